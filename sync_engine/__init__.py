@@ -1,0 +1,1 @@
+"""The reference engine for Vault CRM mobile sync."""
