@@ -100,7 +100,7 @@ class ConfigChange:
     object: str | None = None
     field: str | None = None
     scope: str | None = (
-        None  # whom it reaches: `profile=...`, `territory=...`, `device=...`; None is everyone
+        None  # whom it reaches: `profile=...`, `territory=...`; None is everyone
     )
     before: str | None = None
     after: str | None = None

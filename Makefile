@@ -1,0 +1,60 @@
+# SyncLens: every task of a day. Needs Python 3.11 and make; everything else is set up here.
+#   make demo    simulate a fleet, load it, print the triage summary, serve the dashboard (SERVE=0 stops before)
+#   make test    every test          make check   tests, lint, types, import contracts, notebooks
+#   make dash    only the dashboard  make bench   the benchmarks      make lint   ruff, mypy, import-linter
+
+PYTHON ?= python3
+SERVE  ?= 1
+SEED   ?= 7
+PORT   ?= 8501
+STORE  ?= demo.duckdb
+UV     := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+RUN    := .venv/bin/
+
+.PHONY: demo test check lint format types contracts notebooks bench dash docs soak setup browser clean
+
+demo: .venv/.ready
+	@SYNCLENS_STORE=$(STORE) SERVE=$(SERVE) $(RUN)synclens demo --seed $(SEED) --port $(PORT) $(if $(filter 0,$(SERVE)),--no-serve)
+
+dash: .venv/.ready
+	@$(RUN)synclens dashboard --store $(STORE) --port $(PORT)
+
+test: .venv/.ready browser
+	@echo "Running every test on all cores; this takes some minutes."
+	$(RUN)python -m pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered
+
+check: lint test notebooks
+
+lint: .venv/.ready
+	$(RUN)ruff check .
+	$(RUN)ruff format --check .
+	$(RUN)mypy
+	$(RUN)lint-imports
+
+format: .venv/.ready
+	$(RUN)ruff check --fix .
+	$(RUN)ruff format .
+
+notebooks: .venv/.ready
+	$(RUN)python -m pytest --nbmake --nbmake-timeout=300 notebooks -q
+
+bench: .venv/.ready
+	@for script in benchmarks/*.py; do echo "== $$script"; $(RUN)python $$script || exit 1; done
+
+setup: .venv/.ready browser
+
+.venv/.ready: pyproject.toml uv.lock | $(UV)
+	@echo "Setting up .venv with the locked versions (a minute or two the first time)."
+	$(UV) sync --locked --all-extras --python $(PYTHON)
+	@touch $@
+
+.uv/bin/uv:
+	@echo "uv is missing; fetching it with pip into .uv"
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet uv
+
+browser:
+	@.ci/browser
+
+clean:
+	rm -rf .venv .uv .pytest_cache .mypy_cache .ruff_cache .hypothesis artefacts dist site $(STORE)*
