@@ -14,7 +14,8 @@ RUN    := .venv/bin/
 .PHONY: demo test check lint format types contracts notebooks bench dash docs soak setup browser clean
 
 demo: .venv/.ready
-	@SYNCLENS_STORE=$(STORE) SERVE=$(SERVE) $(RUN)synclens demo --seed $(SEED) --port $(PORT) $(if $(filter 0,$(SERVE)),--no-serve)
+	@$(RUN)synclens demo --store $(STORE) --seed $(SEED) --port $(PORT) \
+	  --also tests/data/sync_tracking__v_export.csv $(if $(filter 0,$(SERVE)),--no-serve)
 
 dash: .venv/.ready
 	@$(RUN)synclens dashboard --store $(STORE) --port $(PORT)

@@ -1,0 +1,165 @@
+"""`synclens metric`, `issues`, `explain-error`: questions to a store, answered by `analysis`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+from rich.table import Table
+from rich.text import Text
+
+import analysis
+import ingest
+from synclens import narrate
+from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
+
+FilterOption = Annotated[
+    list[str] | None,
+    typer.Option("--filter", "-f", help="NAME=VALUE, as often as you like, e.g. -f platform=iPad"),
+]
+
+
+def metric(
+    name: Annotated[str | None, typer.Argument(help="Which metric; without it they are listed.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+    filters: FilterOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compute one metric; without a name, list all of them with their meaning.
+
+    Example: synclens metric success_rate -f platform=iPad -f since=2026-11-01
+    """
+    if name is None:
+        _list_metrics(as_json)
+        return
+    with ingest.open_store(store) as opened:
+        frame = analysis.measure(opened, name, **parse_filters(filters))
+    if as_json:
+        narrate.emit_frame(frame)
+    else:
+        described = analysis.METRICS[name]
+        narrate.show(frame_table(frame, title=f"{described.title} ({described.unit})"))
+        narrate.say(described.about)
+
+
+def issues(
+    query: Annotated[
+        str, typer.Argument(help="field:value, -field:value and comparisons, e.g. 'cause:network users>3'")
+    ] = "",
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+    most: Annotated[int, typer.Option(help="How many rows to show.")] = 30,
+) -> None:
+    """List the issues, those that stop most people first.
+
+    Example: synclens issues 'cause:field-permission users>=2'
+    """
+    with ingest.open_store(store) as opened:
+        frame = analysis.list_issues(opened, query=query)
+    if as_json:
+        narrate.emit_frame(frame)
+        return
+    table = Table(
+        "issue", "cause", "what", "people", "devices", "events", "first seen", "last seen",
+        title=f"{len(frame)} issues",
+    )
+    for row in narrate.records(frame.head(most)):
+        table.add_row(
+            row["issue_id"], row["cause"], Text(row["title"], overflow="ellipsis", no_wrap=True),
+            str(row["users"]), str(row["devices"]), str(row["events"]),
+            row["first_seen"][:16], row["last_seen"][:16],
+        )  # fmt: skip
+    narrate.show(table)
+
+
+def explain_error(
+    event_id: Annotated[str, typer.Argument(help="The event_id of one error event.")],
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what is wrong with one error, why we think so, and what to do about it."""
+    with ingest.open_store(store) as opened:
+        event = opened.execute("SELECT * FROM error WHERE event_id = ?", [event_id]).df()
+        if event.empty:
+            narrate.complain(
+                f"there is no error event {event_id!r} in {store}", "Take an event_id from `synclens issues --json`."
+            )
+            raise typer.Exit(narrate.COULD_NOT_RUN)
+        row = narrate.records(event)[0]
+        suggestion = analysis.suggest_fix(opened, row["issue_id"])
+    if as_json:
+        narrate.emit({"event": row, "fix": suggestion.to_dict()})
+        return
+    _show_explained(row, suggestion)
+
+
+def parse_filters(pairs: list[str] | None) -> dict[str, Any]:
+    """NAME=VALUE pairs as keyword arguments; a name given twice becomes a list."""
+    parsed: dict[str, Any] = {}
+    for pair in pairs or []:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{pair!r} is not NAME=VALUE")
+        if name in parsed:
+            before = parsed[name]
+            parsed[name] = [*(before if isinstance(before, list) else [before]), value]
+        else:
+            parsed[name] = value
+    return parsed
+
+
+def frame_table(frame: pd.DataFrame, *, title: str, most: int = 50) -> Table:
+    """A frame as a terminal table; text is shown as it is, numbers are aligned and rounded."""
+    table = Table(title=title)
+    for column in frame.columns:
+        table.add_column(str(column), justify="right" if _is_number(frame[column]) else "left")
+    for row in narrate.records(frame.head(most)):
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
+    if len(frame) > most:
+        table.caption = f"the first {most} of {len(frame)} rows; --json prints all"
+    return table
+
+
+def _is_number(column: pd.Series[Any]) -> bool:
+    return pd.api.types.is_numeric_dtype(column)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def _list_metrics(as_json: bool) -> None:
+    if as_json:
+        narrate.emit([
+            {"name": m.name, "title": m.title, "unit": m.unit, "about": m.about}
+            for m in analysis.METRICS.values()
+        ])  # fmt: skip
+        return
+    table = Table("name", "unit", "what it is")
+    for described in analysis.METRICS.values():
+        table.add_row(described.name, described.unit, described.title)
+    narrate.show(table)
+
+
+def _show_explained(event: dict[str, Any], suggestion: analysis.Suggestion) -> None:
+    lines = [
+        ("message", event["message"] or "(none)"),
+        ("where", " · ".join(str(event[k]) for k in ("object", "field", "operation", "phase") if event[k])),
+        ("cause", f"{event['cause']} ({event['confidence']:.0%}), by rule {event['rule']}"),
+        ("also possible", ", ".join(event["also"] or []) or "–"),
+        ("issue", event["issue_id"]),
+    ]
+    table = Table.grid(padding=(0, 2))
+    for name, value in lines:
+        table.add_row(Text(name, style="bold"), Text(value))
+    for sentence in event["evidence"] or []:
+        table.add_row(Text("evidence", style="bold"), Text(sentence))
+    narrate.show(table)
+    narrate.show(Text(f"\n{suggestion.as_text()}"))

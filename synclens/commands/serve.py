@@ -1,0 +1,59 @@
+"""`synclens dashboard` and `synclens demo`: the pages, and the whole way to them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import dashboard as pages
+from sync_engine import simulator
+from synclens import narrate
+from synclens.commands.load import load_files
+from synclens.commands.simulate import play
+from synclens.commands.triage import triage
+from synclens.settings import DEFAULT_STORE, StoreOption
+
+PortOption = Annotated[int, typer.Option(help="Port of the dashboard on localhost.")]
+
+
+def dashboard(store: StoreOption = DEFAULT_STORE, port: PortOption = 8501) -> None:
+    """Serve the dashboard on localhost until Ctrl-C.
+
+    Example: synclens dashboard --store demo.duckdb
+    """
+    narrate.say(f"The dashboard is at http://localhost:{port} (Ctrl-C ends it).")
+    command = [sys.executable, "-m", "streamlit", *pages.streamlit_arguments(port=port)]
+    try:
+        finished = subprocess.run(command, env=pages.environment(store), check=False)  # noqa: S603 - our own words
+    except KeyboardInterrupt:
+        return
+    if finished.returncode:
+        narrate.complain(
+            f"the dashboard ended with exit code {finished.returncode}",
+            f"If port {port} is taken, choose another with --port.",
+        )
+        raise typer.Exit(narrate.COULD_NOT_RUN)
+
+
+def demo(
+    store: StoreOption = Path("demo.duckdb"),
+    seed: Annotated[int, typer.Option(help="One seed, one fleet.")] = 7,
+    devices: Annotated[int, typer.Option(min=1)] = 60,
+    days: Annotated[int, typer.Option(min=1)] = 14,
+    port: PortOption = 8501,
+    also: Annotated[list[Path] | None, typer.Option(help="A file to load beside the simulation.")] = None,
+    serve: Annotated[bool, typer.Option(help="Serve the dashboard at the end.")] = True,
+) -> None:
+    """Simulate a fleet, load it and the files named with --also, print the triage summary, serve the dashboard."""
+    narrate.say(f"Writing to {store}. The same seed gives the same fleet; a second run changes nothing.")
+    play(store, simulator.load_scenario("demo"), seed=seed, devices=devices, days=days)
+    for report in load_files(store, also or []):
+        name = Path(report.source).name
+        narrate.say(f"{name}: {report.rows_in} rows in, {report.rows_rejected} rejected and kept.")
+    triage(store)
+    if serve:
+        dashboard(store, port)
