@@ -1,0 +1,5 @@
+"""`python -m synclens` is `synclens`."""
+
+from synclens.cli import main
+
+main()

@@ -1,0 +1,156 @@
+"""The command line as its users meet it: data on stdout, narration on stderr, exit codes that mean something."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import analysis
+from synclens import cli
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def synclens(monkeypatch, capsys, tmp_path):
+    """Run the command line in this process; the default store is a file of the test's own."""
+    monkeypatch.setenv("SYNCLENS_STORE", str(tmp_path / "test.duckdb"))
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["synclens", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return Said(ended.value.code or 0, said.out, said.err)
+
+    return run
+
+
+@pytest.fixture
+def simulated(synclens):
+    assert synclens("simulate", "--seed", 3, "--devices", 8, "--days", 4).code == 0
+    return synclens
+
+
+def test_every_command_explains_itself_with_a_sentence(synclens):
+    for command in cli.app.registered_commands:
+        name = command.name or command.callback.__name__.replace("_", "-")
+        said = synclens(name, "--help")
+        assert said.code == 0
+        assert (command.callback.__doc__ or "").splitlines()[0].rstrip(".").split(":")[0][:30] in said.out
+
+
+def test_version_names_the_parts_that_decide(synclens):
+    assert analysis.load_catalogue().version in synclens("--version").out
+
+
+def test_a_missing_store_is_a_clear_answer(synclens):
+    said = synclens("issues")
+    assert said.code == 2
+    assert said.out == ""
+    assert "there is no store" in said.err
+    assert "synclens load" in said.err
+
+
+def test_a_file_that_is_not_there_is_a_clear_answer(synclens, tmp_path):
+    for command in ("load", "classify"):
+        said = synclens(command, tmp_path / "nothing.csv")
+        assert said.code == 2
+        assert "nothing.csv" in said.err
+
+
+def test_an_unknown_scenario_or_metric_names_the_known_ones(simulated):
+    assert "calm" in simulated("simulate", "--scenario", "nonsense").err
+    said = simulated("metric", "nonsense")
+    assert said.code == 2
+    assert "success_rate" in said.err
+
+
+class TestClassify:
+    def lines(self, said):
+        return [json.loads(line) for line in said.out.splitlines()]
+
+    def test_gives_a_line_for_a_line(self, synclens, tmp_path):
+        events = tmp_path / "events.jsonl"
+        events.write_text(
+            '{"error_type": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}\n'
+            '{"message": "database or disk is full"}\n',
+            encoding="utf-8",
+        )
+        said = synclens("classify", events)
+        assert said.code == 0
+        assert [line["cause"] for line in self.lines(said)] == ["rate-limit", "device-storage-full"]
+        assert all(set(line) == {"cause", "confidence", "rule", "also"} for line in self.lines(said))
+
+    def test_keeps_a_broken_line_with_its_reason(self, synclens, tmp_path):
+        events = tmp_path / "events.jsonl"
+        events.write_bytes(b'{"message": "x"}\n[1]\n{"message"\n\xff\xfe\n\n{"message": null}\n')
+        said = synclens("classify", events)
+        assert said.code == 1
+        reasons = [line.get("reason") for line in self.lines(said)]
+        assert [bool(reason) for reason in reasons] == [False, True, True, True, True, False]
+        assert "line 2 is not a JSON object" in reasons[1]
+
+    def test_of_nothing_is_nothing(self, synclens, tmp_path):
+        (tmp_path / "empty.jsonl").touch()
+        said = synclens("classify", tmp_path / "empty.jsonl")
+        assert (said.code, said.out) == (0, "")
+
+
+class TestLoad:
+    def test_balances_every_row_and_says_so(self, synclens):
+        said = synclens("load", DATA / "sync_tracking__v_export.csv", "--json")
+        (batch,) = json.loads(said.out)
+        assert said.code == 1  # the sample has broken rows on purpose
+        parts = ("rows_new", "rows_updated", "rows_unchanged", "rows_rejected")
+        assert batch["rows_in"] == sum(batch[part] for part in parts)
+        rejected = json.loads(synclens("rejected", "--json").out)
+        assert len(rejected) == batch["rows_rejected"] > 0
+        assert all(row["reasons"] and row["raw"] for row in rejected)
+
+    def test_twice_changes_nothing(self, synclens):
+        synclens("load", DATA / "sync_tracking__v_export.csv")
+        (again,) = json.loads(synclens("load", DATA / "sync_tracking__v_export.csv", "--json").out)
+        assert again["rows_new"] == again["rows_updated"] == 0
+
+
+class TestAsk:
+    def test_issues_lead_to_an_error_and_its_fix(self, simulated):
+        issues = json.loads(simulated("issues", "--json").out)
+        assert issues
+        assert issues == sorted(issues, key=lambda row: -row["users"])
+        event = json.loads(simulated("metric", "errors_by_cause", "--json").out)
+        assert sum(row["errors"] for row in event) == sum(row["events"] for row in issues)
+
+    def test_triage_fits_one_screen(self, simulated):
+        said = simulated("triage")
+        assert said.code == 0
+        assert len(said.out.splitlines()) <= 45
+        assert "Syncs succeed" in said.out
+
+    def test_metric_lists_itself(self, synclens):
+        listed = {row["name"] for row in json.loads(synclens("metric", "--json").out)}
+        assert listed == set(analysis.METRICS)
+
+    def test_a_filter_narrows(self, simulated):
+        everyone = json.loads(simulated("metric", "success_rate", "--json").out)
+        nobody = json.loads(simulated("metric", "success_rate", "--json", "-f", "country=Atlantis").out)
+        assert everyone
+        assert everyone != nobody
+
+
+def test_the_same_seed_simulated_twice_changes_nothing(simulated):
+    before = json.loads(simulated("issues", "--json").out)
+    said = simulated("simulate", "--seed", 3, "--devices", 8, "--days", 4)
+    assert "0 new" in said.err
+    assert json.loads(simulated("issues", "--json").out) == before
