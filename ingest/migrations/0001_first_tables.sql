@@ -13,7 +13,8 @@ CREATE TABLE ingest_batch (
     rows_unchanged BIGINT NOT NULL,
     rows_rejected  BIGINT NOT NULL,
     started_at     TIMESTAMP NOT NULL,
-    finished_at    TIMESTAMP NOT NULL
+    finished_at    TIMESTAMP NOT NULL,
+    CHECK (rows_in = rows_new + rows_updated + rows_unchanged + rows_rejected)  -- nothing vanishes
 );
 
 CREATE TABLE rejected_row (
@@ -92,6 +93,7 @@ CREATE TABLE sync_detail (
     records_created       BIGINT,
     configuration_version VARCHAR,
     last_phase            VARCHAR,
+    extra                 VARCHAR,
     source                VARCHAR NOT NULL,
     batch_id              VARCHAR NOT NULL
 );
@@ -108,6 +110,7 @@ CREATE TABLE config_change (
     before     VARCHAR,
     after      VARCHAR,
     detail     VARCHAR,
+    extra      VARCHAR,
     source     VARCHAR NOT NULL,
     batch_id   VARCHAR NOT NULL
 );
@@ -125,6 +128,7 @@ CREATE TABLE sync_user (
     country             VARCHAR,
     time_zone           VARCHAR,
     language            VARCHAR,
+    extra               VARCHAR,
     source              VARCHAR NOT NULL,
     batch_id            VARCHAR NOT NULL
 );
@@ -140,6 +144,7 @@ CREATE TABLE device (
     storage_free_mb DOUBLE,
     accounts        BIGINT,
     last_seen_at    TIMESTAMP,
+    extra           VARCHAR,
     source          VARCHAR NOT NULL,
     batch_id        VARCHAR NOT NULL
 );
@@ -154,8 +159,18 @@ CREATE TABLE pending_record (
     parent_record_id VARCHAR,
     edited_at        TIMESTAMP,
     in_error         BOOLEAN,
+    extra            VARCHAR,
     source           VARCHAR NOT NULL,
     batch_id         VARCHAR NOT NULL
+);
+
+-- A deletion outlives its record, or an older export would bring the record back.
+CREATE TABLE tombstone (
+    kind       VARCHAR NOT NULL,      -- table that the record was in
+    id         VARCHAR NOT NULL,
+    deleted_at TIMESTAMP NOT NULL,
+    source     VARCHAR NOT NULL,
+    batch_id   VARCHAR NOT NULL
 );
 
 -- What analysis concluded of each error; rewritten whole by `analysis.conclude`.
