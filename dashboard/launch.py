@@ -44,5 +44,5 @@ def store_path() -> Path:
 
 
 def state_path(store: Path) -> Path:
-    """The SQLite file beside the store in which triage state is kept, so that a click never waits for an ingest."""
+    """The SQLite file beside the store for triage state, so that a click never waits for an ingest."""
     return store.with_name(f"{store.stem}.state.sqlite")

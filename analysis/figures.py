@@ -1,0 +1,288 @@
+"""Frames in, Plotly figures out; the same in the dashboard and in a notebook.
+
+Colours are Okabe and Ito's, picked so that each can be read on white and on black; backgrounds and text
+colours are left to the surroundings, so one figure serves a light and a dark page. A meaning is never told
+by colour alone: outcomes have names in the legend, changes have letters, intervals have whiskers.
+Times are naive and drawn as they come; whoever calls has converted them to the zone that is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from plotly.graph_objs._figure import Figure
+
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, GREY = (
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c8c8c",
+)  # fmt: skip
+QUIET = "rgba(128, 138, 150, 0.28)"
+
+OUTCOME_COLOURS: Mapping[str, str] = {
+    "succeeded": GREEN,
+    "succeeded_with_upload_errors": ORANGE,
+    "failed": VERMILION,
+    "failed_upload": VERMILION,
+    "failed_download": PURPLE,
+    "canceled": GREY,
+    "unfinished": SKY,
+}
+_OUTCOME_PATTERNS = {"failed_upload": "/", "failed_download": "\\", "failed": "", "unfinished": "."}
+
+
+def words(name: object) -> str:
+    """A stored name as people read it: `failed_upload` is `failed upload`, `sms__v` is `sms`."""
+    text = str(name)
+    for ending in ("__v", "__c", "__sys"):
+        text = text.removesuffix(ending)
+    return plain(text.replace("_", " "))
+
+
+def plain(text: object, most: int = 90) -> str:
+    """Text from elsewhere made safe for Plotly, which reads a few HTML tags; cut at `most` characters."""
+    shown = str(text)
+    shown = shown if len(shown) <= most else f"{shown[: most - 1]}…"
+    return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def rate_over_time(
+    frame: pd.DataFrame,
+    *,
+    at: str = "day",
+    rate: str = "rate",
+    low: str | None = None,
+    high: str | None = None,
+    before: pd.DataFrame | None = None,
+    changes: pd.DataFrame | None = None,
+    name: str = "success rate",
+    height: int = 260,
+) -> Figure:
+    """A share from 0 to 1 over time, its interval as a band, and the previous period as a dotted line.
+
+    `before` must already be moved onto the same axis; `changes` has `changed_at` and `label`.
+    """
+    figure = _figure(height)
+    if low and high:
+        figure.add_scatter(
+            x=[*frame[at], *frame[at][::-1]],
+            y=[*frame[high], *frame[low][::-1]],
+            fill="toself", fillcolor="rgba(0, 114, 178, 0.16)", line_width=0,
+            hoverinfo="skip", name="95 % interval",
+        )  # fmt: skip
+    if before is not None and not before.empty:
+        figure.add_scatter(
+            x=before[at], y=before[rate], mode="lines", name="previous period",
+            line={"color": GREY, "width": 1.5, "dash": "dot"}, hovertemplate="%{y:.1%}",
+        )  # fmt: skip
+    figure.add_scatter(
+        x=frame[at], y=frame[rate], mode="lines+markers", name=name,
+        line={"color": BLUE, "width": 2}, marker={"size": 5}, hovertemplate="%{y:.1%}",
+    )  # fmt: skip
+    figure.update_yaxes(tickformat=".0%", range=[_floor(frame, low or rate), 1.004])
+    return mark_changes(figure, changes)
+
+
+def counts_over_time(
+    frame: pd.DataFrame,
+    *,
+    at: str = "day",
+    count: str = "events",
+    by: str | None = None,
+    colours: Mapping[str, str] | None = None,
+    changes: pd.DataFrame | None = None,
+    height: int = 240,
+    name: str = "errors",
+) -> Figure:
+    """Counts over time as bars, stacked by the column `by` where one is named; biggest part at the bottom."""
+    figure = _figure(height)
+    if by is None:
+        figure.add_bar(x=frame[at], y=frame[count], name=name, marker_color=BLUE, hovertemplate="%{y:,}")
+    else:
+        totals = frame.groupby(by)[count].sum().sort_values(ascending=False)
+        for part in totals.index:
+            rows = frame[frame[by] == part]
+            figure.add_bar(
+                x=rows[at], y=rows[count], name=words(part), hovertemplate="%{y:,}",
+                marker={
+                    "color": (colours or {}).get(str(part)),
+                    "pattern": {"shape": _OUTCOME_PATTERNS.get(str(part), ""), "size": 5, "solidity": 0.25},
+                },
+            )  # fmt: skip
+        figure.update_layout(barmode="stack")
+    figure.update_layout(bargap=0.25, showlegend=by is not None)
+    figure.update_yaxes(rangemode="tozero")
+    return mark_changes(figure, changes)
+
+
+def mark_changes(figure: Figure, changes: pd.DataFrame | None) -> Figure:
+    """Mark each configuration change as a dashed line with a letter; hovering the letter says what it was."""
+    if changes is None or changes.empty:
+        return figure
+    for letter, change in zip(letters(len(changes)), changes.itertuples(), strict=True):
+        figure.add_vline(x=change.changed_at, line={"color": GREY, "width": 1, "dash": "dash"})
+        figure.add_annotation(
+            x=change.changed_at, y=1.0, yref="paper", yanchor="bottom", text=letter, showarrow=False,
+            hovertext=plain(change.label, 160), bordercolor=GREY, borderwidth=1, borderpad=2,
+            font={"size": 10}, bgcolor=QUIET,
+        )  # fmt: skip
+    return figure
+
+
+def letters(count: int) -> list[str]:
+    """A, B, … Z, AA, AB, …: names of marks on a chart, the same in the chart and in the list under it."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    return [
+        alphabet[index] if index < 26 else alphabet[index // 26 - 1] + alphabet[index % 26]
+        for index in range(min(count, 26 * 27))
+    ]
+
+
+def bars(
+    frame: pd.DataFrame, *, label: str, value: str, text: str | None = None, height: int | None = None
+) -> Figure:
+    """One horizontal bar a row, in the order given, first row on top."""
+    figure = _figure(height or 46 + 26 * len(frame))
+    figure.add_bar(
+        x=frame[value], y=[words(name) for name in frame[label]], orientation="h", marker_color=BLUE,
+        text=frame[text] if text else frame[value], textposition="outside", cliponaxis=False,
+        hovertemplate="%{y}: %{x:,}<extra></extra>",
+    )  # fmt: skip
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(showgrid=False, showticklabels=False, zeroline=False)
+    figure.update_layout(
+        showlegend=False, bargap=0.35, hovermode="closest", margin={"l": 8, "r": 56, "t": 6, "b": 6}
+    )
+    return figure
+
+
+def intervals(
+    frame: pd.DataFrame, *, label: str, rate: str, low: str, high: str, goal: float | None = None
+) -> Figure:
+    """Shares from 0 to 1 with their intervals, one a row; `goal` draws the objective as a line."""
+    figure = _figure(62 + 30 * len(frame))
+    figure.add_scatter(
+        x=frame[rate], y=[words(name) for name in frame[label]], mode="markers", name="share",
+        marker={"color": BLUE, "size": 9},
+        error_x={
+            "type": "data", "symmetric": False, "array": frame[high] - frame[rate],
+            "arrayminus": frame[rate] - frame[low], "color": BLUE, "thickness": 1.6, "width": 5,
+        },
+        hovertemplate="%{y}: %{x:.1%}<extra></extra>",
+    )  # fmt: skip
+    if goal is not None:
+        figure.add_vline(
+            x=goal, line={"color": GREY, "dash": "dash", "width": 1}, annotation_text=f"goal {goal:.1%}"
+        )
+    figure.update_xaxes(tickformat=".0%")
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_layout(showlegend=False, hovermode="closest")
+    return figure
+
+
+def rate_pairs(frame: pd.DataFrame, *, label: str, inside: str, outside: str) -> Figure:
+    """For each row the failure share inside and outside of a group, joined by a line: how far apart."""
+    names = [plain(name, 60) for name in frame[label]]
+    figure = _figure(70 + 32 * len(frame))
+    for name, here, there in zip(names, frame[inside], frame[outside], strict=True):
+        figure.add_scatter(
+            x=[there, here], y=[name, name], mode="lines", line={"color": GREY, "width": 2},
+            hoverinfo="skip", showlegend=False,
+        )  # fmt: skip
+    for column, title, colour, symbol in (
+        (outside, "everyone else", GREY, "circle-open"),
+        (inside, "this group", VERMILION, "circle"),
+    ):
+        figure.add_scatter(
+            x=frame[column], y=names, mode="markers", name=title,
+            marker={"color": colour, "size": 10, "symbol": symbol, "line": {"width": 2, "color": colour}},
+            hovertemplate="%{y}: %{x:.1%}",
+        )  # fmt: skip
+    figure.update_xaxes(tickformat=".0%", rangemode="tozero")
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_layout(hovermode="closest")
+    return figure
+
+
+def sync_timeline(frame: pd.DataFrame, *, height: int = 240) -> Figure:
+    """The syncs of one device: a mark on the row of its type, coloured and shaped by outcome.
+
+    Columns: `started_at`, `sync_type`, `outcome`.
+    """
+    figure = _figure(height)
+    shapes = {"succeeded": "circle", "canceled": "x-thin-open", "unfinished": "circle-open"}
+    for outcome, rows in frame.groupby("outcome", sort=False):
+        colour = OUTCOME_COLOURS.get(str(outcome), GREY)
+        rows_of_type = [words(name) for name in rows["sync_type"]]
+        figure.add_scatter(
+            x=rows["started_at"], y=rows_of_type, mode="markers", name=words(outcome),
+            marker={
+                "symbol": shapes.get(str(outcome), "diamond"), "size": 9, "color": colour,
+                "line": {"width": 1.5, "color": colour},
+            },
+            hovertemplate="%{x|%d %b %H:%M}<br>%{y}",
+        )  # fmt: skip
+    figure.update_yaxes(showgrid=True, gridcolor=QUIET, autorange="reversed", type="category")
+    figure.update_layout(hovermode="closest")
+    return figure
+
+
+def steps(
+    frame: pd.DataFrame,
+    *,
+    at: str,
+    value: str,
+    by: str | None = None,
+    percent: bool = True,
+    height: int = 260,
+) -> Figure:
+    """A step line: adoption, survival, budget left. One line for each value of `by`."""
+    figure = _figure(height)
+    groups: Sequence[tuple[Any, pd.DataFrame]] = (
+        [("", frame)] if by is None else list(frame.groupby(by, sort=False))
+    )
+    for group, rows in groups:
+        figure.add_scatter(
+            x=rows[at], y=rows[value], mode="lines", name=words(group), line={"shape": "hv", "width": 2},
+            hovertemplate="%{y:.0%}" if percent else "%{y:,}",
+        )  # fmt: skip
+    figure.update_yaxes(tickformat=".0%" if percent else ",", rangemode="tozero")
+    figure.update_layout(showlegend=by is not None)
+    return figure
+
+
+def matrix(frame: pd.DataFrame, *, height: int | None = None) -> Figure:
+    """A square of counts, rows against columns (truth against answer), numbers are printed."""
+    names = [words(name) for name in frame.index]
+    figure = _figure(height or 140 + 22 * len(frame))
+    figure.add_heatmap(
+        z=frame.to_numpy(), x=[words(name) for name in frame.columns], y=names,
+        colorscale=[[0, "rgba(0,114,178,0)"], [1, BLUE]], showscale=False,
+        text=[[f"{count:,}" if count else "" for count in row] for row in frame.to_numpy()],
+        texttemplate="%{text}", hovertemplate="was %{y}, called %{x}: %{z:,}<extra></extra>",
+    )  # fmt: skip
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_layout(hovermode="closest")
+    return figure
+
+
+def _figure(height: int) -> Figure:
+    figure: Figure = Figure()  # type: ignore[no-untyped-call]  # plotly has no types
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 12, "t": 30, "b": 8},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        hovermode="x unified",
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "right", "x": 1, "title": ""},
+        colorway=[BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, GREY],
+    )
+    figure.update_xaxes(showgrid=False, automargin=True)
+    figure.update_yaxes(gridcolor=QUIET, zeroline=False, automargin=True)
+    return figure
+
+
+def _floor(frame: pd.DataFrame, column: str) -> float:
+    """Where the axis of a share begins: at the ten per cent step below the lowest value."""
+    lowest = frame[column].min() if len(frame) else 0.0
+    return 0.0 if pd.isna(lowest) else max(0.0, int(float(lowest) * 10) / 10)

@@ -1,0 +1,33 @@
+"""Text from devices is text: ways to show and to export it without running it."""
+
+from __future__ import annotations
+
+import re
+import string
+
+import pandas as pd
+
+_MARKUP = re.compile(f"([{re.escape(string.punctuation)}])")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def escape(text: object, most: int = 200) -> str:
+    """Make text safe for places where Streamlit reads Markdown: one line, every sign of markup escaped."""
+    line = " ".join(str(text).split())
+    line = line if len(line) <= most else f"{line[: most - 1]}…"
+    return _MARKUP.sub(r"\\\1", line)
+
+
+def formula_safe(frame: pd.DataFrame) -> pd.DataFrame:
+    """Copy a frame with an apostrophe before each text that a spreadsheet would run as a formula."""
+    copy = frame.copy()
+    for column in copy.columns:
+        if copy[column].dtype == object or pd.api.types.is_string_dtype(copy[column]):
+            copy[column] = copy[column].map(_defuse)
+    return copy
+
+
+def _defuse(value: object) -> object:
+    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    return value

@@ -1,0 +1,91 @@
+"""What is being looked at: period, comparison, time zone and filters, all of it in the URL.
+
+The controls of the sidebar are bound to query parameters, so a link opens exactly this view for a
+colleague, and the browser's back button returns to the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+PERIODS: Mapping[str, timedelta | None] = {
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "14d": timedelta(days=14),
+    "30d": timedelta(days=30),
+    "90d": timedelta(days=90),
+    "all": None,
+}
+PERIOD_WORDS: Mapping[str, str] = {
+    "24h": "24 hours",
+    "7d": "7 days",
+    "14d": "14 days",
+    "30d": "30 days",
+    "90d": "90 days",
+    "all": "Everything",
+}
+FILTERS: Mapping[str, str] = {
+    "sync_type": "Sync type",
+    "app_version": "App version",
+    "platform": "Platform",
+    "country": "Country",
+    "territory": "Territory",
+    "profile": "Profile",
+    "object": "Object",
+    "cause": "Cause",
+}
+# Parameters that say what is selected on a page; they travel beside the filters.
+SELECTIONS = ("issue", "device")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One view of the store. Times are naive UTC, as in the store; `since` None means from the beginning."""
+
+    period: str
+    since: datetime | None
+    until: datetime | None
+    zone: str
+    filters: Mapping[str, tuple[str, ...]]
+
+    def arguments(self) -> dict[str, Any]:
+        """The view as keyword arguments of a question to `analysis`."""
+        chosen: dict[str, Any] = {name: list(values) for name, values in self.filters.items() if values}
+        return {"since": self.since, "until": self.until} | chosen
+
+    def before(self) -> dict[str, Any] | None:
+        """The same question about the period just before; None where everything is shown already."""
+        if self.since is None or self.until is None:
+            return None
+        length = self.until - self.since
+        return self.arguments() | {"since": self.since - length, "until": self.since}
+
+    def is_narrowed(self) -> bool:
+        """Whether anything beside the period keeps rows out."""
+        return any(self.filters.values())
+
+    def words(self) -> str:
+        """The view in one line, for headers of exports."""
+        parts = [PERIOD_WORDS[self.period], f"times in {self.zone}"]
+        if self.since and self.until:
+            parts.insert(1, f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M} UTC")
+        parts += [f"{FILTERS[name]}: {', '.join(values)}" for name, values in self.filters.items() if values]
+        return " · ".join(parts)
+
+
+def view_of(
+    *, period: str, newest: datetime | None, zone: str, filters: Mapping[str, list[str]] | None = None
+) -> View:
+    """Work out the view from what the controls say; a period ends with the newest data, not with the clock."""
+    length = PERIODS.get(period)
+    until = None if newest is None else newest + timedelta(seconds=1)  # periods do not include their end
+    return View(
+        period=period if period in PERIODS else "all",
+        since=until - length if until and length else None,
+        until=until,
+        zone=zone,
+        filters={name: tuple(values) for name, values in (filters or {}).items() if values},
+    )
