@@ -1,0 +1,128 @@
+"""One load of one kind of row: its account, and where the account is kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The machine's clock: the default where a load records when it ran."""
+    return datetime.now(UTC)  # noqa: TID251 - a record of this machine's own act
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchReport:
+    """What became of the rows of one load: `rows_in` is the sum of the four counts below it.
+
+    `unchanged` rows were already known, or lost against a newer version, or belong to a deleted record.
+    `reasons` counts the rejected rows by reason, without the values, most frequent first.
+    """
+
+    batch_id: str
+    source: str
+    kind: str
+    rows_in: int
+    rows_new: int
+    rows_updated: int
+    rows_unchanged: int
+    rows_rejected: int
+    started_at: datetime
+    finished_at: datetime
+    reasons: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain values, times as ISO text, for JSON."""
+        plain = asdict(self)
+        return plain | {
+            "started_at": self.started_at.isoformat(),
+            "finished_at": self.finished_at.isoformat(),
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A load that has begun."""
+
+    batch_id: str
+    source: str
+    kind: str
+    content_hash: str | None
+    started_at: datetime
+
+    @classmethod
+    def open(
+        cls,
+        store: DuckDBPyConnection,
+        *,
+        source: str,
+        kind: str,
+        content_hash: str | None,
+        started_at: datetime,
+    ) -> Batch:
+        """Number the load: ids sort in the order of loading, and equal loads into equal stores get equal ids."""
+        (count,) = store.execute("SELECT count(*) FROM ingest_batch").fetchone() or (0,)
+        seed = f"{count}|{source}|{kind}|{content_hash}|{started_at.isoformat()}"
+        digest = hashlib.blake2b(seed.encode(), digest_size=4).hexdigest()
+        return cls(
+            batch_id=f"{count + 1:08d}-{digest}",
+            source=source,
+            kind=kind,
+            content_hash=content_hash,
+            started_at=started_at,
+        )
+
+    def close(
+        self,
+        store: DuckDBPyConnection,
+        *,
+        rows_in: int,
+        counts: tuple[int, int, int, int],
+        finished_at: datetime,
+        reasons: Counter[str] | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> BatchReport:
+        """Write the account (new, updated, unchanged, rejected); the table's CHECK refuses one that does not add up."""
+        report = BatchReport(
+            batch_id=self.batch_id,
+            source=self.source,
+            kind=self.kind,
+            rows_in=rows_in,
+            rows_new=counts[0],
+            rows_updated=counts[1],
+            rows_unchanged=counts[2],
+            rows_rejected=counts[3],
+            started_at=self.started_at,
+            finished_at=finished_at,
+            reasons=dict((reasons or Counter()).most_common(20)),
+            notes=notes,
+        )
+        store.execute(
+            "INSERT INTO ingest_batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                self.batch_id,
+                self.source,
+                self.kind,
+                self.content_hash,
+                rows_in,
+                *counts,
+                naive(self.started_at),
+                naive(finished_at),
+            ],
+        )
+        return report
+
+
+def naive(when: datetime) -> datetime:
+    """An aware time as the store keeps it: UTC, without a zone."""
+    return when.astimezone(UTC).replace(tzinfo=None)

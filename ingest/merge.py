@@ -1,0 +1,216 @@
+"""From staged rows to the store: newest wins, nothing vanishes, and the order of loads does not matter.
+
+A staging table holds one load of one kind: the contract's columns with their types, `extra` where the
+table has it, and for each row its number, its reasons (empty when it is fine) and, if refused, its raw text.
+Everything here runs in the caller's transaction.
+
+Which of two rows with one key stays is a property of the two rows, never of when they came: the later
+version, then the row that knows more, then the greater text. DuckDB needs no index for this, only joins.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from duckdb import DuckDBPyConnection
+
+from ingest.batches import Batch, BatchReport, Clock
+from ingest.contracts import Contract
+
+STAGED = "staged_rows"
+
+
+def stage(store: DuckDBPyConnection, contract: Contract) -> None:
+    """Make an empty staging table with the columns and types of the contract's table."""
+    store.execute(
+        f"CREATE OR REPLACE TEMP TABLE {STAGED} AS SELECT 0::BIGINT AS row_number, NULL::VARCHAR AS raw, "
+        f"[]::VARCHAR[] AS reasons, {_listed(_columns(contract))} FROM {contract.table} LIMIT 0"
+    )
+
+
+def settle(
+    store: DuckDBPyConnection,
+    contract: Contract,
+    batch: Batch,
+    clock: Clock,
+    *,
+    rows_in: int | None = None,
+    notes: tuple[str, ...] = (),
+) -> BatchReport:
+    """Merge the staged rows into the contract's table, keep the refused ones, and write the account.
+
+    `rows_in` is how many rows the reader counted; without it the staged rows are taken at their number.
+    """
+    staged = _count(store, f"FROM {STAGED}")
+    rejected, reasons = _keep_rejected(store, batch)
+    _choose_winners(store, contract)
+    updated = _replace_older(store, contract, batch)
+    new = _insert_new(store, contract, batch)
+    store.execute(f"DROP TABLE {STAGED}; DROP TABLE winner")
+    return batch.close(
+        store,
+        rows_in=staged if rows_in is None else rows_in,
+        counts=(new, updated, staged - rejected - new - updated, rejected),
+        finished_at=clock(),
+        reasons=reasons,
+        notes=notes,
+    )
+
+
+def bury(store: DuckDBPyConnection, contract: Contract, batch: Batch, clock: Clock) -> BatchReport:
+    """Remember the staged deletions, table `staged_deletes(id, deleted_at)`, and remove what they delete.
+
+    A record whose version is later than its deletion stays. In the account an `updated` row is a deletion
+    that is now known to be later than it was.
+    """
+    store.execute(
+        "CREATE OR REPLACE TEMP TABLE burial AS SELECT d.id, max(d.deleted_at) AS deleted_at, "
+        "any_value(t.deleted_at) AS known FROM staged_deletes AS d "
+        "LEFT JOIN tombstone AS t ON t.id = d.id AND t.kind = $kind GROUP BY d.id",
+        {"kind": contract.table},
+    )
+    rows = _count(store, "FROM staged_deletes")
+    new = _count(store, "FROM burial WHERE known IS NULL")
+    updated = _count(store, "FROM burial WHERE deleted_at > known")
+    fresh = "SELECT id FROM burial WHERE known IS NULL OR deleted_at > known"
+    store.execute(f"DELETE FROM tombstone WHERE kind = $kind AND id IN ({fresh})", {"kind": contract.table})
+    store.execute(
+        "INSERT INTO tombstone SELECT $kind, id, deleted_at, $source, $batch FROM burial "
+        "WHERE known IS NULL OR deleted_at > known",
+        {"kind": contract.table, "source": batch.source, "batch": batch.batch_id},
+    )
+    store.execute(
+        f"DELETE FROM {contract.table} AS t USING burial AS b WHERE t.{contract.key[0]} = b.id "
+        f"AND {_not_after('t', contract, 'b.deleted_at')}"
+    )
+    store.execute("DROP TABLE burial; DROP TABLE staged_deletes")
+    return batch.close(
+        store, rows_in=rows, counts=(new, updated, rows - new - updated, 0), finished_at=clock()
+    )
+
+
+def _keep_rejected(store: DuckDBPyConnection, batch: Batch) -> tuple[int, Counter[str]]:
+    rejected = _count(store, f"FROM {STAGED} WHERE len(reasons) > 0")
+    if not rejected:
+        return 0, Counter()
+    # The same bad row of the same source is kept once, however often the source is loaded.
+    store.execute(
+        f"INSERT INTO rejected_row SELECT $batch, $source, $kind, row_number, raw, reasons FROM {STAGED} AS s "
+        "WHERE len(reasons) > 0 AND NOT EXISTS (SELECT 1 FROM rejected_row AS r WHERE r.source = $source "
+        "AND r.kind = $kind AND r.row_number = s.row_number AND r.raw IS NOT DISTINCT FROM s.raw "
+        "AND r.reasons = s.reasons)",
+        {"batch": batch.batch_id, "source": batch.source, "kind": batch.kind},
+    )
+    counted = store.execute(
+        f"SELECT regexp_replace(reason, ' \\(.*$', '', 's') AS short, count(*) "
+        f"FROM (SELECT unnest(reasons) AS reason FROM {STAGED}) GROUP BY short ORDER BY count(*) DESC, short LIMIT 20"
+    ).fetchall()
+    return rejected, Counter({reason: count for reason, count in counted})
+
+
+def _choose_winners(store: DuckDBPyConnection, contract: Contract) -> None:
+    columns, keys = _columns(contract), _listed(contract.key)
+    fine = f"SELECT {_listed(columns)} FROM {STAGED} WHERE len(reasons) = 0"
+    doubles = f"SELECT {keys} FROM {STAGED} WHERE len(reasons) = 0 GROUP BY ALL HAVING count(*) > 1"
+    # A window over millions of rows is dear, and keys that occur twice in one load are rare.
+    if _count(store, f"FROM ({doubles})"):
+        fine = (
+            f"SELECT {_listed(columns)} FROM {STAGED} AS s ANTI JOIN ({doubles}) USING ({keys}) WHERE len(reasons) = 0 "
+            f"UNION ALL (SELECT {_listed(columns, 's')} FROM {STAGED} AS s SEMI JOIN ({doubles}) USING ({keys}) "
+            f"WHERE len(reasons) = 0 QUALIFY row_number() OVER (PARTITION BY {_listed(contract.key, 's')} "
+            f"ORDER BY {', '.join(f'{rank} DESC' for rank in _rank('s', contract))}) = 1)"
+        )
+    buried = ""
+    if len(contract.key) == 1 and _count(store, f"FROM tombstone WHERE kind = '{contract.table}'"):
+        buried = (
+            f" WHERE NOT EXISTS (SELECT 1 FROM tombstone AS t WHERE t.kind = '{contract.table}' "
+            f"AND t.id = f.{contract.key[0]} AND {_not_after('f', contract, 't.deleted_at')})"
+        )
+    store.execute(f"CREATE OR REPLACE TEMP TABLE winner AS SELECT f.* FROM ({fine}) AS f{buried}")
+
+
+def _replace_older(store: DuckDBPyConnection, contract: Contract, batch: Batch) -> int:
+    if not _count(store, f"FROM (FROM {contract.table} LIMIT 1)"):
+        return 0
+    columns = _columns(contract)
+    differs = " OR ".join(f"w.{_q(name)} IS DISTINCT FROM t.{_q(name)}" for name in columns)
+    ranks = zip(_rank("w", contract), _rank("t", contract), strict=True)
+    wins = _lexicographic(list(ranks))
+    store.execute(
+        f"CREATE OR REPLACE TEMP TABLE changed AS SELECT w.* FROM winner AS w JOIN {contract.table} AS t "
+        f"ON {_same_key('w', 't', contract)} WHERE ({differs}) AND {wins}"
+    )
+    updated = _count(store, "FROM changed")
+    if updated:
+        store.execute(
+            f"DELETE FROM {contract.table} AS t USING changed AS c WHERE {_same_key('c', 't', contract)}"
+        )
+        _insert(store, contract, batch, "SELECT * FROM changed")
+    store.execute("DROP TABLE changed")
+    return updated
+
+
+def _insert_new(store: DuckDBPyConnection, contract: Contract, batch: Batch) -> int:
+    return _insert(
+        store,
+        contract,
+        batch,
+        f"SELECT * FROM winner ANTI JOIN {contract.table} USING ({_listed(contract.key)})",
+    )
+
+
+def _insert(store: DuckDBPyConnection, contract: Contract, batch: Batch, rows: str) -> int:
+    columns = _columns(contract)
+    inserted = store.execute(
+        f"INSERT INTO {contract.table} ({_listed(columns)}, source, batch_id) "
+        f"SELECT {_listed(columns)}, $source, $batch FROM ({rows})",
+        {"source": batch.source, "batch": batch.batch_id},
+    ).fetchone()
+    return int(inserted[0]) if inserted else 0
+
+
+def _rank(alias: str, contract: Contract) -> list[str]:
+    columns = [f"{alias}.{_q(name)}" for name in _columns(contract)]
+    version = f"{alias}.{_q(contract.version)}" if contract.version else "NULL::TIMESTAMP"
+    known = " + ".join(f"({column} IS NOT NULL)::INTEGER" for column in columns)
+    return [
+        f"coalesce({version}, TIMESTAMP '0001-01-01')",
+        f"({known})",
+        f"CAST(row({', '.join(columns)}) AS VARCHAR)",
+    ]
+
+
+def _lexicographic(pairs: list[tuple[str, str]]) -> str:
+    (ours, theirs), *rest = pairs
+    if not rest:
+        return f"{ours} > {theirs}"
+    return f"({ours} > {theirs} OR ({ours} = {theirs} AND {_lexicographic(rest)}))"
+
+
+def _not_after(alias: str, contract: Contract, moment: str) -> str:
+    if contract.version is None:
+        return "true"
+    version = f"{alias}.{_q(contract.version)}"
+    return f"({version} IS NULL OR {version} <= {moment})"
+
+
+def _same_key(left: str, right: str, contract: Contract) -> str:
+    return " AND ".join(f"{left}.{_q(name)} = {right}.{_q(name)}" for name in contract.key)
+
+
+def _columns(contract: Contract) -> tuple[str, ...]:
+    return (*contract.names, "extra") if contract.has_extra else contract.names
+
+
+def _listed(names: Iterable[str], alias: str = "") -> str:
+    return ", ".join(f"{alias}.{_q(name)}" if alias else _q(name) for name in names)
+
+
+def _q(name: str) -> str:
+    return f'"{name}"'
+
+
+def _count(store: DuckDBPyConnection, source: str) -> int:
+    (count,) = store.execute(f"SELECT count(*) {source}").fetchone() or (0,)
+    return int(count)
