@@ -79,7 +79,7 @@ class View:
 def view_of(
     *, period: str, newest: datetime | None, zone: str, filters: Mapping[str, list[str]] | None = None
 ) -> View:
-    """Work out the view from what the controls say; a period ends with the newest data, not with the clock."""
+    """Work out the view from the controls; a period ends with the newest data, not with the clock."""
     length = PERIODS.get(period)
     until = None if newest is None else newest + timedelta(seconds=1)  # periods do not include their end
     return View(

@@ -1,0 +1,65 @@
+"""The controls beside every page: period, time zone and filters, each bound to a parameter of the URL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from dashboard.view import FILTERS, PERIOD_WORDS, View, view_of
+
+DEFAULT_PERIOD = "14d"
+ZONES = (
+    "UTC", "Europe/London", "Europe/Berlin", "Europe/Madrid", "America/New_York", "America/Chicago",
+    "America/Los_Angeles", "America/Sao_Paulo", "Asia/Kolkata", "Asia/Shanghai", "Asia/Tokyo", "Australia/Sydney",
+)  # fmt: skip
+_VIEW = "_view"
+
+
+def sidebar(*, newest: datetime | None, options: Mapping[str, Sequence[str]]) -> View:
+    """Draw the controls and work out the view; `newest` is the time of the newest data, naive UTC."""
+    with st.sidebar:
+        period = st.selectbox(
+            "Period", list(PERIOD_WORDS), index=list(PERIOD_WORDS).index(DEFAULT_PERIOD),
+            format_func=PERIOD_WORDS.__getitem__, key="period", bind="query-params",
+            help="Counted back from the newest data, so that an old export is not an empty page.",
+        )  # fmt: skip
+        zone = st.selectbox("Time zone", zones(), key="tz", bind="query-params")
+        filters = _filters(options)
+    view = view_of(period=period, newest=newest, zone=zone, filters=filters)
+    st.session_state[_VIEW] = view
+    return view
+
+
+def current() -> View:
+    """The view that the controls of this run gave."""
+    view: View = st.session_state[_VIEW]
+    return view
+
+
+def zones() -> list[str]:
+    """UTC first, then the reader's own zone, then some that field forces live in."""
+    mine = st.context.timezone
+    own = [mine] if mine and _is_zone(mine) else []
+    return list(dict.fromkeys([ZONES[0], *own, *ZONES[1:]]))
+
+
+def _filters(options: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    active = sum(bool(st.query_params.get_all(name)) for name in FILTERS)
+    chosen: dict[str, list[str]] = {}
+    with st.expander(f"Filters ({active} set)" if active else "Filters", expanded=bool(active), key="filters-box"):
+        for name, label in FILTERS.items():
+            asked = st.query_params.get_all(name)
+            known = list(dict.fromkeys([*options.get(name, ()), *asked]))
+            chosen[name] = st.multiselect(label, known, key=name, bind="query-params", placeholder="all")
+    return chosen
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True

@@ -1,0 +1,76 @@
+"""Which pages there are, and ways to get from one to another without losing the view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import streamlit as st
+
+from dashboard.safe import escape
+from dashboard.view import SELECTIONS
+
+_VIEWS = Path(__file__).parent / "views"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One page: its file in `views/`, its names, and whether the menu lists it."""
+
+    name: str
+    title: str
+    icon: str
+    section: str
+    about: str
+    listed: bool = True
+
+
+ENTRIES = (
+    Entry("overview", "Overview", "monitoring", "Triage", "Health of the fleet and what needs attention."),
+    Entry("issues", "Issues", "checklist", "Triage", "Every group of errors, the most harmful first."),
+    Entry("issue", "Issue", "error", "Triage", "One issue: who, since when, why, and the fix.", listed=False),
+)
+
+
+def page(name: str) -> st.Page:
+    """The Streamlit page of an entry."""
+    entry = next(entry for entry in ENTRIES if entry.name == name)
+    return st.Page(
+        _VIEWS / f"{entry.name}.py",
+        title=entry.title,
+        icon=f":material/{entry.icon}:",
+        url_path=entry.name,
+        default=entry is ENTRIES[0],
+        visibility="visible" if entry.listed else "hidden",
+        help=entry.about,
+    )
+
+
+def menu() -> dict[str, list[st.Page]]:
+    """All pages by section, for `st.navigation`."""
+    sections: dict[str, list[st.Page]] = {}
+    for entry in ENTRIES:
+        sections.setdefault(entry.section, []).append(page(entry.name))
+    return sections
+
+
+def link(name: str, label: object, *, icon: str | None = None, **selection: str) -> None:
+    """Draw a link to a page that keeps the filters; `selection` names the issue or device to open there."""
+    query = {key: st.query_params.get_all(key) for key in st.query_params if key not in SELECTIONS}
+    st.page_link(
+        page(name),
+        label=escape(label),
+        icon=icon,
+        query_params={**query, **{key: [value] for key, value in selection.items()}},
+    )
+
+
+def go(name: str, **selection: str) -> NoReturn:
+    """Open a page now. Bound filters put themselves back into the URL; Streamlit refuses to set them here."""
+    st.switch_page(page(name), query_params=selection)
+
+
+def selected(name: str) -> str | None:
+    """The id that the URL selects, for instance of an issue."""
+    return st.query_params.get(name) or None

@@ -1,0 +1,120 @@
+"""Pieces that every page is made of: numbers with their change, charts with their table, empty pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from plotly.graph_objs._figure import Figure
+
+from dashboard.export import as_csv, as_json
+from dashboard.safe import escape
+from dashboard.view import FILTERS, View
+
+CHART_TOOLS = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
+
+
+def heading(title: str, note: str = "") -> None:
+    """The title of a page with one quiet line under it."""
+    st.title(title, anchor=False)
+    if note:
+        st.caption(note)
+
+
+def section(title: str, *, help: str | None = None) -> None:  # noqa: A002 - Streamlit's own word
+    """A heading inside a page."""
+    st.subheader(title, anchor=False, help=help)
+
+
+def chart(
+    figure: Figure,
+    frame: pd.DataFrame,
+    *,
+    key: str,
+    title: str,
+    view: View,
+    about: str = "",
+    columns: Mapping[str, Any] | None = None,
+) -> None:
+    """A figure, and beside it the same numbers as a table and as files."""
+    tools = {**CHART_TOOLS, "toImageButtonOptions": {"filename": f"synclens-{key}", "scale": 2}}
+    st.plotly_chart(figure, key=f"chart-{key}", config=tools, alt=f"{title}. {about}".strip())
+    with st.popover("Table", type="tertiary", icon=":material/table_rows:", key=f"twin-{key}"):
+        table(frame, key=key, title=title, view=view, about=about, columns=columns)
+
+
+def table(
+    frame: pd.DataFrame,
+    *,
+    key: str,
+    title: str,
+    view: View,
+    about: str = "",
+    columns: Mapping[str, Any] | None = None,
+    height: int | None = None,
+) -> None:
+    """A table of text and numbers, as they are, with its exports."""
+    shown = localised(frame, view.zone)
+    st.dataframe(
+        shown, hide_index=True, column_config=dict(columns or {}), height=height or "auto", placeholder="–", alt=title
+    )
+    exports(shown, key=key, title=title, view=view, about=about)
+
+
+def exports(frame: pd.DataFrame, *, key: str, title: str, view: View, about: str = "") -> None:
+    """Buttons that save what is shown as CSV or JSON."""
+    words = {"title": title, "about": about, "view": view.words()}
+    with st.container(horizontal=True, gap="small"):
+        st.download_button(
+            "CSV", lambda: as_csv(frame, **words), file_name=f"synclens-{key}.csv", mime="text/csv",
+            key=f"csv-{key}", type="tertiary", icon=":material/download:", on_click="ignore",
+        )  # fmt: skip
+        st.download_button(
+            "JSON", lambda: as_json(frame, **words), file_name=f"synclens-{key}.json", mime="application/json",
+            key=f"json-{key}", type="tertiary", icon=":material/download:", on_click="ignore",
+        )  # fmt: skip
+
+
+def localised(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
+    """Copy a frame with its naive UTC times moved to `zone`."""
+    copy = frame.copy()
+    for column in copy.columns:
+        if pd.api.types.is_datetime64_dtype(copy[column]):
+            copy[column] = copy[column].dt.tz_localize("UTC").dt.tz_convert(zone).dt.tz_localize(None)
+    return copy
+
+
+def moment(value: Any, zone: str, *, form: str = "%d %b %H:%M") -> str:
+    """One naive UTC time as text in `zone`, a dash where nobody knows it."""
+    if value is None or pd.isna(value):
+        return "–"
+    return f"{pd.Timestamp(value).tz_localize('UTC').tz_convert(zone):{form}}"
+
+
+def device_text(text: object) -> None:
+    """Text from a device, shown letter by letter: no HTML, no Markdown."""
+    st.code(str(text), language=None, wrap_lines=True)
+
+
+def no_data() -> None:
+    """What a page says over a store without rows."""
+    st.info("There is no data yet. Load an export, or simulate a fleet to look around:", icon=":material/inbox:")
+    st.code("synclens load FILE...\nsynclens simulate --seed 7 --devices 60 --days 14", language="bash")
+
+
+def nothing(what: str, view: View, *, healthy: str | None = None) -> None:
+    """Say why a list is empty: kept out by the filters, or nothing is wrong."""
+    if view.is_narrowed() or (view.since is not None and healthy is None):
+        st.info(f"No {what} match this view ({escape(view.words())}).", icon=":material/filter_alt_off:")
+        st.button("Show everything", on_click=clear_filters, key=f"clear-{what}")
+    else:
+        st.success(healthy or f"There are no {what}.", icon=":material/check_circle:")
+
+
+def clear_filters() -> None:
+    """Forget every filter and show the whole period; meant as a callback."""
+    for name in FILTERS:
+        st.session_state[name] = []
+    st.session_state["period"] = "all"

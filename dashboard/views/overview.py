@@ -1,0 +1,61 @@
+"""Is the fleet healthy, what changed, and what needs attention now."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from analysis import METRICS, figures
+from dashboard import controls, data, pages, parts, shapes
+from dashboard.parts import moment
+
+view = controls.current()
+asked = view.arguments()
+health, before = data.ask("health", **asked), data.ask_before("health", view)
+
+parts.heading("Overview", shapes.period_line(view))
+shapes.health_cards(health, before)
+
+issues = data.issues(view)
+trend, attention = st.columns([3, 2], gap="large")
+with trend:
+    parts.section("Tracked syncs that succeeded", help=METRICS["failures_by_day"].about)
+    days = shapes.success_days(data.ask("measure", "failures_by_day", **asked))
+    changes = data.changes(view)
+    if days.empty:
+        parts.nothing("syncs", view, healthy="No tracked sync in this period.")
+    else:
+        parts.chart(
+            figures.rate_over_time(days, rate="success_rate", low="low", high="high", changes=changes),
+            days, key="success", title="Success rate by day (UTC)", view=view, about=METRICS["failures_by_day"].about,
+        )  # fmt: skip
+        shapes.change_list(changes, view)
+with attention:
+    parts.section("What needs attention", help="Issues of this view, those that stop most people first.")
+    if issues.empty:
+        parts.nothing("issues", view, healthy="No errors in this period.")
+    for issue in issues.head(6).itertuples():
+        shapes.issue_line(issue, view)
+    if len(issues) > 6:
+        pages.link("issues", f"All {len(issues)} issues", icon=":material/arrow_forward:")
+
+by_type, fresh = st.columns([3, 2], gap="large")
+with by_type:
+    metric = METRICS["success_rate"]
+    parts.section("By sync type", help=metric.about)
+    rates = data.ask("measure", metric.name, **asked).dropna(subset=["success_rate"])
+    parts.chart(
+        figures.intervals(rates, label="sync_type", rate="success_rate", low="low", high="high"),
+        rates, key="types", title=metric.title, view=view, about=metric.about,
+    )  # fmt: skip
+with fresh:
+    metric = METRICS["freshness"]
+    parts.section("Last successful sync", help=metric.about)
+    ages = data.ask("measure", metric.name, **asked)
+    parts.chart(
+        figures.bars(ages, label="age", value="devices"),
+        ages, key="freshness", title=metric.title, view=view, about=metric.about,
+    )  # fmt: skip
+st.caption(
+    "Counted on tracked syncs: Vault keeps no record of Autosync. Canceled and unfinished syncs are neither "
+    "successes nor failures."
+)

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import dashboard
+from benchmarks.synthetic import fill
+from ingest import open_store
+
+HOSTILE = (
+    '<script>document.title="owned"</script><img src=x onerror=alert(1)> '
+    "**bold** [link](https://evil.example) :red[red] $x^2$ `code` # heading"
+)
+FORMULA = '=HYPERLINK("https://evil.example","click")'
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Stores by name: empty, one_row, normal, hostile."""
+    folder = tmp_path_factory.mktemp("stores")
+    paths = {name: folder / f"{name}.duckdb" for name in ("empty", "one_row", "normal", "hostile")}
+    with open_store(paths["empty"], read_only=False):
+        pass
+    with open_store(paths["one_row"], read_only=False) as store:
+        fill(store, syncs=1, errors=1, devices=1, days=1, seed=3)
+        store.execute("DELETE FROM config_change")
+    with open_store(paths["normal"], read_only=False) as store:
+        fill(store, syncs=3_000, errors=600, devices=60, days=28, seed=5)
+    with open_store(paths["hostile"], read_only=False) as store:
+        fill(store, syncs=400, errors=80, devices=12, days=7, seed=7)
+        store.execute("UPDATE sync_error SET message = ?, payload = ?", [HOSTILE, HOSTILE])
+        store.execute("UPDATE sync_error SET object = ?, field = ?", [HOSTILE, FORMULA])
+        store.execute("UPDATE sync_user SET name = ?, territory = ?, country = ?", [HOSTILE, FORMULA, HOSTILE])
+        store.execute("UPDATE device SET model = ?, app_version = ?", [HOSTILE, FORMULA])
+        store.execute("UPDATE config_change SET target = ?, before = ?, after = ?", [HOSTILE, FORMULA, HOSTILE])
+    return paths
+
+
+@pytest.fixture
+def visit(stores: dict[str, Path], monkeypatch: pytest.MonkeyPatch):
+    """Open a page over one of the stores, as a link with these parameters would."""
+
+    def open_page(name: str, store: str = "normal", **parameters: str | list[str]) -> AppTest:
+        monkeypatch.setenv("SYNCLENS_STORE", str(stores[store]))
+        app = AppTest.from_file(dashboard.app_path(), default_timeout=60)
+        app.query_params.update(parameters)
+        app.run()
+        if name != "overview":
+            app.switch_page(f"views/{name}.py")
+            app.query_params.update(parameters)
+            app.run()
+        return app
+
+    return open_page

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from analysis import figures
+
+DAYS = pd.date_range("2026-03-01", periods=5)
+
+
+
+def test_changes_are_marked_by_letters_that_say_what_they_were():
+    changes = pd.DataFrame({"changed_at": DAYS[1:3], "label": ["rule activated", "build 25.3.1"]})
+    figure = figures.mark_changes(figures.counts_over_time(pd.DataFrame({"day": DAYS, "events": 1})), changes)
+    marks = [note for note in figure.layout.annotations if note.text]
+    assert [(note.text, note.hovertext) for note in marks] == [("A", "rule activated"), ("B", "build 25.3.1")]
+
+
+def test_letters_go_on_after_z():
+    assert figures.letters(28)[25:] == ["Z", "AA", "AB"]
+
+
+def test_text_of_devices_is_no_markup_in_a_figure():
+    frame = pd.DataFrame({"name": ["<b>x</b><a href='https://evil.example'>y</a>"], "n": [1]})
+    shown = figures.bars(frame, label="name", value="n").data[0].y[0]
+    assert "<" not in shown
+    assert ">" not in shown
+
+
+def test_the_biggest_part_of_a_stack_is_at_the_bottom():
+    frame = pd.DataFrame({"day": [*DAYS, *DAYS], "events": [1] * 5 + [9] * 5, "cause": ["a"] * 5 + ["b"] * 5})
+    assert [bar.name for bar in figures.counts_over_time(frame, by="cause").data] == ["b", "a"]
+
+
+def test_an_interval_reaches_from_low_to_high():
+    frame = pd.DataFrame({"t": ["mini__v"], "rate": [0.9], "low": [0.8], "high": [0.95]})
+    bar = figures.intervals(frame, label="t", rate="rate", low="low", high="high").data[0]
+    assert bar.error_x.arrayminus[0] == pytest.approx(0.1)
+    assert bar.error_x.array[0] == pytest.approx(0.05)
+    assert bar.y == ("mini",)
+
+
+def test_outcomes_differ_in_shape_as_well_as_in_colour():
+    frame = pd.DataFrame(
+        {"started_at": DAYS[:3], "sync_type": "mini__v", "outcome": ["succeeded", "failed_upload", "unfinished"]}
+    )
+    symbols = [trace.marker.symbol for trace in figures.sync_timeline(frame).data]
+    assert len(set(symbols)) == 3
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda frame: figures.counts_over_time(frame),
+        lambda frame: figures.rate_over_time(frame, rate="events"),
+        lambda frame: figures.bars(frame, label="day", value="events"),
+        lambda frame: figures.steps(frame, at="day", value="events"),
+    ],
+)
+def test_a_frame_without_rows_is_an_empty_figure(draw):
+    draw(pd.DataFrame({"day": pd.to_datetime([]), "events": pd.Series([], dtype=float)}))
