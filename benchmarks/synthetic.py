@@ -21,6 +21,8 @@ from pathlib import Path
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
+from ingest.store import open_store
+
 START = datetime(2026, 3, 2)  # noqa: DTZ001 - the store keeps UTC without a zone; a Monday
 SOURCE = "synthetic"
 TABLES = (
@@ -101,8 +103,6 @@ def _count(connection: DuckDBPyConnection, table: str) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Fill the store named on the command line and say what it now holds."""
-    from ingest.store import open_store
-
     parser = argparse.ArgumentParser(description="Fill a store with synthetic telemetry.")
     parser.add_argument("store", type=Path)
     for name, default in (("syncs", 20_000), ("errors", 2_000), ("devices", 200), ("days", 28), ("seed", 1)):

@@ -1,0 +1,19 @@
+-- title: Syncs by day and how they ended
+-- unit: syncs
+-- good: lower is better
+-- Tracked syncs per day (UTC) by how they ended, with the devices hit and the share that failed among those that
+-- succeeded or failed. A day without syncs is absent rather than zero. Autosync is not counted.
+SELECT
+    cast(started_at AS DATE) AS day,
+    count(*) AS syncs,
+    count(*) FILTER (WHERE outcome IN ('failed', 'failed_upload', 'failed_download')) AS failed,
+    count(*) FILTER (WHERE outcome = 'succeeded_with_upload_errors') AS with_upload_errors,
+    count(*) FILTER (WHERE outcome = 'canceled') AS canceled,
+    count(*) FILTER (WHERE outcome = 'unfinished') AS unfinished,
+    count(DISTINCT CASE WHEN outcome IN ('failed', 'failed_upload', 'failed_download')
+        THEN coalesce(device_id, user_id) END) AS devices_with_failure,
+    count(*) FILTER (WHERE outcome IN ('failed', 'failed_upload', 'failed_download')) * 1.0
+        / nullif(count(*) FILTER (WHERE outcome NOT IN ('canceled', 'unfinished')), 0) AS failure_rate
+FROM sync
+GROUP BY cast(started_at AS DATE)
+ORDER BY day

@@ -1,0 +1,16 @@
+-- title: Upload errors per 1,000 records
+-- unit: errors per 1,000 records
+-- good: lower is better
+-- 1,000 times the records that could not be uploaded, divided by all records that tracked syncs tried to upload,
+-- per sync type. The documentation calls number_of_uploads__v the uploaded records; we take that to leave out the
+-- refused ones, so tried = uploaded + refused. Canceled and unfinished syncs count, since their records were tried.
+SELECT
+    sync_type,
+    count(*) AS syncs,
+    sum(coalesce(uploads, 0)) + sum(coalesce(upload_errors, 0)) AS records,
+    sum(coalesce(upload_errors, 0)) AS errors,
+    1000.0 * sum(coalesce(upload_errors, 0))
+        / nullif(sum(coalesce(uploads, 0)) + sum(coalesce(upload_errors, 0)), 0) AS errors_per_1000
+FROM sync
+GROUP BY sync_type
+ORDER BY errors DESC, sync_type
