@@ -7,7 +7,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 from duckdb import DuckDBPyConnection
 
 from ingest.batches import Batch, BatchReport, Clock, utc_now
@@ -17,7 +17,7 @@ from ingest.transaction import transaction
 from ingest.values import BELOW_ZERO, MISSING
 from sync_engine.telemetry import Telemetry
 
-_ARROW: dict[Kind, pa.DataType] = {
+ARROW: dict[Kind, pa.DataType] = {
     "text": pa.string(),
     "flag": pa.bool_(),
     "integer": pa.int64(),
@@ -71,7 +71,7 @@ def as_table(contract: Contract, rows: Sequence[Any]) -> pa.Table:
     return pa.table(
         {
             column.name: pa.array(
-                map(attrgetter(column.name), rows), type=_ARROW[column.kind], size=len(rows)
+                map(attrgetter(column.name), rows), type=ARROW[column.kind], size=len(rows)
             )
             for column in contract.columns
         }

@@ -4,7 +4,12 @@ IngestError
 ├── StoreLocked       another process has the file open
 ├── StoreUnusable     the file cannot be opened as a SyncLens store
 ├── StoreMissing      there is no such file
-└── StoreTooNew       written by a newer SyncLens
+├── StoreTooNew       written by a newer SyncLens
+├── SourceMissing     there is no such file
+├── SourceUnreadable  the file is not what its name or its first bytes promise
+├── UnknownKind       nothing tells what the rows are
+├── UnknownColumns    the rows lack columns that their kind must have
+└── MappingInvalid    a mapping file says something that cannot be
 """
 
 from __future__ import annotations
@@ -56,3 +61,45 @@ class StoreTooNew(IngestError):
             f"{path} was written by a newer SyncLens (unknown migrations: {', '.join(unknown)})",
             next_step="Upgrade this installation, or open the store with the newer one.",
         )
+
+
+class SourceMissing(IngestError):
+    """There is nothing to load at the given path."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"there is no file {path}", next_step="Check the path and the spelling.")
+
+
+class SourceUnreadable(IngestError):
+    """A file breaks the rules of its own format so badly that no row can be taken from it."""
+
+    def __init__(self, path: str, reason: str, next_step: str = "Export it again, or send the file as CSV.") -> None:
+        super().__init__(f"{path} cannot be read: {reason}", next_step=next_step)
+
+
+class UnknownKind(IngestError):
+    """The columns of a source do not tell what its rows are."""
+
+    def __init__(self, source: str, header: list[str], kinds: list[str]) -> None:
+        shown = ", ".join(header[:12]) or "none"
+        super().__init__(
+            f"{source}: the columns do not tell what the rows are ({shown})",
+            next_step=f"Say it with --as (one of {', '.join(kinds)}), or add a mapping file for this source.",
+        )
+
+
+class UnknownColumns(IngestError):
+    """A source lacks columns without which its rows cannot be of the wanted kind."""
+
+    def __init__(self, source: str, kind: str, missing: list[str]) -> None:
+        super().__init__(
+            f"{source}: no column for {', '.join(missing)}, which {kind} needs",
+            next_step="Name the source's columns in a mapping file, and give it with --mapping.",
+        )
+
+
+class MappingInvalid(IngestError):
+    """A mapping file cannot be used."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"mapping {name}: {reason}", next_step="Correct the file; docs/data-sources.md shows one.")

@@ -1,0 +1,135 @@
+"""CSV as people really have it: any delimiter, quoting, line end; labels, footers, and lines that are broken.
+
+Lines are put together into rows here rather than by the `csv` module's iterator, because a quote that is
+opened and never closed would make one row of the rest of the file.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ingest.rows import RawRow, RowSource, clean
+
+DELIMITERS = (",", ";", "\t", "|")
+MOST_LINES_IN_A_ROW = 200
+LARGEST_CELL = 1 << 24
+
+NEVER_CLOSED = "row: a quote is opened and never closed"
+NOT_CSV = "row: is not CSV"
+
+
+def read_csv(path: Path, encoding: str, *, name: str | None = None, undouble: bool = False) -> RowSource:
+    """Read a CSV file as text, row by row; no value is guessed at.
+
+    The first line that is not blank is the header. `undouble` halves doubled backslashes, as Vault's bulk
+    API asks them to be written.
+    """
+    lines = _lines(path, encoding)
+    first = next((line for line in lines if line.strip()), "")
+    delimiter = sniff(first)
+    cells = _cut([first], delimiter) if '"' in first else first.rstrip("\r\n").split(delimiter)
+    header = _unique([cell.strip() for cell in cells] if isinstance(cells, list) else [])
+    source = RowSource(name or path.name, header, iter(()))
+    source.rows = _rows(_split(lines, delimiter), header, source.notes, undouble)
+    return source
+
+
+def sniff(header: str) -> str:
+    """Name the delimiter of a header line: the one that cuts it into most cells."""
+    unquoted = "".join(part for index, part in enumerate(header.split('"')) if index % 2 == 0)
+    return max(DELIMITERS, key=unquoted.count)
+
+
+def _lines(path: Path, encoding: str) -> Iterator[str]:
+    # Windows-1252 has five holes; a byte that falls into one is shown as such, not fatal.
+    with path.open(encoding=encoding, errors="replace", newline="") as file:
+        yield from file
+
+
+class _Feed:
+    """Lines, with the possibility to give some back."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._returned: deque[str] = deque()
+
+    def take(self) -> str | None:
+        return self._returned.popleft() if self._returned else next(self._lines, None)
+
+    def give_back(self, lines: list[str]) -> None:
+        self._returned.extendleft(reversed(lines))
+
+
+def _split(lines: Iterator[str], delimiter: str) -> Iterator[tuple[list[str] | str, str]]:
+    """Cut lines into the cells of rows, each with its text; what cannot be cut gives its problem instead."""
+    feed = _Feed(lines)
+    while (line := feed.take()) is not None:
+        if '"' not in line:
+            yield line.rstrip("\r\n").split(delimiter), line
+            continue
+        taken = [line]
+        cells = _cut(taken, delimiter)
+        while cells == NEVER_CLOSED and len(taken) < MOST_LINES_IN_A_ROW and (after := feed.take()) is not None:
+            taken.append(after)
+            cells = _cut(taken, delimiter) if '"' in after else cells
+        if cells == NEVER_CLOSED:
+            feed.give_back(taken[1:])
+            taken = taken[:1]
+        yield cells, "".join(taken)
+
+
+def _cut(taken: list[str], delimiter: str) -> list[str] | str:
+    try:
+        return next(csv.reader(taken, delimiter=delimiter, strict=True), [])
+    except csv.Error as error:
+        return NEVER_CLOSED if "unexpected end of data" in str(error) else NOT_CSV
+
+
+def _rows(
+    split: Iterable[tuple[list[str] | str, str]], header: list[str], notes: list[str], undouble: bool
+) -> Iterator[RawRow]:
+    number, width = 0, len(header)
+    after_blank: list[RawRow] = []
+    blank_seen = False
+    for cells, raw in split:
+        if isinstance(cells, list) and len(cells) <= 1 and not any(map(str.strip, cells)):
+            blank_seen = True
+            continue
+        number += 1
+        row = _row(number, cells, raw, header, undouble)
+        if blank_seen and isinstance(cells, list) and width > 1 and len(_filled(cells)) == 1:
+            after_blank.append(row)  # a report ends with lines of prose; a broken row is followed by others
+            continue
+        yield from after_blank
+        after_blank, blank_seen = [], False
+        yield row
+    notes.extend(f"left out as footer: {row.as_came().strip()[:200]}" for row in after_blank)
+
+
+def _row(number: int, cells: list[str] | str, raw: str, header: list[str], undouble: bool) -> RawRow:
+    line = clean(raw.rstrip("\r\n"))
+    if isinstance(cells, str):
+        return RawRow(number, {}, cells, line)
+    if len(cells) < len(header) or any(cells[len(header) :]):
+        return RawRow(number, {}, f"row: has {len(cells)} cells where the header has {len(header)}", line)
+    if undouble:
+        cells = [cell.replace("\\\\", "\\") for cell in cells]
+    return RawRow(number, dict(zip(header, map(clean, cells), strict=False)))
+
+
+def _filled(cells: list[str]) -> list[str]:
+    return [cell for cell in cells if cell.strip()]
+
+
+def _unique(names: list[str]) -> list[str]:
+    # Two columns of one name would overwrite each other in a row.
+    seen: dict[str, int] = {}
+    unique = []
+    for position, name in enumerate(names, start=1):
+        seen[name] = seen.get(name, 0) + 1
+        base = name or f"column {position}"
+        unique.append(base if seen[name] == 1 or not name else f"{base} ({seen[name]})")
+    return unique

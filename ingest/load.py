@@ -1,0 +1,164 @@
+"""Load a file: look what it is, read its rows, hold them against the contract, settle them in the store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa  # type: ignore[import-untyped]
+from duckdb import DuckDBPyConnection
+
+from ingest.accept import accept
+from ingest.append import ARROW
+from ingest.batches import Batch, BatchReport, Clock, utc_now
+from ingest.contracts import Contract
+from ingest.errors import SourceMissing
+from ingest.mapping import ColumnMapping, choose, read_mapping
+from ingest.merge import STAGED, settle, stage
+from ingest.rows import RawRow, RowSource
+from ingest.sources import open_source
+from ingest.store import open_store
+from ingest.text import examine
+from ingest.transaction import transaction
+from ingest.values import Manner
+
+Progress = Callable[[str, int], None]
+
+_CHUNK_ROWS = 20_000
+
+
+def load(
+    path: Path | str,
+    store: DuckDBPyConnection | Path | str,
+    *,
+    as_kind: str | None = None,
+    mappings: Iterable[Path | str] = (),
+    manner: Manner | None = None,
+    clock: Clock = utc_now,
+    on_progress: Progress | None = None,
+) -> list[BatchReport]:
+    """Load one file into the store, and report one batch for each table of rows in it.
+
+    What the rows are is seen from their columns; `as_kind` (a table's name) overrides that. `mappings` are
+    a customer's own mapping files. `manner` says what the file does not: the zone of times without one, the
+    order of day and month. `on_progress` is called with the source's name and the rows read so far.
+
+    Every row ends in the store or in `rejected_row` with all its reasons; each batch is one transaction.
+    Raises an IngestError, which says what to do next, when no row can be taken from the file at all.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise SourceMissing(str(path))
+    own = [read_mapping(Path(each)) for each in mappings]
+    examined = examine(path)
+    reports = []
+    with _writable(store) as connection:
+        for source in open_source(path, examined):
+            mapping = choose(source.header, source.name, as_kind=as_kind, more=own)
+            batch = Batch.open(
+                connection,
+                source=source.name,
+                kind=mapping.contract.table,
+                content_hash=examined.content_hash,
+                started_at=clock(),
+            )
+            reports.append(_load_rows(connection, source, mapping, manner, batch, clock, on_progress))
+    return reports
+
+
+@contextmanager
+def _writable(store: DuckDBPyConnection | Path | str) -> Iterator[DuckDBPyConnection]:
+    if isinstance(store, DuckDBPyConnection):
+        yield store
+    else:
+        with open_store(store, read_only=False) as connection:
+            yield connection
+
+
+def _load_rows(
+    store: DuckDBPyConnection,
+    source: RowSource,
+    mapping: ColumnMapping,
+    manner: Manner | None,
+    batch: Batch,
+    clock: Clock,
+    on_progress: Progress | None,
+) -> BatchReport:
+    contract, count = mapping.contract, 0
+    assigned = mapping.assign(source.header)
+    with transaction(store):
+        stage(store, contract)
+        while chunk := list(islice(source.rows, _CHUNK_ROWS)):
+            stage_rows(store, mapping, assigned, manner or mapping.manner, chunk)
+            count += len(chunk)
+            if on_progress:
+                on_progress(source.name, count)
+        return settle(store, contract, batch, clock, rows_in=count, notes=tuple(source.notes))
+
+
+def stage_rows(
+    store: DuckDBPyConnection,
+    mapping: ColumnMapping,
+    assigned: dict[str, str],
+    manner: Manner,
+    rows: list[RawRow],
+) -> None:
+    """Hold rows against the contract and stage them, the good ones by value, the others with their reasons."""
+    contract = mapping.contract
+    taken = set(assigned.values())
+    columns: dict[str, list[object]] = {name: [] for name in contract.names}
+    numbers, raws, reasons, extras = [], [], [], []
+    for row in rows:
+        cells = dict(mapping.constants) | {ours: row.cells.get(theirs) for ours, theirs in assigned.items()}
+        if contract.derived_key and not cells.get(contract.key[0]):
+            cells[contract.key[0]] = derived_key(row)
+        values, wrong = ({}, [row.problem]) if row.problem else accept(cells, contract, manner)
+        numbers.append(row.number)
+        raws.append(row.as_came() if wrong else None)
+        reasons.append(wrong)
+        extras.append(None if wrong else _extra(row, taken))
+        for name, column in columns.items():
+            column.append(values.get(name))
+    _insert(store, contract, numbers, raws, reasons, extras, columns)
+
+
+def derived_key(row: RawRow) -> str:
+    """Make an id from a row's own content, for sources that give none: equal rows are one event."""
+    content = json.dumps(sorted(row.cells.items()), ensure_ascii=False)
+    return f"derived-{hashlib.blake2b(content.encode(), digest_size=12).hexdigest()}"
+
+
+def _extra(row: RawRow, taken: set[str]) -> str | None:
+    left = {name: cell for name, cell in row.cells.items() if name not in taken and cell}
+    return json.dumps(left, ensure_ascii=False, sort_keys=True) if left else None
+
+
+def _insert(
+    store: DuckDBPyConnection,
+    contract: Contract,
+    numbers: list[int],
+    raws: list[str | None],
+    reasons: list[list[str | None]],
+    extras: list[str | None],
+    columns: dict[str, list[object]],
+) -> None:
+    arrays = {
+        "row_number": pa.array(numbers, pa.int64()),
+        "raw": pa.array(raws, pa.string()),
+        "reasons": pa.array(reasons, pa.list_(pa.string())),
+    }
+    arrays |= {c.name: pa.array(columns[c.name], ARROW[c.kind]) for c in contract.columns}
+    if contract.has_extra:
+        arrays["extra"] = pa.array(extras, pa.string())
+    store.register("arrived", pa.table(arrays))
+    times = [c.name for c in contract.columns if c.kind == "time"]
+    replaced = ", ".join(f"\"{name}\" AT TIME ZONE 'UTC' AS \"{name}\"" for name in times)
+    store.execute(
+        f"INSERT INTO {STAGED} BY NAME SELECT * {f'REPLACE ({replaced})' if times else ''} FROM arrived"
+    )
+    store.unregister("arrived")

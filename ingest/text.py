@@ -1,0 +1,53 @@
+"""What a text file is made of: its encoding and its fingerprint, found in one pass."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What one pass over a file told: its encoding, its fingerprint, its size in bytes."""
+
+    encoding: str
+    content_hash: str
+    size: int
+
+
+def examine(path: Path) -> Examined:
+    """Read a file once, in pieces, for its encoding and its fingerprint.
+
+    A byte order mark decides; without one the file is UTF-8 if all of it is valid UTF-8, and else
+    Windows-1252, which is what Excel on Windows writes and which can decode anything.
+    """
+    digest, size = hashlib.blake2b(digest_size=16), 0
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    encoding, valid = None, True
+    with path.open("rb") as file:
+        while piece := file.read(_CHUNK):
+            encoding = encoding or next((name for bom, name in _BOMS if not size and piece.startswith(bom)), None)
+            valid = valid and _decodes(decoder, piece)
+            digest.update(piece)
+            size += len(piece)
+    valid = valid and _decodes(decoder, b"", final=True)
+    return Examined(encoding or ("utf-8" if valid else "cp1252"), digest.hexdigest(), size)
+
+
+def _decodes(decoder: codecs.IncrementalDecoder, piece: bytes, *, final: bool = False) -> bool:
+    try:
+        decoder.decode(piece, final)
+    except UnicodeDecodeError:
+        return False
+    return True
