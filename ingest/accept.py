@@ -9,14 +9,14 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
 
 from ingest.contracts import CONTRACTS, Column, Contract
-from ingest.values import MISSING, READERS, Manner
+from ingest.values import AS_VAULT, MISSING, READERS, Manner
 
 LONGEST_QUOTE = 80
 """Characters of a refused value that its reason quotes."""
 
 
 def accept(
-    cells: Mapping[str, str | None], contract: Contract, manner: Manner = Manner()
+    cells: Mapping[str, str | None], contract: Contract, manner: Manner = AS_VAULT
 ) -> tuple[dict[str, Any], list[str]]:
     """Read one row of text cells, keyed by column name.
 
@@ -33,8 +33,8 @@ def accept(
 
 
 @cache
-def model_of(table: str, manner: Manner = Manner()) -> type[BaseModel]:
-    """The pydantic model of one table's contract; its fields are the columns, its readers `values.READERS`."""
+def model_of(table: str, manner: Manner = AS_VAULT) -> type[BaseModel]:
+    """Make the pydantic model of one table's contract: its fields are the columns, read by `values.READERS`."""
     shape: dict[str, Any] = {
         column.name: (Annotated[Any, BeforeValidator(_reader(column, manner))], ...)
         for column in CONTRACTS[table].columns

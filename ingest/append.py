@@ -67,12 +67,10 @@ def _append_kind(
 
 
 def as_table(contract: Contract, rows: Sequence[Any]) -> pa.Table:
-    """Records as an Arrow table with one column per field of the contract; times in UTC."""
+    """Put records into an Arrow table with one column per field of the contract; times in UTC."""
     return pa.table(
         {
-            column.name: pa.array(
-                map(attrgetter(column.name), rows), type=ARROW[column.kind], size=len(rows)
-            )
+            column.name: pa.array(map(attrgetter(column.name), rows), type=ARROW[column.kind], size=len(rows))
             for column in contract.columns
         }
     )

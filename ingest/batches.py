@@ -15,7 +15,7 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """The machine's clock: the default where a load records when it ran."""
+    """Read the machine's clock: the default where a load records when it ran."""
     return datetime.now(UTC)  # noqa: TID251 - a record of this machine's own act
 
 
@@ -41,7 +41,7 @@ class BatchReport:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as plain values, times as ISO text, for JSON."""
+        """Give the report as plain values, times as ISO text, for JSON."""
         plain = asdict(self)
         return plain | {
             "started_at": self.started_at.isoformat(),
@@ -70,7 +70,7 @@ class Batch:
         content_hash: str | None,
         started_at: datetime,
     ) -> Batch:
-        """Number the load: ids sort in the order of loading, and equal loads into equal stores get equal ids."""
+        """Number the load: ids sort in the order of loading; equal loads into equal stores get equal ids."""
         (count,) = store.execute("SELECT count(*) FROM ingest_batch").fetchone() or (0,)
         seed = f"{count}|{source}|{kind}|{content_hash}|{started_at.isoformat()}"
         digest = hashlib.blake2b(seed.encode(), digest_size=4).hexdigest()
@@ -92,7 +92,7 @@ class Batch:
         reasons: Counter[str] | None = None,
         notes: tuple[str, ...] = (),
     ) -> BatchReport:
-        """Write the account (new, updated, unchanged, rejected); the table's CHECK refuses one that does not add up."""
+        """Write the account (new, updated, unchanged, rejected); the table refuses one that does not add up."""
         report = BatchReport(
             batch_id=self.batch_id,
             source=self.source,
@@ -124,5 +124,5 @@ class Batch:
 
 
 def naive(when: datetime) -> datetime:
-    """An aware time as the store keeps it: UTC, without a zone."""
+    """Turn an aware time into what the store keeps: UTC, without a zone."""
     return when.astimezone(UTC).replace(tzinfo=None)

@@ -82,7 +82,7 @@ class Contract:
         return self.record is not Truth
 
 
-def _bare(hint: Any) -> type:
+def _bare(hint: Any) -> type:  # noqa: ANN401 - a type hint is any object
     # `str | None` is a str as far as its values go; None is not a value.
     if get_origin(hint) in (Union, types.UnionType):
         (only,) = (arm for arm in get_args(hint) if arm is not type(None))

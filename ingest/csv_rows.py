@@ -72,7 +72,9 @@ def _split(lines: Iterator[str], delimiter: str) -> Iterator[tuple[list[str] | s
             continue
         taken = [line]
         cells = _cut(taken, delimiter)
-        while cells == NEVER_CLOSED and len(taken) < MOST_LINES_IN_A_ROW and (after := feed.take()) is not None:
+        while (
+            cells == NEVER_CLOSED and len(taken) < MOST_LINES_IN_A_ROW and (after := feed.take()) is not None
+        ):
             taken.append(after)
             cells = _cut(taken, delimiter) if '"' in after else cells
         if cells == NEVER_CLOSED:

@@ -73,7 +73,9 @@ class SourceMissing(IngestError):
 class SourceUnreadable(IngestError):
     """A file breaks the rules of its own format so badly that no row can be taken from it."""
 
-    def __init__(self, path: str, reason: str, next_step: str = "Export it again, or send the file as CSV.") -> None:
+    def __init__(
+        self, path: str, reason: str, next_step: str = "Export it again, or send the file as CSV."
+    ) -> None:
         super().__init__(f"{path} cannot be read: {reason}", next_step=next_step)
 
 
@@ -102,4 +104,6 @@ class MappingInvalid(IngestError):
     """A mapping file cannot be used."""
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"mapping {name}: {reason}", next_step="Correct the file; docs/data-sources.md shows one.")
+        super().__init__(
+            f"mapping {name}: {reason}", next_step="Correct the file; docs/data-sources.md shows one."
+        )

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
@@ -67,7 +66,11 @@ def load(
                 content_hash=examined.content_hash,
                 started_at=clock(),
             )
-            reports.append(_load_rows(connection, source, mapping, manner, batch, clock, on_progress))
+            reports.append(
+                _load_rows(
+                    connection, source, mapping, batch, manner=manner, clock=clock, on_progress=on_progress
+                )
+            )
     return reports
 
 
@@ -84,8 +87,9 @@ def _load_rows(
     store: DuckDBPyConnection,
     source: RowSource,
     mapping: ColumnMapping,
-    manner: Manner | None,
     batch: Batch,
+    *,
+    manner: Manner | None,
     clock: Clock,
     on_progress: Progress | None,
 ) -> BatchReport:
@@ -124,7 +128,15 @@ def stage_rows(
         extras.append(None if wrong else _extra(row, taken))
         for name, column in columns.items():
             column.append(values.get(name))
-    _insert(store, contract, numbers, raws, reasons, extras, columns)
+    arrays = {
+        "row_number": pa.array(numbers, pa.int64()),
+        "raw": pa.array(raws, pa.string()),
+        "reasons": pa.array(reasons, pa.list_(pa.string())),
+    }
+    arrays |= {c.name: pa.array(columns[c.name], ARROW[c.kind]) for c in contract.columns}
+    if contract.has_extra:
+        arrays["extra"] = pa.array(extras, pa.string())
+    _insert(store, contract, pa.table(arrays))
 
 
 def derived_key(row: RawRow) -> str:
@@ -138,26 +150,10 @@ def _extra(row: RawRow, taken: set[str]) -> str | None:
     return json.dumps(left, ensure_ascii=False, sort_keys=True) if left else None
 
 
-def _insert(
-    store: DuckDBPyConnection,
-    contract: Contract,
-    numbers: list[int],
-    raws: list[str | None],
-    reasons: list[list[str | None]],
-    extras: list[str | None],
-    columns: dict[str, list[object]],
-) -> None:
-    arrays = {
-        "row_number": pa.array(numbers, pa.int64()),
-        "raw": pa.array(raws, pa.string()),
-        "reasons": pa.array(reasons, pa.list_(pa.string())),
-    }
-    arrays |= {c.name: pa.array(columns[c.name], ARROW[c.kind]) for c in contract.columns}
-    if contract.has_extra:
-        arrays["extra"] = pa.array(extras, pa.string())
-    store.register("arrived", pa.table(arrays))
+def _insert(store: DuckDBPyConnection, contract: Contract, arrived: pa.Table) -> None:
+    store.register("arrived", arrived)
     times = [c.name for c in contract.columns if c.kind == "time"]
-    replaced = ", ".join(f"\"{name}\" AT TIME ZONE 'UTC' AS \"{name}\"" for name in times)
+    replaced = ", ".join(f'"{name}" AT TIME ZONE \'UTC\' AS "{name}"' for name in times)
     store.execute(
         f"INSERT INTO {STAGED} BY NAME SELECT * {f'REPLACE ({replaced})' if times else ''} FROM arrived"
     )

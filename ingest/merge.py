@@ -96,7 +96,8 @@ def _keep_rejected(store: DuckDBPyConnection, batch: Batch) -> tuple[int, Counte
         return 0, Counter()
     # The same bad row of the same source is kept once, however often the source is loaded.
     store.execute(
-        f"INSERT INTO rejected_row SELECT $batch, $source, $kind, row_number, raw, reasons FROM {STAGED} AS s "
+        "INSERT INTO rejected_row SELECT $batch, $source, $kind, row_number, raw, reasons "
+        f"FROM {STAGED} AS s "
         "WHERE len(reasons) > 0 AND NOT EXISTS (SELECT 1 FROM rejected_row AS r WHERE r.source = $source "
         "AND r.kind = $kind AND r.row_number = s.row_number AND r.raw IS NOT DISTINCT FROM s.raw "
         "AND r.reasons = s.reasons)",
@@ -104,9 +105,10 @@ def _keep_rejected(store: DuckDBPyConnection, batch: Batch) -> tuple[int, Counte
     )
     counted = store.execute(
         f"SELECT regexp_replace(reason, ' \\(.*$', '', 's') AS short, count(*) "
-        f"FROM (SELECT unnest(reasons) AS reason FROM {STAGED}) GROUP BY short ORDER BY count(*) DESC, short LIMIT 20"
+        f"FROM (SELECT unnest(reasons) AS reason FROM {STAGED}) GROUP BY short "
+        "ORDER BY count(*) DESC, short LIMIT 20"
     ).fetchall()
-    return rejected, Counter({reason: count for reason, count in counted})
+    return rejected, Counter(dict(counted))
 
 
 def _choose_winners(store: DuckDBPyConnection, contract: Contract) -> None:
@@ -116,9 +118,9 @@ def _choose_winners(store: DuckDBPyConnection, contract: Contract) -> None:
     # A window over millions of rows is dear, and keys that occur twice in one load are rare.
     if _count(store, f"FROM ({doubles})"):
         fine = (
-            f"SELECT {_listed(columns)} FROM {STAGED} AS s ANTI JOIN ({doubles}) USING ({keys}) WHERE len(reasons) = 0 "
-            f"UNION ALL (SELECT {_listed(columns, 's')} FROM {STAGED} AS s SEMI JOIN ({doubles}) USING ({keys}) "
-            f"WHERE len(reasons) = 0 QUALIFY row_number() OVER (PARTITION BY {_listed(contract.key, 's')} "
+            f"SELECT {_listed(columns)} FROM {STAGED} AS s ANTI JOIN ({doubles}) USING ({keys}) "
+            f"WHERE len(reasons) = 0 UNION ALL "
+            f"(SELECT {_listed(columns, 's')} FROM {STAGED} AS s SEMI JOIN ({doubles}) USING ({keys}) WHERE len(reasons) = 0 QUALIFY row_number() OVER (PARTITION BY {_listed(contract.key, 's')} "
             f"ORDER BY {', '.join(f'{rank} DESC' for rank in _rank('s', contract))}) = 1)"
         )
     buried = ""

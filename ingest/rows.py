@@ -1,4 +1,4 @@
-"""A row on its way in: its number, its cells as text, and what was wrong with it before anyone read a value."""
+"""A row on its way in: its number, its cells as text, and what was wrong before anyone read a value."""
 
 from __future__ import annotations
 

@@ -37,7 +37,9 @@ def examine(path: Path) -> Examined:
     encoding, valid = None, True
     with path.open("rb") as file:
         while piece := file.read(_CHUNK):
-            encoding = encoding or next((name for bom, name in _BOMS if not size and piece.startswith(bom)), None)
+            encoding = encoding or next(
+                (name for bom, name in _BOMS if not size and piece.startswith(bom)), None
+            )
             valid = valid and _decodes(decoder, piece)
             digest.update(piece)
             size += len(piece)

@@ -60,6 +60,10 @@ class Manner:
     date_order: Literal["dmy", "mdy"] | None = None
 
 
+AS_VAULT = Manner()
+"""How Vault itself writes: UTC, and no dates with slashes."""
+
+
 def read_text(text: str, manner: Manner) -> str | None:
     """Any text is fine as it is; blank text is no text."""
     return text if text.strip(" \t\r\n") else None
@@ -139,9 +143,9 @@ def _from_local(found: re.Match[str], manner: Manner) -> datetime:
             raise ValueError(NOT_A_TIME)
         hour = hour % 12 + (12 if half == "pm" else 0)
     day, month = (one, two) if order == "dmy" else (two, one)
-    when = datetime(
+    when = datetime(  # noqa: DTZ001 - its zone is the next line's business
         int(found["year"]), month, day, hour, int(found["minute"] or 0), int(found["second"] or 0)
-    )  # noqa: DTZ001
+    )
     return _in_utc(when, None, manner)
 
 
