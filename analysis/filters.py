@@ -62,7 +62,7 @@ class Filters:
     values: Mapping[str, list[str]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, **filters: Any) -> Filters:
+    def of(cls, **filters: object) -> Filters:
         """Check filters as `measure` takes them; None means all, an empty list means none.
 
         Raises UnknownFilter and UnusableFilter.
@@ -88,13 +88,13 @@ class Filters:
         }
 
     def narrowed(self, relation: str) -> str:
-        """The rows of one of RELATIONS that the filters let through, as a SELECT."""
+        """Write the rows of one of RELATIONS that the filters let through, as a SELECT."""
         conditions = [*self._time(_CLOCK[relation]), *self._conditions(relation)]
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         return f"SELECT * FROM main.{relation}{where}"
 
     def before(self, days_of: Filters | None = None) -> Filters:
-        """The same part of the fleet in the period of equal length just before this one.
+        """Take the same part of the fleet in the period of equal length just before this one.
 
         Raises AnalysisError when this period has no beginning or no end.
         """
@@ -162,7 +162,7 @@ _DIRECT: Mapping[str, Mapping[str, str]] = {
 
 
 def _through(relation: str, name: str) -> str:
-    """A condition on something that the relation does not hold itself, by way of its user or its device."""
+    """Put a condition on what the relation does not hold itself, by way of its user or device."""
     parameter = f"$filter_{name}"
     if name in _USER:
         source, key = "current_user_info", "user_id"
@@ -175,12 +175,12 @@ def _through(relation: str, name: str) -> str:
     return f"{key} IN (SELECT {key} FROM main.{source} WHERE {_DIRECT[source][name].format(p=parameter)})"
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: object) -> list[str]:
     given = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
     return [str(one) for one in given]
 
 
-def _moment(name: str, value: Any) -> datetime | None:
+def _moment(name: str, value: object) -> datetime | None:
     if value is None:
         return None
     if isinstance(value, str):

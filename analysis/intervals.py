@@ -16,7 +16,7 @@ class Interval(NamedTuple):
 
 
 def wilson(hits: float, n: float, z: float = Z95) -> Interval:
-    """The Wilson score interval of a share, 95 % by default (Wilson 1927, JASA 22). Never leaves 0 to 1."""
+    """Give the Wilson score interval of a share, 95 % by default (Wilson 1927, JASA 22); inside 0 to 1."""
     if n <= 0:
         return Interval(nan, nan)
     share = hits / n
@@ -28,7 +28,7 @@ def wilson(hits: float, n: float, z: float = Z95) -> Interval:
 
 
 def rate_ratio(hits: float, n: float, other_hits: float, other_n: float, z: float = Z95) -> Interval:
-    """The interval of (hits / n) / (other_hits / other_n), by its logarithm (Katz et al. 1978).
+    """Give the interval of (hits / n) / (other_hits / other_n), by its logarithm (Katz et al. 1978).
 
     Half an event is added on each side, so that no share of zero makes the ratio infinite.
     """

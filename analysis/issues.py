@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 TREND_DAYS = 14
 ISSUE_COLUMNS = (
-    "issue_id", "title", "cause", "confidence", "events", "users", "devices", "pending", "objects", "app_versions",
-    "first_seen", "last_seen", "trend", "side", "retryable", "state", "assignee", "priority",
+    "issue_id", "title", "cause", "confidence", "events", "users", "devices", "pending", "objects",
+    "app_versions", "first_seen", "last_seen", "trend", "side", "retryable", "state", "assignee", "priority",
 )  # fmt: skip
 _TITLE_LENGTH = 160
 
@@ -146,7 +146,7 @@ class Health:
     as_of: datetime | None
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain values."""
+        """Give the same as plain values."""
         return asdict(self)
 
 
@@ -168,7 +168,7 @@ class Issue:
     events: pd.DataFrame
 
 
-def health(connection: DuckDBPyConnection, **filters: Any) -> Health:
+def health(connection: DuckDBPyConnection, **filters: object) -> Health:
     """How the fleet is, over the part of the store that the filters let through."""
     chosen = Filters.of(**filters)
     syncs = _first(ask(connection, _HEALTH, chosen))
@@ -190,9 +190,9 @@ def list_issues(
     *,
     query: str | Query = "",
     triage: TriageState | None = None,
-    **filters: Any,
+    **filters: object,
 ) -> pd.DataFrame:
-    """The triage list: one row per issue with ISSUE_COLUMNS, those that stop most people first.
+    """List the issues for triage: one row per issue with ISSUE_COLUMNS, those that stop most people first.
 
     `trend` is a list of daily counts over the last 14 days, oldest first. `pending` counts records that wait
     on a device now and had such an error. `query` is a search line (analysis.search); `triage` brings the
@@ -217,13 +217,14 @@ def list_issues(
 
 
 def issue(
-    connection: DuckDBPyConnection, issue_id: str, *, triage: TriageState | None = None, **filters: Any
+    connection: DuckDBPyConnection, issue_id: str, *, triage: TriageState | None = None, **filters: object
 ) -> Issue:
     """One issue in detail. Raises UnknownIssue."""
-    chosen = Filters.of(**(filters | {"issue_id": issue_id}))
-    rows = list_issues(connection, triage=triage, **(filters | {"issue_id": issue_id}))
+    narrowed: dict[str, Any] = filters | {"issue_id": issue_id}
+    rows = list_issues(connection, triage=triage, **narrowed)
     if rows.empty:
         raise UnknownIssue(issue_id)
+    chosen = Filters.of(**narrowed)
     frames = {name: ask(connection, sql, chosen) for name, sql in _DETAIL.items()}
     return Issue(issue_id=issue_id, summary=_first(rows), **frames)
 
@@ -267,17 +268,17 @@ def _first(frame: pd.DataFrame) -> dict[str, Any]:
     return {str(name): _plain(row[name]) for name in frame.columns}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, list):
         return value
-    if pd.isna(value):
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and isnan(value)):
         return None
     if isinstance(value, pd.Timestamp):
         return value.to_pydatetime()
     return value.item() if hasattr(value, "item") else value
 
 
-def _sorted(values: Any) -> list[str]:
+def _sorted(values: object) -> list[str]:
     return sorted(map(str, values)) if isinstance(values, list | np.ndarray) else []
 
 
@@ -290,7 +291,7 @@ def _trends(counts: pd.DataFrame, issues: pd.DataFrame) -> list[list[int]]:
 
 
 def _title(error_type: object, *messages: object) -> str:
-    """The words that an issue's messages share, with `…` for what differs, and the code before them."""
+    """Find the words that an issue's messages share, `…` for what differs, and put the code first."""
     texts = [str(text) for text in messages if isinstance(text, str) and text]
     shared = _shared_words(texts)
     code = error_type if isinstance(error_type, str) and error_type not in shared else ""

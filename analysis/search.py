@@ -37,9 +37,9 @@ ALIASES: Mapping[str, str] = {
 
 # An error event has these; a term on one of them decides which events an issue is counted from.
 EVENT_FIELDS = (
-    "sync_type", "app_version", "object", "territory", "profile", "country", "device_model", "platform", "user_id",
-    "device_id", "phase", "operation", "error_type", "http_status", "field", "record_id", "message", "event_id",
-    "sync_id", "os_version", "side", "retryable",
+    "sync_type", "app_version", "object", "territory", "profile", "country", "device_model", "platform",
+    "user_id", "device_id", "phase", "operation", "error_type", "http_status", "field", "record_id",
+    "message", "event_id", "sync_id", "os_version", "side", "retryable",
 )  # fmt: skip
 
 _TERM = re.compile(
@@ -83,15 +83,15 @@ class Query:
         return " ".join(map(str, self.terms))
 
     def of_events(self) -> Query:
-        """The terms about single events."""
+        """Take the terms about single events."""
         return Query(tuple(term for term in self.terms if term.field in EVENT_FIELDS))
 
     def of_rows(self) -> Query:
-        """The terms about whole rows of a list."""
+        """Take the terms about whole rows of a list."""
         return Query(tuple(term for term in self.terms if term.field not in EVENT_FIELDS))
 
     def where(self) -> tuple[str, dict[str, Any]]:
-        """The terms as a SQL condition over the view `error`, and the values to bind."""
+        """Write the terms as a SQL condition over the view `error`, and the values to bind."""
         conditions = ["true"]
         bound: dict[str, Any] = {}
         for number, term in enumerate(self.terms):
@@ -101,7 +101,7 @@ class Query:
         return " AND ".join(conditions), bound
 
     def keep(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The rows of a frame for which every term holds. Raises UnusableQuery for a column it lacks."""
+        """Keep the rows of a frame for which every term holds. Raises UnusableQuery for a column it lacks."""
         mask = np.ones(len(frame), dtype=bool)
         for term in self.terms:
             found = _matches(frame, term)
@@ -110,12 +110,12 @@ class Query:
 
 
 def parse_query(text: str, known: Collection[str] = ()) -> Query:
-    """Read a search line. With `known`, a field outside it (and outside EVENT_FIELDS) raises UnusableQuery."""
+    """Read a search line. With `known`, fields outside it and EVENT_FIELDS raise UnusableQuery."""
     if text.count('"') % 2:
         raise UnusableQuery("a quotation mark is left open", next_step='Close it: "two words".')
     terms = tuple(_term(found) for found in _TERM.finditer(text))
     for term in terms:
-        if term.field and known and term.field not in {*known, *EVENT_FIELDS}:
+        if term.field and len(known) and term.field not in {*known, *EVENT_FIELDS}:
             raise UnusableQuery(
                 f"there is no field {term.field!r}",
                 next_step=f"Use one of: {', '.join(sorted({*known, *EVENT_FIELDS}))}.",
@@ -160,16 +160,17 @@ def _matches(frame: pd.DataFrame, term: Term) -> np.ndarray[Any, np.dtype[np.boo
     return np.asarray(_COMPARE[term.how](column, other), dtype=bool)
 
 
-def _texts(cell: Any) -> list[str]:
+def _texts(cell: object) -> list[str]:
     if isinstance(cell, list | tuple | np.ndarray):
         return [str(one) for one in cell]
     return [str(cell)]
 
 
 def _pattern(value: str, *, anchored: bool) -> str:
-    """A pattern for `a*,b`: RE2 and Python both understand it."""
+    """Write a pattern for `a*,b`: RE2 and Python both understand it."""
     parts = [
-        ".*".join(re.sub(r"([^\w\s])", r"\\\1", piece) for piece in one.split("*")) for one in value.split(",")
+        ".*".join(re.sub(r"([^\w\s])", r"\\\1", piece) for piece in one.split("*"))
+        for one in value.split(",")
     ]
     joined = f"(?:{'|'.join(parts)})"
     return f"{joined}\\Z" if anchored else joined

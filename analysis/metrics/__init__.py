@@ -68,7 +68,7 @@ def load_metrics() -> Mapping[str, Metric]:
 METRICS: Mapping[str, Metric] = load_metrics()
 
 
-def measure(connection: DuckDBPyConnection, name: str, **filters: Any) -> pd.DataFrame:
+def measure(connection: DuckDBPyConnection, name: str, **filters: object) -> pd.DataFrame:
     """Compute a metric over the part of the store that the filters let through.
 
     Filters are those of `analysis.filters.FILTERS`; each takes one value or a list of them, None means all.
@@ -78,7 +78,7 @@ def measure(connection: DuckDBPyConnection, name: str, **filters: Any) -> pd.Dat
 
 
 def metric(name: str) -> Metric:
-    """The metric of that name. Raises UnknownMetric."""
+    """Find the metric of that name. Raises UnknownMetric."""
     if name not in METRICS:
         raise UnknownMetric(name)
     return METRICS[name]
@@ -93,7 +93,7 @@ def ask(
 
 
 def narrow(sql: str, filters: Filters, as_of: datetime | None = None) -> tuple[str, dict[str, Any]]:
-    """The query with narrowed relations put in front of it, and the values to bind.
+    """Write the query with narrowed relations put in front of it, and the values to bind.
 
     `as_of` is needed by queries that read `moment`.
     """
@@ -112,7 +112,7 @@ def narrow(sql: str, filters: Filters, as_of: datetime | None = None) -> tuple[s
 
 
 def moment_of(connection: DuckDBPyConnection, filters: Filters) -> datetime | None:
-    """What "now" is for these filters: `until`, else the newest moment of the whole store, None if empty."""
+    """Say what "now" is: `until`, else the newest moment of the whole store, None if it is empty."""
     if filters.until is not None:
         return filters.until
     newest = connection.execute(

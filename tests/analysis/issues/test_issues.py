@@ -1,0 +1,87 @@
+"""Health and the triage list, over a storm whose truth is known and over nothing."""
+
+import pytest
+
+from analysis import health, issue, list_issues
+from analysis.issues import ISSUE_COLUMNS, TREND_DAYS, UnknownIssue
+from benchmarks.synthetic import issue_id_of
+
+
+def test_health_of_nothing_is_unknown_and_not_perfect(store):
+    found = health(store)
+    assert (found.syncs, found.success_rate, found.success_low, found.as_of) == (0, None, None, None)
+
+
+def test_health_counts_each_sync_once(stormy_store):
+    found = health(stormy_store)
+    assert found.syncs == found.good + found.bad + found.canceled + found.unfinished
+    assert found.success_low < found.success_rate < found.success_high
+
+
+def test_health_narrows(stormy_store):
+    assert health(stormy_store, country="DE").success_rate < health(stormy_store, country="JP").success_rate
+
+
+def test_an_empty_store_has_no_issues_but_all_columns(store):
+    found = list_issues(store)
+    assert found.empty
+    assert tuple(found.columns) == ISSUE_COLUMNS
+
+
+def test_people_come_first(stormy_store):
+    found = list_issues(stormy_store)
+    assert found.users.is_monotonic_decreasing
+    assert found.events.sum() == 1_500
+
+
+def test_titles_keep_what_the_messages_share(stormy_store):
+    titles = list_issues(stormy_store).set_index("issue_id").title
+    assert titles[issue_id_of("account-gone")] == "INVALID_DATA: The resource […] does not exist"
+    assert titles[issue_id_of("row-race")] == "RACE_CONDITION: Record […] is being updated by another request"
+
+
+def test_the_trend_ends_today_and_sums_to_its_events(stormy_store):
+    found = list_issues(stormy_store).set_index("issue_id")
+    trend = found.trend[issue_id_of("vmoc-where")]
+    assert len(trend) == TREND_DAYS
+    assert sum(trend) == found.events[issue_id_of("vmoc-where")]
+    assert trend[-3:] == [0, 0, 0]
+
+
+def test_pending_records_are_those_that_wait_in_error(own_stormy_store):
+    before = list_issues(own_stormy_store).set_index("issue_id").pending
+    assert before[issue_id_of("signature-edit-lost")] > 0
+    assert before[issue_id_of("offline")] == 0
+    own_stormy_store.execute("UPDATE pending_record SET in_error = false").fetchall()
+    assert list_issues(own_stormy_store).pending.sum() == 0
+
+
+def test_a_device_that_emptied_its_queue_since_has_nothing_pending(own_stormy_store):
+    own_stormy_store.execute(
+        "UPDATE sync_tracking__v SET sync_completed_datetime__v = TIMESTAMP '2027-01-01'"
+    ).fetchall()
+    own_stormy_store.execute("UPDATE sync_detail SET pending_uploads = 0").fetchall()
+    assert list_issues(own_stormy_store).pending.sum() == 0
+
+
+def test_an_issue_in_detail_agrees_with_its_row(stormy_store):
+    wanted = issue_id_of("signature-edit-lost")
+    found = issue(stormy_store, wanted)
+    assert found.summary["events"] == found.by_day.events.sum() == found.variants.events.sum()
+    assert found.summary["users"] == len(found.users)
+    assert set(found.users.country) == {"DE"}
+    assert found.events.occurred_at.is_monotonic_decreasing
+
+
+def test_an_unknown_issue_says_where_to_find_known_ones(stormy_store):
+    with pytest.raises(UnknownIssue) as caught:
+        issue(stormy_store, "nothing")
+    assert "synclens issues" in caught.value.next_step
+
+
+def test_hostile_messages_stay_as_they_came(own_stormy_store):
+    hostile = '<img src=x onerror=alert(1)> =HYPERLINK("http://x") **bold** \x00 ' + "Ω" * 500
+    own_stormy_store.execute("UPDATE sync_error SET message = ?, error_type = NULL", [hostile]).fetchall()
+    title = list_issues(own_stormy_store).title[0]
+    assert title.startswith("<img src=x onerror=alert(1)>")
+    assert len(title) == 160

@@ -1,0 +1,162 @@
+"""What every metric file promises, and what single ones say of stores small enough to count by hand."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlglot
+
+from analysis import FILTERS, METRICS, measure
+from analysis.filters import UnknownFilter, UnusableFilter
+from analysis.metrics import DIRECTIONS, Metric, UnknownMetric
+
+START = datetime(2026, 3, 2, tzinfo=UTC)
+# One value per filter that every metric must feel on the stormy store.
+NARROWING = {
+    "since": "2026-03-29T12:00",
+    "until": datetime(2026, 3, 2, 9, tzinfo=UTC),
+    "sync_type": "database_refresh__v",
+    "app_version": ["25.3.1"],
+    "object": "medical_inquiry__v",
+    "territory": ["DE-01", "DE-02"],
+    "profile": "msl__c",
+    "country": "FR",
+    "device_model": "iPhone 15",
+    "platform": "Windows",
+    "user_id": "V0B0000000000RS",
+    "device_id": ["ipad-000000", "ipad-000001"],
+    "cause": "record-visibility",
+    "issue_id": "e986103cc9c5",
+}
+
+
+@pytest.mark.parametrize("name", METRICS)
+class TestEveryMetric:
+    def test_explains_itself(self, name):
+        metric = METRICS[name]
+        assert metric.title
+        assert metric.unit
+        assert metric.good in DIRECTIONS
+        assert metric.about.endswith(".")
+
+    def test_answers_on_an_empty_store_with_the_same_columns(self, store, stormy_store, name):
+        empty = measure(store, name)
+        assert list(empty.columns) == list(measure(stormy_store, name).columns)
+        assert empty.empty
+
+    def test_has_something_to_say_of_a_storm(self, stormy_store, name):
+        assert not measure(stormy_store, name).empty
+
+    @pytest.mark.parametrize("filter_name", FILTERS)
+    def test_narrows_under(self, stormy_store, name, filter_name):
+        everything = measure(stormy_store, name)
+        narrowed = measure(stormy_store, name, **{filter_name: NARROWING[filter_name]})
+        assert list(narrowed.columns) == list(everything.columns)
+        assert not narrowed.equals(everything)
+
+    def test_is_portable(self, name):
+        for dialect in ("spark", "snowflake", "databricks"):
+            (text,) = sqlglot.transpile(METRICS[name].sql, read="duckdb", write=dialect)
+            sqlglot.parse_one(text, read=dialect)
+
+
+def test_every_filter_is_tried():
+    assert NARROWING.keys() == FILTERS.keys()
+
+
+def test_an_unknown_metric_names_the_known_ones(store):
+    with pytest.raises(UnknownMetric) as caught:
+        measure(store, "sucess_rate")
+    assert "success_rate" in caught.value.next_step
+
+
+def test_an_unknown_filter_names_the_known_ones(store):
+    with pytest.raises(UnknownFilter) as caught:
+        measure(store, "success_rate", colour="blue")
+    assert "app_version" in caught.value.next_step
+
+
+@pytest.mark.parametrize("value", ["yesterday", 7, "2026-13-01"])
+def test_a_moment_that_is_none_is_refused_with_a_form_to_use(store, value):
+    with pytest.raises(UnusableFilter) as caught:
+        measure(store, "success_rate", since=value)
+    assert "2026-11-22" in caught.value.next_step
+
+
+def test_a_file_without_its_header_is_refused():
+    with pytest.raises(ValueError, match="must begin with"):
+        Metric.parse("nameless", "SELECT 1")
+
+
+def test_a_filter_value_is_data_and_never_sql(stormy_store):
+    assert measure(stormy_store, "success_rate", user_id="' OR 1=1 --").empty
+
+
+def test_an_empty_list_lets_nothing_through(stormy_store):
+    assert measure(stormy_store, "success_rate", country=[]).empty
+
+
+def test_a_zone_is_turned_into_utc(stormy_store):
+    utc = measure(stormy_store, "failures_by_day", since="2026-03-10T00:00:00+00:00")
+    same = measure(stormy_store, "failures_by_day", since="2026-03-10T02:00:00+02:00")
+    assert utc.equals(same)
+
+
+def add_sync(store, number, *, hours=0.0, user="u1", sync_type="incremental__v", **flags):
+    started = START + timedelta(hours=hours)
+    row = {
+        "id": f"s{number}",
+        "created_by__v": user,
+        "sync_type__v": sync_type,
+        "sync_start_datetime__v": started.replace(tzinfo=None),
+        "sync_completed_datetime__v": (started + timedelta(seconds=60)).replace(tzinfo=None),
+        "sync_duration__v": 60.0,
+        "successful_sync__v": True,
+        "sync_canceled__v": False,
+        "source": "test",
+        "batch_id": "test",
+    } | flags
+    store.execute(
+        f"INSERT INTO sync_tracking__v ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",
+        list(row.values()),
+    )
+
+
+def test_canceled_and_unfinished_syncs_are_on_neither_side_of_the_rate(store):
+    add_sync(store, 1)
+    add_sync(store, 2)
+    add_sync(store, 3, number_of_upload_errors__v=2)
+    add_sync(store, 4, successful_sync__v=False)
+    add_sync(store, 5, successful_sync__v=False, sync_canceled__v=True)
+    add_sync(store, 6, successful_sync__v=None, sync_completed_datetime__v=None)
+    (row,) = measure(store, "success_rate").to_dict("records")
+    assert (row["good"], row["bad"], row["canceled"], row["unfinished"]) == (3, 1, 1, 1)
+    assert row["success_rate"] == 0.75
+
+
+def test_the_interval_is_wilsons(store):
+    """Ten syncs with one failure: 59.6 % to 98.2 %, as the published tables have it."""
+    for number in range(10):
+        add_sync(store, number, successful_sync__v=number > 0)
+    (row,) = measure(store, "success_rate").to_dict("records")
+    assert (round(row["low"], 3), round(row["high"], 3)) == (0.596, 0.982)
+
+
+def test_a_device_that_never_succeeded_is_never_fresh(store):
+    add_sync(store, 1, user="fresh", hours=100)
+    add_sync(store, 2, user="stale", hours=0)
+    add_sync(store, 3, user="hapless", hours=99, successful_sync__v=False)
+    found = measure(store, "freshness").set_index("age").devices.to_dict()
+    assert found == {"within 1 day": 1, "3 to 7 days": 1, "never": 1}
+
+
+def test_a_fleet_that_fell_silent_is_not_fresh(store):
+    """Without a single new row only the clock moves, and that is enough."""
+    add_sync(store, 1, hours=0)
+    found = measure(store, "freshness", until=START + timedelta(days=10))
+    assert found.age.to_list() == ["over 7 days"]
+
+
+def test_refused_records_are_part_of_what_was_tried(store):
+    add_sync(store, 1, number_of_uploads__v=95, number_of_upload_errors__v=5)
+    (row,) = measure(store, "upload_error_rate").to_dict("records")
+    assert (row["records"], row["errors_per_1000"]) == (100, 50.0)
