@@ -79,7 +79,7 @@ def rate_over_time(
         x=frame[at], y=frame[rate], mode="lines+markers", name=name,
         line={"color": BLUE, "width": 2}, marker={"size": 5}, hovertemplate="%{y:.1%}",
     )  # fmt: skip
-    figure.update_yaxes(tickformat=".0%", range=[_floor(frame, low or rate), 1.004])
+    figure.update_yaxes(tickformat=".0%", rangemode="tozero")
     return mark_changes(figure, changes)
 
 
@@ -280,9 +280,3 @@ def _figure(height: int) -> Figure:
     figure.update_xaxes(showgrid=False, automargin=True)
     figure.update_yaxes(gridcolor=QUIET, zeroline=False, automargin=True)
     return figure
-
-
-def _floor(frame: pd.DataFrame, column: str) -> float:
-    """Where the axis of a share begins: at the ten per cent step below the lowest value."""
-    lowest = frame[column].min() if len(frame) else 0.0
-    return 0.0 if pd.isna(lowest) else max(0.0, int(float(lowest) * 10) / 10)

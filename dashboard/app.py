@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from analysis import AnalysisError
@@ -9,20 +11,30 @@ from dashboard import controls, data, pages, parts
 from dashboard.safe import escape
 from ingest import IngestError, StoreLocked, StoreMissing
 
-st.set_page_config(page_title="SyncLens", page_icon=":material/sync_problem:", layout="wide")
+HERE = Path(__file__).parent
+# Icons of our own: one of Streamlit's by name would be fetched from a server of Google's.
+st.set_page_config(
+    page_title="SyncLens", page_icon=str(HERE / "icon.svg"), layout="wide", initial_sidebar_state=250
+)
+st.logo(HERE / "wordmark.svg", size="large", icon_image=HERE / "icon.svg")
+# Streamlit's margins are made for reading; a triage list needs the width.
+st.html("<style>.stMainBlockContainer {padding-left: 2.2rem; padding-right: 2.2rem;}</style>")
 
 
 def main() -> None:
     """Draw one page; whatever a person can put right is said on the page, with the next step."""
     chosen = st.navigation(pages.menu(), expanded=True)
     try:
-        controls.sidebar(newest=data.newest(), options=data.options())
-        data.footer()
-        if data.is_empty():
+        newest = data.newest()
+        controls.sidebar(newest=newest, options=data.options())
+        parts.footer(newest)
+        if newest is None:
             parts.heading(chosen.title)
             parts.no_data()
-            return
-        chosen.run()
+        else:
+            chosen.run()
+        if data.was_stale():
+            parts.stale_note()
     except StoreMissing:
         parts.heading(chosen.title)
         parts.no_data()

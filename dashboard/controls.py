@@ -49,11 +49,15 @@ def zones() -> list[str]:
 def _filters(options: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     active = sum(bool(st.query_params.get_all(name)) for name in FILTERS)
     chosen: dict[str, list[str]] = {}
-    with st.expander(f"Filters ({active} set)" if active else "Filters", expanded=bool(active), key="filters-box"):
+    with st.expander(
+        f"Filters ({active} set)" if active else "Filters", expanded=bool(active), key="filters-box"
+    ):
         for name, label in FILTERS.items():
             asked = st.query_params.get_all(name)
             known = list(dict.fromkeys([*options.get(name, ()), *asked]))
-            chosen[name] = st.multiselect(label, known, key=name, bind="query-params", placeholder="all")
+            chosen[name] = st.multiselect(
+                label, known, key=name, bind="query-params", placeholder="all", accept_new_options=True
+            )
     return chosen
 
 

@@ -1,37 +1,44 @@
 """Cached questions to `analysis`: ask by name, get the answer of the store as it is on disk now.
 
-Everything an answer depends on is part of its key: path, modification time and size of the store, the
-question, its arguments. A changed file is asked again, so no time limit is needed. While an ingest holds
-the file, the last known answer is shown and the page says so (`was_stale`).
+Everything an answer depends on is part of its key: path, modification time and size of the store and of
+the triage file, the question, its arguments. A changed file is asked again, so no time limit is needed.
+While an ingest holds the store, the last known answer is shown and the page says so (`was_stale`).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 import analysis
 from dashboard.launch import state_path, store_path
-from ingest import IngestError, StoreLocked, open_store
+from dashboard.view import View
+from ingest import StoreLocked, open_store
 
 # A page may wait this long for an ingest before it shows what it knew before.
 PATIENCE_SECONDS = 2.0
 MOST_REMEMBERED = 600
 _STALE = "_answers_are_stale"
+_WITH_TRIAGE = ("list_issues", "issue")
 
 
 def ask(question: str, /, *positional: Any, **arguments: Any) -> Any:
     """Answer `analysis.<question>(connection, *positional, **arguments)`, from the cache where nothing changed.
 
-    Raises IngestError where the store cannot be read and nothing is remembered either.
+    Questions about issues are answered with the states that people gave them. Raises IngestError where the
+    store cannot be read and nothing is remembered either.
     """
     path = store_path()
+    stamp = (_stamp(path), _stamp(state_path(path)) if question in _WITH_TRIAGE else None)
     key = f"{path.absolute()}|{question}|{positional!r}|{sorted(arguments.items())!r}"
     try:
-        answer = _answer(path, _stamp(path), question, positional, arguments)
+        answer = _answer(path, stamp, question, positional, arguments)
     except StoreLocked:
         remembered = _remembered()
         if key not in remembered:
@@ -42,9 +49,44 @@ def ask(question: str, /, *positional: Any, **arguments: Any) -> Any:
     return answer
 
 
-def was_stale() -> bool:
-    """Whether an answer of this run was an older one, because the store was being written; asking resets it."""
-    return bool(st.session_state.pop(_STALE, False))
+def ask_before(question: str, view: View) -> Any:
+    """The same question about the period before; None where there is none."""
+    asked = view.before()
+    return None if asked is None else ask(question, **asked)
+
+
+def newest() -> datetime | None:
+    """When the newest sync or error in the store happened, naive UTC; None for a store without any."""
+    found: datetime | None = ask("health").as_of
+    return found
+
+
+def issues(view: View, query: str = "") -> pd.DataFrame:
+    """The triage list of a view, with the title and the one-line fix of each cause."""
+    found: pd.DataFrame = ask("list_issues", query=query, **view.arguments())
+    first = ask("list_issues").set_index("issue_id")["first_seen"]
+    return found.assign(
+        cause_title=found["cause"].map(cause_title),
+        fix=found["cause"].map(short_fix),
+        first_seen=found["issue_id"].map(first),  # of all time: a period must not make an old issue look new
+    )
+
+
+def changes(view: View) -> pd.DataFrame:
+    """Configuration changes of a period with a label each, oldest first."""
+    return pd.DataFrame({"changed_at": [], "label": []})
+
+
+def options() -> dict[str, list[str]]:
+    """The values that each filter can take, as far as the store shows them."""
+    found = ask("list_issues")
+    rates = ask("measure", "success_rate")
+    return {
+        "sync_type": sorted(rates["sync_type"].dropna()),
+        "app_version": sorted({one for versions in found["app_versions"] for one in versions}, reverse=True),
+        "object": sorted({one for objects in found["objects"] for one in objects}),
+        "cause": sorted(found["cause"].unique()),
+    }
 
 
 def triage() -> analysis.TriageState:
@@ -52,29 +94,44 @@ def triage() -> analysis.TriageState:
     return analysis.TriageState(state_path(store_path()))
 
 
-def store_error() -> IngestError | None:
-    """Why the store cannot be read at all, or None."""
-    try:
-        ask("health")
-    except IngestError as error:
-        return error
-    return None
+@cache
+def cause_title(cause: str) -> str:
+    """What a cause is called, in the words of its playbook."""
+    return analysis.load_playbook(cause).title
+
+
+@cache
+def short_fix(cause: str) -> str:
+    """The first sentence of the fix of a cause."""
+    return analysis.load_playbook(cause).short_fix
+
+
+def was_stale() -> bool:
+    """Whether an answer of this run was an older one, because the store was being written; asking resets it."""
+    return bool(st.session_state.pop(_STALE, False))
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return (0, 0)
-    return (status.st_mtime_ns, status.st_size)
+    """What tells one state of a file from the next; SQLite writes beside the file first."""
+    newest, size = 0, 0
+    for name in (path, path.with_name(f"{path.name}-wal")):
+        if name.exists():
+            status = name.stat()
+            newest, size = max(newest, status.st_mtime_ns), size + status.st_size
+    return (newest, size)
 
 
 @st.cache_data(max_entries=MOST_REMEMBERED, show_spinner=False)
 def _answer(
-    path: Path, stamp: tuple[int, int], question: str, positional: tuple[Any, ...], arguments: dict[str, Any]
+    path: Path,
+    stamp: tuple[tuple[int, int], tuple[int, int] | None],
+    question: str,
+    positional: tuple[Any, ...],
+    arguments: dict[str, Any],
 ) -> Any:
+    more: dict[str, Any] = {"triage": triage()} if stamp[1] is not None else {}
     with open_store(path, patience_seconds=PATIENCE_SECONDS) as store:
-        return getattr(analysis, question)(store, *positional, **arguments)
+        return getattr(analysis, question)(store, *positional, **arguments, **more)
 
 
 @st.cache_resource
@@ -88,9 +145,3 @@ def _remember(key: str, answer: Any) -> None:
     remembered.move_to_end(key)
     while len(remembered) > MOST_REMEMBERED:
         remembered.popitem(last=False)
-
-
-def newest() -> datetime | None:
-    """When the newest sync or error in the store happened, naive UTC; None for a store without any."""
-    found: datetime | None = ask("newest_moment")
-    return found

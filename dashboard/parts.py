@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 from plotly.graph_objs._figure import Figure
 
+from dashboard.clock import now
+from dashboard.columns import configured
 from dashboard.export import as_csv, as_json
+from dashboard.launch import store_path
 from dashboard.safe import escape
 from dashboard.view import FILTERS, View
 
@@ -23,7 +27,7 @@ def heading(title: str, note: str = "") -> None:
         st.caption(note)
 
 
-def section(title: str, *, help: str | None = None) -> None:  # noqa: A002 - Streamlit's own word
+def section(title: str, *, help: str | None = None) -> None:
     """A heading inside a page."""
     st.subheader(title, anchor=False, help=help)
 
@@ -58,7 +62,12 @@ def table(
     """A table of text and numbers, as they are, with its exports."""
     shown = localised(frame, view.zone)
     st.dataframe(
-        shown, hide_index=True, column_config=dict(columns or {}), height=height or "auto", placeholder="–", alt=title
+        shown,
+        hide_index=True,
+        column_config=configured(shown) | dict(columns or {}),
+        height=height or "auto",
+        placeholder="–",
+        alt=title,
     )
     exports(shown, key=key, title=title, view=view, about=about)
 
@@ -100,7 +109,9 @@ def device_text(text: object) -> None:
 
 def no_data() -> None:
     """What a page says over a store without rows."""
-    st.info("There is no data yet. Load an export, or simulate a fleet to look around:", icon=":material/inbox:")
+    st.info(
+        "There is no data yet. Load an export, or simulate a fleet to look around:", icon=":material/inbox:"
+    )
     st.code("synclens load FILE...\nsynclens simulate --seed 7 --devices 60 --days 14", language="bash")
 
 
@@ -118,3 +129,39 @@ def clear_filters() -> None:
     for name in FILTERS:
         st.session_state[name] = []
     st.session_state["period"] = "all"
+
+
+def footer(newest: datetime | None) -> None:
+    """Which store is shown and how old its newest data is, at the foot of the sidebar."""
+    with st.sidebar:
+        age = (
+            "no data yet"
+            if newest is None
+            else f"newest data {newest:%d %b %Y %H:%M} UTC, {age_words(newest)}"
+        )
+        st.caption(f"{escape(store_path().name)} · {age}")
+
+
+def age_words(at: datetime) -> str:
+    """How long ago a naive UTC time was, in words."""
+    hours = (now().replace(tzinfo=None) - at).total_seconds() // 3600
+    if hours < 1:
+        return "within the last hour"
+    return f"{hours:.0f} h ago" if hours < 48 else f"{hours // 24:,.0f} days ago"
+
+
+def stale_note() -> None:
+    """Say that a load is running and that what is shown is from before it."""
+    st.toast(
+        "A load is writing to the store. You see the data from before it began.", icon=":material/hourglass:"
+    )
+
+
+def not_in_view(error: Exception, view: View) -> None:
+    """An issue or device that the filters keep out, or that does not exist."""
+    st.info(
+        f"Nothing of it in this view ({escape(view.words())}). Widen the period or clear the filters; if that "
+        f"does not help: {escape(error)}.",
+        icon=":material/filter_alt_off:",
+    )
+    st.button("Show everything", on_click=clear_filters, key="clear-view")

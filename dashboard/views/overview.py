@@ -6,7 +6,6 @@ import streamlit as st
 
 from analysis import METRICS, figures
 from dashboard import controls, data, pages, parts, shapes
-from dashboard.parts import moment
 
 view = controls.current()
 asked = view.arguments()
@@ -16,19 +15,37 @@ parts.heading("Overview", shapes.period_line(view))
 shapes.health_cards(health, before)
 
 issues = data.issues(view)
-trend, attention = st.columns([3, 2], gap="large")
-with trend:
-    parts.section("Tracked syncs that succeeded", help=METRICS["failures_by_day"].about)
-    days = shapes.success_days(data.ask("measure", "failures_by_day", **asked))
+charts, attention = st.columns([3, 2], gap="large")
+with charts:
+    metric = METRICS["failures_by_day"]
+    parts.section("Share of syncs that failed, by day", help=metric.about)
+    days = data.ask("measure", metric.name, **asked)
     changes = data.changes(view)
     if days.empty:
         parts.nothing("syncs", view, healthy="No tracked sync in this period.")
     else:
         parts.chart(
-            figures.rate_over_time(days, rate="success_rate", low="low", high="high", changes=changes),
-            days, key="success", title="Success rate by day (UTC)", view=view, about=METRICS["failures_by_day"].about,
+            figures.rate_over_time(days, rate="failure_rate", name="failed", changes=changes),
+            days, key="failures", title="Share of tracked syncs that failed, by day (UTC)", view=view, about=metric.about,
         )  # fmt: skip
         shapes.change_list(changes, view)
+    by_type, fresh = st.columns(2, gap="medium")
+    with by_type:
+        metric = METRICS["success_rate"]
+        parts.section("Success by sync type", help=metric.about)
+        rates = data.ask("measure", metric.name, **asked).dropna(subset=["success_rate"])
+        parts.chart(
+            figures.intervals(rates, label="sync_type", rate="success_rate", low="low", high="high"),
+            rates, key="types", title=metric.title, view=view, about=metric.about,
+        )  # fmt: skip
+    with fresh:
+        metric = METRICS["freshness"]
+        parts.section("Last successful sync", help=metric.about)
+        ages = data.ask("measure", metric.name, **asked)
+        parts.chart(
+            figures.bars(ages, label="age", value="devices"),
+            ages, key="freshness", title=metric.title, view=view, about=metric.about,
+        )  # fmt: skip
 with attention:
     parts.section("What needs attention", help="Issues of this view, those that stop most people first.")
     if issues.empty:
@@ -37,24 +54,6 @@ with attention:
         shapes.issue_line(issue, view)
     if len(issues) > 6:
         pages.link("issues", f"All {len(issues)} issues", icon=":material/arrow_forward:")
-
-by_type, fresh = st.columns([3, 2], gap="large")
-with by_type:
-    metric = METRICS["success_rate"]
-    parts.section("By sync type", help=metric.about)
-    rates = data.ask("measure", metric.name, **asked).dropna(subset=["success_rate"])
-    parts.chart(
-        figures.intervals(rates, label="sync_type", rate="success_rate", low="low", high="high"),
-        rates, key="types", title=metric.title, view=view, about=metric.about,
-    )  # fmt: skip
-with fresh:
-    metric = METRICS["freshness"]
-    parts.section("Last successful sync", help=metric.about)
-    ages = data.ask("measure", metric.name, **asked)
-    parts.chart(
-        figures.bars(ages, label="age", value="devices"),
-        ages, key="freshness", title=metric.title, view=view, about=metric.about,
-    )  # fmt: skip
 st.caption(
     "Counted on tracked syncs: Vault keeps no record of Autosync. Canceled and unfinished syncs are neither "
     "successes nor failures."

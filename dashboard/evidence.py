@@ -1,0 +1,109 @@
+"""What stands behind an issue: the fix, the reason for the cause, and the people, records and events it hits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+import analysis
+from dashboard import parts, shapes
+from dashboard.columns import configured
+from dashboard.safe import escape
+from dashboard.view import View
+
+SIDES = {
+    "admin": "an administrator's to fix",
+    "user": "the user's to fix",
+    "device": "on the device",
+    "network": "on the network",
+    "system": "in the system",
+    "vendor": "Veeva's to fix",
+}
+RETRIES = {
+    "yes": "trying again can help",
+    "no": "trying again does not help",
+    "later": "trying again later can help",
+}
+
+
+def fix(issue_id: str, about: dict[str, Any]) -> None:
+    """The fix of the playbook, its first sentence in bold; the rest a click away."""
+    playbook = analysis.load_playbook(about["cause"])
+    parts.section("Fix")
+    with st.container(border=True, key="fix"):
+        st.markdown(f"**{playbook.short_fix}**")
+        words = [RETRIES.get(str(about["retryable"])), SIDES.get(str(about["side"]))]
+        st.caption(" · ".join(word for word in words if word))
+        st.markdown(playbook.fix)
+    with st.expander("What it means, what it costs, how to be sure", icon=":material/menu_book:"):
+        for title, text in (
+            ("Meaning", playbook.meaning),
+            ("Impact", playbook.impact),
+            ("Diagnosis", playbook.diagnosis),
+        ):
+            st.markdown(f"**{title}**\n\n{text}")
+
+
+def why(issue: analysis.Issue) -> None:
+    """Why this cause and not another: the rule, its confidence, sentences of evidence, what else it could be."""
+    parts.section("Why this cause", help="From the newest event of the issue.")
+    if issue.events.empty:
+        return
+    event = issue.events.iloc[0]
+    st.markdown(
+        f"Confidence **{shapes.share(issue.summary['confidence'], 0)}**, by the rule `{_code(event['rule'])}`."
+    )
+    for sentence in _listed(event["evidence"]):
+        st.markdown(f"- {escape(sentence, 400)}")
+    others = [escape(other) for other in _listed(event["also"])]
+    if others:
+        st.caption(f"Could also be: {', '.join(others)}")
+
+
+def tabs(issue: analysis.Issue, view: View) -> None:
+    """Events, people, devices, records and variants, one tab each."""
+    events, people, devices, records, variants = st.tabs(
+        [
+            f"Events ({len(issue.events)} newest)",
+            f"People ({len(issue.users):,})",
+            f"Devices ({len(issue.devices):,})",
+            f"Records ({len(issue.records):,})",
+            f"Variants ({len(issue.variants):,})",
+        ]
+    )
+    with events:
+        _events(issue.events, view)
+    for tab, frame, name in (
+        (people, issue.users, "people"),
+        (devices, issue.devices, "devices"),
+        (records, issue.records, "records"),
+        (variants, issue.variants, "variants"),
+    ):
+        with tab:
+            parts.table(frame, key=f"issue-{name}", title=f"{name.title()} of this issue", view=view)
+
+
+def _events(frame: pd.DataFrame, view: View) -> None:
+    columns = ["occurred_at", "user_id", "device_id", "object", "field", "operation", "record_id", "message"]
+    shown = parts.localised(frame, view.zone)[columns]
+    picked = st.dataframe(
+        shown, hide_index=True, key="issue-events", on_select="rerun", selection_mode="single-row", height=246,
+        placeholder="–", alt="Newest events of this issue", column_config=configured(shown),
+    )  # fmt: skip
+    rows = [row for row in picked["selection"]["rows"] if row < len(frame)] or [0]
+    event = frame.iloc[rows[0]]
+    st.caption(f"Event {escape(event['event_id'])}: the message as the device sent it")
+    parts.device_text(event["message"])
+    if event["payload"]:
+        st.caption("What was sent")
+        parts.device_text(event["payload"])
+
+
+def _listed(values: Any) -> list[str]:
+    return [] if values is None else [str(value) for value in values]
+
+
+def _code(text: object) -> str:
+    return str(text).replace("`", "")

@@ -1,0 +1,207 @@
+"""Shapes that several pages share: the cards of health, one line about one issue, marks of changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from analysis.figures import letters
+from dashboard import pages
+from dashboard.data import cause_title
+from dashboard.parts import localised, moment
+from dashboard.safe import escape
+from dashboard.view import PERIOD_WORDS, View
+
+# A state has a word and a sign, so that its colour is never needed.
+STATES = {
+    "new": ("New", "fiber_new", "blue"),
+    "ongoing": ("Ongoing", "sync", "gray"),
+    "escalating": ("Escalating", "trending_up", "red"),
+    "regressed": ("Regressed", "undo", "orange"),
+    "archived": ("Archived", "inventory_2", "gray"),
+    "resolved": ("Resolved", "check_circle", "green"),
+}
+
+
+def period_line(view: View) -> str:
+    """Which period is shown, in the zone that is chosen."""
+    if view.since is None or view.until is None:
+        return f"Everything in the store · times in {view.zone}"
+    begin, end = moment(view.since, view.zone), moment(view.until, view.zone, form="%d %b %Y %H:%M")
+    return f"{PERIOD_WORDS[view.period]} · {begin} to {end} · times in {view.zone}"
+
+
+def share(value: float | None, digits: int = 1) -> str:
+    """A share from 0 to 1 as per cent, a dash where there is none."""
+    return "–" if value is None or pd.isna(value) else f"{value:.{digits}%}"
+
+
+def count(value: Any) -> str:
+    """A count with a thousands separator, a dash where there is none."""
+    return "–" if value is None or pd.isna(value) else f"{int(value):,}"
+
+
+def state_badge(state: str) -> None:
+    """The state of an issue as a word with a sign."""
+    word, icon, colour = STATES.get(state, (state.title(), "help", "gray"))
+    st.badge(escape(word), icon=f":material/{icon}:", color=colour)  # type: ignore[arg-type]
+
+
+def state_word(state: str) -> str:
+    """The state of an issue for a table."""
+    return STATES.get(state, (state.title(),))[0]
+
+
+def issue_line(issue: Any, view: View) -> None:
+    """One issue in two quiet lines: what and how many, linked to its page."""
+    with st.container(border=True, gap="xxsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            pages.link("issue", issue.cause_title, issue=str(issue.issue_id))
+            state_badge(issue.state)
+        st.caption(
+            f"{escape(issue.title, 110)}  \n**{count(issue.users)}** people · **{count(issue.events)}** errors · "
+            f"since {moment(issue.first_seen, view.zone)} · last {moment(issue.last_seen, view.zone)}"
+        )
+
+
+def change_list(changes: pd.DataFrame, view: View) -> None:
+    """What the letters on a chart stand for."""
+    if changes.empty:
+        return
+    with st.expander(f"{len(changes)} configuration changes in this period", icon=":material/settings:"):
+        for letter, change in zip(letters(len(changes)), changes.itertuples(), strict=True):
+            st.markdown(f"**{letter}** · {moment(change.changed_at, view.zone)} · {escape(change.label)}")
+
+
+OPENED = "_opened_issue"
+MOST_ROWS = 20
+
+
+def issue_table(issues: pd.DataFrame, view: View) -> list[str]:
+    """The triage list as a table; returns the ids of the rows that are ticked.
+
+    The button of a row leaves its issue id under OPENED in the session. Ids, never positions, leave this
+    function: the list may have changed by the next run.
+    """
+    shown = localised(issues, view.zone)
+    shown = pd.DataFrame(
+        {
+            "open": "Open",
+            "state": shown["state"].map(state_word),
+            "cause": shown["cause_title"],
+            "users": shown["users"],
+            "devices": shown["devices"],
+            "events": shown["events"],
+            "pending": shown["pending"],
+            "trend": shown["trend"],
+            "last_seen": shown["last_seen"],
+            "fix": shown["fix"],
+            "title": shown["title"],
+            "first_seen": shown["first_seen"],
+            "app_versions": shown["app_versions"],
+            "assignee": shown["assignee"],
+        }
+    )
+    ids = [str(one) for one in issues["issue_id"]]
+    picked = st.dataframe(
+        shown, hide_index=True, height="content" if len(shown) <= MOST_ROWS else 660, placeholder="",
+        column_config=_issue_columns(ids), key="issue-table", on_select="rerun", selection_mode="multi-row",
+        alt="Issues, those that stop most people first",
+    )  # fmt: skip
+    return [ids[row] for row in picked["selection"]["rows"] if row < len(ids)]
+
+
+def _issue_columns(ids: list[str]) -> dict[str, Any]:
+    column = st.column_config
+    when = "D MMM HH:mm"
+
+    def opened() -> None:
+        click = st.session_state.get("issue-click")
+        if click is not None and click["row"] < len(ids):
+            st.session_state[OPENED] = ids[click["row"]]
+
+    return {
+        "open": column.ButtonColumn(
+            "", width=64, type="tertiary", on_click=opened, key="issue-click", pinned=True
+        ),
+        "state": column.TextColumn("State", width=84),
+        "cause": column.TextColumn("Cause", width=170),
+        "title": column.TextColumn(
+            "Message", width=300, help="What the messages share; … stands for what differs."
+        ),
+        "users": column.NumberColumn("People", width=64),
+        "devices": column.NumberColumn("Devices", width=66),
+        "events": column.NumberColumn("Errors", width=64, format="localized"),
+        "pending": column.NumberColumn(
+            "Waiting", width=68, help="Records in error that wait on a device now."
+        ),
+        "trend": column.BarChartColumn("14 days", width=110, help="Errors a day, oldest first.", y_min=0),
+        "last_seen": column.DatetimeColumn("Last seen", width=108, format=when),
+        "first_seen": column.DatetimeColumn("First seen", width=108, format=when),
+        "fix": column.TextColumn("What to do", width=320),
+        "app_versions": column.ListColumn("Versions", width=120),
+        "assignee": column.TextColumn("Assigned to", width=100),
+    }
+
+
+def health_cards(health: Any, before: Any) -> None:
+    """The numbers at the top of the overview, each with what it was in the period before."""
+    with st.grid(5, min_column_width=170, border=True):
+        interval = f"95 % interval {share(health.success_low)} to {share(health.success_high)}, {health.good + health.bad:,} syncs"
+        st.metric(
+            "Syncs that succeed", share(health.success_rate),
+            delta=_points(health.success_rate, before and before.success_rate), help=interval,
+        )  # fmt: skip
+        _card(
+            "Devices with a failed sync",
+            health,
+            before,
+            "devices_with_failure",
+            f"of {health.devices:,} that synced",
+        )
+        _card("Errors", health, before, "errors", "one record or one phase of a sync that failed")
+        _card("Issues", health, before, "issues", "groups of errors with one cause")
+        known = health.errors_with_cause / health.errors if health.errors else None
+        st.metric(
+            "Errors with a known cause", share(known, 0), help="The rest is listed as unknown, never guessed."
+        )
+
+
+def _card(label: str, health: Any, before: Any, name: str, about: str) -> None:
+    value = getattr(health, name)
+    earlier = (
+        None
+        if before is None or not before.as_of or not before.syncs + before.errors
+        else getattr(before, name)
+    )
+    st.metric(
+        label, count(value), delta=None if earlier is None else value - earlier, delta_color="inverse",
+        delta_description=None if earlier is None else "on the period before", help=about, format="localized",
+    )  # fmt: skip
+
+
+def _points(rate: float | None, earlier: float | None) -> str | None:
+    if rate is None or earlier is None:
+        return None
+    return f"{100 * (rate - earlier):+.1f} points"
+
+
+def issue_heading(about: dict[str, Any], issue_id: str) -> None:
+    """Name and state of an issue."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.title(escape(cause_title(about["cause"])), anchor=False, width="content")
+        state_badge(about["state"])
+        st.caption(f"issue {escape(issue_id)}", width="content")
+
+
+def issue_cards(about: dict[str, Any], view: View) -> None:
+    """How many and since when."""
+    with st.grid(6, min_column_width=120, border=True):
+        st.metric("People", count(about["users"]))
+        st.metric("Devices", count(about["devices"]))
+        st.metric("Errors", count(about["events"]))
+        st.metric("Records waiting", count(about["pending"]), help="In error, on a device, not uploaded yet.")
+        st.metric("First seen", moment(about["first_seen"], view.zone))
+        st.metric("Last seen", moment(about["last_seen"], view.zone))

@@ -1,0 +1,44 @@
+"""One issue: what it is, whom it hits, why we think so, and the fix beside it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from analysis import AnalysisError, figures
+from dashboard import controls, data, evidence, pages, parts, shapes, triage
+
+view = controls.current()
+issue_id = pages.selected("issue")
+if issue_id is None:
+    parts.heading("Issue")
+    st.info("Choose an issue from the list.", icon=":material/touch_app:")
+    pages.link("issues", "All issues", icon=":material/arrow_back:")
+    st.stop()
+try:
+    issue = data.ask("issue", issue_id, **view.arguments())
+except AnalysisError as error:
+    parts.heading("Issue")
+    parts.not_in_view(error, view)
+    pages.link("issues", "All issues", icon=":material/arrow_back:")
+    st.stop()
+
+about = issue.summary
+pages.link("issues", "All issues", icon=":material/arrow_back:")
+shapes.issue_heading(about, issue_id)
+parts.device_text(about["title"])
+shapes.issue_cards(about, view)
+
+story, remedy = st.columns([3, 2], gap="large")
+with story:
+    parts.section("When", help="Errors of this issue a day (UTC), configuration changes marked.")
+    changes = data.changes(view)
+    parts.chart(
+        figures.counts_over_time(issue.by_day, changes=changes),
+        issue.by_day, key="issue-days", title="Errors by day (UTC)", view=view,
+    )  # fmt: skip
+    shapes.change_list(changes, view)
+    evidence.tabs(issue, view)
+with remedy:
+    evidence.fix(issue_id, about)
+    evidence.why(issue)
+    triage.box(issue_id, about)

@@ -1,0 +1,33 @@
+"""The triage list: every issue of the view, searched, sorted, and dealt with."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from analysis import AnalysisError
+from dashboard import controls, data, pages, parts, shapes, triage
+from dashboard.safe import escape
+
+view = controls.current()
+parts.heading("Issues", shapes.period_line(view))
+
+query = st.text_input(
+    "Search", key="q", bind="query-params", type="search", label_visibility="collapsed",
+    placeholder='Search: cause:network  -object:account__v  users>=3  is:escalating  "lost connection"',
+)  # fmt: skip
+try:
+    issues = data.issues(view, query)
+except AnalysisError as error:
+    st.error(f"{escape(error)}. {escape(error.next_step)}", icon=":material/search_off:")
+    st.stop()
+
+if issues.empty and query:
+    st.info("No issue matches this search.", icon=":material/search_off:")
+elif issues.empty:
+    parts.nothing("issues", view, healthy="No errors in this period.")
+else:
+    chosen = shapes.issue_table(issues, view)
+    triage.bulk_actions(chosen)
+    parts.exports(parts.localised(issues, view.zone), key="issues", title="Issues", view=view)
+if opened := st.session_state.pop(shapes.OPENED, None):
+    pages.go("issue", issue=opened)
