@@ -91,7 +91,7 @@ class Filters:
         """Write the rows of one of RELATIONS that the filters let through, as a SELECT."""
         conditions = [*self._time(_CLOCK[relation]), *self._conditions(relation)]
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        return f"SELECT * FROM main.{relation}{where}"
+        return f"SELECT * FROM {self._source(relation)}{where}"
 
     def before(self, days_of: Filters | None = None) -> Filters:
         """Take the same part of the fleet in the period of equal length just before this one.
@@ -106,6 +106,15 @@ class Filters:
             )
         length = period.until - period.since
         return Filters(period.since - length, period.since, self.values)
+
+    def _source(self, relation: str) -> str:
+        if relation != "pending_record":
+            return f"main.{relation}"
+        # The newest list of a device is found before any filter: a record that left the list is not pending,
+        # however the question is narrowed.
+        known = "WHERE as_of <= $filter_until" if self.until is not None else ""
+        newest = "as_of = max(as_of) OVER (PARTITION BY device_id)"
+        return f"(SELECT * FROM main.pending_record {known} QUALIFY {newest})"
 
     def _time(self, column: str) -> Iterable[str]:
         if self.since is not None and column:

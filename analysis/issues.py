@@ -53,18 +53,23 @@ FROM error
 
 # Records that wait now: the newest word of each device, unless a later sync of it ended with none waiting.
 PENDING_NOW = """
+newest AS (SELECT device_id, max(as_of) AS as_of FROM pending_record GROUP BY device_id),
+emptied AS (
+    -- from the tables, not from the view: an empty queue is empty whatever syncs the question is about
+    SELECT n.device_id, max(coalesce(t.sync_completed_datetime__v, t.sync_start_datetime__v)) AS at
+    FROM newest AS n
+    JOIN sync_detail AS d ON d.device_id = n.device_id AND d.pending_uploads = 0
+    JOIN sync_tracking__v AS t ON t.id = d.sync_id
+    CROSS JOIN moment AS m
+    WHERE t.sync_start_datetime__v <= m.as_of
+    GROUP BY n.device_id
+),
 pending_now AS (
     SELECT p.*
     FROM pending_record AS p
-    JOIN (SELECT device_id, max(as_of) AS newest FROM pending_record GROUP BY device_id) AS n
-        ON n.device_id = p.device_id AND n.newest = p.as_of
-    LEFT JOIN (
-        SELECT device_id, max(coalesce(completed_at, started_at)) AS emptied
-        FROM sync
-        WHERE pending_uploads = 0
-        GROUP BY device_id
-    ) AS e ON e.device_id = p.device_id
-    WHERE e.emptied IS NULL OR e.emptied <= p.as_of
+    JOIN newest AS n ON n.device_id = p.device_id AND n.as_of = p.as_of
+    LEFT JOIN emptied AS e ON e.device_id = p.device_id
+    WHERE e.at IS NULL OR e.at <= p.as_of
 )
 """
 

@@ -27,6 +27,9 @@ SELECT *,
             ELSE 'Surface Pro 9' END AS device_model,
        -- the part of the whole time at which this device moves to the new build; some never do
        CASE WHEN adopts < 0.55 THEN 0.45 + adopts * 0.6 END AS adopts_at,
+       -- some devices fall silent, some go on trying and fail without an error that anybody sees
+       CASE WHEN u(i, 17) < 0.05 THEN 0.5 + 0.4 * u(i, 18) END AS silent_from,
+       CASE WHEN u(i, 17) > 0.96 THEN 0.8 + 0.1 * u(i, 18) END AS stuck_from,
        (sum(slots) OVER (ORDER BY i) - slots)::BIGINT AS first_slot
 FROM drawn;
 
@@ -48,8 +51,8 @@ SELECT device_id, getvariable('start') + to_days(getvariable('days')::INTEGER), 
        CASE WHEN adopts_at IS NOT NULL THEN '25.3.1' ELSE pick(['25.3.0', '25.3.0', '25.2.4'], u(i, 8)) END,
        round(200 + 60000 * u(i, 9) * u(i, 10)), (CASE WHEN u(i, 11) < 0.02 THEN 15500 ELSE 300 END)
            + floor(4000 * u(i, 12) * u(i, 13))::BIGINT,
-       getvariable('start') + to_days(getvariable('days')::INTEGER)
-           - to_seconds((86400 * 3 * u(i, 14) * u(i, 15))::BIGINT),
+       getvariable('start') + to_seconds(floor(coalesce(silent_from, 1) * getvariable('days') * 86400
+                                               - 86400 * u(i, 14) * u(i, 15))::BIGINT),
        'synthetic', 'synthetic'
 FROM synthetic_fleet;
 
@@ -74,7 +77,7 @@ FROM synthetic_trouble AS t JOIN synthetic_slot AS s
     OR (t.scope = 'device_model' AND s.device_model = t.value)
     OR (t.scope = 'app_version' AND s.adopts_at IS NOT NULL)
 -- chronic trouble stays with a part of the fleet: people who meet it meet it again
-WHERE t.ends - t.begins < 0.9 OR t.scope <> 'all' OR u(s.i, 100 + t.kind) < 0.35;
+WHERE s.silent_from IS NULL AND (t.ends - t.begins < 0.9 OR t.scope <> 'all' OR u(s.i, 100 + t.kind) < 0.35);
 
 CREATE OR REPLACE TEMP TABLE synthetic_event AS
 WITH drawn AS (
@@ -115,12 +118,14 @@ WITH drawn AS (
     JOIN synthetic_slot AS s ON s.slot = n % getvariable('slot_count')
     LEFT JOIN synthetic_hurt AS h USING (n)
 ), typed AS (
-    SELECT *, CASE WHEN sort < 0.72 THEN 'non_blocking__v' WHEN sort < 0.92 THEN 'incremental__v'
+    SELECT * REPLACE (stopped OR coalesce(part > stuck_from, false) AS stopped),
+           CASE WHEN sort < 0.72 THEN 'non_blocking__v' WHEN sort < 0.92 THEN 'incremental__v'
                    WHEN sort < 0.95 THEN 'database_refresh__v' ELSE 'mini__v' END AS sync_type,
            CASE WHEN adopts_at <= part THEN '25.3.1' ELSE pick(['25.3.0', '25.3.0', '25.2.4'], u(i, 8)) END
                AS app_version,
            floor(12 * u(n, 43) * u(n, 44))::BIGINT AS edits
     FROM drawn
+    WHERE silent_from IS NULL OR part < silent_from
 ), timed AS (
     SELECT *, round(exp(CASE sync_type WHEN 'database_refresh__v' THEN 7.2 WHEN 'incremental__v' THEN 4.6
                              WHEN 'mini__v' THEN 2.7 ELSE 3.9 END
@@ -156,7 +161,8 @@ FROM synthetic_sync ORDER BY n;
 INSERT INTO sync_detail (sync_id, user_id, device_id, trigger, network_type, active_seconds, paused_seconds,
                          records_downloaded, records_deleted, bytes_uploaded, bytes_downloaded, pending_uploads,
                          records_created, configuration_version, last_phase, source, batch_id)
-SELECT vault_id('VST', n), user_id, device_id, CASE WHEN u(n, 61) < 0.6 THEN 'daily' ELSE 'manual' END,
+SELECT vault_id('VST', n), user_id, device_id, CASE WHEN sync_type = 'database_refresh__v' AND u(n, 61) < 0.15 THEN 'forced'
+            WHEN u(n, 61) < 0.6 THEN 'daily' ELSE 'manual' END,
        pick(['wifi', 'wifi', 'wifi', 'cellular'], u(n, 62)), active_seconds, paused_seconds,
        floor(400 * u(n, 63) * u(n, 64))::BIGINT, floor(20 * u(n, 65) * u(n, 66))::BIGINT, edits * 2048,
        floor(4e6 * u(n, 67) * u(n, 68))::BIGINT, upload_errors,

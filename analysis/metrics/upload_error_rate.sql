@@ -7,8 +7,8 @@
 SELECT
     sync_type,
     count(*) AS syncs,
-    sum(coalesce(uploads, 0)) + sum(coalesce(upload_errors, 0)) AS records,
-    sum(coalesce(upload_errors, 0)) AS errors,
+    cast(sum(coalesce(uploads, 0)) + sum(coalesce(upload_errors, 0)) AS BIGINT) AS records,
+    cast(sum(coalesce(upload_errors, 0)) AS BIGINT) AS errors,
     1000.0 * sum(coalesce(upload_errors, 0))
         / nullif(sum(coalesce(uploads, 0)) + sum(coalesce(upload_errors, 0)), 0) AS errors_per_1000
 FROM sync

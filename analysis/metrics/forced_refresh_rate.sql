@@ -1,0 +1,16 @@
+-- title: Database refreshes
+-- unit: share of syncs, 0 to 1
+-- good: lower is better
+-- Database refreshes as a share of all tracked syncs, and how many devices made one: the strongest fix is also the
+-- dearest. A sync counts as a refresh when its type's API name contains "refresh", since the names are the
+-- customer's; who asked for it (a person or an administrator) is known only where the engine records a trigger.
+SELECT
+    cast(date_trunc('week', started_at) AS DATE) AS week,
+    count(*) AS syncs,
+    count(*) FILTER (WHERE lower(sync_type) LIKE '%refresh%') AS refreshes,
+    count(DISTINCT CASE WHEN lower(sync_type) LIKE '%refresh%' THEN coalesce(device_id, user_id) END) AS devices,
+    count(*) FILTER (WHERE lower(sync_type) LIKE '%refresh%' AND trigger = 'forced') AS forced,
+    count(*) FILTER (WHERE lower(sync_type) LIKE '%refresh%') * 1.0 / count(*) AS share
+FROM sync
+GROUP BY cast(date_trunc('week', started_at) AS DATE)
+ORDER BY week

@@ -1,0 +1,14 @@
+-- title: Retries per sync
+-- unit: retries per sync
+-- good: lower is better
+-- Mean of number_of_retries__v and share of syncs with at least one, per sync type. Syncs whose row does not say
+-- are left out, not taken as zero; canceled and unfinished syncs are counted, their retries happened.
+SELECT
+    sync_type,
+    count(retries) AS syncs,
+    avg(retries) AS retries_per_sync,
+    count(*) FILTER (WHERE retries > 0) * 1.0 / nullif(count(retries), 0) AS share_with_retries,
+    max(retries) AS most
+FROM sync
+GROUP BY sync_type
+ORDER BY syncs DESC, sync_type

@@ -1,0 +1,36 @@
+-- title: Stuck devices
+-- unit: devices
+-- good: lower is better
+-- Devices that try and fail: the last attempt is more than 24 hours after the last success and at least three
+-- attempts were made since. A device that never succeeded counts from its first attempt. Canceled and unfinished
+-- syncs are attempts too, but a device with nothing else since its last success is not stuck. Where a sync names
+-- no device, its user stands for it.
+WITH named AS (
+    SELECT *, coalesce(device_id, user_id) AS device FROM sync WHERE coalesce(device_id, user_id) IS NOT NULL
+),
+per_device AS (
+    SELECT
+        device,
+        min(started_at) AS first_attempt,
+        max(started_at) AS last_attempt,
+        max(CASE WHEN outcome IN ('succeeded', 'succeeded_with_upload_errors') THEN started_at END) AS last_success
+    FROM named
+    GROUP BY device
+),
+since_success AS (
+    SELECT
+        p.device,
+        max(n.user_id) AS user_id,
+        max(p.last_attempt) AS last_attempt,
+        max(p.last_success) AS last_success,
+        count(*) AS attempts_since,
+        count(*) FILTER (WHERE n.outcome IN ('failed', 'failed_upload', 'failed_download')) AS failures_since,
+        max(date_diff('second', coalesce(p.last_success, p.first_attempt), p.last_attempt)) / 3600.0 AS hours_stuck
+    FROM per_device AS p
+    JOIN named AS n ON n.device = p.device AND (p.last_success IS NULL OR n.started_at > p.last_success)
+    GROUP BY p.device
+)
+SELECT device, user_id, last_attempt, last_success, attempts_since, failures_since, hours_stuck
+FROM since_success
+WHERE hours_stuck > 24 AND attempts_since >= 3 AND failures_since >= 1
+ORDER BY hours_stuck DESC, device
