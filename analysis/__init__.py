@@ -1,21 +1,29 @@
 """Answers: a connection to a store in, frames and small values out. Knows nothing of who wrote the store."""
 
+from analysis.coverage import Coverage, coverage
+from analysis.durations import duration_curve, durations
 from analysis.errors import AnalysisError
 from analysis.filters import FILTERS
 from analysis.issues import Health, Issue, health, issue, list_issues
 from analysis.metrics import METRICS, Metric, measure
+from analysis.metrics.compare import measure_compared
 from analysis.search import parse_query
 
 __all__ = [
     "FILTERS",
     "METRICS",
     "AnalysisError",
+    "Coverage",
     "Health",
     "Issue",
     "Metric",
+    "coverage",
+    "duration_curve",
+    "durations",
     "health",
     "issue",
     "list_issues",
     "measure",
+    "measure_compared",
     "parse_query",
 ]

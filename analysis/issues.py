@@ -296,7 +296,7 @@ def _trends(counts: pd.DataFrame, issues: pd.DataFrame) -> list[list[int]]:
 
 
 def _title(error_type: object, *messages: object) -> str:
-    """Find the words that an issue's messages share, `…` for what differs, and put the code first."""
+    """Find the words that the messages of an issue share, `…` for the rest; the code comes first."""
     texts = [str(text) for text in messages if isinstance(text, str) and text]
     shared = _shared_words(texts)
     code = error_type if isinstance(error_type, str) and error_type not in shared else ""

@@ -1,0 +1,69 @@
+"""A metric beside itself one period earlier, sorted by what changed."""
+
+from __future__ import annotations
+
+import pandas as pd
+from duckdb import DuckDBPyConnection
+
+from analysis.filters import Filters
+from analysis.metrics import ask, metric
+
+# A column of text or of these names says what a row is about; every other number is compared.
+_ABOUT = ("http_status",)
+
+
+def measure_compared(connection: DuckDBPyConnection, name: str, **filters: object) -> pd.DataFrame:
+    """Compute a metric for since..until and for the period of equal length before it, row beside row.
+
+    Each number gets two sisters: `…_before` and `…_change` (now minus before). Rows of either period are
+    kept, so what appeared and what vanished is seen; the biggest change of the first number comes first. Rows
+    of a day or a moment have no counterpart and are matched by their distance from the beginning of the period,
+    as `step`. Raises AnalysisError without both since and until, and the errors of `measure`.
+    """
+    chosen = Filters.of(**filters)
+    earlier = chosen.before()
+    sql = metric(name).sql
+    now, before = ask(connection, sql, chosen), ask(connection, sql, earlier)
+    keys, numbers = _columns(now)
+    moments = [column for column in now.columns if column not in (*keys, *numbers)]
+    if moments[:1] == list(now.columns[:1]):
+        keys = ["step", *keys]
+        now, before = _stepped(now, moments[0], chosen), _stepped(before, moments[0], earlier)
+    return _beside(now, before, keys, numbers)
+
+
+def _stepped(frame: pd.DataFrame, column: str, period: Filters) -> pd.DataFrame:
+    days = (pd.to_datetime(frame[column]) - pd.to_datetime(str(period.since))).dt.days
+    return frame.assign(step=days)
+
+
+def _columns(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
+    numbers = [
+        str(name)
+        for name in frame.columns
+        if pd.api.types.is_numeric_dtype(frame[name])
+        and not pd.api.types.is_bool_dtype(frame[name])
+        and name not in _ABOUT
+    ]
+    texts = [
+        str(name)
+        for name in frame.columns
+        if name in _ABOUT or (name not in numbers and pd.api.types.is_string_dtype(frame[name]))
+    ]
+    return texts, numbers
+
+
+def _beside(now: pd.DataFrame, before: pd.DataFrame, keys: list[str], numbers: list[str]) -> pd.DataFrame:
+    other = before[[*keys, *numbers]].rename(columns={name: f"{name}_before" for name in numbers})
+    if keys:
+        joined = now.merge(other, on=keys, how="outer")
+    else:
+        joined = now.reset_index(drop=True).join(other.reset_index(drop=True), how="outer")
+    for name in numbers:
+        joined[f"{name}_change"] = joined[name].astype(float) - joined[f"{name}_before"].astype(float)
+    if not numbers or "step" in keys:
+        return joined
+    size = joined[f"{numbers[0]}_change"].abs()
+    return joined.loc[
+        size.sort_values(ascending=False, na_position="first", kind="stable").index
+    ].reset_index(drop=True)

@@ -1,0 +1,82 @@
+"""The blind spot is shown, and a period stands beside the one before."""
+
+import pytest
+
+from analysis import AnalysisError
+from analysis.coverage import coverage
+from analysis.intervals import clean_tries_needed, rate_ratio, wilson
+from analysis.metrics import METRICS, measure
+from analysis.metrics.compare import measure_compared
+
+PERIOD = {"since": "2026-03-16", "until": "2026-03-23"}
+
+
+def test_the_blind_spot_of_a_storm_is_what_was_drawn(stormy_store):
+    """Four in ten records go by autosync in the synthetic fleet."""
+    found = coverage(stormy_store)
+    assert found.low < 0.605 < found.high
+    assert found.high - found.low < 0.05
+    assert found.badge.startswith("based on about 6")
+
+
+def test_without_counts_the_blind_spot_is_unknown(own_stormy_store):
+    own_stormy_store.execute("UPDATE sync_detail SET records_created = NULL").fetchall()
+    found = coverage(own_stormy_store)
+    assert (found.tracked_share, found.known_created) == (None, 0.0)
+    assert "unknown" in found.badge
+
+
+def test_nothing_covers_nothing(store):
+    found = coverage(store)
+    assert (found.syncs, found.tracked_share, found.known_device) == (0, None, None)
+    assert "no tracked sync" in found.badge
+
+
+def test_the_same_seed_gives_the_same_bounds(stormy_store):
+    assert coverage(stormy_store, seed=4) == coverage(stormy_store, seed=4)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_can_be_compared(stormy_store, name):
+    found = measure_compared(stormy_store, name, **PERIOD)
+    now = measure(stormy_store, name, **PERIOD)
+    assert len(found) >= len(now)
+    assert set(now.columns) <= set(found.columns)
+
+
+def test_a_comparison_counts_both_periods(stormy_store):
+    found = measure_compared(stormy_store, "errors_by_cause", **PERIOD).set_index("cause")
+    before = measure(stormy_store, "errors_by_cause", since="2026-03-09", until="2026-03-16").set_index(
+        "cause"
+    )
+    row = found.loc["network"]
+    assert row.events_before == before.events["network"]
+    assert row.events_change == row.events - row.events_before
+    assert found.events_change.abs().dropna().is_monotonic_decreasing
+
+
+def test_days_are_matched_by_their_place_in_the_period(stormy_store):
+    found = measure_compared(stormy_store, "failures_by_day", **PERIOD)
+    assert found.step.to_list() == list(range(7))
+    assert found.syncs_before.notna().all()
+
+
+def test_without_a_period_there_is_nothing_before(stormy_store):
+    with pytest.raises(AnalysisError) as caught:
+        measure_compared(stormy_store, "success_rate", since="2026-03-16")
+    assert "until" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"),
+    [(1, 10, 0.018, 0.404), (3, 8, 0.137, 0.694), (10, 100, 0.055, 0.174), (0, 300, 0.0, 0.013)],
+)
+def test_wilson_agrees_with_the_tables(hits, n, low, high):
+    found = wilson(hits, n)
+    assert (round(found.low, 3), round(found.high, 3)) == (low, high)
+
+
+def test_ratios_and_the_rule_of_three():
+    low, high = rate_ratio(30, 100, 10, 100)
+    assert 1 < low < 3 < high
+    assert clean_tries_needed(0.01) == 300
