@@ -7,6 +7,7 @@ from analysis.filters import FILTERS
 from analysis.issues import Health, Issue, health, issue, list_issues
 from analysis.metrics import METRICS, Metric, measure
 from analysis.metrics.compare import measure_compared
+from analysis.playbook import Playbook, load_playbook
 from analysis.search import parse_query
 
 __all__ = [
@@ -17,12 +18,14 @@ __all__ = [
     "Health",
     "Issue",
     "Metric",
+    "Playbook",
     "coverage",
     "duration_curve",
     "durations",
     "health",
     "issue",
     "list_issues",
+    "load_playbook",
     "measure",
     "measure_compared",
     "parse_query",

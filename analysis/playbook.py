@@ -1,4 +1,4 @@
-"""The playbook of a cause: what it means, whom it hurts, how to be sure, and what to do. Markdown files are the data."""
+"""The playbook of a cause: what it means, whom it hurts, how to be sure, what to do. The pages are data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z*`\d])")
 class Playbook:
     """One page of advice.
 
-    `meaning`, `impact`, `diagnosis` and `fix` are markdown without their headings; `fix` has no sources in it.
+    `meaning`, `impact`, `diagnosis` and `fix` are markdown without their headings; `fix` is without sources.
     `short_fix` is the first sentence of the fix without markup, at most 110 characters, for use in lists.
     `sources` are public addresses.
     """
@@ -50,13 +50,13 @@ def load_playbook(cause: str) -> Playbook:
 
 @cache
 def playbook_causes() -> frozenset[str]:
-    """The causes that have a playbook."""
+    """Name the causes that have a playbook."""
     entries = files("analysis").joinpath("playbooks").iterdir()
     return frozenset(entry.name.removesuffix(".md") for entry in entries if entry.name.endswith(".md"))
 
 
 def parse_playbook(cause: str, text: str) -> Playbook:
-    """Cut the markdown `text` into its parts; raises `AnalysisError` when the form is not that of a playbook."""
+    """Cut markdown into the parts of a playbook; raises `AnalysisError` when it has not the form of one."""
     head, *parts = re.split(r"^## +", text, flags=re.MULTILINE)
     title, sections = head.removeprefix("#").strip(), [part.partition("\n") for part in parts]
     if tuple(name.strip() for name, _, _ in sections) != HEADINGS or not head.startswith("# "):
@@ -67,11 +67,18 @@ def parse_playbook(cause: str, text: str) -> Playbook:
     meaning, impact, diagnosis, last = (body.strip() for _, _, body in sections)
     fix, _, sources = last.rpartition("\nSources:") if "\nSources:" in last else (last, "", "")
     return Playbook(
-        cause, title, meaning, impact, diagnosis, fix.strip(), first_sentence(fix), tuple(_URL.findall(sources))
+        cause,
+        title,
+        meaning,
+        impact,
+        diagnosis,
+        fix.strip(),
+        first_sentence(fix),
+        tuple(_URL.findall(sources)),
     )
 
 
 def first_sentence(markdown: str) -> str:
-    """The first sentence of the first paragraph as plain text on one line."""
+    """Take the first sentence of the first paragraph, as plain text on one line."""
     paragraph = " ".join(markdown.strip().split("\n\n")[0].split())
     return re.sub(r"[*`]", "", _SENTENCE_END.split(paragraph)[0])
