@@ -1,4 +1,4 @@
-"""How columns are called and formatted in tables, by their name in the frame; Vault's own names stay as they are."""
+"""How columns are called and formatted in tables; Vault's own names stay as they are."""
 
 from __future__ import annotations
 

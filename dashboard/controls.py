@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboard.view import FILTERS, PERIOD_WORDS, View, view_of
+from dashboard.view import FILTERS, PERIODS, View, view_of
 
-DEFAULT_PERIOD = "14d"
+DEFAULT_PERIOD = "14 days"
 ZONES = (
     "UTC", "Europe/London", "Europe/Berlin", "Europe/Madrid", "America/New_York", "America/Chicago",
-    "America/Los_Angeles", "America/Sao_Paulo", "Asia/Kolkata", "Asia/Shanghai", "Asia/Tokyo", "Australia/Sydney",
+    "America/Los_Angeles", "America/Sao_Paulo", "Asia/Kolkata", "Asia/Shanghai", "Asia/Tokyo",
+    "Australia/Sydney",
 )  # fmt: skip
 _VIEW = "_view"
 
@@ -22,8 +23,8 @@ def sidebar(*, newest: datetime | None, options: Mapping[str, Sequence[str]]) ->
     """Draw the controls and work out the view; `newest` is the time of the newest data, naive UTC."""
     with st.sidebar:
         period = st.selectbox(
-            "Period", list(PERIOD_WORDS), index=list(PERIOD_WORDS).index(DEFAULT_PERIOD),
-            format_func=PERIOD_WORDS.__getitem__, key="period", bind="query-params",
+            "Period", list(PERIODS), index=list(PERIODS).index(DEFAULT_PERIOD),
+            key="period", bind="query-params",
             help="Counted back from the newest data, so that an old export is not an empty page.",
         )  # fmt: skip
         zone = st.selectbox("Time zone", zones(), key="tz", bind="query-params")

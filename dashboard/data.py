@@ -29,7 +29,7 @@ _WITH_TRIAGE = ("list_issues", "issue")
 
 
 def ask(question: str, /, *positional: Any, **arguments: Any) -> Any:
-    """Answer `analysis.<question>(connection, *positional, **arguments)`, from the cache where nothing changed.
+    """Answer `analysis.<question>(connection, *positional, **arguments)`, cached while nothing changes.
 
     Questions about issues are answered with the states that people gave them. Raises IngestError where the
     store cannot be read and nothing is remembered either.
@@ -95,19 +95,27 @@ def triage() -> analysis.TriageState:
 
 
 @cache
+def playbook(cause: str) -> analysis.Playbook:
+    """The playbook of a cause; a cause of somebody else's catalogue gets the one for unknown errors."""
+    try:
+        return analysis.load_playbook(cause)
+    except analysis.AnalysisError:
+        return analysis.load_playbook("unknown")
+
+
 def cause_title(cause: str) -> str:
     """What a cause is called, in the words of its playbook."""
-    return analysis.load_playbook(cause).title
+    found = playbook(cause)
+    return found.title if found.cause == cause else cause
 
 
-@cache
 def short_fix(cause: str) -> str:
     """The first sentence of the fix of a cause."""
-    return analysis.load_playbook(cause).short_fix
+    return playbook(cause).short_fix
 
 
 def was_stale() -> bool:
-    """Whether an answer of this run was an older one, because the store was being written; asking resets it."""
+    """Whether this run used an older answer because the store was being written; asking resets it."""
     return bool(st.session_state.pop(_STALE, False))
 
 

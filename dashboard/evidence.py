@@ -1,4 +1,4 @@
-"""What stands behind an issue: the fix, the reason for the cause, and the people, records and events it hits."""
+"""What stands behind an issue: the fix, the reason for the cause, and whom and what it hits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 import analysis
-from dashboard import parts, shapes
+from dashboard import data, parts, shapes
 from dashboard.columns import configured
 from dashboard.safe import escape
 from dashboard.view import View
@@ -30,7 +30,7 @@ RETRIES = {
 
 def fix(issue_id: str, about: dict[str, Any]) -> None:
     """The fix of the playbook, its first sentence in bold; the rest a click away."""
-    playbook = analysis.load_playbook(about["cause"])
+    playbook = data.playbook(about["cause"])
     parts.section("Fix")
     with st.container(border=True, key="fix"):
         st.markdown(f"**{playbook.short_fix}**")
@@ -47,14 +47,13 @@ def fix(issue_id: str, about: dict[str, Any]) -> None:
 
 
 def why(issue: analysis.Issue) -> None:
-    """Why this cause and not another: the rule, its confidence, sentences of evidence, what else it could be."""
+    """Why this cause and not another: the rule, its confidence, the evidence, what else it could be."""
     parts.section("Why this cause", help="From the newest event of the issue.")
     if issue.events.empty:
         return
     event = issue.events.iloc[0]
-    st.markdown(
-        f"Confidence **{shapes.share(issue.summary['confidence'], 0)}**, by the rule `{_code(event['rule'])}`."
-    )
+    confidence = shapes.share(issue.summary["confidence"], 0)
+    st.markdown(f"Confidence **{confidence}**, by the rule `{_code(event['rule'])}`.")
     for sentence in _listed(event["evidence"]):
         st.markdown(f"- {escape(sentence, 400)}")
     others = [escape(other) for other in _listed(event["also"])]
@@ -89,8 +88,8 @@ def _events(frame: pd.DataFrame, view: View) -> None:
     columns = ["occurred_at", "user_id", "device_id", "object", "field", "operation", "record_id", "message"]
     shown = parts.localised(frame, view.zone)[columns]
     picked = st.dataframe(
-        shown, hide_index=True, key="issue-events", on_select="rerun", selection_mode="single-row", height=246,
-        placeholder="–", alt="Newest events of this issue", column_config=configured(shown),
+        shown, hide_index=True, key="issue-events", on_select="rerun", selection_mode="single-row",
+        height=246, placeholder="–", alt="Newest events of this issue", column_config=configured(shown),
     )  # fmt: skip
     rows = [row for row in picked["selection"]["rows"] if row < len(frame)] or [0]
     event = frame.iloc[rows[0]]

@@ -15,7 +15,7 @@ from dashboard.columns import configured
 from dashboard.export import as_csv, as_json
 from dashboard.launch import store_path
 from dashboard.safe import escape
-from dashboard.view import FILTERS, View
+from dashboard.view import ALL_TIME, FILTERS, View
 
 CHART_TOOLS = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
 
@@ -81,8 +81,9 @@ def exports(frame: pd.DataFrame, *, key: str, title: str, view: View, about: str
             key=f"csv-{key}", type="tertiary", icon=":material/download:", on_click="ignore",
         )  # fmt: skip
         st.download_button(
-            "JSON", lambda: as_json(frame, **words), file_name=f"synclens-{key}.json", mime="application/json",
-            key=f"json-{key}", type="tertiary", icon=":material/download:", on_click="ignore",
+            "JSON", lambda: as_json(frame, **words), file_name=f"synclens-{key}.json",
+            mime="application/json", key=f"json-{key}", type="tertiary", icon=":material/download:",
+            on_click="ignore",
         )  # fmt: skip
 
 
@@ -128,7 +129,7 @@ def clear_filters() -> None:
     """Forget every filter and show the whole period; meant as a callback."""
     for name in FILTERS:
         st.session_state[name] = []
-    st.session_state["period"] = "all"
+    st.session_state["period"] = ALL_TIME
 
 
 def footer(newest: datetime | None) -> None:
@@ -160,8 +161,8 @@ def stale_note() -> None:
 def not_in_view(error: Exception, view: View) -> None:
     """An issue or device that the filters keep out, or that does not exist."""
     st.info(
-        f"Nothing of it in this view ({escape(view.words())}). Widen the period or clear the filters; if that "
-        f"does not help: {escape(error)}.",
+        f"Nothing of it in this view ({escape(view.words())}). Widen the period or clear the filters; "
+        f"if that does not help: {escape(error)}.",
         icon=":material/filter_alt_off:",
     )
     st.button("Show everything", on_click=clear_filters, key="clear-view")

@@ -12,7 +12,7 @@ from dashboard import pages
 from dashboard.data import cause_title
 from dashboard.parts import localised, moment
 from dashboard.safe import escape
-from dashboard.view import PERIOD_WORDS, View
+from dashboard.view import View
 
 # A state has a word and a sign, so that its colour is never needed.
 STATES = {
@@ -28,9 +28,9 @@ STATES = {
 def period_line(view: View) -> str:
     """Which period is shown, in the zone that is chosen."""
     if view.since is None or view.until is None:
-        return f"Everything in the store · times in {view.zone}"
+        return f"All time · times in {view.zone}"
     begin, end = moment(view.since, view.zone), moment(view.until, view.zone, form="%d %b %Y %H:%M")
-    return f"{PERIOD_WORDS[view.period]} · {begin} to {end} · times in {view.zone}"
+    return f"{view.period} · {begin} to {end} · times in {view.zone}"
 
 
 def share(value: float | None, digits: int = 1) -> str:
@@ -61,7 +61,8 @@ def issue_line(issue: Any, view: View) -> None:
             pages.link("issue", issue.cause_title, issue=str(issue.issue_id))
             state_badge(issue.state)
         st.caption(
-            f"{escape(issue.title, 110)}  \n**{count(issue.users)}** people · **{count(issue.events)}** errors · "
+            f"{escape(issue.title, 110)}  \n**{count(issue.users)}** people · "
+            f"**{count(issue.events)}** errors · "
             f"since {moment(issue.first_seen, view.zone)} · last {moment(issue.last_seen, view.zone)}"
         )
 
@@ -149,7 +150,7 @@ def _issue_columns(ids: list[str]) -> dict[str, Any]:
 def health_cards(health: Any, before: Any) -> None:
     """The numbers at the top of the overview, each with what it was in the period before."""
     with st.grid(5, min_column_width=170, border=True):
-        interval = f"95 % interval {share(health.success_low)} to {share(health.success_high)}, {health.good + health.bad:,} syncs"
+        interval = f"95 % interval: {share(health.success_low)} to {share(health.success_high)}"
         st.metric(
             "Syncs that succeed", share(health.success_rate),
             delta=_points(health.success_rate, before and before.success_rate), help=interval,

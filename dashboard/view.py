@@ -11,22 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+# Streamlit puts the words of an option into the URL, so the words are the names.
 PERIODS: Mapping[str, timedelta | None] = {
-    "24h": timedelta(hours=24),
-    "7d": timedelta(days=7),
-    "14d": timedelta(days=14),
-    "30d": timedelta(days=30),
-    "90d": timedelta(days=90),
-    "all": None,
+    "24 hours": timedelta(hours=24),
+    "7 days": timedelta(days=7),
+    "14 days": timedelta(days=14),
+    "30 days": timedelta(days=30),
+    "90 days": timedelta(days=90),
+    "all time": None,
 }
-PERIOD_WORDS: Mapping[str, str] = {
-    "24h": "24 hours",
-    "7d": "7 days",
-    "14d": "14 days",
-    "30d": "30 days",
-    "90d": "90 days",
-    "all": "Everything",
-}
+ALL_TIME = "all time"
 FILTERS: Mapping[str, str] = {
     "sync_type": "Sync type",
     "app_version": "App version",
@@ -69,7 +63,7 @@ class View:
 
     def words(self) -> str:
         """The view in one line, for headers of exports."""
-        parts = [PERIOD_WORDS[self.period], f"times in {self.zone}"]
+        parts = [self.period, f"times in {self.zone}"]
         if self.since and self.until:
             parts.insert(1, f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M} UTC")
         parts += [f"{FILTERS[name]}: {', '.join(values)}" for name, values in self.filters.items() if values]
@@ -83,7 +77,7 @@ def view_of(
     length = PERIODS.get(period)
     until = None if newest is None else newest + timedelta(seconds=1)  # periods do not include their end
     return View(
-        period=period if period in PERIODS else "all",
+        period=period if period in PERIODS else ALL_TIME,
         since=until - length if until and length else None,
         until=until,
         zone=zone,

@@ -26,7 +26,8 @@ with charts:
     else:
         parts.chart(
             figures.rate_over_time(days, rate="failure_rate", name="failed", changes=changes),
-            days, key="failures", title="Share of tracked syncs that failed, by day (UTC)", view=view, about=metric.about,
+            days, key="failures", title="Share of tracked syncs that failed, by day (UTC)", view=view,
+            about=metric.about,
         )  # fmt: skip
         shapes.change_list(changes, view)
     by_type, fresh = st.columns(2, gap="medium")

@@ -32,9 +32,13 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         fill(store, syncs=400, errors=80, devices=12, days=7, seed=7)
         store.execute("UPDATE sync_error SET message = ?, payload = ?", [HOSTILE, HOSTILE])
         store.execute("UPDATE sync_error SET object = ?, field = ?", [HOSTILE, FORMULA])
-        store.execute("UPDATE sync_user SET name = ?, territory = ?, country = ?", [HOSTILE, FORMULA, HOSTILE])
+        store.execute(
+            "UPDATE sync_user SET name = ?, territory = ?, country = ?", [HOSTILE, FORMULA, HOSTILE]
+        )
         store.execute("UPDATE device SET model = ?, app_version = ?", [HOSTILE, FORMULA])
-        store.execute("UPDATE config_change SET target = ?, before = ?, after = ?", [HOSTILE, FORMULA, HOSTILE])
+        store.execute(
+            "UPDATE config_change SET target = ?, before = ?, after = ?", [HOSTILE, FORMULA, HOSTILE]
+        )
     return paths
 
 

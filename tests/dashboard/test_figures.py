@@ -8,7 +8,6 @@ from analysis import figures
 DAYS = pd.date_range("2026-03-01", periods=5)
 
 
-
 def test_changes_are_marked_by_letters_that_say_what_they_were():
     changes = pd.DataFrame({"changed_at": DAYS[1:3], "label": ["rule activated", "build 25.3.1"]})
     figure = figures.mark_changes(figures.counts_over_time(pd.DataFrame({"day": DAYS, "events": 1})), changes)
@@ -42,7 +41,11 @@ def test_an_interval_reaches_from_low_to_high():
 
 def test_outcomes_differ_in_shape_as_well_as_in_colour():
     frame = pd.DataFrame(
-        {"started_at": DAYS[:3], "sync_type": "mini__v", "outcome": ["succeeded", "failed_upload", "unfinished"]}
+        {
+            "started_at": DAYS[:3],
+            "sync_type": "mini__v",
+            "outcome": ["succeeded", "failed_upload", "unfinished"],
+        }
     )
     symbols = [trace.marker.symbol for trace in figures.sync_timeline(frame).data]
     assert len(set(symbols)) == 3
@@ -51,7 +54,7 @@ def test_outcomes_differ_in_shape_as_well_as_in_colour():
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda frame: figures.counts_over_time(frame),
+        figures.counts_over_time,
         lambda frame: figures.rate_over_time(frame, rate="events"),
         lambda frame: figures.bars(frame, label="day", value="events"),
         lambda frame: figures.steps(frame, at="day", value="events"),

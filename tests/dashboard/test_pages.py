@@ -1,0 +1,149 @@
+"""Every page over an empty store, one row, a normal fleet, and hostile data, run as Streamlit runs it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import analysis
+from dashboard.pages import ENTRIES
+from ingest import open_store
+
+MARKDOWN = ("markdown", "caption", "title", "subheader", "info", "success", "warning", "error")
+PAGES = [entry.name for entry in ENTRIES]
+
+
+def shown(app) -> str:
+    """All words of a page that a person could read outside of tables."""
+    kinds = (
+        "title",
+        "subheader",
+        "markdown",
+        "caption",
+        "info",
+        "success",
+        "warning",
+        "error",
+        "text",
+        "code",
+    )
+    return "\n".join(str(element.value) for kind in kinds for element in app.get(kind))
+
+
+def issue_of(stores, name: str) -> str:
+    with open_store(stores[name]) as store:
+        return str(analysis.list_issues(store)["issue_id"].iloc[0])
+
+
+@pytest.fixture
+def selections(stores):
+    """Parameters that select something on the pages that show one thing."""
+
+    def of(name: str, store: str) -> dict[str, str]:
+        return {"issue": issue_of(stores, store)} if name == "issue" and store != "empty" else {}
+
+    return of
+
+
+@pytest.mark.parametrize("store", ["empty", "one_row", "normal", "hostile"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_stands_on_any_store(visit, selections, name, store):
+    app = visit(name, store, period="all time", **selections(name, store))
+    assert not app.exception
+    assert not app.error
+    assert app.title
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_an_empty_store_says_how_to_fill_it(visit, name):
+    page = shown(visit(name, "empty"))
+    assert "There is no data yet" in page
+    assert "synclens load" in page
+
+
+def test_a_missing_store_says_how_to_make_one(visit, monkeypatch, tmp_path, stores):
+    stores = stores | {"missing": tmp_path / "none.duckdb"}
+    monkeypatch.setenv("SYNCLENS_STORE", str(stores["missing"]))
+    from streamlit.testing.v1 import AppTest
+
+    import dashboard
+
+    assert "synclens load" in shown(AppTest.from_file(dashboard.app_path(), default_timeout=60).run())
+
+
+def test_the_overview_shows_the_same_rate_as_the_analysis(visit, stores):
+    app = visit("overview", period="all time")
+    with open_store(stores["normal"]) as store:
+        rate = analysis.health(store).success_rate
+    assert app.metric[0].value == f"{rate:.1%}"
+
+
+def test_a_filter_in_the_link_narrows_the_page(visit):
+    everyone = visit("overview", period="all time").metric[2].value
+    some = visit("overview", period="all time", country="DE").metric[2].value
+    assert int(some.replace(",", "")) < int(everyone.replace(",", ""))
+
+
+def test_a_period_in_the_link_sets_the_control(visit):
+    app = visit("overview", period="24 hours", tz="Asia/Tokyo")
+    assert app.selectbox(key="period").value == "24 hours"
+    assert "Asia/Tokyo" in app.caption[0].value
+
+
+def test_a_page_that_is_filtered_empty_says_so_and_offers_the_way_out(visit):
+    app = visit("issues", period="all time", country="nowhere")
+    assert "No issues match this view" in app.info[0].value
+    app.button(key="clear-issues").click().run()
+    assert app.dataframe
+    assert app.query_params.get("country") in (None, [])
+
+
+def test_filters_stay_when_the_page_changes(visit):
+    app = visit("overview", period="7 days", platform="iPad")
+    app.switch_page("views/issues.py").run()
+    assert app.query_params == {"period": "7 days", "platform": "iPad"}
+
+
+def test_the_search_line_narrows_the_list(visit):
+    app = visit("issues", period="all time", q="cause:network")
+    assert set(app.dataframe[0].value["cause"]) == {analysis.load_playbook("network").title}
+
+
+def test_a_search_that_cannot_be_read_says_how_to_write_it(visit):
+    app = visit("issues", period="all time", q="nonsense:1")
+    assert "there is no field" in app.error[0].value.replace("\\", "")
+    assert not app.exception
+
+
+def test_the_fix_stands_beside_the_error(visit, stores):
+    issue_id = issue_of(stores, "normal")
+    page = shown(visit("issue", period="all time", issue=issue_id))
+    with open_store(stores["normal"]) as store:
+        cause = analysis.issue(store, issue_id).summary["cause"]
+    assert analysis.load_playbook(cause).short_fix in page
+
+
+def test_an_issue_that_nobody_knows_is_no_crash(visit):
+    app = visit("issue", period="all time", issue="<script>")
+    assert "Nothing of it in this view" in app.info[0].value
+    assert "<script>" not in app.info[0].value
+
+
+def test_an_issue_page_without_an_issue_leads_to_the_list(visit):
+    assert "Choose an issue" in visit("issue", period="all time").info[0].value
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_text_of_devices_is_never_markup(visit, selections, name):
+    app = visit(name, "hostile", period="all time", **selections(name, "hostile"))
+    read_as_markdown = [
+        element.value for kind in MARKDOWN
+        for element in app.get(kind)
+    ]  # fmt: skip
+    for text in (re.sub(r"\\.", "", value) for value in read_as_markdown):
+        assert "<script" not in text
+        assert "](https://evil" not in text
+        assert ":red[" not in text
+    # The one raw HTML is the style sheet of the app itself.
+    assert [element.proto.body for element in app.get("html")] == [app.get("html")[0].proto.body]
