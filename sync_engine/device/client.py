@@ -1,0 +1,74 @@
+"""One device: who uses it, what it runs, and its two databases."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass, field
+from typing import Any
+
+from sync_engine.device_schema import DATA_SCHEMA, JOURNAL_SCHEMA
+from sync_engine.protocol import Doc, Env
+
+
+@dataclass(slots=True, kw_only=True)
+class Device:
+    """A device and its user. `journal` survives a database refresh, `data` is what a refresh replaces."""
+
+    device_id: str
+    user_id: str
+    password: str
+    platform: str
+    version: str
+    env: Env
+    model: str | None = None
+    os_version: str | None = None
+    session: str | None = None
+    busy: bool = False  # one sync at a time
+    foreground: bool = True
+    journal: sqlite3.Connection = field(init=False)
+    data: sqlite3.Connection = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """Open the databases, as the app does when it starts; also what happens after a kill."""
+        self.journal = self.env.open_store("journal")
+        self.data = self.env.open_store("data")
+        self.journal.executescript(JOURNAL_SCHEMA)
+        self.data.executescript(DATA_SCHEMA)
+        self.busy = False
+        self.session = self.get("session")
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A value that the journal remembers."""
+        return read_state(self.journal, name, default)
+
+    def put(self, name: str, value: object) -> None:
+        """Make the journal remember a value."""
+        write_state(self.journal, name, value)
+
+    def setting(self, name: str, default: Any = None) -> Any:
+        """A setting as it last reached the device."""
+        return self.get("settings", {}).get(name, default)
+
+    def identity(self) -> Doc:
+        """What every request says of its sender."""
+        return {
+            "device": self.device_id,
+            "session": self.session,
+            "platform": self.platform,
+            "version": self.version,
+        }
+
+
+def read_state(store: sqlite3.Connection, name: str, default: Any = None) -> Any:
+    """A JSON value of a store's `state` table."""
+    row = store.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
+    return default if row is None else json.loads(row[0])
+
+
+def write_state(store: sqlite3.Connection, name: str, value: object) -> None:
+    """Keep a JSON value in a store's `state` table."""
+    store.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, json.dumps(value)))

@@ -1,0 +1,120 @@
+"""What a user does between syncs: create, edit, delete, and read with pending edits laid over.
+
+The data database holds what Vault said, nothing else. Edits live in the outbox until Vault has answered and a
+download has passed the answer, so no download can overwrite an edit and no answer can make it flicker.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sync_engine.device.client import Device
+from sync_engine.protocol import Doc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One change of one record. `fields` is empty for a delete."""
+
+    operation: str  # create, update, delete
+    object: str
+    record_id: str
+    fields: Doc
+
+
+def new_id(device: Device) -> str:
+    """A mobile id for a record that only this device knows yet."""
+    return f"m-{device.env.rand('ids').getrandbits(80):020x}"
+
+
+def save(device: Device, edits: list[Edit]) -> str:
+    """Put the edits of one press of Save into the outbox as one transaction; its key is returned.
+
+    A call and its children belong together: Vault takes all of them or none.
+    """
+    key = f"{device.env.rand('keys').getrandbits(128):032x}"
+    now = device.env.now()
+    device.env.point("edit.save")
+    device.journal.execute("BEGIN")
+    try:
+        for edit in edits:
+            _append(device, key, edit, now)
+    except BaseException:
+        device.journal.execute("ROLLBACK")
+        raise
+    device.journal.execute("COMMIT")
+    return key
+
+
+def _append(device: Device, key: str, edit: Edit, now: float) -> None:
+    seen = {} if edit.operation == "create" else (read(device, edit.record_id) or {})
+    was = {name: seen.get(name) for name in edit.fields}
+    device.journal.execute(
+        "INSERT INTO outbox (key, object, record_id, operation, base_revision, fields, was, edited_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            key,
+            edit.object,
+            edit.record_id,
+            edit.operation,
+            _base_revision(device, edit.record_id),
+            json.dumps(edit.fields),
+            json.dumps(was),
+            now,
+        ),
+    )
+
+
+def _base_revision(device: Device, record_id: str) -> int | None:
+    for known in names_of(device, record_id):
+        row = device.data.execute("SELECT revision FROM record WHERE id = ?", (known,)).fetchone()
+        if row:
+            return int(row[0])
+    return None
+
+
+def names_of(device: Device, record_id: str) -> tuple[str, ...]:
+    """The record's id and, if it was made here and is known to Vault, its other id."""
+    row = device.journal.execute(
+        "SELECT mobile_id, id FROM known_id WHERE mobile_id = ? OR id = ?", (record_id, record_id)
+    ).fetchone()
+    return (record_id,) if row is None else (row[1], row[0])
+
+
+def read(device: Device, record_id: str) -> Doc | None:
+    """The record as its user sees it: Vault's state with pending edits over it; None when there is none."""
+    names = names_of(device, record_id)
+    doc: Doc | None = None
+    for name in names:
+        row = device.data.execute("SELECT doc FROM record WHERE id = ?", (name,)).fetchone()
+        if row:
+            doc = json.loads(row[0])
+            break
+    marks = ",".join("?" * len(names))
+    rows = device.journal.execute(
+        f"SELECT operation, fields FROM outbox WHERE record_id IN ({marks}) ORDER BY n", names
+    )
+    for operation, fields in rows:
+        doc = None if operation == "delete" else (doc or {}) | json.loads(fields)
+    return doc
+
+
+def ids_on(device: Device, object_name: str) -> list[str]:
+    """Ids of the object's records that Vault has sent to the device, in order."""
+    rows = device.data.execute("SELECT id FROM record WHERE object = ? ORDER BY id", (object_name,))
+    return [row[0] for row in rows]
+
+
+def pending(device: Device) -> Iterator[tuple[str, str, str, float, str]]:
+    """What is still to be uploaded, as (object, record id, operation, edited at, key), in order."""
+    yield from device.journal.execute(
+        "SELECT object, record_id, operation, edited_at, key FROM outbox WHERE acked_seq IS NULL ORDER BY n"
+    ).fetchall()
+
+
+def pending_count(device: Device) -> int:
+    """Records that wait for upload."""
+    row = device.journal.execute("SELECT count(*) FROM outbox WHERE acked_seq IS NULL").fetchone()
+    return int(row[0])

@@ -1,0 +1,92 @@
+"""The Errors tab: one entry per failing record, and what its user or an administrator may do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sync_engine.device.client import Device
+from sync_engine.device.download import forget_object
+from sync_engine.device.runs import Run
+from sync_engine.protocol import Doc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One failing record."""
+
+    key: str
+    object: str
+    record_id: str
+    operation: str
+    type: str
+    message: str
+    field: str | None
+    opened_at: float
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """What the user may press: undo an update, undelete a delete; a refused create can only be cleared."""
+        return {"update": ("undo",), "delete": ("undelete",)}.get(self.operation, ())
+
+
+def entries(device: Device) -> list[Entry]:
+    """Every open entry, oldest first."""
+    rows = device.journal.execute(
+        "SELECT key, object, record_id, operation, type, message, field, opened_at FROM failure "
+        "ORDER BY opened_at, key"
+    )
+    names = ("key", "object", "record_id", "operation", "type", "message", "field", "opened_at")
+    return [Entry(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def undo(device: Device, key: str) -> None:
+    """Take back a refused update. The next incremental sync brings the object's whole table again.
+
+    Raises ValueError when the entry cannot be undone or the same record still waits for upload.
+    """
+    entry = _entry(device, key, "undo")
+    _drop(device, [key])
+    forget_object(device, entry.object)
+
+
+def undelete(device: Device, key: str) -> None:
+    """Take back a refused delete. The next incremental sync becomes a database refresh."""
+    _entry(device, key, "undelete")
+    _drop(device, [key])
+    device.put("refresh_wanted", "undelete")
+
+
+def clear(device: Device, run: Run) -> list[Doc]:
+    """The admin's lever: drop every entry with the edits behind it. Returns what is lost by it."""
+    keys = [entry.key for entry in entries(device)]
+    lost = [
+        {"key": key, "object": name, "record_id": record_id, "operation": operation, "fields": fields}
+        for key, name, record_id, operation, fields in device.journal.execute(
+            "SELECT key, object, record_id, operation, fields FROM outbox "
+            "WHERE key IN (SELECT key FROM failure) ORDER BY n"
+        )
+    ]
+    _drop(device, keys)
+    for name in sorted({one["object"] for one in lost}):
+        forget_object(device, name)
+    device.put("lost", [*device.get("lost", []), *lost])
+    return lost
+
+
+def _entry(device: Device, key: str, action: str) -> Entry:
+    entry = next((one for one in entries(device) if one.key == key), None)
+    if entry is None or action not in entry.actions:
+        raise ValueError(f"{action} is not possible for {key}: no such entry offers it")
+    row = device.journal.execute(
+        "SELECT 1 FROM outbox WHERE record_id = ? AND key <> ? AND acked_seq IS NULL", (entry.record_id, key)
+    ).fetchone()
+    if row:
+        raise ValueError(f"{action} is not possible for {key}: another upload of the record is pending")
+    return entry
+
+
+def _drop(device: Device, keys: list[str]) -> None:
+    device.journal.execute("BEGIN")
+    device.journal.executemany("DELETE FROM outbox WHERE key = ?", [(key,) for key in keys])
+    device.journal.executemany("DELETE FROM failure WHERE key = ?", [(key,) for key in keys])
+    device.journal.execute("COMMIT")

@@ -1,0 +1,280 @@
+"""The kinds of sync. Each returns whether it ended well; nothing that goes wrong in one raises.
+
+Needed for all of them: a network, the app in the foreground, and a session. One sync runs at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from sync_engine.device import errors_tab
+from sync_engine.device.client import Device
+from sync_engine.device.download import (
+    apply,
+    differing,
+    drop_answered,
+    fetch,
+    forget_object,
+    report_configuration,
+)
+from sync_engine.device.exchange import ask, ask_raw
+from sync_engine.device.runs import (
+    Run,
+    abandon,
+    begin,
+    close_interrupted,
+    enter,
+    finish,
+    forget_sent,
+    report_error,
+    unsent,
+)
+from sync_engine.device.upload import take_lane, upload
+from sync_engine.protocol import DeviceError, Doc, Refused, TransportError, body_of, decode
+
+RESUME_SECONDS = 12 * 3600.0
+"""A paused non-blocking sync goes on within this time, later it starts over."""
+
+Problem = TransportError | DeviceError | Refused
+
+
+async def sign_in(device: Device) -> bool:
+    """Open a session; a refusal is reported as an error of the phase `connect`."""
+    run = Run(kind="autosync", trigger="sign_in", started=device.env.now(), mobile_id=None)
+    try:
+        reply = await ask(
+            device, run, {"verb": "sign_in", "user": device.user_id, "password": device.password}
+        )
+    except (TransportError, Refused) as problem:
+        _report(device, run, problem, "sign_in")
+        return False
+    device.session = reply["session"]
+    device.put("session", device.session)
+    return True
+
+
+async def autosync(device: Device) -> bool:
+    """Send what the user saved, at once and unseen. Vault keeps no record of it; errors still show."""
+    if device.busy or device.session is None or not device.env.online() or not device.foreground:
+        return False
+    run = begin(device, "autosync", "save")
+    try:
+        if device.get("lane") is None:
+            take_lane(device, await ask(device, run, {"verb": "open", "kind": "autosync"}))
+        await upload(device, run)
+    except (TransportError, DeviceError, Refused) as problem:
+        _report(device, run, problem)
+        return False
+    finally:
+        device.busy = False
+    return True
+
+
+async def incremental(device: Device, trigger: str = "manual") -> bool:
+    """Upload what is left, download and apply all changes. The user waits."""
+    return await _tracked(device, "incremental", trigger, _incremental)
+
+
+async def database_refresh(device: Device, trigger: str = "manual") -> bool:
+    """Upload, then replace the whole data database. Refused while the Errors tab has entries."""
+    if errors_tab.entries(device):
+        return False
+    return await _tracked(device, "database_refresh", trigger, _refresh)
+
+
+async def mini(device: Device) -> bool:
+    """Bring down an account that was added through search, with what belongs to it."""
+    return await _tracked(device, "mini", "account_added", _mini)
+
+
+async def non_blocking(device: Device, trigger: str = "daily") -> bool:
+    """Upload and stage while the user works; `apply_update` makes it visible when the user says so."""
+    return await _tracked(device, "non_blocking", trigger, _non_blocking)
+
+
+async def _tracked(
+    device: Device, kind: str, trigger: str, body: Callable[[Device, Run], Awaitable[bool]]
+) -> bool:
+    if device.busy or not device.foreground:
+        return False
+    close_interrupted(device)
+    run = begin(device, kind, trigger)
+    try:
+        done = await body(device, run)
+    except Restarted:
+        abandon(device, run)
+        return await _tracked(device, kind, trigger, body)
+    except (TransportError, DeviceError, Refused) as problem:
+        _report(device, run, problem)
+        done = False
+    finish(device, run, successful=done)
+    if device.session is not None:
+        await _send_tracking(device, run)
+    return done
+
+
+class Restarted(Exception):
+    """A non-blocking sync was paused for too long; its record stays without a completion."""
+
+
+async def _open(device: Device, run: Run) -> Doc:
+    enter(device, run, "connect")
+    opened = await ask(device, run, {"verb": "open", "kind": run.kind})
+    take_lane(device, opened)
+    device.put("settings", opened["settings"])
+    device.put("configuration_version", opened["version"])
+    flags = opened["flags"]
+    if flags["clear_client_sync_errors__v"]:
+        errors_tab.clear(device, run)
+    if flags["upload_vtrans__v"]:
+        run.vtrans += 1
+    if flags["force_full_refresh__v"]:
+        device.put("refresh_wanted", "forced")
+    return opened
+
+
+async def _incremental(device: Device, run: Run) -> bool:
+    opened = await _open(device, run)
+    await upload(device, run)
+    wanted = device.get("refresh_wanted")
+    if wanted and not errors_tab.entries(device):
+        return await _replace(device, run)
+    return await _download(device, run, opened["epoch"])
+
+
+async def _download(device: Device, run: Run, epoch: str) -> bool:
+    final = await fetch(device, run, epoch)
+    wrong = apply(device, run, final)
+    if wrong:
+        await _repair(device, run, epoch, wrong, final)
+    run.download_done = not report_configuration(device, run, final)
+    return run.download_done
+
+
+async def _repair(device: Device, run: Run, epoch: str, wrong: list[str], final: Doc) -> None:
+    """The device differs from the Vault although all went well: say so, and fetch those objects whole, once."""
+    for name in wrong:
+        message = (
+            f"Records of [{name}] on the device do not match Vault: expected count {final['digest'][name][0]}"
+        )
+        error = {"type": "LOCAL_DIGEST_MISMATCH", "message": message}
+        about = f"local-state-mismatch|digest/{device.device_id}"
+        report_error(device, run, error, about=about, operation="query", object_name=name)
+        forget_object(device, name)
+    again = await fetch(device, run, epoch)
+    apply(device, run, again)
+
+
+async def _refresh(device: Device, run: Run) -> bool:
+    await _open(device, run)
+    await upload(device, run)
+    if errors_tab.entries(device):
+        return False
+    return await _replace(device, run)
+
+
+async def _replace(device: Device, run: Run) -> bool:
+    """Build the new database beside the old one; only a complete one takes its place."""
+    enter(device, run, "download")
+    raw = await ask_raw(device, run, {"verb": "snapshot"})
+    head = decode(raw)
+    device.env.point("refresh.downloaded")
+    fresh = device.env.open_store("fresh")
+    fresh.deserialize(body_of(raw))
+    enter(device, run, "apply")
+    old, device.data = device.data, fresh
+    try:
+        if differing(device, head["digest"]):
+            raise DeviceError("LOCAL_DIGEST_MISMATCH", "The new database is incomplete; the old one is kept")
+        _stamp(device, head)
+        device.env.point("refresh.swap")
+    except BaseException:
+        device.data = old
+        fresh.close()
+        raise
+    device.env.keep_store("data", fresh)
+    drop_answered(device, head["seq"])
+    device.put("refresh_wanted", None)
+    row = device.data.execute("SELECT count(*) FROM record").fetchone()
+    run.downloaded += int(row[0])
+    run.download_done = not report_configuration(device, run, {"broken": head["broken"], "unreadable": []})
+    return run.download_done
+
+
+def _stamp(device: Device, head: Doc) -> None:
+    from sync_engine.device.client import write_state  # noqa: PLC0415
+
+    device.data.isolation_level = None
+    write_state(device.data, "cursor", {"epoch": head["epoch"], "seq": head["seq"]})
+    write_state(device.data, "rules", head["rules"])
+
+
+async def _mini(device: Device, run: Run) -> bool:
+    opened = await _open(device, run)
+    run.upload_done = True
+    return await _download(device, run, opened["epoch"])
+
+
+async def _non_blocking(device: Device, run: Run) -> bool:
+    opened = await _open(device, run)
+    await upload(device, run)
+    await _while_foreground(device, run)
+    final = await fetch(device, run, opened["epoch"])
+    await _while_foreground(device, run)
+    device.put("update_ready", {"final": final, "since": device.env.now()})
+    device.put("waiting_run", run.mobile_id)
+    run.download_done = not report_configuration(device, run, final)
+    return run.download_done
+
+
+async def _while_foreground(device: Device, run: Run) -> None:
+    """Hold still while the app is in the background. Raises Restarted after the resume time."""
+    left = device.env.now()
+    while not device.foreground:
+        await device.env.sleep(60.0)
+    away = device.env.now() - left
+    run.paused += away
+    if away > RESUME_SECONDS:
+        raise Restarted
+
+
+def apply_update(device: Device) -> bool:
+    """The user presses Apply: staged updates become visible. False when there are none."""
+    ready = device.get("update_ready")
+    if not ready or device.busy:
+        return False
+    run = Run(
+        kind="non_blocking", trigger="apply", started=device.env.now(), mobile_id=device.get("waiting_run")
+    )
+    device.put("update_ready", None)
+    try:
+        wrong = apply(device, run, ready["final"])
+    except DeviceError as problem:
+        device.put("update_ready", ready)
+        _report(device, run, problem)
+        return False
+    for name in wrong:
+        forget_object(device, name)
+    return True
+
+
+async def _send_tracking(device: Device, run: Run) -> None:
+    """Hand over tracking records. What does not get through now goes with the next sync."""
+    rows = unsent(device)
+    try:
+        reply = await ask(device, run, {"verb": "track", "rows": rows})
+    except (TransportError, Refused):
+        return
+    forget_sent(device, reply["kept"])
+
+
+def _report(device: Device, run: Run, problem: Problem, operation: str | None = None) -> None:
+    error_type = problem.type if isinstance(problem, Refused) else problem.error_type
+    error: Doc = {"type": error_type, "message": problem.message}
+    status = problem.http_status if isinstance(problem, TransportError) else None
+    if isinstance(problem, Refused):
+        error |= {k: v for k, v in (("object", problem.object), ("field", problem.field)) if v}
+        if problem.type == "INVALID_SESSION_ID":
+            device.session = None
+            device.put("session", None)
+    report_error(device, run, error, operation=operation, http_status=status)

@@ -1,0 +1,154 @@
+"""Send what waits in the outbox, parents first, and settle each answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from sync_engine.device.client import Device
+from sync_engine.device.exchange import ask, next_number
+from sync_engine.device.runs import Run, enter, report_error
+from sync_engine.protocol import Doc, Refused
+
+BATCH_ROWS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """The rows of one press of Save."""
+
+    key: str
+    rows: list[Doc]
+    touches: frozenset[str]  # ids of its records and of records they refer to
+
+
+async def upload(device: Device, run: Run) -> None:
+    """Send until nothing more can be sent. A refused record blocks only itself and what hangs on it."""
+    enter(device, run, "upload")
+    answered: set[str] = set()
+    while batch := _next_batch(device, run, answered):
+        reply = await _send(device, run, batch)
+        for one, result in zip(batch, reply["results"], strict=True):
+            answered.add(one.key)
+            settle(device, run, one, result)
+    run.upload_done = True
+
+
+async def _send(device: Device, run: Run, batch: list[Transaction]) -> Doc:
+    transactions = [{"key": one.key, "rows": one.rows} for one in batch]
+    device.env.point("upload.send")
+    request: Doc = {"verb": "upload", "transactions": transactions, "lane": device.get("lane", 0)}
+    try:
+        return await ask(device, run, request | {"number": next_number(device)})
+    except Refused as refused:
+        if refused.type != "RACE_CONDITION" or refused.object is not None:
+            raise
+    # The Vault has seen a later upload of this lane: numbers went back here, or another copy of us is at work.
+    opened = await ask(device, run, {"verb": "open", "kind": "autosync"})
+    take_lane(device, opened)
+    return await ask(device, run, request | {"lane": opened["lane"], "number": next_number(device)})
+
+
+def take_lane(device: Device, opened: Doc) -> None:
+    """Use the lane that the Vault has just opened."""
+    device.put("lane", opened["lane"])
+    device.put("number", 0)
+
+
+def waiting(device: Device) -> list[Transaction]:
+    """Transactions without an answer, oldest first."""
+    rows = device.journal.execute(
+        "SELECT key, object, record_id, operation, base_revision, fields, was FROM outbox "
+        "WHERE acked_seq IS NULL ORDER BY n"
+    )
+    found: dict[str, list[Doc]] = {}
+    for key, name, record_id, operation, base, fields, was in rows:
+        found.setdefault(key, []).append(
+            {
+                "object": name,
+                "id": record_id,
+                "operation": operation,
+                "base_revision": base,
+                "fields": json.loads(fields),
+                "was": json.loads(was),
+            }
+        )
+    return [Transaction(key, rows, _touches(rows)) for key, rows in found.items()]
+
+
+_ID = re.compile(r"m-[0-9a-f]{20}|V[0-9A-F]{3}\d{12}")
+
+
+def _touches(rows: list[Doc]) -> frozenset[str]:
+    ids = {row["id"] for row in rows}
+    for row in rows:
+        ids |= {v for v in row["fields"].values() if isinstance(v, str) and _ID.fullmatch(v)}
+    return frozenset(ids)
+
+
+def _next_batch(device: Device, run: Run, answered: set[str]) -> list[Transaction]:
+    failed = {row[0] for row in device.journal.execute("SELECT key FROM failure")}
+    blocked: set[str] = set()
+    batch: list[Transaction] = []
+    size = 0
+    for one in waiting(device):
+        mine = {row["id"] for row in one.rows}
+        held = one.key in answered or (run.kind == "autosync" and one.key in failed)
+        if held or one.touches & blocked or size + len(one.rows) > BATCH_ROWS:
+            blocked |= mine
+            continue
+        blocked |= mine
+        batch.append(one)
+        size += len(one.rows)
+    return batch
+
+
+def settle(device: Device, run: Run, one: Transaction, result: Doc) -> None:
+    """Write one answer into the journal: shown until downloaded, or one open entry in the Errors tab."""
+    if result["responseStatus"] == "SUCCESS":
+        run.uploads += len(one.rows)
+        _accept(device, one, result)
+    else:
+        run.upload_errors += len(one.rows)
+        _refuse(device, run, one, result)
+
+
+def _accept(device: Device, one: Transaction, result: Doc) -> None:
+    device.journal.execute("BEGIN")
+    device.journal.execute("UPDATE outbox SET acked_seq = ? WHERE key = ?", (result["seq"], one.key))
+    device.journal.execute("DELETE FROM failure WHERE key = ?", (one.key,))
+    for row in one.rows:
+        if row["operation"] == "create":
+            device.journal.execute(
+                "INSERT OR IGNORE INTO known_id VALUES (?, ?)", (row["id"], result["ids"][row["id"]])
+            )
+    device.journal.execute("COMMIT")
+
+
+def _refuse(device: Device, run: Run, one: Transaction, result: Doc) -> None:
+    row, error = one.rows[result["row"]], result["errors"][0]
+    device.journal.execute(
+        "INSERT INTO failure VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET type = excluded.type, message = excluded.message, field = excluded.field",
+        (
+            one.key,
+            row["object"],
+            row["id"],
+            row["operation"],
+            error["type"],
+            error["message"],
+            error.get("field"),
+            device.env.now(),
+        ),
+    )
+    report_error(
+        device,
+        run,
+        error,
+        about=one.key,
+        operation=row["operation"],
+        object_name=row["object"],
+        record_id=row["id"],
+        payload=row["fields"],
+    )

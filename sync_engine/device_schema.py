@@ -1,0 +1,62 @@
+"""The two databases of a device: data, which a refresh may replace, and the journal, which it never touches."""
+
+from __future__ import annotations
+
+DATA_SCHEMA = """
+CREATE TABLE IF NOT EXISTS record (
+    id        TEXT PRIMARY KEY,
+    object    TEXT NOT NULL,
+    revision  INTEGER NOT NULL,
+    mobile_id TEXT,
+    tag       INTEGER NOT NULL,
+    doc       TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS record_object ON record (object, tag);
+CREATE INDEX IF NOT EXISTS record_mobile ON record (mobile_id) WHERE mobile_id IS NOT NULL;
+-- Pages that have come but are not yet applied; doc is null for a record that goes away.
+CREATE TABLE IF NOT EXISTS stage (
+    id        TEXT PRIMARY KEY,
+    object    TEXT NOT NULL,
+    revision  INTEGER,
+    mobile_id TEXT,
+    tag       INTEGER,
+    doc       TEXT,
+    reason    TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+JOURNAL_SCHEMA = """
+-- What the user did and Vault has not yet answered, in the order in which it was done.
+CREATE TABLE IF NOT EXISTS outbox (
+    n             INTEGER PRIMARY KEY,
+    key           TEXT NOT NULL,      -- of the transaction; random, made when the user saved
+    object        TEXT NOT NULL,
+    record_id     TEXT NOT NULL,
+    operation     TEXT NOT NULL,
+    base_revision INTEGER,
+    fields        TEXT NOT NULL,
+    was           TEXT NOT NULL,      -- the changed fields as the device had received them
+    edited_at     REAL NOT NULL,
+    acked_seq     INTEGER             -- applied in Vault; shown until a download has passed this sequence
+);
+CREATE INDEX IF NOT EXISTS outbox_record ON outbox (record_id);
+CREATE TABLE IF NOT EXISTS failure (
+    key       TEXT PRIMARY KEY,       -- of the outbox transaction
+    object    TEXT NOT NULL,
+    record_id TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    type      TEXT NOT NULL,
+    message   TEXT NOT NULL,
+    field     TEXT,
+    opened_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS known_id (mobile_id TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tracking (
+    mobile_id TEXT PRIMARY KEY,
+    doc       TEXT NOT NULL,
+    sent      INTEGER NOT NULL DEFAULT 0,
+    open      INTEGER NOT NULL DEFAULT 1
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""

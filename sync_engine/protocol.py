@@ -1,0 +1,129 @@
+"""What device and Vault say to each other, and what the engine asks of the world it runs in.
+
+Everything that is not deterministic goes through `Env`: a simulator answers it from a seed, a real client
+from the network and the operating system. Messages are JSON objects in bytes; a binary body may follow the
+first line feed, so that a database snapshot travels as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Awaitable
+from random import Random
+from typing import Any, Protocol
+
+from sync_engine.telemetry import Telemetry
+
+Doc = dict[str, Any]
+"""A JSON object: a record's fields, a message, a piece of configuration."""
+
+SNAPSHOT_SEPARATOR = b"\n"
+
+
+class Refused(Exception):
+    """Vault understood the request and said no. `type` is one of Vault's contractual error types."""
+
+    def __init__(
+        self,
+        type: str,  # noqa: A002 - Vault's own word
+        message: str,
+        *,
+        cause: str = "unknown",
+        blame: str | None = None,
+        object: str | None = None,  # noqa: A002
+        field: str | None = None,
+        record_id: str | None = None,
+    ) -> None:
+        super().__init__(f"{type}: {message}")
+        self.type = type
+        self.message = message
+        self.cause = cause  # the branch that refused; goes to the witness, never over the wire
+        self.blame = blame
+        self.object = object
+        self.field = field
+        self.record_id = record_id
+
+    def as_doc(self) -> Doc:
+        """The error as one entry of Vault's `errors` list, with the object, field and record it is about."""
+        about = {"object": self.object, "field": self.field, "record_id": self.record_id}
+        return {"type": self.type, "message": self.message} | {k: v for k, v in about.items() if v}
+
+
+class TransportError(Exception):
+    """The exchange itself failed: no route, no trust, no time, or an HTTP status instead of an answer."""
+
+    def __init__(
+        self, error_type: str, message: str, *, http_status: int | None = None, transient: bool = True
+    ) -> None:
+        super().__init__(message)
+        self.error_type = error_type
+        self.message = message
+        self.http_status = http_status
+        self.transient = transient
+
+
+class DeviceError(Exception):
+    """The device's own store or operating system failed: no space, a locked or damaged database."""
+
+    def __init__(self, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.error_type = error_type
+        self.message = message
+
+
+class Killed(BaseException):
+    """The process of the device is gone. Nothing may catch it: what is not committed is lost."""
+
+
+class Env(Protocol):
+    """The world as one device sees it."""
+
+    def now(self) -> float:
+        """Seconds since 1970 in UTC, by the device's own clock, which may be wrong."""
+
+    def sleep(self, seconds: float) -> Awaitable[None]:
+        """Let time pass."""
+
+    def call(self, request: bytes) -> Awaitable[bytes]:
+        """Send one request to the Vault. Raises TransportError."""
+
+    def rand(self, stream: str) -> Random:
+        """A stream of randomness of its own for each purpose."""
+
+    def open_store(self, name: str) -> sqlite3.Connection:
+        """A store that survives the process: `journal` or `data`; an unknown name is a new, empty one."""
+
+    def keep_store(self, name: str, store: sqlite3.Connection) -> None:
+        """Make `store` the one that `name` opens from now on, atomically; the former one is gone."""
+
+    def online(self) -> bool:
+        """Whether the operating system believes that there is a network."""
+
+    def network(self) -> str:
+        """The kind of network: wifi, cellular, vpn, none."""
+
+    def point(self, name: str) -> None:
+        """A place where the world may strike. May raise Killed or DeviceError."""
+
+    def emit(self, row: Telemetry, about: str | None = None) -> None:
+        """Report one row; `about` is the key of the upload that it is about, if any."""
+
+
+def encode(message: Doc, body: bytes | None = None) -> bytes:
+    """One message as bytes."""
+    head = json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
+    return head if body is None else head + SNAPSHOT_SEPARATOR + body
+
+
+def decode(raw: bytes) -> Doc:
+    """The message in `raw`, without its binary body. Raises ValueError when it is none."""
+    message = json.loads(raw.partition(SNAPSHOT_SEPARATOR)[0])
+    if not isinstance(message, dict):
+        raise ValueError("a message is a JSON object")
+    return message
+
+
+def body_of(raw: bytes) -> bytes:
+    """The binary body that follows the message."""
+    return raw.partition(SNAPSHOT_SEPARATOR)[2]

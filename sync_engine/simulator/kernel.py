@@ -1,0 +1,55 @@
+"""Simulated time: coroutines that sleep, woken in the order of their times. Ties go to who asked first."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Coroutine, Generator
+from typing import Any
+
+
+class Sleep:
+    """An awaitable that asks the kernel to wait."""
+
+    __slots__ = ("seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def __await__(self) -> Generator[float, None, None]:
+        yield self.seconds
+
+
+class Kernel:
+    """Runs tasks in simulated time; `now` is seconds since 1970 in UTC."""
+
+    def __init__(self, start: float) -> None:
+        self.now = start
+        self._queue: list[tuple[float, int, Coroutine[Any, Any, Any]]] = []
+        self._count = 0
+
+    def spawn(self, task: Coroutine[Any, Any, Any], after: float = 0.0) -> None:
+        """Start a task after some seconds."""
+        self._count += 1
+        heapq.heappush(self._queue, (self.now + after, self._count, task))
+
+    def run(self, until: float) -> None:
+        """Let time pass until `until`; tasks that sleep longer go on in the next run."""
+        while self._queue and self._queue[0][0] <= until:
+            self.now, _, task = heapq.heappop(self._queue)
+            try:
+                seconds = task.send(None)
+            except StopIteration:
+                continue
+            self.spawn(task, max(0.0, seconds))
+        self.now = max(self.now, until)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no task is waiting."""
+        return not self._queue
+
+    def close(self) -> None:
+        """End every task where it stands."""
+        for _, _, task in self._queue:
+            task.close()
+        self._queue.clear()

@@ -1,0 +1,74 @@
+"""Scenarios: named worlds in TOML, each stating what it plants and what it only pretends to."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+
+FOLDER = files("sync_engine.simulator") / "scenarios"
+SCENARIOS: tuple[str, ...] = tuple(
+    sorted(path.name.removesuffix(".toml") for path in FOLDER.iterdir() if path.name.endswith(".toml"))
+)
+"""Names of the scenarios."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plant:
+    """One thing that goes wrong, or a decoy that changes something harmless.
+
+    `day` and `hour` say when it begins, in UTC and counted from the first simulated day; `days` how long it
+    lasts, None for good. `share` is the part of devices (or users) it reaches.
+    """
+
+    name: str
+    kind: str
+    day: float = 0.0
+    hour: float = 9.0
+    days: float | None = None
+    share: float = 1.0
+    rate: float = 1.0
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A named world. `background` are rates of everyday trouble per exchange."""
+
+    name: str
+    title: str
+    plants: tuple[Plant, ...] = ()
+    background: float = 0.004
+    people: dict[str, Any] = field(default_factory=dict)
+    swarm: bool = False
+
+
+_OWN = ("name", "kind", "day", "hour", "days", "share", "rate")
+
+
+def load_scenario(name: str) -> Scenario:
+    """The scenario of this name. Raises ValueError for an unknown one, naming those that exist."""
+    if name not in SCENARIOS:
+        raise ValueError(f"there is no scenario {name!r}; take one of: {', '.join(SCENARIOS)}")
+    return parse(name, (FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def parse(name: str, text: str) -> Scenario:
+    """Read a scenario from TOML text."""
+    doc = tomllib.loads(text)
+    plants = tuple(
+        Plant(
+            **{key: value for key, value in one.items() if key in _OWN},
+            options={key: value for key, value in one.items() if key not in _OWN},
+        )
+        for one in doc.get("plant", [])
+    )
+    return Scenario(
+        name=name,
+        title=doc["title"],
+        plants=plants,
+        background=doc.get("background", 0.004),
+        people=doc.get("people", {}),
+        swarm=doc.get("swarm", False),
+    )

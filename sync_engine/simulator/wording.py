@@ -1,0 +1,134 @@
+"""How trouble on a device words itself: families of public error texts, per platform.
+
+Codes and short texts are the operating systems' own public ones; ids, hosts and figures are filled in.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import NamedTuple
+
+
+class Words(NamedTuple):
+    """One way in which a trouble shows."""
+
+    error_type: str
+    message: str
+    http_status: int | None = None
+
+
+_NSURL = "NSURLErrorDomain"
+_APPLE: dict[str, list[Words]] = {
+    "network": [
+        Words(f"{_NSURL} -1009", "The Internet connection appears to be offline."),
+        Words(f"{_NSURL} -1005", "The network connection was lost."),
+        Words(f"{_NSURL} -1001", "The request timed out."),
+        Words(f"{_NSURL} -1003", "A server with the specified hostname could not be found."),
+        Words(f"{_NSURL} -1004", "Could not connect to the server."),
+    ],
+    "tls-certificate": [
+        Words(
+            f"{_NSURL} -1202",
+            "The certificate for this server is invalid. You might be connecting to a server that is "
+            "pretending to be “{host}”.",
+        ),
+        Words(
+            f"{_NSURL} -1200",
+            "An SSL error has occurred and a secure connection to the server cannot be made.",
+        ),
+        Words(
+            f"{_NSURL} -1203",
+            "The certificate for this server was signed by an unknown certifying authority.",
+        ),
+    ],
+    "app-suspended": [
+        Words(f"{_NSURL} -997", "Lost connection to background transfer service"),
+        Words(
+            "BACKGROUND_TIME_EXPIRED",
+            "The app was suspended while a transfer was running; task {number} ended",
+        ),
+    ],
+    "device-storage-full": [
+        Words(
+            "NSCocoaErrorDomain 640", "The file “{file}” couldn’t be saved because there isn’t enough space."
+        ),
+        Words("SQLITE_FULL", "database or disk is full (13)"),
+        Words("NSPOSIXErrorDomain 28", "No space left on device"),
+    ],
+    "local-state-mismatch": [
+        Words(
+            "NSCocoaErrorDomain 134100",
+            "The model used to open the store is incompatible with the one used to create the store",
+        ),
+        Words("SQLITE_ERROR", "no such column: {column} (1)"),
+        Words("SQLITE_ERROR", "no such table: {table} (1)"),
+    ],
+}
+_COMMON: dict[str, list[Words]] = {
+    "server-unavailable": [
+        Words("HTTP_503", "Service Unavailable", 503),
+        Words("HTTP_502", "Bad Gateway", 502),
+        Words("HTTP_504", "Gateway Timeout: the server did not answer within {number} s", 504),
+        Words("UNEXPECTED_ERROR", "An unexpected error occurred on the server. Reference {reference}", 500),
+    ],
+    "rate-limit": [
+        Words("HTTP_429", "Too Many Requests", 429),
+        Words("API_LIMIT_EXCEEDED", "The API burst limit was exceeded; try again in {number} seconds", 429),
+    ],
+    "payload-too-large": [Words("HTTP_413", "Request Entity Too Large", 413)],
+    "local-database-busy": [
+        Words("SQLITE_BUSY", "database is locked (5)"),
+        Words("SQLITE_LOCKED", "database table is locked: {table}"),
+        Words("SQLITE_READONLY", "attempt to write a readonly database (8)"),
+    ],
+    "local-database-damaged": [
+        Words("SQLITE_CORRUPT", "database disk image is malformed (11)"),
+        Words("SQLITE_NOTADB", "file is not a database (26)"),
+    ],
+    "device-storage-full": [Words("SQLITE_FULL", "database or disk is full (13)")],
+    "local-state-mismatch": [Words("SQLITE_ERROR", "no such column: {column} (1)")],
+    "device-clock": [
+        Words(
+            "CLOCK_SKEW",
+            "The device clock differs from the server time by {number} minutes; check date and time settings",
+        ),
+    ],
+    "sync-configuration": [
+        Words("HTTP_404", "The configured Vault address {host} does not serve mobile sync", 404),
+    ],
+}
+_WINDOWS: dict[str, list[Words]] = {
+    "network": [
+        Words("0x80072EE7", "The server name or address could not be resolved"),
+        Words("0x80072EFD", "A connection with the server could not be established"),
+        Words("0x80072EE2", "The operation timed out"),
+        Words("0x80072EFE", "The connection with the server was terminated abnormally"),
+    ],
+    "tls-certificate": [
+        Words("0x80072F0D", "The certificate authority is invalid or incorrect"),
+        Words("0x80072F7D", "An error occurred in the secure channel support"),
+    ],
+    "app-suspended": [Words("0x80004004", "Operation aborted: the app was suspended by the system")],
+    "device-storage-full": [
+        Words("0x80070070", "There is not enough space on the disk."),
+        Words("SQLITE_FULL", "database or disk is full (13)"),
+    ],
+}
+
+
+def words_for(cause: str, platform: str, rng: Random) -> Words:
+    """One wording of a trouble on a platform, with its blanks filled in. Raises KeyError for others."""
+    table = _WINDOWS if platform == "Windows" else _APPLE
+    choices = table.get(cause) or _COMMON[cause]
+    if cause in table and cause in _COMMON:
+        choices = choices + _COMMON[cause]
+    chosen = rng.choice(choices)
+    blanks = {
+        "host": f"{rng.choice(['acme', 'verteo', 'biopharm'])}-crm.veevavault.com",
+        "number": rng.randint(2, 95),
+        "reference": f"{rng.getrandbits(48):012x}",
+        "file": f"vault-{rng.randint(10, 99)}.sqlite-wal",
+        "column": rng.choice(["r.call_channel__v", "segment__c", "a.preferred_name__v"]),
+        "table": rng.choice(["call2__v", "sync_stage", "account__v"]),
+    }
+    return chosen._replace(message=chosen.message.format(**blanks))

@@ -1,0 +1,212 @@
+"""What administrators do: every change is applied, written to the audit trail and given an id.
+
+Permissions, users, rules and objects hold at once. VMOCs and settings reach devices only when the cache is
+cleared, as Vault documents; `change` says which it is by its `publish` argument.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from sync_engine.digest import short_hash
+from sync_engine.protocol import Doc
+from sync_engine.telemetry import ConfigChange
+from sync_engine.vault import records
+from sync_engine.vault.state import Vault
+
+
+def change(
+    vault: Vault,
+    kind: str,
+    target: str,
+    doc: Doc | None,
+    *,
+    at: float,
+    by: str = "admin",
+    object_name: str | None = None,
+    field: str | None = None,
+    scope: str | None = None,
+    before: object = None,
+    after: object = None,
+    detail: str | None = None,
+    publish: bool = True,
+) -> str:
+    """Set one piece of configuration and return the id of its entry in the audit trail."""
+    with vault.transaction():
+        vault.configure(kind, target, doc)
+        change_id = note(
+            vault, kind, target, at=at, by=by, object_name=object_name, field=field, scope=scope,
+            before=before, after=after, detail=detail,
+        )  # fmt: skip
+        if publish:
+            vault.publish()
+    return change_id
+
+
+def note(
+    vault: Vault,
+    kind: str,
+    target: str,
+    *,
+    at: float,
+    by: str,
+    object_name: str | None = None,
+    field: str | None = None,
+    scope: str | None = None,
+    before: object = None,
+    after: object = None,
+    detail: str | None = None,
+) -> str:
+    """Write one entry of the audit trail, without changing anything."""
+    change_id = f"c-{short_hash(vault.count('change'), kind, target, object_name, field, at)}"
+    entry = ConfigChange(
+        change_id=change_id,
+        changed_at=datetime.fromtimestamp(round(at, 3), UTC),
+        changed_by=by,
+        kind=kind,
+        target=target,
+        object=object_name,
+        field=field,
+        scope=scope,
+        before=None if before is None else str(before),
+        after=None if after is None else str(after),
+        detail=detail,
+    )
+    doc = asdict(entry) | {"changed_at": at}
+    vault.db.execute("INSERT INTO audit VALUES (?, ?, ?)", (change_id, at, json.dumps(doc)))
+    return change_id
+
+
+def audit_trail(vault: Vault, since: float = 0.0) -> Iterator[ConfigChange]:
+    """The audit trail after a time, oldest first."""
+    rows = vault.db.execute("SELECT doc FROM audit WHERE at > ? ORDER BY at, change_id", (since,))
+    for (text,) in rows.fetchall():
+        doc = json.loads(text)
+        yield ConfigChange(**doc | {"changed_at": datetime.fromtimestamp(round(doc["changed_at"], 3), UTC)})
+
+
+def set_object_right(
+    vault: Vault, name: str, object_name: str, right: str, allowed: bool, *, at: float
+) -> str:
+    """Grant or take a right on an object in a permission set."""
+    doc = copy.deepcopy(vault.live["permission_set"][name])
+    rights = doc["objects"].setdefault(object_name, {})
+    before = rights.get(right, True)
+    rights[right] = allowed
+    return change(
+        vault, "permission_set", name, doc, at=at, object_name=object_name, scope=f"permission_set={name}",
+        before=f"{right}={before}", after=f"{right}={allowed}",
+        detail=f"object permission {right} on {object_name}",
+    )  # fmt: skip
+
+
+def set_field_right(
+    vault: Vault, name: str, object_name: str, field: str, right: str, allowed: bool, *, at: float
+) -> str:
+    """Grant or take Read or Edit on a field in a permission set."""
+    doc = copy.deepcopy(vault.live["permission_set"][name])
+    rights = doc["fields"].setdefault(object_name, {}).setdefault(field, {})
+    before = rights.get(right, True)
+    rights[right] = allowed
+    return change(
+        vault, "permission_set", name, doc, at=at, object_name=object_name, field=field,
+        scope=f"permission_set={name}", before=f"{right}={before}", after=f"{right}={allowed}",
+        detail=f"field permission {right} on {object_name}.{field}",
+    )  # fmt: skip
+
+
+def set_in_permission_set(vault: Vault, name: str, key: str, value: bool, *, at: float) -> str:
+    """Switch `metadata_api` or `api` in the Application tab of a permission set."""
+    doc = vault.live["permission_set"][name]
+    return change(
+        vault, "permission_set", name, doc | {key: value}, at=at, scope=f"permission_set={name}",
+        field=key, before=doc[key], after=value, detail=f"application permission {key}",
+    )  # fmt: skip
+
+
+def set_field(vault: Vault, object_name: str, field: str, spec: Doc | None, *, at: float) -> str:
+    """Add or change a field of an object, or remove it with None."""
+    doc = copy.deepcopy(vault.live["object"][object_name])
+    before = doc["fields"].pop(field, None)
+    if spec is not None:
+        doc["fields"][field] = spec
+    with vault.transaction():
+        vault.configure("object", object_name, doc)
+        change_id = note(
+            vault, "field", object_name, at=at, by="admin", object_name=object_name, field=field,
+            before=before, after=spec, detail=f"field {object_name}.{field}",
+        )  # fmt: skip
+        vault.publish()
+    return change_id
+
+
+def set_setting(vault: Vault, name: str, value: object, *, at: float) -> str:
+    """Change a setting; it reaches devices with the next cache clear, which is done here."""
+    before = vault.setting(name)
+    return change(vault, "setting", name, {"value": value}, at=at, before=before, after=value)
+
+
+def set_user(vault: Vault, user_id: str, *, at: float, quiet: bool = False, **values: object) -> str | None:
+    """Change a user; `quiet` for what is no configuration, such as a password that the user changes."""
+    before = vault.live["user"][user_id]
+    doc = before | values
+    if quiet:
+        with vault.transaction():
+            vault.configure("user", user_id, doc)
+        return None
+    old = {name: before.get(name) for name in values}
+    return change(vault, "user", user_id, doc, at=at, scope=f"user={user_id}", before=old, after=values)
+
+
+def set_vmoc(vault: Vault, name: str, doc: Doc, *, at: float, publish: bool = True) -> str:
+    """Add or change a VMOC."""
+    before = vault.live["vmoc"].get(name, {})
+    changed = {key: value for key, value in doc.items() if before.get(key) != value}
+    old = {key: before.get(key) for key in changed}
+    return change(
+        vault, "vmoc", name, doc, at=at, object_name=doc["object_name__v"], before=old, after=changed,
+        publish=publish,
+    )  # fmt: skip
+
+
+def realign(vault: Vault, accounts: list[str], territory: str, *, at: float) -> str:
+    """Move accounts, with all that hangs on them, to another territory."""
+    with vault.transaction():
+        former = ""
+        for one in accounts:
+            found = records.find(vault, one)
+            if found is not None and not found.deleted and found.territory != territory:
+                former = found.territory
+                records.move(vault, found, territory)
+        return note(
+            vault, "territory", territory, at=at, by="alignment", object_name="account__v", before=former,
+            scope=f"territory={former}", after=territory, detail=f"{len(accounts)} accounts realigned",
+        )  # fmt: skip
+
+
+def merge(vault: Vault, loser: str, winner: str, *, at: float) -> str:
+    """Merge two accounts: the loser is deleted, what refers to it follows to the winner."""
+    with vault.transaction():
+        kept, gone = records.find(vault, winner), records.find(vault, loser)
+        if kept is None or gone is None:
+            raise ValueError(f"cannot merge {loser} into {winner}: one of them does not exist")
+        for child in records.children(vault, loser):
+            found = records.find(vault, child)
+            if found is not None:
+                records.update(vault, found, {"account__v": winner}, at=at, by="network")
+        records.delete(vault, gone, at=at, by="network")
+        vault.db.execute("INSERT OR REPLACE INTO merged VALUES (?, ?)", (loser, winner))
+        return note(
+            vault, "object", "account__v", at=at, by="network", object_name="account__v", before=loser,
+            after=winner, detail="account merge",
+        )  # fmt: skip
+
+
+def revoke_sessions(vault: Vault, user_id: str) -> None:
+    """End every session of a user."""
+    with vault.transaction():
+        vault.db.execute("DELETE FROM session WHERE user = ?", (user_id,))

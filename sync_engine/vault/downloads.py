@@ -1,0 +1,205 @@
+"""What goes down: the records that changed in a scope since a cursor, or a whole scope, and its digest.
+
+A cursor is (epoch, sequence, name of each object's rule). While the rules hold, the cost of an answer follows
+the changes in the user's buckets, not the size of the Vault; an object whose rule changed is sent whole.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from sync_engine.protocol import Doc
+from sync_engine.vault.scope import Rule, Scope, scope_of
+from sync_engine.vault.state import EVERYWHERE, Vault
+from sync_engine.where import paths
+
+END = "end"
+"""In place of a position: all whole objects are sent, what follows are changes."""
+
+Wire = list[object]
+"""One record on its way down: [object, id, revision, mobile id, fields]."""
+
+
+def pull(vault: Vault, user: Doc, platform: str, message: Doc) -> Doc:
+    """One page of changes. `whole` lists objects to send in full before the changes after the cursor."""
+    scope = scope_of(vault, user["id"], platform)
+    names = {name: rule.name for name, rule in scope.rules.items()}
+    cursor = message["cursor"]
+    if cursor["epoch"] != vault.epoch or cursor["seq"] > vault.sequence():
+        return {"reset": "epoch", "rules": names}
+    whole = sorted(name for name in names if message["rules"].get(name) != names[name])
+    if whole != message["whole"]:
+        return {"restart": whole, "rules": names, "seq": vault.sequence()}
+    page = _page(vault, scope, cursor, message["whole_after"], whole, vault.setting("page_rows"))
+    return page | {
+        "rules": names,
+        "broken": [[name, *problem[:2]] for name, problem in scope.broken.items()],
+        "unreadable": [name for name, rule in scope.rules.items() if unreadable(rule)],
+    }
+
+
+def unreadable(rule: Rule) -> bool:
+    """Without Read on `modified_date__v` nobody can tell which records of the object have changed."""
+    return "modified_date__v" in rule.hidden
+
+
+def _page(
+    vault: Vault, scope: Scope, cursor: Doc, after: list[str] | str | None, whole: list[str], limit: int
+) -> Doc:
+    if not whole or isinstance(after, str):
+        return _delta(vault, scope, cursor["seq"], limit)
+    return _whole_page(vault, scope, after or [whole[0], ""], whole, limit)
+
+
+def _whole_page(vault: Vault, scope: Scope, after: list[str], whole: list[str], limit: int) -> Doc:
+    name, last = after
+    condition, values = scope.condition(name)
+    rows = vault.db.execute(
+        f"SELECT r.object, r.id, r.revision, r.mobile_id, r.doc FROM record AS r "
+        f"WHERE {condition} AND r.id > ? ORDER BY r.id LIMIT ?",
+        [*values, last, limit],
+    ).fetchall()
+    rest = whole[whole.index(name) + 1 :]
+    following = [name, rows[-1][1]] if len(rows) == limit else [rest[0], ""] if rest else END
+    return {
+        "put": [wire(row, scope.rules[name]) for row in rows],
+        "remove": [],
+        "whole_after": following,
+        "done": False,
+        "seq": None,
+    }
+
+
+def _delta(vault: Vault, scope: Scope, since: int, limit: int) -> Doc:
+    changed, seq, done = _changed(vault, scope, since, limit)
+    put: list[Wire] = []
+    remove: list[list[str]] = []
+    for name, ids in changed.items():
+        present = _present(vault, scope, name, ids)
+        put += [wire(row, scope.rules[name]) for row in present]
+        left = sorted(set(ids) - {row[1] for row in present})
+        remove += [[name, one, reason] for one, reason in _reasons(vault, left)]
+    reply: Doc = {"put": put, "remove": remove, "whole_after": None, "done": done, "seq": seq}
+    return reply | {"digest": digest(vault, scope)} if done else reply
+
+
+def _changed(vault: Vault, scope: Scope, since: int, limit: int) -> tuple[dict[str, list[str]], int, bool]:
+    territories = sorted({t for rule in scope.rules.values() for t in rule.territories} | {EVERYWHERE})
+    marks = ",".join("?" * len(territories))
+    rows = vault.db.execute(
+        f"SELECT object, id, seq FROM bucket_log WHERE territory IN ({marks}) AND seq > ? ORDER BY seq LIMIT ?",
+        [*territories, since, limit],
+    ).fetchall()
+    changed: dict[str, dict[str, None]] = {}
+    for name, one, _ in rows:
+        if name in scope.rules and not unreadable(scope.rules[name]):
+            changed.setdefault(name, {})[one] = None
+    done = len(rows) < limit
+    _spread(vault, scope, changed)
+    seq = vault.sequence() if done else rows[-1][2]
+    return {name: list(ids) for name, ids in changed.items()}, seq, done
+
+
+def _spread(vault: Vault, scope: Scope, changed: dict[str, dict[str, None]]) -> None:
+    """Add the records whose place in the scope hangs on a changed one."""
+    waiting = [(name, one) for name, ids in changed.items() for one in ids]
+    conditional = {name for name, rule in scope.rules.items() if rule.condition is not None}
+    related = [r for r in scope.rules.values() if r.type == "related_to_top_level__v"]
+    reaching = [r for r in scope.rules.values() if r.type == "child_and_parent_row__v"]
+    while waiting:
+        name, one = waiting.pop()
+        found: list[tuple[str, str]] = []
+        if any(rule.parent == name and _chained(scope, rule, conditional) for rule in related):
+            found += vault.db.execute("SELECT object, id FROM record WHERE parent = ?", (one,)).fetchall()
+        if any(rule.object == name for rule in reaching):
+            found += vault.db.execute(
+                "SELECT p.object, p.id FROM record AS c JOIN record AS p ON p.id = c.parent WHERE c.id = ?",
+                (one,),
+            ).fetchall()
+        for other, record_id in found:
+            known = changed.setdefault(other, {}) if other in scope.rules else None
+            if known is not None and record_id not in known:
+                known[record_id] = None
+                waiting.append((other, record_id))
+    _spread_paths(vault, scope, changed)
+
+
+def _chained(scope: Scope, rule: Rule, conditional: set[str]) -> bool:
+    parent = scope.rules.get(rule.parent or "")
+    if parent is None:
+        return False
+    return parent.object in conditional or (
+        parent.type == "related_to_top_level__v" and _chained(scope, parent, conditional)
+    )
+
+
+def _spread_paths(vault: Vault, scope: Scope, changed: dict[str, dict[str, None]]) -> None:
+    """A clause that looks through a reference changes its mind when the record there changes."""
+    for name, rule in scope.rules.items():
+        if not any("." in path for path in paths(rule.condition)):
+            continue
+        touched = [one for ids in list(changed.values()) for one in ids]
+        marks = ",".join("?" * len(touched))
+        rows = vault.db.execute(
+            f"SELECT id FROM record WHERE object = ? AND parent IN ({marks})", [name, *touched]
+        ).fetchall()
+        for (one,) in rows:
+            changed.setdefault(name, {})[one] = None
+
+
+def _present(vault: Vault, scope: Scope, name: str, ids: list[str]) -> list[sqlite3.Row]:
+    condition, values = scope.condition(name)
+    found: list[sqlite3.Row] = []
+    for start in range(0, len(ids), 500):
+        some = ids[start : start + 500]
+        marks = ",".join("?" * len(some))
+        found += vault.db.execute(
+            f"SELECT r.object, r.id, r.revision, r.mobile_id, r.doc FROM record AS r "
+            f"WHERE r.id IN ({marks}) AND {condition} ORDER BY r.id",
+            [*some, *values],
+        ).fetchall()
+    return found
+
+
+def _reasons(vault: Vault, ids: list[str]) -> list[tuple[str, str]]:
+    """Tell a deleted record from one that is merely no longer visible."""
+    found = []
+    for one in ids:
+        row = vault.db.execute("SELECT deleted FROM record WHERE id = ?", (one,)).fetchone()
+        found.append((one, "deleted" if row and row[0] else "out_of_scope"))
+    return found
+
+
+def wire(row: sqlite3.Row, rule: Rule) -> Wire:
+    doc = row[4]
+    if rule.hidden:
+        fields = {k: v for k, v in json.loads(doc).items() if k not in rule.hidden}
+        doc = json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
+    return [row[0], row[1], row[2], row[3], doc]
+
+
+def digest(vault: Vault, scope: Scope) -> Doc:
+    """Number of records and sum of tags per object of the scope, as the device should have them."""
+    plain = scope.plain
+    return {
+        name: _digest(vault, scope, name, name in plain)
+        for name, rule in scope.rules.items()
+        if not unreadable(rule)
+    }
+
+
+def _digest(vault: Vault, scope: Scope, name: str, plain: bool) -> list[int]:
+    if plain:
+        territories = scope.rules[name].territories
+        marks = ",".join("?" * len(territories))
+        sql = (
+            "SELECT coalesce(sum(count), 0), coalesce(sum(total), 0) FROM bucket_digest "
+            f"WHERE object = ? AND territory IN ({marks})"
+        )
+        row = vault.db.execute(sql, [name, *territories]).fetchone()
+    else:
+        condition, values = scope.condition(name)
+        sql = f"SELECT count(*), coalesce(sum(r.tag), 0) FROM record AS r WHERE {condition}"
+        row = vault.db.execute(sql, values).fetchone()
+    return [int(row[0]), int(row[1])]

@@ -1,0 +1,84 @@
+"""What a permission set allows. What it does not mention is allowed, so that a set states its exceptions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sync_engine.model import SYSTEM_FIELDS
+from sync_engine.protocol import Doc, Refused
+from sync_engine.vault.state import Vault
+
+Right = Literal["create", "read", "edit", "delete"]
+_VERBS = {"create": "create", "update": "edit", "delete": "delete"}
+
+
+def permission_set(
+    name: str, *, objects: Doc | None = None, fields: Doc | None = None, **more: object
+) -> Doc:
+    """A permission set: `objects[object][right]` and `fields[object][field][right]` are exceptions."""
+    return {
+        "name": name,
+        "metadata_api": False,
+        "api": True,
+        "objects": objects or {},
+        "fields": fields or {},
+    } | more
+
+
+def set_of(vault: Vault, user: Doc) -> Doc:
+    """The user's permission set."""
+    return vault.live["permission_set"][user["permission_set"]]
+
+
+def allows(vault: Vault, user: Doc, object_name: str, right: Right) -> bool:
+    """Whether the user holds the right on the object."""
+    return bool(set_of(vault, user)["objects"].get(object_name, {}).get(right, True))
+
+
+def allows_field(vault: Vault, user: Doc, object_name: str, field: str, right: Right) -> bool:
+    """Whether the user may read or edit the field."""
+    return bool(set_of(vault, user)["fields"].get(object_name, {}).get(field, {}).get(right, True))
+
+
+def hidden_fields(vault: Vault, user: Doc, object_name: str) -> tuple[str, ...]:
+    """Fields of the object that the user may not read, in order."""
+    exceptions = set_of(vault, user)["fields"].get(object_name, {})
+    return tuple(sorted(name for name, rights in exceptions.items() if not rights.get("read", True)))
+
+
+def require(vault: Vault, user: Doc, object_name: str, operation: str) -> None:
+    """Raise Refused unless the user may create, update or delete records of the object."""
+    right = _VERBS[operation]
+    if not allows(vault, user, object_name, right):  # type: ignore[arg-type]
+        raise Refused(
+            "INSUFFICIENT_ACCESS",
+            f"User [{user['id']}] does not have sufficient privileges to {right} records of [{object_name}]",
+            cause="object-permission",
+            blame=f"permission_set/{user['permission_set']}/{object_name}/",
+            object=object_name,
+        )
+
+
+def require_fields(vault: Vault, user: Doc, object_name: str, names: list[str]) -> None:
+    """Raise Refused when a field is unknown, computed, or not the user's to edit."""
+    known = vault.live["object"][object_name]["fields"]
+    for name in names:
+        if name not in known:
+            raise Refused(
+                "ATTRIBUTE_NOT_SUPPORTED",
+                f"Attribute [{name}] is not supported by object [{object_name}]",
+                cause="schema-mismatch",
+                blame=f"field/{object_name}/{object_name}/{name}",
+                object=object_name,
+                field=name,
+            )
+        if not allows_field(vault, user, object_name, name, "edit") or name in SYSTEM_FIELDS:
+            raise Refused(
+                "OPERATION_NOT_ALLOWED",
+                f"Cannot update field [{name}] on object [{object_name}]: "
+                f"user [{user['id']}] does not have Edit permission on the field",
+                cause="field-permission",
+                blame=f"permission_set/{user['permission_set']}/{object_name}/{name}",
+                object=object_name,
+                field=name,
+            )

@@ -1,0 +1,216 @@
+"""Records of the Vault and the bucket log that follows each write of them.
+
+Every write takes the next sequence number, which is also the record's revision. A record lies in the bucket of
+its territory; children follow their parent, so a move of an account moves its calls with it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from sync_engine.digest import tag
+from sync_engine.protocol import Doc
+from sync_engine.vault.state import EVERYWHERE, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as the Vault holds it."""
+
+    id: str
+    object: str
+    mobile_id: str | None
+    revision: int
+    territory: str
+    parent: str | None
+    deleted: bool
+    doc: Doc
+
+
+_COLUMNS = "id, object, mobile_id, revision, territory, parent, deleted, doc"
+
+
+def find(vault: Vault, record_id: object) -> Record | None:
+    """The record with this id, or this mobile id, deleted ones included; None when it never was."""
+    for column in ("id", "mobile_id"):
+        row = vault.db.execute(f"SELECT {_COLUMNS} FROM record WHERE {column} = ?", (record_id,)).fetchone()
+        if row:
+            return Record(*row[:6], bool(row[6]), json.loads(row[7]))
+    return None
+
+
+def children(vault: Vault, record_id: str) -> list[str]:
+    """Ids of the records, not deleted, that hang on this one."""
+    rows = vault.db.execute(
+        "SELECT id FROM record WHERE parent = ? AND NOT deleted ORDER BY id", (record_id,)
+    )
+    return [row[0] for row in rows]
+
+
+def insert(
+    vault: Vault, object_name: str, doc: Doc, *, at: float, by: str, mobile_id: str | None = None
+) -> Record:
+    """Store a new record and give it its id."""
+    record_id = f"V{_prefix(object_name)}{vault.count('id'):012d}"
+    definition = vault.live["object"][object_name]
+    parent = doc.get(definition["parent"]) if definition["parent"] else None
+    territory = _territory(vault, definition, parent, doc)
+    stamped = doc | {
+        "id": record_id,
+        "mobile_id__v": mobile_id,
+        "created_by__v": by,
+        "modified_by__v": by,
+        "created_date__v": at,
+        "modified_date__v": at,
+    }
+    record = Record(record_id, object_name, mobile_id, 0, territory, parent, False, stamped)
+    return _write(vault, record)
+
+
+def update(vault: Vault, record: Record, changes: Doc, *, at: float, by: str) -> Record:
+    """Change fields of a record; when its parent changes, its place changes with it."""
+    doc = record.doc | changes | {"modified_by__v": by, "modified_date__v": at}
+    definition = vault.live["object"][record.object]
+    parent = doc.get(definition["parent"]) if definition["parent"] else None
+    territory = record.territory if parent == record.parent else _territory(vault, definition, parent, doc)
+    moved = Record(
+        record.id, record.object, record.mobile_id, record.revision, record.territory, parent, False, doc
+    )
+    if territory != record.territory:
+        return move(vault, moved, territory)
+    return _write(vault, moved)
+
+
+def delete(vault: Vault, record: Record, *, at: float, by: str) -> None:
+    """Leave a tombstone in the record's place, so that devices learn of it."""
+    doc = record.doc | {"modified_by__v": by, "modified_date__v": at}
+    gone = Record(
+        record.id,
+        record.object,
+        record.mobile_id,
+        record.revision,
+        record.territory,
+        record.parent,
+        True,
+        doc,
+    )
+    _write(vault, gone)
+
+
+def undelete(vault: Vault, record: Record, *, at: float, by: str) -> Record:
+    """Bring a deleted record back."""
+    doc = record.doc | {"modified_by__v": by, "modified_date__v": at}
+    back = Record(
+        record.id,
+        record.object,
+        record.mobile_id,
+        record.revision,
+        record.territory,
+        record.parent,
+        False,
+        doc,
+    )
+    return _write(vault, back)
+
+
+def move(vault: Vault, record: Record, territory: str) -> Record:
+    """Put a record and all that hangs on it into another territory's bucket."""
+    _leave(vault, record)
+    moved = _write(
+        vault,
+        Record(
+            record.id,
+            record.object,
+            record.mobile_id,
+            record.revision,
+            territory,
+            record.parent,
+            record.deleted,
+            record.doc,
+        ),
+        placed=False,
+    )
+    for child in children(vault, record.id):
+        found = find(vault, child)
+        if found is not None and found.territory != territory:
+            move(vault, found, territory)
+    return moved
+
+
+def _leave(vault: Vault, record: Record) -> None:
+    _count_out(vault, record.id)
+    _log(vault, record.territory, record, vault.count("seq"), "remove")
+
+
+def _write(vault: Vault, record: Record, *, placed: bool = True) -> Record:
+    seq = vault.count("seq")
+    if placed and record.revision:
+        _count_out(vault, record.id)
+    written = Record(
+        record.id,
+        record.object,
+        record.mobile_id,
+        seq,
+        record.territory,
+        record.parent,
+        record.deleted,
+        record.doc,
+    )
+    own_tag = tag(record.id, seq)
+    vault.db.execute(
+        f"INSERT OR REPLACE INTO record ({_COLUMNS}, tag) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            record.id,
+            record.object,
+            record.mobile_id,
+            seq,
+            record.territory,
+            record.parent,
+            int(record.deleted),
+            json.dumps(record.doc, separators=(",", ":"), ensure_ascii=False),
+            own_tag,
+        ),
+    )
+    _log(vault, record.territory, record, seq, "put")
+    if not record.deleted:
+        _count(vault, record.object, record.territory, 1, own_tag)
+    return written
+
+
+def _log(vault: Vault, territory: str, record: Record, seq: int, operation: str) -> None:
+    vault.db.execute(
+        "INSERT OR REPLACE INTO bucket_log (territory, id, object, seq, operation) VALUES (?, ?, ?, ?, ?)",
+        (territory, record.id, record.object, seq, operation),
+    )
+
+
+def _count_out(vault: Vault, record_id: str) -> None:
+    row = vault.db.execute(
+        "SELECT object, territory, tag FROM record WHERE id = ? AND NOT deleted", (record_id,)
+    ).fetchone()
+    if row:
+        _count(vault, row[0], row[1], -1, -row[2])
+
+
+def _count(vault: Vault, object_name: str, territory: str, count: int, total: int) -> None:
+    vault.db.execute(
+        "INSERT INTO bucket_digest VALUES (?, ?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET count = count + excluded.count, total = total + excluded.total",
+        (object_name, territory, count, total),
+    )
+
+
+def _territory(vault: Vault, definition: Doc, parent: str | None, doc: Doc) -> str:
+    if definition["sharing"] == "public":
+        return EVERYWHERE
+    if parent is not None:
+        row = vault.db.execute("SELECT territory FROM record WHERE id = ?", (parent,)).fetchone()
+        if row:
+            return str(row[0])
+    return str(doc.get("territory__v") or EVERYWHERE)
+
+
+def _prefix(object_name: str) -> str:
+    """Three letters that tell an object's ids apart, as Vault's own ids do."""
+    return f"{sum(ord(letter) * (n + 1) for n, letter in enumerate(object_name)) % 46656:03X}"[-3:]

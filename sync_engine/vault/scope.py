@@ -1,0 +1,175 @@
+"""The scope of a user on a platform: which records and which fields of them belong on the device.
+
+A scope is one rule per object. A rule becomes one SQL condition over `record`, so that the exact view of a
+device, or of a few changed records, is a single query and never a walk.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sync_engine.digest import short_hash
+from sync_engine.protocol import Doc
+from sync_engine.vault import permissions
+from sync_engine.vault.state import EVERYWHERE, Vault
+from sync_engine.vmoc import effective
+from sync_engine.where import BadClause, Condition, Value, parse, to_sql
+
+Sql = tuple[str, list[Value]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What of one object reaches the device."""
+
+    object: str
+    type: str
+    territories: tuple[str, ...]
+    condition: Condition | None
+    parent: str | None
+    hidden: tuple[str, ...]
+    name: str  # changes whenever the rule does
+    enhanced: bool = False
+    rows: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Every rule by object, and what is wrong with the others: object -> (cause's error type, message)."""
+
+    rules: Mapping[str, Rule]
+    broken: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+
+    def condition(self, name: str) -> Sql:
+        """The object's records as SQL over `record AS r`, and the values to bind."""
+        rule = self.rules[name]
+        texts, values = _own(rule, "r")
+        own = " AND ".join(texts)
+        if rule.type == "related_to_top_level__v" and rule.parent:
+            inside, more = self._inside(rule.parent)
+            own, values = f"{own} AND r.parent IN ({inside})", [*values, *more]
+        for child in self.rules.values():
+            if child.type == "child_and_parent_row__v" and child.parent == name:
+                own, values = self._with_parents_of(child, rule, own, values)
+        return own, values
+
+    def _inside(self, parent: str) -> Sql:
+        if parent not in self.rules:
+            return "SELECT NULL WHERE 0", []
+        condition, values = self.condition(parent)
+        return f"SELECT r.id FROM record AS r WHERE {condition}", values
+
+    def _with_parents_of(self, child: Rule, rule: Rule, own: str, values: list[Value]) -> Sql:
+        texts, more = _own(child, "r")
+        bounds, limits = _bounds(rule, "r")
+        wanted = f"r.id IN (SELECT r.parent FROM record AS r WHERE {' AND '.join(texts)})"
+        return f"(({own}) OR ({bounds} AND {wanted}))", [*values, *limits, *more]
+
+    @property
+    def plain(self) -> frozenset[str]:
+        """Objects whose view is whole buckets, so that the bucket digests add up to its digest."""
+        parents = {r.parent for r in self.rules.values() if r.type == "child_and_parent_row__v"}
+        return frozenset(name for name in self.rules if name not in parents and self._whole(name))
+
+    def _whole(self, name: str | None) -> bool:
+        rule = self.rules.get(name or "")
+        if rule is None or rule.condition is not None or not rule.rows:
+            return False
+        return rule.type != "related_to_top_level__v" or self._whole(rule.parent)
+
+
+def _bounds(rule: Rule, alias: str) -> Sql:
+    marks = ",".join("?" * len(rule.territories))
+    text = f"{alias}.object = ? AND {alias}.territory IN ({marks}) AND NOT {alias}.deleted"
+    return text, [rule.object, *rule.territories]
+
+
+def _own(rule: Rule, alias: str) -> tuple[list[str], list[Value]]:
+    bounds, values = _bounds(rule, alias)
+    texts = [bounds] if rule.rows else ["0", bounds]
+    if rule.condition is not None:
+        text, more = to_sql(rule.condition, f"{alias}.doc")
+        texts.append(f"({text})")
+        values = [*values, *more]
+    return texts, values
+
+
+def scope_of(vault: Vault, user_id: str, platform: str) -> Scope:
+    """The scope that holds now: VMOCs as published, permissions and territories as they are."""
+    known = vault.scopes.get((user_id, platform))
+    if known is None:
+        known = vault.scopes[(user_id, platform)] = _build(vault, user_id, platform)
+    return known  # type: ignore[no-any-return]
+
+
+def _build(vault: Vault, user_id: str, platform: str) -> Scope:
+    user = vault.user(user_id)
+    if user is None:
+        return Scope(rules={})
+    rules: dict[str, Rule] = {}
+    broken: dict[str, tuple[str, str, str]] = {}
+    vmocs = effective(sorted(vault.published.get("vmoc", {}).items()), user, platform)
+    for name, one in vmocs.items():
+        problem = _problem(vault, name, one, user)
+        if problem:
+            broken[name] = problem
+        elif permissions.allows(vault, user, name, "read"):
+            rules[name] = _rule(vault, name, one, user)
+    return Scope(rules=rules, broken=broken)
+
+
+def _problem(vault: Vault, name: str, one: Doc, user: Doc) -> tuple[str, str, str] | None:
+    if name not in vault.live["object"]:
+        return (
+            "INVALID_DATA",
+            f"VMOC [{name}]: the object [{name}] does not exist in this Vault",
+            "sync-configuration",
+        )
+    try:
+        condition = parse(one["where_clause__v"], _tokens(user))
+    except BadClause as bad:
+        return "INCORRECT_QUERY_SYNTAX_ERROR", f"VMOC [{name}]: {bad}", "sync-configuration"
+    unknown = _unknown_field(vault, name, condition)
+    if unknown:
+        return (
+            "ATTRIBUTE_NOT_SUPPORTED",
+            f"VMOC [{name}]: the WHERE clause names the unknown field [{unknown}]",
+            "sync-configuration",
+        )
+    return None
+
+
+def _unknown_field(vault: Vault, name: str, condition: Condition | None) -> str | None:
+    from sync_engine.model import SYSTEM_FIELDS  # noqa: PLC0415
+    from sync_engine.where import paths  # noqa: PLC0415
+
+    fields = vault.live["object"][name]["fields"]
+    heads = [path for path in paths(condition) if "." not in path]
+    return next((head for head in heads if head not in fields and head not in SYSTEM_FIELDS), None)
+
+
+def _rule(vault: Vault, name: str, one: Doc, user: Doc) -> Rule:
+    definition = vault.live["object"][name]
+    territories = (EVERYWHERE,) if definition["sharing"] == "public" else tuple(sorted(user["territories"]))
+    hidden = permissions.hidden_fields(vault, user, name)
+    return Rule(
+        object=name,
+        type=one["type__v"],
+        territories=territories,
+        condition=parse(one["where_clause__v"], _tokens(user)),
+        parent=one["parent_object__v"],
+        hidden=hidden,
+        name=short_hash(json.dumps(one, sort_keys=True), territories, hidden, sorted(definition["fields"])),
+        enhanced=one["enable_enhanced_sync__v"],
+        rows=not one["meta_data_only__v"],
+    )
+
+
+def _tokens(user: Doc) -> Mapping[str, Value]:
+    return {
+        "@@USER_APP_PROFILE_ID@@": user["application_profile"],
+        "@@USER_LANGUAGE_CODE@@": user["language"],
+        "@@USER_LABEL_SET@@": user.get("label_set__sys"),
+    }

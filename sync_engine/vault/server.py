@@ -1,0 +1,134 @@
+"""The whole server as one function: bytes of a request in, bytes of a reply out.
+
+`handle` runs each request in one transaction. It knows nothing of HTTP, so a route, a test and a simulator
+call it alike. Vault answers 200 even for failures; the reply says which it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from sync_engine.protocol import Doc, Refused, decode, encode
+from sync_engine.vault import downloads, sessions, snapshots, tracking, uploads
+from sync_engine.vault.scope import scope_of
+from sync_engine.vault.state import Vault
+
+__all__ = ["Vault", "handle"]
+
+
+def handle(request: bytes, vault: Vault, now: float) -> bytes:
+    """Answer one request. Nothing a device sends can raise; a bad request is refused with MALFORMED_URL."""
+    try:
+        message = decode(request)
+        verb = VERBS[message["verb"]]
+    except (ValueError, KeyError, UnicodeDecodeError):
+        return _failure(Refused("MALFORMED_URL", "The request is not a message that this Vault understands"))
+    limit = vault.setting("payload_limit_bytes")
+    if len(request) > limit:
+        words = f"The request of [{len(request)}] bytes exceeds the maximum of [{limit}] bytes"
+        blame = "setting/payload_limit_bytes//"
+        return _refuse(
+            vault, message, Refused("EXCEEDS_FILE_MAX_SIZE", words, cause="payload-too-large", blame=blame)
+        )
+    try:
+        with vault.transaction():
+            reply = verb(vault, message, now)
+    except Refused as refused:
+        return _refuse(vault, message, refused)
+    except (KeyError, TypeError, AttributeError, IndexError) as wrong:
+        words = f"The request [{message.get('verb')}] lacks a part or has one of the wrong kind: {wrong!r}"
+        return _refuse(vault, message, Refused("INVALID_DATA", words, cause="schema-mismatch"))
+    if isinstance(reply, bytes):
+        return reply
+    return encode({"responseStatus": "SUCCESS"} | reply)
+
+
+def _refuse(vault: Vault, message: Doc, refused: Refused) -> bytes:
+    if vault.witness:
+        vault.witness(str(message.get("device")), None, refused.cause, refused.blame)
+    return _failure(refused)
+
+
+def _failure(refused: Refused) -> bytes:
+    return encode({"responseStatus": "FAILURE", "errors": [refused.as_doc()]})
+
+
+def _sign_in(vault: Vault, message: Doc, now: float) -> Doc:
+    return sessions.sign_in(vault, message, now)
+
+
+def _open(vault: Vault, message: Doc, now: float) -> Doc:
+    """Begin a sync: a lane for uploads, the admin's wishes, and the configuration as published."""
+    user = sessions.user_of(vault, message, now)
+    if message["kind"] != "autosync":
+        sessions.refuse_metadata_api(vault, user, message["platform"])
+    reply: Doc = {"lane": uploads.open_lane(vault, message["device"]), "epoch": vault.epoch}
+    if message["kind"] == "autosync":
+        return reply
+    settings = {name: one["value"] for name, one in vault.published["setting"].items()}
+    flags = {name: bool(user.get(name)) for name in FLAGS}
+    for name in FLAGS:
+        if user.get(name):
+            vault.configure("user", user["id"], user | dict.fromkeys(FLAGS, False))
+    profile = {name: user[name] for name in ("security_profile", "application_profile")}
+    return reply | {"settings": settings, "flags": flags, "profile": profile, "version": vault.version}
+
+
+FLAGS = ("force_full_refresh__v", "clear_client_sync_errors__v", "upload_vtrans__v")
+"""The admin's levers on a user. Vault does not say when they reset; here the device that reads them does."""
+
+
+def _upload(vault: Vault, message: Doc, now: float) -> Doc:
+    user = sessions.user_of(vault, message, now)
+    _check_quota(vault)
+    return uploads.upload(vault, user, message["device"], message, now)
+
+
+def _check_quota(vault: Vault) -> None:
+    if vault.setting("storage_used_share") < 1:
+        return
+    words = "The storage of this Vault is used up: 100% of the purchased storage is in use"
+    blame = "setting/storage_used_share//"
+    raise Refused("OPERATION_NOT_ALLOWED", words, cause="server-quota", blame=blame)
+
+
+def _pull(vault: Vault, message: Doc, now: float) -> Doc:
+    user = sessions.user_of(vault, message, now)
+    return downloads.pull(vault, user, message["platform"], message)
+
+
+def _snapshot(vault: Vault, message: Doc, now: float) -> bytes:
+    user = sessions.user_of(vault, message, now)
+    scope = scope_of(vault, user["id"], message["platform"])
+    head = {
+        "responseStatus": "SUCCESS",
+        "epoch": vault.epoch,
+        "seq": vault.sequence(),
+        "rules": {name: rule.name for name, rule in scope.rules.items()},
+        "broken": [[name, *problem[:2]] for name, problem in scope.broken.items()],
+        "digest": downloads.digest(vault, scope),
+    }
+    return encode(head, snapshots.build(vault, scope))
+
+
+def _track(vault: Vault, message: Doc, now: float) -> Doc:
+    user = sessions.user_of(vault, message, now)
+    return tracking.keep(vault, user["id"], message["rows"], now)
+
+
+def _describe(vault: Vault, message: Doc, now: float) -> Doc:
+    """The published definition of objects, so that a device can offer the right fields."""
+    sessions.user_of(vault, message, now)
+    return {"objects": json.loads(json.dumps(vault.published["object"]))}
+
+
+VERBS: dict[str, Callable[[Vault, Doc, float], Doc | bytes]] = {
+    "sign_in": _sign_in,
+    "open": _open,
+    "upload": _upload,
+    "pull": _pull,
+    "snapshot": _snapshot,
+    "track": _track,
+    "describe": _describe,
+}

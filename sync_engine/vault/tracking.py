@@ -1,0 +1,56 @@
+"""Sync tracking records as they arrive from devices, and as Vault would report them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from sync_engine.digest import short_hash
+from sync_engine.protocol import Doc
+from sync_engine.telemetry import SyncTracking
+from sync_engine.vault.state import Vault
+
+TIMES = ("sync_start_datetime__v", "sync_completed_datetime__v")
+
+
+def tracking_id(mobile_id: str) -> str:
+    """The record's id. It follows from the mobile id, so that errors can name it before it is uploaded."""
+    return f"V8S{int(short_hash('sync', mobile_id, size=6), 16):015d}"
+
+
+def keep(vault: Vault, user: str, rows: list[Doc], now: float) -> Doc:
+    """Store tracking records, new or changed; repeating them changes nothing."""
+    for row in rows:
+        vault.db.execute(
+            "INSERT INTO tracking VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "modified = CASE WHEN doc = excluded.doc THEN modified ELSE excluded.modified END, doc = excluded.doc",
+            (row["mobile_id__v"], tracking_id(row["mobile_id__v"]), user, now, now, json.dumps(row)),
+        )
+    return {"kept": [row["mobile_id__v"] for row in rows]}
+
+
+def report(vault: Vault, since: float, until: float) -> Iterator[SyncTracking]:
+    """Tracking records whose last change lies in (since, until], in the order in which they came."""
+    rows = vault.db.execute(
+        "SELECT id, user, created, modified, doc FROM tracking WHERE modified > ? AND modified <= ? "
+        "ORDER BY created, id",
+        (since, until),
+    )
+    for record_id, user, created, modified, text in rows:
+        doc = json.loads(text)
+        for name in TIMES:
+            doc[name] = _moment(doc[name]) if doc[name] is not None else None
+        yield SyncTracking(
+            id=record_id,
+            status__v="active__v",
+            created_by__v=user,
+            modified_by__v=user,
+            created_date__v=_moment(created),
+            modified_date__v=_moment(modified),
+            **doc,
+        )
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(round(seconds, 3), UTC)

@@ -1,0 +1,262 @@
+"""What devices send up: transactions of rows, each applied at most once and answered one by one.
+
+A success is stored under the transaction's key in the same commit as its effect, so a repeated upload is
+answered and not applied again. A refusal changes nothing and is judged anew, because an administrator may have
+repaired the reason meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+
+from sync_engine.model import SYSTEM_FIELDS
+from sync_engine.protocol import Doc, Refused
+from sync_engine.vault import permissions, records, validation
+from sync_engine.vault.records import Record
+from sync_engine.vault.state import EVERYWHERE, Vault
+
+SYSTEM = "System"
+"""Who a record was written by when it refers to a record that its author may no longer see."""
+
+
+def upload(vault: Vault, user: Doc, device: str, message: Doc, now: float) -> Doc:
+    """Apply the transactions of one request in their order; the reply has one result for each."""
+    _check_lane(vault, device, message)
+    rows = sum(len(one["rows"]) for one in message["transactions"])
+    limit = vault.setting("bulk_row_limit")
+    if rows > limit:
+        raise Refused(
+            "OPERATION_NOT_ALLOWED",
+            f"The request has [{rows}] rows; the maximum is [{limit}]",
+            cause="payload-too-large",
+            blame="setting/bulk_row_limit//",
+        )
+    return {"results": [_one(vault, user, device, one, now) for one in message["transactions"]]}
+
+
+def open_lane(vault: Vault, device: str) -> int:
+    """A new lane for the device's uploads; whatever was sent in an older one and arrives late is dropped."""
+    row = vault.db.execute(
+        "INSERT INTO lane VALUES (?, 1, 0) ON CONFLICT DO UPDATE SET lane = lane + 1, number = 0 RETURNING lane",
+        (device,),
+    ).fetchone()
+    return int(row[0])
+
+
+def _check_lane(vault: Vault, device: str, message: Doc) -> None:
+    row = vault.db.execute("SELECT lane, number FROM lane WHERE device = ?", (device,)).fetchone()
+    lane, number = row if row else (0, 0)
+    if message["lane"] != lane or message["number"] <= number:
+        raise Refused(
+            "RACE_CONDITION",
+            f"Upload [{message['lane']}.{message['number']}] of device [{device}] arrived after a later one",
+            cause="concurrent-change",
+        )
+    vault.db.execute("UPDATE lane SET number = ? WHERE device = ?", (message["number"], device))
+
+
+def _one(vault: Vault, user: Doc, device: str, transaction: Doc, now: float) -> Doc:
+    key = transaction["key"]
+    known = vault.db.execute(
+        "SELECT result FROM answer WHERE device = ? AND key = ?", (device, key)
+    ).fetchone()
+    if known:
+        return json.loads(known[0]) | {"replayed": True}
+    at = 0
+    vault.db.execute("SAVEPOINT transaction_rows")
+    try:
+        ids: Doc = {}
+        for at, row in enumerate(transaction["rows"]):  # noqa: B007 - read in the except clause
+            ids[row["id"]] = _row(vault, user, row, now)
+    except Refused as refused:
+        vault.db.execute("ROLLBACK TO transaction_rows")
+        vault.db.execute("RELEASE transaction_rows")
+        if vault.witness:
+            vault.witness(device, key, refused.cause, refused.blame)
+        return {"key": key, "responseStatus": "FAILURE", "row": at, "errors": [refused.as_doc()]}
+    result = {"key": key, "responseStatus": "SUCCESS", "ids": ids, "seq": vault.sequence()}
+    vault.db.execute("INSERT INTO answer VALUES (?, ?, ?)", (device, key, json.dumps(result)))
+    vault.db.execute("RELEASE transaction_rows")
+    return result
+
+
+def _row(vault: Vault, user: Doc, row: Doc, now: float) -> str:
+    if vault.object(row["object"]) is None:
+        raise Refused(
+            "MALFORMED_URL",
+            f"The object [{row['object']}] does not exist in this Vault",
+            cause="schema-mismatch",
+            blame=f"object/{row['object']}/{row['object']}/",
+            object=row["object"],
+        )
+    permissions.require(vault, user, row["object"], row["operation"])
+    if row["operation"] == "create":
+        return _create(vault, user, row, now)
+    return _change(vault, user, row, now)
+
+
+def _create(vault: Vault, user: Doc, row: Doc, now: float) -> str:
+    name, doc = row["object"], _resolve(vault, row["object"], row["fields"])
+    permissions.require_fields(vault, user, name, list(doc))
+    validation.check(vault, user, name, doc, doc, record_id=row["id"], now=now)
+    twin = records.find(vault, row["id"])
+    if twin is not None:
+        raise Refused(
+            "OPERATION_NOT_ALLOWED",
+            f"Another resource already exists with [mobile_id__v={row['id']}]",
+            cause="duplicate-record",
+            object=name,
+            record_id=twin.id,
+        )
+    author = _author(vault, user, name, doc)
+    return records.insert(vault, name, doc, at=now, by=author, mobile_id=row["id"]).id
+
+
+def _change(vault: Vault, user: Doc, row: Doc, now: float) -> str:
+    record = _target(vault, row)
+    _require_visible(vault, user, record)
+    definition = vault.live["object"][record.object]
+    if definition.get("lockable") and record.doc.get("status__v") == "submitted__v" and not _unlocked(record):
+        raise Refused(
+            "OPERATION_NOT_ALLOWED",
+            f"The record [{record.id}] is locked because it is submitted; unlock it before changing it",
+            cause="record-locked",
+            blame=f"record/{record.id}//",
+            object=record.object,
+            record_id=record.id,
+        )
+    if row["operation"] == "delete":
+        _delete(vault, user, record, now)
+        return record.id
+    changes = _resolve(vault, record.object, row["fields"])
+    permissions.require_fields(vault, user, record.object, list(changes))
+    _merge(vault, record, row, changes)
+    merged = record.doc | changes
+    validation.check(vault, user, record.object, merged, changes, record_id=record.id, now=now)
+    author = _author(vault, user, record.object, merged)
+    records.update(vault, record, changes, at=now, by=author)
+    return record.id
+
+
+def _target(vault: Vault, row: Doc) -> Record:
+    record = records.find(vault, row["id"])
+    if record is None or record.deleted:
+        winner = vault.db.execute("SELECT winner FROM merged WHERE loser = ?", (row["id"],)).fetchone()
+        kept = (
+            records.find(vault, winner[0]) if winner and not vault.setting("disable_veeva_merge__v") else None
+        )
+        if kept is not None and not kept.deleted:
+            return kept
+        raise Refused(
+            "INVALID_DATA",
+            f"The resource [{row['id']}] does not exist",
+            cause="record-deleted",
+            blame=f"record/{record.id if record else row['id']}//",
+            object=row["object"],
+            record_id=row["id"],
+        )
+    return record
+
+
+def _unlocked(record: Record) -> bool:
+    return bool(record.doc.get("unlock__v") or record.doc.get("override_lock__v"))
+
+
+def _require_visible(vault: Vault, user: Doc, record: Record) -> None:
+    if record.territory == EVERYWHERE or record.territory in user["territories"]:
+        return
+    raise Refused(
+        "INSUFFICIENT_ACCESS",
+        f"User [{user['id']}] does not have sufficient privileges to access the record [{record.id}]",
+        cause="record-visibility",
+        blame=f"record/{record.id}//",
+        object=record.object,
+        record_id=record.id,
+    )
+
+
+def _delete(vault: Vault, user: Doc, record: Record, now: float) -> None:
+    family = vault.live["object"][record.object].get("root")
+    for child in records.children(vault, record.id):
+        found = records.find(vault, child)
+        if found is None:
+            continue
+        if family is None or vault.live["object"][found.object].get("root") != family:
+            raise Refused(
+                "OPERATION_NOT_ALLOWED",
+                f"Cannot delete record [{record.id}]: it is referenced by [{found.object}] record [{found.id}]",
+                cause="delete-blocked",
+                blame=f"record/{record.id}//",
+                object=record.object,
+                record_id=record.id,
+            )
+        records.delete(vault, found, at=now, by=user["id"])
+    records.delete(vault, record, at=now, by=user["id"])
+
+
+def _merge(vault: Vault, record: Record, row: Doc, changes: Doc) -> None:
+    """Refuse a change whose fields somebody else has changed to something else since the device's base."""
+    if record.revision == row["base_revision"]:
+        return
+    was = row["was"]
+    if vault.setting("conflict_rule") == "record":
+        meeting = [] if row.get("own") else list(changes)
+    else:
+        meeting = [
+            name
+            for name in changes
+            if record.doc.get(name) != was.get(name) and record.doc.get(name) != changes[name]
+        ]
+    if not meeting:
+        return
+    name = meeting[0]
+    raise Refused(
+        "OPERATION_NOT_ALLOWED",
+        f"Cannot merge the update of record [{record.id}]: field [{name}] was changed in Vault "
+        f"to [{str(record.doc.get(name))[:40]}] after the device last received it",
+        cause="concurrent-change",
+        blame=f"record/{record.id}//{name}",
+        object=record.object,
+        field=name,
+        record_id=record.id,
+    )
+
+
+def _resolve(vault: Vault, object_name: str, fields: Doc) -> Doc:
+    """Replace mobile ids by ids, and losers of a merge by their winners, in all references."""
+    specs = vault.live["object"][object_name]["fields"]
+    resolved = {name: value for name, value in fields.items() if name not in SYSTEM_FIELDS}
+    for name, value in resolved.items():
+        if specs.get(name, {}).get("type") == "reference" and isinstance(value, str):
+            resolved[name] = _resolve_id(vault, value)
+    return resolved
+
+
+def _resolve_id(vault: Vault, value: str) -> str:
+    row = vault.db.execute("SELECT id FROM record WHERE mobile_id = ?", (value,)).fetchone()
+    value = row[0] if row else value
+    if vault.setting("disable_veeva_merge__v"):
+        return value
+    row = vault.db.execute("SELECT winner FROM merged WHERE loser = ?", (value,)).fetchone()
+    return row[0] if row else value
+
+
+def _author(vault: Vault, user: Doc, object_name: str, doc: Doc) -> str:
+    """The user, or System when the record refers to one that the user no longer sees."""
+    for name, spec in vault.live["object"][object_name]["fields"].items():
+        if spec["type"] != "reference" or spec["to"] == "user__sys" or not doc.get(name):
+            continue
+        row = vault.db.execute("SELECT territory FROM record WHERE id = ?", (doc[name],)).fetchone()
+        if row and row[0] != EVERYWHERE and row[0] not in user["territories"]:
+            if not vault.setting("save_as_system"):
+                raise Refused(
+                    "INSUFFICIENT_ACCESS",
+                    f"User [{user['id']}] does not have sufficient privileges to access the record [{doc[name]}]",
+                    cause="record-visibility",
+                    blame=f"record/{doc[name]}//",
+                    object=object_name,
+                    field=name,
+                    record_id=doc[name],
+                )
+            return SYSTEM
+    return str(user["id"])

@@ -1,0 +1,188 @@
+"""Every check that a written record must pass. Each refusal names its type, its field and its true cause."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from sync_engine.protocol import Doc, Refused
+from sync_engine.vault import records
+from sync_engine.vault.records import Record
+from sync_engine.vault.state import Vault
+from sync_engine.where import matches, parse
+
+
+def check(
+    vault: Vault, user: Doc, object_name: str, doc: Doc, changed: Doc, *, record_id: str, now: float
+) -> None:
+    """Raise Refused for the first rule that the record, with `changed` applied, breaks."""
+    definition = vault.live["object"][object_name]
+    for name, spec in definition["fields"].items():
+        if name in changed:
+            _check_value(vault, user, object_name, name, spec, changed[name])
+        if spec.get("required") and doc.get(name) in (None, ""):
+            raise Refused(
+                "PARAMETER_REQUIRED",
+                f"Missing required parameter [{name}]",
+                cause="required-field",
+                blame=f"field/{object_name}/{object_name}/{name}",
+                object=object_name,
+                field=name,
+            )
+    _check_dates(vault, object_name, doc, changed, now)
+    _check_unique(vault, object_name, definition, changed, record_id)
+    _check_rules(vault, object_name, doc, record_id)
+    _run_automation(vault, object_name, record_id)
+
+
+def _check_value(vault: Vault, user: Doc, object_name: str, name: str, spec: Doc, value: object) -> None:
+    if value is None:
+        return
+    problem = _problem(spec, value)
+    if problem:
+        cause, words = problem
+        raise Refused(
+            "INVALID_DATA",
+            words.format(field=name, object=object_name, value=str(value)[:60]),
+            cause=cause,
+            blame=f"field/{object_name}/{object_name}/{name}",
+            object=object_name,
+            field=name,
+        )
+    if spec["type"] == "reference":
+        _check_reference(vault, user, object_name, name, spec["to"], str(value))
+
+
+def _problem(spec: Doc, value: object) -> tuple[str, str] | None:
+    kind = spec["type"]
+    if kind == "picklist" and value not in spec["values"]:
+        return "picklist-value", "Invalid value [{value}] specified for picklist field [{field}]"
+    if kind == "text" and (not isinstance(value, str) or len(value) > spec["length"]):
+        limit = spec["length"]
+        return "invalid-value", f"The value of field [{{field}}] exceeds the maximum length of [{limit}]"
+    if kind == "number":
+        return _number_problem(spec, value)
+    if kind == "date" and not _is_date(value):
+        return "invalid-value", "Invalid date format [{value}] for field [{field}]; use YYYY-MM-DD"
+    return None
+
+
+def _number_problem(spec: Doc, value: object) -> tuple[str, str] | None:
+    if not isinstance(value, int | float):
+        return "invalid-value", "Invalid number [{value}] for field [{field}]"
+    low, high = spec["min"], spec["max"]
+    if (low is not None and value < low) or (high is not None and value > high):
+        return "invalid-value", f"Value [{{value}}] of field [{{field}}] must be between [{low}] and [{high}]"
+    return None
+
+
+def _is_date(value: object) -> bool:
+    try:
+        date.fromisoformat(str(value))
+    except ValueError:
+        return False
+    return True
+
+
+def _check_reference(vault: Vault, user: Doc, object_name: str, name: str, to: str, value: str) -> None:
+    if to == "user__sys":
+        owner = vault.user(value)
+        if owner is not None and owner["active"]:
+            return
+        raise Refused(
+            "INVALID_DATA",
+            f"The user [{value}] in field [{name}] is inactive and cannot own records",
+            cause="inactive-owner",
+            blame=f"user/{value}//",
+            object=object_name,
+            field=name,
+        )
+    found = records.find(vault, value)
+    if found is not None and found.object == to and not found.deleted:
+        return
+    malformed = found is None and not value.startswith(("V", "m-"))
+    raise Refused(
+        "INVALID_DATA",
+        f"Invalid id [{value}] for field [{name}]" if malformed else f"The resource [{value}] does not exist",
+        cause="invalid-reference" if malformed or (found and found.object != to) else "record-deleted",
+        blame=f"record/{value}//",
+        object=object_name,
+        field=name,
+        record_id=value,
+    )
+
+
+def _check_dates(vault: Vault, object_name: str, doc: Doc, changed: Doc, now: float) -> None:
+    if object_name != "call2__v" or "call_date__v" not in changed:
+        return
+    today = datetime.fromtimestamp(now, UTC).date()
+    on = date.fromisoformat(doc["call_date__v"])
+    back = vault.setting("call_backdate_limit__v")
+    if back >= 0 and on < today - timedelta(days=back + 1):
+        raise Refused(
+            "OPERATION_NOT_ALLOWED",
+            f"The call date [{on.isoformat()}] is earlier than the call backdate limit of [{back}] days allows",
+            cause="date-limit",
+            blame="setting/call_backdate_limit__v//",
+            object=object_name,
+            field="call_date__v",
+        )
+    if doc.get("status__v") == "submitted__v" and on > today + timedelta(days=1):
+        raise Refused(
+            "OPERATION_NOT_ALLOWED",
+            f"A call with the future date [{on.isoformat()}] cannot be submitted",
+            cause="date-limit",
+            blame="clock",
+            object=object_name,
+            field="call_date__v",
+        )
+
+
+def _check_unique(vault: Vault, object_name: str, definition: Doc, changed: Doc, record_id: str) -> None:
+    for name in changed:
+        spec = definition["fields"].get(name)
+        if not spec or not spec.get("unique") or changed[name] is None:
+            continue
+        row = vault.db.execute(
+            "SELECT id FROM record WHERE object = ? AND NOT deleted AND json_extract(doc, ?) = ? AND id <> ?",
+            (object_name, f"$.{name}", changed[name], record_id),
+        ).fetchone()
+        if row:
+            raise Refused(
+                "OPERATION_NOT_ALLOWED",
+                f"Another resource already exists with [{name}={changed[name]}]",
+                cause="duplicate-record",
+                blame=f"record/{row[0]}//",
+                object=object_name,
+                field=name,
+                record_id=row[0],
+            )
+
+
+def _check_rules(vault: Vault, object_name: str, doc: Doc, record_id: str) -> None:
+    for name, rule in vault.live.get("validation_rule", {}).items():
+        if rule["object"] != object_name or not rule["active"]:
+            continue
+        if matches(parse(rule["refuse_when"], {}), doc, lambda _, other: _doc(records.find(vault, other))):
+            raise Refused(
+                "INVALID_DATA",
+                f"{rule['message']} [{name}]",
+                cause="validation-rule",
+                blame=f"validation_rule/{name}/{object_name}/",
+                object=object_name,
+            )
+
+
+def _doc(record: Record | None) -> Doc | None:
+    return None if record is None or record.deleted else record.doc
+
+
+def _run_automation(vault: Vault, object_name: str, record_id: str) -> None:
+    broken = vault.live.get("trigger", {}).get(object_name)
+    if broken and broken["active"]:
+        raise Refused(
+            "SDK_ERROR",
+            broken["message"].format(record_id=record_id),
+            cause="server-automation",
+            blame=f"trigger/{object_name}/{object_name}/",
+            object=object_name,
+        )

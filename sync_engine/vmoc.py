@@ -1,0 +1,82 @@
+"""Which VMOCs hold for a user on a platform, and in which order of precedence.
+
+Documented: one active VMOC per object and device is needed; an application profile overrides a security
+profile. That both override a VMOC without profile is our assumption (docs/engine-assumptions.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from sync_engine.protocol import Doc
+
+VmocType = Literal["full_object__v", "top_level__v", "related_to_top_level__v", "child_and_parent_row__v"]
+DEVICE_NAMES = {"iPad": "ipad__v", "iPhone": "iphone__v", "Windows": "windows__v"}
+
+
+def vmoc(
+    object_name: str,
+    type: VmocType = "top_level__v",  # noqa: A002 - the field is called type__v
+    *,
+    where: str = "",
+    parent: str | None = None,
+    devices: Iterable[str] = ("ipad__v", "iphone__v", "windows__v"),
+    **more: object,
+) -> Doc:
+    """A VMOC as Vault keeps it. `parent` is the object that a related or child row hangs on."""
+    return {
+        "object_name__v": object_name,
+        "type__v": type,
+        "where_clause__v": where,
+        "parent_object__v": parent,
+        "device__v": list(devices),
+        "application_profile__v": None,
+        "security_profile__v": None,
+        "active__v": True,
+        "enable_enhanced_sync__v": False,
+        "include_related_objects__v": False,
+        "include_attachments__v": False,
+        "meta_data_only__v": False,
+    } | more
+
+
+def default_vmocs() -> dict[str, Doc]:
+    """The VMOCs of a new Vault, one per object, by name."""
+    related = {
+        "address__v": "account__v",
+        "tsf__v": "account__v",
+        "call2__v": "account__v",
+        "call2_detail__v": "call2__v",
+        "call2_sample__v": "call2__v",
+        "order__v": "account__v",
+        "medical_insight__v": "account__v",
+    }
+    found = {"product__v": vmoc("product__v", "full_object__v"), "account__v": vmoc("account__v")}
+    found["veeva_settings__v"] = vmoc("veeva_settings__v", "full_object__v", enable_enhanced_sync__v=True)
+    return found | {
+        name: vmoc(name, "related_to_top_level__v", parent=parent) for name, parent in related.items()
+    }
+
+
+def effective(vmocs: Iterable[tuple[str, Doc]], user: Doc, platform: str) -> dict[str, Doc]:
+    """The one VMOC per object that holds for this user on this platform; ties go to the first name."""
+    device = DEVICE_NAMES.get(platform, platform)
+    ranked = [
+        (rank, name, one)
+        for name, one in vmocs
+        if one["active__v"] and device in one["device__v"] and (rank := _rank(one, user)) is not None
+    ]
+    found: dict[str, Doc] = {}
+    for _, _, one in sorted(ranked, key=lambda entry: entry[:2]):
+        found.setdefault(one["object_name__v"], one)
+    return found
+
+
+def _rank(one: Doc, user: Doc) -> int | None:
+    application, security = one["application_profile__v"], one["security_profile__v"]
+    if application is not None:
+        return 0 if application == user["application_profile"] else None
+    if security is not None:
+        return 1 if security == user["security_profile"] else None
+    return 2
