@@ -53,14 +53,14 @@ def rate_over_time(
     rate: str = "rate",
     low: str | None = None,
     high: str | None = None,
-    before: pd.DataFrame | None = None,
+    before: str | None = None,
     changes: pd.DataFrame | None = None,
     name: str = "success rate",
     height: int = 260,
 ) -> Figure:
-    """A share from 0 to 1 over time, its interval as a band, and the previous period as a dotted line.
+    """A share from 0 to 1 over time, its interval as a band, and the period before as a dotted line.
 
-    `before` must already be moved onto the same axis; `changes` has `changed_at` and `label`.
+    `before` names the column of the period before, if there is one; `changes` has `changed_at`, `label`.
     """
     figure = _figure(height)
     if low and high:
@@ -70,9 +70,9 @@ def rate_over_time(
             fill="toself", fillcolor="rgba(0, 114, 178, 0.16)", line_width=0,
             hoverinfo="skip", name="95 % interval",
         )  # fmt: skip
-    if before is not None and not before.empty:
+    if before and before in frame:
         figure.add_scatter(
-            x=before[at], y=before[rate], mode="lines", name="previous period",
+            x=frame[at], y=frame[before], mode="lines", name="period before",
             line={"color": GREY, "width": 1.5, "dash": "dot"}, hovertemplate="%{y:.1%}",
         )  # fmt: skip
     figure.add_scatter(

@@ -27,9 +27,13 @@ def sidebar(*, newest: datetime | None, options: Mapping[str, Sequence[str]]) ->
             key="period", bind="query-params",
             help="Counted back from the newest data, so that an old export is not an empty page.",
         )  # fmt: skip
+        compare = st.toggle(
+            "Compare with the period before", value=True, key="compare", bind="query-params",
+            disabled=PERIODS[period] is None,
+        )  # fmt: skip
         zone = st.selectbox("Time zone", zones(), key="tz", bind="query-params")
         filters = _filters(options)
-    view = view_of(period=period, newest=newest, zone=zone, filters=filters)
+    view = view_of(period=period, newest=newest, zone=zone, filters=filters, compare=compare)
     st.session_state[_VIEW] = view
     return view
 

@@ -55,6 +55,13 @@ def ask_before(question: str, view: View) -> Any:
     return None if asked is None else ask(question, **asked)
 
 
+def measured(name: str, view: View) -> pd.DataFrame:
+    """A metric of a view, beside its values of the period before where the view compares."""
+    compared = view.before() is not None
+    found: pd.DataFrame = ask("measure_compared" if compared else "measure", name, **view.arguments())
+    return found
+
+
 def newest() -> datetime | None:
     """When the newest sync or error in the store happened, naive UTC; None for a store without any."""
     found: datetime | None = ask("health").as_of

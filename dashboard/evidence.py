@@ -32,18 +32,18 @@ def fix(issue_id: str, about: dict[str, Any]) -> None:
     """The fix of the playbook, its first sentence in bold; the rest a click away."""
     playbook = data.playbook(about["cause"])
     parts.section("Fix")
+    first, _, steps = playbook.fix.partition("\n\n")
     with st.container(border=True, key="fix"):
-        st.markdown(f"**{playbook.short_fix}**")
+        st.markdown(f"**{first}**")
         words = [RETRIES.get(str(about["retryable"])), SIDES.get(str(about["side"]))]
-        st.caption(" · ".join(word for word in words if word))
-        st.markdown(playbook.fix)
+        if any(words):
+            st.caption(" · ".join(word for word in words if word))
+        st.markdown(steps)
     with st.expander("What it means, what it costs, how to be sure", icon=":material/menu_book:"):
-        for title, text in (
-            ("Meaning", playbook.meaning),
-            ("Impact", playbook.impact),
-            ("Diagnosis", playbook.diagnosis),
-        ):
+        for title, text in _chapters(playbook):
             st.markdown(f"**{title}**\n\n{text}")
+        for source in playbook.sources:
+            st.caption(f"Source: <{source}>")
 
 
 def why(issue: analysis.Issue) -> None:
@@ -98,6 +98,10 @@ def _events(frame: pd.DataFrame, view: View) -> None:
     if event["payload"]:
         st.caption("What was sent")
         parts.device_text(event["payload"])
+
+
+def _chapters(playbook: analysis.Playbook) -> list[tuple[str, str]]:
+    return [("Meaning", playbook.meaning), ("Impact", playbook.impact), ("Diagnosis", playbook.diagnosis)]
 
 
 def _listed(values: Any) -> list[str]:

@@ -44,6 +44,7 @@ class View:
     until: datetime | None
     zone: str
     filters: Mapping[str, tuple[str, ...]]
+    compare: bool = True
 
     def arguments(self) -> dict[str, Any]:
         """The view as keyword arguments of a question to `analysis`."""
@@ -51,8 +52,8 @@ class View:
         return {"since": self.since, "until": self.until} | chosen
 
     def before(self) -> dict[str, Any] | None:
-        """The same question about the period just before; None where everything is shown already."""
-        if self.since is None or self.until is None:
+        """The same question about the period just before; None where there is none or nobody wants it."""
+        if not self.compare or self.since is None or self.until is None:
             return None
         length = self.until - self.since
         return self.arguments() | {"since": self.since - length, "until": self.since}
@@ -71,7 +72,12 @@ class View:
 
 
 def view_of(
-    *, period: str, newest: datetime | None, zone: str, filters: Mapping[str, list[str]] | None = None
+    *,
+    period: str,
+    newest: datetime | None,
+    zone: str,
+    filters: Mapping[str, list[str]] | None = None,
+    compare: bool = True,
 ) -> View:
     """Work out the view from the controls; a period ends with the newest data, not with the clock."""
     length = PERIODS.get(period)
@@ -82,4 +88,5 @@ def view_of(
         until=until,
         zone=zone,
         filters={name: tuple(values) for name, values in (filters or {}).items() if values},
+        compare=compare,
     )

@@ -19,13 +19,15 @@ charts, attention = st.columns([3, 2], gap="large")
 with charts:
     metric = METRICS["failures_by_day"]
     parts.section("Share of syncs that failed, by day", help=metric.about)
-    days = data.ask("measure", metric.name, **asked)
+    days = data.measured(metric.name, view)
     changes = data.changes(view)
     if days.empty:
         parts.nothing("syncs", view, healthy="No tracked sync in this period.")
     else:
         parts.chart(
-            figures.rate_over_time(days, rate="failure_rate", name="failed", changes=changes),
+            figures.rate_over_time(
+                days, rate="failure_rate", name="failed", before="failure_rate_before", changes=changes
+            ),
             days, key="failures", title="Share of tracked syncs that failed, by day (UTC)", view=view,
             about=metric.about,
         )  # fmt: skip
@@ -55,7 +57,14 @@ with attention:
         shapes.issue_line(issue, view)
     if len(issues) > 6:
         pages.link("issues", f"All {len(issues)} issues", icon=":material/arrow_forward:")
+    metric = METRICS["records_at_risk"]
+    risk = data.ask("measure", metric.name, **asked)
+    if not risk.empty:
+        parts.section("Records that wait in error", help=metric.about)
+        parts.chart(
+            figures.bars(risk, label="cause", value="records"),
+            risk, key="risk", title=metric.title, view=view, about=metric.about,
+        )  # fmt: skip
 st.caption(
-    "Counted on tracked syncs: Vault keeps no record of Autosync. Canceled and unfinished syncs are neither "
-    "successes nor failures."
+    f"{data.ask('coverage', **asked).badge.capitalize()}. Canceled and unfinished syncs are in no share."
 )
