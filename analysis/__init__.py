@@ -1,6 +1,7 @@
 """Answers: a connection to a store in, frames and small values out. Knows nothing of who wrote the store."""
 
 from analysis.coverage import Coverage, coverage
+from analysis.differences import Explanation, explain
 from analysis.durations import duration_curve, durations
 from analysis.errors import AnalysisError
 from analysis.filters import FILTERS
@@ -15,6 +16,7 @@ __all__ = [
     "METRICS",
     "AnalysisError",
     "Coverage",
+    "Explanation",
     "Health",
     "Issue",
     "Metric",
@@ -22,6 +24,7 @@ __all__ = [
     "coverage",
     "duration_curve",
     "durations",
+    "explain",
     "health",
     "issue",
     "list_issues",

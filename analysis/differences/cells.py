@@ -1,0 +1,126 @@
+"""Frames as cells: every combination of attribute values with its failures and syncs, now and before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+MISSING = -1
+_CATEGORIES_AT_MOST = 30  # a whole number with more distinct values than this measures, it does not name
+_BINS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cells:
+    """What the search looks at.
+
+    `codes[c, a]` is the value of attribute `a` in cell `c` as a position in `values[a]`, or -1 where it is
+    missing; `cell[r]`, `is_now[r]`, `failures[r]` and `total[r]` describe the rows that the cells sum up.
+    """
+
+    attributes: tuple[str, ...]
+    values: tuple[tuple[str, ...], ...]
+    codes: Integers
+    cell: Integers
+    is_now: NDArray[np.bool_]
+    failures: Floats
+    total: Floats
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def sums(self, per_row: Floats, rows: NDArray[np.bool_]) -> Floats:
+        """Add up a quantity of the chosen rows, per cell."""
+        return np.bincount(self.cell[rows], per_row[rows], minlength=len(self)).astype(np.float64)
+
+    def row_sums(self) -> sparse.csr_matrix:
+        """Give the matrix (cells x rows) that adds rows up to cells."""
+        rows = len(self.cell)
+        return sparse.csr_matrix(
+            (np.ones(rows), (self.cell, np.arange(rows))), shape=(len(self), rows), dtype=np.float64
+        )
+
+
+def to_cells(
+    now: pd.DataFrame, before: pd.DataFrame, by: Sequence[str], failures: str, total: str
+) -> Cells | None:
+    """Combine both frames; None when there is nothing to look at.
+
+    Raises ValueError when a column is missing or the counts are impossible.
+    """
+    both = pd.concat([_checked(now, by, failures, total), _checked(before, by, failures, total)])
+    is_now = np.arange(len(both)) < len(now)
+    used = (both[total] > 0).to_numpy()
+    both, is_now = both[used], is_now[used]
+    encoded = [(name, *_encode(both[name])) for name in by]
+    encoded = [(name, codes, values) for name, codes, values in encoded if values]
+    if not encoded or not is_now.any():
+        return None
+    codes, cell = np.unique(np.stack([codes for _, codes, _ in encoded], axis=1), axis=0, return_inverse=True)
+    return Cells(
+        attributes=tuple(name for name, _, _ in encoded),
+        values=tuple(values for _, _, values in encoded),
+        codes=codes,
+        cell=cell.ravel(),
+        is_now=is_now,
+        failures=both[failures].to_numpy(np.float64),
+        total=both[total].to_numpy(np.float64),
+    )
+
+
+def _checked(frame: pd.DataFrame, by: Sequence[str], failures: str, total: str) -> pd.DataFrame:
+    columns = [*by, failures, total]
+    if frame.empty:
+        return pd.DataFrame({name: pd.Series(dtype="object") for name in columns})
+    if absent := [name for name in columns if name not in frame.columns]:
+        raise ValueError(
+            f"No column {', '.join(absent)}; the frame has {', '.join(map(str, frame.columns))}."
+        )
+    checked = frame[columns].copy()
+    checked[[failures, total]] = checked[[failures, total]].fillna(0).astype(np.float64)
+    if ((checked[failures] < 0) | (checked[failures] > checked[total])).any():
+        raise ValueError(f"Each row needs 0 <= {failures} <= {total}; count failures among the total.")
+    return checked
+
+
+def _encode(column: pd.Series) -> tuple[Integers, tuple[str, ...]]:
+    """Name the values of a column, binning numbers that measure; missing values get -1 and no name."""
+    numbers = pd.to_numeric(column, errors="coerce") if not _is_text(column) else None
+    if numbers is None:
+        labels = column.where(column.isna(), column.astype(str))
+    elif _names_things(numbers):
+        labels = numbers.map(lambda number: str(int(number)), na_action="ignore")
+    else:
+        labels = _binned(numbers)
+    codes, values = pd.factorize(labels, sort=True)
+    return codes.astype(np.int64), tuple(map(str, values))
+
+
+def _is_text(column: pd.Series) -> bool:
+    present = column.dropna()
+    if any(isinstance(value, str | bool | np.bool_) for value in present.head(50)):
+        return True
+    return present.empty or bool(pd.to_numeric(present, errors="coerce").isna().any())
+
+
+def _names_things(numbers: pd.Series) -> bool:
+    present = numbers.dropna()
+    return bool((present % 1 == 0).all() and present.nunique() <= _CATEGORIES_AT_MOST)
+
+
+def _binned(numbers: pd.Series) -> pd.Series:
+    edges = np.unique(np.nanquantile(numbers, np.linspace(0, 1, _BINS + 1)))
+    if len(edges) < 3:
+        edges = np.array([edges[0], edges[-1], edges[-1]])
+    labels = [f"{low:g} to {high:g}" for low, high in pairwise(edges)]
+    position = np.clip(np.searchsorted(edges[1:-1], numbers, side="left"), 0, len(labels) - 1)
+    return pd.Series([labels[at] for at in position], index=numbers.index).where(numbers.notna())
