@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from analysis import AnalysisError
-from dashboard import controls, data, pages, parts
+from dashboard import controls, data, pages, parts, roles
 from dashboard.safe import escape
 from ingest import IngestError, StoreLocked, StoreMissing
 
@@ -23,8 +23,12 @@ st.html("<style>.stMainBlockContainer {padding-left: 2.2rem; padding-right: 2.2r
 
 def main() -> None:
     """Draw one page; whatever a person can put right is said on the page, with the next step."""
+    if roles.sign_in_is_configured() and not roles.is_signed_in():
+        sign_in()
+        return
     chosen = st.navigation(pages.menu(), expanded=True)
     try:
+        data.bring_states_up_to_date()
         newest = data.newest()
         controls.sidebar(newest=newest, options=data.options())
         parts.footer(newest)
@@ -43,6 +47,12 @@ def main() -> None:
         st.button("Try again", type="primary")
     except (IngestError, AnalysisError) as error:
         st.error(f"{escape(error)}. {escape(error.next_step)}", icon=":material/error:")
+
+
+def sign_in() -> None:
+    """All that somebody sees who has not signed in."""
+    parts.heading("SyncLens", "Sign in to see the fleet.")
+    st.button("Sign in", type="primary", icon=":material/login:", on_click=st.login)
 
 
 main()

@@ -8,6 +8,7 @@ While an ingest holds the store, the last known answer is shown and the page say
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,8 @@ import pandas as pd
 import streamlit as st
 
 import analysis
+from analysis.review import review
+from analysis.states import TriageState
 from dashboard.launch import state_path, store_path
 from dashboard.view import View
 from ingest import StoreLocked, open_store
@@ -57,8 +60,10 @@ def ask_before(question: str, view: View) -> Any:
 
 def measured(name: str, view: View) -> pd.DataFrame:
     """A metric of a view, beside its values of the period before where the view compares."""
-    compared = view.before() is not None
-    found: pd.DataFrame = ask("measure_compared" if compared else "measure", name, **view.arguments())
+    if view.before() is None:
+        found: pd.DataFrame = ask("measure", name, **view.arguments())
+    else:
+        found = ask("measure_compared", name, **view.bounded())
     return found
 
 
@@ -96,9 +101,15 @@ def options() -> dict[str, list[str]]:
     }
 
 
-def triage() -> analysis.TriageState:
+def triage() -> TriageState:
     """The states, notes and assignees that people set, in their own file beside the store."""
-    return analysis.TriageState(state_path(store_path()))
+    return TriageState.beside(store_path())
+
+
+def bring_states_up_to_date() -> None:
+    """Let the automatic review look at the store, once for each state of the file; a locked store waits."""
+    with suppress(StoreLocked):
+        _reviewed(store_path(), _stamp(store_path()))
 
 
 @cache
@@ -144,9 +155,16 @@ def _answer(
     positional: tuple[Any, ...],
     arguments: dict[str, Any],
 ) -> Any:
-    more: dict[str, Any] = {"triage": triage()} if stamp[1] is not None else {}
     with open_store(path, patience_seconds=PATIENCE_SECONDS) as store:
+        more: dict[str, Any] = {"triage": triage()} if stamp[1] is not None else {}
         return getattr(analysis, question)(store, *positional, **arguments, **more)
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def _reviewed(path: Path, stamp: tuple[int, int]) -> int:
+    with open_store(path, patience_seconds=PATIENCE_SECONDS) as store:
+        newest = analysis.health(store).as_of
+        return 0 if newest is None else len(review(store, triage(), newest))
 
 
 @st.cache_resource

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 import analysis
-from dashboard import data, parts, shapes
+from dashboard import data, parts, shapes, triage
 from dashboard.columns import configured
 from dashboard.safe import escape
 from dashboard.view import View
@@ -63,15 +63,18 @@ def why(issue: analysis.Issue) -> None:
 
 def tabs(issue: analysis.Issue, view: View) -> None:
     """Events, people, devices, records and variants, one tab each."""
-    events, people, devices, records, variants = st.tabs(
+    events, people, devices, records, variants, log = st.tabs(
         [
             f"Events ({len(issue.events)} newest)",
             f"People ({len(issue.users):,})",
             f"Devices ({len(issue.devices):,})",
             f"Records ({len(issue.records):,})",
             f"Variants ({len(issue.variants):,})",
+            "Activity",
         ]
     )
+    with log:
+        triage.activity(issue.issue_id, view)
     with events:
         _events(issue.events, view)
     for tab, frame, name in (

@@ -44,5 +44,5 @@ def store_path() -> Path:
 
 
 def state_path(store: Path) -> Path:
-    """The SQLite file beside the store for triage state, so that a click never waits for an ingest."""
-    return store.with_name(f"{store.stem}.state.sqlite")
+    """Where `analysis.TriageState.beside` keeps what people decided about the issues of a store."""
+    return store.with_suffix(".triage.sqlite")

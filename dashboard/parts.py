@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 from plotly.graph_objs._figure import Figure
 
+from dashboard import roles
 from dashboard.clock import now
 from dashboard.columns import configured
 from dashboard.export import as_csv, as_json
@@ -141,6 +142,9 @@ def footer(newest: datetime | None) -> None:
             else f"newest data {newest:%d %b %Y %H:%M} UTC, {age_words(newest)}"
         )
         st.caption(f"{escape(store_path().name)} · {age}")
+        if roles.sign_in_is_configured():
+            st.caption(f"{escape(roles.name() or 'signed in')}, {roles.role()}")
+            st.button("Sign out", type="tertiary", icon=":material/logout:", on_click=st.logout)
 
 
 def age_words(at: datetime) -> str:

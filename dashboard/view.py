@@ -47,16 +47,23 @@ class View:
     compare: bool = True
 
     def arguments(self) -> dict[str, Any]:
-        """The view as keyword arguments of a question to `analysis`."""
+        """The view as keyword arguments of a question to `analysis`.
+
+        The end is left open: it is the newest sync, and a list of pending records may be newer still.
+        """
         chosen: dict[str, Any] = {name: list(values) for name, values in self.filters.items() if values}
-        return {"since": self.since, "until": self.until} | chosen
+        return {"since": self.since} | chosen
+
+    def bounded(self) -> dict[str, Any]:
+        """The same with its end, for comparisons."""
+        return self.arguments() | {"until": self.until}
 
     def before(self) -> dict[str, Any] | None:
         """The same question about the period just before; None where there is none or nobody wants it."""
         if not self.compare or self.since is None or self.until is None:
             return None
         length = self.until - self.since
-        return self.arguments() | {"since": self.since - length, "until": self.since}
+        return self.bounded() | {"since": self.since - length, "until": self.since}
 
     def is_narrowed(self) -> bool:
         """Whether anything beside the period keeps rows out."""

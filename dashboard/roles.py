@@ -1,0 +1,59 @@
+"""Who is looking, and what they may do. Without sign-in everyone here is an engineer, on this machine only.
+
+Sign-in is Streamlit's own OpenID Connect, configured in `.streamlit/secrets.toml` of the working folder
+(docs/dashboard.md). The role is read from the claim named by `SYNCLENS_ROLE_CLAIM` (`roles` by default):
+a text or a list that holds `admin`, `engineer` or `viewer`; nobody is more than a viewer without it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Literal
+
+import streamlit as st
+
+Role = Literal["viewer", "engineer", "admin"]
+RANKS: tuple[Role, ...] = ("viewer", "engineer", "admin")
+CLAIM_VARIABLE = "SYNCLENS_ROLE_CLAIM"
+MASK_VARIABLE = "SYNCLENS_MASK_NAMES"
+
+
+def sign_in_is_configured() -> bool:
+    """Whether the secrets of this installation name an identity provider."""
+    return "is_logged_in" in st.user
+
+
+def is_signed_in() -> bool:
+    """Whether somebody has signed in."""
+    return bool(st.user.get("is_logged_in", False))
+
+
+def role() -> Role:
+    """What the person who looks may do."""
+    if not sign_in_is_configured():
+        return "engineer"
+    return role_of(st.user.get(os.environ.get(CLAIM_VARIABLE, "roles")))
+
+
+def role_of(claim: object) -> Role:
+    """The highest role that a claim names; a viewer where it names none."""
+    named = [claim] if isinstance(claim, str) else list(claim) if isinstance(claim, Iterable) else []
+    return max((one for one in RANKS if one in named), key=RANKS.index, default="viewer")
+
+
+def may_decide() -> bool:
+    """Whether this person may change states, notes and assignees."""
+    return role() != "viewer"
+
+
+def names_are_masked() -> bool:
+    """Whether people's names and ids are hidden from this person."""
+    return role() == "viewer" and os.environ.get(MASK_VARIABLE, "") not in ("", "0")
+
+
+def name() -> str | None:
+    """What the signed-in person is called; None without sign-in."""
+    if not sign_in_is_configured():
+        return None
+    return str(st.user.get("email") or st.user.get("name") or "") or None

@@ -1,0 +1,87 @@
+"""What people click is kept, at once and with their name, whoever else writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import analysis
+from analysis.states import TriageState
+from dashboard.roles import role_of
+from ingest import open_store
+
+
+@pytest.fixture
+def issue_id(stores, tmp_path, monkeypatch):
+    """The worst issue of a store of this test's own, which is put in the place of `normal`."""
+    copy = tmp_path / "own.duckdb"
+    copy.write_bytes(Path(stores["normal"]).read_bytes())
+    monkeypatch.setitem(stores, "normal", copy)
+    with open_store(copy) as store:
+        return str(analysis.list_issues(store)["issue_id"].iloc[0])
+
+
+def state(stores) -> TriageState:
+    return TriageState.beside(stores["normal"])
+
+
+def test_a_resolved_issue_says_so_at_once(visit, stores, issue_id):
+    app = visit("issue", period="all time", issue=issue_id)
+    app.button(key="do-Resolve").click().run()
+    assert state(stores).state_of(issue_id).state == "resolved"
+    assert app.button(key="do-Reopen")
+    assert "Resolved" in [badge.value for badge in app.markdown if "Resolved" in badge.value][0]
+
+
+def test_assignee_priority_and_note_are_kept_with_who_did_it(visit, stores, issue_id):
+    app = visit("issue", period="all time", issue=issue_id)
+    app.text_input(key=f"assignee-{issue_id}").set_value("ana")
+    app.text_area(key=f"note-{issue_id}").set_value("**Called** the admin")
+    app.button(key=f"FormSubmitter:triage-{issue_id}-Save").click().run()
+    kept = state(stores)
+    assert kept.state_of(issue_id).assignee == "ana"
+    done = [one for one in kept.activity(issue_id) if one.actor != "synclens"]
+    assert [one.action for one in done] == ["assignee", "note"]
+    assert done[1].reason == "**Called** the admin"
+    assert all(one.actor for one in done)
+
+
+def test_a_click_does_not_wait_for_an_ingest(visit, stores, issue_id):
+    app = visit("issue", period="all time", issue=issue_id)
+    with open_store(stores["normal"], read_only=False):
+        app.button(key="do-Resolve").click().run()
+        assert state(stores).state_of(issue_id).state == "resolved"
+        assert not app.exception
+        assert app.title, "the page from before the ingest is still there"
+
+
+def test_a_viewer_sees_and_cannot_decide(visit, stores, issue_id):
+    app = visit("issue", period="all time", issue=issue_id)
+    app.user = {"is_logged_in": True, "email": "v@example.com", "roles": ["viewer"]}
+    app.run()
+    assert app.button(key="do-Resolve").disabled
+    assert app.title
+
+
+def test_nobody_sees_a_page_before_signing_in(visit):
+    app = visit("overview")
+    app.user = {"is_logged_in": False}
+    app.run()
+    assert not app.metric
+    assert [button.label for button in app.button] == ["Sign in"]
+
+
+@pytest.mark.parametrize(
+    ("claim", "role"),
+    [
+        (None, "viewer"),
+        ("admin", "admin"),
+        (["viewer", "engineer"], "engineer"),
+        ("administrator", "viewer"),
+        (7, "viewer"),
+        ([], "viewer"),
+    ],
+)
+def test_a_role_is_never_more_than_the_claim_says(claim, role):
+    assert role_of(claim) == role
