@@ -26,6 +26,7 @@ class Device:
     session: str | None = None
     busy: bool = False  # one sync at a time
     foreground: bool = True
+    cancel_at: float | None = None  # when the user will press Cancel
     journal: sqlite3.Connection = field(init=False)
     data: sqlite3.Connection = field(init=False)
 

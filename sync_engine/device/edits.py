@@ -48,6 +48,26 @@ def save(device: Device, edits: list[Edit]) -> str:
     return key
 
 
+def amend(device: Device, key: str, record_id: str, fields: Doc) -> str:
+    """Change a refused record before it is sent again. The transaction gets a new key, which is returned.
+
+    Only what Vault has answered with a refusal may be amended: of anything else nobody knows whether it arrived.
+    Raises ValueError for a key without an open entry in the Errors tab.
+    """
+    if not device.journal.execute("SELECT 1 FROM failure WHERE key = ?", (key,)).fetchone():
+        raise ValueError(f"{key} has no open error; only a refused record can be amended")
+    fresh = f"{device.env.rand('keys').getrandbits(128):032x}"
+    device.journal.execute("BEGIN")
+    device.journal.execute("DELETE FROM failure WHERE key = ?", (key,))
+    device.journal.execute("UPDATE outbox SET key = ? WHERE key = ?", (fresh, key))
+    device.journal.execute(
+        "UPDATE outbox SET fields = json_patch(fields, ?) WHERE key = ? AND record_id = ?",
+        (json.dumps(fields), fresh, record_id),
+    )
+    device.journal.execute("COMMIT")
+    return fresh
+
+
 def _append(device: Device, key: str, edit: Edit, now: float) -> None:
     seen = {} if edit.operation == "create" else (read(device, edit.record_id) or {})
     was = {name: seen.get(name) for name in edit.fields}

@@ -15,8 +15,15 @@ async def ask(device: Device, run: Run, request: Doc) -> Doc:
     return decode(await ask_raw(device, run, request))
 
 
+class Canceled(Exception):
+    """The user pressed Cancel."""
+
+
 async def ask_raw(device: Device, run: Run, request: Doc) -> bytes:
     """As `ask`, but the whole reply, for those with a binary body."""
+    if device.cancel_at is not None and device.env.now() >= device.cancel_at:
+        device.cancel_at = None
+        raise Canceled
     for attempt in range(1, ATTEMPTS + 1):
         body = encode(device.identity() | request)
         run.bytes_up += len(body)

@@ -17,7 +17,7 @@ from sync_engine.device.download import (
     forget_object,
     report_configuration,
 )
-from sync_engine.device.exchange import ask, ask_raw
+from sync_engine.device.exchange import Canceled, ask, ask_raw
 from sync_engine.device.runs import (
     Run,
     abandon,
@@ -104,9 +104,13 @@ async def _tracked(
     except Restarted:
         abandon(device, run)
         return await _tracked(device, kind, trigger, body)
+    except Canceled:
+        finish(device, run, successful=False, canceled=True)
+        return False
     except (TransportError, DeviceError, Refused) as problem:
         _report(device, run, problem)
         done = False
+    device.cancel_at = None
     finish(device, run, successful=done)
     if device.session is not None:
         await _send_tracking(device, run)
@@ -148,7 +152,21 @@ async def _download(device: Device, run: Run, epoch: str) -> bool:
     if wrong:
         await _repair(device, run, epoch, wrong, final)
     run.download_done = not report_configuration(device, run, final)
+    _warn_of_too_many_accounts(device, run)
     return run.download_done
+
+
+def _warn_of_too_many_accounts(device: Device, run: Run) -> None:
+    """Above the limit the app still works, but badly; the message is the one that Vault CRM shows."""
+    name = "max_accounts__v" if device.platform == "Windows" else "max_accounts_ipad__v"
+    row = device.data.execute("SELECT count(*) FROM record WHERE object = 'account__v'").fetchone()
+    limit = device.setting(name)
+    if limit is None or row[0] <= limit:
+        return
+    message = f"TOO_MANY_ACCOUNTS: [{row[0]}] accounts sync to this device; the maximum is [{limit}]"
+    error = {"type": "TOO_MANY_ACCOUNTS", "message": message}
+    about = f"sync-configuration|setting/{name}//"
+    report_error(device, run, error, about=about, operation="query", object_name="account__v")
 
 
 async def _repair(device: Device, run: Run, epoch: str, wrong: list[str], final: Doc) -> None:

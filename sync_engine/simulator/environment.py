@@ -127,11 +127,11 @@ class SimulatedEnv:
 
     async def call(self, request: bytes) -> bytes:
         rng = self.rand("network")
-        slow = {"wifi": 0.15, "cellular": 0.6, "vpn": 0.9}.get(self.kind, 1.0)
-        await Sleep(slow * rng.uniform(0.5, 2.0))
+        slow = {"wifi": 2.0, "cellular": 4.5, "vpn": 5.5}.get(self.kind, 5.0)
+        await Sleep(slow * rng.lognormvariate(0.0, 0.6))
         self._strike_call(rng)
         reply = handle(request, self.ledger.vault, self.kernel.now)
-        await Sleep(slow * rng.uniform(0.5, 2.0) + len(reply) / 400_000)
+        await Sleep(slow * rng.lognormvariate(0.0, 0.6) + len(reply) * slow / 100_000)
         if rng.random() < self.background / 2:
             self._fail("network", NATURAL, rng)
         return reply

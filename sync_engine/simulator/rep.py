@@ -10,13 +10,13 @@ from typing import Any
 
 from sync_engine.device import errors_tab, syncs
 from sync_engine.device.client import Device
-from sync_engine.device.edits import Edit, ids_on, new_id, save
+from sync_engine.device.edits import Edit, amend, ids_on, new_id, read, save
 from sync_engine.device.runs import close_interrupted
 from sync_engine.protocol import DeviceError, Doc, Killed
 from sync_engine.simulator.environment import SimulatedEnv
 from sync_engine.simulator.kernel import Sleep
 from sync_engine.simulator.people import Person
-from sync_engine.vault import admin
+from sync_engine.vault import admin, records
 from sync_engine.vault.state import Vault
 
 DAY = 86400.0
@@ -71,6 +71,8 @@ class Rep:
             await syncs.autosync(self.device)
             if self.rng.random() < 0.08:
                 await self._press_sync()
+            elif self.rng.random() < 0.01:
+                await self._add_account()
         await Sleep(self.rng.uniform(600, 5000))
         self.env.kind = self.rng.choice(["wifi", "wifi", "vpn"])
         if self.rng.random() < 0.55:
@@ -86,6 +88,7 @@ class Rep:
             if await syncs.database_refresh(self.device, "manual"):
                 self.device.put("cursor_known", True)
         elif self.person.refresh_mode:
+            self._turn_away()
             await syncs.non_blocking(self.device)
             if self.rng.random() < 0.85:
                 syncs.apply_update(self.device)
@@ -97,8 +100,27 @@ class Rep:
             return
         if self.rng.random() < 0.01:
             self.env.kind = "none"
+        if self.rng.random() < 0.012:
+            self.device.cancel_at = self.env.now() + self.rng.uniform(2, 30)
         trigger = "forced" if self.device.get("refresh_wanted") == "forced" else "manual"
         await syncs.incremental(self.device, trigger)
+
+    async def _add_account(self) -> None:
+        """An account found through search joins the territory, and comes down by itself."""
+        doc = {"name__v": f"Dr Found {self.rng.randint(100, 999)}", "territory__v": self.person.territory}
+        with self.vault.transaction():
+            records.insert(self.vault, "account__v", doc, at=self.env.kernel.now, by="network")
+        await syncs.mini(self.device)
+
+    def _turn_away(self) -> None:
+        """Sometimes the user switches to another app while the daily sync runs."""
+        if self.rng.random() < 0.25:
+            self.env.kernel.spawn(self._away(), self.rng.uniform(1, 25))
+
+    async def _away(self) -> None:
+        self.device.foreground = False
+        await Sleep(self.rng.choice([120, 900, 4000, 20_000, 47_000]) * self.rng.uniform(0.5, 1.2))
+        self.device.foreground = True
 
     async def _sign_in(self) -> bool:
         user = self.vault.live["user"][self.person.user_id]
@@ -134,8 +156,19 @@ class Rep:
             self._insight(self.rng.choice(accounts))
         elif choice < 0.98:
             self._one("address__v", {"postal_code__v": str(self.rng.randint(10000, 99999))})
-        else:
+        elif choice < 0.998:
             self._delete_call()
+        else:
+            self._save(
+                [
+                    Edit(
+                        operation="delete",
+                        object="account__v",
+                        record_id=self.rng.choice(accounts),
+                        fields={},
+                    )
+                ]
+            )
 
     def _save(self, edits: list[Edit]) -> None:
         save(self.device, edits)
@@ -235,7 +268,10 @@ class Rep:
             self._save([Edit(operation="update", object=object_name, record_id=one, fields=fields)])
 
     def _delete_call(self) -> None:
+        """Usually one that is not submitted yet; a submitted one is locked."""
         calls = ids_on(self.device, "call2__v")
+        if self.rng.random() < 0.85:
+            calls = [one for one in calls if (read(self.device, one) or {}).get("status__v") == "saved__v"]
         if calls:
             one = self.rng.choice(calls)
             self._save([Edit(operation="delete", object="call2__v", record_id=one, fields={})])
@@ -243,17 +279,33 @@ class Rep:
     def _look_at_errors(self) -> None:
         for entry in errors_tab.entries(self.device):
             age = self.env.now() - entry.opened_at
-            if age < 1.5 * DAY or self.rng.random() > 0.35:
+            if age < 0.8 * DAY or self.rng.random() > 0.45:
                 continue
             try:
                 if "undo" in entry.actions:
                     errors_tab.undo(self.device, entry.key)
                 elif "undelete" in entry.actions:
                     errors_tab.undelete(self.device, entry.key)
-                elif age > 4 * DAY:
+                elif not self._correct(entry) and age > 3 * DAY:
                     self._call_support()
             except ValueError:
                 self._call_support()
+
+    def _correct(self, entry: errors_tab.Entry) -> bool:
+        """Mend the data of a refused record where its user can. False when nothing comes to mind."""
+        accounts = ids_on(self.device, "account__v")
+        mended: dict[str, Doc] = {
+            "call2__v": {
+                "next_call_notes__v": "Asked for the study",
+                "account__v": self.rng.choice(accounts or [""]),
+            },
+            "medical_insight__v": {"interest_level__v": "high__v"},
+            "call2_sample__v": {"quantity__v": 2},
+        }
+        if entry.type == "INSUFFICIENT_ACCESS" or entry.object not in mended or not accounts:
+            return False
+        amend(self.device, entry.key, entry.record_id, mended[entry.object])
+        return True
 
     def _call_support(self) -> None:
         if self.rng.random() < 0.3:
