@@ -93,7 +93,6 @@ def issue_table(issues: pd.DataFrame, view: View) -> list[str]:
             "state": shown["state"].map(state_word),
             "cause": shown["cause_title"],
             "users": shown["users"],
-            "devices": shown["devices"],
             "events": shown["events"],
             "pending": shown["pending"],
             "trend": shown["trend"],
@@ -101,6 +100,7 @@ def issue_table(issues: pd.DataFrame, view: View) -> list[str]:
             "fix": shown["fix"],
             "title": shown["title"],
             "first_seen": shown["first_seen"],
+            "devices": shown["devices"],
             "app_versions": shown["app_versions"],
             "assignee": shown["assignee"],
         }
@@ -128,7 +128,7 @@ def _issue_columns(ids: list[str]) -> dict[str, Any]:
             "", width=64, type="tertiary", on_click=opened, key="issue-click", pinned=True
         ),
         "state": column.TextColumn("State", width=84),
-        "cause": column.TextColumn("Cause", width=170),
+        "cause": column.TextColumn("Cause", width=240),
         "title": column.TextColumn(
             "Message", width=300, help="What the messages share; … stands for what differs."
         ),
