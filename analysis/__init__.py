@@ -6,6 +6,7 @@ from analysis.durations import duration_curve, durations
 from analysis.errors import AnalysisError
 from analysis.filters import FILTERS
 from analysis.issues import Health, Issue, health, issue, list_issues
+from analysis.levers import Lever, levers
 from analysis.metrics import METRICS, Metric, measure
 from analysis.metrics.compare import measure_compared
 from analysis.playbook import Playbook, load_playbook
@@ -19,6 +20,7 @@ __all__ = [
     "Explanation",
     "Health",
     "Issue",
+    "Lever",
     "Metric",
     "Playbook",
     "coverage",
@@ -27,6 +29,7 @@ __all__ = [
     "explain",
     "health",
     "issue",
+    "levers",
     "list_issues",
     "load_playbook",
     "measure",
