@@ -1,7 +1,7 @@
 """Answers: a connection to a store in, frames and small values out. Knows nothing of who wrote the store."""
 
 from analysis.coverage import Coverage, coverage
-from analysis.differences import Explanation, explain
+from analysis.differences import Explanation, explain, explain_issue, explain_period
 from analysis.durations import duration_curve, durations
 from analysis.errors import AnalysisError
 from analysis.filters import FILTERS
@@ -10,7 +10,10 @@ from analysis.levers import Lever, levers
 from analysis.metrics import METRICS, Metric, measure
 from analysis.metrics.compare import measure_compared
 from analysis.playbook import Playbook, load_playbook
+from analysis.review import review
 from analysis.search import parse_query
+from analysis.states import TriageState
+from analysis.track_record import TrackRecord, track_record
 
 __all__ = [
     "FILTERS",
@@ -23,10 +26,14 @@ __all__ = [
     "Lever",
     "Metric",
     "Playbook",
+    "TrackRecord",
+    "TriageState",
     "coverage",
     "duration_curve",
     "durations",
     "explain",
+    "explain_issue",
+    "explain_period",
     "health",
     "issue",
     "levers",
@@ -35,4 +42,6 @@ __all__ = [
     "measure",
     "measure_compared",
     "parse_query",
+    "review",
+    "track_record",
 ]

@@ -20,7 +20,9 @@ from analysis.differences.cells import MISSING, Cells, Floats, Integers
 # One figure says how far a single cell is trusted, in syncs: history is shrunk by that many syncs at the
 # overall rate, and no cell speaks with more than that many, because real cells vary more than coins do.
 TRUST = 100.0
-_SIMPLER_IS_BETTER = 0.02  # share of the gain that each attribute costs
+_SIMPLER_IS_BETTER = (
+    0.02  # share of the gain that each attribute costs, besides the words it takes to name it
+)
 _SHARE_AT_LEAST = 0.02  # of all failures: less than that explains nothing
 _ATTRIBUTES_AT_MOST = 3
 
@@ -142,6 +144,16 @@ def gains(found: Candidates, failures: Floats, total: Floats, expected: Floats) 
     won = _log_likelihood(f[cell], n[cell], raised) - _log_likelihood(f, n, expected)[cell]
     gained = np.bincount(combination, won, minlength=len(found))
     return np.asarray(np.where(came > due, gained * (1 - _SIMPLER_IS_BETTER * found.order), 0.0))
+
+
+def cost_of_words(found: Candidates) -> Floats:
+    """Log likelihood that each combination has to win back for the attributes after its first.
+
+    Without history every refinement is a fresh chance to be lucky, so each is paid for with the logarithm of
+    how many values there were to choose from (minimum description length).
+    """
+    choices = np.log(max(2, int((found.order == 1).sum())))
+    return np.asarray(choices * (found.order - 1), dtype=np.float64)
 
 
 def _log_likelihood(failures: Floats, total: Floats, rate: Floats) -> Floats:

@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.differences.candidates import (
     Candidates,
     candidates,
+    cost_of_words,
     expected_rates,
     gains,
     standing,
@@ -77,6 +78,8 @@ def explain(
         return []
     used_to = standing(found, counts.failures_before, counts.total_before, counts.rates)
     score = gains(found, counts.failures, counts.total, counts.rates)
+    if cells.is_now.all():
+        score = score - cost_of_words(found)
     p_values = adjusted_p(cells, found, seed)
     keep = [
         int(at) for at in np.argsort(-score, kind="stable") if score[at] > 0 and p_values[at] <= _SIGNIFICANT
