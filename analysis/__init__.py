@@ -5,6 +5,7 @@ from analysis.differences import Explanation, explain, explain_issue, explain_pe
 from analysis.durations import duration_curve, durations
 from analysis.errors import AnalysisError
 from analysis.filters import FILTERS
+from analysis.fixes import Common, Suggestion, suggest_fix
 from analysis.issues import Health, Issue, health, issue, list_issues
 from analysis.levers import Lever, levers
 from analysis.metrics import METRICS, Metric, measure
@@ -12,6 +13,7 @@ from analysis.metrics.compare import measure_compared
 from analysis.playbook import Playbook, load_playbook
 from analysis.review import review
 from analysis.search import parse_query
+from analysis.slo import load_objectives, slo_status
 from analysis.states import TriageState
 from analysis.track_record import TrackRecord, track_record
 
@@ -19,6 +21,7 @@ __all__ = [
     "FILTERS",
     "METRICS",
     "AnalysisError",
+    "Common",
     "Coverage",
     "Explanation",
     "Health",
@@ -26,6 +29,7 @@ __all__ = [
     "Lever",
     "Metric",
     "Playbook",
+    "Suggestion",
     "TrackRecord",
     "TriageState",
     "coverage",
@@ -38,10 +42,13 @@ __all__ = [
     "issue",
     "levers",
     "list_issues",
+    "load_objectives",
     "load_playbook",
     "measure",
     "measure_compared",
     "parse_query",
     "review",
+    "slo_status",
+    "suggest_fix",
     "track_record",
 ]

@@ -296,7 +296,7 @@ class TriageState:
         except sqlite3.Error as error:
             raise UnusableTriage(
                 f"the triage state {self.path} cannot be used: {error}",
-                next_step="Check that the folder exists and may be written, and that no backup holds the file.",
+                next_step="Check that the folder exists and may be written, and that no backup holds it.",
             ) from error
 
     @contextmanager
