@@ -14,6 +14,10 @@ LABELS = {
     "canceled": "Canceled",
     "country": "Country",
     "day": "Day (UTC)",
+    "rate_in": "Share inside",
+    "rate_out": "Share elsewhere",
+    "p_value": "p (adjusted)",
+    "what": "What",
     "device_id": "Device",
     "device_model": "Model",
     "devices": "Devices",
@@ -26,6 +30,18 @@ LABELS = {
     "good": "Succeeded",
     "high": "Upper bound",
     "http_status": "HTTP",
+    "device": "Device",
+    "last_seen_at": "Last seen",
+    "model": "Model",
+    "rows_in": "Rows in",
+    "rows_new": "New",
+    "rows_unchanged": "Unchanged",
+    "rows_updated": "Updated",
+    "rows_rejected": "Rejected",
+    "best_day_share": "Best day",
+    "risk_ratio": "Risk ratio",
+    "share_24h": "Last 24 h",
+    "share_6h": "Last 6 h",
     "last_seen": "Last seen",
     "low": "Lower bound",
     "message": "Message",
@@ -48,7 +64,7 @@ LABELS = {
     "users": "People",
     "with_upload_errors": "With upload errors",
 }
-_SHARES = {"share", "low", "high"}
+_SHARES = {"share", "rate_in", "rate_out"}
 
 
 def configured(frame: pd.DataFrame) -> dict[str, Any]:
@@ -64,15 +80,19 @@ def label(name: str) -> str:
 
 
 def _column(name: str, values: pd.Series[Any]) -> Any:
-    title = label(name)
+    title, kinds, column = label(name), pd.api.types, st.column_config
     if name == "day":
-        return st.column_config.DateColumn(title, format="ddd D MMM YYYY")
-    if pd.api.types.is_datetime64_any_dtype(values):
-        return st.column_config.DatetimeColumn(title, format="D MMM YYYY HH:mm")
-    if name in _SHARES or name.endswith(("_rate", "_share")):
-        return st.column_config.NumberColumn(title, format="percent")
-    if pd.api.types.is_bool_dtype(values):
-        return st.column_config.CheckboxColumn(title)
-    if pd.api.types.is_numeric_dtype(values):
-        return st.column_config.NumberColumn(title, format="localized")
+        return column.DateColumn(title, format="ddd D MMM YYYY")
+    if kinds.is_datetime64_any_dtype(values):
+        return column.DatetimeColumn(title, format="D MMM YYYY HH:mm")
+    if kinds.is_bool_dtype(values):
+        return column.CheckboxColumn(title)
+    if kinds.is_numeric_dtype(values):
+        return column.NumberColumn(title, format=_number_format(name, values))
     return title
+
+
+def _number_format(name: str, values: pd.Series[Any]) -> str:
+    if name in _SHARES or name.endswith(("_rate", "_share")) or name.startswith("share_"):
+        return "percent"
+    return "%.2f" if pd.api.types.is_float_dtype(values) else "localized"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+import pandas as pd
 import streamlit as st
 
 from dashboard.view import FILTERS, PERIODS, View, view_of
@@ -72,3 +73,22 @@ def _is_zone(name: str) -> bool:
     except (KeyError, ValueError, OSError):
         return False
     return True
+
+
+def days(frame: pd.DataFrame) -> tuple[datetime, datetime]:
+    """Draw the choice of whole days (UTC) and return its bounds; the worst day where nobody has chosen.
+
+    `frame` has `day` and `failure_rate`.
+    """
+    worst = frame["day"].iloc[int(frame["failure_rate"].fillna(0).argmax())].date()
+    chosen = st.date_input("Days (UTC)", value=(worst, worst), key="days", bind="query-params", width=280)
+    first, last = (chosen[0], chosen[-1]) if isinstance(chosen, tuple) and chosen else (worst, worst)
+    return datetime.combine(first, time.min), datetime.combine(last, time.min) + timedelta(days=1)
+
+
+def choose_days(chart_key: str) -> None:
+    """Take the days that were clicked or boxed on a chart; meant as its callback."""
+    picked = st.session_state[chart_key]["selection"]["points"]
+    moments = sorted(pd.Timestamp(point["x"]).date() for point in picked if "x" in point)
+    if moments:
+        st.session_state["days"] = (moments[0], moments[-1])

@@ -8,6 +8,7 @@ While an ingest holds the store, the last known answer is shown and the page say
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
@@ -18,6 +19,9 @@ import pandas as pd
 import streamlit as st
 
 import analysis
+from analysis.issues import health, issue, list_issues
+from analysis.metrics import measure
+from analysis.metrics.compare import measure_compared
 from analysis.review import review
 from analysis.states import TriageState
 from dashboard.launch import state_path, store_path
@@ -28,20 +32,22 @@ from ingest import StoreLocked, open_store
 PATIENCE_SECONDS = 2.0
 MOST_REMEMBERED = 600
 _STALE = "_answers_are_stale"
-_WITH_TRIAGE = ("list_issues", "issue")
+_WITH_TRIAGE = (list_issues, issue)
+Question = Callable[..., Any]
 
 
-def ask(question: str, /, *positional: Any, **arguments: Any) -> Any:
-    """Answer `analysis.<question>(connection, *positional, **arguments)`, cached while nothing changes.
+def ask(question: Question, /, *positional: Any, **arguments: Any) -> Any:
+    """Answer `question(connection, *positional, **arguments)`, cached while nothing changes.
 
     Questions about issues are answered with the states that people gave them. Raises IngestError where the
     store cannot be read and nothing is remembered either.
     """
     path = store_path()
     stamp = (_stamp(path), _stamp(state_path(path)) if question in _WITH_TRIAGE else None)
-    key = f"{path.absolute()}|{question}|{positional!r}|{sorted(arguments.items())!r}"
+    name = f"{question.__module__}.{question.__qualname__}"
+    key = f"{path.absolute()}|{name}|{positional!r}|{sorted(arguments.items())!r}"
     try:
-        answer = _answer(path, stamp, question, positional, arguments)
+        answer = _answer(path, stamp, name, positional, arguments, question)
     except StoreLocked:
         remembered = _remembered()
         if key not in remembered:
@@ -52,7 +58,7 @@ def ask(question: str, /, *positional: Any, **arguments: Any) -> Any:
     return answer
 
 
-def ask_before(question: str, view: View) -> Any:
+def ask_before(question: Question, view: View) -> Any:
     """The same question about the period before; None where there is none."""
     asked = view.before()
     return None if asked is None else ask(question, **asked)
@@ -61,22 +67,22 @@ def ask_before(question: str, view: View) -> Any:
 def measured(name: str, view: View) -> pd.DataFrame:
     """A metric of a view, beside its values of the period before where the view compares."""
     if view.before() is None:
-        found: pd.DataFrame = ask("measure", name, **view.arguments())
+        found: pd.DataFrame = ask(measure, name, **view.arguments())
     else:
-        found = ask("measure_compared", name, **view.bounded())
+        found = ask(measure_compared, name, **view.bounded())
     return found
 
 
 def newest() -> datetime | None:
     """When the newest sync or error in the store happened, naive UTC; None for a store without any."""
-    found: datetime | None = ask("health").as_of
+    found: datetime | None = ask(health).as_of
     return found
 
 
 def issues(view: View, query: str = "") -> pd.DataFrame:
     """The triage list of a view, with the title and the one-line fix of each cause."""
-    found: pd.DataFrame = ask("list_issues", query=query, **view.arguments())
-    first = ask("list_issues").set_index("issue_id")["first_seen"]
+    found: pd.DataFrame = ask(list_issues, query=query, **view.arguments())
+    first = ask(list_issues).set_index("issue_id")["first_seen"]
     return found.assign(
         cause_title=found["cause"].map(cause_title),
         fix=found["cause"].map(short_fix),
@@ -84,21 +90,60 @@ def issues(view: View, query: str = "") -> pd.DataFrame:
     )
 
 
+def rows(table: str, *, most: int = 5_000) -> pd.DataFrame:
+    """The first `most` rows of a small table or view of the store, as they are."""
+    found: pd.DataFrame = ask(_rows, table, most)
+    return found
+
+
+def _rows(connection: Any, table: str, most: int) -> pd.DataFrame:
+    found: pd.DataFrame = connection.table(table).limit(most).df()
+    return found
+
+
 def changes(view: View) -> pd.DataFrame:
-    """Configuration changes of a period with a label each, oldest first."""
-    return pd.DataFrame({"changed_at": [], "label": []})
+    """Configuration changes of a period, oldest first, each with a `label` of what it was."""
+    found = rows("config_change").sort_values("changed_at", ignore_index=True)
+    if view.since is not None:
+        found = found[found["changed_at"] >= view.since].reset_index(drop=True)
+    return found.assign(label=[_label(change) for change in found.itertuples()])
+
+
+def devices(view: View) -> pd.DataFrame:
+    """Devices as the store knows them now, with their users, as far as the filters let them through."""
+    of_user = ["user_id", "country", "territory", "security_profile"]
+    found = rows("current_device").merge(rows("current_user_info")[of_user], on="user_id", how="left")
+    for name, values in view.filters.items():
+        if name in found:
+            found = found[found[name].isin(values)]
+    columns = ["device_id", "user_id", "platform", "model", "os_version", "app_version", "accounts"]
+    return found[[*columns, *of_user[1:], "last_seen_at"]].reset_index(drop=True)
+
+
+def _label(change: Any) -> str:
+    what = f"{change.kind.replace('_', ' ')} {change.target}"
+    told = [str(value) for value in (change.before, change.after) if isinstance(value, str)]
+    return f"{what}: {' → '.join(told)}" if told else what
 
 
 def options() -> dict[str, list[str]]:
     """The values that each filter can take, as far as the store shows them."""
-    found = ask("list_issues")
-    rates = ask("measure", "success_rate")
+    found = ask(list_issues)
+    people, devices = rows("current_user_info"), rows("current_device")
     return {
-        "sync_type": sorted(rates["sync_type"].dropna()),
-        "app_version": sorted({one for versions in found["app_versions"] for one in versions}, reverse=True),
-        "object": sorted({one for objects in found["objects"] for one in objects}),
-        "cause": sorted(found["cause"].unique()),
+        "sync_type": _distinct(ask(measure, "success_rate")["sync_type"]),
+        "app_version": _distinct(devices["app_version"], found["app_versions"].explode())[::-1],
+        "platform": _distinct(devices["platform"]),
+        "country": _distinct(people["country"]),
+        "territory": _distinct(people["territory"]),
+        "profile": _distinct(people["security_profile"], people["application_profile"]),
+        "object": _distinct(found["objects"].explode()),
+        "cause": _distinct(found["cause"]),
     }
+
+
+def _distinct(*columns: pd.Series[Any]) -> list[str]:
+    return sorted({str(value) for column in columns for value in column.dropna()})
 
 
 def triage() -> TriageState:
@@ -151,19 +196,20 @@ def _stamp(path: Path) -> tuple[int, int]:
 def _answer(
     path: Path,
     stamp: tuple[tuple[int, int], tuple[int, int] | None],
-    question: str,
+    name: str,
     positional: tuple[Any, ...],
     arguments: dict[str, Any],
+    _question: Question,  # the underscore keeps it out of the key; its name is in it
 ) -> Any:
     with open_store(path, patience_seconds=PATIENCE_SECONDS) as store:
         more: dict[str, Any] = {"triage": triage()} if stamp[1] is not None else {}
-        return getattr(analysis, question)(store, *positional, **arguments, **more)
+        return _question(store, *positional, **arguments, **more)
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
 def _reviewed(path: Path, stamp: tuple[int, int]) -> int:
     with open_store(path, patience_seconds=PATIENCE_SECONDS) as store:
-        newest = analysis.health(store).as_of
+        newest = health(store).as_of
         return 0 if newest is None else len(review(store, triage(), newest))
 
 

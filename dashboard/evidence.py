@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 import analysis
+from analysis.levers import Lever
 from dashboard import data, parts, shapes, triage
 from dashboard.columns import configured
 from dashboard.safe import escape
@@ -113,3 +115,16 @@ def _listed(values: Any) -> list[str]:
 
 def _code(text: object) -> str:
     return str(text).replace("`", "")
+
+
+def levers(found: Sequence[Lever], view: View) -> None:
+    """The levers, those that can be pulled first, each with exactly what it would lose."""
+    parts.section("Levers", help="What can be done to a device beside mending the cause.")
+    for lever in sorted(found, key=lambda one: not one.offered):
+        icon = ":material/warning:" if lever.destructive else ":material/build:"
+        with st.expander(f"{lever.title}{'' if lever.offered else ' (not now)'}", icon=icon):
+            st.markdown(f"{escape(lever.reason, 400)}")
+            st.caption(f"{escape(lever.effect, 400)} Who: {escape(lever.who)}, {escape(lever.where)}.")
+            if lever.offered and len(lever.loses):
+                title = f"What {lever.title} would lose"
+                parts.table(lever.loses, key=f"loses-{lever.name}", title=title, view=view)

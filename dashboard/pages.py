@@ -30,6 +30,25 @@ ENTRIES = (
     Entry("overview", "Overview", "monitoring", "Triage", "Health of the fleet and what needs attention."),
     Entry("issues", "Issues", "checklist", "Triage", "Every group of errors, the most harmful first."),
     Entry("issue", "Issue", "error", "Triage", "One issue: who, since when, why, and the fix.", listed=False),
+    Entry(
+        "devices",
+        "Devices",
+        "tablet_mac",
+        "Fleet",
+        "Stuck, silent and stale devices, and what waits on them.",
+    ),
+    Entry("device", "Device", "tablet", "Fleet", "One device: its history and its levers.", listed=False),
+    Entry(
+        "explain", "Explain", "compare", "Understand", "What the failing syncs of some days have in common."
+    ),
+    Entry("changes", "Changes", "tune", "Understand", "Configuration changes and versions against errors."),
+    Entry(
+        "quality",
+        "Data quality",
+        "fact_check",
+        "Health",
+        "What was loaded, what was refused, what is unseen.",
+    ),
 )
 
 

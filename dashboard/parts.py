@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -42,10 +43,21 @@ def chart(
     view: View,
     about: str = "",
     columns: Mapping[str, Any] | None = None,
+    on_select: Callable[[str], None] | None = None,
 ) -> None:
-    """A figure, and beside it the same numbers as a table and as files."""
+    """A figure, and beside it the same numbers as a table and as files.
+
+    `on_select` is called with the key of the chart when somebody clicks points or drags a box over them.
+    """
+    name, alt = f"chart-{key}", f"{title}. {about}".strip()
     tools = {**CHART_TOOLS, "toImageButtonOptions": {"filename": f"synclens-{key}", "scale": 2}}
-    st.plotly_chart(figure, key=f"chart-{key}", config=tools, alt=f"{title}. {about}".strip())
+    if on_select is None:
+        st.plotly_chart(figure, key=name, config=tools, alt=alt)
+    else:
+        st.plotly_chart(
+            figure, key=name, config=tools, alt=alt, on_select=partial(on_select, name),
+            selection_mode=("points", "box"),
+        )  # fmt: skip
     with st.popover("Table", type="tertiary", icon=":material/table_rows:", key=f"twin-{key}"):
         table(frame, key=key, title=title, view=view, about=about, columns=columns)
 

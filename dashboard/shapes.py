@@ -9,8 +9,9 @@ import streamlit as st
 
 from analysis.figures import letters
 from dashboard import pages
+from dashboard.columns import configured
 from dashboard.data import cause_title
-from dashboard.parts import localised, moment
+from dashboard.parts import exports, localised, moment
 from dashboard.safe import escape
 from dashboard.view import View
 
@@ -206,3 +207,57 @@ def issue_cards(about: dict[str, Any], view: View) -> None:
         st.metric("Records waiting", count(about["pending"]), help="In error, on a device, not uploaded yet.")
         st.metric("First seen", moment(about["first_seen"], view.zone))
         st.metric("Last seen", moment(about["last_seen"], view.zone))
+
+
+def lettered(changes: pd.DataFrame) -> pd.DataFrame:
+    """Changes with the letters that mark them on the charts, newest first."""
+    kept = ["changed_at", "kind", "target", "object", "field", "scope", "before", "after", "changed_by"]
+    shown = changes[kept].copy()
+    shown.insert(0, "mark", letters(len(shown)))
+    return shown.iloc[::-1]
+
+
+DEVICE = "_opened_device"
+
+
+def device_table(frame: pd.DataFrame, view: View, *, key: str, title: str, about: str = "") -> None:
+    """Devices as a table; the button of a row leaves the device's id under DEVICE in the session."""
+    name = "device" if "device" in frame else "device_id"
+    ids = [str(one) for one in frame[name]]
+    shown = localised(frame, view.zone)
+    shown.insert(0, "open", "Open")
+
+    def opened() -> None:
+        click = st.session_state.get(f"click-{key}")
+        if click is not None and click["row"] < len(ids):
+            st.session_state[DEVICE] = ids[click["row"]]
+
+    button = st.column_config.ButtonColumn(
+        "", width=64, type="tertiary", on_click=opened, key=f"click-{key}", pinned=True
+    )
+    st.dataframe(
+        shown, hide_index=True, placeholder="–", alt=title, key=f"table-{key}",
+        column_config=configured(shown) | {"open": button},
+    )  # fmt: skip
+    exports(shown.drop(columns="open"), key=key, title=title, view=view, about=about)
+
+
+def follow_device() -> None:
+    """Open the device whose button was clicked."""
+    if opened := st.session_state.pop(DEVICE, None):
+        pages.go("device", device=opened)
+
+
+def device_facts(known: pd.DataFrame, device_id: str, view: View) -> None:
+    """What a device is, as of now."""
+    rows = known[known["device_id"] == device_id]
+    if rows.empty:
+        st.caption("The store has no description of this device.")
+        return
+    device = rows.iloc[0]
+    with st.grid(5, min_column_width=150, border=True):
+        st.metric("Model", escape(device["model"], 40), help=escape(f"OS {device['os_version']}"))
+        st.metric("App version", escape(device["app_version"], 40))
+        st.metric("User", escape(device["user_id"], 40))
+        st.metric("Accounts", count(device["accounts"]))
+        st.metric("Last seen", moment(device["last_seen_at"], view.zone))

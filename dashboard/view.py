@@ -51,8 +51,11 @@ class View:
 
         The end is left open: it is the newest sync, and a list of pending records may be newer still.
         """
-        chosen: dict[str, Any] = {name: list(values) for name, values in self.filters.items() if values}
-        return {"since": self.since} | chosen
+        return {"since": self.since} | self.of_filters()
+
+    def of_filters(self) -> dict[str, Any]:
+        """Only the filters, for questions that bring their own period."""
+        return {name: list(values) for name, values in self.filters.items() if values}
 
     def bounded(self) -> dict[str, Any]:
         """The same with its end, for comparisons."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import AnalysisError, figures
-from dashboard import controls, data, evidence, pages, parts, shapes, triage
+from analysis.issues import issue as issue_of
+from dashboard import controls, data, different, evidence, pages, parts, shapes, triage
 
 view = controls.current()
 issue_id = pages.selected("issue")
@@ -15,7 +16,7 @@ if issue_id is None:
     pages.link("issues", "All issues", icon=":material/arrow_back:")
     st.stop()
 try:
-    issue = data.ask("issue", issue_id, **view.arguments())
+    issue = data.ask(issue_of, issue_id, **view.arguments())
 except AnalysisError as error:
     parts.heading("Issue")
     parts.not_in_view(error, view)
@@ -37,6 +38,7 @@ with story:
         issue.by_day, key="issue-days", title="Errors by day (UTC)", view=view,
     )  # fmt: skip
     shapes.change_list(changes, view)
+    different.of_issue(issue_id, view)
     evidence.tabs(issue, view)
 with remedy:
     evidence.fix(issue_id, about)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from analysis import METRICS, figures
+from analysis import METRICS, coverage, figures, health, measure
 from dashboard import controls, data, pages, parts, shapes
 
 view = controls.current()
 asked = view.arguments()
-health, before = data.ask("health", **asked), data.ask_before("health", view)
+now, before = data.ask(health, **asked), data.ask_before(health, view)
 
 parts.heading("Overview", shapes.period_line(view))
-shapes.health_cards(health, before)
+shapes.health_cards(now, before)
 
 issues = data.issues(view)
 charts, attention = st.columns([3, 2], gap="large")
@@ -36,7 +36,7 @@ with charts:
     with by_type:
         metric = METRICS["success_rate"]
         parts.section("Success by sync type", help=metric.about)
-        rates = data.ask("measure", metric.name, **asked).dropna(subset=["success_rate"])
+        rates = data.ask(measure, metric.name, **asked).dropna(subset=["success_rate"])
         parts.chart(
             figures.intervals(rates, label="sync_type", rate="success_rate", low="low", high="high"),
             rates, key="types", title=metric.title, view=view, about=metric.about,
@@ -44,7 +44,7 @@ with charts:
     with fresh:
         metric = METRICS["freshness"]
         parts.section("Last successful sync", help=metric.about)
-        ages = data.ask("measure", metric.name, **asked)
+        ages = data.ask(measure, metric.name, **asked)
         parts.chart(
             figures.bars(ages, label="age", value="devices"),
             ages, key="freshness", title=metric.title, view=view, about=metric.about,
@@ -58,7 +58,7 @@ with attention:
     if len(issues) > 6:
         pages.link("issues", f"All {len(issues)} issues", icon=":material/arrow_forward:")
     metric = METRICS["records_at_risk"]
-    risk = data.ask("measure", metric.name, **asked)
+    risk = data.ask(measure, metric.name, **asked)
     if not risk.empty:
         parts.section("Records that wait in error", help=metric.about)
         parts.chart(
@@ -66,5 +66,5 @@ with attention:
             risk, key="risk", title=metric.title, view=view, about=metric.about,
         )  # fmt: skip
 st.caption(
-    f"{data.ask('coverage', **asked).badge.capitalize()}. Canceled and unfinished syncs are in no share."
+    f"{data.ask(coverage, **asked).badge.capitalize()}. Canceled and unfinished syncs are in no share."
 )

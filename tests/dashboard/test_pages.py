@@ -41,7 +41,11 @@ def selections(stores):
     """Parameters that select something on the pages that show one thing."""
 
     def of(name: str, store: str) -> dict[str, str]:
-        return {"issue": issue_of(stores, store)} if name == "issue" and store != "empty" else {}
+        if store == "empty":
+            return {}
+        return {"issue": {"issue": issue_of(stores, store)}, "device": {"device": "ipad-000000"}}.get(
+            name, {}
+        )
 
     return of
 

@@ -1,0 +1,69 @@
+"""What sets a group apart: explanations as a picture, as sentences and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from analysis import AnalysisError, Explanation, figures
+from analysis.differences import explain_issue
+from dashboard import columns, data, parts, shapes
+from dashboard.safe import escape
+from dashboard.view import View
+
+ABOUT = (
+    "Combinations of at most three attributes in which failures are more frequent than elsewhere, beyond "
+    "what chance and the number of combinations looked at would give. The first explains most."
+)
+
+
+def of_issue(issue_id: str, view: View) -> None:
+    """What the devices with an issue have in common that the others have not."""
+    parts.section("What is different about them", help=ABOUT)
+    try:
+        found = data.ask(explain_issue, issue_id, **view.arguments())
+    except AnalysisError:  # no device or person is known
+        found = []
+    draw(found, view, key="different", inside="with this issue")
+
+
+def draw(found: Sequence[Explanation], view: View, *, key: str, inside: str) -> None:
+    """Draw explanations best first, or say that there is nothing to say."""
+    if not found:
+        st.caption("Nothing sets them apart from the others more than chance would.")
+        return
+    best = found[0]
+    st.markdown(
+        f"**{words(best)}**: {best.failures:,} of {best.total:,} {inside} ({shapes.share(best.rate_in, 0)}), "
+        f"elsewhere {shapes.share(best.rate_out, 0)}."
+    )
+    frame = as_frame(found)
+    parts.chart(
+        figures.rate_pairs(frame, label="what", inside="rate_in", outside="rate_out"),
+        frame, key=key, title="What is different", view=view, about=ABOUT,
+    )  # fmt: skip
+
+
+def words(one: Explanation) -> str:
+    """The combination of an explanation, safe for Markdown."""
+    return " and ".join(f"{escape(columns.label(name))} {escape(value)}" for name, value in one.where.items())
+
+
+def as_frame(found: Sequence[Explanation]) -> pd.DataFrame:
+    """Explanations as rows."""
+    return pd.DataFrame(
+        {
+            "what": [" and ".join(f"{columns.label(k)} {v}" for k, v in one.where.items()) for one in found],
+            "rate_in": [one.rate_in for one in found],
+            "rate_out": [one.rate_out for one in found],
+            "low": [one.interval[0] for one in found],
+            "high": [one.interval[1] for one in found],
+            "share": [one.share for one in found],
+            "failures": [one.failures for one in found],
+            "total": [one.total for one in found],
+            "expected": [one.expected for one in found],
+            "p_value": [one.p_value for one in found],
+        }
+    )

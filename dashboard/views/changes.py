@@ -1,0 +1,39 @@
+"""What was changed, when, and what the errors did at that time."""
+
+from __future__ import annotations
+
+from analysis import METRICS, figures, measure
+from dashboard import controls, data, parts, shapes
+
+view = controls.current()
+asked = view.arguments()
+parts.heading("Changes", shapes.period_line(view))
+changes = data.changes(view)
+
+metric = METRICS["errors_by_day"]
+parts.section("Errors a day by cause, changes marked", help=metric.about)
+days = data.ask(measure, metric.name, **asked)
+if days.empty:
+    parts.nothing("errors", view, healthy="No errors in this period.")
+else:
+    parts.chart(
+        figures.counts_over_time(days, by="cause", changes=changes, height=330),
+        days, key="changes-days", title=metric.title, view=view, about=metric.about,
+    )  # fmt: skip
+
+parts.section(
+    "Configuration changes", help="From audit trails, from differences of metadata, or from the engine."
+)
+if changes.empty:
+    parts.nothing("changes", view, healthy="No configuration change is known in this period.")
+else:
+    parts.table(shapes.lettered(changes), key="changes", title="Configuration changes", view=view)
+
+metric = METRICS["version_adoption"]
+parts.section("App versions", help=metric.about)
+versions = data.ask(measure, metric.name, **asked)
+parts.table(versions, key="versions", title=metric.title, view=view, about=metric.about)
+metric = METRICS["version_risk"]
+parts.section("Does a version fail more than the others?", help=metric.about)
+risk = data.ask(measure, metric.name, **asked)
+parts.table(risk, key="version-risk", title=metric.title, view=view, about=metric.about)

@@ -1,0 +1,30 @@
+"""Why syncs failed more on some days than before: the attributes that explain it, best first."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from analysis import METRICS, figures, measure
+from analysis.differences import explain_period
+from dashboard import controls, data, different, parts
+
+view = controls.current()
+parts.heading("Explain", "Why did more syncs fail on these days than in the days before them?")
+metric = METRICS["failures_by_day"]
+days = data.ask(measure, metric.name, **view.arguments())
+if days.empty:
+    parts.nothing("syncs", view, healthy="No tracked sync in this period.")
+    st.stop()
+
+parts.section(
+    "Choose the days to explain", help="Click a point, drag a box over several, or type them below."
+)
+parts.chart(
+    figures.rate_over_time(days, rate="failure_rate", name="failed", changes=data.changes(view)),
+    days, key="explain-days", title="Share of tracked syncs that failed, by day (UTC)", view=view,
+    about=metric.about, on_select=controls.choose_days,
+)  # fmt: skip
+since, until = controls.days(days)
+found = data.ask(explain_period, since, until, **view.of_filters())
+parts.section("What explains it", help=different.ABOUT)
+different.draw(found, view, key="explained", inside="syncs failed")
