@@ -96,11 +96,18 @@ def _base_revision(device: Device, record_id: str) -> int | None:
 
 
 def names_of(device: Device, record_id: str) -> tuple[str, ...]:
-    """The record's id and, if it was made here and is known to Vault, its other id."""
+    """The record's id and, if a device made it and Vault has it, its mobile id."""
     row = device.journal.execute(
-        "SELECT mobile_id, id FROM known_id WHERE mobile_id = ? OR id = ?", (record_id, record_id)
+        "SELECT id, mobile_id FROM known_id WHERE mobile_id = ? OR id = ?", (record_id, record_id)
     ).fetchone()
-    return (record_id,) if row is None else (row[1], row[0])
+    row = (
+        row
+        or device.data.execute(
+            "SELECT id, mobile_id FROM record WHERE (mobile_id = ? OR id = ?) AND mobile_id IS NOT NULL",
+            (record_id, record_id),
+        ).fetchone()
+    )
+    return (record_id,) if row is None else (row[0], row[1])
 
 
 def read(device: Device, record_id: str) -> Doc | None:

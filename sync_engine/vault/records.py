@@ -1,13 +1,13 @@
 """Records of the Vault and the bucket log that follows each write of them.
 
-Every write takes the next sequence number, which is also the record's revision. A record lies in the bucket of
-its territory; children follow their parent, so a move of an account moves its calls with it.
+Every write takes the next sequence number, which is also the record's revision. A record lies in the bucket
+of its territory; children follow their parent, so a move of an account moves its calls with it.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sync_engine.digest import tag
 from sync_engine.protocol import Doc
@@ -73,65 +73,33 @@ def update(vault: Vault, record: Record, changes: Doc, *, at: float, by: str) ->
     doc = record.doc | changes | {"modified_by__v": by, "modified_date__v": at}
     definition = vault.live["object"][record.object]
     parent = doc.get(definition["parent"]) if definition["parent"] else None
+    changed = replace(record, parent=parent, doc=doc)
     territory = record.territory if parent == record.parent else _territory(vault, definition, parent, doc)
-    moved = Record(
-        record.id, record.object, record.mobile_id, record.revision, record.territory, parent, False, doc
-    )
     if territory != record.territory:
-        return move(vault, moved, territory)
-    return _write(vault, moved)
+        return move(vault, changed, territory)
+    return _write(vault, changed)
 
 
 def delete(vault: Vault, record: Record, *, at: float, by: str) -> None:
     """Leave a tombstone in the record's place, so that devices learn of it."""
-    doc = record.doc | {"modified_by__v": by, "modified_date__v": at}
-    gone = Record(
-        record.id,
-        record.object,
-        record.mobile_id,
-        record.revision,
-        record.territory,
-        record.parent,
-        True,
-        doc,
-    )
-    _write(vault, gone)
+    _write(vault, replace(record, deleted=True, doc=_stamped(record, at, by)))
 
 
 def undelete(vault: Vault, record: Record, *, at: float, by: str) -> Record:
     """Bring a deleted record back."""
-    doc = record.doc | {"modified_by__v": by, "modified_date__v": at}
-    back = Record(
-        record.id,
-        record.object,
-        record.mobile_id,
-        record.revision,
-        record.territory,
-        record.parent,
-        False,
-        doc,
-    )
-    return _write(vault, back)
+    return _write(vault, replace(record, deleted=False, doc=_stamped(record, at, by)))
+
+
+def _stamped(record: Record, at: float, by: str) -> Doc:
+    return record.doc | {"modified_by__v": by, "modified_date__v": at}
 
 
 def move(vault: Vault, record: Record, territory: str) -> Record:
     """Put a record and all that hangs on it into another territory's bucket."""
     _leave(vault, record)
-    moved = _write(
-        vault,
-        Record(
-            record.id,
-            record.object,
-            record.mobile_id,
-            record.revision,
-            territory,
-            record.parent,
-            record.deleted,
-            record.doc,
-        ),
-        placed=False,
-    )
-    for child in children(vault, record.id):
+    moved = _write(vault, replace(record, territory=territory), placed=False)
+    rows = vault.db.execute("SELECT id FROM record WHERE parent = ? ORDER BY id", (record.id,)).fetchall()
+    for (child,) in rows:
         found = find(vault, child)
         if found is not None and found.territory != territory:
             move(vault, found, territory)
@@ -147,30 +115,13 @@ def _write(vault: Vault, record: Record, *, placed: bool = True) -> Record:
     seq = vault.count("seq")
     if placed and record.revision:
         _count_out(vault, record.id)
-    written = Record(
-        record.id,
-        record.object,
-        record.mobile_id,
-        seq,
-        record.territory,
-        record.parent,
-        record.deleted,
-        record.doc,
-    )
+    written = replace(record, revision=seq)
+    text = json.dumps(record.doc, separators=(",", ":"), ensure_ascii=False)
     own_tag = tag(record.id, seq)
+    place = (record.id, record.object, record.mobile_id, seq, record.territory, record.parent)
     vault.db.execute(
         f"INSERT OR REPLACE INTO record ({_COLUMNS}, tag) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            record.id,
-            record.object,
-            record.mobile_id,
-            seq,
-            record.territory,
-            record.parent,
-            int(record.deleted),
-            json.dumps(record.doc, separators=(",", ":"), ensure_ascii=False),
-            own_tag,
-        ),
+        (*place, int(record.deleted), text, own_tag),
     )
     _log(vault, record.territory, record, seq, "put")
     if not record.deleted:

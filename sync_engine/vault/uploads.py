@@ -56,28 +56,37 @@ def _check_lane(vault: Vault, device: str, message: Doc) -> None:
 
 
 def _one(vault: Vault, user: Doc, device: str, transaction: Doc, now: float) -> Doc:
-    key = transaction["key"]
-    known = vault.db.execute(
-        "SELECT result FROM answer WHERE device = ? AND key = ?", (device, key)
-    ).fetchone()
-    if known:
-        return json.loads(known[0]) | {"replayed": True}
-    at = 0
+    known = _known(vault, device, transaction["key"])
+    if known is not None:
+        return known
     vault.db.execute("SAVEPOINT transaction_rows")
-    try:
-        ids: Doc = {}
-        for at, row in enumerate(transaction["rows"]):  # noqa: B007 - read in the except clause
+    ids: Doc = {}
+    for at, row in enumerate(transaction["rows"]):
+        try:
             ids[row["id"]] = _row(vault, user, row, now)
-    except Refused as refused:
-        vault.db.execute("ROLLBACK TO transaction_rows")
-        vault.db.execute("RELEASE transaction_rows")
-        if vault.witness:
-            vault.witness(device, key, refused.cause, refused.blame)
-        return {"key": key, "responseStatus": "FAILURE", "row": at, "errors": [refused.as_doc()]}
-    result = {"key": key, "responseStatus": "SUCCESS", "ids": ids, "seq": vault.sequence()}
-    vault.db.execute("INSERT INTO answer VALUES (?, ?, ?)", (device, key, json.dumps(result)))
+        except Refused as refused:
+            vault.db.execute("ROLLBACK TO transaction_rows")
+            vault.db.execute("RELEASE transaction_rows")
+            return _refusal(vault, device, transaction["key"], at, refused)
+    result = {"key": transaction["key"], "responseStatus": "SUCCESS", "ids": ids, "seq": vault.sequence()}
+    _remember(vault, device, result)
     vault.db.execute("RELEASE transaction_rows")
     return result
+
+
+def _known(vault: Vault, device: str, key: str) -> Doc | None:
+    row = vault.db.execute("SELECT result FROM answer WHERE device = ? AND key = ?", (device, key)).fetchone()
+    return None if row is None else {**json.loads(row[0]), "replayed": True}
+
+
+def _remember(vault: Vault, device: str, result: Doc) -> None:
+    vault.db.execute("INSERT INTO answer VALUES (?, ?, ?)", (device, result["key"], json.dumps(result)))
+
+
+def _refusal(vault: Vault, device: str, key: str, at: int, refused: Refused) -> Doc:
+    if vault.witness:
+        vault.witness(device, key, refused.cause, refused.blame)
+    return {"key": key, "responseStatus": "FAILURE", "row": at, "errors": [refused.as_doc()]}
 
 
 def _row(vault: Vault, user: Doc, row: Doc, now: float) -> str:

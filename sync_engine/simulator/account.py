@@ -1,0 +1,208 @@
+"""The checkers' own account of a small world: what was saved, what the Vault wrote, what devices were told.
+
+It is kept beside the engine and never asks the engine. Writes of the Vault are seen by a trigger of its own;
+answers are seen on the wire.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from sync_engine.device.client import Device, read_state
+from sync_engine.device.edits import Edit, read
+from sync_engine.protocol import Doc, decode
+from sync_engine.simulator import view
+from sync_engine.vault.server import Vault
+
+WATCH = """
+CREATE TEMP TABLE seen (
+    n INTEGER PRIMARY KEY, id TEXT, object TEXT, mobile_id TEXT, deleted INTEGER, doc TEXT
+);
+CREATE TEMP TRIGGER watch AFTER INSERT ON main.record BEGIN
+    INSERT INTO seen (id, object, mobile_id, deleted, doc)
+    VALUES (new.id, new.object, new.mobile_id, new.deleted, new.doc);
+END;
+INSERT INTO seen (id, object, mobile_id, deleted, doc)
+SELECT id, object, mobile_id, deleted, doc FROM main.record ORDER BY revision;
+"""
+WORDS = ("phone__v", "next_call_notes__v", "lot__v", "summary__v")
+"""Fields in which each edit of a small world writes a word that nothing else writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A broken invariant."""
+
+    invariant: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant}: {self.reason}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Saved:
+    """One press of Save as its user saw it. `shown` is what the device showed before, per record and field."""
+
+    device: str
+    key: str
+    edits: list[Edit]
+    shown: dict[tuple[str, str], object]
+    excused: bool = False  # taken back, cleared, or lost with the device's backup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A device's data at one moment, as far as it can be compared."""
+
+    cursor: Doc
+    rules: Doc
+    content: tuple[int, int]
+    fallbacks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A backup of a device."""
+
+    data: bytes
+    journal: bytes
+    keys: frozenset[str]
+
+
+@dataclass(slots=True)
+class Account:
+    """Everything that the checkers know."""
+
+    seed: int
+    found: list[Violation] = field(default_factory=list)
+    saves: dict[str, Saved] = field(default_factory=dict)
+    undeleted: set[str] = field(default_factory=set)
+    images: dict[str, Image] = field(default_factory=dict)
+    fallbacks: Counter[str] = field(default_factory=Counter)
+    restores: Counter[str] = field(default_factory=Counter)
+    syncs: Counter[str] = field(default_factory=Counter)
+    answers: dict[str, tuple[str, str]] = field(default_factory=dict)  # key -> device, last answer delivered
+
+    def violate(self, invariant: str, reason: str) -> None:
+        """Note a broken invariant."""
+        self.found.append(Violation(invariant, reason))
+
+    def witness(self, device: str, key: str | None, cause: str, blame: str | None) -> None:
+        """Hear of refusals; every refusal must have a cause."""
+        if cause == "unknown":
+            self.violate("I5", f"a refusal of {device} {key} has no cause")
+
+    def watch(self, vault: Vault) -> None:
+        """See every write of the Vault from now on."""
+        vault.db.executescript(WATCH)
+
+    def mark(self, vault: Vault) -> int:
+        """The number of the last write."""
+        return int(vault.db.execute("SELECT coalesce(max(n), 0) FROM seen").fetchone()[0])
+
+    def after(self, vault: Vault, request: bytes, reply: bytes, before: int) -> None:
+        """Compare what a request did with what its reply says."""
+        try:
+            asked, told = decode(request), decode(reply)
+        except ValueError:
+            return
+        if asked["verb"] == "upload":
+            self._after_upload(vault, told, before)
+        elif asked["verb"] == "pull":
+            self._after_pull(vault, asked, told)
+
+    def _after_upload(self, vault: Vault, told: Doc, before: int) -> None:
+        results = told.get("results", [])
+        changed = self.mark(vault) > before
+        if changed and not any(one["responseStatus"] == "SUCCESS" for one in results):
+            self.violate("I16", "a refused upload changed the Vault")
+
+    def _after_pull(self, vault: Vault, asked: Doc, told: Doc) -> None:
+        if not told.get("put"):
+            return
+        user = {"d0": "u0", "d1": "u1"}.get(asked["device"].split("/")[0], "u0")
+        allowed = view.of(vault, user, asked["platform"])
+        for name, record_id, _, _, text in told["put"]:
+            known = allowed.get(name, {}).get(record_id)
+            if known is None:
+                self.violate("I1b", f"{record_id} of {name} was sent to {asked['device']} but is not visible")
+            elif view.fields_of(text) != known[1]:
+                self.violate("I1b", f"{record_id} of {name} was sent with other fields than are visible")
+
+    def shown(self, device: Device, edits: list[Edit]) -> dict[tuple[str, str], object]:
+        """What the device shows in the fields that the edits are about to change."""
+        found: dict[tuple[str, str], object] = {}
+        for edit in edits:
+            doc = {} if edit.operation == "create" else read(device, edit.record_id) or {}
+            found |= {(edit.record_id, name): doc.get(name) for name in edit.fields}
+        return found
+
+    def saved(
+        self, device: Device, key: str, edits: list[Edit], shown: dict[tuple[str, str], object]
+    ) -> None:
+        """A press of Save that the device accepted. Its edits must show at once."""
+        self.saves[key] = Saved(device=device.device_id, key=key, edits=edits, shown=shown)
+        for edit in edits:
+            doc = read(device, edit.record_id)
+            if edit.operation == "delete" and doc is not None:
+                self.violate("I9", f"{edit.record_id} still shows after its delete")
+            if edit.operation != "delete" and any((doc or {}).get(k) != v for k, v in edit.fields.items()):
+                self.violate("I9", f"{edit.record_id} does not show what was just saved")
+
+    def taken_back(self, key: str) -> None:
+        """The user has undone this."""
+        if key in self.saves:
+            self.saves[key].excused = True
+
+    def amended(self, old: str, new: str) -> None:
+        """The user has changed a refused edit; it goes on under a new key."""
+        if old in self.saves:
+            former = self.saves[old]
+            self.saves[new] = Saved(device=former.device, key=new, edits=former.edits, shown=former.shown)
+            former.excused = True
+
+    def look(self, device: Device) -> Look:
+        """The device's data as it is now."""
+        row = device.data.execute("SELECT count(*), coalesce(sum(tag), 0) FROM record").fetchone()
+        return Look(
+            cursor=read_state(device.data, "cursor", {"epoch": None, "seq": 0}),
+            rules=read_state(device.data, "rules", {}),
+            content=(row[0], row[1]),
+            fallbacks=self.fallbacks[device.device_id],
+        )
+
+    def compare(self, device: Device, before: Look) -> None:
+        """A cursor never goes back, and data changes only together with it."""
+        now = self.look(device)
+        if now.fallbacks != before.fallbacks:
+            return
+        if now.cursor["epoch"] == before.cursor["epoch"] and now.cursor["seq"] < before.cursor["seq"]:
+            self.violate("I6", f"the cursor of {device.device_id} went back: {before.cursor} {now.cursor}")
+        unmoved = now.cursor == before.cursor and now.rules == before.rules
+        if unmoved and now.content != before.content:
+            self.violate("I10", f"data of {device.device_id} changed without its cursor")
+
+    def tampered(self, device: Device) -> None:
+        """Somebody changed the data behind the engine's back."""
+        self.fallbacks[device.device_id] += 1
+
+    def fell_back(self, device: Device) -> None:
+        """The data database is an older one again."""
+        self.fallbacks[device.device_id] += 1
+
+    def take_image(self, device: Device) -> None:
+        """Back up a device."""
+        keys = frozenset(key for key, one in self.saves.items() if one.device == device.device_id)
+        self.images[device.device_id] = Image(
+            data=device.data.serialize(), journal=device.journal.serialize(), keys=keys
+        )
+
+    def restored(self, device: Device, image: Image) -> None:
+        """A backup was restored: what was saved after it is lost with it, what was taken back may be back."""
+        self.fallbacks[device.device_id] += 1
+        self.restores[device.device_id] += 1
+        for key, one in self.saves.items():
+            if one.device == device.device_id and (key not in image.keys or one.excused):
+                one.excused = True

@@ -1,0 +1,74 @@
+"""How unkind a small world is. A fault is a named field with a unit; a swarm draws a plan from a seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from random import Random
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultPlan:
+    """Rates are chances from 0 to 1: per exchange, per fault point, or per step of the world, as said."""
+
+    request_loss: float = 0.0  # per exchange: the Vault never hears of it
+    reply_loss: float = 0.0  # per exchange: the Vault did the work, the device never hears of it
+    duplicate: float = 0.0  # per exchange: delivered twice in a row
+    late_duplicate: float = 0.0  # per exchange: delivered once more, minutes later
+    delay: float = 0.0  # per exchange: minutes instead of a second
+    truncated: float = 0.0  # per exchange: the reply is cut in the middle
+    portal: float = 0.0  # per exchange: a captive portal answers instead of the Vault
+    partition: float = 0.0  # per step: a device is cut off for a while
+    throttle: float = 0.0  # per exchange: HTTP 429
+    outage: float = 0.0  # per exchange: HTTP 503
+    server_crash: float = 0.0  # per exchange: the transaction is rolled back, nobody answers
+    epoch_change: float = 0.0  # per step: the Vault's log was rebuilt
+    kill: float = 0.0  # per fault point: the app's process is gone
+    disk_full: float = 0.0  # per fault point that writes
+    background: float = 0.0  # per step: the app leaves the foreground for a while
+    power_loss: float = 0.0  # per step: the data database falls back to an older state
+    device_restored: float = 0.0  # per step: both databases fall back to a backup
+    clock_skew: float = 0.0  # per step: the device's clock jumps
+    rows_lost: float = 0.0  # per step: a record vanishes from the data database, silently
+    session_end: float = 0.0  # per step: the user's sessions are revoked
+    overlap: float = 0.0  # per step: a second sync is asked for at once
+    poison: float = 0.0  # per edit: a value that is always refused
+    undo: float = 0.0  # per step: the user acts on the Errors tab
+    server_edit: float = 0.0  # per step: somebody else writes
+    server_delete: float = 0.0  # per step: somebody else deletes, or brings back
+    realign: float = 0.0  # per step: an account changes territory, or a user does
+    lock: float = 0.0  # per step: a call is submitted or unlocked
+    merge: float = 0.0  # per step: two accounts become one
+    permission: float = 0.0  # per step: a right is taken or given back
+    vmoc: float = 0.0  # per step: a WHERE clause changes
+    schema: float = 0.0  # per step: a field or a picklist value goes or comes back
+
+    @classmethod
+    def swarm(cls, rng: Random) -> FaultPlan:
+        """A plan in which each fault is absent or anything up to its limit; every third has one kind only."""
+        names = [one.name for one in fields(cls)]
+        if rng.random() < 0.34:
+            present = {rng.choice(names), rng.choice(names[-8:])}
+        else:
+            present = {name for name in names if rng.random() < 0.5}
+        return cls(**{name: rng.uniform(0.02, LIMITS.get(name, 0.2)) for name in names if name in present})
+
+
+LIMITS = {
+    "partition": 0.1,
+    "epoch_change": 0.06,
+    "kill": 0.06,
+    "disk_full": 0.06,
+    "power_loss": 0.08,
+    "device_restored": 0.06,
+    "background": 0.1,
+    "outage": 0.15,
+    "throttle": 0.15,
+    "poison": 0.3,
+    "server_edit": 0.5,
+    "undo": 0.4,
+    "overlap": 0.15,
+}
+"""The highest rate that a swarm draws, where it is not 0.2."""
+
+CALM = FaultPlan()
+"""Nothing goes wrong; people still write the same records."""
