@@ -34,7 +34,7 @@ def accept(
 
 @cache
 def model_of(table: str, manner: Manner = AS_VAULT) -> type[BaseModel]:
-    """Make the pydantic model of one table's contract: its fields are the columns, read by `values.READERS`."""
+    """Make the pydantic model of one table's contract; `values.READERS` read its fields."""
     shape: dict[str, Any] = {
         column.name: (Annotated[Any, BeforeValidator(_reader(column, manner))], ...)
         for column in CONTRACTS[table].columns

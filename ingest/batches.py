@@ -70,7 +70,7 @@ class Batch:
         content_hash: str | None,
         started_at: datetime,
     ) -> Batch:
-        """Number the load: ids sort in the order of loading; equal loads into equal stores get equal ids."""
+        """Give the load an id: ids sort in the order of loading, and equal stores give equal ids."""
         (count,) = store.execute("SELECT count(*) FROM ingest_batch").fetchone() or (0,)
         seed = f"{count}|{source}|{kind}|{content_hash}|{started_at.isoformat()}"
         digest = hashlib.blake2b(seed.encode(), digest_size=4).hexdigest()
@@ -92,7 +92,7 @@ class Batch:
         reasons: Counter[str] | None = None,
         notes: tuple[str, ...] = (),
     ) -> BatchReport:
-        """Write the account (new, updated, unchanged, rejected); the table refuses one that does not add up."""
+        """Write the account (new, updated, unchanged, rejected); the table refuses a wrong sum."""
         report = BatchReport(
             batch_id=self.batch_id,
             source=self.source,

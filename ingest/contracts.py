@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from ingest.context import ObjectField, PermissionGrant, PicklistValue, VeevaSetting, VmocInfo
 from sync_engine.telemetry import (
     ConfigChange,
     DeviceInfo,
@@ -100,6 +101,11 @@ CONTRACTS: dict[str, Contract] = {
         Contract("sync_user", SyncUser, ("user_id", "as_of")),
         Contract("device", DeviceInfo, ("device_id", "as_of")),
         Contract("pending_record", PendingRecord, ("device_id", "as_of", "object", "record_id")),
+        Contract("object_field", ObjectField, ("object", "name", "as_of")),
+        Contract("picklist_value", PicklistValue, ("object", "field", "name", "as_of")),
+        Contract("permission_grant", PermissionGrant, ("permission_set", "object", "field", "as_of")),
+        Contract("vmoc", VmocInfo, ("vmoc_id", "as_of")),
+        Contract("veeva_setting", VeevaSetting, ("setting_id", "as_of")),
         Contract("engine_truth.event_cause", Truth, ("event_id", "cause", "injected_by")),
     )
 }

@@ -94,12 +94,13 @@ def _keep_rejected(store: DuckDBPyConnection, batch: Batch) -> tuple[int, Counte
     rejected = _count(store, f"FROM {STAGED} WHERE len(reasons) > 0")
     if not rejected:
         return 0, Counter()
+    number = "coalesce(s.row_number, s.rowid + 1)"  # a bulk load stages in the order of the file
     # The same bad row of the same source is kept once, however often the source is loaded.
     store.execute(
-        "INSERT INTO rejected_row SELECT $batch, $source, $kind, row_number, raw, reasons "
+        f"INSERT INTO rejected_row SELECT $batch, $source, $kind, {number}, raw, reasons "
         f"FROM {STAGED} AS s "
         "WHERE len(reasons) > 0 AND NOT EXISTS (SELECT 1 FROM rejected_row AS r WHERE r.source = $source "
-        "AND r.kind = $kind AND r.row_number = s.row_number AND r.raw IS NOT DISTINCT FROM s.raw "
+        f"AND r.kind = $kind AND r.row_number = {number} AND r.raw IS NOT DISTINCT FROM s.raw "
         "AND r.reasons = s.reasons)",
         {"batch": batch.batch_id, "source": batch.source, "kind": batch.kind},
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(slots=True)
@@ -22,20 +24,47 @@ class RawRow:
 
     def as_came(self) -> str:
         """Give the text to keep when the row is refused: the cells as a JSON object, or the line itself."""
-        return self.raw if self.raw is not None else json.dumps(self.cells, ensure_ascii=False)
+        return self.raw if self.raw is not None else compact(self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class BulkTable:
+    """A table that DuckDB can read by itself.
+
+    `relation` is SQL that gives one text column `c0`, `c1`, … for each name of `header`, and with `ragged`
+    the columns `s0`, `s1`, … for surplus cells and NULL for cells that are not there.
+    """
+
+    relation: str
+    header: list[str]
+    parameters: dict[str, Any]
+    ragged: bool = False
 
 
 @dataclass(slots=True)
 class RowSource:
     """The rows of one table in a source: its column names, and the rows, once.
 
+    Where DuckDB can read the table by itself, `bulk` says how. `defaults` fill columns of ours that a row
+    leaves empty.
     `notes` grows while the rows are read: things that are not rows, such as the footer of a report.
     """
 
     name: str
     header: list[str]
     rows: Iterator[RawRow]
+    bulk: BulkTable | None = None
+    defaults: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+
+def compact(value: object) -> str:
+    """Write JSON without blanks and with large hexadecimal digits, as DuckDB does."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ESCAPE.sub(lambda found: found[0][:2] + found[0][2:].upper(), text) if "\\u" in text else text
+
+
+_ESCAPE = re.compile(r"\\(?:u[0-9a-f]{4}|.)")
 
 
 def as_text(value: object) -> str | None:

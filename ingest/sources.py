@@ -10,35 +10,54 @@ from ingest.csv_rows import read_csv
 from ingest.errors import SourceUnreadable
 from ingest.json_rows import read_json_lines, read_json_page
 from ingest.rows import RowSource
+from ingest.sheet_rows import read_excel, read_parquet
 from ingest.text import Examined
+from ingest.usage_log import read_usage_zip
+
+LARGEST_PAGE = 512 << 20
+"""Bytes of a JSON document that is not JSON lines; it has to be read whole."""
 
 
 def open_source(path: Path, examined: Examined) -> Iterator[RowSource]:
     """Open a file as the tables of rows it holds. Raises SourceUnreadable."""
     if not examined.size:
         raise SourceUnreadable(path.name, "it is empty")
-    start = _start(path, examined.encoding)
-    if start[:1] in ("{", "["):
-        yield _json(path, examined.encoding, start)
+    with path.open("rb") as file:
+        magic = file.read(8)
+    if magic.startswith(b"PAR1"):
+        yield read_parquet(path)
+    elif magic.startswith(b"PK\x03\x04"):
+        yield from _zip(path)
+    elif magic.startswith((b"\xd0\xcf\x11\xe0", b"%PDF", b"\x89PNG")):
+        raise SourceUnreadable(path.name, "it is neither CSV, JSON, Parquet nor a workbook of today's Excel")
     else:
-        yield read_csv(path, examined.encoding)
+        yield _text(path, examined)
 
 
-def _start(path: Path, encoding: str) -> str:
-    with path.open(encoding=encoding, errors="replace") as file:
-        return file.read(65_536).lstrip()
+def _zip(path: Path) -> Iterator[RowSource]:
+    if path.suffix.lower() == ".zip":
+        yield from read_usage_zip(path)
+    else:
+        yield from read_excel(path)
 
 
-def _json(path: Path, encoding: str, start: str) -> RowSource:
-    if start[0] == "{" and _is_json(start.split("\n", 1)[0]):
-        lines = read_json_lines(path, encoding)
-        if lines.header != [] and not _is_page(start.split("\n", 1)[0]):
-            return lines
-    text = path.read_text(encoding=encoding, errors="replace")
+def _text(path: Path, examined: Examined) -> RowSource:
+    with path.open(encoding=examined.encoding, errors="replace") as file:
+        start = file.read(65_536).lstrip()
+    if start[:1] in ("{", "["):
+        return _json(path, examined, start)
+    return read_csv(path, examined.encoding)
+
+
+def _json(path: Path, examined: Examined, start: str) -> RowSource:
+    first = start.split("\n", 1)[0]
+    if (_is_json(first) and not _is_page(first) and first != start.rstrip()) or examined.size > LARGEST_PAGE:
+        return read_json_lines(path, examined.encoding)
+    text = path.read_text(encoding=examined.encoding, errors="replace")
     try:
         return read_json_page(json.loads(text), name=path.name)
     except (ValueError, RecursionError):
-        return read_json_lines(path, encoding)
+        return read_json_lines(path, examined.encoding)
 
 
 def _is_json(text: str) -> bool:

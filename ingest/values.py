@@ -26,13 +26,13 @@ NEGATIVE = r"-[0-9]{1,18}([.,][0-9]{0,18})?"
 NUMBER = r"\+?([0-9]{1,18}([.,][0-9]{0,18})?|[.,][0-9]{1,18})([eE][+-]?[0-9]{1,2})?"
 THOUSANDS = r"\+?[0-9]{1,3},[0-9]{3}"
 ISO = (
-    r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
-    r"([T ](?P<clock>[0-9]{2}:[0-9]{2}(:[0-9]{2})?)(\.(?P<fraction>[0-9]{1,9}))? ?"
+    r"(?P<day>(?:19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2})"
+    r"(?:[T ](?P<clock>[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.(?P<fraction>[0-9]{1,9}))? ?"
     r"(?P<zone>Z|z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
 LOCAL = (
-    r"(?P<one>[0-9]{1,2})(?P<mark>[./])(?P<two>[0-9]{1,2})[./](?P<year>[0-9]{4})"
-    r"(,? (?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(:(?P<second>[0-9]{2}))?(?P<half> [AaPp][Mm])?)?"
+    r"(?P<one>[0-9]{1,2})(?P<mark>[./])(?P<two>[0-9]{1,2})[./](?P<year>(?:19|20|21)[0-9]{2})"
+    r"(?:,? (?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}))?(?P<half> [AaPp][Mm])?)?"
 )
 
 _INTEGER, _NEGATIVE, _NUMBER, _THOUSANDS, _ISO, _LOCAL = (
@@ -151,7 +151,7 @@ def _from_local(found: re.Match[str], manner: Manner) -> datetime:
 
 def _in_utc(when: datetime, zone: str | None, manner: Manner) -> datetime:
     if zone is None:
-        return when.replace(tzinfo=ZoneInfo(manner.time_zone)).astimezone(UTC)
+        return _in_zone(when, ZoneInfo(manner.time_zone))
     if zone[0] not in "+-":
         return when.replace(tzinfo=UTC)
     minutes = int(zone[1:3]) * 60 + int(zone[-2:])
@@ -159,3 +159,11 @@ def _in_utc(when: datetime, zone: str | None, manner: Manner) -> datetime:
         raise ValueError(NOT_A_TIME)
     away = timedelta(minutes=minutes)
     return (when - away if zone[0] == "+" else when + away).replace(tzinfo=UTC)
+
+
+def _in_zone(when: datetime, zone: ZoneInfo) -> datetime:
+    # As DuckDB does: a time that occurs twice is the later one, a time that is skipped keeps the old offset.
+    later = when.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    if later.astimezone(zone).replace(tzinfo=None) == when:
+        return later
+    return when.replace(tzinfo=zone).astimezone(UTC)

@@ -59,7 +59,7 @@ def test_columns_without_a_place_are_kept(store, write, clock):
     load(
         write("a.csv", HEADER.strip() + ",rating__c\nV1,2026-11-02T08:00Z,true,1,high\n"), store, clock=clock
     )
-    assert store.execute("SELECT extra FROM sync_tracking__v").fetchall() == [('{"rating__c": "high"}',)]
+    assert store.execute("SELECT extra FROM sync_tracking__v").fetchall() == [('{"rating__c":"high"}',)]
 
 
 def test_an_error_without_an_id_gets_one_from_its_content(store, write, clock):
@@ -105,8 +105,7 @@ def test_a_sheet_with_labels_and_local_dates_needs_only_to_be_told_the_order(sto
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
-@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
-@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize(("ends", "delimiter"), [("\n", ","), ("\r\n", ";"), ("\r", "\t"), ("\n", "|")])
 def test_encodings_line_ends_and_delimiters_do_not_matter(store, write, clock, encoding, ends, delimiter):
     lines = [
         HEADER.strip().replace(",", delimiter),

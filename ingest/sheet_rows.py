@@ -1,0 +1,74 @@
+"""Tables with types of their own: Parquet files and Excel sheets, turned into the text a CSV would have."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+import openpyxl
+from openpyxl.utils.exceptions import InvalidFileException
+
+from ingest.bulk import parquet_table
+from ingest.csv_rows import unique
+from ingest.errors import SourceUnreadable
+from ingest.rows import RawRow, RowSource, clean
+
+
+def read_parquet(path: Path, *, name: str | None = None) -> RowSource:
+    """Read a Parquet file. Raises SourceUnreadable."""
+    with duckdb.connect(":memory:") as reader:
+        try:
+            table = parquet_table(reader, path)
+        except duckdb.Error as error:
+            raise SourceUnreadable(path.name, str(error).splitlines()[0]) from error
+    rows = _parquet_rows(table.relation, table.header, str(path))
+    return RowSource(name or path.name, table.header, rows, bulk=table)
+
+
+def _parquet_rows(relation: str, header: list[str], path: str) -> Iterator[RawRow]:
+    with duckdb.connect(":memory:") as reader:
+        reader.execute("SET TimeZone = 'UTC'")
+        result = reader.execute(f"SELECT * FROM {relation}", {"path": path})
+        number = 0
+        while rows := result.fetchmany(5_000):
+            for number, row in enumerate(rows, start=number + 1):
+                yield RawRow(number, dict(zip(header, row, strict=True)))
+
+
+def read_excel(path: Path) -> Iterator[RowSource]:
+    """Read each sheet of an Excel workbook that has a header and at least one more row."""
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+        raise SourceUnreadable(path.name, f"it is no Excel workbook ({error})") from error
+    try:
+        for sheet in book.worksheets:
+            rows = (row for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row))
+            first = next(rows, None)
+            if first is None:
+                continue
+            header = unique([(_cell(cell) or "").strip() for cell in first])
+            name = path.name if len(book.worksheets) == 1 else f"{path.name}#{sheet.title}"
+            yield RowSource(name, header, _sheet_rows(rows, header))
+    finally:
+        book.close()
+
+
+def _sheet_rows(rows: Iterator[tuple[object, ...]], header: list[str]) -> Iterator[RawRow]:
+    for number, row in enumerate(rows, start=1):
+        yield RawRow(number, dict(zip(header, map(_cell, row), strict=False)))
+
+
+def _cell(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return clean(value) if value else None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, datetime | date):
+        return value.isoformat(timespec="microseconds") if isinstance(value, datetime) else value.isoformat()
+    return str(value)

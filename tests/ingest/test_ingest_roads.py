@@ -1,0 +1,172 @@
+"""One contract, two roads: what pydantic accepts row by row, DuckDB accepts by the million, and for the same reasons."""
+
+import csv
+import io
+from pathlib import Path
+
+import duckdb
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from ingest import Manner, load, migrate
+from ingest.bulk import Unfit, stage_bulk
+from ingest.contracts import CONTRACTS, Column
+from ingest.csv_rows import bulk_table, read_csv
+from ingest.load import stage_rows
+from ingest.mapping import choose
+from ingest.merge import STAGED, stage
+from ingest.sql_values import problem, value
+from ingest.values import AS_VAULT, INTEGER, ISO, LOCAL, NEGATIVE, NUMBER, READERS
+
+COLUMNS = [Column("c", kind, required) for kind in READERS for required in (False, True)]
+MANNERS = [AS_VAULT, Manner("Europe/Berlin"), Manner("America/New_York", "dmy"), Manner("UTC", "mdy")]
+TELLING = [
+    "",
+    " ",
+    "null",
+    '"null"',
+    "true",
+    "YES",
+    "1.0",
+    "0",
+    "-3",
+    "1,234",
+    "12,5",
+    "1e5",
+    "1e999",
+    "4.5",
+    "٣",
+]
+NEARLY_A_TIME = (
+    r"20[0-2][0-9]-0[1-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9](:[0-6][0-9](\.[0-9]{1,9})?)?"
+    r"( ?(Z|[+-][01][0-9]:?[0-9]{2}))?"
+)
+STORABLE = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=90)
+PATTERNS = (ISO, LOCAL, INTEGER, NUMBER, NEGATIVE, NEARLY_A_TIME)
+CELLS = st.one_of(st.sampled_from(TELLING), STORABLE, *(st.from_regex(p, fullmatch=True) for p in PATTERNS))
+
+
+def by_hand(column, text, manner):
+    try:
+        read = READERS[column.kind](text, manner)
+    except ValueError as error:
+        return None, f"c: {error} ({text[:80]})"
+    if read is None and column.required:
+        return None, "c: is missing"
+    return (read.replace(tzinfo=None) if column.kind == "time" and read else read), None
+
+
+@pytest.fixture(scope="module")
+def reader():
+    with duckdb.connect(":memory:") as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.sampled_from(COLUMNS), CELLS, st.sampled_from(MANNERS))
+def test_both_roads_read_a_cell_alike(reader, column, text, manner):
+    statement = (
+        f"SELECT v, {problem(column, 'x', 'v', manner)} "
+        f"FROM (SELECT x, {value(column, 'x', manner)} AS v FROM (SELECT $x::VARCHAR AS x))"
+    )
+    bound = {"x": text} | ({"zone": manner.time_zone} if "$zone" in statement else {})
+    assert reader.execute(statement, bound).fetchone() == by_hand(column, text, manner)
+
+
+HEADER = [
+    "id",
+    "Sync Start Datetime",
+    "successful_sync__v",
+    "number_of_uploads__v",
+    "sync_duration__v",
+    "other__c",
+]
+ROWS = st.lists(st.lists(CELLS, min_size=2, max_size=8), min_size=1, max_size=12)
+COLUMNS_STAGED = (
+    "id, sync_start_datetime__v, successful_sync__v, number_of_uploads__v, sync_duration__v, extra"
+)
+
+
+def staged(store):
+    return store.execute(
+        f"SELECT coalesce(row_number, rowid + 1) AS number, reasons, "
+        f"CASE WHEN len(reasons) = 0 THEN row({COLUMNS_STAGED}) END, raw FROM {STAGED} ORDER BY number"
+    ).fetchall()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    with duckdb.connect(":memory:") as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        migrate(connection)
+        yield connection, tmp_path_factory.mktemp("roads") / "a.csv"
+
+
+@settings(max_examples=60, deadline=None)
+@given(ROWS, st.sampled_from([",", ";"]), st.sampled_from(["\n", "\r\n"]))
+def test_both_roads_stage_a_file_alike(place, rows, delimiter, ends):
+    store, path = place
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator=ends, quoting=csv.QUOTE_ALL).writerows(
+        [HEADER, *rows]
+    )
+    path.write_text(text.getvalue(), encoding="utf-8", newline="")
+    source = read_csv(path, "utf-8")
+    mapping = choose(source.header, source.name)
+    stage(store, mapping.contract)
+    try:
+        stage_bulk(store, bulk_table(path, HEADER, delimiter), mapping, AS_VAULT)
+    except Unfit:
+        return
+    fast = staged(store)
+    stage(store, mapping.contract)
+    stage_rows(store, mapping, mapping.assign(source.header), AS_VAULT, list(source.rows))
+    assert fast == staged(store)
+
+
+def big_export(path: Path, rows=20_000):
+    duckdb.sql(
+        f"""COPY (SELECT 'V5X' || i AS id, CASE WHEN i % 100 = 7 THEN 'soon' ELSE '2026-11-02T08:00:00.000Z' END
+        AS sync_start_datetime__v, i % 50 AS number_of_uploads__v, 'incremental_sync__v' AS sync_type__v
+        FROM range({rows}) AS r(i)) TO '{path}'"""
+    )
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_large_file_takes_the_fast_road_and_keeps_its_account(store, tmp_path, clock, form):
+    big_export(tmp_path / f"big.{form}", 60_000)
+    (report,) = load(tmp_path / f"big.{form}", store, clock=clock)
+    assert (report.rows_in, report.rows_new, report.rows_rejected) == (60_000, 59_400, 600)
+    numbers = [
+        number for (number,) in store.execute("SELECT row_number FROM rejected_row ORDER BY ALL").fetchall()
+    ]
+    assert numbers == list(range(8, 60_000, 100))
+    (again,) = load(tmp_path / f"big.{form}", store, clock=clock)
+    assert (again.rows_new, again.rows_updated, again.rows_unchanged) == (0, 0, 59_400)
+
+
+def test_a_large_file_with_a_footer_is_read_with_care(store, tmp_path, clock):
+    big_export(tmp_path / "big.csv", 30_000)
+    with (tmp_path / "big.csv").open("a") as file:
+        file.write('\n\n"Generated by: Admin Two"\n')
+    (report,) = load(tmp_path / "big.csv", store, clock=clock)
+    assert (report.rows_in, report.rows_new, len(report.notes)) == (30_000, 29_700, 1)
+
+
+@pytest.mark.parametrize("table", CONTRACTS)
+def test_every_contract_can_be_staged_from_text(store, tmp_path, table):
+    contract = CONTRACTS[table]
+    path = tmp_path / "a.csv"
+    path.write_text(",".join(contract.names) + "\n" + "," * (len(contract.names) - 1) + "\n")
+    mapping = choose(list(contract.names), "a.csv", as_kind=table)
+    stage(store, contract)
+    stage_bulk(store, bulk_table(path, list(contract.names), ","), mapping, AS_VAULT)
+    ((_, reasons),) = store.execute(f"SELECT row_number, reasons FROM {STAGED}").fetchall()
+    needed = [
+        c.name
+        for c in contract.columns
+        if c.required and not (contract.derived_key and c.name in contract.key)
+    ]
+    assert reasons == [f"{name}: is missing" for name in needed]
