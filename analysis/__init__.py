@@ -1,11 +1,13 @@
 """Answers: a connection to a store in, frames and small values out. Knows nothing of who wrote the store."""
 
+from analysis.circumstances import Common
 from analysis.coverage import Coverage, coverage
 from analysis.differences import Explanation, explain, explain_issue, explain_period
 from analysis.durations import duration_curve, durations
 from analysis.errors import AnalysisError
 from analysis.filters import FILTERS
 from analysis.fixes import Common, Suggestion, suggest_fix
+from analysis.fixes import Suggestion, suggest_fix
 from analysis.issues import Health, Issue, health, issue, list_issues
 from analysis.levers import Lever, levers
 from analysis.metrics import METRICS, Metric, measure

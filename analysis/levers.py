@@ -8,7 +8,7 @@ effects are those of Veeva's page on handling sync errors; where it is silent th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
 import pandas as pd
@@ -95,6 +95,8 @@ SELECT DISTINCT device_id FROM pending_record WHERE list_contains($devices, devi
 UNION
 SELECT DISTINCT device_id FROM sync WHERE pending_uploads = 0 AND list_contains($devices, device_id)
 """
+_RETRYABLE = "SELECT mode(retryable) FROM error WHERE issue_id = ?"
+_RECORDS = "SELECT DISTINCT device_id, record_id FROM error WHERE issue_id = ? AND record_id IS NOT NULL"
 _TROUBLE = """
 SELECT (SELECT count(*) FROM sync_error WHERE list_contains($devices, device_id))
      + (SELECT count(*) FROM sync WHERE list_contains($devices, device_id) AND outcome LIKE 'failed%')
@@ -138,7 +140,10 @@ def levers(
 
     A flag is set on a user and Veeva does not document what it does when the user has several devices: losses
     are counted over all of them. Undo and Undelete are counted on the device asked for. Levers without loss
-    come first. Raises `AnalysisError` unless exactly one of the three is given.
+    come first. For an issue, Undo and Undelete are about its own records, and neither Undo nor clearing is
+    offered when its uploads may succeed by themselves.
+
+    Raises `AnalysisError` unless exactly one of the three is given.
     """
     if sum(given is not None for given in (device_id, user_id, issue_id)) != 1:
         raise AnalysisError(
@@ -146,15 +151,29 @@ def levers(
             next_step="Give exactly one of device_id, user_id and issue_id.",
         )
     scope = _scope(connection, device_id, user_id, issue_id)
-    here = _Situation.read(connection, scope.chosen)
-    everywhere = here if set(scope.chosen) == set(scope.all) else _Situation.read(connection, scope.all)
-    return [_vtrans(everywhere), _undelete(here), _refresh(everywhere), _undo(here), _clear(everywhere)]
+    here = _Situation.read(connection, scope.chosen, issue_id)
+    everywhere = _Situation.read(connection, scope.all, issue_id)
+    harmless = [_vtrans(everywhere), _undelete(here), _refresh(everywhere)]
+    harmful = [_undo(here), _clear(everywhere)]
+    if issue_id is not None and _heals_itself(connection, issue_id):
+        harmful = [_hold(lever) for lever in harmful]
+    return harmless + harmful
 
 
 def plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Turn a frame into rows of plain values: None for what is missing, ISO text for times."""
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return [{str(k): v.isoformat() if hasattr(v, "isoformat") else v for k, v in row.items()} for row in rows]
+
+
+def _heals_itself(connection: DuckDBPyConnection, issue_id: str) -> bool:
+    (retryable,) = connection.execute(_RETRYABLE, [issue_id]).fetchone() or (None,)
+    return retryable in ("yes", "often")
+
+
+def _hold(lever: Lever) -> Lever:
+    reason = "The same upload may succeed by itself; waiting and syncing again loses nothing."
+    return replace(lever, offered=False, reason=reason, devices=(), loses=lever.loses.head(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,23 +207,33 @@ class _Situation:
     waiting: pd.DataFrame  # LOST_COLUMNS and in_error
     silent: list[str]  # devices that never said what waits
     troubles: int  # errors and failed syncs
+    subject: set[tuple[str, str]] | None  # devices and records that the question is about; None for all
 
     @classmethod
-    def read(cls, connection: DuckDBPyConnection, devices: Sequence[str]) -> _Situation:
+    def read(cls, connection: DuckDBPyConnection, devices: Sequence[str], issue_id: str | None) -> _Situation:
         bound = {"devices": list(devices)}
         waiting = ask(connection, _WAITING, Filters.of(), bound)
         told = {row[0] for row in connection.execute(_TOLD, bound).fetchall()}
         (troubles,) = connection.execute(_TROUBLE, bound).fetchone() or (0,)
-        return cls(list(devices), waiting, [d for d in devices if d not in told], troubles)
+        subject = None if issue_id is None else set(connection.execute(_RECORDS, [issue_id]).fetchall())
+        return cls(list(devices), waiting, [d for d in devices if d not in told], troubles, subject)
 
     @property
     def failing(self) -> pd.DataFrame:
         return self.waiting[self.waiting["in_error"].astype(bool)]
 
+    @property
+    def asked(self) -> pd.DataFrame:
+        """The failing records that the question is about."""
+        if self.subject is None:
+            return self.failing
+        of_it = [key in self.subject for key in self._keys(self.failing)]
+        return self.failing[pd.Series(of_it, self.failing.index, dtype=bool)]
+
     def free(self, operation: str) -> pd.DataFrame:
         """Failing records of one operation that have no other upload pending; Undo and Undelete need that."""
         also_waits = set(self._keys(self.waiting[~self.waiting["in_error"].astype(bool)]))
-        found = self.failing[self.failing["operation"] == operation]
+        found = self.asked[self.asked["operation"] == operation]
         alone = [key not in also_waits for key in self._keys(found)]
         return found[pd.Series(alone, found.index, dtype=bool)]
 
@@ -241,7 +270,7 @@ class _Situation:
 
 def _undo(at: _Situation) -> Lever:
     found = at.free("update")
-    blocked = int((at.failing["operation"] == "update").sum()) - len(found)
+    blocked = int((at.asked["operation"] == "update").sum()) - len(found)
     reason = f"{_count(len(found), 'refused update')} can be taken back."
     if found.empty:
         reason = "" if blocked else "No refused update of an existing record is known."
@@ -258,12 +287,12 @@ def _undelete(at: _Situation) -> Lever:
 
 def _clear(at: _Situation) -> Lever:
     by_the_user = {*at.free("update").index, *at.free("delete").index}
-    stuck = at.failing[~at.failing.index.isin(by_the_user)]
+    stuck = at.asked[~at.asked.index.isin(by_the_user)]
     lost = at.failing[at.owners(at.failing).isin(at.owners(stuck))]
-    if at.failing.empty:
+    if at.asked.empty:
         reason = "No record in error is known."
     elif stuck.empty:
-        reason = f"Not needed: Undo or Undelete can free all {_count(len(at.failing), 'record')} in error."
+        reason = f"Not needed: Undo or Undelete can free all {_count(len(at.asked), 'record')} in error."
     else:
         reason = (
             f"{_count(len(stuck), 'record')} in error can be freed neither by Undo nor by Undelete. "

@@ -100,17 +100,48 @@ def test_a_flag_counts_all_devices_of_its_user_and_an_action_only_the_one_at_han
     assert lost(ask(store, user_id="u1")["undo"]) == {"C2"}
 
 
-def test_only_users_who_need_it_lose_something_by_clearing_for_an_issue(store):
-    wait(store, "C1", "create", device="ipad-1", user="u1")
-    wait(store, "C2", "update", device="ipad-2", user="u2")
-    for number in (1, 2):
-        store.execute(
-            "INSERT INTO sync_error (event_id, occurred_at, user_id, device_id, source, batch_id)"
-            f" VALUES ('e{number}', '2026-03-02', 'u{number}', 'ipad-{number}', 't', 't')"
-        )
-    found = ask(store, issue_id="unsorted")
+def fail(store, record_id, *, device="ipad-1", user="u1", issue="one", retryable="no"):
+    event = f"{issue}-{device}-{record_id}"
+    store.execute(
+        "INSERT INTO sync_error (event_id, occurred_at, user_id, device_id, object, record_id, source,"
+        " batch_id) VALUES (?, '2026-03-02', ?, ?, 'call2__v', ?, 't', 't')",
+        [event, user, device, record_id],
+    )
+    store.execute(
+        "INSERT INTO finding VALUES (?, ?, 'network', 0.9, 'r', [], [], ?, 'admin', 'c', 'g')",
+        [event, issue, retryable],
+    )
+
+
+def test_for_an_issue_only_users_who_need_it_lose_something_by_clearing(store):
+    for number, operation in ((1, "create"), (2, "update")):
+        wait(store, f"C{number}", operation, device=f"ipad-{number}", user=f"u{number}")
+        fail(store, f"C{number}", device=f"ipad-{number}", user=f"u{number}")
+    found = ask(store, issue_id="one")
     assert lost(found["clear_client_sync_errors__v"]) == {"C1"}
     assert found["undo"].devices == ("ipad-2",)
+
+
+def test_an_issue_undoes_its_own_records_but_clearing_takes_those_of_others_along(store):
+    for record, operation, issue in (
+        ("C1", "update", "one"),
+        ("C2", "update", "two"),
+        ("C3", "create", "one"),
+    ):
+        wait(store, record, operation)
+        fail(store, record, issue=issue)
+    found = ask(store, issue_id="one")
+    assert lost(found["undo"]) == {"C1"}
+    assert lost(found["clear_client_sync_errors__v"]) == {"C1", "C2", "C3"}
+
+
+def test_nothing_is_thrown_away_where_waiting_is_enough(store):
+    wait(store, "C1", "create")
+    fail(store, "C1", retryable="yes")
+    found = ask(store, issue_id="one")
+    assert not found["clear_client_sync_errors__v"].offered
+    assert "may succeed by itself" in found["clear_client_sync_errors__v"].reason
+    assert ask(store, device_id="ipad-1")["clear_client_sync_errors__v"].offered
 
 
 def test_only_the_newest_word_of_a_device_counts(store):

@@ -1,0 +1,140 @@
+"""What surrounds an issue: what its users share, what changed before it, and what the store does not tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+
+from analysis.levers import plain_rows
+
+_ENOUGH = 3  # users; what fewer have in common says nothing
+_NEARLY_ALL = 0.8
+_WATCH = timedelta(days=7)  # how long before the start a change is looked for
+
+# Everybody who synced or met an error, with each attribute value as a row; were they hit by the issue?
+_SHARED = """
+WITH hit AS (SELECT DISTINCT user_id FROM error WHERE issue_id = $issue_id AND user_id IS NOT NULL),
+everybody AS (
+    SELECT user_id FROM sync WHERE user_id IS NOT NULL
+    UNION SELECT user_id FROM error WHERE user_id IS NOT NULL
+),
+versions AS (
+    SELECT user_id, app_version FROM error WHERE issue_id = $issue_id
+    UNION
+    SELECT user_id, app_version FROM sync WHERE user_id NOT IN (SELECT user_id FROM hit)
+),
+attribute AS (
+    SELECT user_id, 'permission_set' AS kind, trim(unnest(string_split(permission_sets, ','))) AS value
+    FROM current_user_info
+    UNION SELECT user_id, 'security_profile', security_profile FROM current_user_info
+    UNION SELECT user_id, 'application_profile', application_profile FROM current_user_info
+    UNION SELECT user_id, 'territory', territory FROM current_user_info
+    UNION SELECT user_id, 'country', country FROM current_user_info
+    UNION SELECT user_id, 'app_version', app_version FROM versions
+)
+SELECT kind AS attribute, value,
+    count(DISTINCT a.user_id) FILTER (WHERE h.user_id IS NOT NULL) AS users_hit,
+    (SELECT count(*) FROM hit) AS all_hit,
+    count(DISTINCT a.user_id) FILTER (WHERE h.user_id IS NULL) AS users_spared,
+    (SELECT count(*) FROM everybody) - (SELECT count(*) FROM hit) AS all_spared
+FROM attribute AS a
+JOIN everybody AS e ON e.user_id = a.user_id
+LEFT JOIN hit AS h ON h.user_id = a.user_id
+WHERE value IS NOT NULL AND value <> ''
+GROUP BY kind, value
+ORDER BY attribute, value
+"""
+_CHANGES = """
+SELECT change_id, changed_at, changed_by, kind, target, object, field, scope, before, after
+FROM config_change
+WHERE changed_at BETWEEN $earliest AND $since
+ORDER BY changed_at DESC, change_id
+"""
+_GAPS = """
+SELECT
+    (SELECT count(*) FROM pending_record
+     WHERE device_id IN (SELECT device_id FROM error WHERE issue_id = $issue_id)),
+    least((SELECT min(occurred_at) FROM error), (SELECT min(started_at) FROM sync)),
+    (SELECT count(*) FROM config_change),
+    (SELECT count(*) FROM current_user_info
+     WHERE user_id IN (SELECT user_id FROM error WHERE issue_id = $issue_id))
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common:
+    """An attribute value that nearly all users of an issue share and clearly fewer of the others have."""
+
+    attribute: str
+    value: str
+    users_hit: int
+    all_hit: int
+    users_spared: int
+    all_spared: int
+
+
+def common_to(connection: DuckDBPyConnection, issue_id: str) -> list[Common]:
+    """List what at least 80 % of an issue's users have, and at most half as many of the others by share.
+
+    Looks at permission sets, profiles, territory, country and app version. Empty below three users.
+    """
+    rows = plain_rows(connection.execute(_SHARED, {"issue_id": issue_id}).df())
+    return [Common(**row) for row in rows if _stands_out(row)]
+
+
+def _stands_out(row: Mapping[str, Any]) -> bool:
+    if row["all_hit"] < _ENOUGH or row["users_hit"] < _NEARLY_ALL * row["all_hit"] or not row["all_spared"]:
+        return False
+    return bool(row["users_spared"] / row["all_spared"] <= 0.5 * row["users_hit"] / row["all_hit"])
+
+
+def change_before(
+    connection: DuckDBPyConnection,
+    since: datetime,
+    *,
+    named: Mapping[str, Sequence[str]],
+    shared: Iterable[str],
+    by_configuration: bool,
+) -> dict[str, Any] | None:
+    """Find the change in the week before `since` that fits an issue best; the newest of those that fit alike.
+
+    A change fits that touches the object and field which the errors name (`named`), or what the users hit
+    have in common (`shared`). Errors that configuration does not cause (`by_configuration` false) are matched
+    by `shared` alone. None is an answer. This is a hint beside a fix; ranking suspects is another function.
+    """
+    bound = {"earliest": since - _WATCH, "since": since}
+    rows = plain_rows(connection.execute(_CHANGES, bound).df())
+    common = set(shared)
+    scores = [_fit(row, named if by_configuration else {}, common) for row in rows]
+    best = max(scores, default=0)
+    return rows[scores.index(best)] if best else None
+
+
+def _fit(change: Mapping[str, Any], named: Mapping[str, Sequence[str]], shared: set[str]) -> int:
+    objects = named.get("object", ())
+    same_object = change["object"] in objects or change["target"] in objects
+    same_field = same_object and change["field"] in named.get("field", ())
+    scope = str(change["scope"] or "").rpartition("=")[2]
+    return 2 * same_object + 4 * same_field + bool({change["target"], scope} & shared)
+
+
+def gaps(connection: DuckDBPyConnection, issue_id: str, since: datetime) -> list[str]:
+    """Say what the store does not tell about an issue, so that nobody reads silence as an answer."""
+    pending, first, changes, users = connection.execute(_GAPS, {"issue_id": issue_id}).fetchone() or (
+        0,
+        None,
+        0,
+        0,
+    )
+    found = {
+        "No device of this issue has told what waits on it: no pending records are loaded.": not pending,
+        "The errors begin where the data begin, so they may be older.":
+            first is not None and since - first < timedelta(days=1),
+        "No configuration changes are loaded, so none can be suspected.": not changes,
+        "Nothing is loaded about the users, so what they share is not known.": not users,
+    }  # fmt: skip
+    return [sentence for sentence, holds in found.items() if holds]

@@ -1,0 +1,152 @@
+"""A suggested fix tells this case: who is hit, what they share, what changed, what waits, what is unknown."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from analysis import AnalysisError, list_issues
+from analysis.fixes import suggest_fix
+
+
+def add_user(store, user, sets="base__c", country="DE"):
+    store.execute(
+        "INSERT INTO sync_user (user_id, as_of, active, permission_sets, country, source, batch_id)"
+        " VALUES (?, '2026-01-01', true, ?, ?, 't', 't')",
+        [user, sets, country],
+    )
+    store.execute(
+        "INSERT INTO sync_tracking__v (id, created_by__v, sync_start_datetime__v, successful_sync__v, source,"
+        " batch_id) VALUES (?, ?, '2026-02-01', true, 't', 't')",
+        [f"s-{user}", user],
+    )
+
+
+def add_error(store, number, user, *, cause="field-permission", side="admin", at="2026-03-02 10:00:00"):
+    store.execute(
+        "INSERT INTO sync_error (event_id, occurred_at, user_id, device_id, phase, operation, object,"
+        " record_id, field, error_type, message, source, batch_id) VALUES (?, ?, ?, ?, 'upload', 'update',"
+        " 'call2__v', ?, 'signature__v', 'INSUFFICIENT_ACCESS', 'No <b>edit</b>', 't', 't')",
+        [f"e{number}", at, user, f"ipad-{user}", f"R{number}"],
+    )
+    store.execute(
+        "INSERT INTO finding VALUES (?, 'one', ?, 0.9, 'r', [], ['Others may edit it.'], 'no', ?, 'c', 'g')",
+        [f"e{number}", cause, side],
+    )
+
+
+def add_change(store, change, *, at="2026-03-02 08:00:00", kind="permission_set", **columns):
+    names = ["change_id", "changed_at", "kind", "source", "batch_id", *columns]
+    store.execute(
+        f"INSERT INTO config_change ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
+        [change, at, kind, "t", "t", *columns.values()],
+    )
+
+
+@pytest.fixture
+def case(store):
+    """Four users of one permission set may not edit a field any more; six others are fine."""
+    for number in range(10):
+        add_user(store, f"u{number}", "base__c, rep_de__c" if number < 4 else "base__c")
+        if number < 4:
+            add_error(store, number, f"u{number}")
+    return store
+
+
+def test_it_counts_and_names_what_the_errors_name(case):
+    found = suggest_fix(case, "one")
+    assert (found.events, found.users, found.devices) == (4, 4, 4)
+    assert found.named["object"] == ("call2__v",) and found.named["field"] == ("signature__v",)
+    assert found.cause == "field-permission" and found.confidence == pytest.approx(0.9)
+    assert found.who == "Admin"
+    assert found.where == "Admin > Users & Groups > Permission Sets > the set > Objects > the object"
+    assert found.evidence == ("Others may edit it.",) and found.message == "No <b>edit</b>"
+
+
+def test_it_finds_the_permission_set_that_those_hit_share_and_not_the_one_everybody_has(case):
+    shared = [(one.attribute, one.value) for one in suggest_fix(case, "one").common]
+    assert shared == [("permission_set", "rep_de__c")]
+
+
+def test_two_users_are_too_few_to_compare(store):
+    for number in range(6):
+        add_user(store, f"u{number}", "rare__c" if number < 2 else "base__c")
+    add_error(store, 0, "u0")
+    add_error(store, 1, "u1")
+    assert suggest_fix(store, "one").common == ()
+
+
+def test_the_change_on_the_same_field_wins_over_a_newer_one_on_the_object(case):
+    add_change(case, "decoy", at="2026-03-02 09:00:00", kind="object", target="call2__v", object="call2__v")
+    add_change(
+        case, "true", target="rep_de__c", object="call2__v", field="signature__v", before="edit", after="read"
+    )
+    add_change(
+        case, "late", at="2026-03-02 11:00:00", target="rep_de__c", object="call2__v", field="signature__v"
+    )
+    add_change(
+        case, "old", at="2026-02-01 08:00:00", target="rep_de__c", object="call2__v", field="signature__v"
+    )
+    found = suggest_fix(case, "one")
+    assert found.change["change_id"] == "true"
+    assert any("from edit to read" in sentence and "no proof" in sentence for sentence in found.in_this_case)
+
+
+def test_a_change_elsewhere_is_not_suspected(case):
+    add_change(case, "elsewhere", target="other__c", object="account__v", field="name__v")
+    assert suggest_fix(case, "one").change is None
+
+
+def test_a_change_on_the_object_does_not_explain_what_configuration_cannot_cause(store):
+    add_user(store, "u1")
+    add_error(store, 1, "u1", cause="network", side="user, network team")
+    add_change(store, "decoy", kind="object", target="call2__v", object="call2__v")
+    assert suggest_fix(store, "one").change is None
+
+
+def test_waiting_records_are_listed_and_their_levers_offered(case):
+    case.execute(
+        "INSERT INTO pending_record (device_id, as_of, object, record_id, user_id, operation, edited_at,"
+        " in_error, source, batch_id)"
+        " VALUES ('ipad-u1', '2026-03-03', 'call2__v', 'R1', 'u1', 'update', '2026-03-01', true, 't', 't')"
+    )
+    found = suggest_fix(case, "one")
+    assert list(found.waiting["record_id"]) == ["R1"]
+    assert {lever.name for lever in found.levers if lever.offered} == {"upload_vtrans__v", "undo"}
+    assert "1 record(s) wait on 1 device(s)" in found.as_text()
+
+
+def test_what_is_not_loaded_is_said(case):
+    notes = " ".join(suggest_fix(case, "one").notes)
+    assert "no pending records are loaded" in notes and "No configuration changes are loaded" in notes
+    assert "where the data begin" not in notes
+
+
+def test_a_start_at_the_edge_of_the_data_is_said(store):
+    add_error(store, 1, "u1")
+    assert "may be older" in " ".join(suggest_fix(store, "one").notes)
+    assert "about the users" in " ".join(suggest_fix(store, "one").notes)
+
+
+def test_errors_without_user_device_or_finding_still_get_an_answer(store):
+    store.execute(
+        "INSERT INTO sync_error (event_id, occurred_at, source, batch_id)"
+        " VALUES ('e', '2026-03-02', 't', 't')"
+    )
+    found = suggest_fix(store, "unsorted")
+    assert found.cause == "unknown" and found.named == {} and found.message is None
+    assert "Support engineer: collect screenshot" in found.as_text()
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_an_issue_that_is_not_there_is_refused(store):
+    with pytest.raises(AnalysisError, match="no issue 'nope'"):
+        suggest_fix(store, "nope")
+
+
+def test_every_issue_of_a_stormy_fleet_has_a_fix_that_is_plain_values(stormy_store):
+    for issue_id in list_issues(stormy_store)["issue_id"].head(8):
+        found = suggest_fix(stormy_store, issue_id)
+        json.dumps(found.to_dict(), allow_nan=False)
+        assert found.playbook.short_fix in found.as_text().replace("`", "")
