@@ -28,6 +28,8 @@ OUTCOME_COLOURS: Mapping[str, str] = {
     "canceled": GREY,
     "unfinished": SKY,
 }
+# A day's value stands over the middle of the day, so that a change at six in the evening falls into its day.
+_WHOLE_DAYS = {"xperiod": 86_400_000, "xperiodalignment": "middle"}
 _OUTCOME_PATTERNS = {"failed_upload": "/", "failed_download": "\\", "failed": "", "unfinished": "."}
 
 
@@ -73,11 +75,11 @@ def rate_over_time(
     if before and before in frame:
         figure.add_scatter(
             x=frame[at], y=frame[before], mode="lines", name="period before",
-            line={"color": GREY, "width": 1.5, "dash": "dot"}, hovertemplate="%{y:.1%}",
+            line={"color": GREY, "width": 1.5, "dash": "dot"}, hovertemplate="%{y:.1%}", **_WHOLE_DAYS,
         )  # fmt: skip
     figure.add_scatter(
         x=frame[at], y=frame[rate], mode="lines+markers", name=name,
-        line={"color": BLUE, "width": 2}, marker={"size": 5}, hovertemplate="%{y:.1%}",
+        line={"color": BLUE, "width": 2}, marker={"size": 5}, hovertemplate="%{y:.1%}", **_WHOLE_DAYS,
     )  # fmt: skip
     figure.update_yaxes(tickformat=".0%", rangemode="tozero")
     return mark_changes(figure, changes)
@@ -97,13 +99,15 @@ def counts_over_time(
     """Counts over time as bars, stacked by the column `by` where one is named; biggest part at the bottom."""
     figure = _figure(height)
     if by is None:
-        figure.add_bar(x=frame[at], y=frame[count], name=name, marker_color=BLUE, hovertemplate="%{y:,}")
+        figure.add_bar(
+            x=frame[at], y=frame[count], name=name, marker_color=BLUE, hovertemplate="%{y:,}", **_WHOLE_DAYS
+        )
     else:
         totals = frame.groupby(by)[count].sum().sort_values(ascending=False)
         for part in totals.index:
             rows = frame[frame[by] == part]
             figure.add_bar(
-                x=rows[at], y=rows[count], name=words(part), hovertemplate="%{y:,}",
+                x=rows[at], y=rows[count], name=words(part), hovertemplate="%{y:,}", **_WHOLE_DAYS,
                 marker={
                     "color": (colours or {}).get(str(part)),
                     "pattern": {"shape": _OUTCOME_PATTERNS.get(str(part), ""), "size": 5, "solidity": 0.25},
@@ -124,7 +128,7 @@ def mark_changes(figure: Figure, changes: pd.DataFrame | None) -> Figure:
         figure.add_annotation(
             x=change.changed_at, y=1.0, yref="paper", yanchor="bottom", text=letter, showarrow=False,
             hovertext=plain(change.label, 160), bordercolor=GREY, borderwidth=1, borderpad=2,
-            font={"size": 10}, bgcolor=QUIET,
+            font={"size": 10},
         )  # fmt: skip
     return figure
 

@@ -65,11 +65,13 @@ LABELS = {
     "with_upload_errors": "With upload errors",
 }
 _SHARES = {"share", "rate_in", "rate_out"}
+_BOUNDS = {"low", "high"}
 
 
 def configured(frame: pd.DataFrame) -> dict[str, Any]:
     """A column configuration for every column of a frame: label, number and time formats."""
-    return {str(name): _column(str(name), frame[name]) for name in frame.columns}
+    ratios = "risk_ratio" in frame  # bounds of a ratio are no shares
+    return {str(name): _column(str(name), frame[name], ratios) for name in frame.columns}
 
 
 def label(name: str) -> str:
@@ -79,7 +81,7 @@ def label(name: str) -> str:
     return LABELS.get(name) or name.replace("_", " ").capitalize()
 
 
-def _column(name: str, values: pd.Series[Any]) -> Any:
+def _column(name: str, values: pd.Series[Any], ratios: bool) -> Any:
     title, kinds, column = label(name), pd.api.types, st.column_config
     if name == "day":
         return column.DateColumn(title, format="ddd D MMM YYYY")
@@ -88,11 +90,16 @@ def _column(name: str, values: pd.Series[Any]) -> Any:
     if kinds.is_bool_dtype(values):
         return column.CheckboxColumn(title)
     if kinds.is_numeric_dtype(values):
-        return column.NumberColumn(title, format=_number_format(name, values))
+        return column.NumberColumn(title, format=_number_format(name, values, ratios))
     return title
 
 
-def _number_format(name: str, values: pd.Series[Any]) -> str:
-    if name in _SHARES or name.endswith(("_rate", "_share")) or name.startswith("share_"):
+def _number_format(name: str, values: pd.Series[Any], ratios: bool) -> str:
+    if (
+        name in _SHARES
+        or (name in _BOUNDS and not ratios)
+        or name.endswith(("_rate", "_share"))
+        or name.startswith("share_")
+    ):
         return "percent"
     return "%.2f" if pd.api.types.is_float_dtype(values) else "localized"

@@ -62,8 +62,8 @@ def issue_line(issue: Any, view: View) -> None:
             pages.link("issue", issue.cause_title, issue=str(issue.issue_id))
             state_badge(issue.state)
         st.caption(
-            f"{escape(issue.title, 110)}  \n**{count(issue.users)}** people · "
-            f"**{count(issue.events)}** errors · "
+            f"{escape(issue.title, 110)}  \n{_many(issue.users, 'person', 'people')} · "
+            f"{_many(issue.events, 'error', 'errors')} · "
             f"since {moment(issue.first_seen, view.zone)} · last {moment(issue.last_seen, view.zone)}"
         )
 
@@ -171,6 +171,10 @@ def health_cards(health: Any, before: Any) -> None:
         )
 
 
+def _many(number: int, one: str, more: str) -> str:
+    return f"**{count(number)}** {one if number == 1 else more}"
+
+
 def _card(label: str, health: Any, before: Any, name: str, about: str) -> None:
     value = getattr(health, name)
     earlier = (
@@ -255,9 +259,16 @@ def device_facts(known: pd.DataFrame, device_id: str, view: View) -> None:
         st.caption("The store has no description of this device.")
         return
     device = rows.iloc[0]
-    with st.grid(5, min_column_width=150, border=True):
-        st.metric("Model", escape(device["model"], 40), help=escape(f"OS {device['os_version']}"))
-        st.metric("App version", escape(device["app_version"], 40))
-        st.metric("User", escape(device["user_id"], 40))
-        st.metric("Accounts", count(device["accounts"]))
-        st.metric("Last seen", moment(device["last_seen_at"], view.zone))
+    facts = {
+        "Model": device["model"],
+        "OS": device["os_version"],
+        "App version": device["app_version"],
+        "User": device["user_id"],
+        "Accounts": count(device["accounts"]),
+        "Last seen": moment(device["last_seen_at"], view.zone),
+    }
+    with st.grid(len(facts), min_column_width=130, gap="small"):
+        for name, value in facts.items():
+            with st.container(gap="xxsmall"):
+                st.caption(name)
+                st.text("–" if pd.isna(value) else str(value))
