@@ -1,12 +1,20 @@
 """Answers: a connection to a store in, frames and small values out. Knows nothing of who wrote the store."""
 
+from analysis.alerts import (
+    AlertBook,
+    deliver,
+    evaluate,
+    load_rules,
+    preview_alerts,
+    prometheus_text,
+    score_alerts,
+)
 from analysis.circumstances import Common
 from analysis.coverage import Coverage, coverage
 from analysis.differences import Explanation, explain, explain_issue, explain_period
 from analysis.durations import duration_curve, durations
 from analysis.errors import AnalysisError
 from analysis.filters import FILTERS
-from analysis.fixes import Common, Suggestion, suggest_fix
 from analysis.fixes import Suggestion, suggest_fix
 from analysis.issues import Health, Issue, health, issue, list_issues
 from analysis.levers import Lever, levers
@@ -22,6 +30,7 @@ from analysis.track_record import TrackRecord, track_record
 __all__ = [
     "FILTERS",
     "METRICS",
+    "AlertBook",
     "AnalysisError",
     "Common",
     "Coverage",
@@ -35,8 +44,10 @@ __all__ = [
     "TrackRecord",
     "TriageState",
     "coverage",
+    "deliver",
     "duration_curve",
     "durations",
+    "evaluate",
     "explain",
     "explain_issue",
     "explain_period",
@@ -46,10 +57,14 @@ __all__ = [
     "list_issues",
     "load_objectives",
     "load_playbook",
+    "load_rules",
     "measure",
     "measure_compared",
     "parse_query",
+    "preview_alerts",
+    "prometheus_text",
     "review",
+    "score_alerts",
     "slo_status",
     "suggest_fix",
     "track_record",
