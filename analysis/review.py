@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf
+from typing import Any
 
 import pandas as pd
 from duckdb import DuckDBPyConnection
@@ -123,13 +124,13 @@ def review(connection: DuckDBPyConnection, triage: TriageState, at: datetime) ->
     """
     seen = Filters.of(until=at)
     days = BASELINE_DAYS + 1
-    active = ask(connection, _ACTIVE.format(days=days), seen).iloc[0]
+    active, active_before = _active(connection, seen, days)
     fleet = _Fleet(
         connection=connection,
         seen=seen,
         at=seen.until or at,
-        active=int(active["active"]),
-        active_before=int(active["active_before"]),
+        active=active,
+        active_before=active_before,
         versions=frozenset(ask(connection, _VERSIONS, seen)["app_version"]),
         chances=_chances(connection, seen),
     )
@@ -139,6 +140,20 @@ def review(connection: DuckDBPyConnection, triage: TriageState, at: datetime) ->
         if move := _move(fleet, issue, known.get(issue.issue_id)):
             triage.change(issue.issue_id, move.state, actor=ACTOR, at=fleet.at, reason=move.reason)
     return [entry for entry in triage.activity() if entry.number > last]
+
+
+def escalations(connection: DuckDBPyConnection, at: datetime, **filters: object) -> dict[str, Escalation]:
+    """Judge how every issue rises as of the moment `at`, by issue id."""
+    narrowed: dict[str, Any] = {**filters, "until": at}
+    seen = Filters.of(**narrowed)
+    days = BASELINE_DAYS + 1
+    active, active_before = _active(connection, seen, days)
+    return {
+        issue.issue_id: escalation(
+            devices=issue.devices, active=active, before=issue.before, active_before=active_before
+        )
+        for issue in _issues(connection, seen, days)
+    }
 
 
 def newer(version: str, other: str) -> bool:
@@ -236,6 +251,11 @@ def _judge(fleet: _Fleet, issue: _Seen) -> Escalation:
         before=issue.before,
         active_before=fleet.active_before,
     )
+
+
+def _active(connection: DuckDBPyConnection, seen: Filters, days: int) -> tuple[int, int]:
+    found = ask(connection, _ACTIVE.format(days=days), seen).iloc[0]
+    return int(found["active"]), int(found["active_before"])
 
 
 def _issues(connection: DuckDBPyConnection, seen: Filters, days: int) -> list[_Seen]:
