@@ -26,12 +26,14 @@ from analysis.search import parse_query
 from analysis.slo import load_objectives, slo_status
 from analysis.states import TriageState
 from analysis.track_record import TrackRecord, track_record
+from analysis.changes import ChangePoint, change_points
 
 __all__ = [
     "FILTERS",
     "METRICS",
     "AlertBook",
     "AnalysisError",
+    "ChangePoint",
     "Common",
     "Coverage",
     "Explanation",
@@ -43,6 +45,7 @@ __all__ = [
     "Suggestion",
     "TrackRecord",
     "TriageState",
+    "change_points",
     "coverage",
     "deliver",
     "duration_curve",
