@@ -249,7 +249,8 @@ _DETAIL = {
     "users": """
         SELECT user_id, any_value(territory) AS territory, any_value(country) AS country,
             any_value(security_profile) AS security_profile, count(*) AS events,
-            count(DISTINCT record_id) AS records, min(occurred_at) AS first_seen, max(occurred_at) AS last_seen
+            count(DISTINCT record_id) AS records, min(occurred_at) AS first_seen,
+            max(occurred_at) AS last_seen
         FROM error GROUP BY user_id ORDER BY events DESC, user_id
     """,
     "devices": """

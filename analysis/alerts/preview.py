@@ -58,7 +58,8 @@ def preview_alerts(
                 (firing.rule, firing.key, notice.since),
                 {
                     "rule": firing.rule, "key": firing.key, "severity": firing.severity,
-                    "title": firing.title, "fired_at": notice.since, "recovered_at": None, "reason": firing.reason,
+                    "title": firing.title, "fired_at": notice.since, "recovered_at": None,
+                    "reason": firing.reason,
                 },
             )  # fmt: skip
             if notice.kind == "recovered":

@@ -70,7 +70,8 @@ class Mailbox(socketserver.StreamRequestHandler):
             if line.startswith(b"DATA"):
                 self.wfile.write(b"354 go on\r\n")
                 lines = iter(self.rfile.readline, b".\r\n")
-                self.server.received.append(b"".join(lines))
+                # A line that begins with a dot travels with two (section 4.5.2).
+                self.server.received.append(b"".join(line.removeprefix(b".") for line in lines))
             elif line.startswith(b"RCPT"):
                 self.server.recipients.append(line)
             elif line.startswith(b"QUIT"):
