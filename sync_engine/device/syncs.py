@@ -5,6 +5,7 @@ Needed for all of them: a network, the app in the foreground, and a session. One
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Awaitable, Callable
 
 from sync_engine.device import errors_tab
@@ -35,7 +36,9 @@ from sync_engine.protocol import DeviceError, Doc, Refused, TransportError, body
 RESUME_SECONDS = 12 * 3600.0
 """A paused non-blocking sync goes on within this time, later it starts over."""
 
-Problem = TransportError | DeviceError | Refused
+Problem = TransportError | DeviceError | Refused | sqlite3.Error
+TROUBLE = (TransportError, DeviceError, Refused, sqlite3.Error)
+"""What may go wrong in a sync without being a defect of the engine."""
 
 
 async def sign_in(device: Device) -> bool:
@@ -59,10 +62,11 @@ async def autosync(device: Device) -> bool:
         return False
     run = begin(device, "autosync", "save")
     try:
+        enter(device, run, "connect")
         if device.get("lane") is None:
             take_lane(device, await ask(device, run, {"verb": "open", "kind": "autosync"}))
         await upload(device, run)
-    except (TransportError, DeviceError, Refused) as problem:
+    except TROUBLE as problem:
         _report(device, run, problem)
         return False
     finally:
@@ -107,7 +111,7 @@ async def _tracked(
     except Canceled:
         finish(device, run, successful=False, canceled=True)
         return False
-    except (TransportError, DeviceError, Refused) as problem:
+    except TROUBLE as problem:
         _report(device, run, problem)
         done = False
     device.cancel_at = None
@@ -195,10 +199,13 @@ async def _replace(device: Device, run: Run) -> bool:
     """Build the new database beside the old one; only a complete one takes its place."""
     enter(device, run, "download")
     raw = await ask_raw(device, run, {"verb": "snapshot"})
-    head = decode(raw)
+    head, body = decode(raw), body_of(raw)
+    if len(body) != head["size"]:
+        words = f"The new database came incomplete: {len(body)} of {head['size']} bytes"
+        raise TransportError("INVALID_RESPONSE", words, transient=False)
     device.env.point("refresh.downloaded")
     fresh = device.env.open_store("fresh")
-    fresh.deserialize(body_of(raw))
+    fresh.deserialize(body)
     enter(device, run, "apply")
     old, device.data = device.data, fresh
     try:
@@ -287,8 +294,7 @@ async def _send_tracking(device: Device, run: Run) -> None:
 
 
 def _report(device: Device, run: Run, problem: Problem, operation: str | None = None) -> None:
-    error_type = problem.type if isinstance(problem, Refused) else problem.error_type
-    error: Doc = {"type": error_type, "message": problem.message}
+    error = _error_of(problem)
     status = problem.http_status if isinstance(problem, TransportError) else None
     if isinstance(problem, Refused):
         error |= {k: v for k, v in (("object", problem.object), ("field", problem.field)) if v}
@@ -296,3 +302,10 @@ def _report(device: Device, run: Run, problem: Problem, operation: str | None = 
             device.session = None
             device.put("session", None)
     report_error(device, run, error, operation=operation, http_status=status)
+
+
+def _error_of(problem: Problem) -> Doc:
+    if isinstance(problem, sqlite3.Error):
+        return {"type": problem.sqlite_errorname or "SQLITE_ERROR", "message": str(problem)}
+    error_type = problem.type if isinstance(problem, Refused) else problem.error_type
+    return {"type": error_type, "message": problem.message}

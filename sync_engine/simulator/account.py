@@ -13,6 +13,8 @@ from sync_engine.device.client import Device, read_state
 from sync_engine.device.edits import Edit, read
 from sync_engine.protocol import Doc, decode
 from sync_engine.simulator import view
+from sync_engine.simulator.storm_env import StormEnv
+from sync_engine.telemetry import SyncError
 from sync_engine.vault.server import Vault
 
 WATCH = """
@@ -59,7 +61,7 @@ class Look:
     cursor: Doc
     rules: Doc
     content: tuple[int, int]
-    fallbacks: int
+    resets: int  # what may change data without a cursor: falling back, tampering, a declared repair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,7 @@ class Account:
     fallbacks: Counter[str] = field(default_factory=Counter)
     restores: Counter[str] = field(default_factory=Counter)
     syncs: Counter[str] = field(default_factory=Counter)
-    answers: dict[str, tuple[str, str]] = field(default_factory=dict)  # key -> device, last answer delivered
+    views: dict[tuple[int, int, str, str], view.View] = field(default_factory=dict)
 
     def violate(self, invariant: str, reason: str) -> None:
         """Note a broken invariant."""
@@ -122,14 +124,21 @@ class Account:
     def _after_pull(self, vault: Vault, asked: Doc, told: Doc) -> None:
         if not told.get("put"):
             return
-        user = {"d0": "u0", "d1": "u1"}.get(asked["device"].split("/")[0], "u0")
-        allowed = view.of(vault, user, asked["platform"])
+        user = {"d0": "u0", "d1": "u1"}[asked["device"]]
+        allowed = self.view(vault, user, asked["platform"])
         for name, record_id, _, _, text in told["put"]:
             known = allowed.get(name, {}).get(record_id)
             if known is None:
                 self.violate("I1b", f"{record_id} of {name} was sent to {asked['device']} but is not visible")
             elif view.fields_of(text) != known[1]:
                 self.violate("I1b", f"{record_id} of {name} was sent with other fields than are visible")
+
+    def view(self, vault: Vault, user: str, platform: str) -> view.View:
+        """What the user should see now; worked out once for each state of the Vault."""
+        state = (vault.version, self.mark(vault), user, platform)
+        if state not in self.views:
+            self.views = {state: view.of(vault, user, platform)}
+        return self.views[state]
 
     def shown(self, device: Device, edits: list[Edit]) -> dict[tuple[str, str], object]:
         """What the device shows in the fields that the edits are about to change."""
@@ -170,13 +179,13 @@ class Account:
             cursor=read_state(device.data, "cursor", {"epoch": None, "seq": 0}),
             rules=read_state(device.data, "rules", {}),
             content=(row[0], row[1]),
-            fallbacks=self.fallbacks[device.device_id],
+            resets=self.fallbacks[device.device_id] + _repairs(device),
         )
 
     def compare(self, device: Device, before: Look) -> None:
         """A cursor never goes back, and data changes only together with it."""
         now = self.look(device)
-        if now.fallbacks != before.fallbacks:
+        if now.resets != before.resets:
             return
         if now.cursor["epoch"] == before.cursor["epoch"] and now.cursor["seq"] < before.cursor["seq"]:
             self.violate("I6", f"the cursor of {device.device_id} went back: {before.cursor} {now.cursor}")
@@ -206,3 +215,10 @@ class Account:
         for key, one in self.saves.items():
             if one.device == device.device_id and (key not in image.keys or one.excused):
                 one.excused = True
+
+
+def _repairs(device: Device) -> int:
+    """How often the device has said that it differs from the Vault; it may mend that without new changes."""
+    assert isinstance(device.env, StormEnv)
+    errors = [row for row, _ in device.env.rows if isinstance(row, SyncError)]
+    return sum(error.error_type == "LOCAL_DIGEST_MISMATCH" for error in errors)

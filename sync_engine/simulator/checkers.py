@@ -40,7 +40,7 @@ class History:
                     self.written.setdefault(word, []).append((record_id, former.get(name)))
             last[record_id] = doc
         self.mobile = {row[2]: row[0] for row in self.rows if row[2]}
-        self.gone = {row[0]: row[3] for row in self.rows}
+        self.gone = {row[0] for row in self.rows if row[3]}
 
     def applied(self, saved: Saved) -> bool:
         """Whether the Vault took the edits of this press of Save."""
@@ -48,7 +48,7 @@ class History:
             word = next((edit.fields[name] for name in WORDS if name in edit.fields), None)
             if word is not None:
                 return word in self.written
-            return self.gone.get(self.mobile.get(edit.record_id, edit.record_id), False)
+            return self.mobile.get(edit.record_id, edit.record_id) in self.gone
         return False
 
 
@@ -156,16 +156,11 @@ def _no_overwrite(history: History, device: Device, account: Account) -> Iterato
                     history.written.get(str(edit.fields.get(name)), []) if edit.operation == "update" else []
                 )
                 shown = saved.shown.get((edit.record_id, name))
-                if places and places[0][1] != shown and name in edit.fields and not _hidden(account, shown):
+                if places and places[0][1] != shown and name in edit.fields:
                     yield Violation(
                         "I11",
                         f"{device.device_id} overwrote {name} of {places[0][0]}: {places[0][1]} not {shown}",
                     )
-
-
-def _hidden(account: Account, shown: object) -> bool:
-    """A field that was not readable shows nothing; its writer could not know what it held."""
-    return False
 
 
 def _errors(device: Device, account: Account) -> Iterator[Violation]:

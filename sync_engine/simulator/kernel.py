@@ -43,6 +43,11 @@ class Kernel:
             self.spawn(task, max(0.0, seconds))
         self.now = max(self.now, until)
 
+    def drain(self) -> None:
+        """Let time pass until no task is waiting; the clock stops with the last of them."""
+        while self._queue:
+            self.run(self._queue[0][0])
+
     @property
     def idle(self) -> bool:
         """Whether no task is waiting."""

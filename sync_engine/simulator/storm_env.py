@@ -29,13 +29,12 @@ class Attempt:
 
     accepted: int = 0
     refused: int = 0
-    failures: int = 0
     retries: int = 0
     ended_badly: bool = False
 
     def hear(self, request: bytes, reply: bytes) -> None:
-        """Count what a delivered reply says. A request after a failed one was a retry."""
-        self.retries, self.ended_badly = self.failures, False
+        """Count what a delivered reply says."""
+        self.ended_badly = False
         if b'"verb":"upload"' not in request:
             return
         try:
@@ -157,11 +156,12 @@ class StormEnv:
 
     async def call(self, request: bytes) -> bytes:
         attempt = None if b'"verb":"track"' in request or b'"verb":"sign_in"' in request else self._current
+        if attempt is not None and attempt.ended_badly:
+            attempt.retries += 1
         try:
             reply = await self._exchange(request)
         except TransportError as error:
             if attempt is not None:
-                attempt.failures += 1
                 attempt.ended_badly = True
             raise error
         if attempt is not None:

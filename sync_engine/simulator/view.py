@@ -40,7 +40,7 @@ def of(vault: Vault, user_id: str, platform: str) -> View:
             ):
                 chosen.add(record_id)
     chosen |= _parents(vault, user, rights, vmocs, records)
-    _drop_orphans(vmocs, records, chosen)
+    _drop_orphans(rights, vmocs, records, chosen)
     return _fields(rights, records, chosen)
 
 
@@ -111,6 +111,7 @@ def _parents(
 
 
 def _drop_orphans(
+    rights: Doc,
     vmocs: dict[str, Doc],
     records: dict[str, tuple[str, str, int, str, str | None, Doc]],
     chosen: set[str],
@@ -118,7 +119,8 @@ def _drop_orphans(
     """A parent that came along brings its related rows too; nothing else hangs in the air."""
     for name in _top_down(vmocs):
         one = vmocs[name]
-        if one["type__v"] != "related_to_top_level__v":
+        readable = rights["objects"].get(name, {}).get("read", True)
+        if one["type__v"] != "related_to_top_level__v" or not readable:
             continue
         for record_id, record in records.items():
             if record[0] != name:

@@ -68,13 +68,14 @@ class World:
     def _crash(self, request: bytes) -> bytes:
         """Everything is done but the commit."""
         self.vault.db.execute("SAVEPOINT process")
-        nested = _Nested(self.vault)
+        nested, version = _Nested(self.vault), self.vault.version
         try:
             handle(request, nested, self.kernel.now)  # type: ignore[arg-type]
         finally:
             self.vault.db.execute("ROLLBACK TO process")
             self.vault.db.execute("RELEASE process")
-            self.vault.reload()
+            if self.vault.version != version:
+                self.vault.reload()
         return b""
 
 
@@ -137,9 +138,7 @@ def _storm(world: World) -> None:
         world.kernel.spawn(_sync_often(world, device), world.rng.uniform(1, 100))
         world.kernel.spawn(_edit_often(world, device), world.rng.uniform(1, 100))
     world.kernel.spawn(mischief.meddle(world), 50.0)
-    world.kernel.run(START + 40_000)
-    while not world.kernel.idle:
-        world.kernel.run(world.kernel.now + 100_000)
+    world.kernel.drain()
 
 
 async def _sync_often(world: World, device: Device) -> None:
@@ -213,8 +212,7 @@ def _heal(world: World) -> None:
     for _ in range(ROUNDS):
         for device in world.devices:
             world.kernel.spawn(_settle(world, device), 1.0)
-        while not world.kernel.idle:
-            world.kernel.run(world.kernel.now + 100_000)
+        world.kernel.drain()
         if all(_settled(device) for device in world.devices):
             break
     else:
@@ -224,8 +222,7 @@ def _heal(world: World) -> None:
     # One more each, so that what the other has just sent is seen by everybody.
     for device in world.devices:
         world.kernel.spawn(_settle(world, device), 1.0)
-    while not world.kernel.idle:
-        world.kernel.run(world.kernel.now + 100_000)
+    world.kernel.drain()
 
 
 async def _settle(world: World, device: Device) -> None:

@@ -72,7 +72,11 @@ def require_fields(vault: Vault, user: Doc, object_name: str, names: list[str]) 
                 object=object_name,
                 field=name,
             )
-        if not allows_field(vault, user, object_name, name, "edit") or name in SYSTEM_FIELDS:
+        rights = (
+            allows_field(vault, user, object_name, name, "read"),
+            allows_field(vault, user, object_name, name, "edit"),
+        )
+        if not all(rights) or name in SYSTEM_FIELDS:
             raise Refused(
                 "OPERATION_NOT_ALLOWED",
                 f"Cannot update field [{name}] on object [{object_name}]: "

@@ -101,15 +101,17 @@ def _pull(vault: Vault, message: Doc, now: float) -> Doc:
 def _snapshot(vault: Vault, message: Doc, now: float) -> bytes:
     user = sessions.user_of(vault, message, now)
     scope = scope_of(vault, user["id"], message["platform"])
+    body = snapshots.build(vault, scope)
     head = {
         "responseStatus": "SUCCESS",
+        "size": len(body),
         "epoch": vault.epoch,
         "seq": vault.sequence(),
         "rules": {name: rule.name for name, rule in scope.rules.items()},
         "broken": [[name, *problem[:2]] for name, problem in scope.broken.items()],
         "digest": downloads.digest(vault, scope),
     }
-    return encode(head, snapshots.build(vault, scope))
+    return encode(head, body)
 
 
 def _track(vault: Vault, message: Doc, now: float) -> Doc:
