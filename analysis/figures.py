@@ -255,6 +255,25 @@ def steps(
     return figure
 
 
+def spans(frame: pd.DataFrame, *, label: str, begin: str, end: str, kind: str) -> Figure:
+    """Stretches of time as bars on the row of their label, coloured and hatched by kind."""
+    figure = _figure(90 + 30 * frame[label].nunique())
+    looks = ((VERMILION, ""), (ORANGE, "/"), (SKY, "."))
+    for place, (name, rows) in enumerate(frame.groupby(kind, sort=True)):
+        colour, hatch = looks[place % len(looks)]
+        figure.add_bar(
+            base=rows[begin], x=(rows[end] - rows[begin]).dt.total_seconds() * 1000, orientation="h",
+            y=[plain(text, 60) for text in rows[label]], name=words(name), width=0.5, opacity=0.75,
+            marker={"color": colour, "pattern": {"shape": hatch}},
+            customdata=[plain(text, 120) for text in rows.get("reason", rows[label])],
+            hovertemplate="%{base|%d %b %H:%M}<br>%{customdata}",
+        )  # fmt: skip
+    figure.update_xaxes(type="date")
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_layout(barmode="overlay", hovermode="closest", showlegend=True)
+    return figure
+
+
 def matrix(frame: pd.DataFrame, *, height: int | None = None) -> Figure:
     """A square of counts, rows against columns (truth against answer), numbers are printed."""
     names = [words(name) for name in frame.index]

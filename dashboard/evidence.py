@@ -9,8 +9,9 @@ import pandas as pd
 import streamlit as st
 
 import analysis
+from analysis.fixes import Suggestion, suggest_fix
 from analysis.levers import Lever
-from dashboard import data, parts, shapes, triage
+from dashboard import data, pages, parts, shapes, triage
 from dashboard.columns import configured
 from dashboard.safe import escape
 from dashboard.view import View
@@ -30,21 +31,28 @@ RETRIES = {
 }
 
 
-def fix(issue_id: str, about: dict[str, Any]) -> None:
-    """The fix of the playbook, its first sentence in bold; the rest a click away."""
-    playbook = data.playbook(about["cause"])
+def fix(issue_id: str) -> None:
+    """The fix: its first sentence, who acts where, what this case shows, the steps; the rest a click away."""
+    found: Suggestion = data.ask(suggest_fix, issue_id)
+    first, _, steps = found.playbook.fix.partition("\n\n")
     parts.section("Fix")
-    first, _, steps = playbook.fix.partition("\n\n")
     with st.container(border=True, key="fix"):
         st.markdown(f"**{first}**")
-        words = [RETRIES.get(str(about["retryable"])), SIDES.get(str(about["side"]))]
-        if any(words):
-            st.caption(" · ".join(word for word in words if word))
+        place = [
+            f"{found.who} acts",
+            found.where,
+            RETRIES.get(str(found.retryable)),
+            SIDES.get(str(found.side)),
+        ]
+        st.caption(" · ".join(escape(word) for word in place if word))
+        st.markdown("\n".join(f"- {escape(sentence, 400)}" for sentence in found.in_this_case))
         st.markdown(steps)
+        for note in found.notes:
+            st.caption(f"Not known: {escape(note, 400)}")
     with st.expander("What it means, what it costs, how to be sure", icon=":material/menu_book:"):
-        for title, text in _chapters(playbook):
+        for title, text in _chapters(found.playbook):
             st.markdown(f"**{title}**\n\n{text}")
-        for source in playbook.sources:
+        for source in found.playbook.sources:
             st.caption(f"Source: <{source}>")
 
 
@@ -128,3 +136,11 @@ def levers(found: Sequence[Lever], view: View) -> None:
             if lever.offered and len(lever.loses):
                 title = f"What {lever.title} would lose"
                 parts.table(lever.loses, key=f"loses-{lever.name}", title=title, view=view)
+
+
+def playbook_box(cause: str) -> None:
+    """The whole fix of a cause, folded, with a way to its issues."""
+    found = data.playbook(cause)
+    with st.expander(escape(data.cause_title(cause)), icon=":material/build:"):
+        st.markdown(found.fix)
+        pages.link("issues", "Its issues", icon=":material/arrow_forward:", q=f"cause:{cause}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis import METRICS, figures, measure
-from dashboard import controls, data, parts, shapes
+from dashboard import controls, data, parts, shapes, tables
 
 view = controls.current()
 asked = view.arguments()
@@ -27,7 +27,7 @@ parts.section(
 if changes.empty:
     parts.nothing("changes", view, healthy="No configuration change is known in this period.")
 else:
-    parts.table(shapes.lettered(changes), key="changes", title="Configuration changes", view=view)
+    parts.table(tables.lettered(changes), key="changes", title="Configuration changes", view=view)
 
 metric = METRICS["version_adoption"]
 parts.section("App versions", help=metric.about)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import METRICS, figures, measure
-from dashboard import controls, data, parts, shapes
+from dashboard import controls, data, parts, shapes, tables
 
 view = controls.current()
 asked = view.arguments()
@@ -20,7 +20,7 @@ with left:
         if found.empty:
             st.success(f"No {metric.title.lower()}.", icon=":material/check_circle:")
         else:
-            shapes.device_table(found, view, key=name, title=metric.title, about=metric.about)
+            tables.device_table(found, view, key=name, title=metric.title, about=metric.about)
 with right:
     metric = METRICS["freshness"]
     parts.section(metric.title, help=metric.about)
@@ -41,5 +41,5 @@ with right:
         )  # fmt: skip
 
 parts.section("All devices", help="As the store knows them now; open one for its history.")
-shapes.device_table(data.devices(view), view, key="all-devices", title="Devices")
-shapes.follow_device()
+tables.device_table(data.devices(view), view, key="all-devices", title="Devices")
+tables.follow_device()

@@ -6,6 +6,7 @@ import streamlit as st
 
 from analysis import AnalysisError, figures
 from analysis.issues import issue as issue_of
+from analysis.levers import levers
 from dashboard import controls, data, different, evidence, pages, parts, shapes, triage
 
 view = controls.current()
@@ -41,6 +42,7 @@ with story:
     different.of_issue(issue_id, view)
     evidence.tabs(issue, view)
 with remedy:
-    evidence.fix(issue_id, about)
+    evidence.fix(issue_id)
     evidence.why(issue)
     triage.box(issue_id, about)
+    evidence.levers(data.ask(levers, issue_id=issue_id), view)

@@ -1,0 +1,45 @@
+"""Objectives as cards and alerts as bars."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+from plotly.graph_objs._figure import Figure
+
+from analysis.figures import spans, words
+from dashboard.parts import localised
+from dashboard.safe import escape
+from dashboard.shapes import share
+from dashboard.view import View
+
+STATES = {
+    "ok": ("Kept", "check_circle", "green"),
+    "little data": ("Little data", "hourglass_empty", "gray"),
+    "spent": ("Budget spent", "money_off", "orange"),
+    "burning": ("Burning", "local_fire_department", "red"),
+}
+
+
+def objective_cards(status: pd.DataFrame) -> None:
+    """One card for each objective and sync type: its worst window, in words."""
+    order = list(STATES)
+    worst = status.sort_values("state", key=lambda column: -column.map(order.index), kind="stable")
+    with st.grid(3, min_column_width=250, border=True):
+        for row in worst.drop_duplicates(["slo", "sync_type"]).to_dict("records"):
+            with st.container(gap="xxsmall"):
+                word, icon, colour = STATES[str(row["state"])]
+                st.badge(word, icon=f":material/{icon}:", color=colour)  # type: ignore[arg-type]
+                st.markdown(f"**{escape(row['title'])}** · {escape(words(row['sync_type']))}")
+                st.progress(
+                    min(float(row["budget_used"]), 1.0),
+                    text=f"{share(row['budget_used'], 0)} of the budget used",
+                )
+                st.caption(f"{escape(row['reason'], 200)}. Objective {share(row['objective'])}.")
+
+
+def alert_figure(told: pd.DataFrame, view: View) -> Figure:
+    """Alerts as bars from firing to recovery; what is open reaches to the end of the period."""
+    shown = told.assign(recovered_at=told["recovered_at"].fillna(view.until))
+    return spans(
+        localised(shown, view.zone), label="title", begin="fired_at", end="recovered_at", kind="severity"
+    )

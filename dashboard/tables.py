@@ -1,0 +1,147 @@
+"""Tables that lead somewhere: a button in each row opens what the row is about.
+
+Ids, never positions, leave these functions: the list may have changed by the next run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from analysis.figures import letters
+from dashboard import pages
+from dashboard.columns import configured
+from dashboard.data import cause_title, short_fix
+from dashboard.parts import exports, localised
+from dashboard.shapes import state_word
+from dashboard.view import View
+
+DEVICE = "_opened_device"
+OPENED = "_opened_issue"
+MOST_ROWS = 20
+
+
+def issue_table(issues: pd.DataFrame, view: View) -> list[str]:
+    """The triage list as a table; returns the ids of the rows that are ticked.
+
+    The button of a row leaves its issue id under OPENED in the session. Ids, never positions, leave this
+    function: the list may have changed by the next run.
+    """
+    shown = localised(issues, view.zone)
+    shown = pd.DataFrame(
+        {
+            "open": "Open",
+            "state": shown["state"].map(state_word),
+            "cause": shown["cause_title"],
+            "users": shown["users"],
+            "events": shown["events"],
+            "pending": shown["pending"],
+            "trend": shown["trend"],
+            "last_seen": shown["last_seen"],
+            "fix": shown["fix"],
+            "title": shown["title"],
+            "first_seen": shown["first_seen"],
+            "devices": shown["devices"],
+            "app_versions": shown["app_versions"],
+            "assignee": shown["assignee"],
+        }
+    )
+    ids = [str(one) for one in issues["issue_id"]]
+    picked = st.dataframe(
+        shown, hide_index=True, height="content" if len(shown) <= MOST_ROWS else 660, placeholder="",
+        column_config=_issue_columns(ids), key="issue-table", on_select="rerun", selection_mode="multi-row",
+        alt="Issues, those that stop most people first",
+    )  # fmt: skip
+    return [ids[row] for row in picked["selection"]["rows"] if row < len(ids)]
+
+
+def _issue_columns(ids: list[str]) -> dict[str, Any]:
+    column = st.column_config
+    when = "D MMM HH:mm"
+
+    def opened() -> None:
+        click = st.session_state.get("issue-click")
+        if click is not None and click["row"] < len(ids):
+            st.session_state[OPENED] = ids[click["row"]]
+
+    return {
+        "open": column.ButtonColumn(
+            "", width=64, type="tertiary", on_click=opened, key="issue-click", pinned=True
+        ),
+        "state": column.TextColumn("State", width=84),
+        "cause": column.TextColumn("Cause", width=240),
+        "title": column.TextColumn(
+            "Message", width=300, help="What the messages share; … stands for what differs."
+        ),
+        "users": column.NumberColumn("People", width=64),
+        "devices": column.NumberColumn("Devices", width=66),
+        "events": column.NumberColumn("Errors", width=64, format="localized"),
+        "pending": column.NumberColumn(
+            "Waiting", width=68, help="Records in error that wait on a device now."
+        ),
+        "trend": column.BarChartColumn("14 days", width=110, help="Errors a day, oldest first.", y_min=0),
+        "last_seen": column.DatetimeColumn("Last seen", width=108, format=when),
+        "first_seen": column.DatetimeColumn("First seen", width=108, format=when),
+        "fix": column.TextColumn("What to do", width=320),
+        "app_versions": column.ListColumn("Versions", width=120),
+        "assignee": column.TextColumn("Assigned to", width=100),
+    }
+
+
+def lettered(changes: pd.DataFrame) -> pd.DataFrame:
+    """Changes with the letters that mark them on the charts, newest first."""
+    kept = ["changed_at", "kind", "target", "object", "field", "scope", "before", "after", "changed_by"]
+    shown = changes[kept].copy()
+    shown.insert(0, "mark", letters(len(shown)))
+    return shown.iloc[::-1]
+
+
+def device_table(frame: pd.DataFrame, view: View, *, key: str, title: str, about: str = "") -> None:
+    """Devices as a table; the button of a row leaves the device's id under DEVICE in the session."""
+    name = "device" if "device" in frame else "device_id"
+    ids = [str(one) for one in frame[name]]
+    shown = localised(frame, view.zone)
+    shown.insert(0, "open", "Open")
+
+    def opened() -> None:
+        click = st.session_state.get(f"click-{key}")
+        if click is not None and click["row"] < len(ids):
+            st.session_state[DEVICE] = ids[click["row"]]
+
+    button = st.column_config.ButtonColumn(
+        "", width=64, type="tertiary", on_click=opened, key=f"click-{key}", pinned=True
+    )
+    st.dataframe(
+        shown, hide_index=True, placeholder="–", alt=title, key=f"table-{key}",
+        column_config=configured(shown) | {"open": button},
+    )  # fmt: skip
+    exports(shown.drop(columns="open"), key=key, title=title, view=view, about=about)
+
+
+def follow_device() -> None:
+    """Open the device whose button was clicked."""
+    if opened := st.session_state.pop(DEVICE, None):
+        pages.go("device", device=opened)
+
+
+def ranked_fixes(causes: pd.DataFrame, risk: pd.DataFrame) -> pd.DataFrame:
+    """Causes with their fix, those first whose fix frees most records."""
+    waiting = risk.set_index("cause")[["records", "dependents"]]
+    found = causes.join(waiting, on="cause").fillna({"records": 0, "dependents": 0})
+    found = found.sort_values(
+        ["records", "users", "events"], ascending=False, kind="stable", ignore_index=True
+    )
+    return pd.DataFrame(
+        {
+            "cause": found["cause"],
+            "what it is": found["cause"].map(cause_title),
+            "what to do": found["cause"].map(short_fix),
+            "waiting": found["records"].astype(int),
+            "hang on them": found["dependents"].astype(int),
+            "users": found["users"],
+            "events": found["events"],
+            "last_seen": found["last_seen"],
+        }
+    )

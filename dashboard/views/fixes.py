@@ -1,0 +1,26 @@
+"""What to do first: each cause with its fix, by the records that wait and the people it stops."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from analysis import METRICS, measure
+from dashboard import controls, data, evidence, parts, shapes, tables
+
+view = controls.current()
+parts.heading("Fixes", f"{shapes.period_line(view)} · by records that wait, then by people hit")
+causes = data.ask(measure, "errors_by_cause", **view.arguments())
+if causes.empty:
+    parts.nothing("errors", view, healthy="No errors in this period, so there is nothing to fix.")
+    st.stop()
+
+risk = METRICS["records_at_risk"]
+ranked = tables.ranked_fixes(causes, data.ask(measure, risk.name, **view.arguments()))
+parts.table(ranked, key="fixes", title="Fixes", view=view, about=risk.about)
+st.caption(
+    "Waiting are records in error on a device now, with what hangs on them; known only where a source says "
+    "what waits. A fix for the first row is worth most."
+)
+parts.section("Each fix in full")
+for cause in ranked["cause"]:
+    evidence.playbook_box(str(cause))
