@@ -6,6 +6,8 @@ from ingest.contracts import CONTRACTS, Contract
 from ingest.errors import (
     IngestError,
     MappingInvalid,
+    PullIncomplete,
+    SignInRefused,
     SourceMissing,
     SourceUnreadable,
     StoreLocked,
@@ -14,18 +16,27 @@ from ingest.errors import (
     StoreUnusable,
     UnknownColumns,
     UnknownKind,
+    VaultRefused,
+    VaultUnreachable,
+    WrongVault,
 )
 from ingest.load import load
 from ingest.store import migrate, open_store
 from ingest.values import Manner
+from ingest.vault import ApiToken, OAuth, Password, VaultClient, pull
 
 __all__ = [
     "CONTRACTS",
+    "ApiToken",
     "BatchReport",
     "Contract",
     "IngestError",
     "Manner",
     "MappingInvalid",
+    "OAuth",
+    "Password",
+    "PullIncomplete",
+    "SignInRefused",
     "SourceMissing",
     "SourceUnreadable",
     "StoreLocked",
@@ -34,8 +45,13 @@ __all__ = [
     "StoreUnusable",
     "UnknownColumns",
     "UnknownKind",
+    "VaultClient",
+    "VaultRefused",
+    "VaultUnreachable",
+    "WrongVault",
     "append",
     "load",
     "migrate",
     "open_store",
+    "pull",
 ]

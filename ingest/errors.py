@@ -107,3 +107,73 @@ class MappingInvalid(IngestError):
         super().__init__(
             f"mapping {name}: {reason}", next_step="Correct the file; docs/data-sources.md shows one."
         )
+
+
+class VaultUnreachable(IngestError):
+    """Nothing that speaks Vault's language answered; `retryable` says whether asking again may help."""
+
+    def __init__(self, host: str, reason: str, *, retryable: bool = True) -> None:
+        super().__init__(
+            f"no Vault answers at {host}: {reason}",
+            next_step="Check the Vault's address and the way to it (VPN, proxy), then run the same command again.",
+        )
+        self.retryable = retryable
+
+
+class SignInRefused(IngestError):
+    """Vault does not accept the credentials. Trying again could lock the user."""
+
+    def __init__(self, type_: str, message: str) -> None:
+        super().__init__(
+            f"Vault refused the sign-in: {type_} {message}".rstrip(),
+            next_step="Correct the credentials before the next try; several wrong ones lock the user.",
+        )
+        self.type = type_
+
+
+class WrongVault(IngestError):
+    """The session is for another Vault than the one that was asked for; Vault does that without a word."""
+
+    def __init__(self, wanted: str, got: str) -> None:
+        super().__init__(
+            f"the session is for Vault {got}, not for {wanted}",
+            next_step="Give the user access to the wanted Vault, or correct the address or the Vault id.",
+        )
+
+
+class VaultRefused(IngestError):
+    """Vault understood a call and refused it; `type` is Vault's own word for why."""
+
+    def __init__(
+        self, type_: str, message: str, *, http_status: int, execution_id: str | None, retryable: bool
+    ) -> None:
+        super().__init__(
+            f"Vault refused the call: {type_} {message}".rstrip(),
+            next_step=_AFTER_REFUSAL.get(
+                type_,
+                f"Look the type up in Vault's API reference; Vault's log has it as call {execution_id}.",
+            ),
+        )
+        self.type = type_
+        self.http_status = http_status
+        self.execution_id = execution_id
+        self.retryable = retryable
+
+
+_AFTER_REFUSAL = {
+    "INSUFFICIENT_ACCESS": "Give the service user API access and Read on the object and its fields.",
+    "CONFIGURATION_MODE_ENABLED": "Wait until configuration mode ends: only admins get in, and no device syncs.",
+    "MALFORMED_URL": "Check the address and the API version; the Vault may serve other versions.",
+    "API_LIMIT_EXCEEDED": "Wait some minutes and run the same command again; it goes on where it stopped.",
+    "INVALID_SESSION_ID": "Run the same command again; if it persists, check that the Vault serves the version.",
+}
+
+
+class PullIncomplete(IngestError):
+    """Vault handed over fewer rows than it said there were; what came is in the store."""
+
+    def __init__(self, target: str, got: int, total: int) -> None:
+        super().__init__(
+            f"{target}: {got} of {total} rows came",
+            next_step="Run the same command again; it goes on from there.",
+        )

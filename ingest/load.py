@@ -70,7 +70,7 @@ def load(
                 started_at=clock(),
             )
             reports.append(
-                _load_rows(
+                settle_source(
                     connection, source, mapping, batch, manner=manner, clock=clock, on_progress=on_progress
                 )
             )
@@ -86,16 +86,18 @@ def _writable(store: DuckDBPyConnection | Path | str) -> Iterator[DuckDBPyConnec
             yield connection
 
 
-def _load_rows(
+def settle_source(
     store: DuckDBPyConnection,
     source: RowSource,
     mapping: ColumnMapping,
     batch: Batch,
     *,
-    manner: Manner | None,
-    clock: Clock,
-    on_progress: Progress | None,
+    manner: Manner | None = None,
+    clock: Clock = utc_now,
+    on_progress: Progress | None = None,
+    also: Callable[[], None] | None = None,
 ) -> BatchReport:
+    """Take in all rows of one source as one batch; `also` is done in the batch's transaction."""
     if source.defaults:
         mapping = replace(mapping, constants={**source.defaults, **mapping.constants})
     contract, count, how = mapping.contract, 0, manner or mapping.manner
@@ -108,6 +110,8 @@ def _load_rows(
             if on_progress:
                 on_progress(source.name, count)
     with transaction(store):
+        if also:
+            also()
         return settle(store, contract, batch, clock, rows_in=count or None, notes=tuple(source.notes))
 
 

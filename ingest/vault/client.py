@@ -1,0 +1,297 @@
+"""A client for Vault's REST API that assumes as little as the documents promise.
+
+It reads the JSON before the HTTP status, branches on error types and never on messages, follows page
+addresses as they come, slows down when Vault asks for it, signs in again once when a session ends, and
+never tries a refused password twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+import stamina
+
+from ingest.errors import SignInRefused, VaultRefused, VaultUnreachable, WrongVault
+from ingest.vault.credentials import ApiToken, Credentials, OAuth, Password
+from ingest.vault.replies import SESSION_OVER, Reply, read_reply
+
+TESTED_VERSION = (26, 2)
+"""The newest API version this client was written against; a newer one may still be a beta."""
+CALLS_TO_SPARE = 50
+"""Calls of the five-minute window that are left to the devices when we pause."""
+PAUSE_SECONDS = 15.0
+PATIENCE = httpx.Timeout(60.0, connect=10.0, read=1800.0)
+"""Seconds; a VQL query may take Vault half an hour."""
+ATTEMPTS = 5
+
+_log = logging.getLogger("synclens.vault")
+
+
+class VaultClient:
+    """One signed-in user of one Vault. Use it as a context manager; leaving it ends the session.
+
+    `address` is the Vault's DNS name or URL, `vault_id` the id the session must be for (without it, the
+    session's Vault must have the address). `client_id` and `reference_id` show in Vault's usage log. `sleep`
+    takes seconds.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        credentials: Credentials,
+        *,
+        vault_id: int | None = None,
+        version: tuple[int, int] | None = None,
+        client_id: str = "synclens-ingest",
+        reference_id: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        attempts: int = ATTEMPTS,
+    ) -> None:
+        self._origin = address.rstrip("/") if "://" in address else f"https://{address.rstrip('/')}"
+        self._credentials = credentials
+        self._vault_id = vault_id
+        self._version = version
+        self._sleep = sleep
+        self._attempts = attempts
+        self._session: str | None = credentials.token if isinstance(credentials, ApiToken) else None
+        headers = {"X-VaultAPI-ClientID": client_id, "Accept": "application/json"}
+        if reference_id:
+            headers["X-VaultAPI-ReferenceId"] = reference_id
+        self._http = httpx.Client(headers=headers, timeout=PATIENCE, follow_redirects=False)
+
+    def __enter__(self) -> Self:
+        self.sign_in()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def host(self) -> str:
+        """The Vault's host name."""
+        return urlsplit(self._origin).netloc
+
+    @property
+    def version(self) -> str:
+        """The API version in use, such as `v26.2`."""
+        if self._version is None:
+            self._version = self._newest_version()
+        return f"v{self._version[0]}.{self._version[1]}"
+
+    def sign_in(self) -> None:
+        """Start a session, and make sure it is for the wanted Vault.
+
+        Raises SignInRefused (final), WrongVault, VaultRefused or VaultUnreachable.
+        """
+        match self._credentials:
+            case Password(username, password):
+                form = {"username": username, "password": password, "vaultDNS": self.host}
+                reply = self._send("POST", self._url("/auth"), form=form, signed=False)
+            case OAuth(url, access_token, client_id):
+                form = {"vaultDNS": self.host} | ({"client_id": client_id} if client_id else {})
+                reply = self._send("POST", url, form=form, signed=False, bearer=access_token)
+            case ApiToken():
+                reply = self._send("GET", self._url("/objects/users/me"))
+                self._check_vault_header(reply)
+                return
+        self._session = str(reply.body.get("sessionId") or "")
+        self._check_vault(reply.body)
+        _log.info("signed in to %s as session %s", self.host, fingerprint(self._session))
+
+    def keep_alive(self) -> None:
+        """Tell Vault that the session is still wanted; it ends after some minutes without a call."""
+        self.call("POST", "/keep-alive")
+
+    def close(self) -> None:
+        """End the session, if it is one of ours, and let go of the connection."""
+        if self._session and not isinstance(self._credentials, ApiToken):
+            try:
+                self._once("DELETE", self._url("/session"), None, {}, signed=True, bearer=None)
+            except (VaultRefused, VaultUnreachable, SignInRefused) as error:
+                _log.info("the session could not be ended: %s", error)
+        self._session = None
+        self._http.close()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Call the API; `path` is below the version, or an address that Vault gave us.
+
+        A session that ended is renewed once. Raises VaultRefused, SignInRefused, WrongVault or
+        VaultUnreachable.
+        """
+        try:
+            return self._send(method, self._url(path), form=form, headers=headers)
+        except VaultRefused as refused:
+            if refused.type != SESSION_OVER or isinstance(self._credentials, ApiToken):
+                raise
+        self.sign_in()
+        return self._send(method, self._url(path), form=form, headers=headers)
+
+    def query(self, vql: str, *, first: str | None = None, describe: bool = False) -> Iterator[Reply]:
+        """Run a query and give its pages; `first` goes on at a page address of an earlier run."""
+        if first is None:
+            headers = {"X-VaultAPI-DescribeQuery": "true"} if describe else None
+            page = self.call("POST", "/query", form={"q": vql}, headers=headers)
+        else:
+            page = self.call("POST", first)
+        yield page
+        while following := page.details.get("next_page"):
+            page = self.call("POST", str(following))
+            yield page
+
+    def pages(self, path: str) -> Iterator[Reply]:
+        """Read a listing that is asked for with GET, page by page."""
+        page = self.call("GET", path)
+        yield page
+        while following := page.details.get("next_page"):
+            page = self.call("GET", str(following))
+            yield page
+
+    def download(self, path: str, to: Path) -> int:
+        """Stream a file to disk and give its size in bytes; an error comes as JSON in place of the file."""
+        url = self._url(path)
+        try:
+            with self._http.stream("GET", url, headers=self._signature(None)) as response:
+                if "json" in response.headers.get("Content-Type", "") or not response.is_success:
+                    response.read()
+                    read_reply(response)
+                    raise VaultUnreachable(self.host, "an answer in JSON came where a file was asked for")
+                with to.open("wb") as file:
+                    for piece in response.iter_bytes():
+                        file.write(piece)
+        except httpx.TransportError as error:
+            raise VaultUnreachable(self.host, type(error).__name__) from error
+        return to.stat().st_size
+
+    def _newest_version(self) -> tuple[int, int]:
+        try:
+            listed = self._send("GET", f"{self._origin}/api/", signed=self._session is not None).body.get(
+                "values"
+            )
+        except VaultRefused:
+            listed = None
+        found = [
+            pair for name in (listed if isinstance(listed, dict) else {}) if (pair := version_pair(name))
+        ]
+        known = [pair for pair in found if pair <= TESTED_VERSION]
+        return max(known) if known else min(found, default=TESTED_VERSION)
+
+    def _url(self, path: str) -> str:
+        if "://" in path:
+            # The session id goes nowhere but to the Vault it is for.
+            if urlsplit(path).netloc != self.host:
+                raise VaultUnreachable(
+                    urlsplit(path).netloc, f"it is not {self.host}, so nothing is sent there"
+                )
+            return path
+        return (
+            f"{self._origin}{path}"
+            if path.startswith("/api/")
+            else f"{self._origin}/api/{self.version}{path}"
+        )
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        *,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        signed: bool = True,
+        bearer: str | None = None,
+    ) -> Reply:
+        retrying = stamina.retry_context(
+            on=_may_be_retried, attempts=self._attempts, timeout=None, wait_initial=0.5, wait_max=30.0
+        )
+        for attempt in retrying:
+            with attempt:
+                return self._once(method, url, form, headers or {}, signed=signed, bearer=bearer)
+        raise AssertionError("the retry loop neither returned nor raised")
+
+    def _once(
+        self,
+        method: str,
+        url: str,
+        form: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+        *,
+        signed: bool,
+        bearer: str | None,
+    ) -> Reply:
+        signature = self._signature(bearer) if signed or bearer else {}
+        try:
+            response = self._http.request(method, url, data=form, headers={**headers, **signature})
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            # A query that timed out is refused for a day; asking again would only start that day anew.
+            waited = isinstance(error, httpx.ReadTimeout)
+            raise VaultUnreachable(self.host, type(error).__name__, retryable=not waited) from error
+        _log.debug(
+            "%s %s: %s, call %s",
+            method,
+            urlsplit(url).path,
+            response.status_code,
+            response.headers.get("X-VaultAPI-ExecutionId"),
+        )
+        self._slow_down(response.headers)
+        return read_reply(response)
+
+    def _signature(self, bearer: str | None) -> dict[str, str]:
+        return {"Authorization": f"Bearer {bearer or self._session}"}
+
+    def _slow_down(self, headers: httpx.Headers) -> None:
+        remaining = headers.get("X-VaultAPI-BurstLimitRemaining", "")
+        delayed = headers.get("X-VaultAPI-ResponseDelay", "")
+        if (remaining.isdecimal() and int(remaining) < CALLS_TO_SPARE) or (
+            delayed.isdecimal() and int(delayed) > 0
+        ):
+            _log.info("Vault is being slowed down; pausing %s s", PAUSE_SECONDS)
+            self._sleep(PAUSE_SECONDS)
+
+    def _check_vault(self, body: Mapping[str, Any]) -> None:
+        got = body.get("vaultId")
+        if self._vault_id is not None:
+            if str(got) != str(self._vault_id):
+                raise WrongVault(str(self._vault_id), str(got))
+            return
+        vaults = body.get("vaultIds")
+        known = [each for each in vaults if isinstance(each, dict)] if isinstance(vaults, list) else []
+        addresses = {str(each.get("id")): urlsplit(str(each.get("url") or "")).netloc for each in known}
+        if addresses.get(str(got), self.host) != self.host:
+            raise WrongVault(self.host, f"{got} at {addresses[str(got)]}")
+
+    def _check_vault_header(self, reply: Reply) -> None:
+        got = reply.headers.get("X-VaultAPI-VaultId")
+        if self._vault_id is not None and got is not None and got != str(self._vault_id):
+            raise WrongVault(str(self._vault_id), got)
+
+
+def version_pair(name: str) -> tuple[int, int] | None:
+    """Read `v26.2` as (26, 2). Versions compare as pairs of numbers: 26.10 is later than 26.2."""
+    found = re.fullmatch(r"v?(\d+)\.(\d+)", name)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def fingerprint(secret: str) -> str:
+    """Give a short name for a secret, the same each time, from which it cannot be found again."""
+    return hashlib.sha256(secret.encode()).hexdigest()[:12]
+
+
+def _may_be_retried(error: Exception) -> bool:
+    return isinstance(error, VaultUnreachable | VaultRefused) and error.retryable
