@@ -9,6 +9,7 @@ from analysis.alerts import (
     prometheus_text,
     score_alerts,
 )
+from analysis.changes import ChangePoint, change_points
 from analysis.circumstances import Common
 from analysis.coverage import Coverage, coverage
 from analysis.differences import Explanation, explain, explain_issue, explain_period
@@ -16,6 +17,7 @@ from analysis.durations import duration_curve, durations
 from analysis.errors import AnalysisError
 from analysis.filters import FILTERS
 from analysis.fixes import Suggestion, suggest_fix
+from analysis.fleet import Device, at_risk, device, fleet
 from analysis.issues import Health, Issue, health, issue, list_issues
 from analysis.levers import Lever, levers
 from analysis.metrics import METRICS, Metric, measure
@@ -26,7 +28,7 @@ from analysis.search import parse_query
 from analysis.slo import load_objectives, slo_status
 from analysis.states import TriageState
 from analysis.track_record import TrackRecord, track_record
-from analysis.changes import ChangePoint, change_points
+from analysis.twins import Twins, twins
 
 __all__ = [
     "FILTERS",
@@ -36,6 +38,7 @@ __all__ = [
     "ChangePoint",
     "Common",
     "Coverage",
+    "Device",
     "Explanation",
     "Health",
     "Issue",
@@ -45,15 +48,19 @@ __all__ = [
     "Suggestion",
     "TrackRecord",
     "TriageState",
+    "Twins",
+    "at_risk",
     "change_points",
     "coverage",
     "deliver",
+    "device",
     "duration_curve",
     "durations",
     "evaluate",
     "explain",
     "explain_issue",
     "explain_period",
+    "fleet",
     "health",
     "issue",
     "levers",
@@ -71,4 +78,5 @@ __all__ = [
     "slo_status",
     "suggest_fix",
     "track_record",
+    "twins",
 ]

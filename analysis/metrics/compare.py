@@ -17,7 +17,8 @@ def measure_compared(connection: DuckDBPyConnection, name: str, **filters: objec
 
     Each number gets two sisters: `…_before` and `…_change` (now minus before). Rows of either period are
     kept, so what appeared and what vanished is seen; the biggest change of the first number comes first. Rows
-    of a day or a moment have no counterpart and are matched by their place in the period, `step`. Raises AnalysisError without both since and until, and the errors of `measure`.
+    of a day or a moment have no counterpart and are matched by their place in the period, `step`.
+    Raises AnalysisError without both since and until, and the errors of `measure`.
     """
     chosen = Filters.of(**filters)
     earlier = chosen.before()

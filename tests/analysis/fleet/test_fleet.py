@@ -1,0 +1,131 @@
+"""The fleet list, one device, and the records at risk."""
+
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.fleet import FLEET_COLUMNS, STATUSES, UnknownDevice, _line, at_risk, device, fleet
+from analysis.metrics import measure
+from benchmarks.synthetic import issue_id_of
+
+AT = datetime(2026, 3, 20, 12)  # noqa: DTZ001 - as in the store
+
+
+def test_an_empty_store_has_no_devices_but_all_columns(store):
+    assert tuple(fleet(store).columns) == FLEET_COLUMNS
+    assert at_risk(store).empty
+
+
+def test_every_device_is_listed_once_and_the_worst_first(stormy_store):
+    found = fleet(stormy_store)
+    assert found.device.is_unique
+    assert len(found) == 120
+    ranks = [STATUSES.index(status) if status in STATUSES else len(STATUSES) for status in found.status]
+    assert ranks == sorted(ranks)
+
+
+def test_the_list_agrees_with_the_metrics(stormy_store):
+    found = fleet(stormy_store).set_index("device")
+    stuck = measure(stormy_store, "stuck_devices").device
+    silent = measure(stormy_store, "silent_devices").device
+    assert set(found.index[found.problems.map(lambda all_: "stuck" in all_)]) == set(stuck)
+    assert set(found.index[found.problems.map(lambda all_: "silent" in all_)]) == set(silent)
+    assert len(silent) > 0
+
+
+def test_every_problem_is_said_in_words(stormy_store):
+    found = fleet(stormy_store)
+    assert (found.why.str.len() > 0).eq(found.status != "ok").all()
+
+
+def test_limits_and_old_versions_are_found(own_stormy_store):
+    own_stormy_store.execute(
+        "UPDATE device SET accounts = 15001, storage_free_mb = 12, platform = 'iPad'"
+        " WHERE device_id = 'ipad-000003'"
+    ).fetchall()
+    row = fleet(own_stormy_store).set_index("device").loc["ipad-000003"]
+    assert {"too many accounts", "low storage"} <= set(row.problems)
+    assert "15001 accounts" in row.why
+
+
+def test_windows_may_hold_more_accounts(own_stormy_store):
+    own_stormy_store.execute("UPDATE device SET accounts = 40000, platform = 'Windows'").fetchall()
+    assert "too many accounts" not in set(fleet(own_stormy_store).problems.explode())
+
+
+def test_without_device_ids_people_stand_for_their_devices(own_stormy_store):
+    """As Vault's own tracking has it: no detail, no device list."""
+    for table in ("sync_detail", "device", "pending_record"):
+        own_stormy_store.execute(f"DELETE FROM {table}").fetchall()
+    own_stormy_store.execute("UPDATE sync_error SET device_id = NULL").fetchall()
+    found = fleet(own_stormy_store)
+    assert len(found) == 60
+    assert (found.device == found.user_id).all()
+    name = found.device[0]
+    assert device(own_stormy_store, name).summary["device"] == name
+
+
+def test_a_device_shows_what_happened_to_it_newest_first(stormy_store):
+    name = fleet(stormy_store).sort_values("errors", ascending=False).device.iloc[0]
+    found = device(stormy_store, name)
+    assert found.timeline.happened_at.is_monotonic_decreasing
+    assert set(found.timeline.kind) == {"sync", "error"}
+    assert len(found.pending) == found.summary["pending"]
+
+
+def test_an_unknown_device_is_refused_with_advice(stormy_store):
+    with pytest.raises(UnknownDevice) as refused:
+        device(stormy_store, "ipad-nobody")
+    assert refused.value.next_step
+
+
+def test_records_at_risk_agree_with_the_metric(stormy_store):
+    found = at_risk(stormy_store)
+    by_cause = measure(stormy_store, "records_at_risk").set_index("cause")
+    assert found.groupby("cause").size().to_dict() == by_cause.records.to_dict()
+    assert found.dependents.map(len).sum() == by_cause.dependents.sum()
+
+
+def test_records_at_risk_of_one_issue(stormy_store):
+    wanted = issue_id_of("signature-edit-lost")
+    found = at_risk(stormy_store, issue_id=wanted)
+    assert set(found.issue_id) == {wanted}
+    assert 0 < len(found) < len(at_risk(stormy_store))
+
+
+def add_pending(store, record, parent=None, *, in_error=False, day=1):
+    store.execute(
+        "INSERT INTO pending_record (device_id, as_of, object, record_id, parent_record_id, edited_at,"
+        " in_error, source, batch_id) VALUES ('d', $at, 'call2__v', $r, $p, $at, $e, 't', 't')",
+        {"at": AT.replace(day=day), "r": record, "p": parent, "e": in_error},
+    ).fetchall()
+
+
+def test_what_hangs_on_a_record_is_named_to_any_depth(store):
+    add_pending(store, "call", in_error=True)
+    add_pending(store, "sample", "call")
+    add_pending(store, "signature", "sample")
+    found = at_risk(store, only_in_error=False).set_index("record_id")
+    assert found.dependents["call"] == ["sample", "signature"]
+    assert found.blocked_by.to_dict() == {"call": None, "sample": "call", "signature": "call"}
+    assert found.order.to_dict() == {"call": 0, "sample": 1, "signature": 2}
+    assert at_risk(store).record_id.to_list() == ["call"]
+
+
+def test_only_the_newest_list_of_a_device_counts(store):
+    add_pending(store, "old", in_error=True, day=1)
+    add_pending(store, "new", in_error=True, day=2)
+    assert at_risk(store).record_id.to_list() == ["new"]
+    assert at_risk(store, object="call2__v").record_id.to_list() == ["new"]
+
+
+records = st.sampled_from("abcde")
+
+
+@given(st.dictionaries(records, records), records)
+def test_a_circle_of_parents_ends(parents, record):
+    line = _line({("d", child): parent for child, parent in parents.items()}, "d", record)
+    assert len(line) == len(set(line)) <= 5
+    assert record not in line
