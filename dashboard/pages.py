@@ -42,6 +42,14 @@ ENTRIES = (
         "explain", "Explain", "compare", "Understand", "What the failing syncs of some days have in common."
     ),
     Entry("changes", "Changes", "tune", "Understand", "Configuration changes and versions against errors."),
+    Entry("fixes", "Fixes", "build", "Understand", "What to do first: fixes by the records they free."),
+    Entry(
+        "slo",
+        "SLO & alerts",
+        "speed",
+        "Health",
+        "Objectives, their budgets, and what alerts would have said.",
+    ),
     Entry(
         "quality",
         "Data quality",

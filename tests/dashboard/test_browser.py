@@ -18,6 +18,7 @@ import dashboard
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARTEFACTS = Path("artefacts")
+expect.set_options(timeout=30_000)  # a busy machine is slow, not broken
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.xdist_group("browser"),
