@@ -1,5 +1,6 @@
 """What changed: change points of counts, and the change of configuration that came before an issue."""
 
 from analysis.changes.points import ChangePoint, change_points
+from analysis.changes.suspects import Suspect, suspects
 
-__all__ = ["ChangePoint", "change_points"]
+__all__ = ["ChangePoint", "Suspect", "change_points", "suspects"]
