@@ -4,6 +4,7 @@ from ingest.append import append
 from ingest.batches import BatchReport
 from ingest.contracts import CONTRACTS, Contract
 from ingest.errors import (
+    ArchiveUnsafe,
     IngestError,
     MappingInvalid,
     PullIncomplete,
@@ -20,7 +21,7 @@ from ingest.errors import (
     VaultUnreachable,
     WrongVault,
 )
-from ingest.load import load
+from ingest.load import load, load_all
 from ingest.store import migrate, open_store
 from ingest.values import Manner
 from ingest.vault import ApiToken, OAuth, Password, VaultClient, pull
@@ -28,6 +29,7 @@ from ingest.vault import ApiToken, OAuth, Password, VaultClient, pull
 __all__ = [
     "CONTRACTS",
     "ApiToken",
+    "ArchiveUnsafe",
     "BatchReport",
     "Contract",
     "IngestError",
@@ -51,6 +53,7 @@ __all__ = [
     "WrongVault",
     "append",
     "load",
+    "load_all",
     "migrate",
     "open_store",
     "pull",

@@ -7,6 +7,7 @@ IngestError
 ├── StoreTooNew       written by a newer SyncLens
 ├── SourceMissing     there is no such file
 ├── SourceUnreadable  the file is not what its name or its first bytes promise
+├── ArchiveUnsafe     an archive tries to write where it must not, or to burst
 ├── UnknownKind       nothing tells what the rows are
 ├── UnknownColumns    the rows lack columns that their kind must have
 └── MappingInvalid    a mapping file says something that cannot be
@@ -77,6 +78,16 @@ class SourceUnreadable(IngestError):
         self, path: str, reason: str, next_step: str = "Export it again, or send the file as CSV."
     ) -> None:
         super().__init__(f"{path} cannot be read: {reason}", next_step=next_step)
+
+
+class ArchiveUnsafe(IngestError):
+    """An archive holds something that no archive of Vault's would."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f"{name} was not unpacked: {reason}",
+            next_step="Find out where this file comes from before loading it.",
+        )
 
 
 class UnknownKind(IngestError):

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-import pyarrow as pa  # type: ignore[import-untyped]
 from duckdb import DuckDBPyConnection
 
-from ingest.accept import accept
-from ingest.append import ARROW
+from ingest.archive import ArchiveName, parts_of
 from ingest.batches import Batch, BatchReport, Clock, utc_now
 from ingest.bulk import Unfit, stage_bulk
-from ingest.contracts import Contract
-from ingest.errors import SourceMissing
+from ingest.contracts import CONTRACTS
+from ingest.deletes import bury_source
+from ingest.errors import SourceMissing, UnknownKind
 from ingest.mapping import ColumnMapping, choose, read_mapping
-from ingest.merge import STAGED, settle, stage
-from ingest.rows import BulkTable, RawRow, RowSource, compact
+from ingest.merge import settle, stage
+from ingest.rows import BulkTable, RowSource
 from ingest.shapes import reshape
 from ingest.sources import open_source
+from ingest.staging import stage_rows
 from ingest.store import open_store
 from ingest.text import examine
 from ingest.transaction import transaction
@@ -57,24 +57,96 @@ def load(
         raise SourceMissing(str(path))
     own = [read_mapping(Path(each)) for each in mappings]
     examined = examine(path)
-    reports = []
     with _writable(store) as connection:
-        for opened in open_source(path, examined):
-            source = opened if as_kind or own else reshape(opened)
-            mapping = choose(source.header, source.name, as_kind=as_kind, more=own)
-            batch = Batch.open(
-                connection,
-                source=source.name,
-                kind=mapping.contract.table,
-                content_hash=examined.content_hash,
-                started_at=clock(),
-            )
-            reports.append(
-                settle_source(
-                    connection, source, mapping, batch, manner=manner, clock=clock, on_progress=on_progress
-                )
-            )
+        taker = _Taker(connection, as_kind, own, manner, clock, on_progress)
+        return [taker.take(source, examined.content_hash) for source in open_source(path, examined)]
+
+
+def load_all(
+    paths: Iterable[Path | str],
+    store: DuckDBPyConnection | Path | str,
+    *,
+    as_kind: str | None = None,
+    mappings: Iterable[Path | str] = (),
+    manner: Manner | None = None,
+    clock: Clock = utc_now,
+    on_progress: Progress | None = None,
+) -> list[BatchReport]:
+    """Load several files as `load` does: archives by the time up to which they reach, each part once."""
+    options: dict[str, Any] = {"as_kind": as_kind, "mappings": list(mappings), "manner": manner}
+    reports: list[BatchReport] = []
+    with _writable(store) as connection:
+        for path in in_order(map(Path, paths)):
+            reports += load(path, connection, clock=clock, on_progress=on_progress, **options)
     return reports
+
+
+def in_order(paths: Iterable[Path]) -> list[Path]:
+    """Put archives in the order of their stop time, full ones first; one part stands for its archive."""
+    archives: dict[Path, ArchiveName] = {}
+    others = []
+    for path in paths:
+        if name := ArchiveName.of(path):
+            archives[parts_of(path)[0]] = name
+        else:
+            others.append(path)
+    return [
+        *sorted(archives, key=lambda path: (archives[path].stop_time, archives[path].extract_type)),
+        *others,
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Taker:
+    store: DuckDBPyConnection
+    as_kind: str | None
+    own: list[ColumnMapping]
+    manner: Manner | None
+    clock: Clock
+    on_progress: Progress | None
+
+    def take(self, opened: RowSource, content_hash: str) -> BatchReport:
+        if opened.deletes_of:
+            return self._bury(opened, content_hash)
+        source = opened if self.as_kind or self.own else reshape(opened)
+        try:
+            mapping = choose(source.header, source.name, as_kind=self.as_kind, more=self.own)
+        except UnknownKind as unknown:
+            if "#" not in source.name:
+                raise
+            return self._nothing(source, content_hash, f"not loaded: {unknown}")
+        batch = self._batch(source, mapping.contract.table, content_hash)
+        report = settle_source(
+            self.store,
+            source,
+            mapping,
+            batch,
+            manner=self.manner,
+            clock=self.clock,
+            on_progress=self.on_progress,
+        )
+        if source.announced is not None and source.announced != report.rows_in:
+            note = f"{source.announced} rows were announced, {report.rows_in} came"
+            return replace(report, notes=(*report.notes, note))
+        return report
+
+    def _bury(self, source: RowSource, content_hash: str) -> BatchReport:
+        contract = CONTRACTS.get(source.deletes_of or "")
+        if contract is None or contract.version is None:
+            return self._nothing(source, content_hash, f"deletions of {source.deletes_of} are not followed")
+        batch = self._batch(source, contract.table, content_hash)
+        return bury_source(self.store, source, contract, batch, self.clock)
+
+    def _nothing(self, source: RowSource, content_hash: str, note: str) -> BatchReport:
+        batch = self._batch(source, "nothing", content_hash)
+        with transaction(self.store):
+            counts = (0, 0, 0, 0)
+            return batch.close(self.store, rows_in=0, counts=counts, finished_at=self.clock(), notes=(note,))
+
+    def _batch(self, source: RowSource, kind: str, content_hash: str) -> Batch:
+        return Batch.open(
+            self.store, source=source.name, kind=kind, content_hash=content_hash, started_at=self.clock()
+        )
 
 
 @contextmanager
@@ -126,59 +198,3 @@ def _took_fast_road(
     except Unfit:
         return False
     return True
-
-
-def stage_rows(
-    store: DuckDBPyConnection,
-    mapping: ColumnMapping,
-    assigned: dict[str, str],
-    manner: Manner,
-    rows: list[RawRow],
-) -> None:
-    """Hold rows against the contract and stage them, the good ones by value, the others with their reasons."""
-    contract = mapping.contract
-    taken = set(assigned.values())
-    columns: dict[str, list[object]] = {name: [] for name in contract.names}
-    numbers, raws, reasons, extras = [], [], [], []
-    for row in rows:
-        given = {ours: cell for ours, theirs in assigned.items() if (cell := row.cells.get(theirs))}
-        cells: dict[str, str | None] = {**mapping.constants, **given}
-        if contract.derived_key and not cells.get(contract.key[0]):
-            cells[contract.key[0]] = derived_key(row)
-        values, wrong = ({}, [row.problem]) if row.problem else accept(cells, contract, manner)
-        numbers.append(row.number)
-        raws.append(row.as_came() if wrong else None)
-        reasons.append(wrong)
-        extras.append(None if wrong else _extra(row, taken))
-        for name, column in columns.items():
-            column.append(values.get(name))
-    arrays = {
-        "row_number": pa.array(numbers, pa.int64()),
-        "raw": pa.array(raws, pa.string()),
-        "reasons": pa.array(reasons, pa.list_(pa.string())),
-    }
-    arrays |= {c.name: pa.array(columns[c.name], ARROW[c.kind]) for c in contract.columns}
-    if contract.has_extra:
-        arrays["extra"] = pa.array(extras, pa.string())
-    _insert(store, contract, pa.table(arrays))
-
-
-def derived_key(row: RawRow) -> str:
-    """Make an id from a row's own content, for sources that give none: equal rows are one event."""
-    content = "".join(f"{name}\x1f{cell}\x1e" for name, cell in sorted(row.cells.items()) if cell)
-    return f"derived-{hashlib.sha256(content.encode()).hexdigest()[:24]}"
-
-
-def _extra(row: RawRow, taken: set[str]) -> str | None:
-    left = {name: cell for name, cell in row.cells.items() if name not in taken and cell}
-    return compact(dict(sorted(left.items()))) if left else None
-
-
-def _insert(store: DuckDBPyConnection, contract: Contract, arrived: pa.Table) -> None:
-    store.register("arrived", arrived)
-    times = [c.name for c in contract.columns if c.kind == "time"]
-    replaced = ", ".join(f'"{name}" AT TIME ZONE \'UTC\' AS "{name}"' for name in times)
-    store.execute(
-        f"INSERT INTO {STAGED} BY NAME SELECT * {f'REPLACE ({replaced})' if times else ''} FROM arrived"
-    )
-    store.unregister("arrived")

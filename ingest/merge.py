@@ -59,18 +59,19 @@ def settle(
 
 
 def bury(store: DuckDBPyConnection, contract: Contract, batch: Batch, clock: Clock) -> BatchReport:
-    """Remember the staged deletions, table `staged_deletes(id, deleted_at)`, and remove what they delete.
+    """Remember the staged deletions (`staged_deletes`), and remove what they delete.
 
     A record whose version is later than its deletion stays. In the account an `updated` row is a deletion
     that is now known to be later than it was.
     """
+    rows = _count(store, "FROM staged_deletes")
+    rejected, reasons = _keep_rejected(store, batch, "staged_deletes")
     store.execute(
         "CREATE OR REPLACE TEMP TABLE burial AS SELECT d.id, max(d.deleted_at) AS deleted_at, "
         "any_value(t.deleted_at) AS known FROM staged_deletes AS d "
-        "LEFT JOIN tombstone AS t ON t.id = d.id AND t.kind = $kind GROUP BY d.id",
+        "LEFT JOIN tombstone AS t ON t.id = d.id AND t.kind = $kind WHERE len(d.reasons) = 0 GROUP BY d.id",
         {"kind": contract.table},
     )
-    rows = _count(store, "FROM staged_deletes")
     new = _count(store, "FROM burial WHERE known IS NULL")
     updated = _count(store, "FROM burial WHERE deleted_at > known")
     fresh = "SELECT id FROM burial WHERE known IS NULL OR deleted_at > known"
@@ -86,19 +87,23 @@ def bury(store: DuckDBPyConnection, contract: Contract, batch: Batch, clock: Clo
     )
     store.execute("DROP TABLE burial; DROP TABLE staged_deletes")
     return batch.close(
-        store, rows_in=rows, counts=(new, updated, rows - new - updated, 0), finished_at=clock()
+        store,
+        rows_in=rows,
+        counts=(new, updated, rows - new - updated - rejected, rejected),
+        finished_at=clock(),
+        reasons=reasons,
     )
 
 
-def _keep_rejected(store: DuckDBPyConnection, batch: Batch) -> tuple[int, Counter[str]]:
-    rejected = _count(store, f"FROM {STAGED} WHERE len(reasons) > 0")
+def _keep_rejected(store: DuckDBPyConnection, batch: Batch, staged: str = STAGED) -> tuple[int, Counter[str]]:
+    rejected = _count(store, f"FROM {staged} WHERE len(reasons) > 0")
     if not rejected:
         return 0, Counter()
     number = "coalesce(s.row_number, s.rowid + 1)"  # a bulk load stages in the order of the file
     # The same bad row of the same source is kept once, however often the source is loaded.
     store.execute(
         f"INSERT INTO rejected_row SELECT $batch, $source, $kind, {number}, raw, reasons "
-        f"FROM {STAGED} AS s "
+        f"FROM {staged} AS s "
         "WHERE len(reasons) > 0 AND NOT EXISTS (SELECT 1 FROM rejected_row AS r WHERE r.source = $source "
         f"AND r.kind = $kind AND r.row_number = {number} AND r.raw IS NOT DISTINCT FROM s.raw "
         "AND r.reasons = s.reasons)",
@@ -106,7 +111,7 @@ def _keep_rejected(store: DuckDBPyConnection, batch: Batch) -> tuple[int, Counte
     )
     counted = store.execute(
         f"SELECT regexp_replace(reason, ' \\(.*$', '', 's') AS short, count(*) "
-        f"FROM (SELECT unnest(reasons) AS reason FROM {STAGED}) GROUP BY short "
+        f"FROM (SELECT unnest(reasons) AS reason FROM {staged}) GROUP BY short "
         "ORDER BY count(*) DESC, short LIMIT 20"
     ).fetchall()
     return rejected, Counter(dict(counted))

@@ -46,7 +46,8 @@ class RowSource:
     """The rows of one table in a source: its column names, and the rows, once.
 
     Where DuckDB can read the table by itself, `bulk` says how. `defaults` fill columns of ours that a row
-    leaves empty.
+    leaves empty. `deletes_of` names the table whose rows the source deletes, `announced` is how many rows
+    the source said there are.
     `notes` grows while the rows are read: things that are not rows, such as the footer of a report.
     """
 
@@ -55,6 +56,8 @@ class RowSource:
     rows: Iterator[RawRow]
     bulk: BulkTable | None = None
     defaults: dict[str, str] = field(default_factory=dict)
+    deletes_of: str | None = None
+    announced: int | None = None
     notes: list[str] = field(default_factory=list)
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from ingest.archive import ArchiveName, read_archive
 from ingest.csv_rows import read_csv
 from ingest.errors import SourceUnreadable
 from ingest.json_rows import read_json_lines, read_json_page
@@ -24,7 +25,9 @@ def open_source(path: Path, examined: Examined) -> Iterator[RowSource]:
         raise SourceUnreadable(path.name, "it is empty")
     with path.open("rb") as file:
         magic = file.read(8)
-    if magic.startswith(b"PAR1"):
+    if magic.startswith(b"\x1f\x8b") or ArchiveName.of(path):
+        yield from read_archive(path)
+    elif magic.startswith(b"PAR1"):
         yield read_parquet(path)
     elif magic.startswith(b"PK\x03\x04"):
         yield from _zip(path)

@@ -13,10 +13,10 @@ from ingest import Manner, load, migrate
 from ingest.bulk import Unfit, stage_bulk
 from ingest.contracts import CONTRACTS, Column
 from ingest.csv_rows import bulk_table, read_csv
-from ingest.load import stage_rows
 from ingest.mapping import choose
 from ingest.merge import STAGED, stage
 from ingest.sql_values import problem, value
+from ingest.staging import stage_rows
 from ingest.values import AS_VAULT, INTEGER, ISO, LOCAL, NEGATIVE, NUMBER, READERS
 
 COLUMNS = [Column("c", kind, required) for kind in READERS for required in (False, True)]
