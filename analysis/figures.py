@@ -28,6 +28,8 @@ OUTCOME_COLOURS: Mapping[str, str] = {
     "canceled": GREY,
     "unfinished": SKY,
 }
+OTHERS = "all others"
+_STACK = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 # A day's value stands over the middle of the day, so that a change at six in the evening falls into its day.
 _WHOLE_DAYS = {"xperiod": 86_400_000, "xperiodalignment": "middle"}
 _OUTCOME_PATTERNS = {"failed_upload": "/", "failed_download": "\\", "failed": "", "unfinished": "."}
@@ -103,20 +105,35 @@ def counts_over_time(
             x=frame[at], y=frame[count], name=name, marker_color=BLUE, hovertemplate="%{y:,}", **_WHOLE_DAYS
         )
     else:
-        totals = frame.groupby(by)[count].sum().sort_values(ascending=False)
-        for part in totals.index:
-            rows = frame[frame[by] == part]
+        kept = _folded(frame, at=at, count=count, by=by)
+        for place, (part, rows) in enumerate(kept):
+            colour = (colours or {}).get(part) or (GREY if part == OTHERS else _STACK[place])
             figure.add_bar(
                 x=rows[at], y=rows[count], name=words(part), hovertemplate="%{y:,}", **_WHOLE_DAYS,
                 marker={
-                    "color": (colours or {}).get(str(part)),
-                    "pattern": {"shape": _OUTCOME_PATTERNS.get(str(part), ""), "size": 5, "solidity": 0.25},
+                    "color": colour,
+                    "pattern": {"shape": _OUTCOME_PATTERNS.get(part, ""), "size": 5, "solidity": 0.25},
                 },
             )  # fmt: skip
+        # Under the chart: above it stand the letters of the changes.
+        figure.update_layout(
+            legend={"y": -0.16, "yanchor": "top", "x": 0, "xanchor": "left", "traceorder": "normal"}
+        )
         figure.update_layout(barmode="stack")
     figure.update_layout(bargap=0.25, showlegend=by is not None)
     figure.update_yaxes(rangemode="tozero")
     return mark_changes(figure, changes)
+
+
+def _folded(frame: pd.DataFrame, *, at: str, count: str, by: str) -> list[tuple[str, pd.DataFrame]]:
+    """Each part with its rows, biggest first; what has no colour of its own left becomes one part, OTHERS."""
+    order = frame.groupby(by)[count].sum().sort_values(ascending=False, kind="stable").index
+    shown = list(order[: len(_STACK)]) if len(order) > len(_STACK) else list(order)
+    found = [(str(part), frame[frame[by] == part]) for part in shown]
+    rest = frame[~frame[by].isin(shown)]
+    if not rest.empty:
+        found.append((OTHERS, rest.groupby(at, as_index=False)[count].sum()))
+    return found
 
 
 def mark_changes(figure: Figure, changes: pd.DataFrame | None) -> Figure:

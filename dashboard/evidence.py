@@ -45,7 +45,9 @@ def fix(issue_id: str) -> None:
             SIDES.get(str(found.side)),
         ]
         st.caption(" · ".join(escape(word) for word in place if word))
+        st.caption("IN THIS CASE")
         st.markdown("\n".join(f"- {escape(sentence, 400)}" for sentence in found.in_this_case))
+        st.caption("STEPS")
         st.markdown(steps)
         for note in found.notes:
             st.caption(f"Not known: {escape(note, 400)}")

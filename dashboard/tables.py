@@ -20,6 +20,10 @@ from dashboard.view import View
 
 DEVICE = "_opened_device"
 OPENED = "_opened_issue"
+FIX_COLUMNS = {
+    "what it is": st.column_config.TextColumn("What it is", width=270),
+    "what to do": st.column_config.TextColumn("What to do", width=520),
+}
 MOST_ROWS = 20
 
 
@@ -135,7 +139,6 @@ def ranked_fixes(causes: pd.DataFrame, risk: pd.DataFrame) -> pd.DataFrame:
     )
     return pd.DataFrame(
         {
-            "cause": found["cause"],
             "what it is": found["cause"].map(cause_title),
             "what to do": found["cause"].map(short_fix),
             "waiting": found["records"].astype(int),
@@ -143,5 +146,6 @@ def ranked_fixes(causes: pd.DataFrame, risk: pd.DataFrame) -> pd.DataFrame:
             "users": found["users"],
             "events": found["events"],
             "last_seen": found["last_seen"],
+            "cause": found["cause"],
         }
     )

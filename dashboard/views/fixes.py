@@ -16,7 +16,7 @@ if causes.empty:
 
 risk = METRICS["records_at_risk"]
 ranked = tables.ranked_fixes(causes, data.ask(measure, risk.name, **view.arguments()))
-parts.table(ranked, key="fixes", title="Fixes", view=view, about=risk.about)
+parts.table(ranked, key="fixes", title="Fixes", view=view, about=risk.about, columns=tables.FIX_COLUMNS)
 st.caption(
     "Waiting are records in error on a device now, with what hangs on them; known only where a source says "
     "what waits. A fix for the first row is worth most."

@@ -62,3 +62,22 @@ def test_outcomes_differ_in_shape_as_well_as_in_colour():
 )
 def test_a_frame_without_rows_is_an_empty_figure(draw):
     draw(pd.DataFrame({"day": pd.to_datetime([]), "events": pd.Series([], dtype=float)}))
+
+
+def test_parts_without_a_colour_of_their_own_are_folded_and_none_is_lost():
+    frame = pd.DataFrame(
+        {
+            "day": [*DAYS] * 9,
+            "events": range(45),
+            "cause": [f"cause-{number}" for number in range(9) for _ in DAYS],
+        }
+    )
+    drawn = figures.counts_over_time(frame, by="cause").data
+    assert len({bar.marker.color for bar in drawn}) == len(drawn) == 7
+    assert sum(sum(bar.y) for bar in drawn) == frame["events"].sum()
+
+
+def test_spans_reach_from_their_begin_to_their_end():
+    frame = pd.DataFrame({"t": ["a"], "b": DAYS[:1], "e": DAYS[2:3], "k": ["page"]})
+    bar = figures.spans(frame, label="t", begin="b", end="e", kind="k").data[0]
+    assert bar.x[0] == 2 * 86_400_000
