@@ -20,6 +20,7 @@ from analysis.fixes import Suggestion, suggest_fix
 from analysis.fleet import Device, at_risk, device, fleet
 from analysis.issues import Health, Issue, health, issue, list_issues
 from analysis.levers import Lever, levers
+from analysis.linting import LINT_RULES, LintRule, lint, lint_gaps
 from analysis.metrics import METRICS, Metric, measure
 from analysis.metrics.compare import measure_compared
 from analysis.playbook import Playbook, load_playbook
@@ -32,6 +33,7 @@ from analysis.twins import Twins, twins
 
 __all__ = [
     "FILTERS",
+    "LINT_RULES",
     "METRICS",
     "AlertBook",
     "AnalysisError",
@@ -43,6 +45,7 @@ __all__ = [
     "Health",
     "Issue",
     "Lever",
+    "LintRule",
     "Metric",
     "Playbook",
     "Suggestion",
@@ -64,6 +67,8 @@ __all__ = [
     "health",
     "issue",
     "levers",
+    "lint",
+    "lint_gaps",
     "list_issues",
     "load_objectives",
     "load_playbook",

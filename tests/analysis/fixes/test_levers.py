@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import AnalysisError
@@ -176,6 +176,7 @@ def used_store():
         yield store
 
 
+@settings(deadline=None, max_examples=50)
 @given(rows=records)
 def test_what_is_lost_is_in_error_and_what_is_not_offered_loses_nothing(used_store, rows):
     store = used_store

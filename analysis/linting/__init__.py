@@ -1,0 +1,168 @@
+"""Configuration lint: known misconfigurations found before they hurt. Each rule is one .sql file of `rules/`.
+
+A rule begins with its meaning as `-- key: value` lines (KEYS) and selects `what` (a sentence), `place`,
+`object` and `field`, a row for each finding. It reads the relations of RELATIONS, which hold the newest word
+on each thing, and nothing else of the context tables. What is not stated in the store is never held against
+anybody: a right counts as missing only where a permission set says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+
+import pandas as pd
+from duckdb import DuckDBPyConnection
+
+KEYS = ("title", "severity", "cause", "basis", "why", "fix", "source", "needs")
+SEVERITIES = ("error", "warning", "note")
+BASES = ("Vault CRM", "Salesforce era", "inference")  # who says that it breaks sync
+FINDING_COLUMNS = (
+    "rule", "severity", "title", "what", "where", "object", "field", "why", "fix", "cause", "basis", "source",
+)  # fmt: skip
+
+RELATIONS: Mapping[str, str] = {
+    "now_vmoc": """
+        SELECT *, coalesce(name, vmoc_id) AS label, nullif(trim(where_clause), '') AS filter,
+            coalesce(active, true) AS on_duty,
+            nullif(regexp_replace(lower(trim(device)), '(__v|_vod)$', ''), '') AS for_device
+        FROM vmoc QUALIFY row_number() OVER (PARTITION BY vmoc_id ORDER BY as_of DESC) = 1
+    """,
+    "now_field": """
+        SELECT * FROM object_field
+        QUALIFY row_number() OVER (PARTITION BY object, name ORDER BY as_of DESC) = 1
+    """,
+    "now_grant": """
+        SELECT * FROM permission_grant
+        QUALIFY row_number() OVER (PARTITION BY permission_set, object, field ORDER BY as_of DESC) = 1
+    """,
+    "now_setting": """
+        SELECT *, try_cast(value AS DOUBLE) AS number, nullif(trim(scope), '') AS only_for
+        FROM veeva_setting QUALIFY row_number() OVER (PARTITION BY setting_id ORDER BY as_of DESC) = 1
+    """,
+    # people who sync; of anybody else a missing right says nothing
+    "mobile_user": """
+        SELECT * FROM current_user_info
+        WHERE coalesce(active, true) AND user_id IN (
+            SELECT user_id FROM sync
+            UNION SELECT user_id FROM current_device
+            UNION SELECT user_id FROM sync_error)
+    """,
+    # each combination of permission sets of mobile users; every set by itself where no users are loaded
+    "combination": """
+        SELECT permission_sets AS sets, trim(unnest(string_split(permission_sets, ','))) AS permission_set,
+            count(*) AS users
+        FROM mobile_user WHERE permission_sets IS NOT NULL GROUP BY permission_sets
+        UNION ALL
+        SELECT DISTINCT permission_set, permission_set, NULL::BIGINT FROM now_grant
+        WHERE NOT EXISTS (SELECT 1 FROM mobile_user WHERE permission_sets IS NOT NULL)
+    """,
+    # what a combination of sets may do in sum; NULL where no set of it says anything
+    "may": """
+        SELECT sets, any_value(users) AS users, object, field,
+            bool_or(can_read) AS can_read, bool_or(can_create) AS can_create,
+            bool_or(can_edit) AS can_edit, bool_or(can_delete) AS can_delete,
+            'permission sets ' || sets || coalesce(' (' || any_value(users) || ' mobile users)', '') AS place
+        FROM combination AS c JOIN now_grant AS g ON g.permission_set = c.permission_set
+        GROUP BY sets, object, field
+    """,
+}
+_USES = {
+    "combination": ("mobile_user", "now_grant"),
+    "may": ("mobile_user", "now_grant", "combination"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LintRule:
+    """One known misconfiguration: `cause` names its playbook, `basis` who says that it hurts."""
+
+    name: str
+    title: str
+    severity: str
+    cause: str
+    basis: str
+    why: str
+    fix: str
+    source: str
+    needs: tuple[str, ...]
+    sql: str
+
+    @classmethod
+    def parse(cls, name: str, text: str) -> LintRule:
+        """Read a rule file; raises ValueError when its head is not KEYS in their order, or unusable."""
+        head = re.match(r"(?:--.*\n)+", text)
+        joined = re.sub(r"\n--   +", " ", head[0] if head else "")
+        label = dict(re.findall(r"^-- (\w+): (.+)$", joined, re.MULTILINE))
+        if tuple(label) != KEYS or label["severity"] not in SEVERITIES or label["basis"] not in BASES:
+            raise ValueError(f"{name}.sql must begin with {', '.join(f'-- {key}:' for key in KEYS)}")
+        needs = tuple(label.pop("needs").split())
+        return cls(name=name, needs=needs, sql=text, **label)
+
+    def query(self) -> str:
+        """Write the rule's query with the relations that it reads in front."""
+        read = [name for name in RELATIONS if re.search(rf"\b{name}\b", self.sql)]
+        wanted = {*read, *(used for name in read for used in _USES.get(name, ()))}
+        parts = [f"{name} AS ({text})" for name, text in RELATIONS.items() if name in wanted]
+        body = re.sub(r"^--.*\n", "", self.sql, flags=re.MULTILINE).strip()
+        own = [body.removeprefix("WITH ").lstrip()] if body.startswith("WITH ") else []
+        return f"WITH {', '.join(parts + own)}" + ("" if own else f" {body}") if parts else body
+
+
+def load_rules() -> Mapping[str, LintRule]:
+    """Every rule of the folder by name, sorted."""
+    found = {
+        entry.name.removesuffix(".sql"): entry.read_text("utf-8")
+        for entry in files("analysis").joinpath("linting", "rules").iterdir()
+        if entry.name.endswith(".sql")
+    }
+    return {name: LintRule.parse(name, found[name]) for name in sorted(found)}
+
+
+LINT_RULES: Mapping[str, LintRule] = load_rules()
+
+
+def lint(connection: DuckDBPyConnection) -> pd.DataFrame:
+    """Check the loaded configuration by every rule: a row (FINDING_COLUMNS) per finding, errors first.
+
+    No row means that nothing was found in what is loaded; `lint_gaps` says what could not be checked.
+    """
+    loaded = _loaded(connection)
+    found = [_findings(connection, rule) for rule in LINT_RULES.values() if not _missing(rule, loaded)]
+    rows = pd.concat([pd.DataFrame(columns=list(FINDING_COLUMNS)), *(one for one in found if len(one))])
+    order = rows["severity"].map(SEVERITIES.index)
+    return rows.assign(order=order).sort_values(["order", "rule", "where", "what"], ignore_index=True)[
+        list(FINDING_COLUMNS)
+    ]
+
+
+def lint_gaps(connection: DuckDBPyConnection) -> pd.DataFrame:
+    """List the rules that could not be checked, with the tables that are empty: rule, title, reason."""
+    loaded = _loaded(connection)
+    rows = [
+        (rule.name, rule.title, f"nothing is loaded into {', '.join(missing)}")
+        for rule in LINT_RULES.values()
+        if (missing := _missing(rule, loaded))
+    ]
+    return pd.DataFrame(rows, columns=["rule", "title", "reason"])
+
+
+def _findings(connection: DuckDBPyConnection, rule: LintRule) -> pd.DataFrame:
+    found = connection.execute(rule.query()).df().rename(columns={"place": "where"})
+    told = ("severity", "title", "why", "fix", "cause", "basis", "source")
+    return found.assign(rule=rule.name, **{key: getattr(rule, key) for key in told})[list(FINDING_COLUMNS)]
+
+
+def _loaded(connection: DuckDBPyConnection) -> set[str]:
+    tables = {table for rule in LINT_RULES.values() for table in rule.needs}
+    return {
+        table
+        for table in sorted(tables)
+        if connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone() == (True,)
+    }
+
+
+def _missing(rule: LintRule, loaded: set[str]) -> list[str]:
+    return [table for table in rule.needs if table not in loaded]

@@ -1,0 +1,20 @@
+-- title: A device holds more accounts than it should
+-- severity: error
+-- cause: sync-configuration
+-- basis: Vault CRM
+-- why: More accounts than the limit (15,000 on iOS, 50,000 on Windows by default) make the app slow and
+--   show TOO_MANY_ACCOUNTS.
+-- fix: Narrow the territory or the account VMOC of this user; do not raise the limit, which is Veeva's
+--   own.
+-- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/MobileDeviceSetup/Sync/SyncSettings.htm
+-- needs: device
+WITH fair AS (
+    SELECT d.*, CASE WHEN d.platform = 'Windows'
+        THEN coalesce((SELECT max(number) FROM now_setting WHERE name = 'max_accounts__v'), 50000)
+        ELSE coalesce((SELECT max(number) FROM now_setting WHERE name = 'max_accounts_ipad__v'), 15000) END AS most
+    FROM current_device AS d
+)
+SELECT device_id || ' holds ' || accounts || ' accounts, the limit is ' || most::BIGINT || '.' AS what,
+    'device ' || device_id || coalesce(' of user ' || user_id, '') AS place, 'account__v' AS object, NULL::VARCHAR AS field
+FROM fair
+WHERE accounts > most

@@ -1,0 +1,14 @@
+-- title: Calls may only be dated today
+-- severity: warning
+-- cause: date-limit
+-- basis: Vault CRM
+-- why: call_backdate_limit__v is 0, and the limit is named among the causes of sync errors; a call dated
+--   yesterday is refused, also of a rep who was offline.
+-- fix: Agree with the business owner on some days of grace, set call_backdate_limit__v, then clear the
+--   cache.
+-- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Call_Reporting_2/Submitting/CallBackdating.htm
+-- needs: veeva_setting
+SELECT 'call_backdate_limit__v is 0.' AS what, 'setting call_backdate_limit__v' || coalesce(' for ' || only_for, '') AS place,
+    'veeva_settings__v' AS object, name AS field
+FROM now_setting
+WHERE name = 'call_backdate_limit__v' AND number = 0

@@ -1,0 +1,17 @@
+-- title: Metadata API access granted to end users
+-- severity: error
+-- cause: access-policy
+-- basis: Vault CRM
+-- why: Veeva says not to give end users Metadata API access in a permission set, since it causes sync
+--   errors on iPad and iPhone.
+-- fix: Admin > Users & Groups > Permission Sets > the set > Application tab, group API: clear Metadata
+--   API.
+-- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/MobileDeviceSetup/Sync/SyncOverview.htm
+-- needs: permission_grant
+SELECT 'Metadata API access is granted by ' || permission_set || '.' AS what, 'permission set ' || permission_set
+        || coalesce(' (' || sum(users) || ' mobile users)', '') AS place,
+    NULL::VARCHAR AS object, NULL::VARCHAR AS field
+FROM combination JOIN now_grant USING (permission_set)
+WHERE object = 'application' AND lower(field) LIKE '%metadata%' AND lower(field) LIKE '%api%'
+GROUP BY permission_set
+HAVING bool_or(coalesce(can_read, false) OR coalesce(can_edit, false) OR coalesce(can_create, false))

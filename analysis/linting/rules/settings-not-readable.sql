@@ -1,0 +1,15 @@
+-- title: Veeva Settings may not be read
+-- severity: error
+-- cause: object-permission
+-- basis: Vault CRM
+-- why: All users need Read on veeva_settings__v and on all its fields, or settings do not reach the
+--   device.
+-- fix: Admin > Users & Groups > Permission Sets > the set > Objects > Veeva Settings: grant Read on the
+--   object and on every field.
+-- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/SettingUp/VeevaCustomSettings.htm
+-- needs: permission_grant
+SELECT CASE field WHEN '*' THEN 'veeva_settings__v may not be read.'
+        ELSE field || ' of veeva_settings__v may not be read.' END AS what,
+    place, object, nullif(field, '*') AS field
+FROM may
+WHERE object = 'veeva_settings__v' AND can_read = false

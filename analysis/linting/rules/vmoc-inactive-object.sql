@@ -1,0 +1,14 @@
+-- title: VMOC for an inactive object
+-- severity: error
+-- cause: sync-configuration
+-- basis: inference
+-- why: Every field of the object is inactive, so there is nothing that the device could download; Veeva
+--   names the like case of a missing object.
+-- fix: Activate the object, or deactivate the VMOC in Business Admin > VMobile Object Configurations;
+--   then clear the cache.
+-- source: https://crmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/MobileDeviceSetup/OfflineValidationRules.htm
+-- needs: vmoc object_field
+SELECT 'The VMOC ' || label || ' is active, but all fields of ' || object || ' are inactive.' AS what,
+    'VMOC ' || vmoc_id AS place, object, NULL::VARCHAR AS field
+FROM now_vmoc
+WHERE on_duty AND object IN (SELECT object FROM now_field GROUP BY object HAVING bool_and(active = false))

@@ -1,0 +1,20 @@
+-- title: Children sync without the parents they need
+-- severity: warning
+-- cause: sync-configuration
+-- basis: inference
+-- why: The filter of the parent keeps records off the device that synced children must refer to, so the
+--   children are incomplete there.
+-- fix: Business Admin > VMobile Object Configurations: make the child Related to Top Level, or filter it
+--   like its parent; then clear the cache.
+-- source: https://crmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/MobileDeviceSetup/Sync/VMOCs.htm
+-- needs: vmoc object_field
+SELECT child.object || ' needs ' || parent.object || ' (' || f.name || '), whose VMOC ' || parent.label
+        || ' filters by ' || left(parent.filter, 120) || '; the VMOC ' || child.label || ' does not.' AS what,
+    'VMOC ' || parent.vmoc_id || ', ' || child.vmoc_id AS place, child.object, f.name AS field
+FROM now_vmoc AS child
+JOIN now_field AS f ON f.object = child.object AND f.required AND coalesce(f.active, true)
+JOIN now_vmoc AS parent ON parent.object = f.refers_to AND parent.object <> child.object
+    AND parent.for_device IS NOT DISTINCT FROM child.for_device
+    AND parent.application_profile IS NOT DISTINCT FROM child.application_profile
+WHERE child.on_duty AND parent.on_duty AND parent.filter IS NOT NULL AND child.filter IS NULL
+    AND coalesce(lower(child.type), '') NOT LIKE '%related%' AND coalesce(lower(child.type), '') NOT LIKE '%child%'
