@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 
 from sync_engine.device import errors_tab
-from sync_engine.device.client import Device
+from sync_engine.device.client import Device, read_state, write_state
 from sync_engine.device.download import (
     apply,
     differing,
@@ -227,8 +227,6 @@ async def _replace(device: Device, run: Run) -> bool:
 
 
 def _stamp(device: Device, head: Doc) -> None:
-    from sync_engine.device.client import write_state  # noqa: PLC0415
-
     device.data.isolation_level = None
     write_state(device.data, "cursor", {"epoch": head["epoch"], "seq": head["seq"]})
     write_state(device.data, "rules", head["rules"])
@@ -267,6 +265,10 @@ def apply_update(device: Device) -> bool:
     """The user presses Apply: staged updates become visible. False when there are none."""
     ready = device.get("update_ready")
     if not ready or device.busy:
+        return False
+    progress = read_state(device.data, "progress") or {"cursor": None}
+    if progress["cursor"] != {"epoch": ready["final"]["epoch"], "seq": ready["final"]["seq"]}:
+        device.put("update_ready", None)  # another sync has applied it, or gone on from it
         return False
     run = Run(
         kind="non_blocking", trigger="apply", started=device.env.now(), mobile_id=device.get("waiting_run")

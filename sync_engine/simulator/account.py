@@ -15,19 +15,22 @@ from sync_engine.protocol import Doc, decode
 from sync_engine.simulator import view
 from sync_engine.simulator.storm_env import StormEnv
 from sync_engine.telemetry import SyncError
+from sync_engine.vault.scope import scope_of
 from sync_engine.vault.server import Vault
 
 WATCH = """
 CREATE TEMP TABLE seen (
-    n INTEGER PRIMARY KEY, id TEXT, object TEXT, mobile_id TEXT, deleted INTEGER, doc TEXT
+    n INTEGER PRIMARY KEY, id TEXT, object TEXT, mobile_id TEXT, deleted INTEGER, territory TEXT, doc TEXT
 );
+CREATE INDEX temp.seen_id ON seen (id);
 CREATE TEMP TRIGGER watch AFTER INSERT ON main.record BEGIN
-    INSERT INTO seen (id, object, mobile_id, deleted, doc)
-    VALUES (new.id, new.object, new.mobile_id, new.deleted, new.doc);
+    INSERT INTO seen (id, object, mobile_id, deleted, territory, doc)
+    VALUES (new.id, new.object, new.mobile_id, new.deleted, new.territory, new.doc);
 END;
-INSERT INTO seen (id, object, mobile_id, deleted, doc)
-SELECT id, object, mobile_id, deleted, doc FROM main.record ORDER BY revision;
+INSERT INTO seen (id, object, mobile_id, deleted, territory, doc)
+SELECT id, object, mobile_id, deleted, territory, doc FROM main.record ORDER BY revision;
 """
+USERS = {"d0": "u0", "d1": "u1"}
 WORDS = ("phone__v", "next_call_notes__v", "lot__v", "summary__v")
 """Fields in which each edit of a small world writes a word that nothing else writes."""
 
@@ -51,6 +54,7 @@ class Saved:
     key: str
     edits: list[Edit]
     shown: dict[tuple[str, str], object]
+    taken_back: bool = False
     excused: bool = False  # taken back, cleared, or lost with the device's backup
 
 
@@ -111,21 +115,31 @@ class Account:
         except ValueError:
             return
         if asked["verb"] == "upload":
-            self._after_upload(vault, told, before)
+            self._after_upload(vault, asked, told, before)
         elif asked["verb"] == "pull":
             self._after_pull(vault, asked, told)
 
-    def _after_upload(self, vault: Vault, told: Doc, before: int) -> None:
+    def _after_upload(self, vault: Vault, asked: Doc, told: Doc, before: int) -> None:
         results = told.get("results", [])
         changed = self.mark(vault) > before
         if changed and not any(one["responseStatus"] == "SUCCESS" for one in results):
             self.violate("I16", "a refused upload changed the Vault")
+        if not changed:
+            return
+        visible = ["*", *vault.live["user"][USERS[asked["device"]]]["territories"]]
+        rows = vault.db.execute(
+            "SELECT s.id, (SELECT f.territory FROM seen AS f WHERE f.id = s.id AND f.n < s.n ORDER BY f.n DESC "
+            "LIMIT 1) FROM seen AS s WHERE s.n > ?",
+            (before,),
+        )
+        for record_id, territory in rows:
+            if territory is not None and territory not in visible:
+                self.violate("I16", f"{asked['device']} wrote {record_id} of territory {territory}")
 
     def _after_pull(self, vault: Vault, asked: Doc, told: Doc) -> None:
         if not told.get("put"):
             return
-        user = {"d0": "u0", "d1": "u1"}[asked["device"]]
-        allowed = self.view(vault, user, asked["platform"])
+        allowed = self.view(vault, USERS[asked["device"]], asked["platform"])
         for name, record_id, _, _, text in told["put"]:
             known = allowed.get(name, {}).get(record_id)
             if known is None:
@@ -164,6 +178,7 @@ class Account:
         """The user has undone this."""
         if key in self.saves:
             self.saves[key].excused = True
+            self.saves[key].taken_back = True
 
     def amended(self, old: str, new: str) -> None:
         """The user has changed a refused edit; it goes on under a new key."""
@@ -182,8 +197,33 @@ class Account:
             resets=self.fallbacks[device.device_id] + _repairs(device),
         )
 
-    def compare(self, device: Device, before: Look) -> None:
+    def _still_shows(self, vault: Vault, device: Device, saved: Saved) -> None:
+        """From the moment of Save an edit shows, until somebody else has changed the record again."""
+        allowed = self.view(vault, device.user_id, device.platform)
+        for edit in saved.edits:
+            row = vault.db.execute(
+                "SELECT id, object, doc FROM seen WHERE id = ? OR mobile_id = ? ORDER BY n DESC LIMIT 1",
+                (edit.record_id, edit.record_id),
+            ).fetchone()
+            if row is None or row[0] not in allowed.get(row[1], {}):
+                continue
+            if not _comparable(vault, device, row[1], row[0]):
+                continue
+            visible = allowed[row[1]][row[0]][1]
+            doc = read(device, edit.record_id) or {}
+            for name in WORDS:
+                word = edit.fields.get(name)
+                if word is not None and visible.get(name) == word != doc.get(name):
+                    self.violate(
+                        "I9", f"{device.device_id} no longer shows {name} of {row[0]} as it was saved"
+                    )
+
+    def compare(self, vault: Vault, device: Device, before: Look) -> None:
         """A cursor never goes back, and data changes only together with it."""
+        self.syncs[device.device_id] += 1
+        mine = [one for one in self.saves.values() if one.device == device.device_id and not one.excused]
+        if mine and not self.fallbacks[device.device_id]:
+            self._still_shows(vault, device, mine[-1])
         now = self.look(device)
         if now.resets != before.resets:
             return
@@ -215,6 +255,20 @@ class Account:
         for key, one in self.saves.items():
             if one.device == device.device_id and (key not in image.keys or one.excused):
                 one.excused = True
+                one.taken_back = False
+
+
+def _comparable(vault: Vault, device: Device, object_name: str, record_id: str) -> bool:
+    """Whether the device must show the record as it is: it has heard all, or nothing since that write.
+
+    In between it may have seen the record leave its scope, and not yet seen it come back.
+    """
+    rule = scope_of(vault, device.user_id, device.platform).rules.get(object_name)
+    if rule is None or read_state(device.data, "rules", {}).get(object_name) != rule.name:
+        return False
+    seq = read_state(device.data, "cursor", {"seq": 0})["seq"]
+    row = vault.db.execute("SELECT revision FROM record WHERE id = ?", (record_id,)).fetchone()
+    return bool(seq < row[0] or seq == vault.sequence())
 
 
 def _repairs(device: Device) -> int:

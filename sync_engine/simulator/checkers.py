@@ -95,7 +95,13 @@ def _edits(history: History, device: Device, account: Account) -> Iterator[Viola
     waiting = {row[0] for row in device.journal.execute("SELECT key FROM outbox WHERE acked_seq IS NULL")}
     failed = {row[0] for row in device.journal.execute("SELECT key FROM failure")}
     for key, saved in account.saves.items():
-        if saved.device != device.device_id or saved.excused:
+        if saved.device != device.device_id:
+            continue
+        if saved.taken_back and saved.edits[0].operation != "delete" and history.applied(saved):
+            yield Violation(
+                "I3", f"edit {key[:8]} of {device.device_id} was taken back and applied nevertheless"
+            )
+        if saved.excused:
             continue
         applied = history.applied(saved)
         if not applied and key not in waiting:
@@ -176,6 +182,12 @@ def _errors(device: Device, account: Account) -> Iterator[Violation]:
     if more := [key for key, count in per_key.items() if count > 1]:
         yield Violation("I5", f"{more[0]} has more than one error event in one sync")
     told = {about for _, about in events}
+    if not account.fallbacks[device.device_id]:
+        mismatches = [row.message for row, _ in events if row.error_type == "LOCAL_DIGEST_MISMATCH"]
+        if mismatches:
+            yield Violation(
+                "I15", f"{device.device_id} needed a repair after ordinary syncs: {mismatches[0]}"
+            )
     if account.restores[device.device_id]:
         return
     for key, status in last.items():

@@ -182,7 +182,11 @@ def _schema(world: World, rng: Random) -> None:
 
 
 def _epoch_change(world: World, rng: Random) -> None:
+    """The log is rebuilt: what it knew of records that went away is gone, and a new epoch says so."""
     world.vault.epoch = f"e{rng.getrandbits(32):x}"
+    world.vault.db.execute(
+        "DELETE FROM bucket_log WHERE operation = 'remove' OR id IN (SELECT id FROM record WHERE deleted)"
+    )
 
 
 def _partition(world: World, rng: Random) -> None:

@@ -170,7 +170,7 @@ async def one_sync(world: World, device: Device, choice: float) -> None:
         restart(world, device, killed)
     except DeviceError:
         device.busy = False
-    world.account.compare(device, before)
+    world.account.compare(world.vault, device, before)
 
 
 def restart(world: World, device: Device, killed: Killed) -> None:
@@ -230,7 +230,7 @@ async def _settle(world: World, device: Device) -> None:
     if device.session is None:
         await syncs.sign_in(device)
     device.put("settled", await syncs.incremental(device))
-    world.account.compare(device, before)
+    world.account.compare(world.vault, device, before)
 
 
 def _settled(device: Device) -> bool:

@@ -104,13 +104,17 @@ def _changed(vault: Vault, scope: Scope, since: int, limit: int) -> tuple[dict[s
 def _spread(vault: Vault, scope: Scope, changed: dict[str, dict[str, None]]) -> None:
     """Add the records whose place in the scope hangs on a changed one."""
     waiting = [(name, one) for name, ids in changed.items() for one in ids]
-    conditional = {name for name, rule in scope.rules.items() if rule.condition is not None}
+    reached = {r.parent for r in scope.rules.values() if r.type == "child_and_parent_row__v"}
+    conditional = {
+        name for name, rule in scope.rules.items() if rule.condition is not None or name in reached
+    }
     related = [r for r in scope.rules.values() if r.type == "related_to_top_level__v"]
     reaching = [r for r in scope.rules.values() if r.type == "child_and_parent_row__v"]
     while waiting:
         name, one = waiting.pop()
         found: list[tuple[str, str]] = []
-        if any(rule.parent == name and _chained(scope, rule, conditional) for rule in related):
+        hanging = [rule for rule in related if rule.parent == name]
+        if any(_chained(scope, rule, conditional) for rule in hanging) or (hanging and _deleted(vault, one)):
             found += vault.db.execute("SELECT object, id FROM record WHERE parent = ?", (one,)).fetchall()
         if any(rule.object == name for rule in reaching):
             found += vault.db.execute(
@@ -123,6 +127,11 @@ def _spread(vault: Vault, scope: Scope, changed: dict[str, dict[str, None]]) -> 
                 known[record_id] = None
                 waiting.append((other, record_id))
     _spread_paths(vault, scope, changed)
+
+
+def _deleted(vault: Vault, record_id: str) -> bool:
+    row = vault.db.execute("SELECT deleted FROM record WHERE id = ?", (record_id,)).fetchone()
+    return bool(row and row[0])
 
 
 def _chained(scope: Scope, rule: Rule, conditional: set[str]) -> bool:

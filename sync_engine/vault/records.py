@@ -86,8 +86,13 @@ def delete(vault: Vault, record: Record, *, at: float, by: str) -> None:
 
 
 def undelete(vault: Vault, record: Record, *, at: float, by: str) -> Record:
-    """Bring a deleted record back."""
-    return _write(vault, replace(record, deleted=False, doc=_stamped(record, at, by)))
+    """Bring a deleted record back, and with it onto devices what hangs on it."""
+    back = _write(vault, replace(record, deleted=False, doc=_stamped(record, at, by)))
+    for child in children(vault, record.id):
+        found = find(vault, child)
+        if found is not None:
+            _write(vault, found)
+    return back
 
 
 def _stamped(record: Record, at: float, by: str) -> Doc:

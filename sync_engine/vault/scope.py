@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sync_engine.digest import short_hash
 from sync_engine.protocol import Doc
@@ -117,7 +117,24 @@ def _build(vault: Vault, user_id: str, platform: str) -> Scope:
             broken[name] = problem
         elif permissions.allows(vault, user, name, "read"):
             rules[name] = _rule(vault, name, one, user)
-    return Scope(rules=rules, broken=broken)
+    return Scope(rules={name: _named(rules, rule) for name, rule in rules.items()}, broken=broken)
+
+
+def _named(rules: Mapping[str, Rule], rule: Rule) -> Rule:
+    """The rule under a name that also changes with every rule that its records hang on."""
+    names: list[str] = []
+    waiting = [rule.object]
+    while waiting:
+        one = rules.get(waiting.pop())
+        if one is None or one.name in names:
+            continue
+        names.append(one.name)
+        if one.type == "related_to_top_level__v" and one.parent:
+            waiting.append(one.parent)
+        waiting += [
+            c.object for c in rules.values() if c.type == "child_and_parent_row__v" and c.parent == one.object
+        ]
+    return replace(rule, name=short_hash(*names))
 
 
 def _problem(vault: Vault, name: str, one: Doc, user: Doc) -> tuple[str, str, str] | None:

@@ -1,0 +1,296 @@
+"""Read VQL: a stated part of Vault's query language, as a tree of values.
+
+    SELECT field, rel__vr.field, FUNCTION(field), (SELECT … FROM rel__vr …)
+    FROM target [WHERE condition] [ORDER BY path [ASC|DESC], …]
+    [SKIP n] [MAXROWS n] [LIMIT n] [OFFSET n] [PAGESIZE n] [PAGEOFFSET n]
+    SHOW TARGETS | SHOW FIELDS FROM target | SHOW RELATIONSHIPS FROM target
+
+Conditions know = != < <= > >= CONTAINS LIKE BETWEEN IN AND OR NOT and parentheses. Key words may be written in any
+case; names, `true`, `false` and `null` only in lower case, as documented. Dates are text in single quotes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sync_engine.protocol import Refused
+
+MAXIMUM_LENGTH = 50_000
+FUNCTIONS = ("LONGTEXT", "RICHTEXT", "TONAME", "TOLABEL", "CASEINSENSITIVE")
+Value = str | int | float | bool | None
+_WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
+_CLAUSES = ("SKIP", "MAXROWS", "LIMIT", "OFFSET", "PAGESIZE", "PAGEOFFSET")
+_RESERVED = frozenset(
+    ("SELECT", "FROM", "WHERE", "ORDER", "BY", "AND", "OR", "NOT", "CONTAINS", "LIKE", "BETWEEN", "IN", "ASC")
+    + ("DESC", "SHOW", "TARGETS", "FIELDS", "RELATIONSHIPS", *_CLAUSES)
+)
+_LEXEME = re.compile(
+    r"\s*(?:(?P<text>'(?:[^'\\]|\\.|'')*')|(?P<number>-?\d+(?:\.\d+)?)(?![\w.])"
+    r"|(?P<word>[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)*)|(?P<sign><=|>=|!=|[=<>(),]))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One selected or compared path, with the function around it if there is one."""
+
+    path: str
+    function: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The key that the value has in a result."""
+        return (
+            f"{self.function.lower()}({self.path})" if self.function in ("TONAME", "TOLABEL") else self.path
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """A path compared with values."""
+
+    column: Column
+    operator: str
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A path whose value must be among the results of an inner query over a relationship."""
+
+    column: Column
+    query: Select
+
+
+@dataclass(frozen=True, slots=True)
+class Junction:
+    """AND, OR or NOT of conditions."""
+
+    word: str
+    parts: tuple[Condition, ...]
+
+
+Condition = Compare | Within | Junction
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """One query."""
+
+    columns: tuple[Column | Select, ...]
+    target: str
+    where: Condition | None = None
+    order: tuple[tuple[Column, bool], ...] = ()  # path and whether it descends
+    numbers: tuple[tuple[str, int], ...] = ()
+
+    def number(self, clause: str) -> int | None:
+        """The value of PAGESIZE and its like; None when it was not written."""
+        return dict(self.numbers).get(clause)
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """A question about the targets themselves."""
+
+    what: str
+    target: str | None = None
+
+
+def parse(text: str) -> Select | Show:
+    """Read one query. Raises Refused with INCORRECT_QUERY_SYNTAX_ERROR and the place where reading stopped."""
+    if len(text) > MAXIMUM_LENGTH:
+        raise _bad(f"the query has [{len(text)}] characters; the maximum is [{MAXIMUM_LENGTH}]")
+    reader = _Reader(_lexemes(text))
+    tree = reader.show() if reader.take("SHOW") else reader.select()
+    reader.expect_end()
+    return tree
+
+
+def _bad(words: str) -> Refused:
+    return Refused("INCORRECT_QUERY_SYNTAX_ERROR", f"Query syntax error: {words}")
+
+
+def _lexemes(text: str) -> list[tuple[str, Value]]:
+    found: list[tuple[str, Value]] = []
+    text = text.rstrip().removesuffix(";").rstrip()
+    at = 0
+    while at < len(text):
+        match = _LEXEME.match(text, at)
+        if match is None:
+            raise _bad(f"cannot read [{text[at : at + 20]}] at position {at}")
+        kind = str(match.lastgroup)
+        found.append(_lexeme(kind, match.group(kind)))
+        at = match.end()
+    return found
+
+
+def _lexeme(kind: str, word: str) -> tuple[str, Value]:
+    if kind == "text":
+        return "value", re.sub(r"\\(.)|''", lambda hit: hit[1] or "'", word[1:-1])
+    if kind == "number":
+        return "value", float(word) if "." in word else int(word)
+    if kind == "word" and word in _WORDS:
+        return "value", _WORDS[word]
+    return ("key", word.upper()) if word.upper() in _RESERVED else (kind, word)
+
+
+class _Reader:
+    """Reads lexemes from left to right; each method reads one part of the grammar."""
+
+    def __init__(self, lexemes: list[tuple[str, Value]]) -> None:
+        self.lexemes = lexemes
+        self.at = 0
+        self.depth = 0
+
+    def peek(self) -> tuple[str, Value]:
+        return self.lexemes[self.at] if self.at < len(self.lexemes) else ("end", None)
+
+    def take(self, *words: str) -> bool:
+        """Read these key words or signs if they come next."""
+        coming = [value for _, value in self.lexemes[self.at : self.at + len(words)]]
+        kinds = {kind for kind, _ in self.lexemes[self.at : self.at + len(words)]}
+        if coming != list(words) or not kinds <= {"key", "sign"}:
+            return False
+        self.at += len(words)
+        return True
+
+    def need(self, *words: str) -> None:
+        if not self.take(*words):
+            raise self.unexpected(f"[{' '.join(words)}]")
+
+    def unexpected(self, wanted: str) -> Refused:
+        kind, value = self.peek()
+        return _bad(f"expected {wanted} but found [{'the end' if kind == 'end' else value}]")
+
+    def expect_end(self) -> None:
+        if self.at < len(self.lexemes):
+            raise self.unexpected("the end of the query")
+
+    def name(self, wanted: str) -> str:
+        kind, value = self.peek()
+        if kind != "word":
+            raise self.unexpected(wanted)
+        self.at += 1
+        return str(value)
+
+    def value(self) -> Value:
+        kind, value = self.peek()
+        if kind != "value":
+            raise self.unexpected("a value; text and dates need single quotes")
+        self.at += 1
+        return value
+
+    def show(self) -> Show:
+        if self.take("TARGETS"):
+            return Show("TARGETS")
+        what = "FIELDS" if self.take("FIELDS") else "RELATIONSHIPS"
+        if what == "RELATIONSHIPS":
+            self.need("RELATIONSHIPS")
+        self.need("FROM")
+        return Show(what, self.name("a target"))
+
+    def select(self) -> Select:
+        self.need("SELECT")
+        columns = [self.selected()]
+        while self.take(","):
+            columns.append(self.selected())
+        self.need("FROM")
+        target = self.name("a target")
+        where = self.junction("OR") if self.take("WHERE") else None
+        order = self.order() if self.take("ORDER", "BY") else ()
+        return Select(tuple(columns), target, where, order, tuple(self.numbers()))
+
+    def selected(self) -> Column | Select:
+        if not self.take("("):
+            return self.column()
+        if self.depth:
+            raise _bad("a subquery cannot hold another one")
+        self.depth += 1
+        inner = self.select()
+        self.depth -= 1
+        self.need(")")
+        return inner
+
+    def column(self) -> Column:
+        word = self.name("a field")
+        if not self.take("("):
+            return Column(word)
+        if word.upper() not in FUNCTIONS:
+            raise _bad(f"unknown function [{word}]")
+        inner = Column(self.name("a field"), word.upper())
+        self.need(")")
+        return inner
+
+    def order(self) -> tuple[tuple[Column, bool], ...]:
+        found = []
+        while not found or self.take(","):
+            column = self.column()
+            descending = self.take("DESC")
+            if not descending:
+                self.take("ASC")
+            found.append((column, descending))
+        return tuple(found)
+
+    def numbers(self) -> list[tuple[str, int]]:
+        found: list[tuple[str, int]] = []
+        while self.peek()[1] in _CLAUSES and self.peek()[0] == "key":
+            clause = str(self.peek()[1])
+            self.at += 1
+            value = self.value()
+            least = 1 if clause in ("PAGESIZE", "LIMIT", "MAXROWS") else 0
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise _bad(f"{clause} needs a whole number of at least {least}")
+            found.append((clause, value))
+        return found
+
+    def junction(self, word: str) -> Condition:
+        inner = self.negation if word == "AND" else lambda: self.junction("AND")
+        parts = [inner()]
+        while self.take(word):
+            parts.append(inner())
+        return parts[0] if len(parts) == 1 else Junction(word, tuple(parts))
+
+    def negation(self) -> Condition:
+        self.depth += 1
+        if self.depth > 100:  # the reader is recursive; a query must not be able to exhaust the stack
+            raise _bad("conditions are nested too deeply")
+        try:
+            if self.take("NOT"):
+                return Junction("NOT", (self.negation(),))
+            if not self.take("("):
+                return self.comparison()
+            inner = self.junction("OR")
+            self.need(")")
+            return inner
+        finally:
+            self.depth -= 1
+
+    def comparison(self) -> Condition:
+        column = self.column()
+        if self.take("IN"):
+            return Within(column, self.inner())
+        if self.take("CONTAINS"):
+            return Compare(column, "CONTAINS", self.several())
+        if self.take("BETWEEN"):
+            low = self.value()
+            self.need("AND")
+            return Compare(column, "BETWEEN", (low, self.value()))
+        for sign in ("=", "!=", "<=", ">=", "<", ">", "LIKE"):
+            if self.take(sign):
+                return Compare(column, sign, (self.value(),))
+        raise self.unexpected("a comparison")
+
+    def inner(self) -> Select:
+        self.need("(")
+        inner = self.select()
+        self.need(")")
+        return inner
+
+    def several(self) -> tuple[Value, ...]:
+        self.need("(")
+        found = [self.value()]
+        while self.take(","):
+            found.append(self.value())
+        self.need(")")
+        return tuple(found)
