@@ -6,6 +6,7 @@ from ingest.contracts import CONTRACTS, Contract
 from ingest.errors import (
     ArchiveUnsafe,
     IngestError,
+    LakeInTheWay,
     MappingInvalid,
     PullIncomplete,
     SignInRefused,
@@ -21,7 +22,10 @@ from ingest.errors import (
     VaultUnreachable,
     WrongVault,
 )
+from ingest.lake import export_lake
 from ingest.load import load, load_all
+from ingest.masking import Mask, local_key
+from ingest.rejected import Rejected, rejected, retry_rejected
 from ingest.store import migrate, open_store
 from ingest.values import Manner
 from ingest.vault import ApiToken, OAuth, Password, VaultClient, pull
@@ -33,11 +37,14 @@ __all__ = [
     "BatchReport",
     "Contract",
     "IngestError",
+    "LakeInTheWay",
     "Manner",
     "MappingInvalid",
+    "Mask",
     "OAuth",
     "Password",
     "PullIncomplete",
+    "Rejected",
     "SignInRefused",
     "SourceMissing",
     "SourceUnreadable",
@@ -52,9 +59,13 @@ __all__ = [
     "VaultUnreachable",
     "WrongVault",
     "append",
+    "export_lake",
     "load",
     "load_all",
+    "local_key",
     "migrate",
     "open_store",
     "pull",
+    "rejected",
+    "retry_rejected",
 ]

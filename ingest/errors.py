@@ -10,7 +10,13 @@ IngestError
 ├── ArchiveUnsafe     an archive tries to write where it must not, or to burst
 ├── UnknownKind       nothing tells what the rows are
 ├── UnknownColumns    the rows lack columns that their kind must have
-└── MappingInvalid    a mapping file says something that cannot be
+├── MappingInvalid    a mapping file says something that cannot be
+├── LakeInTheWay      an export would overwrite something that is not ours
+├── VaultUnreachable  nothing that speaks Vault's language answered
+├── SignInRefused     Vault does not accept the credentials
+├── WrongVault        the session is for another Vault
+├── VaultRefused      Vault understood a call and refused it
+└── PullIncomplete    fewer rows came than were announced
 """
 
 from __future__ import annotations
@@ -117,6 +123,15 @@ class MappingInvalid(IngestError):
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(
             f"mapping {name}: {reason}", next_step="Correct the file; docs/data-sources.md shows one."
+        )
+
+
+class LakeInTheWay(IngestError):
+    """The target of an export is a directory with other things in it."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path} is not empty and not a lake of ours", next_step="Name an empty or a new directory."
         )
 
 

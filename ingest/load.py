@@ -18,6 +18,7 @@ from ingest.contracts import CONTRACTS
 from ingest.deletes import bury_source
 from ingest.errors import SourceMissing, UnknownKind
 from ingest.mapping import ColumnMapping, choose, read_mapping
+from ingest.masking import Mask, masked
 from ingest.merge import settle, stage
 from ingest.rows import BulkTable, RowSource
 from ingest.shapes import reshape
@@ -40,6 +41,7 @@ def load(
     as_kind: str | None = None,
     mappings: Iterable[Path | str] = (),
     manner: Manner | None = None,
+    mask: Mask | None = None,
     clock: Clock = utc_now,
     on_progress: Progress | None = None,
 ) -> list[BatchReport]:
@@ -47,7 +49,8 @@ def load(
 
     What the rows are is seen from their columns; `as_kind` (a table's name) overrides that. `mappings` are
     a customer's own mapping files. `manner` says what the file does not: the zone of times without one, the
-    order of day and month. `on_progress` is called with the source's name and the rows read so far.
+    order of day and month. With `mask`, names and e-mails become pseudonyms before anything is stored.
+    `on_progress` is called with the source's name and the rows read so far.
 
     Every row ends in the store or in `rejected_row` with all its reasons; each batch is one transaction.
     Raises an IngestError, which says what to do next, when no row can be taken from the file at all.
@@ -58,7 +61,7 @@ def load(
     own = [read_mapping(Path(each)) for each in mappings]
     examined = examine(path)
     with _writable(store) as connection:
-        taker = _Taker(connection, as_kind, own, manner, clock, on_progress)
+        taker = _Taker(connection, as_kind, own, manner, mask, clock, on_progress)
         return [taker.take(source, examined.content_hash) for source in open_source(path, examined)]
 
 
@@ -69,11 +72,12 @@ def load_all(
     as_kind: str | None = None,
     mappings: Iterable[Path | str] = (),
     manner: Manner | None = None,
+    mask: Mask | None = None,
     clock: Clock = utc_now,
     on_progress: Progress | None = None,
 ) -> list[BatchReport]:
     """Load several files as `load` does: archives by the time up to which they reach, each part once."""
-    options: dict[str, Any] = {"as_kind": as_kind, "mappings": list(mappings), "manner": manner}
+    options: dict[str, Any] = {"as_kind": as_kind, "mappings": list(mappings), "manner": manner, "mask": mask}
     reports: list[BatchReport] = []
     with _writable(store) as connection:
         for path in in_order(map(Path, paths)):
@@ -102,10 +106,13 @@ class _Taker:
     as_kind: str | None
     own: list[ColumnMapping]
     manner: Manner | None
+    mask: Mask | None
     clock: Clock
     on_progress: Progress | None
 
     def take(self, opened: RowSource, content_hash: str) -> BatchReport:
+        if self.mask:
+            opened = masked(opened, self.mask)
         if opened.deletes_of:
             return self._bury(opened, content_hash)
         source = opened if self.as_kind or self.own else reshape(opened)

@@ -1,0 +1,104 @@
+"""Rows that were refused: shown with their reasons, and taken again once a mapping is put right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection
+
+from ingest.batches import Batch, BatchReport, Clock, utc_now
+from ingest.errors import UnknownColumns, UnknownKind
+from ingest.load import settle_source
+from ingest.mapping import choose, read_mapping
+from ingest.rows import RawRow, RowSource
+from ingest.shapes import reshape
+from ingest.values import Manner
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One refused row: where it came from, its number there, its text as it came, and every reason."""
+
+    source: str
+    kind: str
+    row_number: int
+    raw: str | None
+    reasons: tuple[str, ...]
+
+
+def rejected(
+    store: DuckDBPyConnection, *, kind: str | None = None, limit: int | None = None
+) -> list[Rejected]:
+    """List the rows that are refused at present, by source and row number."""
+    found = store.execute(
+        "SELECT source, kind, row_number, raw, reasons FROM rejected_row WHERE kind = coalesce($kind, kind) "
+        "ORDER BY source, kind, row_number, raw LIMIT coalesce($limit, 9223372036854775807)",
+        {"kind": kind, "limit": limit},
+    ).fetchall()
+    return [
+        Rejected(source, of_kind, number, raw, tuple(reasons))
+        for source, of_kind, number, raw, reasons in found
+    ]
+
+
+def retry_rejected(
+    store: DuckDBPyConnection,
+    *,
+    kind: str | None = None,
+    mappings: Iterable[Path | str] = (),
+    manner: Manner | None = None,
+    clock: Clock = utc_now,
+) -> list[BatchReport]:
+    """Hold the refused rows against the contract again, with a customer's mappings or another manner.
+
+    Rows that are fine now move to their table; the others stay, with today's reasons. A row whose line
+    could not even be cut into cells stays untouched. One batch for each source, each one transaction.
+    """
+    own = [read_mapping(Path(each)) for each in mappings]
+    by_source: dict[tuple[str, str], list[Rejected]] = {}
+    for row in rejected(store, kind=kind):
+        by_source.setdefault((row.source, row.kind), []).append(row)
+    reports = []
+    for (name, of_kind), rows in by_source.items():
+        source = _source(name, rows)
+        try:
+            opened = source if own else reshape(source)
+            mapping = choose(opened.header, name, as_kind=of_kind, more=own)
+        except (UnknownKind, UnknownColumns):
+            continue
+        taken = [row.number for row in rows_of(source)]
+        batch = Batch.open(store, source=name, kind=of_kind, content_hash=None, started_at=clock())
+
+        def forget(name: str = name, of_kind: str = of_kind, taken: list[int] = taken) -> None:
+            store.execute(
+                "DELETE FROM rejected_row WHERE source = $source AND kind = $kind "
+                "AND list_contains($taken, row_number) AND starts_with(raw, '{')",
+                {"source": name, "kind": of_kind, "taken": taken},
+            )
+
+        reports.append(settle_source(store, opened, mapping, batch, manner=manner, clock=clock, also=forget))
+    return reports
+
+
+def rows_of(source: RowSource) -> list[RawRow]:
+    """Look at the rows of a source without using them up."""
+    rows = list(source.rows)
+    source.rows = iter(rows)
+    return rows
+
+
+def _source(name: str, refused: list[Rejected]) -> RowSource:
+    rows = [RawRow(row.row_number, cells) for row in refused if (cells := _cells(row.raw)) is not None]
+    header = dict.fromkeys(column for row in rows for column in row.cells)
+    return RowSource(name, list(header), iter(rows))
+
+
+def _cells(raw: str | None) -> dict[str, str | None] | None:
+    try:
+        cells = json.loads(raw or "")
+    except ValueError:
+        return None
+    return cells if isinstance(cells, dict) else None
