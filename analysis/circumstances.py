@@ -9,6 +9,8 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
+from analysis.changes import Suspect, suspects
+from analysis.issues import UnknownIssue
 from analysis.levers import plain_rows
 
 _ENOUGH = 3  # users; what fewer have in common says nothing
@@ -51,7 +53,7 @@ ORDER BY attribute, value
 _CHANGES = """
 SELECT change_id, changed_at, changed_by, kind, target, object, field, scope, before, after
 FROM config_change
-WHERE changed_at BETWEEN $earliest AND $since
+WHERE changed_at BETWEEN $earliest AND $since OR change_id = $suspect
 ORDER BY changed_at DESC, change_id
 """
 _GAPS = """
@@ -94,32 +96,52 @@ def _stands_out(row: Mapping[str, Any]) -> bool:
 
 def change_before(
     connection: DuckDBPyConnection,
+    issue_id: str,
     since: datetime,
     *,
     named: Mapping[str, Sequence[str]],
     shared: Iterable[str],
-    by_configuration: bool,
 ) -> dict[str, Any] | None:
-    """Find the change in the week before `since` that fits an issue best; the newest of those that fit alike.
+    """Find the change that an issue is put down to: the first suspect, else a change of the very same thing.
 
-    A change fits that touches the object and field which the errors name (`named`), or what the users hit
-    have in common (`shared`). Errors that configuration does not cause (`by_configuration` false) are matched
-    by `shared` alone. None is an answer. This is a hint beside a fix; ranking suspects is another function.
+    A suspect (analysis.changes) explains the start better than a random moment would: `certain` is true. For
+    issues too small to judge, a change in the week before `since` counts that touched the field which the
+    errors name, or something that nearly all users hit have in common; the newest of the closest fit.
+    `certain` is false then. None is an answer.
     """
-    bound = {"earliest": since - _WATCH, "since": since}
+    found = _suspected(connection, issue_id)
+    bound = {"earliest": since - _WATCH, "since": since, "suspect": found[0].change_id if found else None}
     rows = plain_rows(connection.execute(_CHANGES, bound).df())
+    if found:
+        row = next((row for row in rows if row["change_id"] == found[0].change_id), _told_by(found[0]))
+        return row | {"certain": True, "p_value": found[0].p_value}
     common = set(shared)
-    scores = [_fit(row, named if by_configuration else {}, common) for row in rows]
-    best = max(scores, default=0)
-    return rows[scores.index(best)] if best else None
+    fits = [_fit(row, named, common) for row in rows]
+    best = max(fits, default=0)
+    return rows[fits.index(best)] | {"certain": False, "p_value": None} if best else None
+
+
+def _suspected(connection: DuckDBPyConnection, issue_id: str) -> list[Suspect]:
+    try:
+        return suspects(connection, issue_id, most=1)
+    except UnknownIssue:  # its errors name no user, so nobody can be compared
+        return []
+
+
+def _told_by(suspect: Suspect) -> dict[str, Any]:
+    """Describe a roll-out that no row of configuration tells of."""
+    row = {
+        name: getattr(suspect, name) for name in ("change_id", "kind", "target", "scope", "before", "after")
+    }
+    nobody = dict.fromkeys(("changed_by", "object", "field"))
+    return row | nobody | {"changed_at": suspect.changed_at.isoformat()}
 
 
 def _fit(change: Mapping[str, Any], named: Mapping[str, Sequence[str]], shared: set[str]) -> int:
-    objects = named.get("object", ())
-    same_object = change["object"] in objects or change["target"] in objects
+    same_object = change["object"] in named.get("object", ())
     same_field = same_object and change["field"] in named.get("field", ())
     scope = str(change["scope"] or "").rpartition("=")[2]
-    return 2 * same_object + 4 * same_field + bool({change["target"], scope} & shared)
+    return 2 * same_field + bool({change["target"], scope} & shared)
 
 
 def gaps(connection: DuckDBPyConnection, issue_id: str, since: datetime) -> list[str]:

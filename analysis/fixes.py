@@ -64,7 +64,7 @@ class Suggestion:
 
     `who` acts and `where`; `where` is None where the playbook names no single place. `named` holds what the
     errors name (object, field, operation, phase, error_type, app_version), the most frequent first.
-    `change` is a configuration change shortly before the start on the same thing: a hint, no proof.
+    `change` is the configuration change that the start is put down to, with `certain` and `p_value`.
     `waiting` are the records that wait on devices with such an error; `notes` say what is not known.
     """
 
@@ -149,7 +149,6 @@ def suggest_fix(connection: DuckDBPyConnection, issue_id: str) -> Suggestion:
     page = load_playbook(facts["cause"])
     named = _named(connection.execute(_NAMED, bound).df())
     common = common_to(connection, issue_id)
-    side = facts["side"]
     since = facts["since"]
     waiting = ask(connection, _WAITING, Filters.of(), bound)
     return Suggestion(
@@ -159,7 +158,7 @@ def suggest_fix(connection: DuckDBPyConnection, issue_id: str) -> Suggestion:
         playbook=page,
         who=page.short_fix.partition(":")[0],
         where=_where(page.fix),
-        side=side,
+        side=facts["side"],
         retryable=facts["retryable"],
         events=facts["events"],
         users=facts["users"],
@@ -168,13 +167,7 @@ def suggest_fix(connection: DuckDBPyConnection, issue_id: str) -> Suggestion:
         latest=facts["latest"],
         named=named,
         common=tuple(common),
-        change=change_before(
-            connection,
-            since,
-            named=named,
-            shared=[one.value for one in common],
-            by_configuration=side is None or "admin" in side or "developer" in side,
-        ),
+        change=change_before(connection, issue_id, since, named=named, shared=[one.value for one in common]),
         waiting=waiting,
         levers=tuple(levers(connection, issue_id=issue_id)),
         message=facts["message"],
@@ -231,7 +224,11 @@ def _tell_change(case: Suggestion) -> Iterable[str]:
     at = str(row["changed_at"])[:16].replace("T", " ")
     values = f" (from {row['before'] or 'nothing'} to {row['after'] or 'nothing'})"
     told = values if row["before"] or row["after"] else ""
-    yield f"Shortly before, at {at} UTC{by}, this was changed: {on}{told}. That is a hint, no proof."
+    yield f"At {at} UTC{by}, this was changed: {on}{told}."
+    if row["certain"]:
+        yield f"It explains the start better than a random moment would (p = {row['p_value']:.3f})."
+    else:
+        yield "It came shortly before, which is a hint and no proof."
 
 
 def _tell_waiting(case: Suggestion) -> Iterable[str]:

@@ -152,7 +152,8 @@ def levers(
         )
     scope = _scope(connection, device_id, user_id, issue_id)
     here = _Situation.read(connection, scope.chosen, issue_id)
-    everywhere = _Situation.read(connection, scope.all, issue_id)
+    alone = set(scope.chosen) == set(scope.all)
+    everywhere = here if alone else _Situation.read(connection, scope.all, issue_id)
     harmless = [_vtrans(everywhere), _undelete(here), _refresh(everywhere)]
     harmful = [_undo(here), _clear(everywhere)]
     if issue_id is not None and _heals_itself(connection, issue_id):

@@ -90,7 +90,7 @@ def test_the_change_on_the_same_field_wins_over_a_newer_one_on_the_object(case):
     )
     found = suggest_fix(case, "one")
     assert found.change["change_id"] == "true"
-    assert any("from edit to read" in sentence and "no proof" in sentence for sentence in found.in_this_case)
+    assert "from edit to read" in found.as_text() and "a hint and no proof" in found.as_text()
 
 
 def test_a_change_elsewhere_is_not_suspected(case):
@@ -103,6 +103,14 @@ def test_a_change_on_the_object_does_not_explain_what_configuration_cannot_cause
     add_error(store, 1, "u1", cause="network", side="user, network team")
     add_change(store, "decoy", kind="object", target="call2__v", object="call2__v")
     assert suggest_fix(store, "one").change is None
+
+
+def test_a_suspect_of_the_fleet_is_named_with_its_probability(stormy_store):
+    rows = list_issues(stormy_store, query="cause:local-state-mismatch")
+    found = suggest_fix(stormy_store, rows["issue_id"].iloc[0])
+    assert found.change["certain"] and found.change["p_value"] < 0.05
+    assert (found.change["kind"], found.change["target"]) == ("app_version", "25.3.1")
+    assert "explains the start better than a random moment" in found.as_text()
 
 
 def test_waiting_records_are_listed_and_their_levers_offered(case):
