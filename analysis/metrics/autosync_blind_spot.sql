@@ -27,6 +27,6 @@ summed AS (
 SELECT
     sync_type, syncs, created, tracked, refused,
     greatest(created - tracked - refused, 0) AS untracked,
-    CASE WHEN created > 0 THEN least((tracked + refused) * 1.0 / created, 1.0) END AS tracked_share
+    CASE WHEN created > 0 THEN least((tracked + refused) * 1e0 / created, 1.0) END AS tracked_share
 FROM summed
 ORDER BY syncs DESC, sync_type

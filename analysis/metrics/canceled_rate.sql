@@ -9,8 +9,8 @@ SELECT
     count(*) AS syncs,
     count(*) FILTER (WHERE outcome = 'canceled') AS canceled,
     count(*) FILTER (WHERE outcome = 'unfinished') AS unfinished,
-    count(*) FILTER (WHERE outcome = 'canceled') * 1.0 / count(*) AS canceled_share,
-    count(*) FILTER (WHERE outcome = 'unfinished') * 1.0 / count(*) AS unfinished_share
+    count(*) FILTER (WHERE outcome = 'canceled') * 1e0 / count(*) AS canceled_share,
+    count(*) FILTER (WHERE outcome = 'unfinished') * 1e0 / count(*) AS unfinished_share
 FROM sync
 GROUP BY sync_type
 ORDER BY syncs DESC, sync_type

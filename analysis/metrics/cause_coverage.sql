@@ -14,12 +14,12 @@ WITH counted AS (
     GROUP BY coalesce(phase, 'unknown')
 ),
 shares AS (
-    SELECT *, known * 1.0 / n AS share FROM counted
+    SELECT *, known * 1e0 / n AS share FROM counted
 )
 SELECT
     phase, n AS events, known, share,
-    (share + 1.92073 / n - 1.959964 * sqrt(share * (1 - share) / n + 0.960365 / (n * n))) / (1 + 3.841459 / n) AS low,
-    (share + 1.92073 / n + 1.959964 * sqrt(share * (1 - share) / n + 0.960365 / (n * n))) / (1 + 3.841459 / n) AS high,
+    (share + 1.92073e0 / n - 1.959964e0 * sqrt(share * (1 - share) / n + 0.960365e0 / (n * n))) / (1 + 3.841459e0 / n) AS low,
+    (share + 1.92073e0 / n + 1.959964e0 * sqrt(share * (1 - share) / n + 0.960365e0 / (n * n))) / (1 + 3.841459e0 / n) AS high,
     mean_confidence
 FROM shares
 ORDER BY n DESC, phase

@@ -10,7 +10,7 @@ SELECT
     count(DISTINCT issue_id) AS issues,
     count(DISTINCT user_id) AS users,
     count(DISTINCT coalesce(device_id, user_id)) AS devices,
-    count(*) * 1.0 / sum(count(*)) OVER () AS share,
+    count(*) * 1e0 / sum(count(*)) OVER () AS share,
     min(occurred_at) AS first_seen,
     max(occurred_at) AS last_seen
 FROM error

@@ -12,7 +12,7 @@ SELECT
     count(*) FILTER (WHERE outcome = 'unfinished') AS unfinished,
     count(DISTINCT CASE WHEN outcome IN ('failed', 'failed_upload', 'failed_download')
         THEN coalesce(device_id, user_id) END) AS devices_with_failure,
-    count(*) FILTER (WHERE outcome IN ('failed', 'failed_upload', 'failed_download')) * 1.0
+    count(*) FILTER (WHERE outcome IN ('failed', 'failed_upload', 'failed_download')) * 1e0
         / nullif(count(*) FILTER (WHERE outcome NOT IN ('canceled', 'unfinished')), 0) AS failure_rate
 FROM sync
 GROUP BY cast(started_at AS DATE)

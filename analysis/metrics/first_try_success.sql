@@ -16,11 +16,11 @@ WITH counted AS (
     GROUP BY sync_type
 ),
 shares AS (
-    SELECT *, good * 1.0 / n AS share FROM counted
+    SELECT *, good * 1e0 / n AS share FROM counted
 )
 SELECT
     sync_type, n AS syncs, good, share,
-    (share + 1.92073 / n - 1.959964 * sqrt(share * (1 - share) / n + 0.960365 / (n * n))) / (1 + 3.841459 / n) AS low,
-    (share + 1.92073 / n + 1.959964 * sqrt(share * (1 - share) / n + 0.960365 / (n * n))) / (1 + 3.841459 / n) AS high
+    (share + 1.92073e0 / n - 1.959964e0 * sqrt(share * (1 - share) / n + 0.960365e0 / (n * n))) / (1 + 3.841459e0 / n) AS low,
+    (share + 1.92073e0 / n + 1.959964e0 * sqrt(share * (1 - share) / n + 0.960365e0 / (n * n))) / (1 + 3.841459e0 / n) AS high
 FROM shares
 ORDER BY n DESC, sync_type

@@ -10,7 +10,7 @@ SELECT
     count(*) FILTER (WHERE lower(sync_type) LIKE '%refresh%') AS refreshes,
     count(DISTINCT CASE WHEN lower(sync_type) LIKE '%refresh%' THEN coalesce(device_id, user_id) END) AS devices,
     count(*) FILTER (WHERE lower(sync_type) LIKE '%refresh%' AND trigger = 'forced') AS forced,
-    count(*) FILTER (WHERE lower(sync_type) LIKE '%refresh%') * 1.0 / count(*) AS share
+    count(*) FILTER (WHERE lower(sync_type) LIKE '%refresh%') * 1e0 / count(*) AS share
 FROM sync
 GROUP BY cast(date_trunc('week', started_at) AS DATE)
 ORDER BY week

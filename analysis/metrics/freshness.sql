@@ -14,7 +14,7 @@ WITH per_device AS (
     GROUP BY coalesce(device_id, user_id)
 ),
 aged AS (
-    SELECT date_diff('second', last_success, as_of) / 86400.0 AS days FROM per_device CROSS JOIN moment
+    SELECT date_diff('second', last_success, as_of) / 86400e0 AS days FROM per_device CROSS JOIN moment
 ),
 placed AS (
     SELECT
@@ -23,7 +23,7 @@ placed AS (
             WHEN days > 1 THEN '1 to 3 days' ELSE 'within 1 day' END AS age
     FROM aged
 )
-SELECT age, count(*) AS devices, count(*) * 1.0 / sum(count(*)) OVER () AS share
+SELECT age, count(*) AS devices, count(*) * 1e0 / sum(count(*)) OVER () AS share
 FROM placed
 GROUP BY place, age
 ORDER BY place

@@ -11,7 +11,7 @@ SELECT
     percentile_cont(0.5) WITHIN GROUP (ORDER BY active_seconds) AS active_median,
     percentile_cont(0.95) WITHIN GROUP (ORDER BY active_seconds) AS active_p95,
     sum(paused_seconds) / nullif(sum(active_seconds) + sum(paused_seconds), 0) AS paused_share,
-    count(*) FILTER (WHERE paused_seconds > 0) * 1.0 / nullif(count(paused_seconds), 0) AS share_with_pause
+    count(*) FILTER (WHERE paused_seconds > 0) * 1e0 / nullif(count(paused_seconds), 0) AS share_with_pause
 FROM sync
 WHERE outcome NOT IN ('canceled', 'unfinished')
 GROUP BY sync_type

@@ -30,7 +30,7 @@ SELECT
     count(DISTINCT w.device_id) AS devices,
     count(*) FILTER (WHERE w.in_error) AS in_error,
     min(w.edited_at) AS oldest_edit,
-    max(date_diff('second', w.edited_at, m.as_of)) / 3600.0 AS oldest_hours
+    max(date_diff('second', w.edited_at, m.as_of)) / 3600e0 AS oldest_hours
 FROM waiting AS w
 CROSS JOIN moment AS m
 GROUP BY w.object

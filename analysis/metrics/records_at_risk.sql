@@ -48,7 +48,7 @@ SELECT
     count(DISTINCT w.device_id) AS devices,
     cast(sum(c.dependents) AS BIGINT) AS dependents,
     min(w.edited_at) AS oldest_edit,
-    max(date_diff('second', w.edited_at, m.as_of)) / 3600.0 AS oldest_hours
+    max(date_diff('second', w.edited_at, m.as_of)) / 3600e0 AS oldest_hours
 FROM waiting AS w
 JOIN children AS c ON c.device_id = w.device_id AND c.record_id = w.record_id
 LEFT JOIN causes AS k ON k.record_id = w.record_id

@@ -7,7 +7,7 @@ SELECT
     sync_type,
     count(retries) AS syncs,
     avg(retries) AS retries_per_sync,
-    count(*) FILTER (WHERE retries > 0) * 1.0 / nullif(count(retries), 0) AS share_with_retries,
+    count(*) FILTER (WHERE retries > 0) * 1e0 / nullif(count(retries), 0) AS share_with_retries,
     max(retries) AS most
 FROM sync
 GROUP BY sync_type

@@ -13,7 +13,7 @@ WITH named AS (
 paused AS (
     SELECT
         device, user_id, started_at,
-        date_diff('second', lag(started_at) OVER (PARTITION BY device ORDER BY started_at), started_at) / 3600.0
+        date_diff('second', lag(started_at) OVER (PARTITION BY device ORDER BY started_at), started_at) / 3600e0
             AS pause_hours
     FROM named
 ),
@@ -29,10 +29,10 @@ per_device AS (
 )
 SELECT
     device, user_id, syncs, last_attempt, usual_pause_hours,
-    date_diff('second', last_attempt, as_of) / 3600.0 AS hours_silent
+    date_diff('second', last_attempt, as_of) / 3600e0 AS hours_silent
 FROM per_device
 CROSS JOIN moment
 WHERE syncs >= 5
-    AND date_diff('second', last_attempt, as_of) / 3600.0 > 24
-    AND date_diff('second', last_attempt, as_of) / 3600.0 > 3 * usual_pause_hours
+    AND date_diff('second', last_attempt, as_of) / 3600e0 > 24
+    AND date_diff('second', last_attempt, as_of) / 3600e0 > 3 * usual_pause_hours
 ORDER BY hours_silent DESC, device

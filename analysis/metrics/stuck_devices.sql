@@ -25,7 +25,7 @@ since_success AS (
         max(p.last_success) AS last_success,
         count(*) AS attempts_since,
         count(*) FILTER (WHERE n.outcome IN ('failed', 'failed_upload', 'failed_download')) AS failures_since,
-        max(date_diff('second', coalesce(p.last_success, p.first_attempt), p.last_attempt)) / 3600.0 AS hours_stuck
+        max(date_diff('second', coalesce(p.last_success, p.first_attempt), p.last_attempt)) / 3600e0 AS hours_stuck
     FROM per_device AS p
     JOIN named AS n ON n.device = p.device AND (p.last_success IS NULL OR n.started_at > p.last_success)
     GROUP BY p.device

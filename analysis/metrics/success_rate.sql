@@ -16,13 +16,13 @@ WITH counted AS (
     GROUP BY sync_type
 ),
 shares AS (
-    SELECT *, good + bad AS n, good * 1.0 / nullif(good + bad, 0) AS success_rate FROM counted
+    SELECT *, good + bad AS n, good * 1e0 / nullif(good + bad, 0) AS success_rate FROM counted
 )
 SELECT
     sync_type, good, bad, canceled, unfinished, success_rate,
-    (success_rate + 1.92073 / n - 1.959964 * sqrt(success_rate * (1 - success_rate) / n + 0.960365 / (n * n)))
-        / (1 + 3.841459 / n) AS low,
-    (success_rate + 1.92073 / n + 1.959964 * sqrt(success_rate * (1 - success_rate) / n + 0.960365 / (n * n)))
-        / (1 + 3.841459 / n) AS high
+    (success_rate + 1.92073e0 / n - 1.959964e0 * sqrt(success_rate * (1 - success_rate) / n + 0.960365e0 / (n * n)))
+        / (1 + 3.841459e0 / n) AS low,
+    (success_rate + 1.92073e0 / n + 1.959964e0 * sqrt(success_rate * (1 - success_rate) / n + 0.960365e0 / (n * n)))
+        / (1 + 3.841459e0 / n) AS high
 FROM shares
 ORDER BY n DESC, sync_type

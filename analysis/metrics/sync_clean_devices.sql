@@ -16,11 +16,11 @@ counted AS (
     SELECT count(*) AS devices, count(*) FILTER (WHERE failures = 0) AS clean FROM per_device
 ),
 shares AS (
-    SELECT *, devices AS n, clean * 1.0 / nullif(devices, 0) AS share FROM counted
+    SELECT *, devices AS n, clean * 1e0 / nullif(devices, 0) AS share FROM counted
 )
 SELECT
     devices, clean, share,
-    (share + 1.92073 / n - 1.959964 * sqrt(share * (1 - share) / n + 0.960365 / (n * n))) / (1 + 3.841459 / n) AS low,
-    (share + 1.92073 / n + 1.959964 * sqrt(share * (1 - share) / n + 0.960365 / (n * n))) / (1 + 3.841459 / n) AS high
+    (share + 1.92073e0 / n - 1.959964e0 * sqrt(share * (1 - share) / n + 0.960365e0 / (n * n))) / (1 + 3.841459e0 / n) AS low,
+    (share + 1.92073e0 / n + 1.959964e0 * sqrt(share * (1 - share) / n + 0.960365e0 / (n * n))) / (1 + 3.841459e0 / n) AS high
 FROM shares
 WHERE devices > 0

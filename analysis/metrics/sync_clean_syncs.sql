@@ -13,11 +13,11 @@ WITH counted AS (
     GROUP BY sync_type
 ),
 shares AS (
-    SELECT *, clean * 1.0 / n AS share FROM counted
+    SELECT *, clean * 1e0 / n AS share FROM counted
 )
 SELECT
     sync_type, n AS syncs, clean, share,
-    (share + 1.92073 / n - 1.959964 * sqrt(share * (1 - share) / n + 0.960365 / (n * n))) / (1 + 3.841459 / n) AS low,
-    (share + 1.92073 / n + 1.959964 * sqrt(share * (1 - share) / n + 0.960365 / (n * n))) / (1 + 3.841459 / n) AS high
+    (share + 1.92073e0 / n - 1.959964e0 * sqrt(share * (1 - share) / n + 0.960365e0 / (n * n))) / (1 + 3.841459e0 / n) AS low,
+    (share + 1.92073e0 / n + 1.959964e0 * sqrt(share * (1 - share) / n + 0.960365e0 / (n * n))) / (1 + 3.841459e0 / n) AS high
 FROM shares
 ORDER BY n DESC, sync_type

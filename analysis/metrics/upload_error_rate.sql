@@ -9,7 +9,7 @@ SELECT
     count(*) AS syncs,
     cast(sum(coalesce(uploads, 0)) + sum(coalesce(upload_errors, 0)) AS BIGINT) AS records,
     cast(sum(coalesce(upload_errors, 0)) AS BIGINT) AS errors,
-    1000.0 * sum(coalesce(upload_errors, 0))
+    1000e0 * sum(coalesce(upload_errors, 0))
         / nullif(sum(coalesce(uploads, 0)) + sum(coalesce(upload_errors, 0)), 0) AS errors_per_1000
 FROM sync
 GROUP BY sync_type

@@ -11,12 +11,12 @@ WITH placed AS (
         coalesce(device_id, user_id) AS device,
         cast(started_at AS DATE) AS day,
         started_at,
-        date_diff('second', started_at, as_of) / 3600.0 AS hours_ago
+        date_diff('second', started_at, as_of) / 3600e0 AS hours_ago
     FROM sync
     CROSS JOIN moment
 ),
 by_day AS (
-    SELECT app_version, day, count(*) * 1.0 / sum(count(*)) OVER (PARTITION BY day) AS share
+    SELECT app_version, day, count(*) * 1e0 / sum(count(*)) OVER (PARTITION BY day) AS share
     FROM placed
     GROUP BY app_version, day
 ),
@@ -36,15 +36,16 @@ per_version AS (
         count(DISTINCT p.device) AS devices,
         min(p.started_at) AS first_seen,
         max(p.started_at) AS last_seen,
-        count(*) FILTER (WHERE p.hours_ago <= 24) * 1.0 / nullif(max(w.syncs_24h), 0) AS share_24h,
-        count(*) FILTER (WHERE p.hours_ago <= 6) * 1.0 / nullif(max(w.syncs_6h), 0) AS share_6h
+        count(*) FILTER (WHERE p.hours_ago <= 24) * 1e0 / nullif(max(w.syncs_24h), 0) AS share_24h,
+        count(*) FILTER (WHERE p.hours_ago <= 6) * 1e0 / nullif(max(w.syncs_6h), 0) AS share_6h
     FROM placed AS p
     CROSS JOIN whole AS w
     GROUP BY p.app_version
 )
 SELECT
     v.app_version, v.syncs, v.devices, v.first_seen, v.last_seen, v.share_24h, v.share_6h, b.best_day_share,
-    CASE WHEN v.share_24h >= 0.1 THEN 'adopted' WHEN b.best_day_share >= 0.1 THEN 'replaced' ELSE 'low' END AS stage
+    CASE WHEN v.share_24h >= 0.1 THEN 'adopted' WHEN b.best_day_share >= 0.1 THEN 'replaced' ELSE 'low' END
+        AS stage
 FROM per_version AS v
 JOIN best AS b ON b.app_version = v.app_version
 ORDER BY v.syncs DESC, v.app_version

@@ -33,14 +33,14 @@ ratios AS (
     SELECT
         *,
         ln((failures + 0.5) / (syncs + 1.0)) - ln((other_failures + 0.5) / (other_syncs + 1.0)) AS middle,
-        1.959964 * sqrt(1 / (failures + 0.5) - 1 / (syncs + 1.0)
+        1.959964e0 * sqrt(1 / (failures + 0.5) - 1 / (syncs + 1.0)
             + 1 / (other_failures + 0.5) - 1 / (other_syncs + 1.0)) AS reach
     FROM sides
 )
 SELECT
     app_version, syncs, failures, devices,
-    failures * 1.0 / syncs AS failure_rate,
-    other_failures * 1.0 / nullif(other_syncs, 0) AS other_failure_rate,
+    failures * 1e0 / syncs AS failure_rate,
+    other_failures * 1e0 / nullif(other_syncs, 0) AS other_failure_rate,
     CASE WHEN other_syncs > 0 THEN exp(middle) END AS risk_ratio,
     CASE WHEN other_syncs > 0 THEN exp(middle - reach) END AS low,
     CASE WHEN other_syncs > 0 THEN exp(middle + reach) END AS high,

@@ -7,7 +7,7 @@ SELECT
     sync_type,
     count(*) AS syncs,
     cast(sum(coalesce(vtrans, 0)) AS BIGINT) AS vtrans,
-    1000.0 * sum(coalesce(vtrans, 0)) / count(*) AS vtrans_per_1000
+    1000e0 * sum(coalesce(vtrans, 0)) / count(*) AS vtrans_per_1000
 FROM sync
 GROUP BY sync_type
 ORDER BY syncs DESC, sync_type
