@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sync_engine.protocol import Doc
 
@@ -66,7 +67,12 @@ def parse(clause: str, tokens: Mapping[str, Value]) -> Condition | None:
 
     Raises BadClause.
     """
-    lexemes = _lexemes(clause, tokens)
+    return _parse(clause, tuple(tokens.items()))
+
+
+@lru_cache(maxsize=512)
+def _parse(clause: str, tokens: tuple[tuple[str, Value], ...]) -> Condition | None:
+    lexemes = _lexemes(clause, dict(tokens))
     if lexemes and lexemes[0] == ("word", "WHERE"):
         lexemes = lexemes[1:]
     if not lexemes:

@@ -129,8 +129,9 @@ async def _open(device: Device, run: Run) -> Doc:
     enter(device, run, "connect")
     opened = await ask(device, run, {"verb": "open", "kind": run.kind})
     take_lane(device, opened)
-    device.put("settings", opened["settings"])
-    device.put("configuration_version", opened["version"])
+    if device.get("configuration_version") != opened["version"]:
+        device.put("settings", opened["settings"])
+        device.put("configuration_version", opened["version"])
     flags = opened["flags"]
     if flags["clear_client_sync_errors__v"]:
         errors_tab.clear(device, run)

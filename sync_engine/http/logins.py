@@ -26,7 +26,9 @@ def sign_in(served: Served, request: Request, now: float) -> Reply:
     try:
         _check_burst(served, name, now)
         if not form.get("password"):
-            raise Refused("NO_PASSWORD_PROVIDED", "No password was provided for the login call", cause="authentication")
+            raise Refused(
+                "NO_PASSWORD_PROVIDED", "No password was provided for the login call", cause="authentication"
+            )
         token, user = _open(served, name, form["password"], now)
     except Refused as refused:
         note(served, now, name, refused.type, request.client)
@@ -58,7 +60,8 @@ def discover(served: Served, request: Request) -> Reply:
 def note(served: Served, now: float, name: str, status: str, client: str) -> None:
     """Write one line of the login audit trail."""
     served.vault.db.execute(
-        "INSERT INTO rest_login (at, user_name, status, client) VALUES (?, ?, ?, ?)", (now, name, status, client)
+        "INSERT INTO rest_login (at, user_name, status, client) VALUES (?, ?, ?, ?)",
+        (now, name, status, client),
     )
 
 
@@ -99,7 +102,9 @@ def _user_of_token(served: Served, token: str) -> str | None:
 
 
 def _user_of_session(served: Served, token: str, now: float) -> str | None:
-    row = served.vault.db.execute("SELECT user, created, used FROM session WHERE token = ?", (token,)).fetchone()
+    row = served.vault.db.execute(
+        "SELECT user, created, used FROM session WHERE token = ?", (token,)
+    ).fetchone()
     idle = served.vault.setting("session_inactivity_hours") * HOUR
     longest = served.vault.setting("session_maximum_hours") * HOUR
     if row is None or now - row[2] > idle or now - row[1] > longest:
@@ -125,7 +130,11 @@ def _check_burst(served: Served, name: str, now: float) -> None:
 def _open(served: Served, name: str, password: str, now: float) -> tuple[str, Doc]:
     vault = served.vault
     user_id = next(
-        (key for key, one in vault.live.get("user", {}).items() if name.casefold() in (one["email"].casefold(), key)),
+        (
+            key
+            for key, one in vault.live.get("user", {}).items()
+            if name.casefold() in (one["email"].casefold(), key)
+        ),
         name,
     )
     try:

@@ -15,12 +15,21 @@ AUDITED = frozenset({"vmobile_object_configuration__v", "user__sys", "veeva_sett
 def field_entry(one: Field) -> Doc:
     """A field as object metadata and query descriptions show it."""
     entry: Doc = {"name": one.name, "label": "ID" if one.name == "id" else label(one.name), "type": one.type}
-    entry |= {"required": one.required, "editable": one.editable, "unique": one.unique, "status": ["active__v"]}
+    entry |= {
+        "required": one.required,
+        "editable": one.editable,
+        "unique": one.unique,
+        "status": ["active__v"],
+    }
     entry["source"] = "custom" if one.name.endswith("__c") else "standard"
     if one.length:
         entry["max_length"] = one.length
     if one.type == "Number":
-        entry |= {"min_value": one.low, "max_value": one.high, "scale": 0 if one.name.startswith("number_") else 3}
+        entry |= {
+            "min_value": one.low,
+            "max_value": one.high,
+            "scale": 0 if one.name.startswith("number_") else 3,
+        }
     if one.type == "Picklist":
         entry |= {"picklist": one.name, "multi_value": one.several}
     if one.to:
@@ -38,7 +47,10 @@ def one_object(call: Call) -> Reply:
     """`GET /metadata/vobjects/{object}`."""
     source = readable(call, call.args["object"])
     begun = iso(founded(call.vault))
-    urls = {"metadata": call.url(f"/metadata/vobjects/{source.name}"), "list": call.url(f"/vobjects/{source.name}")}
+    urls = {
+        "metadata": call.url(f"/metadata/vobjects/{source.name}"),
+        "list": call.url(f"/vobjects/{source.name}"),
+    }
     urls |= {"field": urls["metadata"] + "/fields/{name}", "record": urls["list"] + "/{id}"}
     more: Doc = {
         "data_store": "standard", "object_class": "base", "auditable": source.name in AUDITED, "allow_types": False,

@@ -45,7 +45,9 @@ DOCUMENTED_TYPES = (
 )  # fmt: skip
 """Error types of the API reference; `error:TYPE=N` refuses every Nth call with one of them."""
 
-_PAGE = b"<html><head><title>Sign in to the network</title></head><body>Please accept the terms.</body></html>"
+_PAGE = (
+    b"<html><head><title>Sign in to the network</title></head><body>Please accept the terms.</body></html>"
+)
 
 
 @dataclass(slots=True)
@@ -64,7 +66,9 @@ class Mischief:
             name, _, number = text.partition("=")
             known = name in WAYS or name.removeprefix("error:") in DOCUMENTED_TYPES
             if not known or not number.isdigit() or int(number) < 1:
-                raise ValueError(f"{text!r} is no misbehaviour; write NAME=N with one of: {', '.join(WAYS)}, error:TYPE")
+                raise ValueError(
+                    f"{text!r} is no misbehaviour; write NAME=N with one of: {', '.join(WAYS)}, error:TYPE"
+                )
             ways[name] = int(number)
         return cls(ways)
 
@@ -107,7 +111,9 @@ def _refusal(error_type: str) -> Reply:
 _NOT_FOUND = Refused("MALFORMED_URL", "The requested path does not exist")
 _INSTEAD = {
     "not-found": failure(_NOT_FOUND, status=404),
-    "proxy": Reply(body=b"<html><body><h1>502 Bad Gateway</h1></body></html>", status=502, content_type="text/html"),
+    "proxy": Reply(
+        body=b"<html><body><h1>502 Bad Gateway</h1></body></html>", status=502, content_type="text/html"
+    ),
     "portal": Reply(body=_PAGE, content_type="text/html"),
     "drop": Reply(body=b"", dropped=True),
     "unknown-type": _refusal("MOON_PHASE_MISMATCH"),

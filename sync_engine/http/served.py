@@ -51,6 +51,7 @@ class Served:
     queries: OrderedDict[str, Pages] = field(default_factory=OrderedDict)
     calls: int = 0
     session_calls: dict[str, int] = field(default_factory=dict)
+    files: dict[str, tuple[int, bytes]] = field(default_factory=dict)  # Direct Data: rows and bytes by name
 
     def __post_init__(self) -> None:
         self.vault.db.executescript(_TABLES)

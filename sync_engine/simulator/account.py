@@ -20,15 +20,15 @@ from sync_engine.vault.server import Vault
 
 WATCH = """
 CREATE TEMP TABLE seen (
-    n INTEGER PRIMARY KEY, id TEXT, object TEXT, mobile_id TEXT, deleted INTEGER, territory TEXT, doc TEXT
+    n INTEGER PRIMARY KEY, id TEXT, object TEXT, mobile_id TEXT, deleted INTEGER, territory TEXT, revision INTEGER, doc TEXT
 );
 CREATE INDEX temp.seen_id ON seen (id);
 CREATE TEMP TRIGGER watch AFTER INSERT ON main.record BEGIN
-    INSERT INTO seen (id, object, mobile_id, deleted, territory, doc)
-    VALUES (new.id, new.object, new.mobile_id, new.deleted, new.territory, new.doc);
+    INSERT INTO seen (id, object, mobile_id, deleted, territory, revision, doc)
+    VALUES (new.id, new.object, new.mobile_id, new.deleted, new.territory, new.revision, new.doc);
 END;
-INSERT INTO seen (id, object, mobile_id, deleted, territory, doc)
-SELECT id, object, mobile_id, deleted, territory, doc FROM main.record ORDER BY revision;
+INSERT INTO seen (id, object, mobile_id, deleted, territory, revision, doc)
+SELECT id, object, mobile_id, deleted, territory, revision, doc FROM main.record ORDER BY revision;
 """
 USERS = {"d0": "u0", "d1": "u1"}
 WORDS = ("phone__v", "next_call_notes__v", "lot__v", "summary__v")
@@ -207,7 +207,7 @@ class Account:
             ).fetchone()
             if row is None or row[0] not in allowed.get(row[1], {}):
                 continue
-            if not _comparable(vault, device, row[1], row[0]):
+            if not _comparable(vault, device, row[1], row[0], edit):
                 continue
             visible = allowed[row[1]][row[0]][1]
             doc = read(device, edit.record_id) or {}
@@ -258,7 +258,7 @@ class Account:
                 one.taken_back = False
 
 
-def _comparable(vault: Vault, device: Device, object_name: str, record_id: str) -> bool:
+def _comparable(vault: Vault, device: Device, object_name: str, record_id: str, edit: Edit) -> bool:
     """Whether the device must show the record as it is: it has heard all, or nothing since that write.
 
     In between it may have seen the record leave its scope, and not yet seen it come back.
@@ -267,12 +267,16 @@ def _comparable(vault: Vault, device: Device, object_name: str, record_id: str) 
     if rule is None or read_state(device.data, "rules", {}).get(object_name) != rule.name:
         return False
     seq = read_state(device.data, "cursor", {"seq": 0})["seq"]
-    row = vault.db.execute("SELECT revision FROM record WHERE id = ?", (record_id,)).fetchone()
-    return bool(seq < row[0] or seq == vault.sequence())
+    word = next((edit.fields[name] for name in WORDS if name in edit.fields), "")
+    row = vault.db.execute(
+        "SELECT min(revision) FROM seen WHERE id = ? AND instr(doc, ?)", (record_id, word)
+    ).fetchone()
+    return bool(row[0] is None or seq < row[0] or seq == vault.sequence())
 
 
 def _repairs(device: Device) -> int:
-    """How often the device has said that it differs from the Vault; it may mend that without new changes."""
+    """Declared resets: the device said that it differs from the Vault, or took a whole new database."""
     assert isinstance(device.env, StormEnv)
+    snapshots = sum(b'"verb":"snapshot"' in request for request, _ in device.env.replies)
     errors = [row for row, _ in device.env.rows if isinstance(row, SyncError)]
-    return sum(error.error_type == "LOCAL_DIGEST_MISMATCH" for error in errors)
+    return snapshots + sum(error.error_type == "LOCAL_DIGEST_MISMATCH" for error in errors)

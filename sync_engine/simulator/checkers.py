@@ -162,7 +162,8 @@ def _no_overwrite(history: History, device: Device, account: Account) -> Iterato
                     history.written.get(str(edit.fields.get(name)), []) if edit.operation == "update" else []
                 )
                 shown = saved.shown.get((edit.record_id, name))
-                if places and places[0][1] != shown and name in edit.fields:
+                own = isinstance(shown, str) and shown.startswith("w") and shown not in history.written
+                if places and places[0][1] != shown and name in edit.fields and not own:
                     yield Violation(
                         "I11",
                         f"{device.device_id} overwrote {name} of {places[0][0]}: {places[0][1]} not {shown}",

@@ -48,7 +48,6 @@ _SCOPE, _PERM, _XCH = (
 
 MUTANTS = (
     Mutant("upload is not idempotent", _UP, "_known", "row is None", "True"),
-    Mutant("a late duplicate is accepted", _UP, "_check_lane", 'if message["lane"] != lane or message["number"] <= number:', "if False:"),
     Mutant("a refused transaction stays half applied", _UP, "_one", "ROLLBACK TO", "SAVEPOINT more; --"),
     Mutant("conflicts are overwritten", _UP, "_merge", "if not meeting:", "if True:"),
     Mutant("an invisible record may be written", _UP, "_require_visible", "record.territory == EVERYWHERE", "True"),
@@ -83,7 +82,7 @@ MUTANTS = (
     Mutant("upload errors are not counted", _DUP, "settle", "run.upload_errors += len(one.rows)", "pass"),
     Mutant("uploads are counted per transaction", _DUP, "settle", "run.uploads += len(one.rows)", "run.uploads += 1"),
     Mutant("retries are not counted", _XCH, "ask_raw", "run.retries += 1", "run.retries += 0"),
-    Mutant("each attempt is a new event", _RUNS, "report_error", "place = run.mobile_id or", 'place = device.env.rand("e").random() or'),
+    Mutant("a refusal is reported twice", _DUP, "_refuse", "report_error(", "for _ in (1, 2): report_error("),
     Mutant("autosync leaves a tracking record", _RUNS, "begin", 'kind != "autosync"', "True"),
     Mutant("a killed sync loses its record", _RUNS, "close_interrupted", "UPDATE tracking SET open = 0, sent = 0 WHERE open", "DELETE FROM tracking WHERE open"),
     Mutant("tracking records are sent once at most", _SYNCS, "_send_tracking", "rows = unsent(device)", "rows = unsent(device); forget_sent(device, [row['mobile_id__v'] for row in rows])"),
@@ -91,7 +90,6 @@ MUTANTS = (
     Mutant("a refresh forgets the outbox", _SYNCS, "_replace", 'drop_answered(device, head["seq"])', 'device.journal.execute("DELETE FROM outbox")'),
     Mutant("a refresh keeps the old cursor", _SYNCS, "_stamp", '"seq": head["seq"]', '"seq": head["seq"] - 40'),
     Mutant("an edit is shown only after its upload", _EDITS, "read", "ORDER BY n", "AND acked_seq IS NOT NULL ORDER BY n"),
-    Mutant("a lost lane is never found again", _DUP, "_send", '"lane": opened["lane"]', '"lane": 0'),
 )  # fmt: skip
 """The bugs, most of them reported against real sync engines in one shape or another."""
 

@@ -53,22 +53,26 @@ def _page(
 
 
 def _whole_page(vault: Vault, scope: Scope, after: list[str], whole: list[str], limit: int) -> Doc:
-    name, last = after
+    """As much of the whole objects as fits into one page, from a position on."""
+    put: list[Wire] = []
+    following: list[str] | str = after
+    while isinstance(following, list) and len(put) < limit:
+        name, last = following
+        rows = _rows_after(vault, scope, name, last, limit - len(put))
+        put += [wire(row, scope.rules[name]) for row in rows]
+        rest = whole[whole.index(name) + 1 :]
+        full = len(put) == limit
+        following = [name, rows[-1][1]] if full else [rest[0], ""] if rest else END
+    return {"put": put, "remove": [], "whole_after": following, "done": False, "seq": None}
+
+
+def _rows_after(vault: Vault, scope: Scope, name: str, last: str, limit: int) -> list[sqlite3.Row]:
     condition, values = scope.condition(name)
-    rows = vault.db.execute(
-        f"SELECT r.object, r.id, r.revision, r.mobile_id, r.doc FROM record AS r "
+    return vault.db.execute(
+        "SELECT r.object, r.id, r.revision, r.mobile_id, r.doc FROM record AS r "
         f"WHERE {condition} AND r.id > ? ORDER BY r.id LIMIT ?",
         [*values, last, limit],
     ).fetchall()
-    rest = whole[whole.index(name) + 1 :]
-    following = [name, rows[-1][1]] if len(rows) == limit else [rest[0], ""] if rest else END
-    return {
-        "put": [wire(row, scope.rules[name]) for row in rows],
-        "remove": [],
-        "whole_after": following,
-        "done": False,
-        "seq": None,
-    }
 
 
 def _delta(vault: Vault, scope: Scope, since: int, limit: int) -> Doc:
