@@ -16,6 +16,17 @@ from analysis.levers import plain_rows
 _ENOUGH = 3  # users; what fewer have in common says nothing
 _NEARLY_ALL = 0.8
 _WATCH = timedelta(days=7)  # how long before the start a change is looked for
+_KINDS_OF: Mapping[str, tuple[str, ...]] = {
+    "object-permission": ("permission_set",),
+    "field-permission": ("permission_set", "field"),
+    "record-visibility": ("territory",),
+    "required-field": ("field", "object"),
+    "picklist-value": ("field", "picklist"),
+    "invalid-value": ("field",),
+    "validation-rule": ("validation_rule",),
+    "sync-configuration": ("vmoc",),
+    "schema-mismatch": ("field", "object"),
+}
 
 # Everybody who synced or met an error, with each attribute value as a row; were they hit by the issue?
 _SHARED = """
@@ -99,6 +110,7 @@ def change_before(
     issue_id: str,
     since: datetime,
     *,
+    cause: str,
     named: Mapping[str, Sequence[str]],
     shared: Iterable[str],
 ) -> dict[str, Any] | None:
@@ -106,8 +118,8 @@ def change_before(
 
     A suspect (analysis.changes) explains the start better than a random moment would: `certain` is true. For
     issues too small to judge, a change in the week before `since` counts that touched the field which the
-    errors name, or something that nearly all users hit have in common; the newest of the closest fit.
-    `certain` is false then. None is an answer.
+    errors name, their object in a way that fits the cause, or something that nearly all users hit have in
+    common; the newest of the closest fit. `certain` is false then. None is an answer.
     """
     found = _suspected(connection, issue_id)
     bound = {"earliest": since - _WATCH, "since": since, "suspect": found[0].change_id if found else None}
@@ -116,7 +128,7 @@ def change_before(
         row = next((row for row in rows if row["change_id"] == found[0].change_id), _told_by(found[0]))
         return row | {"certain": True, "p_value": found[0].p_value}
     common = set(shared)
-    fits = [_fit(row, named, common) for row in rows]
+    fits = [_fit(row, cause, named, common) for row in rows]
     best = max(fits, default=0)
     return rows[fits.index(best)] | {"certain": False, "p_value": None} if best else None
 
@@ -137,11 +149,12 @@ def _told_by(suspect: Suspect) -> dict[str, Any]:
     return row | nobody | {"changed_at": suspect.changed_at.isoformat()}
 
 
-def _fit(change: Mapping[str, Any], named: Mapping[str, Sequence[str]], shared: set[str]) -> int:
+def _fit(change: Mapping[str, Any], cause: str, named: Mapping[str, Sequence[str]], shared: set[str]) -> int:
     same_object = change["object"] in named.get("object", ())
     same_field = same_object and change["field"] in named.get("field", ())
     scope = str(change["scope"] or "").rpartition("=")[2]
-    return 2 * same_field + bool({change["target"], scope} & shared)
+    same_kind = same_object and change["kind"] in _KINDS_OF.get(cause, ())
+    return 4 * same_field + 2 * same_kind + bool({change["target"], scope} & shared)
 
 
 def gaps(connection: DuckDBPyConnection, issue_id: str, since: datetime) -> list[str]:

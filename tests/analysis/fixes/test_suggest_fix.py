@@ -93,6 +93,14 @@ def test_the_change_on_the_same_field_wins_over_a_newer_one_on_the_object(case):
     assert "from edit to read" in found.as_text() and "a hint and no proof" in found.as_text()
 
 
+def test_a_new_rule_on_the_object_is_a_hint_for_refused_content(store):
+    add_user(store, "u1")
+    add_error(store, 1, "u1", cause="validation-rule")
+    add_change(store, "rule", kind="validation_rule", target="signature_needed", object="call2__v")
+    add_change(store, "decoy", at="2026-03-02 09:00:00", kind="vmoc", target="call2__v", object="call2__v")
+    assert suggest_fix(store, "one").change["change_id"] == "rule"
+
+
 def test_a_change_elsewhere_is_not_suspected(case):
     add_change(case, "elsewhere", target="other__c", object="account__v", field="name__v")
     assert suggest_fix(case, "one").change is None
