@@ -9,8 +9,10 @@ from analysis.alerts import (
     prometheus_text,
     score_alerts,
 )
+from analysis.catalogue import CAUSES, Catalogue, load_catalogue
 from analysis.changes import ChangePoint, change_points
 from analysis.circumstances import Common
+from analysis.classify import classify
 from analysis.coverage import Coverage, coverage
 from analysis.differences import Explanation, explain, explain_issue, explain_period
 from analysis.durations import duration_curve, durations
@@ -32,11 +34,13 @@ from analysis.track_record import TrackRecord, track_record
 from analysis.twins import Twins, twins
 
 __all__ = [
+    "CAUSES",
     "FILTERS",
     "LINT_RULES",
     "METRICS",
     "AlertBook",
     "AnalysisError",
+    "Catalogue",
     "ChangePoint",
     "Common",
     "Coverage",
@@ -54,6 +58,7 @@ __all__ = [
     "Twins",
     "at_risk",
     "change_points",
+    "classify",
     "coverage",
     "deliver",
     "device",
@@ -70,6 +75,7 @@ __all__ = [
     "lint",
     "lint_gaps",
     "list_issues",
+    "load_catalogue",
     "load_objectives",
     "load_playbook",
     "load_rules",

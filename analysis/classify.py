@@ -1,0 +1,105 @@
+"""From an error event to its cause, by the catalogue alone. What the store adds is in `analysis.context`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.catalogue import UNKNOWN, Catalogue, Rule, load_catalogue
+from analysis.evidence import Evidence, read
+
+FIELDS = ("platform", "error_type", "message", "object", "field", "operation", "http_status", "phase")
+MOST_ALTERNATIVES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A cause and the reason for it. `rule` is empty where nothing supports a cause."""
+
+    cause: str
+    confidence: float
+    rule: str
+    also: tuple[str, ...]
+
+
+NOTHING = Finding(UNKNOWN, 0.0, "", ())
+
+
+def classify(events: pd.DataFrame, catalogue: Catalogue | None = None) -> pd.DataFrame:
+    """Name the cause of each event.
+
+    Uses the columns platform, error_type, message, object, field, operation, http_status and phase where they
+    are present; anything may be missing. Returns a frame on the same index: cause (an id of the catalogue or
+    `unknown`), confidence (0 to 1), rule, also (list of other supported causes). Each distinct event is looked
+    at once.
+    """
+    chosen = catalogue or load_catalogue()
+    texts = pd.DataFrame(
+        {name: _texts(events[name]) for name in FIELDS if name in events.columns}, index=range(len(events))
+    )
+    known: dict[tuple[str, ...], Finding] = {}
+    found = []
+    for row in texts.itertuples(index=False, name=None) if len(texts.columns) else [()] * len(events):
+        if row not in known:
+            event = {name: value for name, value in zip(texts.columns, row, strict=True) if value}
+            known[row] = classify_one(event, chosen)
+        found.append(known[row])
+    return pd.DataFrame(
+        {
+            "cause": pd.Series([finding.cause for finding in found], index=events.index, dtype="str"),
+            "confidence": pd.Series(
+                [finding.confidence for finding in found], index=events.index, dtype=float
+            ),
+            "rule": pd.Series([finding.rule for finding in found], index=events.index, dtype="str"),
+            "also": pd.Series([list(finding.also) for finding in found], index=events.index, dtype=object),
+        },
+        index=events.index,
+    )
+
+
+def classify_one(event: Mapping[str, str], catalogue: Catalogue) -> Finding:
+    """Name the cause of one event given as text fields; `NOTHING` where no rule matches.
+
+    The innermost part of the message is asked first. Within a part the first matching rule decides; HTTP
+    statuses are heard only when neither words nor codes matched in any part.
+    """
+    parts = list(read(event))
+    for part in parts:
+        matched = [rule for rule in catalogue.rule if _speaks(rule, part)]
+        if matched:
+            return _finding(matched, catalogue)
+    matched = [
+        rule for rule in catalogue.rule if rule.statuses & parts[-1].statuses and _agrees(rule, parts[-1])
+    ]
+    return _finding(matched, catalogue, tier="status") if matched else NOTHING
+
+
+def _speaks(rule: Rule, part: Evidence) -> bool:
+    named = bool(rule.code_tokens & part.codes)
+    return (named or bool(rule.any_words and rule.any_words.search(part.text))) and _agrees(rule, part)
+
+
+def _agrees(rule: Rule, part: Evidence) -> bool:
+    return (
+        not (rule.exceptions and rule.exceptions.search(part.text))
+        and all(pattern.search(part.text) for pattern in rule.every)
+        and all(pattern.search(part.event.get(name, "")) for name, pattern in rule.circumstances)
+    )
+
+
+def _finding(matched: list[Rule], catalogue: Catalogue, tier: str | None = None) -> Finding:
+    first = matched[0]
+    others = [*first.also, *(rule.cause for rule in matched[1:] if rule.tier != "hint")]
+    also = tuple(dict.fromkeys(cause for cause in others if cause != first.cause))[:MOST_ALTERNATIVES]
+    confidence = min(catalogue.confidence[first.tier], catalogue.confidence["status"] if tier else 1.0)
+    return Finding(first.cause, confidence, first.id, also)
+
+
+def _texts(column: pd.Series) -> list[str]:  # type: ignore[type-arg]
+    return ["" if _is_missing(value) else str(value) for value in column.tolist()]
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)

@@ -1,0 +1,136 @@
+"""What an error event says: its words, its codes, and its numbers within their name spaces.
+
+A bare number means nothing; -1009 of NSURLErrorDomain, 5 of SQLite and 503 of HTTP do. A wrapped message is
+taken apart, innermost part first, because the inner error is what is actually wrong.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+MOST_CHARACTERS = 4000
+
+_TOKEN = re.compile(r"-?\w+(?:[.:-]+\w+)*", re.ASCII)
+_PART = re.compile(r"-?\w+", re.ASCII)
+_WRAPPED = re.compile(
+    r"first error\s*:|caused by\s*:|nested exception is|flow tried to \w+ records\s*:|inner exception\s*:|--->|underlying error\s*:",
+    re.IGNORECASE,
+)
+_APOSTROPHES = str.maketrans("\u2018\u2019\u02bc\u00b4`\u201c\u201d", "'''''\"\"")
+
+
+def _families(*pairs: tuple[str, str]) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple((family, re.compile(pattern, re.IGNORECASE)) for family, pattern in pairs)
+
+
+_REASON = r"(?:bad request|unauthori[sz]ed|forbidden|not found|conflict|gone|precondition|request entity|payload|too many|internal server|bad gateway|service (?:temporarily )?unavailable|gateway time|locked|insufficient storage|method not|not implemented|unprocessable|upgrade required)"
+_NUMBERS = _families(
+    ("http", r"\bhttp\b[^\d\n]{0,30}?([45]\d\d)\b"),
+    ("http", r"\bstatus(?: ?code)?\b[^\d\n]{0,12}([45]\d\d)\b"),
+    ("http", r"\b([45]\d\d)\b['\"\s:,(-]{1,4}" + _REASON),
+    ("http", r"^\W{0,3}([45]\d\d)\b(?=\W|$)"),
+    ("http", r"\b(?:error|code|returned|replied|response)\b[\s:=(#-]{0,6}([45]\d\d)\b"),
+    ("http", r"\b([45]\d\d) (?:error|response|status)\b"),
+    ("nsurl", r"NSURLError(?:Domain)?[^\d-]{0,16}(-\d{3,4})\b"),
+    ("nsurl", r"\bcode\b[\s:=-]{0,4}(-\d{3,4})\b(?=.*NSURL)"),
+    ("nsurl", r"\bcode\b\s?-\s?(\d{4})\b(?=.*NSURL)"),
+    ("cfnetwork", r"kCFErrorDomainCFNetwork[^\d-]{0,12}(-?\d+)"),
+    ("osstatus", r"(?:OSStatus|NSOSStatusErrorDomain|kCFStreamErrorCodeKey)[^\d-]{0,12}(-\d{4,5})\b"),
+    ("sqlite", r"sql(?:ite|cipher)[\w.]*\W{0,4}(?:error|result|exception|extended)?\W{0,3}(?:code)?\W{0,4}(\d{1,4})\b"),
+    ("sqlite", r"\((?:code )?(\d{1,4})(?: SQLITE_\w+)?\)[^\n]{0,24}SQLITE_"),
+    ("sqlite", r"\(code (\d{1,4})\b"),
+    ("ckerror", r"CKError(?:Domain|Code)?[^\d\n]{0,24}?(\d{1,3})\b"),
+    ("ckerror", r"CKError[^\n]{0,80}?\((\d{1,3})/\d{3,4}\)"),
+    ("cocoa", r"(?:NSCocoaErrorDomain|Cocoa error)[^\d]{0,12}(\d+)"),
+    ("posix", r"(?:NSPOSIXErrorDomain|POSIX\w*|errno)[^\d]{0,12}(\d+)"),
+    ("postgres", r"(?:SQLSTATE|postgres\w*)[^\w]{0,6}(?:code)?[^\w]{0,4}([0-9A-Z]{5})\b"),
+    ("postgres", r"\"code\"\s*:\s*\"([0-9][0-9A-Z]{4})\""),
+    ("mysql", r"(?:mysql|mariadb)[^\d\n]{0,30}(\d{4})\b"),
+    ("mysql", r"\berror (\d{4}) \(\w{5}\)"),
+    ("sqlserver", r"sql (?:server )?(?:error|exception)[^\d\n]{0,20}(\d{3,5})\b"),
+    ("winsock", r"(?:winsock|wsa|socket)\w*[^\d\n]{0,24}(1[01]\d{3})\b"),
+)  # fmt: skip
+# What a bare number in `error_type` belongs to is decided by the platform that reported it.
+_BARE = (
+    (re.compile(r"ios|nsurl|apple"), re.compile(r"^-\d{3,4}$"), "nsurl"),
+    (re.compile(r"sqlite|device_db"), re.compile(r"^\d{1,4}$"), "sqlite"),
+    (re.compile(r""), re.compile(r"^\d{1,3}/\d{3,4}$"), "ckerror"),
+    (re.compile(r""), re.compile(r"^[45]\d\d$"), "http"),
+    (re.compile(r""), re.compile(r"^10[45]\d\d$"), "websocket"),
+    (re.compile(r"^(?!.*sqlite)"), re.compile(r"^[0-9][0-9A-Z]{4}$"), "postgres"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One part of an event: its `text`, its `codes` in lower case, its `statuses`, and the whole event."""
+
+    text: str
+    codes: frozenset[str]
+    statuses: frozenset[str]
+    event: Mapping[str, str]
+
+
+def read(event: Mapping[str, str]) -> Iterator[Evidence]:
+    """The parts of an event, innermost first, the whole last. Values are text; a missing field is absent."""
+    message = clean(event.get("message", ""))
+    kind = clean(event.get("error_type", ""))
+    statuses = _statuses(event, kind, message)
+    whole = f"{kind} {message}".strip()
+    numbers = frozenset(_numbers(event, kind, whole))
+    inner = _innermost(message)
+    if inner:
+        yield Evidence(inner, _codes(inner), frozenset(), event)
+    codes = _codes(whole) | {number for number in numbers if not number.startswith("http:")}
+    yield Evidence(whole, codes, statuses | {n for n in numbers if n.startswith("http:")}, event)
+
+
+def clean(value: str) -> str:
+    """Text in one form: compatibility characters folded, one kind of apostrophe, at most 4,000 characters."""
+    folded = unicodedata.normalize("NFKC", value[:MOST_CHARACTERS]).translate(_APOSTROPHES)
+    return " ".join(folded.split())
+
+
+def _innermost(message: str) -> str:
+    ends = [found.end() for found in _WRAPPED.finditer(message)]
+    return message[ends[-1] :].strip() if ends else ""
+
+
+def _codes(text: str) -> frozenset[str]:
+    # Words of prose are not codes: a code has a digit, an underscore, or capitals inside.
+    found = {token for pattern in (_TOKEN, _PART) for token in pattern.findall(text)}
+    return frozenset(token.lower() for token in found if _looks_like_a_code(token))
+
+
+def _looks_like_a_code(token: str) -> bool:
+    return (
+        any(character.isdigit() or character == "_" for character in token)
+        or token[1:] != token[1:].lower()
+        or len(token) > 12
+    )
+
+
+def _numbers(event: Mapping[str, str], kind: str, whole: str) -> Iterator[str]:
+    platform = event.get("platform", "").lower()
+    for reported_by, shape, family in _BARE:
+        if shape.match(kind) and reported_by.search(platform):
+            yield _named(family, kind.partition("/")[0])
+    for family, pattern in _NUMBERS:
+        for number in pattern.findall(whole):
+            yield _named(family, number)
+
+
+def _named(family: str, number: str) -> str:
+    if family == "websocket":  # CouchbaseLite reports HTTP statuses as 10000 + status
+        return f"http:{int(number) - 10000}"
+    if family == "nsurl" and not number.startswith("-"):
+        return f"nsurl:-{number}"
+    return f"{family}:{number}".lower()
+
+
+def _statuses(event: Mapping[str, str], kind: str, message: str) -> frozenset[str]:
+    status = event.get("http_status", "").partition(".")[0]
+    return frozenset({f"http:{status}"}) if status.isdigit() else frozenset()
