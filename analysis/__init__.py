@@ -10,9 +10,10 @@ from analysis.alerts import (
     score_alerts,
 )
 from analysis.catalogue import CAUSES, Catalogue, load_catalogue
-from analysis.changes import ChangePoint, change_points
+from analysis.changes import ChangePoint, Suspect, change_points, suspects
 from analysis.circumstances import Common
 from analysis.classify import classify
+from analysis.conclude import Conclusion, conclude
 from analysis.coverage import Coverage, coverage
 from analysis.differences import Explanation, explain, explain_issue, explain_period
 from analysis.durations import duration_curve, durations
@@ -20,6 +21,7 @@ from analysis.errors import AnalysisError
 from analysis.filters import FILTERS
 from analysis.fixes import Suggestion, suggest_fix
 from analysis.fleet import Device, at_risk, device, fleet
+from analysis.grouping import GROUPING, group, templates, why
 from analysis.issues import Health, Issue, health, issue, list_issues
 from analysis.levers import Lever, levers
 from analysis.linting import LINT_RULES, LintRule, lint, lint_gaps
@@ -36,6 +38,7 @@ from analysis.twins import Twins, twins
 __all__ = [
     "CAUSES",
     "FILTERS",
+    "GROUPING",
     "LINT_RULES",
     "METRICS",
     "AlertBook",
@@ -43,6 +46,7 @@ __all__ = [
     "Catalogue",
     "ChangePoint",
     "Common",
+    "Conclusion",
     "Coverage",
     "Device",
     "Explanation",
@@ -53,12 +57,14 @@ __all__ = [
     "Metric",
     "Playbook",
     "Suggestion",
+    "Suspect",
     "TrackRecord",
     "TriageState",
     "Twins",
     "at_risk",
     "change_points",
     "classify",
+    "conclude",
     "coverage",
     "deliver",
     "device",
@@ -69,6 +75,7 @@ __all__ = [
     "explain_issue",
     "explain_period",
     "fleet",
+    "group",
     "health",
     "issue",
     "levers",
@@ -88,6 +95,9 @@ __all__ = [
     "score_alerts",
     "slo_status",
     "suggest_fix",
+    "suspects",
+    "templates",
     "track_record",
     "twins",
+    "why",
 ]

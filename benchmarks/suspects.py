@@ -139,7 +139,8 @@ def store_of(fleet: pd.DataFrame, seen: pd.DataFrame, changes: pd.DataFrame) -> 
         "sync_user": fleet.assign(as_of=START, **marks),
         "sync_tracking__v": pd.DataFrame(
             {
-                "id": "s" + ids, "created_by__v": fleet["user_id"].to_numpy()[seen["who"]], "version__v": seen["version"],
+                "id": "s" + ids, "created_by__v": fleet["user_id"].to_numpy()[seen["who"]],
+                "version__v": seen["version"],
                 "sync_start_datetime__v": at, "sync_completed_datetime__v": at + pd.Timedelta(minutes=2),
                 "successful_sync__v": True,
             }
@@ -159,7 +160,8 @@ def store_of(fleet: pd.DataFrame, seen: pd.DataFrame, changes: pd.DataFrame) -> 
         store.unregister("frame")
     store.execute(
         """
-        INSERT INTO finding SELECT event_id, 'issue-1', $cause, 1, 'test', [], [], 'no', 'admin', 'test', 'test'
+        INSERT INTO finding
+        SELECT event_id, 'issue-1', $cause, 1, 'test', [], [], 'no', 'admin', 'test', 'test'
         FROM sync_error
         """,
         {"cause": ISSUE["cause"]},

@@ -20,12 +20,16 @@ _SHUFFLES = 999
 def at_moment(chances: Chances, scope: Booleans, moment: float) -> tuple[float, float]:
     """Likelihood ratio and p-value of a change at a moment (epoch seconds) in a scope (one flag per person).
 
-    The p-value is the share of an even grid of moments, over all that is known, that would fit as well.
+    The p-value is the share of other moments that would fit as well: the geometric mean of the share of all
+    time and of the share of the time in which anybody synced. By the clock alone, no change of a Friday
+    evening could explain a Monday; by activity alone, any change of the weekend would.
     """
-    moments = np.linspace(chances.at[0], chances.at[-1], _MOMENTS)
-    ratios = _ratios(chances, scope, np.append(moments, moment))
+    by_clock = np.linspace(chances.at[0], chances.at[-1], _MOMENTS)
+    by_activity = np.quantile(chances.at, np.linspace(0, 1, _MOMENTS))
+    ratios = _ratios(chances, scope, np.concatenate([by_clock, by_activity, [moment]]))
     fit = float(ratios[-1])
-    return fit, float((1 + (ratios[:-1] >= fit - 1e-9).sum()) / (_MOMENTS + 1))
+    as_well = (1 + (ratios[:-1].reshape(2, _MOMENTS) >= fit - 1e-9).sum(axis=1)) / (_MOMENTS + 1)
+    return fit, float(np.sqrt(as_well.prod()))
 
 
 def at_adoption(chances: Chances, since: Floats, seed: int) -> tuple[float, float]:
@@ -73,5 +77,6 @@ def likelihood_ratio(hits: Floats, tried: Floats, all_hits: float, all_tried: fl
         rate = np.divide(count, of, out=np.zeros_like(count), where=of > 0)
         return np.asarray(xlogy(count, rate) + xlogy(of - count, 1 - rate), dtype=np.float64)
 
-    won = fitted(hits, tried) + fitted(out, tried_out) - fitted(np.array([all_hits]), np.array([all_tried]))
+    whole = fitted(np.array([all_hits], dtype=np.float64), np.array([all_tried], dtype=np.float64))
+    won = fitted(hits, tried) + fitted(out, tried_out) - whole
     return np.asarray(np.where(hits * all_tried > all_hits * tried, won, 0.0), dtype=np.float64)

@@ -23,17 +23,17 @@ WHEN = ("sync_type", "network_type", "trigger")
 _EARLIER_PERIODS = 6
 _PERMISSION_SETS_AT_MOST = 20
 
-# A person without a device id is a device of their own: Vault's tracking record names only the user.
+# By user, because Vault's tracking record names no device; by device only where no user is known.
 _DEVICES = f"""
 WITH seen AS (
-    SELECT coalesce(device_id, user_id) AS who, started_at AS at, user_id,
+    SELECT coalesce(user_id, device_id) AS who, started_at AS at, user_id,
         {", ".join(WHO)}, permission_sets FROM sync
     UNION ALL
-    SELECT coalesce(device_id, user_id), occurred_at, user_id,
+    SELECT coalesce(user_id, device_id), occurred_at, user_id,
         {", ".join(WHO)}, permission_sets FROM error
 ),
 affected AS (
-    SELECT coalesce(device_id, user_id) AS who, min(occurred_at) AS at
+    SELECT coalesce(user_id, device_id) AS who, min(occurred_at) AS at
     FROM error WHERE issue_id = $issue GROUP BY ALL
 )
 SELECT s.who,
@@ -47,11 +47,11 @@ GROUP BY s.who ORDER BY s.who
 """
 _MOMENTS = f"""
 WITH hit AS (SELECT DISTINCT sync_id FROM error WHERE issue_id = $issue AND sync_id IS NOT NULL),
-affected AS (SELECT DISTINCT coalesce(device_id, user_id) AS who FROM error WHERE issue_id = $issue)
-SELECT coalesce(s.device_id, s.user_id) AS who, {", ".join(f"s.{name}" for name in WHEN)},
+affected AS (SELECT DISTINCT coalesce(user_id, device_id) AS who FROM error WHERE issue_id = $issue)
+SELECT coalesce(s.user_id, s.device_id) AS who, {", ".join(f"s.{name}" for name in WHEN)},
     CAST(count(h.sync_id) > 0 AS BIGINT) AS failures, 1 AS total
 FROM sync AS s
-JOIN affected AS a ON a.who = coalesce(s.device_id, s.user_id)
+JOIN affected AS a ON a.who = coalesce(s.user_id, s.device_id)
 LEFT JOIN hit AS h ON h.sync_id = s.sync_id
 GROUP BY ALL ORDER BY ALL
 """
@@ -74,12 +74,12 @@ def explain_issue(
     most: int = 5,
     **filters: object,
 ) -> list[Explanation]:
-    """Say what the devices with an issue have in common that the others have not, best first.
+    """Say what those with an issue have in common that the others have not, best first.
 
-    First who they are: one row per device (where no device is known, per user), so that a device which
-    retries five hundred times counts once; `failures` and `total` of an explanation are devices. Each
+    First who they are: one row per user with the newest word on their device (where no user is known, per
+    device), so that one who retries five hundred times counts once; `failures` and `total` are users. Each
     permission set is an attribute `permission set NAME`: yes, or no where most have it. Then when it happens:
-    among the syncs of affected devices, sync type, network and trigger, once per device and kind of sync.
+    among the syncs of affected users, sync type, network and trigger, once per user and kind of sync.
     `by` limits the attributes. Nothing is said when everybody or nobody is affected, or when what is common
     could be chance. Raises UnknownIssue.
     """

@@ -216,16 +216,12 @@ def _suspect(change: _Change, known: Chances, p_value: float) -> Suspect:
     np.minimum.at(first_hit, known.who[known.hit], known.at[known.hit])
     caught = affected & (first_hit >= change.since)
     at = datetime.fromtimestamp(row["at"], UTC).replace(tzinfo=None)
-    everyone = bool(change.reached.all())
-    words = (
-        f"those with {row['target']}" if row["kind"] == "app_version" else row.get("scope") or row["target"]
-    )
     return Suspect(
         change_id=row["change_id"],
         changed_at=at,
         kind=row["kind"],
         target=row["target"],
-        scope="everyone" if everyone else words,
+        scope=_in_words(change),
         before=row.get("before"),
         after=row.get("after"),
         affected=int(affected.sum()),
@@ -235,4 +231,14 @@ def _suspect(change: _Change, known: Chances, p_value: float) -> Suspect:
         relation=change.relation,
         p_value=p_value,
         score=change.ratio + log(change.weight),
+    )
+
+
+def _in_words(change: _Change) -> str:
+    if change.row["kind"] == "app_version":
+        return f"those with {change.row['target']}"
+    return (
+        "everyone"
+        if change.reached.all()
+        else change.row.get("scope") or f"those with {change.row['target']}"
     )
