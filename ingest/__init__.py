@@ -3,11 +3,13 @@
 from ingest.append import append
 from ingest.batches import BatchReport
 from ingest.contracts import CONTRACTS, Contract
+from ingest.differences import tell_differences
 from ingest.errors import (
     ArchiveUnsafe,
     IngestError,
     LakeInTheWay,
     MappingInvalid,
+    PartDamaged,
     PullIncomplete,
     SignInRefused,
     SourceMissing,
@@ -28,7 +30,7 @@ from ingest.masking import Mask, local_key
 from ingest.rejected import Rejected, rejected, retry_rejected
 from ingest.store import migrate, open_store
 from ingest.values import Manner
-from ingest.vault import ApiToken, OAuth, Password, VaultClient, pull
+from ingest.vault import ApiToken, OAuth, Password, VaultClient, fetch_direct_data, pull
 
 __all__ = [
     "CONTRACTS",
@@ -42,6 +44,7 @@ __all__ = [
     "MappingInvalid",
     "Mask",
     "OAuth",
+    "PartDamaged",
     "Password",
     "PullIncomplete",
     "Rejected",
@@ -60,6 +63,7 @@ __all__ = [
     "WrongVault",
     "append",
     "export_lake",
+    "fetch_direct_data",
     "load",
     "load_all",
     "local_key",
@@ -68,4 +72,5 @@ __all__ = [
     "pull",
     "rejected",
     "retry_rejected",
+    "tell_differences",
 ]

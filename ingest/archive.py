@@ -21,7 +21,7 @@ from typing import IO
 
 from ingest.csv_rows import read_csv
 from ingest.errors import ArchiveUnsafe, SourceUnreadable
-from ingest.rows import RowSource
+from ingest.rows import RawRow, RowSource
 from ingest.text import examine
 
 MOST_MEMBERS = 100_000
@@ -135,7 +135,13 @@ def _guessed(unpacked: dict[str, Path]) -> list[Extract]:
 def _source(extract: Extract, file: Path, label: str, stop: str | None) -> RowSource:
     place, _, name = extract.name.partition(".")
     source = read_csv(file, examine(file).encoding, name=f"{label}#{extract.file}")
-    if extract.deletes:
+    if extract.deletes and place == "Metadata":
+        source.rows = (
+            RawRow(row.number, {**row.cells, "removed": "true"}, row.problem, row.raw) for row in source.rows
+        )
+        source.header = [*source.header, "removed"]
+        source.defaults = {"as_of": stop} if stop else {}
+    elif extract.deletes:
         source.deletes_of = name if place == "Object" else extract.name
         source.defaults = {"deleted_at": stop} if stop else {}
     elif place in ("Metadata", "Picklist") and stop:

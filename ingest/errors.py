@@ -11,6 +11,7 @@ IngestError
 ├── UnknownKind       nothing tells what the rows are
 ├── UnknownColumns    the rows lack columns that their kind must have
 ├── MappingInvalid    a mapping file says something that cannot be
+├── PartDamaged       a part of an archive arrived damaged
 ├── LakeInTheWay      an export would overwrite something that is not ours
 ├── VaultUnreachable  nothing that speaks Vault's language answered
 ├── SignInRefused     Vault does not accept the credentials
@@ -123,6 +124,16 @@ class MappingInvalid(IngestError):
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(
             f"mapping {name}: {reason}", next_step="Correct the file; docs/data-sources.md shows one."
+        )
+
+
+class PartDamaged(IngestError):
+    """A part of a Direct Data file does not have the size or the checksum that Vault announced."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} arrived damaged twice",
+            next_step="Run the same command again; whole parts are not fetched twice.",
         )
 
 

@@ -16,6 +16,7 @@ from ingest.batches import Batch, BatchReport, Clock, utc_now
 from ingest.bulk import Unfit, stage_bulk
 from ingest.contracts import CONTRACTS
 from ingest.deletes import bury_source
+from ingest.differences import HISTORIES, tell_differences
 from ingest.errors import SourceMissing, UnknownKind
 from ingest.mapping import ColumnMapping, choose, read_mapping
 from ingest.masking import Mask, masked
@@ -62,7 +63,10 @@ def load(
     examined = examine(path)
     with _writable(store) as connection:
         taker = _Taker(connection, as_kind, own, manner, mask, clock, on_progress)
-        return [taker.take(source, examined.content_hash) for source in open_source(path, examined)]
+        reports = [taker.take(source, examined.content_hash) for source in open_source(path, examined)]
+        if any(report.kind in HISTORIES and report.rows_new for report in reports):
+            reports += tell_differences(connection, clock=clock)
+        return reports
 
 
 def load_all(

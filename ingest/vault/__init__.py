@@ -2,6 +2,16 @@
 
 from ingest.vault.client import VaultClient
 from ingest.vault.credentials import ApiToken, Credentials, OAuth, Password
+from ingest.vault.direct_data import Fetched, fetch_direct_data
 from ingest.vault.pull import pull
 
-__all__ = ["ApiToken", "Credentials", "OAuth", "Password", "VaultClient", "pull"]
+__all__ = [
+    "ApiToken",
+    "Credentials",
+    "Fetched",
+    "OAuth",
+    "Password",
+    "VaultClient",
+    "fetch_direct_data",
+    "pull",
+]

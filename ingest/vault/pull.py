@@ -14,6 +14,7 @@ from duckdb import DuckDBPyConnection
 
 from ingest.batches import Batch, BatchReport, Clock, naive, utc_now
 from ingest.contracts import CONTRACTS
+from ingest.differences import HISTORIES, tell_differences
 from ingest.errors import PullIncomplete, UnknownKind, VaultRefused, VaultUnreachable
 from ingest.load import settle_source
 from ingest.mapping import choose
@@ -60,6 +61,8 @@ def pull(
         reports += puller.guarded(name, lambda name=name: puller.pull_object(name, since))  # type: ignore[misc]
     for name in trails:
         reports += puller.guarded(name, lambda name=name: puller.pull_trail(name, since))  # type: ignore[misc]
+    if any(report.kind in HISTORIES and report.rows_new for report in reports):
+        reports += tell_differences(store, clock=clock)
     return reports
 
 

@@ -1,0 +1,125 @@
+"""Direct Data files: found, fetched part by part, checked, and handed over in the order to apply them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlencode
+
+from ingest.errors import PartDamaged
+from ingest.values import AS_VAULT, read_time
+from ingest.vault.client import VaultClient
+
+EXTRACTS = ("full_directdata", "incremental_directdata", "log_directdata")
+KEPT = timedelta(days=10)
+"""How long Vault keeps incremental files; whoever is further behind needs a full one."""
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a fetch brought: the first part of each archive in the order to apply them, and what to know."""
+
+    paths: tuple[Path, ...]
+    reached_at: datetime | None
+    notes: tuple[str, ...]
+
+
+def fetch_direct_data(
+    client: VaultClient,
+    folder: Path,
+    *,
+    extract: str = "incremental_directdata",
+    since: datetime | None = None,
+    on_progress: Progress | None = None,
+) -> Fetched:
+    """Fetch every file of one extract type that ends after `since` into `folder`.
+
+    Each part is checked against the size and the md5 that Vault announces. A file that is there already and
+    passes is not fetched again, so an interrupted fetch goes on. Files that Vault could not publish and gaps
+    between files are told in the notes. Raises PartDamaged when a part fails twice.
+    """
+    query = {"extract_type": extract} | (
+        {"start_time": _minutes(since)} if since and "full" not in extract else {}
+    )
+    listed = client.call("GET", f"/services/directdata/files?{urlencode(query)}").data
+    notes = [f"{each.get('name')}: {_error(each)}" for each in listed if each.get("error")]
+    files = [each for each in listed if not each.get("error") and each.get("filepart_details")]
+    files = sorted((each for each in files if since is None or _time(each, "stop_time") > since), key=_stop)
+    notes += _gaps(files, since)
+    paths, parts = [], sum(len(each["filepart_details"]) for each in files)
+    done = 0
+    for each in files:
+        if each.get("record_count") == 0:
+            done += len(each["filepart_details"])
+            continue
+        fetched = []
+        for part in sorted(each["filepart_details"], key=lambda part: int(part.get("filepart") or 0)):
+            fetched.append(_fetch(client, folder, part))
+            done += 1
+            if on_progress:
+                on_progress(extract, done, parts)
+        paths.append(fetched[0])
+    return Fetched(tuple(paths), _time(files[-1], "stop_time") if files else None, tuple(notes))
+
+
+def _fetch(client: VaultClient, folder: Path, part: dict[str, Any]) -> Path:
+    # The name comes from outside; only its last piece may name a file here.
+    path = folder / PurePosixPath(str(part.get("filename") or part.get("name")).replace("\\", "/")).name
+    for _ in range(2):
+        if path.exists() and _is_whole(path, part):
+            return path
+        client.download(f"/services/directdata/files/{part['name']}", path)
+    if _is_whole(path, part):
+        return path
+    path.unlink(missing_ok=True)
+    raise PartDamaged(path.name)
+
+
+def _is_whole(path: Path, part: dict[str, Any]) -> bool:
+    if part.get("size") is not None and path.stat().st_size != int(part["size"]):
+        return False
+    announced = str(part.get("md5checksum") or "")
+    if not announced:
+        return True
+    with path.open("rb") as file:
+        return (
+            hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+            == announced.lower()
+        )
+
+
+def _gaps(files: list[dict[str, Any]], since: datetime | None) -> list[str]:
+    notes, reached = [], since
+    for each in files:
+        start = _time(each, "start_time")
+        if reached is not None and start > reached:
+            notes.append(f"nothing covers {_minutes(reached)} to {_minutes(start)}: load a full file")
+        reached = _time(each, "stop_time")
+    return notes
+
+
+def _stop(each: dict[str, Any]) -> datetime:
+    return _time(each, "stop_time")
+
+
+def _time(each: dict[str, Any], name: str) -> datetime:
+    try:
+        return read_time(str(each.get(name) or ""), AS_VAULT) or datetime.min.replace(tzinfo=UTC)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+
+
+def _minutes(when: datetime) -> str:
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def _error(each: dict[str, Any]) -> str:
+    error = each.get("error")
+    told = error if isinstance(error, dict) else {}
+    return f"not published ({told.get('message') or 'no reason given'}), next try {told.get('next_retry') or 'unknown'}"
