@@ -27,11 +27,19 @@ OUTCOME_COLOURS: Mapping[str, str] = {
     "failed_download": PURPLE,
     "canceled": GREY,
     "unfinished": SKY,
+    "error": VERMILION,
 }
 OTHERS = "all others"
 _STACK = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 # A day's value stands over the middle of the day, so that a change at six in the evening falls into its day.
 _WHOLE_DAYS = {"xperiod": 86_400_000, "xperiodalignment": "middle"}
+_OUTCOME_SHAPES = {
+    "succeeded": "circle",
+    "succeeded_with_upload_errors": "square",
+    "canceled": "x-thin-open",
+    "unfinished": "circle-open",
+    "error": "triangle-up",
+}
 _OUTCOME_PATTERNS = {"failed_upload": "/", "failed_download": "\\", "failed": "", "unfinished": "."}
 
 
@@ -225,26 +233,25 @@ def rate_pairs(frame: pd.DataFrame, *, label: str, inside: str, outside: str) ->
     return figure
 
 
-def sync_timeline(frame: pd.DataFrame, *, height: int = 240) -> Figure:
-    """The syncs of one device: a mark on the row of its type, coloured and shaped by outcome.
+def device_timeline(frame: pd.DataFrame, *, height: int = 250) -> Figure:
+    """What happened to one device: a mark on the row of its sync type, or on that of errors; shape tells how.
 
-    Columns: `started_at`, `sync_type`, `outcome`.
+    Columns as in the timeline of `analysis.fleet.device`: `happened_at`, `kind`, `what`, `how`, `detail`.
     """
     figure = _figure(height)
-    shapes = {"succeeded": "circle", "canceled": "x-thin-open", "unfinished": "circle-open"}
-    for outcome, rows in frame.groupby("outcome", sort=False):
-        colour = OUTCOME_COLOURS.get(str(outcome), GREY)
-        rows_of_type = [words(name) for name in rows["sync_type"]]
+    is_sync = frame["kind"] == "sync"
+    lanes = [words(what) if sync else "errors" for what, sync in zip(frame["what"], is_sync, strict=True)]
+    drawn = frame.assign(lane=lanes, outcome=frame["how"].where(is_sync, "error"))
+    for outcome, rows in drawn.groupby("outcome", sort=False):
+        colour, symbol = OUTCOME_COLOURS.get(str(outcome), GREY), _OUTCOME_SHAPES.get(str(outcome), "diamond")
         figure.add_scatter(
-            x=rows["started_at"], y=rows_of_type, mode="markers", name=words(outcome),
-            marker={
-                "symbol": shapes.get(str(outcome), "diamond"), "size": 9, "color": colour,
-                "line": {"width": 1.5, "color": colour},
-            },
-            hovertemplate="%{x|%d %b %H:%M}<br>%{y}",
+            x=rows["happened_at"], y=rows["lane"], mode="markers", name=words(outcome),
+            marker={"symbol": symbol, "size": 9, "color": colour, "line": {"width": 1.5, "color": colour}},
+            customdata=[words(how) for how in rows["how"]],
+            hovertemplate="%{x|%d %b %H:%M}<br>%{customdata}",
         )  # fmt: skip
     figure.update_yaxes(showgrid=True, gridcolor=QUIET, autorange="reversed", type="category")
-    figure.update_layout(hovermode="closest")
+    figure.update_layout(hovermode="closest", showlegend=True)
     return figure
 
 

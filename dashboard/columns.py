@@ -30,6 +30,15 @@ LABELS = {
     "good": "Succeeded",
     "high": "Upper bound",
     "http_status": "HTTP",
+    "age_hours": "Age in hours",
+    "duration_seconds": "Seconds",
+    "happened_at": "When",
+    "how": "How it ended",
+    "pending": "Waiting",
+    "pending_in_error": "Waiting in error",
+    "storage_free_mb": "Free MB",
+    "sick_with": "Sick with it",
+    "sick_without": "Sick without",
     "device": "Device",
     "last_seen_at": "Last seen",
     "model": "Model",
@@ -64,7 +73,7 @@ LABELS = {
     "users": "People",
     "with_upload_errors": "With upload errors",
 }
-_SHARES = {"share", "rate_in", "rate_out"}
+_SHARES = {"share", "rate_in", "rate_out", "share_of_twins", "sick_with", "sick_without"}
 _BOUNDS = {"low", "high"}
 
 

@@ -79,9 +79,9 @@ def newest() -> datetime | None:
     return found
 
 
-def issues(view: View, query: str = "") -> pd.DataFrame:
+def issues(view: View, query: str = "", **more: str) -> pd.DataFrame:
     """The triage list of a view, with the title and the one-line fix of each cause."""
-    found: pd.DataFrame = ask(list_issues, query=query, **view.arguments())
+    found: pd.DataFrame = ask(list_issues, query=query, **view.arguments() | more)
     first = ask(list_issues).set_index("issue_id")["first_seen"]
     return found.assign(
         cause_title=found["cause"].map(cause_title),
@@ -107,17 +107,6 @@ def changes(view: View) -> pd.DataFrame:
     if view.since is not None:
         found = found[found["changed_at"] >= view.since].reset_index(drop=True)
     return found.assign(label=[_label(change) for change in found.itertuples()])
-
-
-def devices(view: View) -> pd.DataFrame:
-    """Devices as the store knows them now, with their users, as far as the filters let them through."""
-    of_user = ["user_id", "country", "territory", "security_profile"]
-    found = rows("current_device").merge(rows("current_user_info")[of_user], on="user_id", how="left")
-    for name, values in view.filters.items():
-        if name in found:
-            found = found[found[name].isin(values)]
-    columns = ["device_id", "user_id", "platform", "model", "os_version", "app_version", "accounts"]
-    return found[[*columns, *of_user[1:], "last_seen_at"]].reset_index(drop=True)
 
 
 def _label(change: Any) -> str:

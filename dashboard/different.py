@@ -9,6 +9,7 @@ import streamlit as st
 
 from analysis import AnalysisError, Explanation, figures
 from analysis.differences import explain_issue
+from analysis.twins import twins
 from dashboard import columns, data, parts, shapes
 from dashboard.safe import escape
 from dashboard.view import View
@@ -27,6 +28,22 @@ def of_issue(issue_id: str, view: View) -> None:
     except AnalysisError:  # no device or person is known
         found = []
     draw(found, view, key="different", inside="with this issue")
+
+
+def of_device(name: str, view: View) -> None:
+    """How a device differs from its nearest healthy twins."""
+    parts.section("Healthy twins", help="The nearest devices without its trouble.")
+    try:
+        found = data.ask(twins, name, **view.of_filters())
+    except AnalysisError:  # no finished sync yet
+        st.caption("It has no finished sync yet to compare.")
+        return
+    if found.smallest_set:
+        told = " and ".join(escape(columns.label(one)) for one in found.smallest_set)
+        st.markdown(f"Together these part it from every healthy device: **{told}**.")
+    parts.table(found.differences, key="twins", title=f"How {name} differs from its twins", view=view)
+    with st.expander(f"{len(found.twins)} nearest twins", icon=":material/group:"):
+        parts.table(found.twins, key="twin-list", title=f"Healthy twins of {name}", view=view)
 
 
 def draw(found: Sequence[Explanation], view: View, *, key: str, inside: str) -> None:

@@ -9,7 +9,9 @@ import pandas as pd
 import streamlit as st
 
 import analysis
+from analysis.changes import Suspect
 from analysis.fixes import Suggestion, suggest_fix
+from analysis.fleet import at_risk
 from analysis.levers import Lever
 from dashboard import data, pages, parts, shapes, triage
 from dashboard.columns import configured
@@ -75,18 +77,22 @@ def why(issue: analysis.Issue) -> None:
 
 def tabs(issue: analysis.Issue, view: View) -> None:
     """Events, people, devices, records and variants, one tab each."""
-    events, people, devices, records, variants, log = st.tabs(
+    risk = data.ask(at_risk, issue_id=issue.issue_id)
+    events, people, devices, records, waits, variants, log = st.tabs(
         [
             f"Events ({len(issue.events)} newest)",
             f"People ({len(issue.users):,})",
             f"Devices ({len(issue.devices):,})",
             f"Records ({len(issue.records):,})",
+            f"Waiting ({len(risk):,})",
             f"Variants ({len(issue.variants):,})",
             "Activity",
         ]
     )
     with log:
         triage.activity(issue.issue_id, view)
+    with waits:
+        waiting(risk, view, key="issue-waiting")
     with events:
         _events(issue.events, view)
     for tab, frame, name in (
@@ -146,3 +152,50 @@ def playbook_box(cause: str) -> None:
     with st.expander(escape(data.cause_title(cause)), icon=":material/build:"):
         st.markdown(found.fix)
         pages.link("issues", "Its issues", icon=":material/arrow_forward:", q=f"cause:{cause}")
+
+
+def waiting(frame: pd.DataFrame, view: View, *, key: str) -> None:
+    """Records that wait on devices, parents first, each with what hangs on it."""
+    if frame.empty:
+        st.caption("No record is known to wait. Only a source that reports what waits can tell.")
+        return
+    columns = [
+        "object", "record_id", "operation", "in_error", "cause", "message", "edited_at", "age_hours",
+        "dependents", "blocked_by", "device_id", "user_id",
+    ]  # fmt: skip
+    parts.table(frame[columns], key=key, title="Records that wait, parents first", view=view)
+
+
+def suspected(found: Sequence[Suspect], view: View) -> None:
+    """The changes that explain the beginning better than a random moment would; or that there is none."""
+    parts.section("Suspected change", help="Held against every other change and against random moments.")
+    if not found:
+        st.caption("No change explains the beginning better than chance would. That is an answer too.")
+    for one in found:
+        with st.container(border=True, gap="xxsmall"):
+            what = f"{one.kind.replace('_', ' ')} {one.target}"
+            st.markdown(f"**{escape(what)}** for {escape(one.scope)}")
+            told = [escape(value) for value in (one.before, one.after) if value]
+            st.caption(
+                f"{parts.moment(one.changed_at, view.zone)} · {' → '.join(told)}  \n"
+                f"It had reached {shapes.share(one.affected_in_scope, 0)} of the {one.affected:,} affected; "
+                f"{shapes.share(one.unaffected_in_scope, 0)} of those it reached were never hit. "
+                f"p {one.p_value:.3f}. {escape(one.relation, 200)}"
+            )
+
+
+SEVERITIES = {"error": ("error", "red"), "warning": ("warning", "orange"), "note": ("info", "blue")}
+
+
+def lint_finding(finding: dict[str, Any], number: int) -> None:
+    """One misconfiguration: what, where, why it breaks sync, who says so, how to fix it."""
+    icon, colour = SEVERITIES.get(str(finding["severity"]), ("info", "gray"))
+    with st.container(border=True, gap="xsmall", key=f"lint-{number}"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.badge(str(finding["severity"]).title(), icon=f":material/{icon}:", color=colour)  # type: ignore[arg-type]
+            st.markdown(f"**{escape(finding['title'])}**")
+        st.markdown(f"{escape(finding['what'], 400)} ({escape(finding['where'])})")
+        st.markdown(f"Fix: {escape(finding['fix'], 400)}")
+        st.caption(
+            f"{escape(finding['why'], 400)} Basis: {escape(finding['basis'])}. {escape(finding['source'])}"
+        )

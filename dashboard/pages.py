@@ -50,6 +50,7 @@ ENTRIES = (
         "Health",
         "Objectives, their budgets, and what alerts would have said.",
     ),
+    Entry("lint", "Configuration", "rule", "Health", "Known misconfigurations, found before they hurt."),
     Entry(
         "quality",
         "Data quality",

@@ -141,22 +141,22 @@ def issue_cards(about: dict[str, Any], view: View) -> None:
         st.metric("Last seen", moment(about["last_seen"], view.zone))
 
 
-def device_facts(known: pd.DataFrame, device_id: str, view: View) -> None:
-    """What a device is, as of now."""
-    rows = known[known["device_id"] == device_id]
-    if rows.empty:
-        st.caption("The store has no description of this device.")
-        return
-    device = rows.iloc[0]
+def device_facts(about: dict[str, Any], view: View) -> None:
+    """What a device is, as of now, and what is wrong with it."""
     facts = {
-        "Model": device["model"],
-        "OS": device["os_version"],
-        "App version": device["app_version"],
-        "User": device["user_id"],
-        "Accounts": count(device["accounts"]),
-        "Last seen": moment(device["last_seen_at"], view.zone),
+        "Model": about["model"],
+        "OS": about["os_version"],
+        "App version": about["app_version"],
+        "User": about["user_id"],
+        "Territory": about["territory"],
+        "Accounts": count(about["accounts"]),
+        "Last attempt": moment(about["last_attempt"], view.zone),
+        "Last success": moment(about["last_success"], view.zone),
     }
-    with st.grid(len(facts), min_column_width=130, gap="small"):
+    if about["problems"]:
+        problems = escape(", ".join(about["problems"]).capitalize())
+        st.warning(f"**{problems}**: {escape(about['why'], 300)}", icon=":material/warning:")
+    with st.grid(len(facts), min_column_width=110, gap="small"):
         for name, value in facts.items():
             with st.container(gap="xxsmall"):
                 st.caption(name)

@@ -5,6 +5,7 @@ Ids, never positions, leave these functions: the list may have changed by the ne
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -122,6 +123,19 @@ def device_table(frame: pd.DataFrame, view: View, *, key: str, title: str, about
         column_config=configured(shown) | {"open": button},
     )  # fmt: skip
     exports(shown.drop(columns="open"), key=key, title=title, view=view, about=about)
+
+
+def by_status(devices: pd.DataFrame, statuses: Sequence[str]) -> dict[str, int]:
+    """How many devices have each problem; a device may have several."""
+    return {status: sum(status in problems for problems in devices["problems"]) for status in statuses}
+
+
+def with_status(devices: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
+    """Devices that have one of the chosen problems; all where nothing is chosen."""
+    if chosen:
+        kept = [bool(set(chosen) & set(problems)) for problems in devices["problems"]]
+        devices = devices[kept].reset_index(drop=True)
+    return devices.drop(columns="problems")
 
 
 def follow_device() -> None:

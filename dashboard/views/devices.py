@@ -1,45 +1,44 @@
-"""Which devices are in trouble: stuck, silent, stale, on risky versions, with records waiting."""
+"""Which devices are in trouble, and why; what waits on them."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from analysis import METRICS, figures, measure
+from analysis.fleet import STATUSES, fleet
 from dashboard import controls, data, parts, shapes, tables
 
 view = controls.current()
-asked = view.arguments()
 parts.heading("Devices", shapes.period_line(view))
+devices = data.ask(fleet, **view.arguments())
+if devices.empty:
+    parts.nothing("devices", view, healthy="The store knows no device.")
+    st.stop()
 
-left, right = st.columns([3, 2], gap="large")
-with left:
-    for name in ("stuck_devices", "silent_devices"):
+with st.grid(6, min_column_width=140, border=True):
+    for status, number in tables.by_status(devices, STATUSES).items():
+        st.metric(status.capitalize(), shapes.count(number))
+chosen = st.pills(
+    "Show only", STATUSES, selection_mode="multi", key="status", bind="query-params",
+    help="Stuck tries and fails; silent stopped trying; stale had no success for a week.",
+)  # fmt: skip
+shown = tables.with_status(devices, chosen)
+tables.device_table(shown, view, key="devices", title="Devices, those in the worst trouble first")
+tables.follow_device()
+
+left, right = st.columns(2, gap="large")
+for place, name, label, value in (
+    (left, "freshness", "age", "devices"),
+    (right, "pending_backlog", "object", "records"),
+):
+    with place:
         metric = METRICS[name]
         parts.section(metric.title, help=metric.about)
-        found = data.ask(measure, name, **asked)
+        found = data.ask(measure, name, **view.arguments())
         if found.empty:
-            st.success(f"No {metric.title.lower()}.", icon=":material/check_circle:")
-        else:
-            tables.device_table(found, view, key=name, title=metric.title, about=metric.about)
-with right:
-    metric = METRICS["freshness"]
-    parts.section(metric.title, help=metric.about)
-    ages = data.ask(measure, metric.name, **asked)
-    parts.chart(
-        figures.bars(ages, label="age", value="devices"),
-        ages, key="device-freshness", title=metric.title, view=view, about=metric.about,
-    )  # fmt: skip
-    metric = METRICS["pending_backlog"]
-    parts.section(metric.title, help=metric.about)
-    backlog = data.ask(measure, metric.name, **asked)
-    if backlog.empty:
-        st.success("No record is known to wait on a device.", icon=":material/check_circle:")
-    else:
+            st.caption("Nothing is known of it in this view.")
+            continue
         parts.chart(
-            figures.bars(backlog, label="object", value="records"),
-            backlog, key="backlog", title=metric.title, view=view, about=metric.about,
+            figures.bars(found, label=label, value=value),
+            found, key=name, title=metric.title, view=view, about=metric.about,
         )  # fmt: skip
-
-parts.section("All devices", help="As the store knows them now; open one for its history.")
-tables.device_table(data.devices(view), view, key="all-devices", title="Devices")
-tables.follow_device()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import AnalysisError, figures
+from analysis.changes import suspects
 from analysis.issues import issue as issue_of
 from analysis.levers import levers
 from dashboard import controls, data, different, evidence, pages, parts, shapes, triage
@@ -39,6 +40,7 @@ with story:
         issue.by_day, key="issue-days", title="Errors by day (UTC)", view=view,
     )  # fmt: skip
     shapes.change_list(changes, view)
+    evidence.suspected(data.ask(suspects, issue_id), view)
     different.of_issue(issue_id, view)
     evidence.tabs(issue, view)
 with remedy:

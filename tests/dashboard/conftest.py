@@ -50,11 +50,8 @@ def visit(stores: dict[str, Path], monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv("SYNCLENS_STORE", str(stores[store]))
         app = AppTest.from_file(dashboard.app_path(), default_timeout=60)
         app.query_params.update(parameters)
-        app.run()
-        if name != "overview":
+        if name != "overview":  # a page's file is named as its address, so no run is needed to know it
             app.switch_page(f"views/{name}.py")
-            app.query_params.update(parameters)
-            app.run()
-        return app
+        return app.run()
 
     return open_page

@@ -42,13 +42,15 @@ def test_an_interval_reaches_from_low_to_high():
 def test_outcomes_differ_in_shape_as_well_as_in_colour():
     frame = pd.DataFrame(
         {
-            "started_at": DAYS[:3],
-            "sync_type": "mini__v",
-            "outcome": ["succeeded", "failed_upload", "unfinished"],
+            "happened_at": DAYS[:4],
+            "kind": ["sync", "sync", "sync", "error"],
+            "what": ["mini__v", "mini__v", "mini__v", "account__v"],
+            "how": ["succeeded", "failed_upload", "unfinished", "network"],
         }
     )
-    symbols = [trace.marker.symbol for trace in figures.sync_timeline(frame).data]
-    assert len(set(symbols)) == 3
+    drawn = figures.device_timeline(frame).data
+    assert len({trace.marker.symbol for trace in drawn}) == 4
+    assert [trace.y[0] for trace in drawn] == ["mini", "mini", "mini", "errors"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,30 @@
+"""Known misconfigurations in what is loaded of the configuration, found before they hurt."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from analysis.linting import LINT_RULES, lint, lint_gaps
+from dashboard import controls, data, evidence, parts
+
+view = controls.current()
+parts.heading(
+    "Configuration", "Known misconfigurations, found before they hurt. As loaded, whatever the period."
+)
+findings, gaps = data.ask(lint), data.ask(lint_gaps)
+if len(gaps) == len(LINT_RULES):
+    st.info(
+        "No configuration is loaded yet, so nothing can be checked. Load object metadata, permissions, VMOCs "
+        "and settings, for instance with a pull from Vault:",
+        icon=":material/inbox:",
+    )
+    st.code("synclens pull --help", language="bash")
+elif findings.empty:
+    st.success("Nothing was found in what is loaded.", icon=":material/check_circle:")
+for number, finding in enumerate(findings.to_dict("records")):
+    evidence.lint_finding(finding, number)
+if not findings.empty:
+    parts.exports(findings, key="lint", title="Configuration lint", view=view)
+if not gaps.empty:
+    with st.expander(f"{len(gaps)} of {len(LINT_RULES)} rules could not be checked", icon=":material/help:"):
+        parts.table(gaps, key="lint-gaps", title="Rules that could not be checked", view=view)
