@@ -1,4 +1,4 @@
-"""The cause catalogue: which causes there are, and the ordered rules that name them. Dated TOML files are the data."""
+"""The cause catalogue: which causes there are, and the ordered rules that name them, in dated TOML files."""
 
 from __future__ import annotations
 

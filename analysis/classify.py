@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
 
 import pandas as pd
 
@@ -32,8 +33,8 @@ def classify(events: pd.DataFrame, catalogue: Catalogue | None = None) -> pd.Dat
 
     Uses the columns platform, error_type, message, object, field, operation, http_status and phase where they
     are present; anything may be missing. Returns a frame on the same index: cause (an id of the catalogue or
-    `unknown`), confidence (0 to 1), rule, also (list of other supported causes). Each distinct event is looked
-    at once.
+    `unknown`), confidence (0 to 1), rule, also (list of other supported causes). Each distinct event is read
+    once.
     """
     chosen = catalogue or load_catalogue()
     texts = pd.DataFrame(
@@ -102,4 +103,4 @@ def _texts(column: pd.Series) -> list[str]:  # type: ignore[type-arg]
 
 
 def _is_missing(value: object) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and value != value)
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and isnan(value))

@@ -16,7 +16,8 @@ MOST_CHARACTERS = 4000
 _TOKEN = re.compile(r"-?\w+(?:[.:-]+\w+)*", re.ASCII)
 _PART = re.compile(r"-?\w+", re.ASCII)
 _WRAPPED = re.compile(
-    r"first error\s*:|caused by\s*:|nested exception is|flow tried to \w+ records\s*:|inner exception\s*:|--->|underlying error\s*:",
+    r"first error\s*:|caused by\s*:|nested exception is|flow tried to \w+ records\s*:"
+    r"|inner exception\s*:|--->|underlying error\s*:",
     re.IGNORECASE,
 )
 _APOSTROPHES = str.maketrans("\u2018\u2019\u02bc\u00b4`\u201c\u201d", "'''''\"\"")
@@ -26,7 +27,11 @@ def _families(*pairs: tuple[str, str]) -> tuple[tuple[str, re.Pattern[str]], ...
     return tuple((family, re.compile(pattern, re.IGNORECASE)) for family, pattern in pairs)
 
 
-_REASON = r"(?:bad request|unauthori[sz]ed|forbidden|not found|conflict|gone|precondition|request entity|payload|too many|internal server|bad gateway|service (?:temporarily )?unavailable|gateway time|locked|insufficient storage|method not|not implemented|unprocessable|upgrade required)"
+_REASON = (
+    r"(?:bad request|unauthori[sz]ed|forbidden|not found|conflict|gone|precondition|request entity|payload"
+    r"|too many|internal server|bad gateway|service (?:temporarily )?unavailable|gateway time|locked"
+    r"|insufficient storage|method not|not implemented|unprocessable|upgrade required)"
+)
 _NUMBERS = _families(
     ("http", r"\bhttp\b[^\d\n]{0,30}?([45]\d\d)\b"),
     ("http", r"\bstatus(?: ?code)?\b[^\d\n]{0,12}([45]\d\d)\b"),
@@ -39,7 +44,8 @@ _NUMBERS = _families(
     ("nsurl", r"\bcode\b\s?-\s?(\d{4})\b(?=.*NSURL)"),
     ("cfnetwork", r"kCFErrorDomainCFNetwork[^\d-]{0,12}(-?\d+)"),
     ("osstatus", r"(?:OSStatus|NSOSStatusErrorDomain|kCFStreamErrorCodeKey)[^\d-]{0,12}(-\d{4,5})\b"),
-    ("sqlite", r"sql(?:ite|cipher)[\w.]*\W{0,4}(?:error|result|exception|extended)?\W{0,3}(?:code)?\W{0,4}(\d{1,4})\b"),
+    ("sqlite", r"sql(?:ite|cipher)[\w.]*\W{0,4}(?:error|result|exception|extended)?\W{0,3}(?:code)?\W{0,4}"
+               r"(\d{1,4})\b"),
     ("sqlite", r"\((?:code )?(\d{1,4})(?: SQLITE_\w+)?\)[^\n]{0,24}SQLITE_"),
     ("sqlite", r"\(code (\d{1,4})\b"),
     ("ckerror", r"CKError(?:Domain|Code)?[^\d\n]{0,24}?(\d{1,3})\b"),

@@ -13,7 +13,7 @@ import typer
 import analysis
 import ingest
 from synclens import narrate
-from synclens.commands import ask, classify, load, serve, simulate, triage
+from synclens.commands import ask, classify, load, operate, serve, simulate, triage
 
 app = typer.Typer(
     name="synclens",
@@ -34,6 +34,9 @@ for command in (
     ask.metric,
     serve.dashboard,
     serve.demo,
+    operate.backup,
+    operate.restore,
+    operate.doctor,
 ):
     app.command()(command)
 

@@ -1,0 +1,54 @@
+"""What the store knows that a message cannot say: the same words, settled by what else happened.
+
+Every question here is one SQL statement over the whole store, and every answer is a sentence that the finding
+keeps as evidence. Tables that a store does not fill simply give no evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+from duckdb import DuckDBPyConnection
+
+_Settler = Callable[[DuckDBPyConnection, pd.DataFrame, pd.DataFrame], None]
+
+
+def settle_by_context(
+    connection: DuckDBPyConnection, events: pd.DataFrame, found: pd.DataFrame
+) -> pd.DataFrame:
+    """Let the store confirm or overrule each finding; both frames have one row per event, on one index.
+
+    Adds sentences to `evidence`, and changes `cause` and `confidence` only where the store decides.
+    """
+    if len(events):
+        for settler in _SETTLERS:
+            settler(connection, events, found)
+    return found
+
+
+def _clock_of_the_device(connection: DuckDBPyConnection, events: pd.DataFrame, found: pd.DataFrame) -> None:
+    """A date limit that one device alone meets, while its syncs begin in the future, is its clock's doing."""
+    skews = connection.execute(_CLOCKS).df().set_index("device_id")["skew_hours"]
+    hours = events["device_id"].map(skews)
+    wrong = (found["cause"] == "date-limit") & (hours.abs() >= 1)
+    for row in found.index[wrong]:
+        found.at[row, "evidence"] = [
+            *found.at[row, "evidence"],
+            f"The clock of device {events.at[row, 'device_id']} is {hours[row]:+.0f} h off: its syncs carry a "
+            "start that far from the time at which Vault saved them.",
+        ]
+    found.loc[wrong, "also"] = found.loc[wrong, "cause"].map(lambda cause: [cause])
+    found.loc[wrong, ["cause", "confidence"]] = ["device-clock", 0.95]
+
+
+# Vault stamps `created_date__v` when it saves the record; the device stamps the start. Days apart is a clock.
+_CLOCKS = """
+SELECT d.device_id,
+    median(date_diff('minute', t.created_date__v, t.sync_start_datetime__v)) / 60 AS skew_hours
+FROM sync_tracking__v AS t JOIN sync_detail AS d ON d.sync_id = t.id
+WHERE t.created_date__v IS NOT NULL AND d.device_id IS NOT NULL
+GROUP BY d.device_id HAVING count(*) >= 2
+"""
+
+_SETTLERS: tuple[_Settler, ...] = (_clock_of_the_device,)

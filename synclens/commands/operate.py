@@ -1,0 +1,61 @@
+"""`synclens backup`, `restore` and `doctor`: keeping an installation alive."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from synclens import narrate
+from synclens.backup import Backup, back_up
+from synclens.backup import restore as bring_back
+from synclens.clock import now
+from synclens.doctor import examine
+from synclens.settings import DEFAULT_STORE, StoreOption
+
+
+def backup(
+    target: Annotated[Path, typer.Argument(help="The file to write, e.g. monday.zip")],
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Write the store and what people decided about it to one file.
+
+    Example: synclens backup monday.zip --store my.duckdb
+    """
+    _tell(f"Backed up to {target}", back_up(store, target, clock=now))
+
+
+def restore(
+    source: Annotated[Path, typer.Argument(help="A file that `synclens backup` wrote.")],
+    store: StoreOption = DEFAULT_STORE,
+    overwrite: Annotated[bool, typer.Option(help="Replace a store that is there already.")] = False,
+) -> None:
+    """Bring a backup back; each part is checked before anything is replaced.
+
+    Example: synclens restore monday.zip --store restored.duckdb
+    """
+    _tell(f"Restored to {store}", bring_back(source, store, overwrite=overwrite))
+
+
+def doctor(store: StoreOption = DEFAULT_STORE) -> None:
+    """Check store, triage state, folder, disk, catalogue and Vault; exit 1 and say what to do if one is ill.
+
+    Example: synclens doctor --store my.duckdb
+    """
+    checks = list(examine(store, environment=os.environ))
+    table = Table("", "check", "seen", "what to do")
+    for check in checks:
+        mark = Text("ok", style="green") if check.ok else Text("ILL", style="bold red")
+        table.add_row(mark, check.name, Text(check.seen), Text(check.next_step))
+    narrate.show(table)
+    if not all(check.ok for check in checks):
+        raise typer.Exit(narrate.FOUND_SOMETHING)
+
+
+def _tell(what: str, made: Backup) -> None:
+    sizes = ", ".join(f"{name} {size / 1e6:,.1f} MB" for name, size in made.sizes.items())
+    narrate.say(f"{what}: made {made.made_at} by synclens {made.synclens}; {sizes}.")
