@@ -205,17 +205,7 @@ def _delete(vault: Vault, user: Doc, record: Record, now: float) -> None:
 
 def _merge(vault: Vault, record: Record, row: Doc, changes: Doc) -> None:
     """Refuse a change whose fields somebody else has changed to something else since the device's base."""
-    if record.revision == row["base_revision"]:
-        return
-    was = row["was"]
-    if vault.setting("conflict_rule") == "record":
-        meeting = [] if row.get("own") else list(changes)
-    else:
-        meeting = [
-            name
-            for name in changes
-            if record.doc.get(name) != was.get(name) and record.doc.get(name) != changes[name]
-        ]
+    meeting = [name for name in changes if _meets(vault, record, row, name, changes[name])]
     if not meeting:
         return
     name = meeting[0]
@@ -229,6 +219,16 @@ def _merge(vault: Vault, record: Record, row: Doc, changes: Doc) -> None:
         field=name,
         record_id=record.id,
     )
+
+
+def _meets(vault: Vault, record: Record, row: Doc, name: str, value: object) -> bool:
+    """Whether the field holds what the device has not seen. A field that was hidden from it counts as unseen."""
+    now, was = record.doc.get(name), row["was"].get(name)
+    if record.revision == row["base_revision"]:
+        return was is None and now not in (None, value)
+    if vault.setting("conflict_rule") == "record":
+        return True
+    return now not in (was, value)
 
 
 def _resolve(vault: Vault, object_name: str, fields: Doc) -> Doc:

@@ -1,0 +1,144 @@
+"""The world of a real device: files of its own, the machine's clock, and a Vault behind HTTP.
+
+A device lives in one folder: `journal.sqlite` holds what must never be lost, `data.sqlite` what Vault sent, and one
+JSON-lines file per kind of row what the device reports. One process at a time may use the folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from random import Random, SystemRandom
+
+import httpx
+
+from sync_engine.protocol import DeviceError, TransportError
+from sync_engine.telemetry import SyncDetail, SyncError, Telemetry
+
+FILES: dict[type, str] = {SyncError: "sync_error", SyncDetail: "sync_detail"}
+TIMEOUT_SECONDS = 60.0
+
+
+class HttpEnv:
+    """`Env` for a device that runs on this machine.
+
+    `kill_at` names a fault point at which the process ends as by `kill -9`, to try recovery by hand.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        address: str,
+        *,
+        clock: Callable[[], float],
+        kill_at: str | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self.folder = folder
+        self.address = address.rstrip("/")
+        self.kill_at = kill_at
+        self._clock = clock
+        self._random = SystemRandom()
+        self._timeout = timeout
+        self._stores: dict[str, sqlite3.Connection] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def now(self) -> float:
+        return self._clock()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def online(self) -> bool:
+        return True
+
+    def network(self) -> str:
+        return "wifi"
+
+    def rand(self, stream: str) -> Random:
+        """Chance for ids and keys, which must differ between devices; nothing else here is random."""
+        return self._random
+
+    async def call(self, request: bytes) -> bytes:
+        try:
+            async with httpx.AsyncClient(timeout=self._timeout) as client:
+                self.point("call.send")
+                response = await client.post(f"{self.address}/device", content=request)
+        except httpx.TimeoutException as error:
+            raise TransportError("TIMEOUT", "The request timed out.") from error
+        except httpx.TransportError as error:
+            words = f"The connection to {self.address} failed: {error or type(error).__name__}"
+            raise TransportError("NETWORK_ERROR", words) from error
+        self.point("call.answered")
+        if response.status_code != 200:
+            status = response.status_code
+            words = f"{self.address} answered HTTP {status} {response.reason_phrase}"
+            transient = status in (429, 502, 503, 504)
+            raise TransportError(f"HTTP_{status}", words, http_status=status, transient=transient)
+        return response.content
+
+    def open_store(self, name: str) -> sqlite3.Connection:
+        if name not in ("journal", "data"):
+            return sqlite3.connect(":memory:", isolation_level=None)
+        if name not in self._stores:
+            self._stores[name] = _open(self.folder / f"{name}.sqlite")
+        return self._stores[name]
+
+    def keep_store(self, name: str, store: sqlite3.Connection) -> None:
+        """Put the new store in the file's place; who dies in between finds the whole old one.
+
+        The old one is closed first, which empties its log; a log left beside another database would damage it.
+        """
+        path = self.folder / f"{name}.sqlite"
+        fresh = path.with_suffix(".new")
+        with fresh.open("wb") as file:
+            file.write(store.serialize())
+            file.flush()
+            os.fsync(file.fileno())
+        self._stores.pop(name).close()
+        self.point("store.swap")
+        fresh.replace(path)
+
+    def point(self, name: str) -> None:
+        if name == self.kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def emit(self, row: Telemetry, about: str | None = None) -> None:
+        name = FILES.get(type(row))
+        if name is None:
+            return
+        with (self.folder / f"{name}.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(row), ensure_ascii=False, default=_text) + "\n")
+
+    def close(self) -> None:
+        """Close every store."""
+        for store in self._stores.values():
+            store.close()
+        self._stores.clear()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    try:
+        store = sqlite3.connect(path, isolation_level=None, timeout=1.0)
+        store.execute("PRAGMA locking_mode = EXCLUSIVE")
+        store.execute("PRAGMA journal_mode = WAL")
+        store.execute("PRAGMA synchronous = FULL")  # what the user saved must survive the battery
+        store.execute("BEGIN IMMEDIATE")  # takes the lock now, not at the first edit
+        store.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        words = f"{path} is in use by another process, or cannot be written: {error}"
+        raise DeviceError("SQLITE_BUSY", words) from error
+    except sqlite3.DatabaseError as error:
+        raise DeviceError("SQLITE_NOTADB", f"{path} is no device database: {error}") from error
+    return store
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
