@@ -7,13 +7,13 @@ import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from sync_engine.device import edits, errors_tab, syncs, widget
+from sync_engine.device import edits, errors_tab, syncs
 from sync_engine.device.client import Device
 from sync_engine.device.runs import close_interrupted
 from sync_engine.http.env import HttpEnv
@@ -28,7 +28,9 @@ HomeOption = Annotated[
 ]
 KillOption = Annotated[
     str | None,
-    typer.Option(help="End this process as `kill -9` would at a point such as call.answered, to try recovery."),
+    typer.Option(
+        help="End this process as `kill -9` would at a point such as call.answered, to try recovery."
+    ),
 ]
 FieldsArgument = Annotated[list[str], typer.Argument(help="Fields as name=value; a value may be JSON.")]
 HOME = Path("device")
@@ -46,9 +48,12 @@ KINDS: dict[str, Callable[[Device], Awaitable[bool]]] = {
 def sign_in(
     user: Annotated[str, typer.Option(help="The user's id in the Vault.")],
     password: Annotated[
-        str, typer.Option(envvar="SYNCLENS_DEVICE_PASSWORD", prompt=True, hide_input=True, help="Never stored.")
+        str,
+        typer.Option(envvar="SYNCLENS_DEVICE_PASSWORD", prompt=True, hide_input=True, help="Never stored."),
     ],
-    address: Annotated[str, typer.Option(help="Where `synclens vault serve` listens.")] = "http://127.0.0.1:8700",
+    address: Annotated[
+        str, typer.Option(help="Where `synclens vault serve` listens.")
+    ] = "http://127.0.0.1:8700",
     platform: Annotated[str, typer.Option(help="iPad, iPhone or Windows.")] = "iPad",
     version: Annotated[str, typer.Option(help="The version of the app.")] = "253.0.100",
     home: HomeOption = HOME,
@@ -57,10 +62,15 @@ def sign_in(
 
     Example: synclens device sign-in --user 1000200 --home my-ipad
     """
-    with _device(home, given={"user_id": user, "platform": platform, "version": version, "address": address}) as device:
+    with _device(
+        home, given={"user_id": user, "platform": platform, "version": version, "address": address}
+    ) as device:
         device.password = password
         if not asyncio.run(syncs.sign_in(device)):
-            _fail(f"user {user} could not sign in at {address}", f"See {home / 'sync_error.jsonl'} for the reason.")
+            _fail(
+                f"user {user} could not sign in at {address}",
+                f"See {home / 'sync_error.jsonl'} for the reason.",
+            )
     narrate.say(f"Signed in as {user}.")
 
 
@@ -77,7 +87,8 @@ def create(
     with _device(home) as device:
         record_id = edits.new_id(device)
         edits.save(
-            device, [edits.Edit(operation="create", object=object_name, record_id=record_id, fields=_fields(fields))]
+            device,
+            [edits.Edit(operation="create", object=object_name, record_id=record_id, fields=_fields(fields))],
         )
     narrate.emit({"id": record_id})
 
@@ -92,9 +103,13 @@ def edit(
     """Change fields of a record that is on the device."""
     with _device(home) as device:
         if edits.read(device, record_id) is None:
-            _fail(f"{record_id} is not on this device", "Sync first, or list what is here with `synclens device list`.")
+            _fail(
+                f"{record_id} is not on this device",
+                "Sync first, or list what is here with `synclens device list`.",
+            )
         edits.save(
-            device, [edits.Edit(operation="update", object=object_name, record_id=record_id, fields=_fields(fields))]
+            device,
+            [edits.Edit(operation="update", object=object_name, record_id=record_id, fields=_fields(fields))],
         )
 
 
@@ -106,7 +121,9 @@ def delete(
 ) -> None:
     """Delete a record; it leaves Vault with the next sync."""
     with _device(home) as device:
-        edits.save(device, [edits.Edit(operation="delete", object=object_name, record_id=record_id, fields={})])
+        edits.save(
+            device, [edits.Edit(operation="delete", object=object_name, record_id=record_id, fields={})]
+        )
 
 
 @device_app.command("list")
@@ -136,7 +153,9 @@ def sync(
         if device.session is None:
             _fail("nobody is signed in on this device", "Sign in with `synclens device sign-in`.")
         done = asyncio.run(_synced(device, KINDS[kind]))
-    narrate.say("The sync ended well." if done else "The sync did not end well; see `synclens device errors`.")
+    narrate.say(
+        "The sync ended well." if done else "The sync did not end well; see `synclens device errors`."
+    )
     if not done:
         raise typer.Exit(narrate.FOUND_SOMETHING)
 
@@ -177,7 +196,15 @@ def errors(home: HomeOption = HOME) -> None:
     table = Table("key", "object", "record", "operation", "type", "message", "actions")
     with _device(home) as device:
         for one in errors_tab.entries(device):
-            cells = (one.key, one.object, one.record_id, one.operation, one.type, one.message, ", ".join(one.actions))
+            cells = (
+                one.key,
+                one.object,
+                one.record_id,
+                one.operation,
+                one.type,
+                one.message,
+                ", ".join(one.actions),
+            )
             table.add_row(*(Text(cell) for cell in cells))
     narrate.show(table)
 
@@ -189,7 +216,9 @@ def undo(key: Annotated[str, typer.Argument(help="As `errors` shows it.")], home
 
 
 @device_app.command()
-def undelete(key: Annotated[str, typer.Argument(help="As `errors` shows it.")], home: HomeOption = HOME) -> None:
+def undelete(
+    key: Annotated[str, typer.Argument(help="As `errors` shows it.")], home: HomeOption = HOME
+) -> None:
     """Take back a refused delete; the next incremental sync becomes a database refresh."""
     _act(home, errors_tab.undelete, key)
 
@@ -203,7 +232,9 @@ def _act(home: Path, action: Callable[[Device, str], None], key: str) -> None:
 
 
 @contextmanager
-def _device(home: Path, *, given: dict[str, str] | None = None, kill_at: str | None = None) -> Iterator[Device]:
+def _device(
+    home: Path, *, given: dict[str, str] | None = None, kill_at: str | None = None
+) -> Iterator[Device]:
     """The device in a folder; `given` is written there when somebody signs in."""
     known = _identity(home) | (given or {})
     if "user_id" not in known:
@@ -211,7 +242,8 @@ def _device(home: Path, *, given: dict[str, str] | None = None, kill_at: str | N
     env = HttpEnv(home, known["address"], clock=lambda: now().timestamp(), kill_at=kill_at)
     try:
         device = Device(
-            device_id=known.get("device_id") or f"{known['platform'].lower()}-{env.rand('ids').getrandbits(40):010x}",
+            device_id=known.get("device_id")
+            or f"{known['platform'].lower()}-{env.rand('ids').getrandbits(40):010x}",
             user_id=known["user_id"],
             password="",
             platform=known["platform"],
@@ -262,6 +294,6 @@ def _value(text: str) -> Any:  # noqa: ANN401 - any JSON value
     return value if isinstance(value, int | float | bool | list) or value is None else text
 
 
-def _fail(message: str, next_step: str) -> None:
+def _fail(message: str, next_step: str) -> NoReturn:
     narrate.complain(message, next_step)
     raise typer.Exit(narrate.COULD_NOT_RUN)
