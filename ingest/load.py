@@ -33,6 +33,8 @@ from ingest.values import Manner
 Progress = Callable[[str, int], None]
 
 _CHUNK_ROWS = 20_000
+MEMORY_LIMIT = "1200MB"
+"""What DuckDB may hold in memory during a load; beyond that it writes to a folder beside the store."""
 
 
 def load(
@@ -166,6 +168,7 @@ def _writable(store: DuckDBPyConnection | Path | str) -> Iterator[DuckDBPyConnec
         yield store
     else:
         with open_store(store, read_only=False) as connection:
+            connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
             yield connection
 
 

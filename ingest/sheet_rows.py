@@ -8,9 +8,6 @@ from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
-import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
-
 from ingest.bulk import parquet_table
 from ingest.csv_rows import unique
 from ingest.errors import SourceUnreadable
@@ -40,6 +37,10 @@ def _parquet_rows(relation: str, header: list[str], path: str) -> Iterator[RawRo
 
 def read_excel(path: Path) -> Iterator[RowSource]:
     """Read each sheet of an Excel workbook that has a header and at least one more row."""
+    # Half a second of import that only workbooks should cost.
+    import openpyxl  # noqa: PLC0415
+    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
+
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:

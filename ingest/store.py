@@ -45,6 +45,7 @@ def open_store(
         raise StoreMissing(str(path))
     with _connect(path, read_only, patience_seconds) as store:
         store.execute("SET TimeZone = 'UTC'")  # or the days of a metric would move with the reader
+        store.execute("SET enable_progress_bar = false")  # DuckDB would draw it on stdout, amid the data
         if read_only:
             _check_version(store, path)
             store.execute("SET enable_external_access = false")
