@@ -80,3 +80,19 @@ def _rank(one: Doc, user: Doc) -> int | None:
     if security is not None:
         return 1 if security == user["security_profile"] else None
     return 2
+
+
+def with_related_objects(found: dict[str, Doc], objects: dict[str, Doc]) -> dict[str, Doc]:
+    """Add what *Include Related Objects* adds: each related object without a VMOC of its own, as a top level.
+
+    The parent's WHERE clause does not apply to it, as documented. The related objects of the user's layout are
+    here those whose parent is the object.
+    """
+    added = {
+        name: vmoc(name, "top_level__v")
+        for parent, one in found.items()
+        if one["include_related_objects__v"]
+        for name, definition in objects.items()
+        if definition["parent"] == parent and name not in found
+    }
+    return found | added

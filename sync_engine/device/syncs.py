@@ -132,6 +132,9 @@ async def _open(device: Device, run: Run) -> Doc:
     if device.get("configuration_version") != opened["version"]:
         device.put("settings", opened["settings"])
         device.put("configuration_version", opened["version"])
+    if device.get("profile") not in (None, opened["profile"]) and not opened["enhanced_settings"]:
+        device.put("refresh_wanted", "profile")
+    device.put("profile", opened["profile"])
     flags = opened["flags"]
     if flags["clear_client_sync_errors__v"]:
         errors_tab.clear(device, run)

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from sync_engine.digest import short_hash
+from sync_engine.model import SYSTEM_FIELDS
 from sync_engine.protocol import Doc
 from sync_engine.vault import permissions
 from sync_engine.vault.state import EVERYWHERE, Vault
-from sync_engine.vmoc import effective
-from sync_engine.where import BadClause, Condition, Value, parse, to_sql
+from sync_engine.vmoc import effective, with_related_objects
+from sync_engine.where import BadClause, Condition, Value, parse, paths, to_sql
 
 Sql = tuple[str, list[Value]]
 
@@ -111,6 +112,7 @@ def _build(vault: Vault, user_id: str, platform: str) -> Scope:
     rules: dict[str, Rule] = {}
     broken: dict[str, tuple[str, str, str]] = {}
     vmocs = effective(sorted(vault.published.get("vmoc", {}).items()), user, platform)
+    vmocs = with_related_objects(vmocs, vault.live["object"])
     for name, one in vmocs.items():
         problem = _problem(vault, name, one, user)
         if problem:
@@ -159,9 +161,6 @@ def _problem(vault: Vault, name: str, one: Doc, user: Doc) -> tuple[str, str, st
 
 
 def _unknown_field(vault: Vault, name: str, condition: Condition | None) -> str | None:
-    from sync_engine.model import SYSTEM_FIELDS  # noqa: PLC0415
-    from sync_engine.where import paths  # noqa: PLC0415
-
     fields = vault.live["object"][name]["fields"]
     heads = [path for path in paths(condition) if "." not in path]
     return next((head for head in heads if head not in fields and head not in SYSTEM_FIELDS), None)

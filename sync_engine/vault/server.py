@@ -72,7 +72,14 @@ def _open(vault: Vault, message: Doc, now: float) -> Doc:
         if user.get(name):
             vault.configure("user", user["id"], user | dict.fromkeys(FLAGS, False))
     profile = {name: user[name] for name in ("security_profile", "application_profile")}
-    return reply | {"settings": settings, "flags": flags, "profile": profile, "version": vault.version}
+    settings_vmoc = vault.published["vmoc"].get("veeva_settings__v", {})
+    return reply | {
+        "settings": settings,
+        "flags": flags,
+        "profile": profile,
+        "enhanced_settings": bool(settings_vmoc.get("enable_enhanced_sync__v")),
+        "version": vault.version,
+    }
 
 
 FLAGS = ("force_full_refresh__v", "clear_client_sync_errors__v", "upload_vtrans__v")

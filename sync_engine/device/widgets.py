@@ -1,0 +1,98 @@
+"""What the Sync widget and the Status widget show, worked out from the device's own data.
+
+States, colours and the age of the Apply button are those that Veeva documents for Vault CRM; where a page says
+nothing (which state wins when several hold) docs/engine-assumptions.md says what is chosen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sync_engine.device import errors_tab
+from sync_engine.device.client import Device
+
+DAY_SECONDS = 86_400.0
+NOT_COUNTED = ("order__v",)
+"""Objects that the count of pending uploads leaves out."""
+
+Colour = Literal["green", "orange", "red", "blue", "none"]
+State = Literal["up_to_date", "active", "pending", "errors"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncWidget:
+    """The widget of the blocking sync. `last_sync` is the time of the last successful one, None before it."""
+
+    state: State
+    colour: Colour
+    symbol: str
+    pending_uploads: int
+    errors: int
+    last_sync: float | None
+    asks_to_sync: bool  # more than `sync_warn_interval__v` days have passed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusWidget:
+    """The widget of the non-blocking sync. `age_days` counts from when updates became ready to apply."""
+
+    running: bool
+    updates_ready: bool
+    apply_colour: Colour
+    age_days: float | None
+    errors: int
+
+
+def sync_widget(device: Device) -> SyncWidget:
+    """What the Sync widget shows now. An active sync is shown before errors, errors before pending data."""
+    errors, pending = len(errors_tab.entries(device)), _pending(device)
+    last = device.get("last_sync")
+    late = _late(device, last)
+    state, colour, symbol = _look(device, errors=errors, pending=pending, late=late)
+    return SyncWidget(
+        state=state,
+        colour=colour,
+        symbol=symbol,
+        pending_uploads=pending,
+        errors=errors,
+        last_sync=last,
+        asks_to_sync=late,
+    )
+
+
+def status_widget(device: Device) -> StatusWidget:
+    """What the Status widget shows now: blue under a day, orange up to two, red after that."""
+    ready = device.get("update_ready")
+    age = None if not ready else (device.env.now() - ready["since"]) / DAY_SECONDS
+    return StatusWidget(
+        running=device.busy,
+        updates_ready=bool(ready),
+        apply_colour="none" if age is None else "blue" if age < 1 else "orange" if age <= 2 else "red",
+        age_days=age,
+        errors=len(errors_tab.entries(device)),
+    )
+
+
+def _look(device: Device, *, errors: int, pending: int, late: bool) -> tuple[State, Colour, str]:
+    if device.busy:
+        return "active", "orange", "spinning arrows"
+    if errors:
+        return "errors", "red", "exclamation mark"
+    if pending:
+        return "pending", "red" if late else "orange", "arrow"
+    return "up_to_date", "green", "check"
+
+
+def _pending(device: Device) -> int:
+    marks = ",".join("?" * len(NOT_COUNTED))
+    row = device.journal.execute(
+        f"SELECT count(*) FROM outbox WHERE acked_seq IS NULL AND object NOT IN ({marks})", NOT_COUNTED
+    ).fetchone()
+    return int(row[0])
+
+
+def _late(device: Device, last: float | None) -> bool:
+    """Whether the warning interval has passed; 0 days switch the warning off."""
+    interval = device.setting("sync_warn_interval__v", 0)
+    return bool(interval) and last is not None and device.env.now() - last > interval * DAY_SECONDS
