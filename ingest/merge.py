@@ -44,10 +44,10 @@ def settle(
     """
     staged = _count(store, f"FROM {STAGED}")
     rejected, reasons = _keep_rejected(store, batch)
-    _choose_winners(store, contract)
+    kind = _choose_winners(store, contract)
     updated = _replace_older(store, contract, batch)
     new = _insert_new(store, contract, batch)
-    store.execute(f"DROP TABLE {STAGED}; DROP TABLE winner")
+    store.execute(f"DROP {kind} winner; DROP TABLE {STAGED}")
     return batch.close(
         store,
         rows_in=staged if rows_in is None else rows_in,
@@ -117,25 +117,31 @@ def _keep_rejected(store: DuckDBPyConnection, batch: Batch, staged: str = STAGED
     return rejected, Counter(dict(counted))
 
 
-def _choose_winners(store: DuckDBPyConnection, contract: Contract) -> None:
+def _choose_winners(store: DuckDBPyConnection, contract: Contract) -> str:
     columns, keys = _columns(contract), _listed(contract.key)
     fine = f"SELECT {_listed(columns)} FROM {STAGED} WHERE len(reasons) = 0"
     doubles = f"SELECT {keys} FROM {STAGED} WHERE len(reasons) = 0 GROUP BY ALL HAVING count(*) > 1"
+    kind = "VIEW"  # as long as every staged row is a winner, nothing needs to be copied
     # A window over millions of rows is dear, and keys that occur twice in one load are rare.
     if _count(store, f"FROM ({doubles})"):
+        kind = "TABLE"
+        ranked = ", ".join(f"{rank} DESC" for rank in _rank("s", contract))
         fine = (
             f"SELECT {_listed(columns)} FROM {STAGED} AS s ANTI JOIN ({doubles}) USING ({keys}) "
             f"WHERE len(reasons) = 0 UNION ALL "
-            f"(SELECT {_listed(columns, 's')} FROM {STAGED} AS s SEMI JOIN ({doubles}) USING ({keys}) WHERE len(reasons) = 0 QUALIFY row_number() OVER (PARTITION BY {_listed(contract.key, 's')} "
-            f"ORDER BY {', '.join(f'{rank} DESC' for rank in _rank('s', contract))}) = 1)"
+            f"(SELECT {_listed(columns, 's')} FROM {STAGED} AS s SEMI JOIN ({doubles}) USING ({keys}) "
+            f"WHERE len(reasons) = 0 "
+            f"QUALIFY row_number() OVER (PARTITION BY {_listed(contract.key, 's')} ORDER BY {ranked}) = 1)"
         )
     buried = ""
     if len(contract.key) == 1 and _count(store, f"FROM tombstone WHERE kind = '{contract.table}'"):
+        kind = "TABLE"
         buried = (
             f" WHERE NOT EXISTS (SELECT 1 FROM tombstone AS t WHERE t.kind = '{contract.table}' "
             f"AND t.id = f.{contract.key[0]} AND {_not_after('f', contract, 't.deleted_at')})"
         )
-    store.execute(f"CREATE OR REPLACE TEMP TABLE winner AS SELECT f.* FROM ({fine}) AS f{buried}")
+    store.execute(f"CREATE TEMP {kind} winner AS SELECT f.* FROM ({fine}) AS f{buried}")
+    return kind
 
 
 def _replace_older(store: DuckDBPyConnection, contract: Contract, batch: Batch) -> int:

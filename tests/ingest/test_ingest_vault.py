@@ -1,5 +1,6 @@
 """The client and the pull, over real HTTP, against a small Vault that misbehaves in one way at a time."""
 
+import hashlib
 import json
 import logging
 import threading
@@ -13,6 +14,7 @@ import stamina
 from ingest import (
     ApiToken,
     OAuth,
+    PartDamaged,
     Password,
     PullIncomplete,
     SignInRefused,
@@ -20,6 +22,7 @@ from ingest import (
     VaultRefused,
     VaultUnreachable,
     WrongVault,
+    fetch_direct_data,
     pull,
 )
 from ingest.vault.client import version_pair
@@ -131,6 +134,10 @@ class Handler(BaseHTTPRequestHandler):
         if path.startswith("/objects/picklists/"):
             values = [{"name": "incremental_sync__v", "label": "Incremental Sync"}]
             return self.send({"responseStatus": "SUCCESS", "picklistValues": values})
+        if path == "/services/directdata/files":
+            return self.send({"responseStatus": "SUCCESS", "data": self.server.files})
+        if path.startswith("/services/directdata/files/"):
+            return self.send_text(200, PARTS[path.rsplit("/", 1)[1]].decode(), "application/octet-stream")
         if path.startswith("/query"):
             return self.page(form, int(asked.get("pageoffset", ["0"])[0]))
         if path in ("/session", "/keep-alive", "/objects/users/me"):
@@ -346,3 +353,81 @@ def test_a_refusal_carries_vaults_own_word(client):
         404,
         False,
     )
+
+
+PARTS = {
+    "90210-20261122-0615-N.001": b"first",
+    "90210-20261122-0630-N.001": b"second",
+    "90210-20261122-0630-N.002": b"2b",
+}
+
+
+def part(name, content, **wrong):
+    stem, number = name.rsplit(".", 1)
+    told = {
+        "name": name,
+        "filename": f"{stem}.tar.gz.{number}",
+        "filepart": int(number),
+        "size": len(content),
+    }
+    return told | {"md5checksum": hashlib.md5(content).hexdigest()} | wrong
+
+
+def listing(*parts, start="2026-11-22T06:00Z", stop="2026-11-22T06:15Z", **more):
+    name = parts[0]["name"].rsplit(".", 1)[0] if parts else "90210-20261122-0645-N"
+    times = {"start_time": start, "stop_time": stop, "record_count": 3}
+    return {"name": name, **times, "filepart_details": list(parts), **more}
+
+
+@pytest.fixture
+def published(vault):
+    first, second, third = (part(name, content) for name, content in PARTS.items())
+    vault.files = [
+        listing(third, second, start="2026-11-22T06:15Z", stop="2026-11-22T06:30:00Z"),
+        listing(first),
+        {
+            "name": "90210-20261122-0645-N",
+            "error": {"message": "Failed to publish", "next_retry": "2026-11-22T07:00Z"},
+        },
+    ]
+    return vault
+
+
+def test_direct_data_comes_whole_checked_and_in_order(published, client, tmp_path):
+    fetched = fetch_direct_data(client, tmp_path)
+    assert [path.name for path in fetched.paths] == [
+        "90210-20261122-0615-N.tar.gz.001",
+        "90210-20261122-0630-N.tar.gz.001",
+    ]
+    assert sorted(path.read_bytes() for path in tmp_path.iterdir()) == sorted(PARTS.values())
+    assert fetched.reached_at == datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
+    assert any("Failed to publish" in note for note in fetched.notes)
+
+
+def test_a_part_that_is_there_is_not_fetched_again(published, client, tmp_path):
+    fetch_direct_data(client, tmp_path)
+    before = len(published.calls)
+    fetch_direct_data(client, tmp_path)
+    assert len(published.calls) == before + 1
+
+
+def test_a_part_that_arrives_damaged_is_fetched_once_more_and_then_refused(published, client, tmp_path):
+    published.files[1]["filepart_details"][0]["md5checksum"] = "0" * 32
+    with pytest.raises(PartDamaged):
+        fetch_direct_data(client, tmp_path)
+    assert not (tmp_path / "90210-20261122-0615-N.tar.gz.001").exists()
+
+
+def test_a_gap_between_files_is_told(published, client, tmp_path):
+    del published.files[1]
+    fetched = fetch_direct_data(client, tmp_path, since=datetime(2026, 11, 22, 6, tzinfo=UTC))
+    assert any(
+        note.startswith("nothing covers 2026-11-22T06:00Z to 2026-11-22T06:15Z") for note in fetched.notes
+    )
+
+
+def test_a_file_name_from_outside_stays_inside_the_folder(published, client, tmp_path):
+    published.files[1]["filepart_details"][0]["filename"] = "../../../outside"
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    assert {path.parent for path in fetch_direct_data(client, folder).paths} == {folder}
