@@ -24,10 +24,11 @@ FINDING_COLUMNS = (
 )  # fmt: skip
 
 RELATIONS: Mapping[str, str] = {
-    "now_vmoc": """
+    "now_vmoc": r"""
         SELECT *, coalesce(name, vmoc_id) AS label, nullif(trim(where_clause), '') AS filter,
             coalesce(active, true) AS on_duty,
-            nullif(regexp_replace(lower(trim(device)), '(__v|_vod)$', ''), '') AS for_device
+            nullif(regexp_replace(lower(trim(device)), '(__v|_vod)\b', '', 'g'), '') AS for_device,
+            string_split_regex(for_device, '[,;\s]+') AS devices
         FROM vmoc QUALIFY row_number() OVER (PARTITION BY vmoc_id ORDER BY as_of DESC) = 1
     """,
     "now_field": """

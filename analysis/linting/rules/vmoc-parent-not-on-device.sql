@@ -17,4 +17,4 @@ WHERE child.on_duty AND child.for_device IS NOT NULL
     AND f.refers_to IN (SELECT object FROM now_vmoc WHERE on_duty AND for_device IS NOT NULL)
     AND NOT EXISTS (
         SELECT 1 FROM now_vmoc AS p
-        WHERE p.on_duty AND p.object = f.refers_to AND p.for_device = child.for_device)
+        WHERE p.on_duty AND p.object = f.refers_to AND list_has_any(p.devices, child.devices))

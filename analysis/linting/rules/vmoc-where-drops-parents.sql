@@ -14,7 +14,7 @@ SELECT child.object || ' needs ' || parent.object || ' (' || f.name || '), whose
 FROM now_vmoc AS child
 JOIN now_field AS f ON f.object = child.object AND f.required AND coalesce(f.active, true)
 JOIN now_vmoc AS parent ON parent.object = f.refers_to AND parent.object <> child.object
-    AND parent.for_device IS NOT DISTINCT FROM child.for_device
+    AND list_has_any(parent.devices, child.devices)
     AND parent.application_profile IS NOT DISTINCT FROM child.application_profile
 WHERE child.on_duty AND parent.on_duty AND parent.filter IS NOT NULL AND child.filter IS NULL
     AND coalesce(lower(child.type), '') NOT LIKE '%related%' AND coalesce(lower(child.type), '') NOT LIKE '%child%'
