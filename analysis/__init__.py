@@ -18,6 +18,7 @@ from analysis.coverage import Coverage, coverage
 from analysis.differences import Explanation, explain, explain_issue, explain_period
 from analysis.durations import duration_curve, durations
 from analysis.errors import AnalysisError
+from analysis.events import error_event
 from analysis.filters import FILTERS
 from analysis.fixes import Suggestion, suggest_fix
 from analysis.fleet import Device, at_risk, device, fleet
@@ -70,6 +71,7 @@ __all__ = [
     "device",
     "duration_curve",
     "durations",
+    "error_event",
     "evaluate",
     "explain",
     "explain_issue",

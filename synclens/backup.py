@@ -19,8 +19,8 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import analysis
 import ingest
+from dashboard.launch import state_path
 
 STORE, TRIAGE, MANIFEST = "store.duckdb", "triage.sqlite", "manifest.json"
 
@@ -48,7 +48,7 @@ def back_up(store: Path, target: Path, *, clock: Callable[[], datetime]) -> Back
         raise BackupError(f"{target} exists already", next_step="Choose another name, or remove it first.")
     with tempfile.TemporaryDirectory(dir=target.parent) as room, ingest.open_store(store):
         parts = [_copied(store, Path(room) / STORE)]
-        triage = analysis.triage_path(store)
+        triage = state_path(store)
         if triage.exists():
             parts.append(_sqlite_copied(triage, Path(room) / TRIAGE))
         manifest = {
@@ -72,7 +72,7 @@ def restore(source: Path, store: Path, *, overwrite: bool = False) -> Backup:
     Each part is unpacked beside its place and checked against the manifest before anything is replaced.
     Raises BackupError when the file is not a backup, is damaged, or would overwrite.
     """
-    places = {STORE: store, TRIAGE: analysis.triage_path(store)}
+    places = {STORE: store, TRIAGE: state_path(store)}
     taken = [str(place) for place in places.values() if place.exists()]
     if taken and not overwrite:
         raise BackupError(

@@ -13,7 +13,9 @@ import typer
 import analysis
 import ingest
 from synclens import narrate
-from synclens.commands import ask, classify, load, operate, serve, simulate, triage
+from synclens.commands import ask, classify, judge, load, operate, pull, serve, simulate, triage
+from synclens.commands.device import device_app
+from synclens.commands.vault import vault_app
 
 app = typer.Typer(
     name="synclens",
@@ -26,12 +28,16 @@ app = typer.Typer(
 for command in (
     load.load,
     load.rejected,
+    pull.pull,
     simulate.simulate,
     classify.classify,
     triage.triage,
     ask.issues,
     ask.explain_error,
     ask.metric,
+    judge.suspects,
+    judge.unknown,
+    judge.lint,
     serve.dashboard,
     serve.demo,
     operate.backup,
@@ -39,6 +45,10 @@ for command in (
     operate.doctor,
 ):
     app.command()(command)
+
+
+app.add_typer(device_app, name="device")
+app.add_typer(vault_app, name="vault")
 
 
 @app.callback(invoke_without_command=True)

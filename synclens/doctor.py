@@ -12,6 +12,7 @@ import httpx
 
 import analysis
 import ingest
+from dashboard.launch import state_path
 
 LOW_DISK_BYTES = 1 << 30
 
@@ -50,21 +51,21 @@ def examine(
 def _store(path: Path) -> Check:
     try:
         with ingest.open_store(path, patience_seconds=3) as store:
-            rows = ingest.row_counts(store)
+            health = analysis.health(store)
     except ingest.StoreMissing:
         return Check("store", True, f"none at {path} yet; the first load makes it")
     except ingest.IngestError as error:
         return Check("store", False, str(error), error.next_step)
-    counted = ", ".join(f"{count:,} {table}" for table, count in rows.items() if count)
-    return Check("store", True, f"{path}: {counted or 'empty'}")
+    counted = f"{health.syncs:,} syncs, {health.errors:,} errors, {health.devices:,} devices"
+    return Check("store", True, f"{path}: {counted}")
 
 
 def _triage(path: Path) -> Check:
-    triage = analysis.triage_path(path)
+    triage = state_path(path)
     if not triage.exists():
         return Check("triage state", True, "nobody has decided anything yet")
     try:
-        analysis.TriageState(triage).check()
+        analysis.TriageState(triage).states()
     except analysis.AnalysisError as error:
         return Check("triage state", False, str(error), error.next_step)
     return Check("triage state", True, str(triage))
@@ -106,5 +107,5 @@ def _vault(dns: str, get: Callable[[str], httpx.Response]) -> Check:
         answer = get(f"{url}/api/")
     except httpx.HTTPError as error:
         return Check("Vault", False, f"{dns}: {error}", "Check VAULT_DNS, the network and the proxy.")
-    fine = answer.status_code < 500  # noqa: PLR2004
+    fine = answer.status_code < 500
     return Check("Vault", fine, f"{dns} answers {answer.status_code}", "" if fine else "Try again later.")

@@ -57,14 +57,13 @@ def emit_frame(frame: pd.DataFrame) -> None:
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a frame as plain values that JSON can hold."""
     return [
-        {str(name): _plain(value) for name, value in row.items()}
-        for row in frame.to_dict(orient="records")
+        {str(name): _plain(value) for name, value in row.items()} for row in frame.to_dict(orient="records")
     ]
 
 
 @contextmanager
 def progress(what: str, total: float | None) -> Iterator[Any]:
-    """A progress bar on stderr; yields `advance(steps=1)`. Nothing is drawn where stderr is not a terminal."""
+    """A progress bar on stderr; yields `advance(steps=1)`. Nothing is drawn in a pipe."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     if not _err.is_terminal:
         say(f"{what} …")

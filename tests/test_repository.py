@@ -1,4 +1,4 @@
-"""The repository keeps its own promises: the wheel is whole, names are what they say, docs agree with code."""
+"""The repository keeps its promises: the wheel is whole, names are what they say, docs agree with code."""
 
 import ast
 import importlib
@@ -51,7 +51,9 @@ def test_all_is_what_is_there(package):
     module = importlib.import_module(package)
     missing = [name for name in module.__all__ if not hasattr(module, name)]
     assert not missing
-    assert module.__all__ == sorted(module.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+    assert module.__all__ == sorted(
+        module.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name)
+    )
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -100,11 +102,16 @@ def test_nothing_speaks_of_one_machine():
     tracked = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split("\0")
-    texts = [ROOT / name for name in tracked if name and not name.endswith((".png", ".lock", ".xlsx", ".zip", ".gz"))]
+    texts = [
+        ROOT / name
+        for name in tracked
+        if name and not name.endswith((".png", ".lock", ".xlsx", ".zip", ".gz"))
+    ]
     told = [
         str(path.relative_to(ROOT))
         for path in texts
-        if path.exists() and re.search(r"/(?:wo[r]k|ro[o]t)/|/ho[m]e/\w", path.read_text(encoding="utf-8", errors="replace"))
+        if path.exists()
+        and re.search(r"/(?:wo[r]k|ro[o]t)/|/ho[m]e/\w", path.read_text(encoding="utf-8", errors="replace"))
     ]
     assert not told
 
@@ -119,7 +126,9 @@ def installed(tmp_path_factory):
     venv.create(place / "env", with_pip=True)
     python = place / "env" / "bin" / "python"
     subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel], check=True, capture_output=True
+        [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel],
+        check=True,
+        capture_output=True,
     )
     site = next((place / "env").glob("lib/python*/site-packages"))
     lent = next(path for path in map(Path, sys.path) if path.name == "site-packages")

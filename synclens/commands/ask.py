@@ -61,7 +61,14 @@ def issues(
         narrate.emit_frame(frame)
         return
     table = Table(
-        "issue", "cause", "what", "people", "devices", "events", "first seen", "last seen",
+        "issue",
+        "cause",
+        "what",
+        "people",
+        "devices",
+        "events",
+        "first seen",
+        "last seen",
         title=f"{len(frame)} issues",
     )
     for row in narrate.records(frame.head(most)):
@@ -80,13 +87,7 @@ def explain_error(
 ) -> None:
     """Say what is wrong with one error, why we think so, and what to do about it."""
     with ingest.open_store(store) as opened:
-        event = opened.execute("SELECT * FROM error WHERE event_id = ?", [event_id]).df()
-        if event.empty:
-            narrate.complain(
-                f"there is no error event {event_id!r} in {store}", "Take an event_id from `synclens issues --json`."
-            )
-            raise typer.Exit(narrate.COULD_NOT_RUN)
-        row = narrate.records(event)[0]
+        row = narrate.records(analysis.error_event(opened, event_id))[0]
         suggestion = analysis.suggest_fix(opened, row["issue_id"])
     if as_json:
         narrate.emit({"event": row, "fix": suggestion.to_dict()})

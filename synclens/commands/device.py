@@ -285,7 +285,7 @@ def _fields(texts: list[str]) -> dict[str, Any]:
     return found
 
 
-def _value(text: str) -> Any:  # noqa: ANN401 - any JSON value
+def _value(text: str) -> Any:
     """Numbers, true, false and null are read as JSON; everything else is text."""
     try:
         value = json.loads(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -9,19 +10,33 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-import analysis
 import ingest
 from synclens import narrate
 from synclens.clock import now
+from synclens.concluding import conclude
 from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
+
+MappingOption = Annotated[
+    list[Path] | None,
+    typer.Option("--mapping", help="A column mapping of your own (.toml), as often as you like."),
+]
 
 
 def load(
-    files: Annotated[list[Path], typer.Argument(help="Files in any order; what they are is recognised.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files in any order; what they are is recognised.")
+    ] = None,
     store: StoreOption = DEFAULT_STORE,
     as_kind: Annotated[
-        str | None, typer.Option("--as", help="What the files are, where recognition errs.")
+        str | None, typer.Option("--as", help="The table the rows are for, where recognition errs.")
     ] = None,
+    mapping: MappingOption = None,
+    mask_people: Annotated[
+        bool, typer.Option(help="Keep stable pseudonyms in place of names and e-mail addresses.")
+    ] = False,
+    retry_rejected: Annotated[
+        bool, typer.Option("--retry-rejected", help="Take the rejected rows again, e.g. with a --mapping.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Load exports into the store and report every row: new, updated, unchanged or rejected.
@@ -31,44 +46,84 @@ def load(
 
     Example: synclens load sync_tracking__v.csv errors.jsonl --store my.duckdb
     """
-    reports = load_files(store, files, as_kind)
+    if not files and not retry_rejected:
+        raise typer.BadParameter("name at least one file, or say --retry-rejected")
+    reports = load_files(
+        store,
+        files or [],
+        as_kind=as_kind,
+        mappings=mapping or [],
+        mask_people=mask_people,
+        retry=retry_rejected,
+    )
     if as_json:
         narrate.emit([report.to_dict() for report in reports])
     else:
-        narrate.show(_table(reports))
-        for report in reports:
-            for reason, count in report.reasons.items():
-                narrate.say(f"  {report.source}: {count} × {reason}")
+        show_reports(reports)
     if any(report.rows_rejected for report in reports):
         narrate.say("The rejected rows are kept; look at them with `synclens rejected`.")
         raise typer.Exit(narrate.FOUND_SOMETHING)
 
 
-def load_files(path: Path, files: list[Path], as_kind: str | None = None) -> list[ingest.BatchReport]:
-    """Load the files one by one, then conclude on all errors in the store at `path`."""
+def load_files(
+    path: Path,
+    files: list[Path],
+    *,
+    as_kind: str | None = None,
+    mappings: list[Path] | None = None,
+    mask_people: bool = False,
+    retry: bool = False,
+) -> list[ingest.BatchReport]:
+    """Load the files, oldest archive first, then conclude on all errors in the store at `path`."""
+    mask = ingest.Mask(ingest.local_key(path.with_suffix(".key"))) if mask_people else None
+    own = mappings or []
     reports: list[ingest.BatchReport] = []
-    with narrate.progress("Loading", len(files)) as advance:
-        for file in files:
-            reports += ingest.load(file, path, as_kind=as_kind, clock=now)
-            advance()
-    with ingest.open_store(path, read_only=False) as store:
-        analysis.conclude(store)
+    with ingest.open_store(path, read_only=False) as store, narrate.progress("Loading", None) as advance:
+        if retry:
+            reports += ingest.retry_rejected(store, mappings=own, clock=now)
+        reports += ingest.load_all(
+            files,
+            store,
+            as_kind=as_kind,
+            mappings=own,
+            mask=mask,
+            clock=now,
+            on_progress=lambda *_: advance(),
+        )
+        conclude(store, path)
     return reports
 
 
-def rejected(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+def rejected(
+    store: StoreOption = DEFAULT_STORE,
+    most: Annotated[int | None, typer.Option(help="How many rows to list; all unless told.")] = None,
+    as_json: JsonOption = False,
+) -> None:
     """List the rows that could not be taken, with where they came from and every reason."""
     with ingest.open_store(store) as opened:
-        rows = ingest.rejected_rows(opened)
+        rows = ingest.rejected(opened, limit=most)
     if as_json:
-        narrate.emit_frame(rows)
+        narrate.emit([asdict(row) for row in rows])
         return
     table = Table("source", "row", "reasons", "raw", title=f"{len(rows)} rejected rows")
-    for row in narrate.records(rows.head(200)):
+    for row in rows:
         table.add_row(
-            Text(row["source"]), str(row["row_number"]), Text("; ".join(row["reasons"])), Text(row["raw"] or "")
+            Text(Path(row.source).name),
+            str(row.row_number),
+            Text("; ".join(row.reasons)),
+            Text(row.raw or ""),
         )
     narrate.show(table)
+
+
+def show_reports(reports: list[ingest.BatchReport]) -> None:
+    """Put the account of each batch on stdout, and its reasons and notes on stderr."""
+    narrate.show(_table(reports))
+    for report in reports:
+        for reason, count in report.reasons.items():
+            narrate.say(f"  {report.source}: {count} × {reason}")
+        for note in report.notes:
+            narrate.say(f"  {report.source}: {note}")
 
 
 def _table(reports: list[ingest.BatchReport]) -> Table:

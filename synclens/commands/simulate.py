@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-import analysis
 import ingest
 from sync_engine import simulator
 from synclens import narrate
 from synclens.clock import now
+from synclens.concluding import conclude
 from synclens.settings import DEFAULT_STORE, StoreOption
 
 
@@ -32,10 +33,10 @@ def simulate(
     prints its seed and exits with 1. Nothing is stored then.
 
     Examples:
-
       synclens simulate --seed 7 --devices 60 --days 14 --store demo.duckdb
 
       synclens simulate --scenario storm --seeds 10000
+
     """
     chosen = _scenario(scenario)
     if seeds is not None:
@@ -60,7 +61,7 @@ def play(path: Path, scenario: simulator.Scenario, *, seed: int, devices: int, d
     source = f"simulation {scenario.name} seed {seed}, {devices} devices, {days} days"
     with ingest.open_store(path, read_only=False) as store:
         reports = ingest.append(store, rows, source=source, started_at=started, clock=now)
-        concluded = analysis.conclude(store)
+        concluded = conclude(store, path)
     for report in reports:
         narrate.say(f"  {report.kind}: {report.rows_in} rows, {report.rows_new} new")
     narrate.say(f"{concluded.events} errors in {concluded.issues} issues.")
@@ -69,7 +70,11 @@ def play(path: Path, scenario: simulator.Scenario, *, seed: int, devices: int, d
 def _check(scenario: simulator.Scenario, first_seed: int, count: int) -> None:
     with narrate.progress(f"Playing {count} worlds of {scenario.name}", count) as advance:
         report = simulator.run_seeds(
-            scenario, first_seed=first_seed, count=count, on_seed=lambda *_: advance()
+            scenario,
+            first_seed=first_seed,
+            count=count,
+            on_seed=lambda *_: advance(),
+            timer=time.perf_counter,
         )
     for violation in report.violations:
         narrate.show(f"seed {violation.seed}: {violation.reason}")

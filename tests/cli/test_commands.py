@@ -1,4 +1,4 @@
-"""The command line as its users meet it: data on stdout, narration on stderr, exit codes that mean something."""
+"""The command line as its users meet it: data on stdout, narration on stderr, telling exit codes."""
 
 import json
 import sys
@@ -130,7 +130,7 @@ class TestAsk:
         assert issues
         assert issues == sorted(issues, key=lambda row: -row["users"])
         event = json.loads(simulated("metric", "errors_by_cause", "--json").out)
-        assert sum(row["errors"] for row in event) == sum(row["events"] for row in issues)
+        assert sum(row["events"] for row in event) == sum(row["events"] for row in issues)
 
     def test_triage_fits_one_screen(self, simulated):
         said = simulated("triage")

@@ -1,0 +1,73 @@
+"""`synclens lint`, `unknown` and `suspects`: configuration looked at, and errors nobody can name yet."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+import analysis
+import ingest
+from synclens import narrate
+from synclens.commands.ask import frame_table
+from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
+
+
+def lint(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """Check the configuration for what is known to break sync, before it hurts; exit 1 if it is there.
+
+    Example: synclens lint --store my.duckdb
+    """
+    with ingest.open_store(store) as opened:
+        found, gaps = analysis.lint(opened), analysis.lint_gaps(opened)
+    if as_json:
+        narrate.emit({"findings": narrate.records(found), "not_checked": narrate.records(gaps)})
+    else:
+        table = Table("severity", "where", "what", "how to fix", title=f"{len(found)} findings")
+        for row in narrate.records(found):
+            table.add_row(row["severity"], Text(str(row["where"])), Text(row["title"]), Text(row["fix"]))
+        narrate.show(table)
+        for row in narrate.records(gaps):
+            narrate.say(f"not checked: {' · '.join(str(value) for value in row.values())}")
+    if len(found):
+        raise typer.Exit(narrate.FOUND_SOMETHING)
+
+
+def unknown(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """List the issues whose cause nobody knows yet, largest first: the queue for new rules.
+
+    Example: synclens unknown, then write a rule (CONTRIBUTING.md) and look with `synclens rules`.
+    """
+    with ingest.open_store(store) as opened:
+        frame = analysis.list_issues(opened, query="cause:unknown")
+    if as_json:
+        narrate.emit_frame(frame)
+    else:
+        columns = ["issue_id", "title", "users", "events", "first_seen", "last_seen"]
+        narrate.show(frame_table(frame[columns], title=f"{len(frame)} issues without a cause"))
+
+
+def suspects(
+    issue_id: Annotated[str, typer.Argument(help="An issue id from `synclens issues`.")],
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which configuration change or version roll-out explains the start of an issue, or that none does.
+
+    Example: synclens suspects 3f1c0a9b2d7e
+    """
+    with ingest.open_store(store) as opened:
+        found = analysis.suspects(opened, issue_id)
+    if as_json:
+        narrate.emit([_as_dict(suspect) for suspect in found])
+        return
+    if not found:
+        narrate.show(Text("No suspect: no change in this store explains the start of this issue."))
+    for suspect in found:
+        narrate.show(Text(str(suspect)))
+
+
+def _as_dict(suspect: analysis.Suspect) -> dict[str, object]:
+    return {name: getattr(suspect, name) for name in suspect.__dataclass_fields__}

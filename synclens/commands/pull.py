@@ -1,0 +1,105 @@
+"""`synclens pull`: bring the store up to date with a Vault over its REST API."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import keyring
+import typer
+
+import ingest
+from synclens import narrate
+from synclens.clock import now
+from synclens.commands.load import show_reports
+from synclens.concluding import conclude
+from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
+
+KEYRING_SERVICE = "synclens"
+
+
+def pull(
+    store: StoreOption = DEFAULT_STORE,
+    dns: Annotated[str | None, typer.Option(envvar="VAULT_DNS", help="The Vault's DNS name or URL.")] = None,
+    vault_id: Annotated[
+        int | None, typer.Option(envvar="VAULT_ID", help="The id that the session must be for.")
+    ] = None,
+    direct_data: Annotated[
+        str | None, typer.Option(help="Fetch Direct Data files instead: full, incremental or log.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pull syncs, users, permissions, VMOCs, settings and audit trails from a Vault; resumable.
+
+    Credentials come from the environment, never from options: VAULT_TOKEN, or VAULT_OAUTH_URL with
+    VAULT_OAUTH_TOKEN, or VAULT_USERNAME with VAULT_PASSWORD. A password or token that is not there is asked
+    of the system's keyring (service `synclens`, the user name or `token:` and the DNS name).
+
+    Example: VAULT_DNS=crm.veevavault.com VAULT_USERNAME=svc@example.com synclens pull
+    """
+    if not dns:
+        narrate.complain("no Vault is named", "Set VAULT_DNS, or give --dns.")
+        raise typer.Exit(narrate.COULD_NOT_RUN)
+    credentials = find_credentials(os.environ, dns)
+    reference = f"synclens-{now():%Y%m%dT%H%M%SZ}"
+    with ingest.VaultClient(dns, credentials, vault_id=vault_id, reference_id=reference) as client:
+        reports = _direct_data(client, store, direct_data) if direct_data else _tables(client, store)
+    if as_json:
+        narrate.emit([report.to_dict() for report in reports])
+    else:
+        show_reports(reports)
+    if any(report.rows_rejected for report in reports):
+        raise typer.Exit(narrate.FOUND_SOMETHING)
+
+
+def find_credentials(
+    environment: Mapping[str, str], dns: str
+) -> ingest.ApiToken | ingest.OAuth | ingest.Password:
+    """The credentials that the environment or the keyring holds for the Vault at `dns`.
+
+    Raises IngestError, which names the variables, when there are none.
+    """
+    if token := environment.get("VAULT_TOKEN"):
+        return ingest.ApiToken(token)
+    if (url := environment.get("VAULT_OAUTH_URL")) and (token := environment.get("VAULT_OAUTH_TOKEN")):
+        return ingest.OAuth(url, token, environment.get("VAULT_OAUTH_CLIENT_ID"))
+    if user := environment.get("VAULT_USERNAME"):
+        if password := environment.get("VAULT_PASSWORD") or _kept(user):
+            return ingest.Password(user, password)
+    elif token := _kept(f"token:{dns}"):
+        return ingest.ApiToken(token)
+    raise ingest.IngestError(
+        f"there are no credentials for {dns}",
+        next_step="Set VAULT_TOKEN, or VAULT_USERNAME and VAULT_PASSWORD; or keep them in the keyring with "
+        "`keyring set synclens USERNAME`.",
+    )
+
+
+def _kept(name: str) -> str | None:
+    try:
+        return keyring.get_password(KEYRING_SERVICE, name)
+    except keyring.errors.KeyringError:  # a machine without a keyring keeps nothing
+        return None
+
+
+def _tables(client: ingest.VaultClient, path: Path) -> list[ingest.BatchReport]:
+    with ingest.open_store(path, read_only=False) as store, narrate.progress("Pulling", None) as advance:
+        reports = ingest.pull(store, client, clock=now, on_progress=lambda *_: advance())
+        conclude(store, path)
+    return reports
+
+
+def _direct_data(client: ingest.VaultClient, path: Path, kind: str) -> list[ingest.BatchReport]:
+    with tempfile.TemporaryDirectory() as folder, narrate.progress("Fetching", None) as advance:
+        fetched = ingest.fetch_direct_data(
+            client, Path(folder), extract=f"{kind}_directdata", on_progress=lambda *_: advance()
+        )
+        for note in fetched.notes:
+            narrate.say(f"  {note}")
+        with ingest.open_store(path, read_only=False) as store:
+            reports = ingest.load_all(fetched.paths, store, clock=now)
+            conclude(store, path)
+    return reports
