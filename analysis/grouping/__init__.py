@@ -1,6 +1,7 @@
 """Which messages say the same. Ids come from content, so the order of arrival changes nothing."""
 
-from analysis.grouping.issues import GROUPING_VERSION, Why, compare_versions, group, why
-from analysis.grouping.rules import GroupingRules
+from analysis.grouping.issues import GROUPING, group, replay, templates
+from analysis.grouping.rules import apply_rules
+from analysis.grouping.why import Comparison, why
 
-__all__ = ["GROUPING_VERSION", "GroupingRules", "Why", "compare_versions", "group", "why"]
+__all__ = ["GROUPING", "Comparison", "apply_rules", "group", "replay", "templates", "why"]

@@ -1,74 +1,46 @@
-"""Groups and their ids, and the reason why two messages are together or apart."""
+"""Groups and their ids, and what a new version of the grouping would change."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import blake2b
-from itertools import zip_longest
+from hashlib import sha256
 
-from analysis.grouping import masks, templates
+from analysis.grouping.masks import VERSION, fold_all, words_of
+from analysis.grouping.templates import settle
 
-GROUPING_VERSION = f"{masks.VERSION}.1"
+GROUPING = f"{VERSION}.1"
 
 
 def group(messages: Sequence[str]) -> list[str]:
     """Give each message the id of its group, in the order of the messages.
 
-    The id is a hash of the group's template. The same messages in any order, repeated or not, get the same
-    ids; a message alone gets the hash of its masked text.
+    The id is a hash of the group's template: the same messages in any order, repeated or not, get the same
+    ids, and a message alone gets the hash of its masked text.
     """
-    templates_of = group_templates(messages)
-    ids = {template: content_id(template) for template in set(templates_of.values())}
-    return [ids[templates_of[message]] for message in messages]
+    found = templates(messages)
+    ids = {template: sha256(template.encode()).hexdigest()[:12] for template in set(found)}
+    return [ids[template] for template in found]
 
 
-def group_templates(messages: Sequence[str]) -> dict[str, str]:
-    """Give the template of each distinct message."""
-    masked = masks.mask_all(messages)
-    found = templates.templates(masked.values())
-    return {message: found[text] for message, text in masked.items()}
+def templates(messages: Sequence[str]) -> list[str]:
+    """Give each message the template that it shares with others of these messages."""
+    folded = fold_all(messages)
+    cut = {text: words_of(text) for text in set(folded.values())}
+    settled = settle(cut.values())
+    spelled = {text: _printable(" ".join(settled[words])) for text, words in cut.items()}
+    return [spelled[folded[message]] for message in messages]
 
 
-def content_id(*parts: str) -> str:
-    """Give 16 hexadecimal digits that depend on the parts and nothing else."""
-    return blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+def replay(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, set[str]]:
+    """Tell what a new grouping changes; both arguments map an event to its issue.
 
-
-@dataclass(frozen=True, slots=True)
-class Why:
-    """Why two messages are in one group or in two: the step that decides, and what differs there."""
-
-    together: bool
-    step: str
-    differs: tuple[tuple[str, str], ...]
-
-
-def why(first: str, second: str, among: Sequence[str] = ()) -> Why:
-    """Explain whether two messages belong together, given the other messages they are grouped with."""
-    found = group_templates([*among, first, second])
-    masked = masks.mask_all([first, second])
-    if first == second:
-        return Why(True, "the messages are equal", ())
-    if masked[first] == masked[second]:
-        return Why(True, "the masked messages are equal", _differences(first.split(), second.split()))
-    differs = _differences(templates.tokens(masked[first]), templates.tokens(masked[second]))
-    if found[first] == found[second]:
-        return Why(True, "the words vary in this place among all messages", differs)
-    return Why(False, "these words do not vary enough among all messages to be values", differs)
-
-
-def compare_versions(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, set[str]]:
-    """Tell what a new grouping changes.
-
-    Both arguments map an event to its issue. Returns, for each issue of `before` whose events are not exactly
-    those of one issue of `after`, the issues that its events are in now.
+    Returns, for each issue of `before` whose events are not exactly those of one issue of `after`, the issues
+    in which its events are now.
     """
-    old, new = _members(before), _members(after)
-    unchanged = {frozenset(events) for events in new.values()}
+    unchanged = {frozenset(events) for events in _members(after).values()}
     return {
         issue: {after[event] for event in events if event in after}
-        for issue, events in old.items()
+        for issue, events in _members(before).items()
         if frozenset(events) not in unchanged
     }
 
@@ -80,5 +52,6 @@ def _members(issues: Mapping[str, str]) -> dict[str, set[str]]:
     return members
 
 
-def _differences(first: Sequence[str], second: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    return tuple((a, b) for a, b in zip_longest(first, second, fillvalue="") if a != b)
+def _printable(text: str) -> str:
+    # A lone surrogate, as broken devices send it, has no UTF-8.
+    return text.encode("utf-8", "replace").decode("utf-8")

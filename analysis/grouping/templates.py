@@ -1,8 +1,8 @@
-"""From masked messages to templates: what differs in one place only, in many ways, is one template.
+"""From masked messages to templates: messages that differ in one place, where a name stands, are one.
 
-Everything is decided on the sorted set of distinct masked messages, so the order of arrival cannot matter.
-The idea of comparing tokens by position is from IPLoM (Makanju et al., 2009) and Drain (He et al., 2017);
-neither is used, because both decide on what came first.
+Everything is decided on the set of distinct masked messages, so the order of arrival cannot matter. Comparing
+words by position is the idea of IPLoM (Makanju et al., 2009) and Drain (He et al., 2017); both decide on what
+came first, and so are not used here.
 """
 
 from __future__ import annotations
@@ -11,76 +11,50 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 
+from analysis.grouping.masks import ROLES, Words, is_state
+
 ANYTHING = "<*>"
-# Fewer different words than this in one place may turn the meaning ("started", "paused"); so many do not.
+# So many different words in one place are names, whatever they look like; fewer may turn the meaning.
 MANY_WORDS = 5
-# Names of files, devices and the like carry digits or capitals inside: two of them are enough.
-MANY_NAMES = 2
 
-_TOKENS = re.compile(r"<[\w*]+>|[^\W_]+(?:[_$'-][^\W_]+)*_?|[^\w\s]|_+")
-_LIKE_A_NAME = re.compile(r"^<|\d|[a-z][A-Z]|_")
-Tokens = tuple[str, ...]
+_LIKE_A_NAME = re.compile(r"^<\w|\d|[a-z][A-Z]|_")
 
 
-def tokens(masked: str) -> Tokens:
-    """Cut a masked message into words, marks and masks; runs of one mask count once."""
-    found: list[str] = []
-    for token in _TOKENS.findall(masked):
-        if token.startswith("<") and len(token) > 1 and _goes_on(found, token):
-            continue
-        found.append(token)
-    return tuple(found)
+def settle(messages: Iterable[Words]) -> dict[Words, Words]:
+    """Give each message, cut into words, its template; `<*>` stands where names vary."""
+    final = {message: message for message in messages}
+    while widened := _widen(set(final.values())):
+        final = {message: widened.get(template, template) for message, template in final.items()}
+    return final
 
 
-def templates(masked: Iterable[str]) -> dict[str, str]:
-    """Give each masked message its template, a text in which `<*>` stands for what varies."""
-    cut = {message: tokens(message) for message in sorted(set(masked))}
-    final = _settle(set(cut.values()))
-    return {message: " ".join(final[found]) for message, found in cut.items()}
-
-
-def _goes_on(found: list[str], token: str) -> bool:
-    if found and found[-1] == token:
-        return True
-    if len(found) > 1 and found[-1] in ",;" and found[-2] == token:
-        found.pop()
-        return True
-    return False
-
-
-def _settle(cut: set[Tokens]) -> dict[Tokens, Tokens]:
-    final = {found: found for found in cut}
-    while True:
-        widened = _widen(set(final.values()))
-        if not widened:
-            return final
-        final = {found: widened.get(template, template) for found, template in final.items()}
-
-
-def _widen(current: set[Tokens]) -> dict[Tokens, Tokens]:
-    """One round: which templates become wider, by the place in which they vary."""
-    alike: dict[tuple[int, Tokens], set[str]] = defaultdict(set)
+def _widen(current: set[Words]) -> dict[Words, Words]:
+    """One round: the templates that become wider, each at every place in which names vary."""
+    alike: dict[tuple[int, Words], set[str]] = defaultdict(set)
     for template in current:
-        for place in range(len(template)):
-            alike[place, template[:place] + template[place + 1 :]].add(template[place])
-    places: dict[Tokens, list[int]] = defaultdict(list)
+        for place, word in enumerate(template):
+            alike[place, template[:place] + template[place + 1 :]].add(word)
+    places: dict[Words, set[int]] = defaultdict(set)
     for (place, rest), words in alike.items():
-        if _vary(words, rest):
+        if _vary(words, rest, place):
             for word in words:
-                places[rest[:place] + (word,) + rest[place:]].append(place)
+                places[(*rest[:place], word, *rest[place:])].add(place)
     return {
-        template: tuple(ANYTHING if at in chosen else token for at, token in enumerate(template))
+        template: tuple(ANYTHING if at in chosen else word for at, word in enumerate(template))
         for template, chosen in places.items()
         if any(template[place] != ANYTHING for place in chosen)
     }
 
 
-def _vary(words: set[str], rest: Tokens) -> bool:
-    if len(words) < MANY_NAMES or not any(token[0].isalpha() for token in rest):
+def _vary(words: set[str], rest: Words, place: int) -> bool:
+    """Tell whether the words that stand in one place, all else being equal, are names."""
+    if len(words) == 1 or not any(word[0].isalpha() for word in rest):
         return False
     if ANYTHING in words:
         return True
-    if any(not (word[0].isalnum() or word.startswith("<")) for word in words):
+    if any(not (word[0].isalnum() or word[:1] == "<" != word) for word in words):
         return False
-    names = sum(bool(_LIKE_A_NAME.search(word)) for word in words)
-    return len(words) >= MANY_WORDS or names == len(words)
+    if len(words) >= MANY_WORDS or all(_LIKE_A_NAME.search(word) for word in words):
+        return True
+    announced = place > 0 and rest[place - 1].lower() in ROLES
+    return announced and not any(is_state(word) for word in words)

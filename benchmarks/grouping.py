@@ -1,0 +1,111 @@
+"""Score the grouping on public log sets: GA and FGA per set, stability under shuffling, and speed.
+
+    python benchmarks/grouping.py [FOLDER]
+
+FOLDER holds `templates/*.csv.gz` with the columns message and template_id (default: SYNCLENS_BENCH, else
+../shared/bench). One configuration for all sets. GA is the share of messages whose group is exactly the true
+one; FGA is F1 over groups. Drain3 with its defaults runs beside ours.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from analysis.grouping import group
+
+Groups = Sequence[str | int]
+ORDERS = 3
+MESSAGES = 1_000_000
+TEMPLATES = 5_000
+
+
+def accuracy(found: Groups, truth: Groups) -> tuple[float, float]:
+    """Give GA and FGA of a partition against the true one."""
+    ours, theirs = _members(found), _members(truth)
+    right = set(ours) & set(theirs)
+    grouped = sum(len(members) for members in right) / len(truth)
+    return grouped, 2 * len(right) / (len(ours) + len(theirs))
+
+
+def _members(groups: Groups) -> list[frozenset[int]]:
+    members: dict[str | int, set[int]] = {}
+    for index, group_id in enumerate(groups):
+        members.setdefault(group_id, set()).add(index)
+    return [frozenset(indexes) for indexes in members.values()]
+
+
+def drain(messages: Sequence[str]) -> list[int]:
+    """Group by Drain3 as shipped."""
+    from drain3 import TemplateMiner
+    from drain3.template_miner_config import TemplateMinerConfig
+
+    miner = TemplateMiner(config=TemplateMinerConfig())
+    return [int(miner.add_log_message(message)["cluster_id"]) for message in messages]
+
+
+def stable(messages: Sequence[str]) -> bool:
+    """Tell whether shuffled messages keep their ids."""
+    expected = dict(zip(messages, group(messages), strict=True))
+    dice = random.Random(1)  # noqa: S311 - shuffles, not secrets
+    for _ in range(ORDERS):
+        shuffled = dice.sample(messages, len(messages))
+        if dict(zip(shuffled, group(shuffled), strict=True)) != expected:
+            return False
+    return True
+
+
+def sets(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Read the sets: name, messages, true groups."""
+    for path in sorted((folder / "templates").glob("*.csv.gz")):
+        with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
+            rows = list(csv.DictReader(lines))
+        yield path.name.split(".")[0], [r["message"] for r in rows], [r["template_id"] for r in rows]
+
+
+def many(count: int, kinds: int) -> list[str]:
+    """Make `count` messages of `kinds` templates; ids and numbers differ in each message."""
+    dice = random.Random(2)  # noqa: S311
+    words = ["".join(dice.choices("abcdefghijklmnopqrstuvwxyz", k=7)) for _ in range(2000)]
+    shapes = [" ".join(dice.choices(words, k=8)) for _ in range(kinds)]
+    return [
+        f"{shapes[i % kinds]} record V4W{i:012d} failed after {dice.randrange(9999)} ms" for i in range(count)
+    ]
+
+
+def per_second(how: Callable[[Sequence[str]], object], messages: Sequence[str]) -> float:
+    """Measure messages a second."""
+    started = time.perf_counter()
+    how(messages)
+    return len(messages) / (time.perf_counter() - started)
+
+
+def main() -> None:
+    """Print the scores."""
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("SYNCLENS_BENCH", "../shared/bench"))
+    if not (folder / "templates").is_dir():
+        sys.exit(f"no templates/ in {folder}: give the folder of the benchmark data, or set SYNCLENS_BENCH")
+    ours, theirs = [], []
+    print(f"{'set':12} {'GA':>6} {'FGA':>6} {'stable':>7} {'Drain3 GA':>10} {'FGA':>6}")
+    for name, messages, truth in sets(folder):
+        mine, reference = accuracy(group(messages), truth), accuracy(drain(messages), truth)
+        ours.append(mine)
+        theirs.append(reference)
+        steady = "yes" if stable(messages) else "NO"
+        print(f"{name:12} {mine[0]:6.3f} {mine[1]:6.3f} {steady:>7} {reference[0]:10.3f} {reference[1]:6.3f}")
+    means = [fmean(values) for values in (*zip(*ours, strict=True), *zip(*theirs, strict=True))]
+    print(f"{'mean':12} {means[0]:6.3f} {means[1]:6.3f} {'':7} {means[2]:10.3f} {means[3]:6.3f}")
+    load = many(MESSAGES, TEMPLATES)
+    print(f"{per_second(group, load):,.0f} messages/s on {MESSAGES:,} of {TEMPLATES:,} templates; ", end="")
+    print(f"Drain3 on the first 20,000 of them: {per_second(drain, load[:20_000]):,.0f} messages/s")
+
+
+if __name__ == "__main__":
+    main()
