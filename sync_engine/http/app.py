@@ -82,7 +82,9 @@ def _given(reply: Reply) -> Response:
 
 def make_server(app: Starlette, *, log_level: str = "warning") -> uvicorn.Server:
     """A server for the application; `serve` gives it a socket."""
-    return uvicorn.Server(uvicorn.Config(app, log_level=log_level, lifespan="off", access_log=False))
+    return uvicorn.Server(
+        uvicorn.Config(app, log_level=log_level, lifespan="off", ws="none", access_log=False)
+    )
 
 
 def serve(server: uvicorn.Server, port: int, on_ready: Callable[[int], None]) -> None:

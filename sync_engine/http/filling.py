@@ -14,6 +14,8 @@ from sync_engine.simulator import fleet as fleets
 from sync_engine.simulator.scenario import Scenario
 from sync_engine.vault.state import Vault
 
+DAY = 86400.0
+
 
 def open_vault(path: Path | str) -> Vault:
     """Open the Vault in a file, made new where there is none; one process at a time."""
@@ -41,7 +43,7 @@ def fill(
     played = fleets._build(scenario, seed, devices, days, fleets.START)
     try:
         for day in range(days):
-            played.kernel.run(played.start + (day + 1) * fleets.DAY)
+            played.kernel.run(played.start + (day + 1) * DAY)
             if on_day is not None:
                 on_day(day + 1)
         with sqlite3.connect(path) as kept:
@@ -50,7 +52,7 @@ def fill(
     finally:
         played.kernel.close()
         fleets._close(played)
-    return played.start + days * fleets.DAY
+    return played.start + days * DAY
 
 
 def set_clock(vault: Vault, offset: float) -> None:

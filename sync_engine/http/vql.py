@@ -223,7 +223,7 @@ class _Reader:
         return inner
 
     def order(self) -> tuple[tuple[Column, bool], ...]:
-        found = []
+        found: list[tuple[Column, bool]] = []
         while not found or self.take(","):
             column = self.column()
             descending = self.take("DESC")
