@@ -170,9 +170,9 @@ def at_risk(connection: DuckDBPyConnection, *, only_in_error: bool = True, **fil
     """List the records that wait on devices, what is wrong with each, and what hangs on it.
 
     `dependents` holds the ids of records that wait for this one (call, sample, signature, any depth),
-    `blocked_by` the nearest record in error above it, `order` its place when working through a device:
-    parents first. With `only_in_error`, records in error only; without, all that wait. Filters by cause or
-    issue keep records whose newest error has it.
+    `blocked_by` the nearest record in error above it, `order` its place when working through a device: parents
+    first. A record that failed with the one above it has that one's cause. With `only_in_error`, records in
+    error only; without, all that wait. Filters by cause or issue keep records that have it.
     """
     by_error = {name: filters.pop(name, None) for name in ("cause", "issue_id")}
     frame = ask(connection, _AT_RISK.format(pending_now=PENDING_NOW), Filters.of(**filters))
@@ -198,11 +198,22 @@ def at_risk(connection: DuckDBPyConnection, *, only_in_error: bool = True, **fil
         index=frame.index, dtype=object,
     )  # fmt: skip
     frame["order"] = [len(above[key]) for key in keys]
+    for name in ("cause", "issue_id", "message"):
+        frame[name] = pd.Series(_inherited(keys, above, frame[name]), index=frame.index, dtype=object)
     for name, value in Filters.of(**by_error).values.items():
         frame = frame[frame[name].isin(value)]
     if only_in_error:
         frame = frame[frame["in_error"]]
     return frame.sort_values(["device_id", "order", "record_id"], kind="stable").reset_index(drop=True)
+
+
+def _inherited(
+    keys: list[tuple[str, str]], above: dict[tuple[str, str], list[str]], own: pd.Series[Any]
+) -> list[object]:
+    """Give each record its own value, else that of the nearest record above it that has one."""
+    told = {key: value for key, value in zip(keys, own, strict=True) if isinstance(value, str)}
+    lines = ([key, *((key[0], record) for record in above[key])] for key in keys)
+    return [next((told[one] for one in line if one in told), None) for line in lines]
 
 
 def _line(parents: dict[tuple[str, str], str], name: str, record: str) -> list[str]:

@@ -1,10 +1,11 @@
 -- title: Silent devices
 -- unit: devices
 -- good: lower is better
--- Devices that stopped trying: no attempt for more than three times their own median pause between syncs, and for
--- more than a day, seen from `until` or from the newest moment in the store. Judged by their own habit, so a device
--- that syncs weekly is not silent after two days. Devices with fewer than five syncs have no habit yet and are
--- left out. A device that lives on autosync alone looks silent, because autosync leaves no tracking record.
+-- Devices that stopped trying: no attempt for more than three times their own median pause between syncs, more than
+-- one and a half times nearly their longest (98 %, so that nights and weekends are part of the habit), and more
+-- than a day, seen from `until` or from the newest moment in the store. A device that syncs weekly is not silent
+-- after two days. Devices with fewer than five syncs have no habit yet and are left out. A device that lives on
+-- autosync alone looks silent, because autosync leaves no tracking record.
 WITH named AS (
     SELECT coalesce(device_id, user_id) AS device, user_id, started_at
     FROM sync
@@ -23,16 +24,18 @@ per_device AS (
         max(user_id) AS user_id,
         count(*) AS syncs,
         max(started_at) AS last_attempt,
-        percentile_cont(0.5) WITHIN GROUP (ORDER BY pause_hours) AS usual_pause_hours
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY pause_hours) AS usual_pause_hours,
+        percentile_cont(0.98) WITHIN GROUP (ORDER BY pause_hours) AS long_pause_hours
     FROM paused
     GROUP BY device
 )
 SELECT
-    device, user_id, syncs, last_attempt, usual_pause_hours,
+    device, user_id, syncs, last_attempt, usual_pause_hours, long_pause_hours,
     date_diff('second', last_attempt, as_of) / 3600e0 AS hours_silent
 FROM per_device
 CROSS JOIN moment
 WHERE syncs >= 5
     AND date_diff('second', last_attempt, as_of) / 3600e0 > 24
     AND date_diff('second', last_attempt, as_of) / 3600e0 > 3 * usual_pause_hours
+    AND date_diff('second', last_attempt, as_of) / 3600e0 > 1.5e0 * long_pause_hours
 ORDER BY hours_silent DESC, device

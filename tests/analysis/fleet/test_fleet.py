@@ -114,6 +114,25 @@ def test_what_hangs_on_a_record_is_named_to_any_depth(store):
     assert at_risk(store).record_id.to_list() == ["call"]
 
 
+def test_a_record_that_failed_with_its_call_has_the_calls_cause(store):
+    add_pending(store, "call", in_error=True)
+    add_pending(store, "sample", "call", in_error=True)
+    add_pending(store, "orphan", in_error=True)
+    store.execute(
+        "INSERT INTO sync_error (event_id, occurred_at, device_id, record_id, source, batch_id)"
+        " VALUES ('e', $at, 'd', 'call', 't', 't')",
+        {"at": AT},
+    ).fetchall()
+    store.execute(
+        "INSERT INTO finding VALUES ('e', 'i', 'record-locked', 1, '', [], [], '', '', '', '')"
+    ).fetchall()
+    found = at_risk(store).set_index("record_id").cause
+    assert (found["call"], found["sample"], found["orphan"]) == ("record-locked", "record-locked", None)
+    by_cause = measure(store, "records_at_risk").set_index("cause")
+    assert by_cause.records.to_dict() == {"record-locked": 2, "unknown": 1}
+    assert by_cause.dependents.sum() == 0
+
+
 def test_only_the_newest_list_of_a_device_counts(store):
     add_pending(store, "old", in_error=True, day=1)
     add_pending(store, "new", in_error=True, day=2)

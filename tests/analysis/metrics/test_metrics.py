@@ -160,3 +160,49 @@ def test_refused_records_are_part_of_what_was_tried(store):
     add_sync(store, 1, number_of_uploads__v=95, number_of_upload_errors__v=5)
     (row,) = measure(store, "upload_error_rate").to_dict("records")
     assert (row["records"], row["errors_per_1000"]) == (100, 50.0)
+
+
+def test_a_weekend_is_not_silence(store):
+    """Two syncs on each working day of three weeks, seen on Sunday evening and a week later."""
+    for number, day in enumerate(day for day in range(19) if day % 7 < 5):
+        add_sync(store, 2 * number, hours=24 * day + 8)
+        add_sync(store, 2 * number + 1, hours=24 * day + 17)
+    assert measure(store, "silent_devices", until=START + timedelta(days=20, hours=20)).empty
+    assert measure(store, "silent_devices", until=START + timedelta(days=26)).user_id.to_list() == ["u1"]
+
+
+def test_three_failed_attempts_over_a_day_are_stuck(store):
+    add_sync(store, 1, hours=0)
+    for number, hours in enumerate((10, 20, 30), start=2):
+        add_sync(store, number, hours=hours, successful_sync__v=False)
+    (row,) = measure(store, "stuck_devices").to_dict("records")
+    assert (row["attempts_since"], row["hours_stuck"]) == (3, 30)
+    add_sync(store, 9, hours=31)
+    assert measure(store, "stuck_devices").empty
+
+
+def test_a_version_that_fails_more_is_named_with_its_interval(store):
+    for number in range(100):
+        add_sync(
+            store, number, user=f"u{number % 10}", version__v="25.3.0", successful_sync__v=number % 20 > 0
+        )
+        add_sync(
+            store,
+            100 + number,
+            user=f"v{number % 10}",
+            version__v="25.3.1",
+            successful_sync__v=number % 4 > 0,
+        )
+    found = measure(store, "version_risk").set_index("app_version").loc["25.3.1"]
+    assert (found.failures, found.other_failure_rate) == (25, 0.05)
+    assert 1 < found.low < found.risk_ratio < found.high
+    assert found.enough
+
+
+def test_adoption_knows_what_was_replaced(store):
+    for day in range(10):
+        for number in range(10):
+            version = "25.3.0" if day < 5 else "25.3.1"
+            add_sync(store, day * 10 + number, hours=24 * day + number, version__v=version)
+    stages = measure(store, "version_adoption").set_index("app_version").stage.to_dict()
+    assert stages == {"25.3.0": "replaced", "25.3.1": "adopted"}
