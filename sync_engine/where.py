@@ -243,7 +243,7 @@ def _compare_sql(compare: Compare, doc: str) -> tuple[str, list[Value]]:
         return f"{column} IN ({marks})", [*bound, *map(_plain, compare.values)]
     wanted = compare.values[0]
     if compare.operator == "LIKE":
-        return f"{column} GLOB ?", [*bound, _glob(str(wanted))]
+        return f"(typeof({column}) = 'text' AND {column} GLOB ?)", [*bound, *bound, _glob(str(wanted))]
     if wanted is None:
         sign = {"=": "IS", "!=": "IS NOT"}.get(compare.operator)
         return (f"{column} {sign} NULL", bound) if sign else ("0", [])

@@ -65,6 +65,7 @@ class Look:
     cursor: Doc
     rules: Doc
     content: tuple[int, int]
+    fallbacks: int  # how often somebody else has set the data back
     resets: int  # what may change data without a cursor: falling back, tampering, a declared repair
 
 
@@ -126,6 +127,7 @@ class Account:
             self.violate("I16", "a refused upload changed the Vault")
         if not changed:
             return
+        self._check_rights(vault, asked, results)
         visible = ["*", *vault.live["user"][USERS[asked["device"]]]["territories"]]
         rows = vault.db.execute(
             "SELECT s.id, (SELECT f.territory FROM seen AS f WHERE f.id = s.id AND f.n < s.n ORDER BY f.n DESC "
@@ -135,6 +137,21 @@ class Account:
         for record_id, territory in rows:
             if territory is not None and territory not in visible:
                 self.violate("I16", f"{asked['device']} wrote {record_id} of territory {territory}")
+
+    def _check_rights(self, vault: Vault, asked: Doc, results: list[Doc]) -> None:
+        rights = vault.live["permission_set"]["rep__c"]
+        fresh = {
+            one["key"] for one in results if one["responseStatus"] == "SUCCESS" and not one.get("replayed")
+        }
+        rows = [row for one in asked["transactions"] if one["key"] in fresh for row in one["rows"]]
+        for row in rows:
+            needed = {"create": "create", "update": "edit", "delete": "delete"}[row["operation"]]
+            held = rights["objects"].get(row["object"], {}).get(needed, True)
+            fields = rights["fields"].get(row["object"], {})
+            if not held or any(not fields.get(name, {}).get("edit", True) for name in row["fields"]):
+                self.violate(
+                    "I16", f"{asked['device']} was allowed to {needed} {row['object']} without the right"
+                )
 
     def _after_pull(self, vault: Vault, asked: Doc, told: Doc) -> None:
         if not told.get("put"):
@@ -194,6 +211,7 @@ class Account:
             cursor=read_state(device.data, "cursor", {"epoch": None, "seq": 0}),
             rules=read_state(device.data, "rules", {}),
             content=(row[0], row[1]),
+            fallbacks=self.fallbacks[device.device_id],
             resets=self.fallbacks[device.device_id] + _repairs(device),
         )
 
@@ -225,12 +243,12 @@ class Account:
         if mine and not self.fallbacks[device.device_id]:
             self._still_shows(vault, device, mine[-1])
         now = self.look(device)
-        if now.resets != before.resets:
+        if now.fallbacks != before.fallbacks:
             return
         if now.cursor["epoch"] == before.cursor["epoch"] and now.cursor["seq"] < before.cursor["seq"]:
             self.violate("I6", f"the cursor of {device.device_id} went back: {before.cursor} {now.cursor}")
         unmoved = now.cursor == before.cursor and now.rules == before.rules
-        if unmoved and now.content != before.content:
+        if unmoved and now.resets == before.resets and now.content != before.content:
             self.violate("I10", f"data of {device.device_id} changed without its cursor")
 
     def tampered(self, device: Device) -> None:

@@ -98,7 +98,7 @@ def _server_edit(world: World, rng: Random) -> None:
     field = {"account__v": "phone__v", "call2__v": "next_call_notes__v"}[name]
     changes: dict[str, object] = {field: f"s{rng.getrandbits(40):x}"}
     if name == "account__v" and rng.random() < 0.4:
-        changes = {"specialty__v": rng.choice(["cardiology__v", "oncology__v"])}
+        changes = {"specialty__v": rng.choice(["cardiology__v", "oncology__v", "neurology__v"])}
     with world.vault.transaction():
         records.update(world.vault, found, changes, at=world.kernel.now, by="somebody")
 

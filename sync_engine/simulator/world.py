@@ -27,6 +27,7 @@ from sync_engine.simulator.storm_env import GHOST, StormEnv
 from sync_engine.vault import records
 from sync_engine.vault.permissions import permission_set
 from sync_engine.vault.server import Vault, handle
+from sync_engine.vmoc import vmoc
 
 START = 1_772_409_600.0  # 2026-03-02 00:00 UTC
 SYNCS = 12
@@ -145,6 +146,8 @@ async def _sync_often(world: World, device: Device) -> None:
     rng = Random(f"{world.seed}/{device.device_id}/syncs")  # noqa: S311
     for _ in range(SYNCS):
         await Sleep(rng.uniform(100, 2500))
+        if rng.random() < 0.3:
+            world.kernel.spawn(_edit_meanwhile(world, device, rng), rng.uniform(0.5, 6.0))
         await one_sync(world, device, rng.random())
 
 
@@ -189,18 +192,28 @@ async def _edit_often(world: World, device: Device) -> None:
     rng = Random(f"{world.seed}/{device.device_id}/edits")  # noqa: S311
     for _ in range(14):
         await Sleep(rng.uniform(10, 2200))
-        poison = world.env(device).strikes("poison")
-        edits = mischief.draw_edits(device, rng, poison=poison)
-        if not edits:
-            continue
-        shown = world.account.shown(device, edits)
-        try:
-            key = save(device, edits)
-        except Killed as killed:
-            restart(world, device, killed)
-            continue
-        except DeviceError:
-            continue
+        _edit(world, device, rng)
+
+
+async def _edit_meanwhile(world: World, device: Device, rng: Random) -> None:
+    """People go on working while their device syncs."""
+    await Sleep(0.0)
+    _edit(world, device, rng)
+
+
+def _edit(world: World, device: Device, rng: Random) -> None:
+    """One press of Save; the account hears of it only if the device took it."""
+    edits = mischief.draw_edits(device, rng, poison=world.env(device).strikes("poison"))
+    if not edits:
+        return
+    shown = world.account.shown(device, edits)
+    try:
+        key = save(device, edits)
+    except Killed as killed:
+        restart(world, device, killed)
+    except DeviceError:
+        return
+    else:
         world.account.saved(device, key, edits, shown)
 
 
@@ -284,6 +297,8 @@ def template() -> bytes:
         vault.configure("permission_set", "rep__c", permission_set("rep__c"))
         for n, territories in enumerate((["T1", "T2"], ["T2", "T3"])):
             vault.configure("user", f"u{n}", _user(n, territories))
+        clause = "WHERE specialty__v CONTAINS ('cardiology__v', 'oncology__v')"
+        vault.configure("vmoc", "account__v", vmoc("account__v", where=clause))
         for n in range(3):
             doc = {"name__v": f"Product {n}", "status__v": "active__v"}
             records.insert(vault, "product__v", doc, at=START, by="System")
