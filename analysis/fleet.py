@@ -170,7 +170,7 @@ def at_risk(connection: DuckDBPyConnection, *, only_in_error: bool = True, **fil
     """List the records that wait on devices, what is wrong with each, and what hangs on it.
 
     `dependents` holds the ids of records that wait for this one (call, sample, signature, any depth),
-    `blocked_by` the nearest record in error above it, `order` its place when working through a device: parents
+    `dependents` holds the ids of records that wait for this one (call, sample, signature, to any depth),
     first. A record that failed with the one above it has that one's cause. With `only_in_error`, records in
     error only; without, all that wait. Filters by cause or issue keep records that have it.
     """
