@@ -46,8 +46,10 @@ print(time.perf_counter() - started)
 
 def generate(rows: int, folder: Path, forms: list[str], *, name: str = "sync", first: int = 0) -> None:
     made = f"""
-        SELECT 'V5X' || lpad(CAST(i AS VARCHAR), 12, '0') AS id, 'ST-' || lpad(CAST(i AS VARCHAR), 9, '0') AS name__v,
-        CAST(41000 + i % 997 AS VARCHAR) AS created_by__v, strftime(t, '%Y-%m-%dT%H:%M:%S.000Z') AS created_date__v,
+        SELECT 'V5X' || lpad(CAST(i AS VARCHAR), 12, '0') AS id,
+        'ST-' || lpad(CAST(i AS VARCHAR), 9, '0') AS name__v,
+        CAST(41000 + i % 997 AS VARCHAR) AS created_by__v,
+        strftime(t, '%Y-%m-%dT%H:%M:%S.000Z') AS created_date__v,
         strftime(t + to_seconds({first}), '%Y-%m-%dT%H:%M:%S.000Z') AS modified_date__v,
         'incremental_sync__v' AS sync_type__v, 'true' AS refresh_mode__v,
         CASE WHEN i % 100 = 3 THEN 'yesterday' ELSE strftime(t - to_seconds(90), '%Y-%m-%dT%H:%M:%S.000Z') END
@@ -71,9 +73,11 @@ def raw_statement(path: Path) -> str:
     typed = ", ".join(f"'{name}': '{kinds[name]}'" for name, *_ in names)
     match path.suffix:
         case ".csv":
-            return f"FROM read_csv('{path}', columns = {{{typed}}}, header = true, auto_detect = false, ignore_errors = true)"
+            shape = f"columns = {{{typed}}}, header = true, auto_detect = false, ignore_errors = true"
+            return f"FROM read_csv('{path}', {shape})"
         case ".jsonl":
-            return f"FROM read_json('{path}', columns = {{{typed}}}, format = 'newline_delimited', ignore_errors = true)"
+            shape = f"columns = {{{typed}}}, format = 'newline_delimited', ignore_errors = true"
+            return f"FROM read_json('{path}', {shape})"
         case _:
             casts = ", ".join(f"TRY_CAST({name} AS {kinds[name]}) AS {name}" for name, *_ in names)
             return f"SELECT {casts} FROM read_parquet('{path}')"
@@ -85,7 +89,9 @@ def run(script: str, *arguments: object) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--forms", default="csv,jsonl,parquet")
     asked = parser.parse_args()
@@ -100,7 +106,9 @@ def main() -> None:
             raw = float(run(RAW, raw_statement(path), folder / f"raw-{form}.duckdb"))
             (folder / f"raw-{form}.duckdb").unlink()
             told = json.loads(run(LOAD, path, folder / f"{form}.duckdb"))
-            line = f"{raw:.1f} s | {told['seconds']:.1f} s | {raw / told['seconds']:.2f} | {told['peak']:.0f} MB"
+            line = (
+                f"{raw:.1f} s | {told['seconds']:.1f} s | {raw / told['seconds']:.2f} | {told['peak']:.0f} MB"
+            )
             print(f"| {form} | {asked.rows:,} | {line} | {told['rows_rejected']:,} |", flush=True)
             path.unlink()
             if form == "csv":
@@ -108,7 +116,8 @@ def main() -> None:
                 started = time.perf_counter()
                 told = json.loads(run(LOAD, folder / "newer.csv", folder / "csv.duckdb"))
                 took = time.perf_counter() - started
-                print(f"| upsert | 100,000 into {asked.rows:,} | | {took:.1f} s | | {told['peak']:.0f} MB | |", flush=True)
+                line = f"100,000 into {asked.rows:,} | | {took:.1f} s | | {told['peak']:.0f} MB"
+                print(f"| upsert | {line} | |", flush=True)
                 assert told["rows_updated"] == 99_000
             (folder / f"{form}.duckdb").unlink()
 

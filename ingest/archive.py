@@ -223,9 +223,8 @@ def _normal(name: str) -> str:
 
 
 def _copy(source: IO[bytes] | None, to: Path) -> None:
-    assert source is not None, "a regular file has content"
-    with source, to.open("wb") as file:
-        while piece := source.read(1 << 20):
+    with source or io.BytesIO() as opened, to.open("wb") as file:
+        while piece := opened.read(1 << 20):
             file.write(piece)
 
 

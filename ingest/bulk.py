@@ -21,7 +21,7 @@ from ingest.values import Manner
 
 
 class Unfit(Exception):
-    """This file is not for the fast road; the message says why, for the curious."""
+    """Raised where a file is not for the fast road; the message says why, for the curious."""
 
 
 def parquet_table(store: DuckDBPyConnection, path: Path) -> BulkTable:
@@ -78,6 +78,7 @@ def _statement(table: BulkTable, mapping: ColumnMapping, manner: Manner) -> str:
     suspects = " OR ".join(filter(None, ["ragged IS NOT NULL" if table.ragged else "", *tests])) or "false"
     extra = f"{_extra(table, set(assigned.values()))} AS extra," if contract.has_extra else ""
     chosen = ", ".join(f'v_{name} AS "{name}"' for name in contract.names)
+    named = ", ".join(f"{text} AS t_{ours}" for ours, text in texts.items())
     undoubled = (
         f"* REPLACE ({', '.join(_undoubled(cell) for cell in cells)})" if mapping.doubled_backslashes else "*"
     )
@@ -88,7 +89,7 @@ def _statement(table: BulkTable, mapping: ColumnMapping, manner: Manner) -> str:
         f"ELSE list_filter([{', '.join(problems)}], lambda x: x IS NOT NULL) END AS reasons FROM ("
         f"SELECT *, coalesce({suspects}, true) AS suspect FROM ("
         f"SELECT *, {', '.join(values)} FROM ("
-        f"SELECT *, {ragged}::VARCHAR AS ragged, {', '.join(f'{text} AS t_{ours}' for ours, text in texts.items())} "
+        f"SELECT *, {ragged}::VARCHAR AS ragged, {named} "
         f"FROM (SELECT {undoubled} FROM {table.relation})))))"
     )
 

@@ -31,7 +31,8 @@ def bury_source(
         rows = [_read(row, source.defaults.get("deleted_at")) for row in chunk]
         store.register("arrived", pa.Table.from_pylist(rows, schema=_SCHEMA))
         store.execute(
-            "INSERT INTO staged_deletes SELECT row_number, id, deleted_at AT TIME ZONE 'UTC', raw, reasons FROM arrived"
+            "INSERT INTO staged_deletes "
+            "SELECT row_number, id, deleted_at AT TIME ZONE 'UTC', raw, reasons FROM arrived"
         )
         store.unregister("arrived")
     with transaction(store):

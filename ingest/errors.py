@@ -123,7 +123,8 @@ class MappingInvalid(IngestError):
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(
-            f"mapping {name}: {reason}", next_step="Correct the file; docs/data-sources.md shows one."
+            f"mapping {name}: {reason}",
+            next_step="Correct the file; those in ingest/mappings show how one looks.",
         )
 
 
@@ -152,7 +153,7 @@ class VaultUnreachable(IngestError):
     def __init__(self, host: str, reason: str, *, retryable: bool = True) -> None:
         super().__init__(
             f"no Vault answers at {host}: {reason}",
-            next_step="Check the Vault's address and the way to it (VPN, proxy), then run the same command again.",
+            next_step="Check the Vault's address and the way to it (VPN, proxy), then try again.",
         )
         self.retryable = retryable
 
@@ -199,10 +200,10 @@ class VaultRefused(IngestError):
 
 _AFTER_REFUSAL = {
     "INSUFFICIENT_ACCESS": "Give the service user API access and Read on the object and its fields.",
-    "CONFIGURATION_MODE_ENABLED": "Wait until configuration mode ends: only admins get in, and no device syncs.",
+    "CONFIGURATION_MODE_ENABLED": "Wait until configuration mode ends; until then only admins get in.",
     "MALFORMED_URL": "Check the address and the API version; the Vault may serve other versions.",
     "API_LIMIT_EXCEEDED": "Wait some minutes and run the same command again; it goes on where it stopped.",
-    "INVALID_SESSION_ID": "Run the same command again; if it persists, check that the Vault serves the version.",
+    "INVALID_SESSION_ID": "Run the same command again; if it persists, check the API version.",
 }
 
 

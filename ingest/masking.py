@@ -17,13 +17,13 @@ from ingest.mapping import fold
 from ingest.rows import RawRow, RowSource
 
 _PEOPLE = frozenset(
-    map(
-        fold,
-        """username user_name full_name user email user_email email__sys username__sys owner_name owner created_by
-        created_by__v modified_by modified_by__v last_modified_by on_behalf_of changed_by user_id first_name__sys
-        last_name__sys source_ip client_ip generated_by""".split(),
-    )
+    {
+        *("username", "fullname", "user", "userid", "email", "useremail", "emailsys", "usernamesys"),
+        *("ownername", "owner", "createdby", "createdbyv", "modifiedby", "modifiedbyv", "lastmodifiedby"),
+        *("onbehalfof", "changedby", "firstnamesys", "lastnamesys", "sourceip", "clientip", "generatedby"),
+    }
 )
+"""Columns that hold people, folded; addresses of machines point at people too."""
 _NAMES_IN_USER_TABLES = frozenset({"name", "namev"})
 _USER_TABLES = ({"usernamesys"}, {"userid", "email"}, {"userid", "permissionsets"})
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime
+from itertools import count
 from pathlib import Path
 
 import duckdb
+
 from ingest.bulk import parquet_table
 from ingest.csv_rows import unique
 from ingest.errors import SourceUnreadable
@@ -29,10 +31,10 @@ def _parquet_rows(relation: str, header: list[str], path: str) -> Iterator[RawRo
     with duckdb.connect(":memory:") as reader:
         reader.execute("SET TimeZone = 'UTC'")
         result = reader.execute(f"SELECT * FROM {relation}", {"path": path})
-        number = 0
+        numbers = count(1)
         while rows := result.fetchmany(5_000):
-            for number, row in enumerate(rows, start=number + 1):
-                yield RawRow(number, dict(zip(header, row, strict=True)))
+            for row in rows:
+                yield RawRow(next(numbers), dict(zip(header, row, strict=True)))
 
 
 def read_excel(path: Path) -> Iterator[RowSource]:

@@ -119,12 +119,14 @@ def _time(text: str, manner: Manner) -> str:
     word, zone = f"trim({text})", "Z?" if manner.time_zone == "UTC" else "Z"
     return (
         f"CASE WHEN {_matches(text, _PLAIN_TIME + zone)} THEN TRY_CAST({text} AS TIMESTAMP) "
-        f"WHEN {_matches(word, ISO)} THEN {_iso(word)} WHEN {_matches(word, LOCAL)} THEN {_local(word, manner)} END"
+        f"WHEN {_matches(word, ISO)} THEN {_iso(word)} "
+        f"WHEN {_matches(word, LOCAL)} THEN {_local(word, manner)} END"
     )
 
 
 def _iso(word: str) -> str:
-    clock = f"CASE length({_group(word, ISO, 'clock')}) WHEN 0 THEN '00:00:00' WHEN 5 THEN {_group(word, ISO, 'clock')} || ':00' ELSE {_group(word, ISO, 'clock')} END"
+    told = _group(word, ISO, "clock")
+    clock = f"CASE length({told}) WHEN 0 THEN '00:00:00' WHEN 5 THEN {told} || ':00' ELSE {told} END"
     fraction = f"rpad(left({_group(word, ISO, 'fraction')}, 6), 6, '0')"
     local = _stamp(_group(word, ISO, "day"), f"({clock})", fraction)
     zone = _group(word, ISO, "zone")
@@ -134,7 +136,8 @@ def _iso(word: str) -> str:
     return (
         f"CASE WHEN {zone} = '' THEN {_from_zone(local)} "
         f"WHEN NOT starts_with({zone}, '+') AND NOT starts_with({zone}, '-') THEN {local} "
-        f"WHEN NOT ({sane}) THEN NULL WHEN starts_with({zone}, '+') THEN {local} - {away} ELSE {local} + {away} END"
+        f"WHEN NOT ({sane}) THEN NULL "
+        f"WHEN starts_with({zone}, '+') THEN {local} - {away} ELSE {local} + {away} END"
     )
 
 
@@ -143,8 +146,14 @@ def _local(word: str, manner: Manner) -> str:
         _group(word, LOCAL, name) for name in ("one", "two", "year", "hour", "minute", "second", "half")
     )
     number = f"CASE WHEN {hour} = '' THEN 0 ELSE CAST({hour} AS BIGINT) END"
-    halved = f"CASE WHEN {half} = '' THEN {number} WHEN {number} NOT BETWEEN 1 AND 12 THEN 99 WHEN lower(trim({half})) = 'pm' THEN {number} % 12 + 12 ELSE {number} % 12 END"
-    clock = f"lpad(CAST({halved} AS VARCHAR), 2, '0') || ':' || lpad({minute}, 2, '0') || ':' || lpad({second}, 2, '0')"
+    halved = (
+        f"CASE WHEN {half} = '' THEN {number} WHEN {number} NOT BETWEEN 1 AND 12 THEN 99 "
+        f"WHEN lower(trim({half})) = 'pm' THEN {number} % 12 + 12 ELSE {number} % 12 END"
+    )
+    clock = (
+        f"lpad(CAST({halved} AS VARCHAR), 2, '0') || ':' || lpad({minute}, 2, '0') || ':' "
+        f"|| lpad({second}, 2, '0')"
+    )
 
     def day_first(first: str, then: str) -> str:
         return f"{year} || '-' || lpad({then}, 2, '0') || '-' || lpad({first}, 2, '0')"
@@ -160,7 +169,8 @@ def _local(word: str, manner: Manner) -> str:
 
 def _stamp(day: str, clock: str, fraction: str) -> str:
     # DuckDB takes 24:00:00 for the next midnight; Python, and our rule, do not.
-    return f"CASE WHEN starts_with({clock}, '24') THEN NULL ELSE TRY_CAST({day} || ' ' || {clock} || '.' || {fraction} AS TIMESTAMP) END"
+    stamp = f"TRY_CAST({day} || ' ' || {clock} || '.' || {fraction} AS TIMESTAMP)"
+    return f"CASE WHEN starts_with({clock}, '24') THEN NULL ELSE {stamp} END"
 
 
 def _from_zone(local: str) -> str:

@@ -23,7 +23,7 @@ def stage_rows(
     manner: Manner,
     rows: list[RawRow],
 ) -> None:
-    """Hold rows against the contract and stage them, the good ones by value, the others with their reasons."""
+    """Hold rows against the contract and stage them, the good ones by value, the others by reason."""
     contract = mapping.contract
     taken = set(assigned.values())
     columns: dict[str, list[object]] = {name: [] for name in contract.names}

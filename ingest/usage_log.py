@@ -27,7 +27,7 @@ _ROW_START = re.compile(r'"?\d{4}-\d{2}-\d{2}T')
 
 
 def read_usage_zip(path: Path) -> Iterator[RowSource]:
-    """Read each CSV in a ZIP file as a usage log. Raises SourceUnreadable, also for a file that would burst."""
+    """Read each CSV in a ZIP file as a usage log. Raises SourceUnreadable, also where it would burst."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = [

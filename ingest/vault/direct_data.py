@@ -122,4 +122,5 @@ def _minutes(when: datetime) -> str:
 def _error(each: dict[str, Any]) -> str:
     error = each.get("error")
     told = error if isinstance(error, dict) else {}
-    return f"not published ({told.get('message') or 'no reason given'}), next try {told.get('next_retry') or 'unknown'}"
+    reason, again = told.get("message") or "no reason given", told.get("next_retry") or "unknown"
+    return f"not published ({reason}), next try {again}"

@@ -76,7 +76,7 @@ TRUTH = [("V2", "264"), ("V3", "263"), ("V4", "263"), ("V5", "263")]
 def test_archives_are_taken_in_by_stop_time(store, archives, clock):
     reports = load_all(reversed(archives), store, clock=clock)
     assert ids(store) == TRUTH
-    assert [report.source.partition("#")[0] for report in reports][0] == archives[0].name
+    assert reports[0].source.partition("#")[0] == archives[0].name
     assert store.execute("SELECT object, name, label FROM picklist_value").fetchall() == [
         ("sync_tracking__v", "incremental_sync__v", "Incremental Sync")
     ]

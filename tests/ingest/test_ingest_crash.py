@@ -1,4 +1,4 @@
-"""A loader may die at any moment: what it had acknowledged is there, what it had not is not, by halves never."""
+"""A loader may die at any moment: what it had acknowledged is there, and nothing is there by halves."""
 
 import os
 import signal

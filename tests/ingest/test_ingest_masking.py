@@ -5,7 +5,10 @@ import pytest
 from ingest import load
 from ingest.masking import Mask, local_key
 
-USERS = "id,modified_date__v,name__v,username__sys,status__v\n41300,2026-11-02T08:00:00Z,Ana Ruiz,ana@example.com,active__v\n"
+USERS = (
+    "id,modified_date__v,name__v,username__sys,status__v\n"
+    "41300,2026-11-02T08:00:00Z,Ana Ruiz,ana@example.com,active__v\n"
+)
 LOGINS = (
     "id,timestamp,user_name,full_name,source_ip,type,status\n"
     "1,2026-11-02T08:00:00Z,ANA@example.com,Ana Ruiz,203.0.113.9,User Login,Locked for ana@example.com\n"

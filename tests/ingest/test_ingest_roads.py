@@ -1,4 +1,4 @@
-"""One contract, two roads: what pydantic accepts row by row, DuckDB accepts by the million, and for the same reasons."""
+"""One contract, two roads: what pydantic accepts row by row, DuckDB accepts by the million."""
 
 import csv
 import io
@@ -127,11 +127,12 @@ def test_both_roads_stage_a_file_alike(place, rows, delimiter, ends):
 
 
 def big_export(path: Path, rows=20_000):
-    duckdb.sql(
-        f"""COPY (SELECT 'V5X' || i AS id, CASE WHEN i % 100 = 7 THEN 'soon' ELSE '2026-11-02T08:00:00.000Z' END
-        AS sync_start_datetime__v, i % 50 AS number_of_uploads__v, 'incremental_sync__v' AS sync_type__v
-        FROM range({rows}) AS r(i)) TO '{path}'"""
+    when = "CASE WHEN i % 100 = 7 THEN 'soon' ELSE '2026-11-02T08:00:00.000Z' END"
+    made = (
+        f"SELECT 'V5X' || i AS id, {when} AS sync_start_datetime__v, i % 50 AS number_of_uploads__v, "
+        f"'incremental_sync__v' AS sync_type__v FROM range({rows}) AS r(i)"
     )
+    duckdb.sql(f"COPY ({made}) TO '{path}'")
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])

@@ -102,7 +102,10 @@ def test_changes_of_records_that_configure_nothing_are_left_out_and_counted(stor
 
 def test_a_failed_login_is_an_event_and_a_good_one_is_not(store, write, clock):
     header = "id,timestamp,user_name,full_name,source_ip,type,status,browser,platform\n"
-    rows = "1,2026-11-21T05:58:25Z,a,A,203.0.113.1,User Login,Success,,iOS\n2,2026-11-21T05:59:25Z,a,A,,User Login,Locked,,iOS\n"
+    rows = (
+        "1,2026-11-21T05:58:25Z,a,A,203.0.113.1,User Login,Success,,iOS\n"
+        "2,2026-11-21T05:59:25Z,a,A,,User Login,Locked,,iOS\n"
+    )
     load(write("login.csv", header + rows), store, clock=clock)
     assert store.execute("SELECT event_id, phase, operation, error_type FROM sync_error").fetchall() == [
         ("login-2", "connect", "sign_in", "Locked")
@@ -130,14 +133,15 @@ def test_two_snapshots_tell_what_changed_between_them(store, write, clock):
 def test_a_workbook_is_read_sheet_by_sheet(store, tmp_path, clock):
     book = openpyxl.Workbook()
     book.active.append(["id", "Sync Start Datetime", "Successful Sync", "Number of Uploads"])
-    book.active.append(["V1", datetime(2026, 11, 2, 8, 30), True, 3])
+    book.active.append(["V1", datetime(2026, 11, 2, 8, 30, tzinfo=UTC).replace(tzinfo=None), True, 3])
     book.active.append(["V2", "soon", None, 4.0])
     book.create_sheet("empty")
     book.save(tmp_path / "a.xlsx")
     (report,) = load(tmp_path / "a.xlsx", store, clock=clock)
     assert (report.rows_new, report.rows_rejected) == (1, 1)
     row = store.execute(
-        "SELECT sync_start_datetime__v::VARCHAR, successful_sync__v, number_of_uploads__v FROM sync_tracking__v"
+        "SELECT sync_start_datetime__v::VARCHAR, successful_sync__v, number_of_uploads__v "
+        "FROM sync_tracking__v"
     ).fetchone()
     assert row == ("2026-11-02 08:30:00", True, 3)
 
