@@ -169,10 +169,10 @@ def device(connection: DuckDBPyConnection, name: str, *, most: int = 500, **filt
 def at_risk(connection: DuckDBPyConnection, *, only_in_error: bool = True, **filters: object) -> pd.DataFrame:
     """List the records that wait on devices, what is wrong with each, and what hangs on it.
 
-    `dependents` holds the ids of records that wait for this one (call, sample, signature, any depth),
     `dependents` holds the ids of records that wait for this one (call, sample, signature, to any depth),
-    first. A record that failed with the one above it has that one's cause. With `only_in_error`, records in
-    error only; without, all that wait. Filters by cause or issue keep records that have it.
+    `blocked_by` the nearest record in error above it, `order` its place when working through a device: parents
+    come first. A record that failed with the one above it has that one's cause. With `only_in_error`, records
+    in error only; without, all that wait. Filters by cause or issue keep records that have it.
     """
     by_error = {name: filters.pop(name, None) for name in ("cause", "issue_id")}
     frame = ask(connection, _AT_RISK.format(pending_now=PENDING_NOW), Filters.of(**filters))
