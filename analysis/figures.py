@@ -233,14 +233,14 @@ def rate_pairs(frame: pd.DataFrame, *, label: str, inside: str, outside: str) ->
     return figure
 
 
-def device_timeline(frame: pd.DataFrame, *, height: int = 250) -> Figure:
+def device_timeline(frame: pd.DataFrame) -> Figure:
     """What happened to one device: a mark on the row of its sync type, or on that of errors; shape tells how.
 
     Columns as in the timeline of `analysis.fleet.device`: `happened_at`, `kind`, `what`, `how`, `detail`.
     """
-    figure = _figure(height)
     is_sync = frame["kind"] == "sync"
     lanes = [words(what) if sync else "errors" for what, sync in zip(frame["what"], is_sync, strict=True)]
+    figure = _figure(90 + 36 * len(set(lanes)))
     drawn = frame.assign(lane=lanes, outcome=frame["how"].where(is_sync, "error"))
     for outcome, rows in drawn.groupby("outcome", sort=False):
         colour, symbol = OUTCOME_COLOURS.get(str(outcome), GREY), _OUTCOME_SHAPES.get(str(outcome), "diamond")

@@ -1,0 +1,260 @@
+"""The dashboard served for real: how fast its pages are, how it bears many readers, and pictures of it.
+
+    python benchmarks/dashboard.py                                      speed of every page, 200,000 syncs
+    python benchmarks/dashboard.py --syncs 10000000 --errors 1000000    the same at full size
+    python benchmarks/dashboard.py --sessions 20 --minutes 2            readers at once and a load beside them
+    python benchmarks/dashboard.py --pictures docs/pictures [--store demo.duckdb]
+
+Server time is one run of a page's script as Streamlit runs it, without a browser; the questions are the part
+of it during which the store is open. Settled is when Chromium has drawn everything, from following the link.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import streamlit as st
+from playwright.sync_api import sync_playwright
+from streamlit.testing.v1 import AppTest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import analysis
+import dashboard
+from analysis.fleet import fleet
+from benchmarks.synthetic import fill
+from dashboard import data
+from dashboard.pages import ENTRIES
+from ingest import open_store
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--headless", "--no-sandbox", "--disable-background-networking", "--disable-dev-shm-usage"]
+SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
+HEADINGS = ("cold", "questions", "own", "aim", "warm", "settled", "again")
+NOW = "2026-03-30T08:00:00+00:00"
+
+
+@contextmanager
+def serve(store: Path, **environment: str) -> Iterator[SimpleNamespace]:
+    """Serve the dashboard over a store on a free port; yields `address` and `pid`."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", *dashboard.streamlit_arguments(port)]
+    settings = dashboard.environment(store) | {"SYNCLENS_NOW": NOW} | environment
+    with tempfile.TemporaryFile() as log:
+        server = subprocess.Popen(command, env=settings, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            _wait(f"http://localhost:{port}/_stcore/health", server, log)
+            yield SimpleNamespace(address=f"http://localhost:{port}", pid=server.pid)
+        finally:
+            server.terminate()
+            server.wait(timeout=20)
+
+
+def _wait(url: str, server: subprocess.Popen[bytes], log) -> None:
+    for _ in range(240):
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except OSError:
+            time.sleep(0.5)
+        if server.poll() is not None:
+            break
+    log.seek(0)
+    raise RuntimeError(f"the dashboard did not come up: {log.read().decode(errors='replace')[-2000:]}")
+
+
+@contextmanager
+def chromium() -> Iterator:
+    """A Chromium of this machine, driven by Playwright."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def settle(page) -> None:
+    """Wait until Streamlit has finished the run and drawn what it sent."""
+    page.locator("h1").first.wait_for(timeout=120_000)
+    page.locator(SETTLED).wait_for(timeout=120_000)
+    page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')", timeout=120_000)
+
+
+def selections(store: Path) -> dict[str, str]:
+    """The query of each page that shows one thing: its worst issue, its first device."""
+    with open_store(store) as opened:
+        issue_id = analysis.list_issues(opened)["issue_id"].iloc[0]
+        device = fleet(opened)["device"].iloc[0]
+    return {"issue": f"issue={issue_id}", "device": f"device={device}"}
+
+
+def server_times(store: Path) -> dict[str, tuple[float, float, float]]:
+    """Seconds per page: cold run, its questions, warm run."""
+    asked = [0.0]
+    real = data.open_store
+
+    @contextmanager
+    def timed(*arguments, **options):
+        began = time.perf_counter()
+        try:
+            with real(*arguments, **options) as opened:
+                yield opened
+        finally:
+            asked[0] += time.perf_counter() - began
+
+    os.environ["SYNCLENS_STORE"] = str(store)
+    data.open_store = timed
+    chosen, found = selections(store), {}
+    for entry in ENTRIES:
+        st.cache_data.clear()
+        app = AppTest.from_file(dashboard.app_path(), default_timeout=600)
+        app.query_params.update(dict([chosen[entry.name].split("=")]) if entry.name in chosen else {})
+        if entry.name != "overview":
+            app.switch_page(f"views/{entry.name}.py")
+        asked[0], began = 0.0, time.perf_counter()
+        app.run()
+        cold, questions = time.perf_counter() - began, asked[0]
+        began = time.perf_counter()
+        app.run()
+        assert not app.exception, (entry.name, app.exception[0].message)
+        found[entry.name] = (cold, questions, time.perf_counter() - began)
+    return found
+
+
+def browser_times(store: Path) -> dict[str, tuple[float, float]]:
+    """Seconds until a page stands still in Chromium: with an empty cache, and again in a new tab."""
+    chosen, found = selections(store), {}
+    with serve(store) as server, chromium() as browser:
+        for entry in ENTRIES:
+            times = []
+            for _ in range(2):
+                page = browser.new_page(viewport={"width": 1440, "height": 1000})
+                began = time.perf_counter()
+                path = "" if entry.name == "overview" else entry.name
+                page.goto(f"{server.address}/{path}?{chosen.get(entry.name, '')}")
+                settle(page)
+                times.append(time.perf_counter() - began)
+                page.close()
+            found[entry.name] = (times[0], times[1])
+    return found
+
+
+def many_readers(store: Path, sessions: int, minutes: float) -> None:
+    """Readers who click through the pages while a load writes to the store, again and again."""
+    errors, runs, stop = 0, 0, threading.Event()
+    loader = threading.Thread(target=_keep_loading, args=(store, stop), daemon=True)
+    with serve(store) as server, chromium() as browser:
+        pages = [browser.new_context(base_url=server.address).new_page() for _ in range(sessions)]
+        for page in pages:
+            page.goto("/")
+            settle(page)
+        first = memory_mb(server.pid)
+        loader.start()
+        ends = time.monotonic() + 60 * minutes
+        while time.monotonic() < ends:
+            for number, page in enumerate(pages):
+                entry = [one for one in ENTRIES if one.listed][(runs + number) % 9]
+                page.get_by_test_id("stSidebarNavLink").get_by_text(entry.title, exact=True).click()
+                settle(page)
+                errors += page.get_by_test_id("stException").count()
+            runs += 1
+            print(f"round {runs:3}  {errors} errors  {memory_mb(server.pid):,.0f} MB", flush=True)
+        stop.set()
+        loader.join(30)
+        grown = (memory_mb(server.pid) - first) / sessions
+        print(
+            f"{sessions} sessions, {runs * sessions} page views, {errors} errors, {grown:+.1f} MB per session"
+        )
+
+
+def _keep_loading(store: Path, stop: threading.Event) -> None:
+    while not stop.wait(3):
+        subprocess.run([sys.executable, "-c", _HOLD, str(store)], check=False)
+
+
+# In a process of its own, as an ingest is: opens the store for writing, and holds it for two seconds.
+_HOLD = """
+import sys, time
+from ingest import open_store
+with open_store(sys.argv[1], read_only=False) as store:
+    store.execute("UPDATE ingest_batch SET rows_in = rows_in")
+    time.sleep(2)
+"""
+
+
+def memory_mb(pid: int) -> float:
+    """Resident memory of a process in MB."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def take_pictures(store: Path, folder: Path) -> None:
+    """A picture of every page in both themes; those of the light theme carry no suffix."""
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = selections(store)
+    with serve(store) as server, chromium() as browser:
+        for scheme, suffix in (("light", ""), ("dark", "-dark")):
+            page = browser.new_page(viewport={"width": 1440, "height": 1000}, color_scheme=scheme)
+            for entry in ENTRIES:
+                path = "" if entry.name == "overview" else entry.name
+                page.goto(f"{server.address}/{path}?{chosen.get(entry.name, '')}")
+                settle(page)
+                page.wait_for_timeout(1_500)  # charts fade in
+                page.screenshot(path=folder / f"{entry.name}{suffix}.png")
+            page.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--store", type=Path, help="an existing store; without it one is made up")
+    parser.add_argument("--syncs", type=int, default=200_000)
+    parser.add_argument("--errors", type=int, default=20_000)
+    parser.add_argument("--devices", type=int, default=500)
+    parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--sessions", type=int)
+    parser.add_argument("--minutes", type=float, default=1.0)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        store = chosen.store or Path(folder, "bench.duckdb")
+        if not store.exists():
+            with open_store(store, read_only=False) as opened:
+                fill(opened, syncs=chosen.syncs, errors=chosen.errors, devices=chosen.devices, days=56)
+        if chosen.pictures:
+            take_pictures(store, chosen.pictures)
+        elif chosen.sessions:
+            many_readers(store, chosen.sessions, chosen.minutes)
+        else:
+            speed_table(store)
+
+
+def speed_table(store: Path) -> None:
+    """Print the times of every page, in milliseconds."""
+    server = server_times(store)
+    seen = browser_times(store) if CHROMIUM else {}
+    print(f"{'ms':10}" + "".join(f"{name:>10}" for name in HEADINGS))
+    for name, (cold, questions, warm) in server.items():
+        own, aim = cold - questions, questions / 2 + 0.15
+        first, again = seen.get(name, (float("nan"), float("nan")))
+        row = [1000 * one for one in (cold, questions, own, aim, warm, first, again)]
+        print(f"{name:10}" + "".join(f"{one:10.0f}" for one in row), flush=True)
+
+
+if __name__ == "__main__":
+    main()
