@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from textwrap import shorten
 from typing import Any
 
 import pandas as pd
@@ -229,7 +230,8 @@ def _tell_change(case: Suggestion) -> Iterable[str]:
     on = " ".join(str(row[name]) for name in ("kind", "target", "object", "field") if row[name])
     by = f" by {row['changed_by']}" if row["changed_by"] else ""
     at = str(row["changed_at"])[:16].replace("T", " ")
-    values = f" (from {row['before'] or 'nothing'} to {row['after'] or 'nothing'})"
+    before, after = (shorten(str(row[name] or "nothing"), 80) for name in ("before", "after"))
+    values = f" (from {before} to {after})"
     told = values if row["before"] or row["after"] else ""
     yield f"At {at} UTC{by}, this was changed: {on}{told}."
     if row["certain"]:

@@ -18,6 +18,7 @@ from analysis.errors import AnalysisError
 from analysis.filters import Filters
 from analysis.issues import PENDING_NOW
 from analysis.metrics import ask
+from analysis.playbook import load_playbook
 
 LOST_COLUMNS = ("device_id", "user_id", "object", "record_id", "operation", "edited_at", "parent_record_id")
 
@@ -95,7 +96,7 @@ SELECT DISTINCT device_id FROM pending_record WHERE list_contains($devices, devi
 UNION
 SELECT DISTINCT device_id FROM sync WHERE pending_uploads = 0 AND list_contains($devices, device_id)
 """
-_RETRYABLE = "SELECT mode(retryable) FROM error WHERE issue_id = ?"
+_CAUSE = "SELECT mode(cause), mode(retryable) FROM error WHERE issue_id = ?"
 _RECORDS = "SELECT DISTINCT device_id, record_id FROM error WHERE issue_id = ? AND record_id IS NOT NULL"
 _TROUBLE = """
 SELECT (SELECT count(*) FROM sync_error WHERE list_contains($devices, device_id))
@@ -140,8 +141,8 @@ def levers(
 
     A flag is set on a user and Veeva does not document what it does when the user has several devices: losses
     are counted over all of them. Undo and Undelete are counted on the device asked for. Levers without loss
-    come first. For an issue, Undo and Undelete are about its own records, and neither Undo nor clearing is
-    offered when its uploads may succeed by themselves.
+    come first. For an issue, Undo and Undelete are about its own records; neither Undo nor clearing is
+    offered when its uploads may succeed by themselves; a refresh only where the playbook speaks of it.
 
     Raises `AnalysisError` unless exactly one of the three is given.
     """
@@ -156,8 +157,14 @@ def levers(
     everywhere = here if alone else _Situation.read(connection, scope.all, issue_id)
     harmless = [_vtrans(everywhere), _undelete(here), _refresh(everywhere)]
     harmful = [_undo(here), _clear(everywhere)]
-    if issue_id is not None and _heals_itself(connection, issue_id):
-        harmful = [_hold(lever) for lever in harmful]
+    if issue_id is None:
+        return harmless + harmful
+    cause, retryable = connection.execute(_CAUSE, [issue_id]).fetchone() or (None, None)
+    if retryable in ("yes", "often"):
+        why = "The same upload may succeed by itself; waiting and syncing again loses nothing."
+        harmful = [_hold(lever, why) for lever in harmful]
+    if "force_full_refresh__v" not in load_playbook(cause or "unknown").fix:
+        harmless[-1] = _hold(harmless[-1], "A refresh does not mend this cause; see its steps.")
     return harmless + harmful
 
 
@@ -167,14 +174,8 @@ def plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(k): v.isoformat() if hasattr(v, "isoformat") else v for k, v in row.items()} for row in rows]
 
 
-def _heals_itself(connection: DuckDBPyConnection, issue_id: str) -> bool:
-    (retryable,) = connection.execute(_RETRYABLE, [issue_id]).fetchone() or (None,)
-    return retryable in ("yes", "often")
-
-
-def _hold(lever: Lever) -> Lever:
-    reason = "The same upload may succeed by itself; waiting and syncing again loses nothing."
-    return replace(lever, offered=False, reason=reason, devices=(), loses=lever.loses.head(0))
+def _hold(lever: Lever, why: str) -> Lever:
+    return replace(lever, offered=False, reason=why, devices=(), loses=lever.loses.head(0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,15 @@ def test_nothing_is_thrown_away_where_waiting_is_enough(store):
     assert ask(store, device_id="ipad-1")["clear_client_sync_errors__v"].offered
 
 
+@pytest.mark.parametrize(("cause", "helps"), [("local-state-mismatch", True), ("validation-rule", False)])
+def test_for_an_issue_a_refresh_is_offered_only_where_its_playbook_speaks_of_it(store, cause, helps):
+    wait(store, "C2", in_error=False)
+    fail(store, "C1")
+    store.execute("UPDATE finding SET cause = ?", [cause])
+    assert ask(store, issue_id="one")["force_full_refresh__v"].offered is helps
+    assert ask(store, device_id="ipad-1")["force_full_refresh__v"].offered
+
+
 def test_only_the_newest_word_of_a_device_counts(store):
     wait(store, "C1", "create", at=8)
     wait(store, "C2", "create", at=9, in_error=False)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import AnalysisError
+from analysis import METRICS, AnalysisError, parse_query
+from analysis.issues import ISSUE_COLUMNS
 from analysis.playbook import HEADINGS, first_sentence, load_playbook, parse_playbook, playbook_causes
 
 TAXONOMY = [
@@ -86,6 +87,16 @@ def test_every_command_exists_and_filters_the_right_cause(cause):
     text = text_of(cause)
     assert set(re.findall(r"`synclens ([a-z-]+)", text)) <= set(COMMANDS)
     assert set(re.findall(r"'cause:([a-z-]+)'", text)) <= {cause}
+
+
+@each_cause
+def test_search_lines_are_understood_and_metrics_exist(cause):
+    text = text_of(cause)
+    lines = re.findall(r"`synclens issues '([^']+)'", text)
+    assert lines or cause == "unknown"  # which has a queue of its own
+    for line in lines:
+        parse_query(line, known=ISSUE_COLUMNS)
+    assert set(re.findall(r"`synclens metric (\w+)", text)) <= set(METRICS)
 
 
 @each_cause
