@@ -1,4 +1,4 @@
-"""What people decided about issues: these belong together, that one stands alone. Rules name messages, not ids."""
+"""What people decided about issues: these belong together, that one stands alone. Rules name messages."""
 
 from __future__ import annotations
 

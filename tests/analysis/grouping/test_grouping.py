@@ -1,0 +1,124 @@
+import gzip
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from analysis.grouping import GROUPING, apply_rules, group, replay, templates, why
+
+NUMBERS = st.integers(0, 10**9).map(str)
+VARIABLE = {
+    "uuid": st.uuids().map(str),
+    "vault id": st.from_regex(r"V4W[0-9]{12}", fullmatch=True),
+    "salesforce id": st.from_regex(r"00[0-9][A-Z][0-9][a-z]{2}[A-Z]{4}[0-9]{4}(AA[A-Z])?", fullmatch=True),
+    "e-mail": st.from_regex(r"[a-z]{3,8}\.[a-z]{3,8}@[a-z]{3,8}\.com", fullmatch=True),
+    "url": st.from_regex(r"https://[a-z]{3,8}\.veevavault\.com/api/v2[0-9]\.[0-9]", fullmatch=True),
+    "number": NUMBERS,
+    "date": st.dates().map(str),
+    "quoted": st.from_regex(r'"[A-Za-z ]{1,20}"', fullmatch=True),
+    "path": st.from_regex(r"/var/mobile/[a-z]{3,8}/[A-Za-z0-9]{3,8}\.db", fullmatch=True),
+}
+MESSAGES = st.lists(st.sampled_from([
+    "User may not read the field", "User may not edit the field", "Sync Started", "Sync Paused",
+    "record V4W000000000001 is locked", "record V4W000000000002 is locked", "", "12", "host a1b2 lost",
+    "host c3d4 lost", "user ann left", "user bob left", "\x1e", "a = b", "\ud800",
+]), max_size=20)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", VARIABLE)
+@given(data=st.data())
+def test_what_varies_does_not_part_messages(kind, data):
+    first, second = data.draw(VARIABLE[kind]), data.draw(VARIABLE[kind])
+    a, b = group([f"Record {first} could not be saved", f"Record {second} could not be saved"])
+    assert a == b
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Sync Started", "Sync Paused"), ("You may not read account__v", "You may not edit account__v"),
+     ("Field name__v is required", "Field name__v is not editable"), ("session opened", "session closed"),
+     ("link is up", "link is down"), ("upload failed", "upload succeeded")],
+)  # fmt: skip
+def test_words_that_turn_the_meaning_stay_apart(one, other):
+    assert len(set(group([one, other]))) == 2
+    assert not why(one, other).together
+
+
+@given(MESSAGES, st.randoms(use_true_random=False))
+def test_order_and_repetition_change_nothing(messages, dice):
+    expected = dict(zip(messages, group(messages), strict=True))
+    shuffled = [*messages, *messages]
+    dice.shuffle(shuffled)
+    assert dict(zip(shuffled, group(shuffled), strict=True)) == expected
+
+
+@given(st.lists(st.text(max_size=200), max_size=8))
+@example(["\ud800", "\x1e", "\x1e\x1e", "<*>", "<", "=" * 500, "[" * 300])
+def test_no_text_is_too_odd(messages):
+    assert len(group(messages)) == len(messages)
+
+
+def test_a_message_alone_keeps_its_id_among_strangers():
+    message = "Record V4W000000000001 is locked"
+    assert group([message])[0] == group(["something else entirely", message])[1]
+
+
+def test_why_names_the_step_and_the_words():
+    assert why("record 1 is locked", "record 2 is locked").step == "mask"
+    apart = why("upload started", "upload paused")
+    assert (apart.together, apart.differing) == (False, (("started", "paused"),))
+    assert "started / paused" in str(apart)
+    assert why("user ann left", "user bob left").step == "template"
+
+
+SAID = ["disk full", "no space left", "record 1 is locked"]
+EVENTS = pd.DataFrame({"message": ["disk full", "no space left", "record 7 is locked", None, SAID[2]]})
+ISSUES = ["d", "c", "b", "a", "b"]
+CONTENTS = st.fixed_dictionaries(
+    {"messages": st.lists(st.sampled_from(SAID), min_size=1, max_size=3, unique=True)}
+)
+KINDS = st.sampled_from(["merge", "unmerge"])
+RULES = st.lists(st.fixed_dictionaries({"kind": KINDS, "content": CONTENTS}), max_size=5)
+
+
+def test_a_merge_joins_and_later_events_follow():
+    merge = {"kind": "merge", "content": {"messages": ["disk full", "record 1 is locked"]}}
+    assert apply_rules(EVENTS, ISSUES, [merge]) == ["b", "c", "b", "a", "b"]
+
+
+@given(CONTENTS)
+def test_merge_then_unmerge_is_identity(content):
+    rules = [{"kind": "merge", "content": content}, {"kind": "unmerge", "content": content}]
+    assert apply_rules(EVENTS, ISSUES, rules) == ISSUES
+
+
+@given(RULES, st.randoms(use_true_random=False))
+def test_rules_hold_in_any_order(rules, dice):
+    shuffled = dice.sample(rules, len(rules))
+    assert apply_rules(EVENTS, ISSUES, rules) == apply_rules(EVENTS, ISSUES, shuffled)
+
+
+def test_an_unmerge_sets_apart():
+    out = apply_rules(EVENTS, ["x"] * 5, [{"kind": "unmerge", "content": {"messages": ["disk full"]}}])
+    assert out[0] != "x" and out[1:] == ["x"] * 4
+
+
+def test_replay_shows_only_what_changes():
+    assert replay({"e1": "a", "e2": "a", "e3": "b"}, {"e1": "x", "e2": "y", "e3": "z"}) == {"a": {"x", "y"}}
+    assert GROUPING.startswith("20")
+
+
+@pytest.mark.skipif(not os.environ.get("SYNCLENS_BENCH"), reason="set SYNCLENS_BENCH to score on public logs")
+def test_public_logs_are_grouped_well():
+    scores = []
+    for path in sorted((Path(os.environ["SYNCLENS_BENCH"]) / "templates").glob("*.csv.gz")):
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            rows = pd.read_csv(lines, dtype=str)
+        found = pd.Series(templates(rows["message"].fillna("").tolist()))
+        key = found.groupby(rows["template_id"]).transform("nunique").eq(1)
+        pure = rows["template_id"].groupby(found).transform("nunique").eq(1)
+        scores.append(float((key & pure).mean()))
+    assert sum(scores) / len(scores) >= 0.90
