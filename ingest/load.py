@@ -33,7 +33,9 @@ from ingest.values import Manner
 Progress = Callable[[str, int], None]
 
 _CHUNK_ROWS = 20_000
-MEMORY_LIMIT = "1200MB"
+NO_ROWS = "No results to display"
+"""All that the Vault Toolbox writes for a query that found nothing."""
+MEMORY_LIMIT = "1700MB"
 """What DuckDB may hold in memory during a load; beyond that it writes to a folder beside the store."""
 
 
@@ -119,6 +121,8 @@ class _Taker:
     def take(self, opened: RowSource, content_hash: str) -> BatchReport:
         if self.mask:
             opened = masked(opened, self.mask)
+        if opened.header == [NO_ROWS]:
+            return self._nothing(opened, content_hash, "the export says that it has no rows")
         if opened.deletes_of:
             return self._bury(opened, content_hash)
         source = opened if self.as_kind or self.own else reshape(opened)

@@ -14,6 +14,7 @@ from duckdb import DuckDBPyConnection
 
 from ingest.batches import Batch, BatchReport, Clock, naive, utc_now
 from ingest.contracts import CONTRACTS
+from ingest.deletes import bury_source
 from ingest.differences import HISTORIES, tell_differences
 from ingest.errors import PullIncomplete, UnknownKind, VaultRefused, VaultUnreachable
 from ingest.load import settle_source
@@ -59,6 +60,8 @@ def pull(
     reports: list[BatchReport] = []
     for name in objects:
         reports += puller.guarded(name, lambda name=name: puller.pull_object(name, since))  # type: ignore[misc]
+        if name == "sync_tracking__v":
+            reports += puller.guarded(f"{name} deletions", lambda name=name: puller.pull_deletions(name))  # type: ignore[misc]
     for name in trails:
         reports += puller.guarded(name, lambda name=name: puller.pull_trail(name, since))  # type: ignore[misc]
     if any(report.kind in HISTORIES and report.rows_new for report in reports):
@@ -99,6 +102,25 @@ class _Puller:
             notes = []
         if rows < total:
             raise PullIncomplete(name, rows, total)
+        return reports
+
+    def pull_deletions(self, name: str) -> list[BatchReport]:
+        target, now = f"{name} deletions", self._clock()
+        reached, _ = self._watermark(target)
+        start = now - LONGEST_TRAIL if reached is None else max(reached - OVERLAP, now - LONGEST_TRAIL)
+        span = f"start_date={_vault_time(start)}&end_date={_vault_time(now)}&limit=1000"
+        reports = []
+        for page in self._client.pages(f"/objects/deletions/vobjects/{name}?{span}"):
+            rows = [
+                RawRow(number, {column: as_text(each) for column, each in row.items()})
+                for number, row in enumerate(page.data, start=1)
+            ]
+            if rows:
+                source = RowSource(self._source(target), list(rows[0].cells), iter(rows))
+                batch = self._batch(source.name, name)
+                reports.append(bury_source(self._store, source, CONTRACTS[name], batch, self._clock))
+        with transaction(self._store):
+            self._move_watermark(target, now, None)
         return reports
 
     def pull_trail(self, name: str, since: datetime | None) -> list[BatchReport]:

@@ -135,6 +135,11 @@ def test_the_columns_must_tell_what_the_rows_are(store, write, clock):
     assert "occurred_at" in str(lacking.value)
 
 
+def test_an_export_of_nothing_is_no_error(store, write, clock):
+    (report,) = load(write("a.csv", "No results to display\n"), store, clock=clock)
+    assert (report.rows_in, len(report.notes)) == (0, 1)
+
+
 def test_a_customers_mapping_is_only_a_file(store, write, clock):
     mapping = write(
         "ours.toml",

@@ -62,6 +62,7 @@ class SmallVault(ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
+        self.deleted = []
         self.rows = [row(number) for number in range(25)]
         self.trouble, self.calls, self.logins, self.page_size, self.vault_id = [], [], 0, 10, 7
         self.session, self.page_form, self.headers_to_send = None, "/api/v26.2{}", {}
@@ -134,6 +135,8 @@ class Handler(BaseHTTPRequestHandler):
         if path.startswith("/objects/picklists/"):
             values = [{"name": "incremental_sync__v", "label": "Incremental Sync"}]
             return self.send({"responseStatus": "SUCCESS", "picklistValues": values})
+        if path == "/objects/deletions/vobjects/sync_tracking__v":
+            return self.send({"responseStatus": "SUCCESS", "data": self.server.deleted})
         if path == "/services/directdata/files":
             return self.send({"responseStatus": "SUCCESS", "data": self.server.files})
         if path.startswith("/services/directdata/files/"):
@@ -254,6 +257,15 @@ def test_the_next_pull_asks_only_for_what_changed_and_an_overlap(store, client, 
     reports = pulled(store, client)
     assert vault.asked_since == stamp(24 - 15)
     assert (sum(r.rows_new for r in reports), sum(r.rows_unchanged for r in reports)) == (1, 15)
+
+
+def test_what_vault_deleted_goes_and_stays_away(store, client, vault):
+    vault.deleted = [{"id": "V5X003", "date_deleted": stamp(60)}]
+    pulled(store, client)
+    assert len(ids(store)) == 24
+    vault.deleted = []
+    pulled(store, client)
+    assert "V5X003" not in ids(store)
 
 
 def test_a_pull_that_was_cut_off_goes_on_where_it_stopped(store, client, vault):
