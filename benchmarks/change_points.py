@@ -31,7 +31,8 @@ LEVELS = {"step_function", "regression_fix", "multiple_changes"}
 GENERATORS = (
     patterns.constant, patterns.noise_normal, patterns.noise_uniform, patterns.outlier,
     patterns.step_function, patterns.regression_fix, patterns.banding, patterns.variance_change,
-    patterns.phase_change, patterns.multiple_changes, advanced.multiple_outliers, advanced.multiple_variance_changes,
+    patterns.phase_change, patterns.multiple_changes, advanced.multiple_outliers,
+    advanced.multiple_variance_changes,
 )  # fmt: skip
 Detector = Callable[[np.ndarray], list[int]]
 
