@@ -212,7 +212,7 @@ def intervals(
 def rate_pairs(frame: pd.DataFrame, *, label: str, inside: str, outside: str) -> Figure:
     """For each row the failure share inside and outside of a group, joined by a line: how far apart."""
     names = [plain(name, 60) for name in frame[label]]
-    figure = _figure(70 + 32 * len(frame))
+    figure = _figure(104 + 30 * len(frame))
     for name, here, there in zip(names, frame[inside], frame[outside], strict=True):
         figure.add_scatter(
             x=[there, here], y=[name, name], mode="lines", line={"color": GREY, "width": 2},

@@ -17,8 +17,8 @@ st.set_page_config(
     page_title="SyncLens", page_icon=str(HERE / "icon.svg"), layout="wide", initial_sidebar_state=250
 )
 st.logo(HERE / "wordmark.svg", size="large", icon_image=HERE / "icon.svg")
-# Streamlit's margins are made for reading; a triage list needs the width. Its own CSV button would save formulas
-# of devices as formulas, so only ours, beside every table, is offered.
+# Streamlit's margins are made for reading; a triage list needs the width. Its own CSV button would save
+# formulas of devices as formulas, so only ours, beside every table, is offered.
 STYLE = """
 .stMainBlockContainer {padding-left: 2.2rem; padding-right: 2.2rem;}
 button[aria-label^="Download as CSV"] {display: none;}

@@ -8,14 +8,20 @@ import string
 import pandas as pd
 
 _MARKUP = re.compile(f"([{re.escape(string.punctuation)}])")
+# What GitHub's Markdown links by itself: https://…, www.…, and name@host.
+_ADDRESS = re.compile(r"(?<=http)(?=:)|(?<=https)(?=:)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
+JOINER = "\u2060"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def escape(text: object, most: int = 200) -> str:
-    """Make text safe for places where Streamlit reads Markdown: one line, every sign of markup escaped."""
+    """Make text safe for places where Streamlit reads Markdown: one line, every sign of markup escaped.
+
+    Bare addresses would become links however they are escaped, so an invisible word joiner parts them.
+    """
     line = " ".join(str(text).split())
     line = line if len(line) <= most else f"{line[: most - 1]}…"
-    return _MARKUP.sub(r"\\\1", line)
+    return _MARKUP.sub(r"\\\1", _ADDRESS.sub(JOINER, line))
 
 
 def formula_safe(frame: pd.DataFrame) -> pd.DataFrame:
@@ -28,6 +34,9 @@ def formula_safe(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _defuse(value: object) -> object:
-    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA_STARTS):
+    if isinstance(value, str) and value.lstrip(" ").startswith(# What GitHub's Markdown links by itself: https://…, www.…, and name@host.
+_ADDRESS = re.compile(r"(?<=http)(?=:)|(?<=https)(?=:)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
+JOINER = "\u2060"
+_FORMULA_STARTS):
         return f"'{value}"
     return value

@@ -7,11 +7,12 @@ import re
 from datetime import timedelta
 
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.export import as_csv, as_json
-from dashboard.safe import escape, formula_safe
+from dashboard.safe import JOINER, escape, formula_safe
 from dashboard.view import FILTERS, view_of
 
 WORDS = {"title": "Issues", "about": "one row per issue", "view": "7 days · times in UTC"}
@@ -26,7 +27,17 @@ def test_escaped_text_keeps_no_sign_of_markup_unescaped(text):
 @given(st.text())
 def test_escaping_loses_no_letter(text):
     line = " ".join(text.split())
-    assert re.sub(r"\\(.)", r"\1", escape(text, most=len(line) + 1)) == line
+    shown = re.sub(r"\\(.)", r"\1", escape(text, most=len(line) + 1))
+    assert shown.replace(JOINER, "") == line.replace(JOINER, "")
+
+
+@pytest.mark.parametrize(
+    "address", ["https://evil.example/x", "HTTP://a.b", "www.evil.example", "me@evil.example"]
+)
+def test_an_address_is_parted_so_that_it_does_not_become_a_link(address):
+    bare = escape(address).replace("\\", "")
+    assert JOINER in bare
+    assert bare.replace(JOINER, "") == address
 
 
 @given(st.lists(st.text()))
