@@ -94,8 +94,11 @@ class Env(Protocol):
     def open_store(self, name: str) -> sqlite3.Connection:
         """A store that survives the process: `journal` or `data`; an unknown name is a new, empty one."""
 
-    def keep_store(self, name: str, store: sqlite3.Connection) -> None:
-        """Make `store` the one that `name` opens from now on, atomically; the former one is gone."""
+    def keep_store(self, name: str, store: sqlite3.Connection) -> sqlite3.Connection:
+        """Make the content of `store` what `name` opens from now on, atomically; the former content is gone.
+
+        Returns the connection to go on with: a real device writes the content to its file and opens that.
+        """
 
     def online(self) -> bool:
         """Whether the operating system believes that there is a network."""

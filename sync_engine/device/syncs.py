@@ -221,7 +221,7 @@ async def _replace(device: Device, run: Run) -> bool:
         device.data = old
         fresh.close()
         raise
-    device.env.keep_store("data", fresh)
+    device.data = device.env.keep_store("data", fresh)
     drop_answered(device, head["seq"])
     device.put("refresh_wanted", None)
     row = device.data.execute("SELECT count(*) FROM record").fetchone()

@@ -29,10 +29,21 @@ async def upload(device: Device, run: Run) -> None:
     answered: set[str] = set()
     while batch := _next_batch(device, run, answered):
         reply = await _send(device, run, batch)
-        for one, result in zip(batch, reply["results"], strict=True):
-            answered.add(one.key)
-            settle(device, run, one, result)
+        answered |= {one.key for one in batch}
+        _settle_all(device, run, batch, reply["results"])
     run.upload_done = True
+
+
+def _settle_all(device: Device, run: Run, batch: list[Transaction], results: list[Doc]) -> None:
+    """All answers of one reply in one commit: what is lost with a kill, the Vault answers again."""
+    device.journal.execute("BEGIN")
+    try:
+        for one, result in zip(batch, results, strict=True):
+            settle(device, run, one, result)
+    except BaseException:
+        device.journal.execute("ROLLBACK")
+        raise
+    device.journal.execute("COMMIT")
 
 
 async def _send(device: Device, run: Run, batch: list[Transaction]) -> Doc:
@@ -115,7 +126,6 @@ def settle(device: Device, run: Run, one: Transaction, result: Doc) -> None:
 
 
 def _accept(device: Device, one: Transaction, result: Doc) -> None:
-    device.journal.execute("BEGIN")
     device.journal.execute("UPDATE outbox SET acked_seq = ? WHERE key = ?", (result["seq"], one.key))
     device.journal.execute("DELETE FROM failure WHERE key = ?", (one.key,))
     for row in one.rows:
@@ -123,7 +133,6 @@ def _accept(device: Device, one: Transaction, result: Doc) -> None:
             device.journal.execute(
                 "INSERT OR IGNORE INTO known_id VALUES (?, ?)", (row["id"], result["ids"][row["id"]])
             )
-    device.journal.execute("COMMIT")
 
 
 def _refuse(device: Device, run: Run, one: Transaction, result: Doc) -> None:

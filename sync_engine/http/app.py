@@ -92,5 +92,6 @@ def serve(server: uvicorn.Server, port: int, on_ready: Callable[[int], None]) ->
     with socket.socket() as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", port))
+        listening.listen(100)  # from here on a caller waits instead of being refused
         on_ready(int(listening.getsockname()[1]))
         server.run(sockets=[listening])

@@ -117,8 +117,9 @@ class SimulatedEnv:
             self._stores[name] = sqlite3.connect(":memory:", isolation_level=None)
         return self._stores[name]
 
-    def keep_store(self, name: str, store: sqlite3.Connection) -> None:
+    def keep_store(self, name: str, store: sqlite3.Connection) -> sqlite3.Connection:
         self._stores[name] = store
+        return store
 
     def close(self) -> None:
         """Close every store."""

@@ -107,11 +107,12 @@ class StormEnv:
             self._stores[name] = sqlite3.connect(":memory:", isolation_level=None)
         return self._stores[name]
 
-    def keep_store(self, name: str, store: sqlite3.Connection) -> None:
+    def keep_store(self, name: str, store: sqlite3.Connection) -> sqlite3.Connection:
         former, self._stores[name] = self._stores.get(name), store
         self._stores.pop("fresh", None)
         if former is not None:
             former.close()
+        return store
 
     def put_image(self, name: str, image: bytes) -> None:
         """Bring a store back to an earlier image of it."""
