@@ -46,7 +46,7 @@ setup: .venv/.ready browser
 
 .venv/.ready: pyproject.toml uv.lock | $(UV)
 	@echo "Setting up .venv with the locked versions (a minute or two the first time)."
-	$(UV) sync --locked --all-extras --python $(PYTHON)
+	$(UV) sync --quiet --locked --all-extras --python $(PYTHON)
 	@touch $@
 
 .uv/bin/uv:

@@ -33,6 +33,7 @@ for command in (
     classify.classify,
     triage.triage,
     ask.issues,
+    ask.issue,
     ask.explain_error,
     ask.metric,
     judge.suspects,

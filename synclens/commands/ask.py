@@ -60,24 +60,40 @@ def issues(
     if as_json:
         narrate.emit_frame(frame)
         return
-    table = Table(
-        "issue",
-        "cause",
-        "what",
-        "people",
-        "devices",
-        "events",
-        "first seen",
-        "last seen",
-        title=f"{len(frame)} issues",
-    )
+    table = Table(title=f"{len(frame)} issues", title_justify="left", box=None, expand=True)
+    for column in ("issue", "cause", "since (UTC)"):
+        table.add_column(column, no_wrap=True)
+    for column in ("people", "errors"):
+        table.add_column(column, justify="right")
+    table.add_column("what", ratio=1, no_wrap=True, overflow="ellipsis")
     for row in narrate.records(frame.head(most)):
-        table.add_row(
-            row["issue_id"], row["cause"], Text(row["title"], overflow="ellipsis", no_wrap=True),
-            str(row["users"]), str(row["devices"]), str(row["events"]),
-            row["first_seen"][:16], row["last_seen"][:16],
-        )  # fmt: skip
+        since = row["first_seen"][5:16].replace("T", " ")
+        counts = (str(row["users"]), str(row["events"]))
+        table.add_row(row["issue_id"], row["cause"], since, *counts, Text(row["title"]))
     narrate.show(table)
+
+
+def issue(
+    issue_id: Annotated[str, typer.Argument(help="An issue id from `synclens issues`.")],
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one issue whole: who it hits, its sample events, and the fix with this case's evidence.
+
+    Example: synclens issue 3f1c0a9b2d7e
+    """
+    with ingest.open_store(store) as opened:
+        found = analysis.issue(opened, issue_id)
+        suggestion = analysis.suggest_fix(opened, issue_id)
+    frames = ("variants", "users", "devices", "records", "events")
+    if as_json:
+        parts = {name: narrate.records(getattr(found, name)) for name in frames}
+        narrate.emit({"summary": found.summary, **parts, "fix": suggestion.to_dict()})
+        return
+    narrate.show(Text(f"{found.summary['title']}\n", style="bold"))
+    narrate.show(Text(f"{suggestion.as_text()}\n"))
+    sample = found.events[["event_id", "occurred_at", "user_id", "message"]]
+    narrate.show(frame_table(sample, title="Newest events", most=5))
 
 
 def explain_error(

@@ -48,7 +48,7 @@ def demo(
     also: Annotated[list[Path] | None, typer.Option(help="A file to load beside the simulation.")] = None,
     serve: Annotated[bool, typer.Option(help="Serve the dashboard at the end.")] = True,
 ) -> None:
-    """Simulate a fleet, load it and the files named with --also, print the triage summary, serve the pages."""
+    """Simulate a fleet, load it and the files named with --also, print the summary, serve the pages."""
     narrate.say(f"Writing to {store}. The same seed gives the same fleet; a second run changes nothing.")
     play(store, simulator.load_scenario("demo"), seed=seed, devices=devices, days=days)
     for report in load_files(store, also or []):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Group
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 import analysis
@@ -13,7 +13,7 @@ import ingest
 from synclens import narrate
 from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
 
-MOST_ISSUES = 8
+MOST_ISSUES = 6
 
 
 def triage(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
@@ -45,7 +45,7 @@ def _screen(summary: dict[str, object]) -> Group:
     issues = summary["issues"]
     assert isinstance(health, dict)  # noqa: S101 - built by summarise
     assert isinstance(issues, list)  # noqa: S101
-    return Group(_health_line(health), Text(), _issue_table(issues, int(str(summary["issue_count"]))))
+    return Group(_health_line(health), Text(), _issue_lines(issues, int(str(summary["issue_count"]))))
 
 
 def _health_line(health: dict[str, object]) -> Text:
@@ -60,21 +60,18 @@ def _health_line(health: dict[str, object]) -> Text:
     )  # fmt: skip
 
 
-def _issue_table(issues: list[dict[str, object]], count: int) -> Table:
-    table = Table(
-        title=f"The {len(issues)} worst of {count} issues, by people hit", title_justify="left", expand=True
-    )
-    table.add_column("cause", style="bold", no_wrap=True)
-    table.add_column("people", justify="right")
-    table.add_column("events", justify="right")
-    table.add_column("since (UTC)", no_wrap=True)
-    table.add_column("what to do", ratio=1)
-    for issue in issues:
-        table.add_row(
-            Text(f"{issue['cause']}\n{issue['issue_id']}"),
-            str(issue["users"]),
-            str(issue["events"]),
-            str(issue["first_seen"])[5:16].replace("T", " "),
-            Text(str(issue["fix"])),
-        )
-    return table
+def _issue_lines(issues: list[dict[str, object]], count: int) -> Group:
+    lines: list[Text | Padding] = [
+        Text(f"The {len(issues)} worst of {count} issues, by people hit (times in UTC)", style="bold")
+    ]
+    for place, issue in enumerate(issues, start=1):
+        since = str(issue["first_seen"])[5:16].replace("T", " ")
+        head = Text(f"{place}. {issue['cause']}", style="bold cyan")
+        told = f"  {_people(issue['users'])}, {issue['events']} errors since {since}, {issue['issue_id']}"
+        lines += [head.append(told, style="not bold"), Padding(Text(str(issue["fix"])), (0, 0, 0, 3))]
+    more = "`synclens suspects ISSUE`: what changed before. `synclens dashboard`: everything."
+    return Group(*lines, Text(more, style="dim"))
+
+
+def _people(users: object) -> str:
+    return "1 person" if users == 1 else f"{users} people"
