@@ -34,9 +34,6 @@ def formula_safe(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _defuse(value: object) -> object:
-    if isinstance(value, str) and value.lstrip(" ").startswith(# What GitHub's Markdown links by itself: https://…, www.…, and name@host.
-_ADDRESS = re.compile(r"(?<=http)(?=:)|(?<=https)(?=:)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
-JOINER = "\u2060"
-_FORMULA_STARTS):
+    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA_STARTS):
         return f"'{value}"
     return value
