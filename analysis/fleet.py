@@ -170,9 +170,9 @@ def at_risk(connection: DuckDBPyConnection, *, only_in_error: bool = True, **fil
     """List the records that wait on devices, what is wrong with each, and what hangs on it.
 
     `dependents` holds the ids of records that wait for this one (call, sample, signature, to any depth),
-    `blocked_by` the nearest record in error above it, `order` its place when working through a device: parents
-    come first. A record that failed with the one above it has that one's cause. With `only_in_error`, records
-    in error only; without, all that wait. Filters by cause or issue keep records that have it.
+    `blocked_by` the nearest record in error above it, `order` its place when working through it, parents
+    first. A record that failed with the one above it has that one's cause. With `only_in_error`, records in
+    error only; without, all that wait. Filters by cause or issue keep records that have it.
     """
     by_error = {name: filters.pop(name, None) for name in ("cause", "issue_id")}
     frame = ask(connection, _AT_RISK.format(pending_now=PENDING_NOW), Filters.of(**filters))

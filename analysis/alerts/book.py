@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +26,9 @@ CREATE TABLE IF NOT EXISTS open_alert (
 CREATE TABLE IF NOT EXISTS silence (
     number INTEGER PRIMARY KEY AUTOINCREMENT, rule TEXT NOT NULL, key TEXT NOT NULL, until TEXT NOT NULL,
     actor TEXT NOT NULL, reason TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS unsent (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, notice TEXT NOT NULL
 );
 """
 
@@ -71,6 +74,17 @@ class Notice:
             "headline": self.headline,
             **self.firing.to_dict(),
         }
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Notice:
+        """Take a notice back from what `to_dict` made of it."""
+        return cls(
+            kind=told["kind"],
+            at=datetime.fromisoformat(told["at"].removesuffix("Z")),
+            since=datetime.fromisoformat(told["since"].removesuffix("Z")),
+            silenced=told["silenced"],
+            firing=Firing(**{field.name: told[field.name] for field in fields(Firing)}),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,8 +155,19 @@ class AlertBook:
         """Open the book that belongs to the store at `store`."""
         return cls(Path(store).with_suffix(".alerts.sqlite"))
 
-    def advance(self, rules: Sequence[Rule], firings: Sequence[Firing], at: datetime) -> list[Notice]:
-        """Write down what fires at `at` and return what is new. Silenced notices come back marked."""
+    def advance(
+        self,
+        rules: Sequence[Rule],
+        firings: Sequence[Firing],
+        at: datetime,
+        *,
+        channels: Sequence[str] = (),
+    ) -> list[Notice]:
+        """Write down what fires at `at` and return what is new. Silenced notices come back marked.
+
+        The rest is kept for each of `channels` (by name) in the same transaction, until `sent` says it
+        arrived: a receiver that is down for a day still hears of that day.
+        """
         calm_of = {rule.name: rule.calm for rule in rules}
         with self._opened() as book:
             # One writer at a time from the first read on, or two watchers would both tell the same news.
@@ -156,6 +181,15 @@ class AlertBook:
                     for name, one in after.items()
                 ],
             )
+            book.executemany(
+                "INSERT INTO unsent (channel, notice) VALUES (?, ?)",
+                [
+                    (channel, json.dumps(notice.to_dict()))
+                    for notice in notices
+                    if not notice.silenced
+                    for channel in channels
+                ],
+            )
             book.execute("COMMIT")
         return notices
 
@@ -163,6 +197,19 @@ class AlertBook:
         """Give the alerts that are open, the oldest first."""
         with self._opened() as book:
             return sorted(_read_open(book).values(), key=lambda one: (one.since, one.firing.rule))
+
+    def unsent(self, channel: str) -> list[tuple[int, Notice]]:
+        """Give what a channel has not received yet, numbered, the oldest first."""
+        with self._opened() as book:
+            rows = book.execute(
+                "SELECT number, notice FROM unsent WHERE channel = ? ORDER BY number", (channel,)
+            ).fetchall()
+        return [(number, Notice.of(json.loads(notice))) for number, notice in rows]
+
+    def sent(self, numbers: Sequence[int]) -> None:
+        """Forget what has arrived."""
+        with self._opened() as book:
+            book.executemany("DELETE FROM unsent WHERE number = ?", [(number,) for number in numbers])
 
     def silence(self, rule: str, *, until: datetime, actor: str, reason: str, key: str = "*") -> None:
         """Tell nobody of this rule before `until`; of one key of it only, if given."""

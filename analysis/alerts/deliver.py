@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from analysis.alerts.book import Notice
+from analysis.alerts.book import AlertBook, Notice
 from analysis.errors import AnalysisError
 
 TRIES = 3
@@ -153,6 +153,23 @@ def deliver(
     """
     told = [notice for notice in notices if not notice.silenced]
     return [_deliver(told, channel, pause) for channel in channels] if told else []
+
+
+def send_unsent(
+    book: AlertBook, channels: Sequence[Channel], *, pause: Callable[[float], None]
+) -> list[Delivery]:
+    """Send every channel what it has not received yet, also from earlier rounds.
+
+    At least once: a crash between sending and noting it sends it again.
+    """
+    outcomes = []
+    for channel in channels:
+        if waiting := book.unsent(channel.name):
+            outcome = _deliver([notice for _, notice in waiting], channel, pause)
+            outcomes.append(outcome)
+            if outcome.error is None:
+                book.sent([number for number, _ in waiting])
+    return outcomes
 
 
 def _deliver(notices: Sequence[Notice], channel: Channel, pause: Callable[[float], None]) -> Delivery:

@@ -10,7 +10,16 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from analysis.alerts import EmailChannel, FileChannel, Firing, Notice, WebhookChannel, deliver
+from analysis.alerts import (
+    AlertBook,
+    EmailChannel,
+    FileChannel,
+    Firing,
+    Notice,
+    WebhookChannel,
+    deliver,
+    send_unsent,
+)
 from analysis.alerts.deliver import TRIES, UnusableChannel
 
 AT = datetime(2026, 3, 20, 12)  # noqa: DTZ001 - as in the store
@@ -164,6 +173,20 @@ def test_a_file_gets_one_line_for_each_notice(tmp_path):
     deliver([notice(HOSTILE)], [channel], pause=no_pause)
     deliver([notice()], [channel], pause=no_pause)
     assert [json.loads(line)["reason"] for line in path.read_text().splitlines()] == [HOSTILE, "too many"]
+
+
+def test_a_receiver_that_was_down_hears_of_it_later_and_only_once(hook, tmp_path):
+    book = AlertBook(tmp_path / "a.sqlite")
+    channels = [webhook(hook), FileChannel(tmp_path / "alerts.jsonl")]
+    names = [channel.name for channel in channels]
+    hook.answers = [503] * TRIES
+    told = book.advance([], [notice(HOSTILE).firing], AT, channels=names)
+    assert [delivery.sent for delivery in send_unsent(book, channels, pause=no_pause)] == [0, 1]
+    assert hook.received == []
+    again = AlertBook(tmp_path / "a.sqlite")
+    assert [delivery.sent for delivery in send_unsent(again, channels, pause=no_pause)] == [1]
+    assert [Notice.of(one) for one in hook.received[0]["notices"]] == told
+    assert send_unsent(again, channels, pause=no_pause) == []
 
 
 def test_silenced_notices_go_nowhere(tmp_path):
