@@ -35,8 +35,6 @@ Progress = Callable[[str, int], None]
 _CHUNK_ROWS = 20_000
 NO_ROWS = "No results to display"
 """All that the Vault Toolbox writes for a query that found nothing."""
-MEMORY_LIMIT = "1700MB"
-"""What DuckDB may hold in memory during a load; beyond that it writes to a folder beside the store."""
 
 
 def load(
@@ -172,7 +170,6 @@ def _writable(store: DuckDBPyConnection | Path | str) -> Iterator[DuckDBPyConnec
         yield store
     else:
         with open_store(store, read_only=False) as connection:
-            connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
             yield connection
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -24,6 +24,9 @@ MIGRATIONS = {
     for script in files("ingest").joinpath("migrations").iterdir()
     if script.name.endswith(".sql")
 }
+
+MEMORY_LIMIT = "1700MB"
+"""What a writer may hold in memory; beyond that DuckDB writes to a folder beside the store."""
 
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)|PID (?P<bare>\d+)")
 
@@ -45,12 +48,14 @@ def open_store(
         raise StoreMissing(str(path))
     with _connect(path, read_only, patience_seconds) as store:
         store.execute("SET TimeZone = 'UTC'")  # or the days of a metric would move with the reader
-        store.execute("SET enable_progress_bar = false")  # DuckDB would draw it on stdout, amid the data
+        with suppress(duckdb.InvalidInputException):  # a notebook without ipywidgets can draw none anyway
+            store.execute("SET enable_progress_bar = false")  # DuckDB would draw on stdout, amid the data
         if read_only:
             _check_version(store, path)
             store.execute("SET enable_external_access = false")
             store.execute("SET lock_configuration = true")
         else:
+            store.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
             migrate(store, path)
         yield store
 
