@@ -26,6 +26,7 @@ from sync_engine.protocol import Doc, Refused
 
 QUARTER, DAY = 900.0, 86400.0
 BEGINNING = 946_684_800.0  # 2000-01-01, where every full file says that it starts
+_EMPTY = "an increment without changes"
 LETTERS = {"full_directdata": "F", "incremental_directdata": "N", "log_directdata": "L"}
 KEPT_DAYS = {"full_directdata": 2, "incremental_directdata": 10, "log_directdata": 2}
 TYPES = {"ID": "String", "Object": "Relationship"}
@@ -131,9 +132,7 @@ def _by_quarter(call: Call) -> dict[float, tuple[Changes, Changes]]:
 def _entry(call: Call, kind: str, stop: float, changes: tuple[Changes, Changes]) -> Doc:
     name, start = _name(kind, stop), _start(kind, stop)
     if name not in call.served.files:
-        extracts = list(_extracts(call, kind, stop, changes))
-        total = sum(len(one.rows) for one in extracts if not one.name.startswith("Metadata"))
-        call.served.files[name] = (total, _pack(call, kind, extracts))
+        call.served.files[name] = _publish(call, kind, stop, changes)
     total, packed = call.served.files[name]
     parts = []
     for n, part in enumerate(_parts(call, packed), start=1):
@@ -151,6 +150,19 @@ def _entry(call: Call, kind: str, stop: float, changes: tuple[Changes, Changes])
     about = {"name": name, "filename": f"{name}.tar.gz", "extract_type": kind} | times
     sizes = {"record_count": total, "size": len(packed), "fileparts": len(parts)}
     return about | sizes | {"filepart_details": parts}
+
+
+def _publish(call: Call, kind: str, stop: float, changes: tuple[Changes, Changes]) -> tuple[int, bytes]:
+    """Rows and bytes of a new file; increments in which nothing happened share theirs."""
+    empty = kind == "incremental_directdata" and not any(changes)
+    if empty and _EMPTY in call.served.files:
+        return call.served.files[_EMPTY]
+    extracts = list(_extracts(call, kind, stop, changes))
+    total = sum(len(one.rows) for one in extracts if not one.name.startswith("Metadata"))
+    published = (total, _pack(call, kind, extracts))
+    if empty:
+        call.served.files[_EMPTY] = published
+    return published
 
 
 def _extracts(call: Call, kind: str, stop: float, changes: tuple[Changes, Changes]) -> Iterator[Extract]:

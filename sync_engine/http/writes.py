@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from sync_engine.digest import short_hash
-from sync_engine.http.messages import Reply, success, whole
+from sync_engine.http.messages import Reply, iso, success, whole
 from sync_engine.http.metadata import readable
 from sync_engine.http.objects import LEVERS, Field, Object
 from sync_engine.http.served import Call
@@ -52,7 +52,7 @@ def deletions(call: Call) -> Reply:
     gone = [row for row in deleted(call, source.name) if row[1] > call.now - 30 * 86400]
     page = gone[start : start + size]
     details = {"total": len(gone), "size": len(page), "limit": size, "offset": start}
-    data = [{"id": record_id, "date_deleted": _stamp(at)} for record_id, at in page]
+    data = [{"id": record_id, "date_deleted": iso(at)} for record_id, at in page]
     return success({"responseDetails": details, "data": data})
 
 
@@ -63,12 +63,6 @@ def deleted(call: Call, name: str) -> list[tuple[str, float]]:
         (name,),
     )
     return [(row[0], float(row[1])) for row in rows.fetchall()]
-
-
-def _stamp(at: float) -> str:
-    from sync_engine.http.messages import iso  # noqa: PLC0415
-
-    return str(iso(at))
 
 
 def bulk(call: Call) -> Reply:
@@ -126,18 +120,16 @@ def _row(call: Call, source: Object, row: Doc, lane: int, n: int) -> Doc:
             "warnings": [warning],
             "data": _data(call, source, found.id, None),
         }
-    sent = {"object": source.name, "id": record_id, "operation": operation, "was": {}} | {
+    # The API has no device behind it that could have seen an older state: the last to write wins.
+    seen = {name: found.doc.get(name) for name in fields} if found else {}
+    sent = {"object": source.name, "id": record_id, "operation": operation, "was": seen} | {
         "fields": {} if operation == "delete" else fields,
         "base_revision": found.revision if found else None,
     }
-    message = {
-        "transactions": [{"key": f"{call.execution_id}/{n}", "rows": [sent]}],
-        "lane": lane,
-        "number": n,
-    }
-    result = uploads.upload(call.vault, call.user | _everywhere(call), "rest", message, call.now)["results"][
-        0
-    ]
+    transactions = [{"key": f"{call.execution_id}/{n}", "rows": [sent]}]
+    message = {"transactions": transactions, "lane": lane, "number": n}
+    reply = uploads.upload(call.vault, call.user | _everywhere(call), "rest", message, call.now)
+    result = reply["results"][0]
     if result["responseStatus"] != "SUCCESS":
         return _refusal(result["errors"][0]["type"], result["errors"][0]["message"])
     return {"responseStatus": "SUCCESS", "data": _data(call, source, result["ids"][record_id], event)}

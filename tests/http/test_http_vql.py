@@ -15,9 +15,23 @@ from sync_engine.protocol import Refused
 
 TEAMS = [{"id": "T1", "name__v": "Red"}, {"id": "T2", "name__v": "Blue"}]
 PEOPLE = [
-    {"id": "P1", "name__v": "Ana", "age__v": 31, "team__v": "T1", "tags__v": ["a__v", "b__v"], "born__v": None},
+    {
+        "id": "P1",
+        "name__v": "Ana",
+        "age__v": 31,
+        "team__v": "T1",
+        "tags__v": ["a__v", "b__v"],
+        "born__v": None,
+    },
     {"id": "P2", "name__v": "ben", "age__v": None, "team__v": "T2", "tags__v": None, "born__v": "2020-05-01"},
-    {"id": "P3", "name__v": "Cid", "age__v": 7, "team__v": None, "tags__v": ["b__v"], "born__v": "2021-05-01"},
+    {
+        "id": "P3",
+        "name__v": "Cid",
+        "age__v": 7,
+        "team__v": None,
+        "tags__v": ["b__v"],
+        "born__v": "2021-05-01",
+    },
 ]
 
 
@@ -31,7 +45,9 @@ def answers() -> Answers:
     ]
     person = Object(name="person__v", fields={f.name: f for f in basic + more}, rows=lambda: iter(PEOPLE))
     inbound = {"persons__vr": ("person__v", "team__v")}
-    team = Object(name="team__v", fields={f.name: f for f in basic}, rows=lambda: iter(TEAMS), inbound=inbound)
+    team = Object(
+        name="team__v", fields={f.name: f for f in basic}, rows=lambda: iter(TEAMS), inbound=inbound
+    )
     return Answers({"person__v": person, "team__v": team})
 
 
