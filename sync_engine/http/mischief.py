@@ -24,7 +24,7 @@ WAYS = {
     "not-found": "every Nth call answers HTTP 404 with JSON, once each",
     "proxy": "every Nth call answers HTTP 502 with a page that is not JSON",
     "portal": "every Nth call answers HTTP 200 with a page that is not JSON",
-    "drop": "every Nth call ends without an answer",
+    "drop": "every Nth call ends in the middle of its answer",
     "unknown-type": "every Nth call is refused with a type that nobody has documented",
     "exception": "every Nth call fails with EXCEPTION and UNEXPECTED_ERROR",
     "configuration-mode": "every Nth call says that the Vault is closed to all but administrators",
