@@ -1,7 +1,9 @@
-"""Workload W: what one device's syncs cost against a Vault of a given size, beside plain SQLite in the same run.
+"""Workload W: what one device's syncs cost against a Vault of a given size, beside plain SQLite in the same
+run.
 
-A Vault holds `--records` records of five objects, about 440 bytes each; one territory in five is the device's.
-The device downloads its scope into its own SQLite file, takes 1,000 changes (800 updates, 100 creates, 100
+A Vault holds `--records` records of five objects, about 440 bytes each; one territory in five is the
+device's. The device downloads its scope into its own SQLite file, takes 1,000 changes (800 updates, 100
+creates, 100
 deletes), sends 500 records, syncs with nothing to do, and refreshes its database from a snapshot, cold and
 cached. Exchanges are calls in one process, so the figures are the engine's and not the network's.
 
@@ -73,7 +75,6 @@ class FileEnv:
         coming.write_bytes(store.serialize())
         store.close()
         coming.replace(self.folder / f"{name}.sqlite")
-        return self.open_store(name)
 
     def point(self, name):
         return None
@@ -177,7 +178,9 @@ def save_five_hundred(device: Device) -> None:
 
 
 def plain(folder: Path, device: Device) -> tuple[float, float, int]:
-    """References: the same rows by executemany in one transaction, and the same bytes read as one JSON reply."""
+    """References: the same rows by executemany in one transaction, and the same bytes read as one JSON
+    reply.
+    """
     rows = device.data.execute("SELECT object, id, revision, mobile_id, tag, doc FROM record").fetchall()
     store = sqlite3.connect(folder / "plain.sqlite", isolation_level=None)
     store.execute("PRAGMA journal_mode = WAL")

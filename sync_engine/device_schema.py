@@ -1,4 +1,6 @@
-"""The two databases of a device: data, which a refresh may replace, and the journal, which it never touches."""
+"""The two databases of a device: data, which a refresh may replace, and the journal, which it never
+touches.
+"""
 
 from __future__ import annotations
 

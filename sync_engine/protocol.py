@@ -26,12 +26,12 @@ class Refused(Exception):
 
     def __init__(
         self,
-        type: str,  # noqa: A002 - Vault's own word
+        type: str,
         message: str,
         *,
         cause: str = "unknown",
         blame: str | None = None,
-        object: str | None = None,  # noqa: A002
+        object: str | None = None,
         field: str | None = None,
         record_id: str | None = None,
     ) -> None:
@@ -94,10 +94,10 @@ class Env(Protocol):
     def open_store(self, name: str) -> sqlite3.Connection:
         """A store that survives the process: `journal` or `data`; an unknown name is a new, empty one."""
 
-    def keep_store(self, name: str, store: sqlite3.Connection) -> sqlite3.Connection:
+    def keep_store(self, name: str, store: sqlite3.Connection) -> None:
         """Make the content of `store` what `name` opens from now on, atomically; the former content is gone.
 
-        Returns the connection to go on with: a real device writes the content to its file and opens that.
+        The caller opens `name` afterwards: a real device has written the content to its file.
         """
 
     def online(self) -> bool:

@@ -17,7 +17,7 @@ DEVICE_NAMES = {"iPad": "ipad__v", "iPhone": "iphone__v", "Windows": "windows__v
 
 def vmoc(
     object_name: str,
-    type: VmocType = "top_level__v",  # noqa: A002 - the field is called type__v
+    type: VmocType = "top_level__v",
     *,
     where: str = "",
     parent: str | None = None,
@@ -85,8 +85,8 @@ def _rank(one: Doc, user: Doc) -> int | None:
 def with_related_objects(found: dict[str, Doc], objects: dict[str, Doc]) -> dict[str, Doc]:
     """Add what *Include Related Objects* adds: each related object without a VMOC of its own, as a top level.
 
-    The parent's WHERE clause does not apply to it, as documented. The related objects of the user's layout are
-    here those whose parent is the object.
+    The parent's WHERE clause does not apply to it, as documented. The related objects of the user's layout
+    are here those whose parent is the object.
     """
     added = {
         name: vmoc(name, "top_level__v")

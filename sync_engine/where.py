@@ -207,7 +207,7 @@ class _Reader:
 
 def _look_up(path: str, doc: Doc, related: Callable[[str, object], Doc | None]) -> Value:
     if "." not in path:
-        return doc.get(path)  # type: ignore[no-any-return]
+        return doc.get(path)
     relation, field = path.split(".", 1)
     reference = reference_field(relation)
     other = related(reference, doc.get(reference)) if doc.get(reference) else None
@@ -258,7 +258,8 @@ def _column(path: str, doc: str) -> tuple[str, list[Value]]:
         return f"json_extract({doc}, ?)", [f"$.{path}"]
     relation, field = path.split(".", 1)
     return (
-        f"(SELECT json_extract(o.doc, ?) FROM record AS o WHERE o.id = json_extract({doc}, ?) AND NOT o.deleted)",
+        "(SELECT json_extract(o.doc, ?) FROM record AS o "
+        f"WHERE o.id = json_extract({doc}, ?) AND NOT o.deleted)",
         [f"$.{field}", f"$.{reference_field(relation)}"],
     )
 

@@ -42,7 +42,7 @@ class Device:
         self.busy = False
         self.session = self.get("session")
 
-    def get(self, name: str, default: Any = None) -> Any:
+    def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - JSON
         """A value that the journal remembers."""
         return read_state(self.journal, name, default)
 
@@ -50,7 +50,7 @@ class Device:
         """Make the journal remember a value."""
         write_state(self.journal, name, value)
 
-    def setting(self, name: str, default: Any = None) -> Any:
+    def setting(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - JSON
         """A setting as it last reached the device."""
         return self.get("settings", {}).get(name, default)
 
@@ -64,7 +64,7 @@ class Device:
         }
 
 
-def read_state(store: sqlite3.Connection, name: str, default: Any = None) -> Any:
+def read_state(store: sqlite3.Connection, name: str, default: Any = None) -> Any:  # noqa: ANN401 - JSON
     """A JSON value of a store's `state` table."""
     row = store.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
     return default if row is None else json.loads(row[0])

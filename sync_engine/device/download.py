@@ -144,7 +144,9 @@ def forget_object(device: Device, name: str) -> None:
 
 
 def report_configuration(device: Device, run: Run, reply: Doc) -> bool:
-    """Report VMOCs that the Vault cannot serve and objects whose changes cannot be told. True if there are any."""
+    """Report VMOCs that the Vault cannot serve and objects whose changes cannot be told. True if there are
+    any.
+    """
     for name, kind, message in reply["broken"]:
         about = f"sync-configuration|vmoc/{name}"
         error = {"type": kind, "message": message}

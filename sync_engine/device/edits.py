@@ -51,8 +51,8 @@ def save(device: Device, edits: list[Edit]) -> str:
 def amend(device: Device, key: str, record_id: str, fields: Doc) -> str:
     """Change a refused record before it is sent again. The transaction gets a new key, which is returned.
 
-    Only what Vault has answered with a refusal may be amended: of anything else nobody knows whether it arrived.
-    Raises ValueError for a key without an open entry in the Errors tab.
+    Only what Vault has answered with a refusal may be amended: of anything else nobody knows whether it
+    arrived. Raises ValueError for a key without an open entry in the Errors tab.
     """
     if not device.journal.execute("SELECT 1 FROM failure WHERE key = ?", (key,)).fetchone():
         raise ValueError(f"{key} has no open error; only a refused record can be amended")

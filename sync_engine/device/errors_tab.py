@@ -25,7 +25,7 @@ class Entry:
 
     @property
     def actions(self) -> tuple[str, ...]:
-        """What the user may press: undo an update, undelete a delete; a refused create can only be cleared."""
+        """What the user may press: undo an update, undelete a delete; a create can only be cleared."""
         return {"update": ("undo",), "delete": ("undelete",)}.get(self.operation, ())
 
 

@@ -104,7 +104,7 @@ def abandon(device: Device, run: Run) -> None:
 
 
 def close_interrupted(device: Device) -> None:
-    """After a start: syncs that a kill left open will never finish; their records say so by saying nothing."""
+    """After a start: syncs that a kill left open never finish; their records say so by saying nothing."""
     device.journal.execute("UPDATE tracking SET open = 0, sent = 0 WHERE open")
 
 

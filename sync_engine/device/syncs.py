@@ -178,7 +178,9 @@ def _warn_of_too_many_accounts(device: Device, run: Run) -> None:
 
 
 async def _repair(device: Device, run: Run, epoch: str, wrong: list[str], final: Doc) -> None:
-    """The device differs from the Vault although all went well: say so, and fetch those objects whole, once."""
+    """The device differs from the Vault although all went well: say so, and fetch those objects whole,
+    once.
+    """
     for name in wrong:
         message = (
             f"Records of [{name}] on the device do not match Vault: expected count {final['digest'][name][0]}"
@@ -221,7 +223,8 @@ async def _replace(device: Device, run: Run) -> bool:
         device.data = old
         fresh.close()
         raise
-    device.data = device.env.keep_store("data", fresh)
+    device.env.keep_store("data", fresh)
+    device.data = device.env.open_store("data")
     drop_answered(device, head["seq"])
     device.put("refresh_wanted", None)
     row = device.data.execute("SELECT count(*) FROM record").fetchone()

@@ -55,7 +55,7 @@ async def _send(device: Device, run: Run, batch: list[Transaction]) -> Doc:
     except Refused as refused:
         if refused.type != "RACE_CONDITION" or refused.object is not None:
             raise
-    # The Vault has seen a later upload of this lane: numbers went back here, or another copy of us is at work.
+    # Vault has seen a later upload of this lane: numbers went back here, or a copy of us is at work.
     opened = await ask(device, run, {"verb": "open", "kind": "autosync"})
     take_lane(device, opened)
     return await ask(device, run, request | {"lane": opened["lane"], "number": next_number(device)})

@@ -1,7 +1,7 @@
 """What the Sync widget and the Status widget show, worked out from the device's own data.
 
-States, colours and the age of the Apply button are those that Veeva documents for Vault CRM; where a page says
-nothing (which state wins when several hold) docs/engine-assumptions.md says what is chosen.
+States, colours and the age of the Apply button are those that Veeva documents for Vault CRM; where a page
+says nothing (which state wins when several hold) docs/engine-assumptions.md says what is chosen.
 """
 
 from __future__ import annotations

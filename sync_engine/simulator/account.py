@@ -20,8 +20,8 @@ from sync_engine.vault.server import Vault
 
 WATCH = """
 CREATE TEMP TABLE seen (
-    n INTEGER PRIMARY KEY, id TEXT, object TEXT, mobile_id TEXT, deleted INTEGER, territory TEXT, revision INTEGER, doc TEXT
-);
+    n INTEGER PRIMARY KEY, id TEXT, object TEXT, mobile_id TEXT, deleted INTEGER, territory TEXT, revision
+    INTEGER, doc TEXT );
 CREATE INDEX temp.seen_id ON seen (id);
 CREATE TEMP TRIGGER watch AFTER INSERT ON main.record BEGIN
     INSERT INTO seen (id, object, mobile_id, deleted, territory, revision, doc)
@@ -48,7 +48,7 @@ class Violation:
 
 @dataclass(slots=True, kw_only=True)
 class Saved:
-    """One press of Save as its user saw it. `shown` is what the device showed before, per record and field."""
+    """One press of Save as its user saw it. `shown` is what was shown before, per record and field."""
 
     device: str
     key: str
@@ -130,8 +130,8 @@ class Account:
         self._check_rights(vault, asked, results)
         visible = ["*", *vault.live["user"][USERS[asked["device"]]]["territories"]]
         rows = vault.db.execute(
-            "SELECT s.id, (SELECT f.territory FROM seen AS f WHERE f.id = s.id AND f.n < s.n ORDER BY f.n DESC "
-            "LIMIT 1) FROM seen AS s WHERE s.n > ?",
+            "SELECT s.id, (SELECT f.territory FROM seen AS f WHERE f.id = s.id AND f.n < s.n "
+            "ORDER BY f.n DESC LIMIT 1) FROM seen AS s WHERE s.n > ?",
             (before,),
         )
         for record_id, territory in rows:
@@ -294,7 +294,7 @@ def _comparable(vault: Vault, device: Device, object_name: str, record_id: str, 
 
 def _repairs(device: Device) -> int:
     """Declared resets: the device said that it differs from the Vault, or took a whole new database."""
-    assert isinstance(device.env, StormEnv)
+    assert isinstance(device.env, StormEnv)  # noqa: S101
     snapshots = sum(b'"verb":"snapshot"' in request for request, _ in device.env.replies)
     errors = [row for row, _ in device.env.rows if isinstance(row, SyncError)]
     return snapshots + sum(error.error_type == "LOCAL_DIGEST_MISMATCH" for error in errors)

@@ -106,9 +106,9 @@ def _edits(history: History, device: Device, account: Account) -> Iterator[Viola
         applied = history.applied(saved)
         if not applied and key not in waiting:
             yield Violation("I3", f"edit {key[:8]} of {device.device_id} is lost: {saved.edits[0]}")
-        if applied and key in failed and not account.restores[device.device_id]:
-            if saved.edits[0].operation != "delete":
-                yield Violation("I3", f"edit {key[:8]} of {device.device_id} is both applied and refused")
+        told_both = applied and key in failed and not account.restores[device.device_id]
+        if told_both and saved.edits[0].operation != "delete":
+            yield Violation("I3", f"edit {key[:8]} of {device.device_id} is both applied and refused")
         if applied and key in waiting and key not in failed and not failed:
             yield Violation("I3", f"edit {key[:8]} of {device.device_id} is applied and still waits")
 
@@ -172,7 +172,7 @@ def _no_overwrite(history: History, device: Device, account: Account) -> Iterato
 
 def _errors(device: Device, account: Account) -> Iterator[Violation]:
     env = device.env
-    assert isinstance(env, StormEnv)
+    assert isinstance(env, StormEnv)  # noqa: S101
     open_entries = {row[0] for row in device.journal.execute("SELECT key FROM failure")}
     last = _last_answers(env.replies)
     events = [(row, about) for row, about in env.rows if isinstance(row, SyncError)]
@@ -212,7 +212,7 @@ def _last_answers(replies: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 def _tracking(vault: Vault, device: Device, account: Account) -> Iterator[Violation]:
     env = device.env
-    assert isinstance(env, StormEnv)
+    assert isinstance(env, StormEnv)  # noqa: S101
     if account.restores[device.device_id]:
         return
     rows: dict[str, Any] = {}

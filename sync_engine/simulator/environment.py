@@ -1,8 +1,11 @@
 """The world as one simulated device sees it, and the ledger of why things went wrong.
 
-Trouble is attributed where it is made: the environment remembers what it did to the device, the Vault's witness
-what it refused and which configuration was to blame. Neither travels to the device.
+Trouble is attributed where it is made: the environment remembers what it did to the device, the Vault's
+witness what it refused and which configuration was to blame. Neither travels to the device.
 """
+
+# Simulated dice must replay from a seed, which is what `random` is for.
+# ruff: noqa: S311
 
 from __future__ import annotations
 
@@ -117,9 +120,8 @@ class SimulatedEnv:
             self._stores[name] = sqlite3.connect(":memory:", isolation_level=None)
         return self._stores[name]
 
-    def keep_store(self, name: str, store: sqlite3.Connection) -> sqlite3.Connection:
+    def keep_store(self, name: str, store: sqlite3.Connection) -> None:
         self._stores[name] = store
-        return store
 
     def close(self) -> None:
         """Close every store."""

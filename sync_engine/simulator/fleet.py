@@ -1,14 +1,16 @@
 """A fleet of devices at work for days, as a stream of telemetry."""
 
+# Simulated dice must replay from a seed, which is what `random` is for.
+# ruff: noqa: S311
+
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
-
-import sqlite3
 
 from sync_engine.device.client import Device
 from sync_engine.simulator.environment import Ledger, Origin, SimulatedEnv
@@ -43,7 +45,9 @@ class Fleet:
         self.ledger.planted[key] = Origin(cause, plant.name, change_id)
 
     def chosen(self, plant: Plant, rng: Random) -> list[Rep]:
-        """The reps whom a plant reaches: by share, and by platform, permission set or territory if it says so."""
+        """The reps whom a plant reaches: by share, and by platform, permission set or territory if it says
+        so.
+        """
         platform, name = plant.options.get("platform"), plant.options.get("permission_set")
         able = [
             rep
@@ -142,8 +146,7 @@ def _report(fleet: Fleet, day: int) -> Iterator[Telemetry]:
     until, since = fleet.start + (day + 1) * DAY, fleet.start + day * DAY
     yield from tracking.report(fleet.vault, since, until)
     yield from rows
-    for entry in admin.audit_trail(fleet.vault, since - 1 if day else 0.0):
-        yield entry
+    yield from admin.audit_trail(fleet.vault, since - 1 if day else 0.0)
     yield from _who(fleet, until)
 
 

@@ -4,6 +4,9 @@ They test the tests. A mutant is a piece of source text to replace, so the engin
 lives only inside `planted`, in the process of a test.
 """
 
+# One bug on one line reads as a table.
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 import inspect

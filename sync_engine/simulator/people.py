@@ -116,7 +116,7 @@ def _user(vault: Vault, rng: Random, n: int) -> tuple[str, str, int]:
     return user_id, territory, hours
 
 
-def _accounts(vault: Vault, rng: Random, territory: str, products: list[str], count: int, at: float) -> None:
+def _accounts(vault: Vault, rng: Random, territory: str, products: list[str], count: int, at: float) -> None:  # noqa: PLR0917
     _, _, _, first, last = COUNTRIES[territory[:2]]
     for _ in range(count):
         account = records.insert(

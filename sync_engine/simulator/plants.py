@@ -1,5 +1,8 @@
 """What a scenario can plant. Each kind is a function of the fleet; what it breaks, it takes the blame for."""
 
+# Simulated dice must replay from a seed, which is what `random` is for.
+# ruff: noqa: S311
+
 from __future__ import annotations
 
 import copy
@@ -217,7 +220,7 @@ def _outside_edits(fleet: Fleet, plant: Plant, rng: Random) -> None:
             fleet.blame(plant, f"record/{account}//{name}", None)
 
 
-def _users(fleet: Fleet, plant: Plant, rng: Random, **values: object) -> Undo:
+def _users(fleet: Fleet, plant: Plant, rng: Random, **values: bool) -> Undo:
     reached = fleet.chosen(plant, rng)
     before = {rep.person.user_id: fleet.vault.live["user"][rep.person.user_id] for rep in reached}
     for user_id in before:
@@ -282,8 +285,8 @@ def _roll_out(fleet: Fleet, plant: Plant, rng: Random) -> Undo:
     version, bug = plant.options["version"], plant.options.get("bug")
     with fleet.vault.transaction():
         change_id = admin.note(
-            fleet.vault, "app_version", version, at=fleet.kernel.now, by="device management",
-            scope=f"platform={plant.options['platform']}" if "platform" in plant.options else None, after=version,
+            fleet.vault, "app_version", version, at=fleet.kernel.now, by="device management", after=version,
+            scope=f"platform={plant.options['platform']}" if "platform" in plant.options else None,
         )  # fmt: skip
     reached = fleet.chosen(plant, rng)
     for rep in reached:
@@ -297,7 +300,7 @@ def _roll_out(fleet: Fleet, plant: Plant, rng: Random) -> Undo:
     return take_back
 
 
-async def _update_app(
+async def _update_app(  # noqa: PLR0917
     fleet: Fleet, rep: Rep, plant: Plant, change_id: str, version: str, bug: str | None
 ) -> None:
     await Sleep(0.0)

@@ -1,5 +1,8 @@
 """The world of one device in a small faulty world: every exchange and every fault point may go wrong."""
 
+# Simulated dice must replay from a seed, which is what `random` is for.
+# ruff: noqa: S311
+
 from __future__ import annotations
 
 import sqlite3
@@ -52,7 +55,7 @@ class Attempt:
 class StormEnv:
     """`Env` with faults from a plan. `fired` counts how often each of them struck."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917
         self,
         device_id: str,
         kernel: Kernel,
@@ -99,7 +102,7 @@ class StormEnv:
 
     def rand(self, stream: str) -> Random:
         if stream not in self._streams:
-            self._streams[stream] = Random(f"{self._seed}/{self.device_id}/{stream}")  # noqa: S311
+            self._streams[stream] = Random(f"{self._seed}/{self.device_id}/{stream}")
         return self._streams[stream]
 
     def open_store(self, name: str) -> sqlite3.Connection:
@@ -107,12 +110,11 @@ class StormEnv:
             self._stores[name] = sqlite3.connect(":memory:", isolation_level=None)
         return self._stores[name]
 
-    def keep_store(self, name: str, store: sqlite3.Connection) -> sqlite3.Connection:
+    def keep_store(self, name: str, store: sqlite3.Connection) -> None:
         former, self._stores[name] = self._stores.get(name), store
         self._stores.pop("fresh", None)
         if former is not None:
             former.close()
-        return store
 
     def put_image(self, name: str, image: bytes) -> None:
         """Bring a store back to an earlier image of it."""

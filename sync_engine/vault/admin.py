@@ -104,7 +104,7 @@ def set_object_right(
     )  # fmt: skip
 
 
-def set_field_right(
+def set_field_right(  # noqa: PLR0917
     vault: Vault, name: str, object_name: str, field: str, right: str, allowed: bool, *, at: float
 ) -> str:
     """Grant or take Read or Edit on a field in a permission set."""

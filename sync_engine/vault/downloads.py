@@ -44,7 +44,7 @@ def unreadable(rule: Rule) -> bool:
     return "modified_date__v" in rule.hidden
 
 
-def _page(
+def _page(  # noqa: PLR0917
     vault: Vault, scope: Scope, cursor: Doc, after: list[str] | str | None, whole: list[str], limit: int
 ) -> Doc:
     if not whole or isinstance(after, str):
@@ -92,7 +92,8 @@ def _changed(vault: Vault, scope: Scope, since: int, limit: int) -> tuple[dict[s
     territories = sorted({t for rule in scope.rules.values() for t in rule.territories} | {EVERYWHERE})
     marks = ",".join("?" * len(territories))
     rows = vault.db.execute(
-        f"SELECT object, id, seq FROM bucket_log WHERE territory IN ({marks}) AND seq > ? ORDER BY seq LIMIT ?",
+        "SELECT object, id, seq FROM bucket_log "
+        f"WHERE territory IN ({marks}) AND seq > ? ORDER BY seq LIMIT ?",
         [*territories, since, limit],
     ).fetchall()
     changed: dict[str, dict[str, None]] = {}

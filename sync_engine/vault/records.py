@@ -36,7 +36,16 @@ def find(vault: Vault, record_id: object) -> Record | None:
     for column in ("id", "mobile_id"):
         row = vault.db.execute(f"SELECT {_COLUMNS} FROM record WHERE {column} = ?", (record_id,)).fetchone()
         if row:
-            return Record(*row[:6], bool(row[6]), json.loads(row[7]))
+            return Record(
+                id=row[0],
+                object=row[1],
+                mobile_id=row[2],
+                revision=row[3],
+                territory=row[4],
+                parent=row[5],
+                deleted=bool(row[6]),
+                doc=json.loads(row[7]),
+            )
     return None
 
 

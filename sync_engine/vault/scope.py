@@ -102,7 +102,7 @@ def scope_of(vault: Vault, user_id: str, platform: str) -> Scope:
     known = vault.scopes.get((user_id, platform))
     if known is None:
         known = vault.scopes[(user_id, platform)] = _build(vault, user_id, platform)
-    return known  # type: ignore[no-any-return]
+    return known
 
 
 def _build(vault: Vault, user_id: str, platform: str) -> Scope:

@@ -77,7 +77,9 @@ def _check_policies(vault: Vault, user: Doc, message: Doc) -> None:
 
 
 def refuse_metadata_api(vault: Vault, user: Doc, platform: str) -> None:
-    """Documented: Metadata API access for end users causes sync errors on iPad and iPhone; the text is ours."""
+    """Documented: Metadata API access for end users causes sync errors on iPad and iPhone; the text is
+    ours.
+    """
     if permissions.set_of(vault, user)["metadata_api"] and platform in ("iPad", "iPhone"):
         raise Refused(
             "OPERATION_NOT_ALLOWED",

@@ -94,7 +94,7 @@ class Vault:
         self.version += 1
         self.scopes.clear()
 
-    def setting(self, name: str) -> Any:
+    def setting(self, name: str) -> Any:  # noqa: ANN401 - JSON
         """The live value of a setting."""
         return self.live["setting"][name]["value"]
 

@@ -24,7 +24,8 @@ def keep(vault: Vault, user: str, rows: list[Doc], now: float) -> Doc:
     for row in rows:
         vault.db.execute(
             "INSERT INTO tracking VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-            "modified = CASE WHEN doc = excluded.doc THEN modified ELSE excluded.modified END, doc = excluded.doc",
+            "modified = CASE WHEN doc = excluded.doc THEN modified ELSE excluded.modified END, "
+            "doc = excluded.doc",
             (row["mobile_id__v"], tracking_id(row["mobile_id__v"]), user, now, now, json.dumps(row)),
         )
     return {"kept": [row["mobile_id__v"] for row in rows]}

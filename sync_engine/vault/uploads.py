@@ -1,8 +1,8 @@
 """What devices send up: transactions of rows, each applied at most once and answered one by one.
 
 A success is stored under the transaction's key in the same commit as its effect, so a repeated upload is
-answered and not applied again. A refusal changes nothing and is judged anew, because an administrator may have
-repaired the reason meanwhile.
+answered and not applied again. A refusal changes nothing and is judged anew, because an administrator may
+have repaired the reason meanwhile.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def upload(vault: Vault, user: Doc, device: str, message: Doc, now: float) -> Do
 def open_lane(vault: Vault, device: str) -> int:
     """A new lane for the device's uploads; whatever was sent in an older one and arrives late is dropped."""
     row = vault.db.execute(
-        "INSERT INTO lane VALUES (?, 1, 0) ON CONFLICT DO UPDATE SET lane = lane + 1, number = 0 RETURNING lane",
+        "INSERT INTO lane VALUES (?, 1, 0) "
+        "ON CONFLICT DO UPDATE SET lane = lane + 1, number = 0 RETURNING lane",
         (device,),
     ).fetchone()
     return int(row[0])
@@ -193,7 +194,8 @@ def _delete(vault: Vault, user: Doc, record: Record, now: float) -> None:
         if family is None or vault.live["object"][found.object].get("root") != family:
             raise Refused(
                 "OPERATION_NOT_ALLOWED",
-                f"Cannot delete record [{record.id}]: it is referenced by [{found.object}] record [{found.id}]",
+                f"Cannot delete record [{record.id}]: "
+                f"it is referenced by [{found.object}] record [{found.id}]",
                 cause="delete-blocked",
                 blame=f"record/{record.id}//",
                 object=record.object,
@@ -222,7 +224,9 @@ def _merge(vault: Vault, record: Record, row: Doc, changes: Doc) -> None:
 
 
 def _meets(vault: Vault, record: Record, row: Doc, name: str, value: object) -> bool:
-    """Whether the field holds what the device has not seen. A field that was hidden from it counts as unseen."""
+    """Whether the field holds what the device has not seen. A field that was hidden from it counts as
+    unseen.
+    """
     now, was = record.doc.get(name), row["was"].get(name)
     if record.revision == row["base_revision"]:
         return was is None and now not in (None, value)
@@ -260,7 +264,8 @@ def _author(vault: Vault, user: Doc, object_name: str, doc: Doc) -> str:
             if not vault.setting("save_as_system"):
                 raise Refused(
                     "INSUFFICIENT_ACCESS",
-                    f"User [{user['id']}] does not have sufficient privileges to access the record [{doc[name]}]",
+                    f"User [{user['id']}] does not have sufficient privileges to access "
+                    f"the record [{doc[name]}]",
                     cause="record-visibility",
                     blame=f"record/{doc[name]}//",
                     object=object_name,

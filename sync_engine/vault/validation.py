@@ -34,7 +34,7 @@ def check(
     _run_automation(vault, object_name, record_id)
 
 
-def _check_value(vault: Vault, user: Doc, object_name: str, name: str, spec: Doc, value: object) -> None:
+def _check_value(vault: Vault, user: Doc, object_name: str, name: str, spec: Doc, value: object) -> None:  # noqa: PLR0917
     if value is None:
         return
     problem = _problem(spec, value)
@@ -83,7 +83,7 @@ def _is_date(value: object) -> bool:
     return True
 
 
-def _check_reference(vault: Vault, user: Doc, object_name: str, name: str, to: str, value: str) -> None:
+def _check_reference(vault: Vault, user: Doc, object_name: str, name: str, to: str, value: str) -> None:  # noqa: PLR0917
     if to == "user__sys":
         owner = vault.user(value)
         if owner is not None and owner["active"]:
@@ -120,7 +120,8 @@ def _check_dates(vault: Vault, object_name: str, doc: Doc, changed: Doc, now: fl
     if back >= 0 and on < today - timedelta(days=back + 1):
         raise Refused(
             "OPERATION_NOT_ALLOWED",
-            f"The call date [{on.isoformat()}] is earlier than the call backdate limit of [{back}] days allows",
+            f"The call date [{on.isoformat()}] is earlier than "
+            f"the call backdate limit of [{back}] days allows",
             cause="date-limit",
             blame="setting/call_backdate_limit__v//",
             object=object_name,
