@@ -32,7 +32,7 @@ LARGEST_RATIO = 300
 SMALL = 64 << 20
 """Unpacked bytes below which the ratio does not matter."""
 
-OBJECTS = frozenset({"sync_tracking__v", "user__sys", "vmobile_object_configuration__v"})
+OBJECTS = frozenset({"sync_tracking__v", "user__sys", "vmobile_object_configuration__v", "veeva_settings__v"})
 """The objects of an archive that are taken in; there may be hundreds of others."""
 
 _NAME = re.compile(

@@ -56,15 +56,32 @@ def _converted(source: RowSource, shape: Shape) -> Iterator[RawRow]:
         if row.problem:
             yield row
             continue
-        cells = {fold(name): cell for name, cell in row.cells.items()}
+        cells = _Noticed({fold(name): cell for name, cell in row.cells.items()})
         if converted := shape.convert(cells):
-            yield RawRow(row.number, converted, raw=compact(dict(row.cells)))
+            unread = {name: cell for name, cell in row.cells.items() if fold(name) not in cells.read}
+            yield RawRow(row.number, unread | converted, raw=compact(dict(row.cells)))
         else:
             left_out += 1
     if left_out:
         source.notes.append(
             f"{left_out} rows of the {shape.name} say nothing about sync errors or configuration"
         )
+
+
+class _Noticed(Cells):
+    """Cells that remember which of them were read; the others are kept beside the columns of the table."""
+
+    def __init__(self, cells: Cells) -> None:
+        super().__init__(cells)
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> str | None:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        self.read.add(name)
+        return super().get(name, default)
 
 
 def _usage(cells: Cells) -> Cells | None:
@@ -202,7 +219,7 @@ def _user(cells: Cells) -> Cells | None:
         "as_of": cells.get("modifieddatev"),
         "name": cells.get("namev"),
         "email": cells.get("emailsys") or cells.get("usernamesys"),
-        "active": {"active__v": "true", "inactive__v": "false"}.get(cells.get("statusv") or ""),
+        "active": _STATUS.get(cells.get("statusv") or ""),
         "security_profile": cells.get("securityprofilesys"),
         "application_profile": cells.get("applicationprofilev"),
         "territory": cells.get("territoryv"),
@@ -222,8 +239,21 @@ def _vmoc(cells: Cells) -> Cells | None:
         "device": cells.get("devicev"),
         "where_clause": cells.get("whereclausev"),
         "application_profile": cells.get("applicationprofilev"),
-        "active": {"active__v": "true", "inactive__v": "false"}.get(cells.get("statusv") or ""),
+        "active": cells.get("activev") or _STATUS.get(cells.get("statusv") or ""),
     }
+
+
+def _setting(cells: Cells) -> Cells | None:
+    return {
+        "setting_id": cells.get("id"),
+        "as_of": cells.get("modifieddatev"),
+        "name": cells.get("namev"),
+        "value": cells.get("valuev"),
+        "scope": cells.get("applicationprofilev") or cells.get("userv"),
+    }
+
+
+_STATUS = {"active__v": "true", "inactive__v": "false"}
 
 
 def _needs(*names: str) -> frozenset[str]:
@@ -260,6 +290,9 @@ SHAPES = (
         _metadata,
     ),
     Shape("user object", "sync_user", _needs("id", "modified_date__v", "username__sys"), _user),
+    Shape(
+        "settings object", "veeva_setting", _needs("id", "modified_date__v", "name__v", "value__v"), _setting
+    ),
     Shape("VMOC object", "vmoc", _needs("id", "modified_date__v", "where_clause__v"), _vmoc),
 )
 """Every shape; of those that fit, the one that needs most columns is taken."""

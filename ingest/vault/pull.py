@@ -26,7 +26,7 @@ from ingest.vault.client import VaultClient
 from ingest.vault.describe import Described, describe
 from ingest.vault.replies import Reply
 
-OBJECTS = ("sync_tracking__v", "user__sys", "vmobile_object_configuration__v")
+OBJECTS = ("sync_tracking__v", "user__sys", "vmobile_object_configuration__v", "veeva_settings__v")
 TRAILS = ("object_audit_trail", "system_audit_trail", "login_audit_trail")
 OVERLAP = timedelta(minutes=15)
 """How far each pull reaches back behind the last: a row may be committed later than its time says."""

@@ -1,4 +1,4 @@
-"""The pull against the reference Vault over real HTTP, behaving and misbehaving: the store ends up the same."""
+"""The pull against the reference Vault over real HTTP, behaving and misbehaving."""
 
 import asyncio
 import shutil

@@ -112,6 +112,17 @@ def test_a_failed_login_is_an_event_and_a_good_one_is_not(store, write, clock):
     ]
 
 
+def test_what_a_shape_does_not_read_is_kept_beside_it(store, write, clock):
+    vmoc = {
+        "id": "V6C1",
+        "modified_date__v": "2026-11-02T08:00:00Z",
+        "where_clause__v": "",
+        "active__v": "false",
+    }
+    load(write("vmoc.jsonl", json.dumps(vmoc | {"enhanced__c": "yes"})), store, clock=clock)
+    assert store.execute("SELECT active, extra FROM vmoc").fetchall() == [(False, '{"enhanced__c":"yes"}')]
+
+
 def fields_of(as_of, *fields):
     rows = [{"object": "call2__v", "name": name, "as_of": as_of, "type": kind} for name, kind in fields]
     return "\n".join(map(json.dumps, rows))
