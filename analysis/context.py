@@ -31,7 +31,9 @@ def _clock_of_the_device(connection: DuckDBPyConnection, events: pd.DataFrame, f
     """A date limit that one device alone meets, while its syncs begin in the future, is its clock's doing."""
     skews = connection.execute(_CLOCKS).df().set_index("device_id")["skew_hours"]
     hours = events["device_id"].map(skews)
-    wrong = (found["cause"] == "date-limit") & (hours.abs() >= 1)
+    # A clock that is ahead dates records into the future, one that is behind into the past, never the reverse.
+    ahead = events["message"].fillna("").astype("str").str.contains(_FUTURE, case=False, regex=True)
+    wrong = (found["cause"] == "date-limit") & ((ahead & (hours >= 1)) | (~ahead & (hours <= -1)))
     for row in found.index[wrong]:
         found.at[row, "evidence"] = [
             *found.at[row, "evidence"],
@@ -41,6 +43,8 @@ def _clock_of_the_device(connection: DuckDBPyConnection, events: pd.DataFrame, f
     found.loc[wrong, "also"] = found.loc[wrong, "cause"].map(lambda cause: [cause])
     found.loc[wrong, ["cause", "confidence"]] = ["device-clock", 0.95]
 
+
+_FUTURE = r"future|zukunft|futur|将来|未来|later than"
 
 # Vault stamps `created_date__v` when it saves the record; the device stamps the start. Days apart is a clock.
 _CLOCKS = """
