@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -13,7 +14,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from sync_engine.device import edits, errors_tab, syncs
+from sync_engine.device import edits, errors_tab, syncs, widgets
 from sync_engine.device.client import Device
 from sync_engine.device.runs import close_interrupted
 from sync_engine.http.env import HttpEnv
@@ -191,6 +192,14 @@ def status(home: HomeOption = HOME) -> None:
 
 
 @device_app.command()
+def widget(home: HomeOption = HOME) -> None:
+    """Print what the Sync widget and the Status widget show."""
+    with _device(home) as device:
+        shown = {"sync": asdict(widgets.sync_widget(device)), "status": asdict(widgets.status_widget(device))}
+    narrate.emit(shown)
+
+
+@device_app.command()
 def errors(home: HomeOption = HOME) -> None:
     """Show the Errors tab: one line for each failing record, with what may be done about it."""
     table = Table("key", "object", "record", "operation", "type", "message", "actions")
@@ -210,6 +219,17 @@ def errors(home: HomeOption = HOME) -> None:
 
 
 @device_app.command()
+def amend(
+    key: Annotated[str, typer.Argument(help="As `errors` shows it.")],
+    record_id: Annotated[str, typer.Argument(metavar="ID")],
+    fields: FieldsArgument,
+    home: HomeOption = HOME,
+) -> None:
+    """Change a refused record, so that the next sync can send it again."""
+    _act(home, lambda device, key: edits.amend(device, key, record_id, _fields(fields)), key)
+
+
+@device_app.command()
 def undo(key: Annotated[str, typer.Argument(help="As `errors` shows it.")], home: HomeOption = HOME) -> None:
     """Take back a refused update; the next incremental sync brings the object's whole table again."""
     _act(home, errors_tab.undo, key)
@@ -223,7 +243,7 @@ def undelete(
     _act(home, errors_tab.undelete, key)
 
 
-def _act(home: Path, action: Callable[[Device, str], None], key: str) -> None:
+def _act(home: Path, action: Callable[[Device, str], object], key: str) -> None:
     with _device(home) as device:
         try:
             action(device, key)

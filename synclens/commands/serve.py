@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,8 @@ from synclens.commands.load import load_files
 from synclens.commands.simulate import play
 from synclens.commands.triage import triage
 from synclens.settings import DEFAULT_STORE, StoreOption
+
+DEMO_START = datetime(2026, 11, 2, tzinfo=UTC)  # the fortnight of the sample export beside it
 
 PortOption = Annotated[int, typer.Option(help="Port of the dashboard on localhost.")]
 
@@ -50,7 +53,7 @@ def demo(
 ) -> None:
     """Simulate a fleet, load it and the files named with --also, print the summary, serve the pages."""
     narrate.say(f"Writing to {store}. The same seed gives the same fleet; a second run changes nothing.")
-    play(store, simulator.load_scenario("demo"), seed=seed, devices=devices, days=days)
+    play(store, simulator.load_scenario("demo"), seed=seed, devices=devices, days=days, start=DEMO_START)
     for report in load_files(store, also or []):
         name = Path(report.source).name
         narrate.say(f"{name}: {report.rows_in} rows in, {report.rows_rejected} rejected and kept.")

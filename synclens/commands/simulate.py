@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,9 @@ def simulate(
     devices: Annotated[int, typer.Option(min=1, help="How many devices sync.")] = 60,
     days: Annotated[int, typer.Option(min=1, help="How many simulated days.")] = 14,
     scenario: Annotated[str, typer.Option(help="What goes wrong; see docs/scenarios.md.")] = "demo",
+    start: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="The first simulated day, in UTC.")
+    ] = simulator.START,
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Check invariants over this many small worlds instead.")
     ] = None,
@@ -42,10 +46,12 @@ def simulate(
     if seeds is not None:
         _check(chosen, first_seed, seeds)
     else:
-        play(store, chosen, seed=seed, devices=devices, days=days)
+        play(store, chosen, seed=seed, devices=devices, days=days, start=start.replace(tzinfo=UTC))
 
 
-def play(path: Path, scenario: simulator.Scenario, *, seed: int, devices: int, days: int) -> None:
+def play(
+    path: Path, scenario: simulator.Scenario, *, seed: int, devices: int, days: int, start: datetime
+) -> None:
     """Simulate a fleet into the store at `path`, then conclude on its errors."""
     started = now()
     with narrate.progress(f"Simulating {devices} devices over {days} days", days) as advance:
@@ -55,6 +61,7 @@ def play(path: Path, scenario: simulator.Scenario, *, seed: int, devices: int, d
                 seed=seed,
                 device_count=devices,
                 days=days,
+                start=start,
                 on_day=lambda *_: advance(),
             )
         )
