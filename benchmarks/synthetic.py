@@ -91,8 +91,6 @@ def _trouble() -> pd.DataFrame:
     for column in ("object", "field", "http_status", "error_type", "change", "target", "before", "after"):
         frame[column] = frame[column].astype(object).where(frame[column].notna(), None)
     frame["issue_id"] = [issue_id_of(name) for name in frame["name"]]
-    high = frame["weight"].cumsum() / frame["weight"].sum()
-    frame["low"], frame["high"] = high.shift(fill_value=0.0), high
     frame["kind"] = range(len(frame))
     return frame
 

@@ -79,12 +79,19 @@ FROM synthetic_trouble AS t JOIN synthetic_slot AS s
 -- chronic trouble stays with a part of the fleet: people who meet it meet it again
 WHERE s.silent_from IS NULL AND (t.ends - t.begins < 0.9 OR t.scope <> 'all' OR u(s.i, 100 + t.kind) < 0.35);
 
+-- In a small fleet a trouble may reach nobody; the others then share its errors.
+CREATE OR REPLACE TEMP TABLE synthetic_share AS
+WITH reaching AS (SELECT * FROM synthetic_trouble WHERE kind IN (SELECT kind FROM synthetic_reach))
+SELECT *, sum(weight) OVER (ORDER BY kind) / sum(weight) OVER () AS high,
+       (sum(weight) OVER (ORDER BY kind) - weight) / sum(weight) OVER () AS low
+FROM reaching;
+
 CREATE OR REPLACE TEMP TABLE synthetic_event AS
 WITH drawn AS (
     SELECT e, u(e, 21) AS lot, u(e, 22) AS seat, u(e, 23) AS moment, u(e, 24) AS unlucky
     FROM range(getvariable('errors')) AS t(e)
 ), kinds AS (
-    SELECT d.*, t.* FROM drawn AS d JOIN synthetic_trouble AS t ON d.lot >= t.low AND d.lot < t.high
+    SELECT d.*, t.* FROM drawn AS d JOIN synthetic_share AS t ON d.lot >= t.low AND d.lot < t.high
 )
 SELECT k.*, r.slot, r.i, r.device_id, r.user_id, r.adopts_at,
        -- the sync it happened in: a round inside the trouble's time, never after the last
@@ -208,7 +215,7 @@ FROM synthetic_event ORDER BY e;
 
 INSERT INTO config_change (change_id, changed_at, changed_by, kind, target, object, field, scope, before, after, detail,
                            source, batch_id)
-SELECT 'change-' || name, getvariable('start') + to_seconds((begins * getvariable('days') * 86400)::BIGINT - 3600),
+SELECT 'change-' || name, getvariable('start') + to_days(floor(begins * getvariable('days'))::INTEGER) + INTERVAL 5 HOUR,
        'V0A000000000ADM', change, target, object, field, CASE WHEN scope NOT IN ('all', 'app_version')
            THEN replace(scope, 'security_profile', 'profile') || '=' || value END, before, after, NULL,
        'synthetic', 'synthetic'
