@@ -193,6 +193,6 @@ class SimulatedEnv:
         if known is None:
             cause, _, blame = about.partition("|")
             return self.ledger.blame(cause, blame)
-        if known.cause == "date-limit" and abs(self.skew) > 3600 and known.injected_by == NATURAL:
+        if known.cause == "date-limit" and abs(self.skew) > 86_400:
             return self.ledger.blame("device-clock", f"clock/{self.device_id}")
         return known

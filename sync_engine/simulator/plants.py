@@ -315,7 +315,7 @@ async def _update_app(  # noqa: PLR0917
 
 
 BUG_BLAME = {
-    "malformed_reference": ("record/undefined//", "record/null//", "record/0//"),
+    "malformed_reference": ("record/undefined//", "record/null//", "record/0//", "record/V70000000//"),
     "long_text": ("field/call2__v/call2__v/next_call_notes__v",),
     "quantity_out_of_range": ("field/call2_sample__v/call2_sample__v/quantity__v",),
     "big_signature": ("setting/payload_limit_bytes//",),
@@ -364,7 +364,7 @@ def _lever(fleet: Fleet, plant: Plant, rng: Random) -> None:
 def _corrupt(fleet: Fleet, plant: Plant, rng: Random) -> None:
     """Records vanish from a device's database without a trace; only the digest can tell."""
     for rep in fleet.chosen(plant, rng):
-        rep.device.data.execute("DELETE FROM record WHERE object = 'address__v' AND id LIKE '%3'")
+        rep.device.data.execute("DELETE FROM record WHERE object = 'address__v' AND tag % 3 = 0")
         fleet.blame(plant, f"digest/{rep.device.device_id}", None)
 
 

@@ -156,7 +156,7 @@ class Rep:
             self._insight(self.rng.choice(accounts))
         elif choice < 0.98:
             self._one("address__v", {"postal_code__v": str(self.rng.randint(10000, 99999))})
-        elif choice < 0.998:
+        elif choice < 0.9985:
             self._delete_call()
         else:
             self._save(
@@ -302,6 +302,9 @@ class Rep:
             "medical_insight__v": {"interest_level__v": "high__v"},
             "call2_sample__v": {"quantity__v": 2},
         }
+        if entry.field == "call_date__v":
+            today = datetime.fromtimestamp(self.env.now(), UTC).date().isoformat()
+            mended["call2__v"]["call_date__v"] = today
         if entry.type == "INSUFFICIENT_ACCESS" or entry.object not in mended or not accounts:
             return False
         amend(self.device, entry.key, entry.record_id, mended[entry.object])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 
 from sync_engine.protocol import Doc, Refused
@@ -9,6 +10,10 @@ from sync_engine.vault import records
 from sync_engine.vault.records import Record
 from sync_engine.vault.state import Vault
 from sync_engine.where import matches, parse
+
+
+WELL_FORMED_ID = re.compile(r"m-[0-9a-f]{20}|V[0-9A-F]{3}\d{12}")
+"""Ids as this Vault and its devices make them; anything else cannot be one."""
 
 
 def check(
@@ -99,7 +104,7 @@ def _check_reference(vault: Vault, user: Doc, object_name: str, name: str, to: s
     found = records.find(vault, value)
     if found is not None and found.object == to and not found.deleted:
         return
-    malformed = found is None and not value.startswith(("V", "m-"))
+    malformed = found is None and not WELL_FORMED_ID.fullmatch(value)
     raise Refused(
         "INVALID_DATA",
         f"Invalid id [{value}] for field [{name}]" if malformed else f"The resource [{value}] does not exist",
