@@ -30,6 +30,7 @@ from analysis.metrics import METRICS, Metric, measure
 from analysis.metrics.compare import measure_compared
 from analysis.playbook import Playbook, load_playbook
 from analysis.review import review
+from analysis.rulecheck import read_catalogue, rule_changes
 from analysis.search import parse_query
 from analysis.slo import load_objectives, slo_status
 from analysis.states import TriageState
@@ -93,7 +94,9 @@ __all__ = [
     "parse_query",
     "preview_alerts",
     "prometheus_text",
+    "read_catalogue",
     "review",
+    "rule_changes",
     "score_alerts",
     "slo_status",
     "suggest_fix",

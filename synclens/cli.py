@@ -15,6 +15,7 @@ import ingest
 from synclens import narrate
 from synclens.commands import ask, classify, judge, load, operate, pull, serve, simulate, triage
 from synclens.commands.device import device_app
+from synclens.commands.rules import rules_app
 from synclens.commands.vault import vault_app
 
 app = typer.Typer(
@@ -49,6 +50,7 @@ for command in (
 
 
 app.add_typer(device_app, name="device")
+app.add_typer(rules_app, name="rules")
 app.add_typer(vault_app, name="vault")
 
 

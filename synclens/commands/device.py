@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from sync_engine.device import edits, errors_tab, syncs, widgets
@@ -21,6 +20,7 @@ from sync_engine.http.env import HttpEnv
 from sync_engine.protocol import DeviceError
 from synclens import narrate
 from synclens.clock import now
+from synclens.settings import JsonOption
 
 device_app = typer.Typer(help="A real device: sign in, work offline, sync.", no_args_is_help=True)
 
@@ -69,8 +69,8 @@ def sign_in(
         device.password = password
         if not asyncio.run(syncs.sign_in(device)):
             _fail(
-                f"user {user} could not sign in at {address}",
-                f"See {home / 'sync_error.jsonl'} for the reason.",
+                f"user {user} could not sign in at {address}: {_reason(device)}",
+                "Put that right, then sign in again.",
             )
     narrate.say(f"Signed in as {user}.")
 
@@ -161,6 +161,14 @@ def sync(
         raise typer.Exit(narrate.FOUND_SOMETHING)
 
 
+def _reason(device: Device) -> str:
+    """What went wrong last, in the words of the error that was reported."""
+    error = device.env.last_error if isinstance(device.env, HttpEnv) else None
+    if error is not None:
+        return f"{error.error_type}: {error.message}"
+    return "records that Vault refused are in the way; see `synclens device errors`"
+
+
 async def _synced(device: Device, body: Callable[[Device], Awaitable[bool]]) -> bool:
     return await body(device)
 
@@ -200,22 +208,18 @@ def widget(home: HomeOption = HOME) -> None:
 
 
 @device_app.command()
-def errors(home: HomeOption = HOME) -> None:
-    """Show the Errors tab: one line for each failing record, with what may be done about it."""
-    table = Table("key", "object", "record", "operation", "type", "message", "actions")
+def errors(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
+    """Show the Errors tab: one entry for each failing record, with what may be done about it."""
     with _device(home) as device:
-        for one in errors_tab.entries(device):
-            cells = (
-                one.key,
-                one.object,
-                one.record_id,
-                one.operation,
-                one.type,
-                one.message,
-                ", ".join(one.actions),
-            )
-            table.add_row(*(Text(cell) for cell in cells))
-    narrate.show(table)
+        found = errors_tab.entries(device)
+    if as_json:
+        narrate.emit([asdict(one) | {"actions": list(one.actions)} for one in found])
+        return
+    for one in found:
+        narrate.show(
+            Text(f"{one.object} {one.record_id}: {one.operation} refused, {one.type}: {one.message}")
+        )
+        narrate.show(Text(f"  key {one.key}; actions: {', '.join(('amend', *one.actions))}"))
 
 
 @device_app.command()

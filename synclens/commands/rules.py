@@ -1,0 +1,42 @@
+"""`synclens rules check`: what a new or changed rule would do to the errors of a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import analysis
+import ingest
+from synclens import narrate
+from synclens.commands.ask import frame_table
+from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
+
+rules_app = typer.Typer(help="The rules that name causes.", no_args_is_help=True)
+
+
+@rules_app.command("check")
+def check(
+    catalogue: Annotated[
+        Path | None, typer.Option(help="A catalogue you are writing; the newest published one unless given.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="The date of the catalogue to compare with; the newest unless given.")
+    ] = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show which errors of the store change their cause under another catalogue; nothing is stored.
+
+    Example: synclens rules check --catalogue analysis/causes/2026-12-01.toml
+    """
+    after = analysis.read_catalogue(catalogue) if catalogue else None
+    with ingest.open_store(store) as opened:
+        frame = analysis.rule_changes(opened, after, analysis.load_catalogue(against))
+    if as_json:
+        narrate.emit_frame(frame)
+    elif frame.empty:
+        narrate.say("No error of this store changes its cause.")
+    else:
+        narrate.show(frame_table(frame, title=f"{frame['events'].sum()} errors change their cause"))
