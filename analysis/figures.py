@@ -31,6 +31,9 @@ OUTCOME_COLOURS: Mapping[str, str] = {
 }
 OTHERS = "all others"
 _STACK = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+_MOST_TOLD = 6
+# Above a chart stand the letters of the changes.
+_UNDER_THE_CHART = {"y": -0.2, "yanchor": "top", "x": 0, "xanchor": "left", "traceorder": "normal"}
 # A day's value stands over the middle of the day, so that a change at six in the evening falls into its day.
 _WHOLE_DAYS = {"xperiod": 86_400_000, "xperiodalignment": "middle"}
 _OUTCOME_SHAPES = {
@@ -92,6 +95,7 @@ def rate_over_time(
         line={"color": BLUE, "width": 2}, marker={"size": 5}, hovertemplate="%{y:.1%}", **_WHOLE_DAYS,
     )  # fmt: skip
     figure.update_yaxes(tickformat=".0%", rangemode="tozero")
+    figure.update_layout(legend=_UNDER_THE_CHART)
     return mark_changes(figure, changes)
 
 
@@ -123,10 +127,7 @@ def counts_over_time(
                     "pattern": {"shape": _OUTCOME_PATTERNS.get(part, ""), "size": 5, "solidity": 0.25},
                 },
             )  # fmt: skip
-        # Under the chart: above it stand the letters of the changes.
-        figure.update_layout(
-            legend={"y": -0.16, "yanchor": "top", "x": 0, "xanchor": "left", "traceorder": "normal"}
-        )
+        figure.update_layout(legend=_UNDER_THE_CHART)
         figure.update_layout(barmode="stack")
     figure.update_layout(bargap=0.25, showlegend=by is not None)
     figure.update_yaxes(rangemode="tozero")
@@ -145,17 +146,36 @@ def _folded(frame: pd.DataFrame, *, at: str, count: str, by: str) -> list[tuple[
 
 
 def mark_changes(figure: Figure, changes: pd.DataFrame | None) -> Figure:
-    """Mark each configuration change as a dashed line with a letter; hovering the letter says what it was."""
+    """Mark configuration changes as dashed lines with letters; hovering a letter says what was changed.
+
+    Changes that would stand on each other's letters share one (see `marks`).
+    """
     if changes is None or changes.empty:
         return figure
-    for letter, change in zip(letters(len(changes)), changes.itertuples(), strict=True):
-        figure.add_vline(x=change.changed_at, line={"color": GREY, "width": 1, "dash": "dash"})
+    for letter, together in changes.assign(mark=marks(changes["changed_at"])).groupby("mark", sort=False):
+        at, told = together["changed_at"].iloc[0], [plain(label, 120) for label in together["label"]]
+        more = [f"and {len(told) - _MOST_TOLD} more"] if len(told) > _MOST_TOLD else []
+        figure.add_vline(x=at, line={"color": GREY, "width": 1, "dash": "dash"})
         figure.add_annotation(
-            x=change.changed_at, y=1.0, yref="paper", yanchor="bottom", text=letter, showarrow=False,
-            hovertext=plain(change.label, 160), bordercolor=GREY, borderwidth=1, borderpad=2,
+            x=at, y=1.0, yref="paper", yanchor="bottom", text=str(letter), showarrow=False,
+            hovertext="<br>".join(told[:_MOST_TOLD] + more), bordercolor=GREY, borderwidth=1, borderpad=2,
             font={"size": 10},
         )  # fmt: skip
     return figure
+
+
+def marks(moments: pd.Series[Any]) -> list[str]:
+    """The letter of each moment (ascending): moments closer than a thirtieth of the whole share one."""
+    if moments.empty:
+        return []
+    apart = max((moments.iloc[-1] - moments.iloc[0]) / 30, pd.Timedelta(hours=2))
+    first, cluster, clusters = moments.iloc[0], 0, []
+    for moment in moments:
+        if moment - first > apart:
+            first, cluster = moment, cluster + 1
+        clusters.append(cluster)
+    names = letters(cluster + 1)
+    return [names[place] for place in clusters]
 
 
 def letters(count: int) -> list[str]:

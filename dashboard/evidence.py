@@ -180,8 +180,17 @@ def suspected(found: Sequence[Suspect], view: View) -> None:
                 f"{parts.moment(one.changed_at, view.zone)} · {' → '.join(told)}  \n"
                 f"It had reached {shapes.share(one.affected_in_scope, 0)} of the {one.affected:,} affected; "
                 f"{shapes.share(one.unaffected_in_scope, 0)} of those it reached were never hit. "
-                f"p {one.p_value:.3f}. {escape(one.relation, 200)}"
+                f"p {one.p_value:.3f}. {escape(one.relation[:1].upper() + one.relation[1:], 200)}"
             )
+
+
+def to_mark(found: Sequence[Suspect]) -> pd.DataFrame:
+    """Suspected changes as marks for a chart, oldest first."""
+    told = [(one.changed_at, f"{one.kind.replace('_', ' ')} {one.target}") for one in found]
+    frame = pd.DataFrame(told, columns=["changed_at", "label"])
+    return frame.assign(changed_at=pd.to_datetime(frame["changed_at"])).sort_values(
+        "changed_at", ignore_index=True
+    )
 
 
 SEVERITIES = {"error": ("error", "red"), "warning": ("warning", "orange"), "note": ("info", "blue")}

@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis.figures import letters
 from dashboard import pages
 from dashboard.data import cause_title
 from dashboard.parts import moment
@@ -65,15 +64,6 @@ def issue_line(issue: Any, view: View) -> None:
             f"{_many(issue.events, 'error', 'errors')} · "
             f"since {moment(issue.first_seen, view.zone)} · last {moment(issue.last_seen, view.zone)}"
         )
-
-
-def change_list(changes: pd.DataFrame, view: View) -> None:
-    """What the letters on a chart stand for."""
-    if changes.empty:
-        return
-    with st.expander(f"{len(changes)} configuration changes in this period", icon=":material/settings:"):
-        for letter, change in zip(letters(len(changes)), changes.itertuples(), strict=True):
-            st.markdown(f"**{letter}** · {moment(change.changed_at, view.zone)} · {escape(change.label)}")
 
 
 def health_cards(health: Any, before: Any) -> None:

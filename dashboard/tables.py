@@ -11,11 +11,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis.figures import letters
+from analysis.figures import marks
 from dashboard import pages
 from dashboard.columns import configured
 from dashboard.data import cause_title, short_fix
-from dashboard.parts import exports, localised
+from dashboard.parts import exports, localised, table
 from dashboard.shapes import state_word
 from dashboard.view import View
 
@@ -99,8 +99,17 @@ def lettered(changes: pd.DataFrame) -> pd.DataFrame:
     """Changes with the letters that mark them on the charts, newest first."""
     kept = ["changed_at", "kind", "target", "object", "field", "scope", "before", "after", "changed_by"]
     shown = changes[kept].copy()
-    shown.insert(0, "mark", letters(len(shown)))
+    shown.insert(0, "mark", marks(shown["changed_at"]))
     return shown.iloc[::-1]
+
+
+def change_list(changes: pd.DataFrame, view: View) -> None:
+    """What the letters on a chart stand for, folded."""
+    if not changes.empty:
+        with st.expander(
+            f"{len(changes):,} configuration changes in this period", icon=":material/settings:"
+        ):
+            table(lettered(changes), key="changes", title="Configuration changes", view=view)
 
 
 def device_table(frame: pd.DataFrame, view: View, *, key: str, title: str, about: str = "") -> None:

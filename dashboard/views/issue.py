@@ -33,14 +33,13 @@ shapes.issue_cards(about, view)
 
 story, remedy = st.columns([3, 2], gap="large")
 with story:
-    parts.section("When", help="Errors of this issue a day (UTC), configuration changes marked.")
-    changes = data.changes(view)
+    parts.section("When", help="Errors of this issue a day (UTC), suspected changes marked.")
+    suspected = data.ask(suspects, issue_id)
     parts.chart(
-        figures.counts_over_time(issue.by_day, changes=changes),
+        figures.counts_over_time(issue.by_day, changes=evidence.to_mark(suspected)),
         issue.by_day, key="issue-days", title="Errors by day (UTC)", view=view,
     )  # fmt: skip
-    shapes.change_list(changes, view)
-    evidence.suspected(data.ask(suspects, issue_id), view)
+    evidence.suspected(suspected, view)
     different.of_issue(issue_id, view)
     evidence.tabs(issue, view)
 with remedy:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import METRICS, coverage, figures, health, measure
-from dashboard import controls, data, pages, parts, shapes
+from dashboard import controls, data, pages, parts, shapes, tables
 
 view = controls.current()
 asked = view.arguments()
@@ -31,7 +31,7 @@ with charts:
             days, key="failures", title="Share of tracked syncs that failed, by day (UTC)", view=view,
             about=metric.about,
         )  # fmt: skip
-        shapes.change_list(changes, view)
+        tables.change_list(changes, view)
     by_type, fresh = st.columns(2, gap="medium")
     with by_type:
         metric = METRICS["success_rate"]

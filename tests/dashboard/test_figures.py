@@ -15,6 +15,15 @@ def test_changes_are_marked_by_letters_that_say_what_they_were():
     assert [(note.text, note.hovertext) for note in marks] == [("A", "rule activated"), ("B", "build 25.3.1")]
 
 
+def test_changes_at_the_same_time_share_a_letter_and_none_is_forgotten():
+    moments = pd.Series(pd.to_datetime(["2026-03-01 00:00"] * 8 + ["2026-03-01 01:00", "2026-03-05 00:00"]))
+    assert figures.marks(moments) == ["A"] * 9 + ["B"]
+    changes = pd.DataFrame({"changed_at": moments, "label": [f"change {number}" for number in range(10)]})
+    figure = figures.mark_changes(figures.counts_over_time(pd.DataFrame({"day": DAYS, "events": 1})), changes)
+    hover = next(note.hovertext for note in figure.layout.annotations if note.text == "A")
+    assert hover.endswith("change 5<br>and 3 more")
+
+
 def test_letters_go_on_after_z():
     assert figures.letters(28)[25:] == ["Z", "AA", "AB"]
 
