@@ -8,7 +8,7 @@ from math import isnan
 
 import pandas as pd
 
-from analysis.catalogue import UNKNOWN, Catalogue, Rule, load_catalogue
+from analysis.catalogue import UNKNOWN, Catalogue, Rule, Tier, load_catalogue
 from analysis.evidence import Evidence, read
 
 FIELDS = ("platform", "error_type", "message", "object", "field", "operation", "http_status", "phase")
@@ -70,11 +70,11 @@ def classify_one(event: Mapping[str, str], catalogue: Catalogue) -> Finding:
     for part in parts:
         matched = [rule for rule in catalogue.rule if _speaks(rule, part)]
         if matched:
-            return _finding(matched, catalogue)
+            return _finding(matched, catalogue, _heard_by(matched[0], part))
     matched = [
         rule for rule in catalogue.rule if rule.statuses & parts[-1].statuses and _agrees(rule, parts[-1])
     ]
-    return _finding(matched, catalogue, tier="status") if matched else NOTHING
+    return _finding(matched, catalogue, heard_by="status") if matched else NOTHING
 
 
 def _speaks(rule: Rule, part: Evidence) -> bool:
@@ -90,11 +90,16 @@ def _agrees(rule: Rule, part: Evidence) -> bool:
     )
 
 
-def _finding(matched: list[Rule], catalogue: Catalogue, tier: str | None = None) -> Finding:
+def _heard_by(rule: Rule, part: Evidence) -> Tier:
+    # A code is a promise of its system; words are read, and may be misread.
+    return rule.tier if rule.code_tokens & part.codes else "words"
+
+
+def _finding(matched: list[Rule], catalogue: Catalogue, heard_by: Tier) -> Finding:
     first = matched[0]
     others = [*first.also, *(rule.cause for rule in matched[1:] if rule.tier != "hint")]
     also = tuple(dict.fromkeys(cause for cause in others if cause != first.cause))[:MOST_ALTERNATIVES]
-    confidence = min(catalogue.confidence[first.tier], catalogue.confidence["status"] if tier else 1.0)
+    confidence = min(catalogue.confidence[first.tier], catalogue.confidence[heard_by])
     return Finding(first.cause, confidence, first.id, also)
 
 

@@ -31,14 +31,14 @@ def _clock_of_the_device(connection: DuckDBPyConnection, events: pd.DataFrame, f
     """A date limit that one device alone meets, while its syncs begin in the future, is its clock's doing."""
     skews = connection.execute(_CLOCKS).df().set_index("device_id")["skew_hours"]
     hours = events["device_id"].map(skews)
-    # A clock that is ahead dates records into the future, one that is behind into the past, never the reverse.
+    # A clock that is ahead dates records into the future, one that is behind into the past.
     ahead = events["message"].fillna("").astype("str").str.contains(_FUTURE, case=False, regex=True)
     wrong = (found["cause"] == "date-limit") & ((ahead & (hours >= 1)) | (~ahead & (hours <= -1)))
     for row in found.index[wrong]:
         found.at[row, "evidence"] = [
             *found.at[row, "evidence"],
-            f"The clock of device {events.at[row, 'device_id']} is {hours[row]:+.0f} h off: its syncs carry a "
-            "start that far from the time at which Vault saved them.",
+            f"The clock of device {events.at[row, 'device_id']} is {hours[row]:+.0f} h off: its syncs carry "
+            "a start that far from the time at which Vault saved them.",
         ]
     found.loc[wrong, "also"] = found.loc[wrong, "cause"].map(lambda cause: [cause])
     found.loc[wrong, ["cause", "confidence"]] = ["device-clock", 0.95]
