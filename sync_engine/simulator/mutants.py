@@ -67,7 +67,7 @@ MUTANTS = (
     Mutant("related records do not follow their parent's clause", _DOWN, "_chained", "parent.object in conditional", "False"),
     Mutant("a clause is not applied", _SCOPE, "_own", "rule.condition is not None", "False"),
     Mutant("a territory is not looked at", _SCOPE, "_bounds", "{alias}.territory IN ({marks})", "({alias}.territory IN ({marks}) OR 1)"),
-    Mutant("deleted records are sent", _SCOPE, "_bounds", "AND NOT {alias}.deleted", ""),
+    Mutant("deleted records are sent", _SCOPE, "_bounds", " AND {alias}.deleted = 0", ""),
     Mutant("field permission is not checked", _PERM, "require_fields", "if not all(rights)", "if False"),
     Mutant("removes are not applied", _DDOWN, "apply", "DELETE FROM record WHERE id IN (SELECT id FROM stage)", "DELETE FROM record WHERE id IN (SELECT id FROM stage WHERE doc IS NOT NULL)"),
     Mutant("the cursor is saved before the rows", _DDOWN, "apply", "_count(device, run)", 'write_state(data, "cursor", {"epoch": final["epoch"], "seq": final["seq"]}); data.execute("COMMIT"); data.execute("BEGIN"); _count(device, run)'),

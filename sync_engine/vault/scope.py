@@ -83,7 +83,7 @@ class Scope:
 
 def _bounds(rule: Rule, alias: str) -> Sql:
     marks = ",".join("?" * len(rule.territories))
-    text = f"{alias}.object = ? AND {alias}.territory IN ({marks}) AND NOT {alias}.deleted"
+    text = f"{alias}.object = ? AND {alias}.territory IN ({marks}) AND {alias}.deleted = 0"
     return text, [rule.object, *rule.territories]
 
 

@@ -11,7 +11,6 @@ from sync_engine.vault.records import Record
 from sync_engine.vault.state import Vault
 from sync_engine.where import matches, parse
 
-
 WELL_FORMED_ID = re.compile(r"m-[0-9a-f]{20}|V[0-9A-F]{3}\d{12}")
 """Ids as this Vault and its devices make them; anything else cannot be one."""
 
