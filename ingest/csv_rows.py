@@ -161,11 +161,11 @@ def _filled(cells: list[str]) -> list[str]:
 
 
 def unique(names: list[str]) -> list[str]:
-    # Two columns of one name would overwrite each other in a row.
+    """Tell columns of one name apart, and name those without one; otherwise they would overwrite each other."""
     seen: dict[str, int] = {}
-    unique = []
+    told_apart = []
     for position, name in enumerate(names, start=1):
         seen[name] = seen.get(name, 0) + 1
         base = name or f"column {position}"
-        unique.append(base if seen[name] == 1 or not name else f"{base} ({seen[name]})")
-    return unique
+        told_apart.append(base if seen[name] == 1 or not name else f"{base} ({seen[name]})")
+    return told_apart
