@@ -161,7 +161,7 @@ def _filled(cells: list[str]) -> list[str]:
 
 
 def unique(names: list[str]) -> list[str]:
-    """Tell columns of one name apart, and name those without one; otherwise they would overwrite each other."""
+    """Tell columns of one name apart, and name those without one, or they would overwrite each other."""
     seen: dict[str, int] = {}
     told_apart = []
     for position, name in enumerate(names, start=1):
