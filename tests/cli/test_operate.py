@@ -1,0 +1,157 @@
+"""Keeping an installation alive: a backup proves itself, a doctor says what to do."""
+
+import io
+import json
+import os
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+import analysis
+import ingest
+from sync_engine.telemetry import SyncTracking
+from synclens.backup import BackupError, back_up, restore
+from synclens.doctor import examine
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def clock():
+    return NOON
+
+
+@pytest.fixture
+def store(tmp_path):
+    path = tmp_path / "fleet.duckdb"
+    row = SyncTracking(id="V1", sync_start_datetime__v=NOON, successful_sync__v=True)
+    with ingest.open_store(path, read_only=False) as opened:
+        ingest.append(opened, [row], source="test", started_at=NOON, clock=clock)
+    analysis.TriageState.beside(path).note("an-issue", "call the rep", actor="ana", at=NOON)
+    return path
+
+
+def ids(path):
+    with ingest.open_store(path) as opened:
+        return opened.execute("SELECT id FROM sync_tracking__v").fetchall()
+
+
+class TestBackup:
+    def test_brings_back_the_store_and_what_people_decided(self, store, tmp_path):
+        back_up(store, tmp_path / "monday.zip", clock=clock)
+        restored = tmp_path / "elsewhere" / "restored.duckdb"
+        restored.parent.mkdir()
+        restore(tmp_path / "monday.zip", restored)
+        assert ids(restored) == [("V1",)]
+        noted = analysis.TriageState.beside(restored).activity("an-issue")
+        assert [activity.reason for activity in noted] == [
+            activity.reason for activity in analysis.TriageState.beside(store).activity("an-issue")
+        ]
+
+    def test_overwrites_nothing_unasked(self, store, tmp_path):
+        backup = tmp_path / "monday.zip"
+        back_up(store, backup, clock=clock)
+        with pytest.raises(BackupError, match="exists already"):
+            back_up(store, backup, clock=clock)
+        with pytest.raises(BackupError, match="overwritten"):
+            restore(backup, store)
+        restore(backup, store, overwrite=True)
+        assert ids(store) == [("V1",)]
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            lambda data: data[: len(data) // 2],
+            lambda data: b"",
+            lambda data: b"not a zip at all",
+            _with_other_store,
+            _without_manifest,
+        ],
+        ids=["cut", "empty", "text", "changed", "no manifest"],
+    )
+    def test_that_is_damaged_replaces_nothing(self, store, tmp_path, spoil):
+        backup = tmp_path / "monday.zip"
+        back_up(store, backup, clock=clock)
+        backup.write_bytes(spoil(backup.read_bytes()))
+        with pytest.raises(BackupError) as refused:
+            restore(backup, store, overwrite=True)
+        assert refused.value.next_step
+        assert ids(store) == [("V1",)]
+
+    def test_from_a_stranger_writes_nowhere_else(self, store, tmp_path):
+        backup = tmp_path / "evil.zip"
+        with zipfile.ZipFile(backup, "w") as archive:
+            archive.writestr("manifest.json", json.dumps({"sha256": {"../evil": "", "/tmp/evil": ""}}))
+            archive.writestr("../evil", "gotcha")
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(BackupError):
+            restore(backup, store, overwrite=True)
+        assert sorted(tmp_path.rglob("*")) == before
+
+
+def _with_other_store(data):
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(changed, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, b"other" if name == "store.duckdb" else old.read(name))
+    return changed.getvalue()
+
+
+def _without_manifest(data):
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(changed, "w") as new:
+        new.writestr("store.duckdb", old.read("store.duckdb"))
+    return changed.getvalue()
+
+
+class TestDoctor:
+    def ill(self, path, **environment):
+        return {check.name: check for check in examine(path, environment=environment) if not check.ok}
+
+    def test_finds_a_good_installation_well(self, store):
+        assert not self.ill(store)
+
+    def test_says_what_to_do_about_a_file_that_is_no_store(self, tmp_path):
+        broken = tmp_path / "broken.duckdb"
+        broken.write_bytes(os.urandom(4096))
+        assert "restore" in self.ill(broken)["store"].next_step
+
+    def test_says_what_to_do_about_a_store_from_the_future(self, store):
+        with ingest.open_store(store, read_only=False) as opened:
+            opened.execute("INSERT INTO migration VALUES ('9999_later.sql', now()::TIMESTAMP)")
+        assert "Upgrade" in self.ill(store)["store"].next_step
+
+    def test_says_what_to_do_about_a_missing_folder(self, tmp_path):
+        assert "mkdir" in self.ill(tmp_path / "nowhere" / "x.duckdb")["folder"].next_step
+
+    def test_tells_an_unreachable_vault_from_one_that_answers(self, store):
+        def refuse(url):
+            raise httpx.ConnectError("no route")
+
+        def answer(url):
+            return httpx.Response(200, json={"values": {}})
+
+        def vault(get):
+            checks = examine(store, environment={"VAULT_DNS": "crm.example.com"}, get=get)
+            return next(check for check in checks if check.name == "Vault")
+
+        assert not vault(refuse).ok
+        assert "VAULT_DNS" in vault(refuse).next_step
+        assert vault(answer).ok
+
+
+def test_a_full_cycle_from_the_command_line(store, tmp_path, monkeypatch, capsys):
+    from synclens import cli
+
+    for words in (
+        ["backup", tmp_path / "b.zip", "--store", store],
+        ["restore", tmp_path / "b.zip", "--store", tmp_path / "again.duckdb"],
+        ["doctor", "--store", tmp_path / "again.duckdb"],
+    ):
+        monkeypatch.setattr("sys.argv", ["synclens", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert not ended.value.code, capsys.readouterr().err
+    assert Path(tmp_path / "again.duckdb").exists()
