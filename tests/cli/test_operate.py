@@ -38,6 +38,21 @@ def ids(path):
         return opened.execute("SELECT id FROM sync_tracking__v").fetchall()
 
 
+def _with_other_store(data):
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(changed, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, b"other" if name == "store.duckdb" else old.read(name))
+    return changed.getvalue()
+
+
+def _without_manifest(data):
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(changed, "w") as new:
+        new.writestr("store.duckdb", old.read("store.duckdb"))
+    return changed.getvalue()
+
+
 class TestBackup:
     def test_brings_back_the_store_and_what_people_decided(self, store, tmp_path):
         back_up(store, tmp_path / "monday.zip", clock=clock)
@@ -89,21 +104,6 @@ class TestBackup:
         with pytest.raises(BackupError):
             restore(backup, store, overwrite=True)
         assert sorted(tmp_path.rglob("*")) == before
-
-
-def _with_other_store(data):
-    changed = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(changed, "w") as new:
-        for name in old.namelist():
-            new.writestr(name, b"other" if name == "store.duckdb" else old.read(name))
-    return changed.getvalue()
-
-
-def _without_manifest(data):
-    changed = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(changed, "w") as new:
-        new.writestr("store.duckdb", old.read("store.duckdb"))
-    return changed.getvalue()
 
 
 class TestDoctor:
