@@ -44,6 +44,7 @@ class HttpEnv:
         self.folder = folder
         self.address = address.rstrip("/")
         self.kill_at = kill_at
+        self.last_error: SyncError | None = None
         self._clock = clock
         self._random = SystemRandom()
         self._timeout = timeout
@@ -111,6 +112,8 @@ class HttpEnv:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def emit(self, row: Telemetry, about: str | None = None) -> None:
+        if isinstance(row, SyncError):
+            self.last_error = row
         name = FILES.get(type(row))
         if name is None:
             return
