@@ -57,4 +57,7 @@ def _from_value(number: int, value: Any, line: str | None = None) -> RawRow:  # 
     if not isinstance(value, dict):
         raw = line.rstrip("\r\n") if line is not None else json.dumps(value)
         return RawRow(number, {}, NOT_AN_OBJECT, clean(raw))
-    return RawRow(number, {clean(name): as_text(each) for name, each in value.items()})
+    cells = {name: as_text(each) for name, each in value.items()}
+    if not all(map(str.isascii, cells)):
+        cells = {clean(name): each for name, each in cells.items()}
+    return RawRow(number, cells)

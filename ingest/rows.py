@@ -72,8 +72,10 @@ _ESCAPE = re.compile(r"\\(?:u[0-9a-f]{4}|.)")
 
 def as_text(value: object) -> str | None:
     """Write a JSON value as the text a CSV would have: lists joined by commas, objects as JSON."""
-    if value is None or isinstance(value, str):
-        return value if value is None else clean(value)
+    if isinstance(value, str):
+        return clean(value)
+    if value is None:
+        return None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list) and all(isinstance(each, str | int | float) for each in value):
@@ -83,8 +85,6 @@ def as_text(value: object) -> str | None:
 
 def clean(text: str) -> str:
     """Replace what no UTF-8 text can hold (half surrogate pairs), so that it can be stored."""
-    return text.encode("utf-8", "replace").decode("utf-8") if _has_surrogate(text) else text
-
-
-def _has_surrogate(text: str) -> bool:
-    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
+    if text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text):
+        return text
+    return text.encode("utf-8", "replace").decode("utf-8")
