@@ -29,11 +29,11 @@ def settle_by_context(
 
 def _clock_of_the_device(connection: DuckDBPyConnection, events: pd.DataFrame, found: pd.DataFrame) -> None:
     """A date limit that one device alone meets, while its syncs begin in the future, is its clock's doing."""
-    skews = connection.execute(_CLOCKS).df().set_index("device_id")["skew_hours"]
-    hours = events["device_id"].map(skews)
+    skews = connection.execute(_CLOCKS).df().set_index("device_id")
     # A clock that is ahead dates records into the future, one that is behind into the past.
-    ahead = events["message"].fillna("").astype("str").str.contains(_FUTURE, case=False, regex=True)
-    wrong = (found["cause"] == "date-limit") & ((ahead & (hours >= 1)) | (~ahead & (hours <= -1)))
+    future = events["message"].fillna("").astype("str").str.contains(_FUTURE, case=False, regex=True)
+    hours = events["device_id"].map(skews["ahead"]).where(future, events["device_id"].map(skews["behind"]))
+    wrong = (found["cause"] == "date-limit") & hours.notna()
     for row in found.index[wrong]:
         found.at[row, "evidence"] = [
             *found.at[row, "evidence"],
@@ -46,13 +46,19 @@ def _clock_of_the_device(connection: DuckDBPyConnection, events: pd.DataFrame, f
 
 _FUTURE = r"future|zukunft|futur|将来|未来|later than"
 
-# Vault stamps `created_date__v` when it saves the record; the device stamps the start. Days apart is a clock.
+# Vault stamps `created_date__v` when it saves the record; the device stamps the start. Hours apart is a clock,
+# and two such syncs are needed, because one may have waited. A clock may be right on
+# other days. Backdate limits count days, so a clock that is a few hours behind breaks none.
 _CLOCKS = """
-SELECT d.device_id,
-    median(date_diff('minute', t.created_date__v, t.sync_start_datetime__v)) / 60 AS skew_hours
-FROM sync_tracking__v AS t JOIN sync_detail AS d ON d.sync_id = t.id
-WHERE t.created_date__v IS NOT NULL AND d.device_id IS NOT NULL
-GROUP BY d.device_id HAVING count(*) >= 2
+WITH skew AS (
+    SELECT d.device_id, date_diff('minute', t.created_date__v, t.sync_start_datetime__v) / 60 AS hours
+    FROM sync_tracking__v AS t JOIN sync_detail AS d ON d.sync_id = t.id
+    WHERE t.created_date__v IS NOT NULL AND d.device_id IS NOT NULL
+)
+SELECT device_id,
+    CASE WHEN count_if(hours >= 1) >= 2 THEN median(hours) FILTER (WHERE hours >= 1) END AS ahead,
+    CASE WHEN count_if(hours <= -20) >= 2 THEN median(hours) FILTER (WHERE hours <= -20) END AS behind
+FROM skew GROUP BY device_id
 """
 
 _SETTLERS: tuple[_Settler, ...] = (_clock_of_the_device,)
