@@ -8,6 +8,7 @@ SERVE  ?= 1
 SEED   ?= 7
 PORT   ?= 8501
 STORE  ?= demo.duckdb
+BENCHES ?= grouping root_cause change_points suspects alerts ingest_speed sync_workload dashboard
 UV     := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN    := .venv/bin/
 
@@ -40,7 +41,7 @@ notebooks: .venv/.ready
 	$(RUN)python -m pytest --nbmake --nbmake-timeout=300 notebooks -q
 
 bench: .venv/.ready
-	@for script in benchmarks/*.py; do echo "== $$script"; $(RUN)python $$script || exit 1; done
+	@for name in $(BENCHES); do echo "== $$name"; $(RUN)python -m benchmarks.$$name || exit 1; done
 
 setup: .venv/.ready browser
 

@@ -22,7 +22,9 @@ def simulate(
     seed: Annotated[int, typer.Option(help="One seed, one fleet, byte for byte.")] = 1,
     devices: Annotated[int, typer.Option(min=1, help="How many devices sync.")] = 60,
     days: Annotated[int, typer.Option(min=1, help="How many simulated days.")] = 14,
-    scenario: Annotated[str, typer.Option(help="What goes wrong; see docs/scenarios.md.")] = "demo",
+    scenario: Annotated[
+        str, typer.Option(help=f"What goes wrong: {', '.join(sorted(simulator.SCENARIOS))}.")
+    ] = "demo",
     start: Annotated[
         datetime, typer.Option(formats=["%Y-%m-%d"], help="The first simulated day, in UTC.")
     ] = simulator.START,
