@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 
 LABELS = {
     "active_median": "Median active s",
@@ -90,7 +91,7 @@ def label(name: str) -> str:
     return LABELS.get(name) or name.replace("_", " ").capitalize()
 
 
-def _column(name: str, values: pd.Series[Any], ratios: bool) -> Any:
+def _column(name: str, values: pd.Series[Any], ratios: bool) -> ColumnConfig | str:
     title, kinds, column = label(name), pd.api.types, st.column_config
     if name == "day":
         return column.DateColumn(title, format="ddd D MMM YYYY")

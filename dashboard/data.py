@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
@@ -33,11 +33,13 @@ PATIENCE_SECONDS = 2.0
 MOST_REMEMBERED = 600
 _STALE = "_answers_are_stale"
 _WITH_TRIAGE = (list_issues, issue)
-Question = Callable[..., Any]
+Answer = TypeVar("Answer")
+# A function of a connection and of whatever it is about; the dashboard never names the connection's type.
+Question = Callable[..., Answer]
 
 
-def ask(question: Question, /, *positional: Any, **arguments: Any) -> Any:
-    """Answer `question(connection, *positional, **arguments)`, cached while nothing changes.
+def ask(question: Question[Answer], /, *about: object, **arguments: object) -> Answer:
+    """Answer `question(connection, *about, **arguments)`, cached while nothing changes.
 
     Questions about issues are answered with the states that people gave them. Raises IngestError where the
     store cannot be read and nothing is remembered either.
@@ -45,20 +47,21 @@ def ask(question: Question, /, *positional: Any, **arguments: Any) -> Any:
     path = store_path()
     stamp = (_stamp(path), _stamp(state_path(path)) if question in _WITH_TRIAGE else None)
     name = f"{question.__module__}.{question.__qualname__}"
-    key = f"{path.absolute()}|{name}|{positional!r}|{sorted(arguments.items())!r}"
+    key = f"{path.absolute()}|{name}|{about!r}|{sorted(arguments.items())!r}"
     try:
-        answer = _answer(path, stamp, name, positional, arguments, question)
+        answer: Answer = _answer(path, stamp, name, about, arguments, question)
     except StoreLocked:
         remembered = _remembered()
         if key not in remembered:
             raise
         st.session_state[_STALE] = True
-        return remembered[key]
+        known: Answer = remembered[key]
+        return known
     _remember(key, answer)
     return answer
 
 
-def ask_before(question: Question, view: View) -> Any:
+def ask_before(question: Question[Answer], view: View) -> Answer | None:
     """The same question about the period before; None where there is none."""
     asked = view.before()
     return None if asked is None else ask(question, **asked)
@@ -96,7 +99,7 @@ def rows(table: str, *, most: int = 5_000) -> pd.DataFrame:
     return found
 
 
-def _rows(connection: Any, table: str, most: int) -> pd.DataFrame:
+def _rows(connection: Any, table: str, most: int) -> pd.DataFrame:  # noqa: ANN401 - see Question
     found: pd.DataFrame = connection.table(table).limit(most).df()
     return found
 
@@ -109,7 +112,7 @@ def changes(view: View) -> pd.DataFrame:
     return found.assign(label=[_label(change) for change in found.itertuples()])
 
 
-def _label(change: Any) -> str:
+def _label(change: Any) -> str:  # noqa: ANN401 - a row of itertuples
     what = f"{change.kind.replace('_', ' ')} {change.target}"
     told = [str(value) for value in (change.before, change.after) if isinstance(value, str)]
     return f"{what}: {' → '.join(told)}" if told else what
@@ -186,13 +189,13 @@ def _answer(
     path: Path,
     stamp: tuple[tuple[int, int], tuple[int, int] | None],
     name: str,
-    positional: tuple[Any, ...],
-    arguments: dict[str, Any],
-    _question: Question,  # the underscore keeps it out of the key; its name is in it
-) -> Any:
+    about: tuple[object, ...],
+    arguments: dict[str, object],
+    _question: Question[Any],  # the underscore keeps it out of the key; its name is in it
+) -> Any:  # noqa: ANN401 - whatever the question answers
     with open_store(path, patience_seconds=PATIENCE_SECONDS) as store:
         more: dict[str, Any] = {"triage": triage()} if stamp[1] is not None else {}
-        return _question(store, *positional, **arguments, **more)
+        return _question(store, *about, **arguments, **more)
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
@@ -207,7 +210,7 @@ def _remembered() -> OrderedDict[str, Any]:
     return OrderedDict()
 
 
-def _remember(key: str, answer: Any) -> None:
+def _remember(key: str, answer: object) -> None:
     remembered = _remembered()
     remembered[key] = answer
     remembered.move_to_end(key)

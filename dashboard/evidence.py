@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -125,7 +125,7 @@ def _chapters(playbook: analysis.Playbook) -> list[tuple[str, str]]:
     return [("Meaning", playbook.meaning), ("Impact", playbook.impact), ("Diagnosis", playbook.diagnosis)]
 
 
-def _listed(values: Any) -> list[str]:
+def _listed(values: Iterable[object] | None) -> list[str]:
     return [] if values is None else [str(value) for value in values]
 
 
@@ -196,7 +196,7 @@ def to_mark(found: Sequence[Suspect]) -> pd.DataFrame:
 SEVERITIES = {"error": ("error", "red"), "warning": ("warning", "orange"), "note": ("info", "blue")}
 
 
-def lint_finding(finding: dict[str, Any], number: int) -> None:
+def lint_finding(finding: Mapping[Hashable, Any], number: int) -> None:
     """One misconfiguration: what, where, why it breaks sync, who says so, how to fix it."""
     icon, colour = SEVERITIES.get(str(finding["severity"]), ("info", "gray"))
     with st.container(border=True, gap="xsmall", key=f"lint-{number}"):

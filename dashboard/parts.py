@@ -109,7 +109,7 @@ def localised(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
     return copy
 
 
-def moment(value: Any, zone: str, *, form: str = "%d %b %H:%M") -> str:
+def moment(value: datetime | None, zone: str, *, form: str = "%d %b %H:%M") -> str:
     """One naive UTC time as text in `zone`, a dash where nobody knows it."""
     if value is None or pd.isna(value):
         return "–"

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from analysis import Health
 from dashboard import pages
 from dashboard.data import cause_title
 from dashboard.parts import moment
@@ -37,7 +38,7 @@ def share(value: float | None, digits: int = 1) -> str:
     return "–" if value is None or pd.isna(value) else f"{value:.{digits}%}"
 
 
-def count(value: Any) -> str:
+def count(value: float | None) -> str:
     """A count with a thousands separator, a dash where there is none."""
     return "–" if value is None or pd.isna(value) else f"{int(value):,}"
 
@@ -53,7 +54,7 @@ def state_word(state: str) -> str:
     return STATES.get(state, (state.title(),))[0]
 
 
-def issue_line(issue: Any, view: View) -> None:
+def issue_line(issue: Any, view: View) -> None:  # noqa: ANN401 - a row of itertuples
     """One issue in two quiet lines: what and how many, linked to its page."""
     with st.container(border=True, gap="xxsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -66,13 +67,13 @@ def issue_line(issue: Any, view: View) -> None:
         )
 
 
-def health_cards(health: Any, before: Any) -> None:
+def health_cards(health: Health, before: Health | None) -> None:
     """The numbers at the top of the overview, each with what it was in the period before."""
     with st.grid(5, min_column_width=170, border=True):
         interval = f"95 % interval: {share(health.success_low)} to {share(health.success_high)}"
         st.metric(
             "Syncs that succeed", share(health.success_rate),
-            delta=_points(health.success_rate, before and before.success_rate), help=interval,
+            delta=_points(health.success_rate, before.success_rate if before else None), help=interval,
         )  # fmt: skip
         _card(
             "Devices with a failed sync",
@@ -93,7 +94,7 @@ def _many(number: int, one: str, more: str) -> str:
     return f"**{count(number)}** {one if number == 1 else more}"
 
 
-def _card(label: str, health: Any, before: Any, name: str, about: str) -> None:
+def _card(label: str, health: Health, before: Health | None, name: str, about: str) -> None:
     value = getattr(health, name)
     earlier = (
         None
