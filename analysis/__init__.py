@@ -31,6 +31,7 @@ from analysis.metrics.compare import measure_compared
 from analysis.playbook import Playbook, load_playbook
 from analysis.review import review
 from analysis.rulecheck import read_catalogue, rule_changes
+from analysis.scoring import ReportCard, report_card
 from analysis.search import parse_query
 from analysis.slo import load_objectives, slo_status
 from analysis.states import TriageState
@@ -58,6 +59,7 @@ __all__ = [
     "LintRule",
     "Metric",
     "Playbook",
+    "ReportCard",
     "Suggestion",
     "Suspect",
     "TrackRecord",
@@ -95,6 +97,7 @@ __all__ = [
     "preview_alerts",
     "prometheus_text",
     "read_catalogue",
+    "report_card",
     "review",
     "rule_changes",
     "score_alerts",

@@ -48,7 +48,7 @@ _FUTURE = r"future|zukunft|futur|将来|未来|later than"
 
 # Vault stamps `created_date__v` when it saves the record; the device stamps the start. Hours apart is a clock,
 # and two such syncs are needed, because one may have waited. A clock may be right on
-# other days. Backdate limits count days, so a clock that is a few hours behind breaks none.
+# other days. Backdate limits count days, so a clock that is a day behind hardly breaks one.
 _CLOCKS = """
 WITH skew AS (
     SELECT d.device_id, date_diff('minute', t.created_date__v, t.sync_start_datetime__v) / 60 AS hours
@@ -57,7 +57,7 @@ WITH skew AS (
 )
 SELECT device_id,
     CASE WHEN count_if(hours >= 1) >= 2 THEN median(hours) FILTER (WHERE hours >= 1) END AS ahead,
-    CASE WHEN count_if(hours <= -20) >= 2 THEN median(hours) FILTER (WHERE hours <= -20) END AS behind
+    CASE WHEN count_if(hours <= -72) >= 2 THEN median(hours) FILTER (WHERE hours <= -72) END AS behind
 FROM skew GROUP BY device_id
 """
 
