@@ -3,7 +3,7 @@
     python benchmarks/dashboard.py                                      speed of every page, 200,000 syncs
     python benchmarks/dashboard.py --syncs 10000000 --errors 1000000    the same at full size
     python benchmarks/dashboard.py --sessions 20 --minutes 2            readers at once and a load beside them
-    python benchmarks/dashboard.py --pictures docs/pictures [--store demo.duckdb]
+    python benchmarks/dashboard.py --pictures docs/pictures [--store demo.duckdb] [--pages issue] [--themes dark]
 
 Server time is one run of a page's script as Streamlit runs it, without a browser; the questions are the part
 of it during which the store is open. Settled is when Chromium has drawn everything, from following the link.
@@ -44,6 +44,7 @@ from ingest import open_store
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--headless", "--no-sandbox", "--disable-background-networking", "--disable-dev-shm-usage"]
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
+PAGES = [entry.name for entry in ENTRIES]
 HEADINGS = ("cold", "questions", "own", "aim", "warm", "settled", "again")
 NOW = "2026-03-30T08:00:00+00:00"
 
@@ -205,19 +206,20 @@ def memory_mb(pid: int) -> float:
     return pages * resource.getpagesize() / 1e6
 
 
-def take_pictures(store: Path, folder: Path) -> None:
-    """A picture of every page in both themes; those of the light theme carry no suffix."""
+def take_pictures(store: Path, folder: Path, names: list[str], schemes: list[str]) -> None:
+    """A picture of each page in each theme; those of the light theme carry no suffix."""
     folder.mkdir(parents=True, exist_ok=True)
     chosen = selections(store)
     with serve(store) as server, chromium() as browser:
-        for scheme, suffix in (("light", ""), ("dark", "-dark")):
+        for scheme in schemes:
+            suffix = "" if scheme == "light" else f"-{scheme}"
             page = browser.new_page(viewport={"width": 1440, "height": 1000}, color_scheme=scheme)
-            for entry in ENTRIES:
-                path = "" if entry.name == "overview" else entry.name
-                page.goto(f"{server.address}/{path}?{chosen.get(entry.name, '')}")
+            for name in names:
+                path = "" if name == "overview" else name
+                page.goto(f"{server.address}/{path}?{chosen.get(name, '')}")
                 settle(page)
                 page.wait_for_timeout(1_500)  # charts fade in
-                page.screenshot(path=folder / f"{entry.name}{suffix}.png")
+                page.screenshot(path=folder / f"{name}{suffix}.png")
             page.close()
 
 
@@ -228,6 +230,8 @@ def main() -> None:
     parser.add_argument("--errors", type=int, default=20_000)
     parser.add_argument("--devices", type=int, default=500)
     parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--pages", nargs="+", default=["overview", "issue"], choices=PAGES, metavar="PAGE")
+    parser.add_argument("--themes", nargs="+", default=["light"], choices=["light", "dark"])
     parser.add_argument("--sessions", type=int)
     parser.add_argument("--minutes", type=float, default=1.0)
     chosen = parser.parse_args()
@@ -237,7 +241,7 @@ def main() -> None:
             with open_store(store, read_only=False) as opened:
                 fill(opened, syncs=chosen.syncs, errors=chosen.errors, devices=chosen.devices, days=56)
         if chosen.pictures:
-            take_pictures(store, chosen.pictures)
+            take_pictures(store, chosen.pictures, chosen.pages, chosen.themes)
         elif chosen.sessions:
             many_readers(store, chosen.sessions, chosen.minutes)
         else:

@@ -13,6 +13,9 @@ LABELS = {
     "app_version": "App version",
     "bad": "Failed",
     "canceled": "Canceled",
+    "cause": "Cause",
+    "truth": "Truth",
+    "f1": "F1",
     "country": "Country",
     "day": "Day (UTC)",
     "rate_in": "Share inside",
@@ -74,7 +77,19 @@ LABELS = {
     "users": "People",
     "with_upload_errors": "With upload errors",
 }
-_SHARES = {"share", "rate_in", "rate_out", "share_of_twins", "sick_with", "sick_without"}
+_SHARES = {
+    "share",
+    "rate_in",
+    "rate_out",
+    "share_of_twins",
+    "precision",
+    "recall",
+    "f1",
+    "coverage",
+    "risk",
+    "sick_with",
+    "sick_without",
+}
 _BOUNDS = {"low", "high"}
 
 

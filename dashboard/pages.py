@@ -58,6 +58,7 @@ ENTRIES = (
         "Health",
         "What was loaded, what was refused, what is unseen.",
     ),
+    Entry("report", "Report card", "school", "Health", "How right the causes are, where the truth is known."),
 )
 
 
