@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -40,6 +40,7 @@ class HttpEnv:
         clock: Callable[[], float],
         kill_at: str | None = None,
         timeout: float = TIMEOUT_SECONDS,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.folder = folder
         self.address = address.rstrip("/")
@@ -48,6 +49,7 @@ class HttpEnv:
         self._clock = clock
         self._random = SystemRandom()
         self._timeout = timeout
+        self._sleep = sleep
         self._stores: dict[str, sqlite3.Connection] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -55,7 +57,7 @@ class HttpEnv:
         return self._clock()
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        await self._sleep(seconds)
 
     def online(self) -> bool:
         return True

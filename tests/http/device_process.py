@@ -20,11 +20,17 @@ KINDS = {
 }
 
 
+async def _do_not_wait(seconds: float) -> None:
+    """A pause before another try that takes no time."""
+
+
 def open_device(
     folder: Path, address: str, user: str, password: str = "", kill_at: str | None = None
 ) -> Device:
     """The device in a folder, as its app opens it when it starts."""
-    env = HttpEnv(folder, address, clock=lambda: datetime.now(UTC).timestamp(), kill_at=kill_at)
+    env = HttpEnv(
+        folder, address, clock=lambda: datetime.now(UTC).timestamp(), kill_at=kill_at, sleep=_do_not_wait
+    )
     device = Device(
         device_id=f"ipad-{folder.name}",
         user_id=user,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -19,10 +20,12 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from sync_engine.device import edits, errors_tab
 from sync_engine.protocol import DeviceError
-from tests.http.device_process import open_device
+from synclens.commands.device import device_app
+from tests.http.device_process import open_device, run
 from tests.http.http_caller import TOKEN, V
 
 ROOT = Path(__file__).parents[2]
@@ -68,7 +71,7 @@ class Running:
 def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     db = tmp_path_factory.mktemp("vault") / "vault.sqlite"
     args = ("serve", "--db", db, "--port", 0, "--scenario", "calm", "--seed", 5, "--devices", 4, "--days", 1)
-    options = ("--token", TOKEN, "--password", "pw", "--slow", 0.02)
+    options = ("--token", TOKEN, "--password", "pw", "--slow", 0.01)
     log = db.with_suffix(".log")
     with log.open("w") as err:
         process = subprocess.Popen(command("vault", *args, *options), cwd=ROOT, stderr=err, text=True)
@@ -87,14 +90,24 @@ def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         process.wait(20)
 
 
-def sync(vault: Running, folder: Path, kind: str = "incremental", kill_at: str | None = None) -> int:
+def process_args(vault: Running, folder: Path, kind: str, *more: str) -> list[str]:
     user = vault.users[0]
-    args = [folder, vault.base, user["id"], user["password"], kind, *([kill_at] if kill_at else [])]
-    process = subprocess.run(
-        [sys.executable, str(SCRIPT), *map(str, args)], cwd=ROOT, check=False, capture_output=True, timeout=60
-    )
-    assert process.returncode in (0, 1, -signal.SIGKILL), process.stderr.decode()
-    return process.returncode
+    return [sys.executable, str(SCRIPT), str(folder), vault.base, user["id"], user["password"], kind, *more]
+
+
+def sync(vault: Running, folder: Path, kind: str = "incremental") -> None:
+    """A sync that must end well, in this process, which is quicker than one of its own."""
+    user = vault.users[0]
+    device = open_device(folder, vault.base, user["id"], user["password"])
+    assert asyncio.run(run(device, kind))
+    device.env.close()
+
+
+def sync_and_die(vault: Running, folder: Path, point: str, kind: str = "incremental") -> None:
+    """A sync in a process that is killed at a point."""
+    args = process_args(vault, folder, kind, point)
+    process = subprocess.run(args, cwd=ROOT, check=False, capture_output=True, timeout=60)
+    assert process.returncode == -signal.SIGKILL, process.stderr.decode()
 
 
 def save_calls(vault: Running, folder: Path, notes: list[str]) -> None:
@@ -134,11 +147,11 @@ def assert_whole(vault: Running, folder: Path, notes: list[str]) -> None:
 def test_a_device_killed_at_a_point_of_an_incremental_sync_loses_nothing(
     vault: Running, tmp_path: Path, point: str
 ) -> None:
-    assert sync(vault, tmp_path) == 0
+    sync(vault, tmp_path)
     notes = [f"{point} {n}" for n in range(3)]
     save_calls(vault, tmp_path, notes)
-    assert sync(vault, tmp_path, kill_at=point) == -signal.SIGKILL
-    assert sync(vault, tmp_path) == 0
+    sync_and_die(vault, tmp_path, point)
+    sync(vault, tmp_path)
     assert_whole(vault, tmp_path, notes)
 
 
@@ -146,33 +159,26 @@ def test_a_device_killed_at_a_point_of_an_incremental_sync_loses_nothing(
 def test_a_device_killed_in_a_refresh_keeps_a_whole_database(
     vault: Running, tmp_path: Path, point: str
 ) -> None:
-    assert sync(vault, tmp_path) == 0
+    sync(vault, tmp_path)
     before = records_of(tmp_path, "account__v")
     notes = [f"{point} {n}" for n in range(2)]
     save_calls(vault, tmp_path, notes)
-    assert sync(vault, tmp_path, "database_refresh", kill_at=point) == -signal.SIGKILL
+    sync_and_die(vault, tmp_path, point, "database_refresh")
     assert records_of(tmp_path, "account__v") == before != {}
-    assert sync(vault, tmp_path, "database_refresh") == 0
-    assert sync(vault, tmp_path) == 0
+    sync(vault, tmp_path, "database_refresh")
+    sync(vault, tmp_path)
     assert_whole(vault, tmp_path, notes)
 
 
 def test_a_device_killed_at_random_moments_loses_nothing(vault: Running, tmp_path: Path) -> None:
-    assert sync(vault, tmp_path) == 0
+    sync(vault, tmp_path)
     rng, notes, killed = Random(7), [], 0
-    user = vault.users[0]
-    for n in range(8):
+    for n in range(5):
         fresh = [f"random {n}.{k}" for k in range(3)]
         save_calls(vault, tmp_path, fresh)
         notes += fresh
-        args = (
-            tmp_path,
-            vault.base,
-            user["id"],
-            user["password"],
-            rng.choice(["incremental", "database_refresh"]),
-        )
-        process = subprocess.Popen([sys.executable, str(SCRIPT), *map(str, args)], cwd=ROOT)
+        args = process_args(vault, tmp_path, rng.choice(["incremental", "database_refresh"]))
+        process = subprocess.Popen(args, cwd=ROOT)
         for _ in range(400):  # the process takes its lock when it has started; aim at what follows
             if process.poll() is not None or (tmp_path / "journal.sqlite-wal").exists():
                 break
@@ -181,15 +187,15 @@ def test_a_device_killed_at_random_moments_loses_nothing(vault: Running, tmp_pat
         os.kill(process.pid, signal.SIGKILL)
         killed += process.wait() == -signal.SIGKILL
     assert killed > 0
-    assert sync(vault, tmp_path) == 0
+    sync(vault, tmp_path)
     assert_whole(vault, tmp_path, notes)
 
 
 def test_an_interrupted_sync_leaves_a_row_without_a_completion(vault: Running, tmp_path: Path) -> None:
-    assert sync(vault, tmp_path, kill_at="incremental.download") == -signal.SIGKILL
+    sync_and_die(vault, tmp_path, "incremental.download")
     with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as journal:
         (mobile_id,) = journal.execute("SELECT mobile_id FROM tracking").fetchone()
-    assert sync(vault, tmp_path) == 0
+    sync(vault, tmp_path)
     text = f"SELECT sync_completed_datetime__v FROM sync_tracking__v WHERE mobile_id__v = '{mobile_id}'"
     assert vault.query(text) == [{"sync_completed_datetime__v": None}]
 
@@ -202,11 +208,10 @@ def test_a_second_process_is_refused_while_one_is_at_work(vault: Running, tmp_pa
     open_device(tmp_path, vault.base, "1").env.close()
 
 
-def test_a_vault_that_is_not_there_is_an_error_row_and_not_a_crash(vault: Running, tmp_path: Path) -> None:
-    device = open_device(tmp_path, "http://127.0.0.1:9", "1", kill_at=None)
+def test_a_vault_that_is_not_there_is_an_error_row_and_not_a_crash(tmp_path: Path) -> None:
+    device = open_device(tmp_path, "http://127.0.0.1:9", "1")
+    assert not asyncio.run(run(device, "incremental"))
     device.env.close()
-    args = [str(SCRIPT), str(tmp_path), "http://127.0.0.1:9", "1", "x", "incremental"]
-    assert subprocess.run([sys.executable, *args], cwd=ROOT, check=False, timeout=60).returncode == 1
     row = json.loads((tmp_path / "sync_error.jsonl").read_text().splitlines()[-1])
     assert (row["error_type"], row["phase"], row["operation"]) == ("NETWORK_ERROR", "connect", "sign_in")
 
@@ -216,18 +221,10 @@ def test_a_day_with_the_commands(vault: Running, tmp_path: Path) -> None:
     user, home = vault.users[0], ("--home", tmp_path)
 
     def device(*args: object, code: int = 0) -> str:
-        env = os.environ | {"SYNCLENS_DEVICE_PASSWORD": user["password"]}
-        done = subprocess.run(
-            command("device", *args, *home),
-            cwd=ROOT,
-            env=env,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == code, done.stderr
-        return done.stdout if code == 0 else done.stderr
+        env = {"SYNCLENS_DEVICE_PASSWORD": user["password"]}
+        done = CliRunner().invoke(device_app, [str(arg) for arg in (*args, *home)], env=env)
+        assert done.exit_code == code, done.output
+        return done.stdout if code == 0 else done.output
 
     assert "Sign in first" in device("status", code=2)
     device("sign-in", "--user", user["id"], "--address", vault.base)
