@@ -59,12 +59,16 @@ def issue_ids(events: pd.DataFrame) -> list[str]:
 
     Templates are settled among the messages of the same error type, object, operation and phase.
     """
-    ids = pd.Series("", index=events.index, dtype="str")
+    ids = [""] * len(events)
     key = [_text(events, name) for name in _KEY]
-    for values, rows in events.groupby(key, sort=False, dropna=False):
-        messages = ["" if pd.isna(message) else str(message) for message in rows["message"]]
-        ids[rows.index] = [_id((*map(str, values), template)) for template in templates(messages)]
-    return ids.tolist()
+    said = ["" if pd.isna(message) else str(message) for message in events["message"]]
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for row, values in enumerate(zip(*key, strict=True)):
+        alike.setdefault(tuple(map(str, values)), []).append(row)
+    for values, rows in alike.items():
+        for row, template in zip(rows, templates([said[row] for row in rows]), strict=True):
+            ids[row] = _id((*values, template))
+    return ids
 
 
 _EVENTS = f"""
@@ -73,7 +77,7 @@ FROM sync_error ORDER BY event_id
 """
 
 
-def _text(events: pd.DataFrame, name: str) -> pd.Series:  # type: ignore[type-arg]
+def _text(events: pd.DataFrame, name: str) -> pd.Series:
     return events[name].fillna("").astype("str")
 
 

@@ -126,7 +126,7 @@ def _confused(expected: np.ndarray, given: np.ndarray) -> pd.DataFrame:  # type:
     return pairs.sort_values(["events", "truth", "cause"], ascending=[False, True, True]).head(MOST_PAIRS)
 
 
-def _risk(confidence: np.ndarray, right: np.ndarray) -> pd.DataFrame:  # type: ignore[type-arg]
+def _risk(confidence: np.ndarray, right: np.ndarray) -> pd.DataFrame:
     levels = sorted(set(confidence[confidence > 0]), reverse=True)
     rows = [(level, (confidence >= level).mean(), 1 - right[confidence >= level].mean()) for level in levels]
     return pd.DataFrame(rows, columns=["confidence", "coverage", "risk"])
