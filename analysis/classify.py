@@ -103,7 +103,7 @@ def _finding(matched: list[Rule], catalogue: Catalogue, heard_by: Tier) -> Findi
     return Finding(first.cause, confidence, first.id, also)
 
 
-def _texts(column: pd.Series) -> list[str]:  # type: ignore[type-arg]
+def _texts(column: pd.Series) -> list[str]:
     return ["" if _is_missing(value) else str(value) for value in column.tolist()]
 
 

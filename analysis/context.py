@@ -35,13 +35,14 @@ def _clock_of_the_device(connection: DuckDBPyConnection, events: pd.DataFrame, f
     hours = events["device_id"].map(skews["ahead"]).where(future, events["device_id"].map(skews["behind"]))
     wrong = (found["cause"] == "date-limit") & hours.notna()
     for row in found.index[wrong]:
-        found.at[row, "evidence"] = [
-            *found.at[row, "evidence"],
-            f"The clock of device {events.at[row, 'device_id']} is {hours[row]:+.0f} h off: its syncs carry "
-            "a start that far from the time at which Vault saved them.",
-        ]
+        sentence = (
+            f"The clock of device {events['device_id'][row]!s} is {hours[row]:+.0f} h off: its syncs carry "
+            "a start that far from the time at which Vault saved them."
+        )
+        found.at[row, "evidence"] = [sentence]
     found.loc[wrong, "also"] = found.loc[wrong, "cause"].map(lambda cause: [cause])
-    found.loc[wrong, ["cause", "confidence"]] = ["device-clock", 0.95]
+    found.loc[wrong, "cause"] = "device-clock"
+    found.loc[wrong, "confidence"] = 0.95
 
 
 _FUTURE = r"future|zukunft|futur|将来|未来|later than"

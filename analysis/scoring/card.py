@@ -49,7 +49,7 @@ def report_card(connection: DuckDBPyConnection) -> ReportCard:
     return score(found["truth"], found)
 
 
-def score(truth: pd.Series, found: pd.DataFrame, also: Sequence[Sequence[str]] | None = None) -> ReportCard:  # type: ignore[type-arg]
+def score(truth: pd.Series, found: pd.DataFrame, also: Sequence[Sequence[str]] | None = None) -> ReportCard:
     """Score `found` (cause, confidence) against `truth`, both in one order.
 
     `also` lists, for each event, the causes that count as right beside the true one.
@@ -76,7 +76,7 @@ def score(truth: pd.Series, found: pd.DataFrame, also: Sequence[Sequence[str]] |
     )
 
 
-def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:  # type: ignore[type-arg]
+def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
     """Mean gap between stated confidence and share of right findings, weighted by events, over ten bins."""
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     gaps = [
@@ -88,7 +88,7 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:  # ty
 
 def leave_one_cause_out(
     events: pd.DataFrame,
-    truth: pd.Series,  # type: ignore[type-arg]
+    truth: pd.Series,
     catalogue: Catalogue | None = None,
 ) -> pd.DataFrame:
     """For each true cause, forget its rules: which share of its events becomes unknown, and not wrong?
@@ -111,7 +111,7 @@ ORDER BY t.event_id
 """
 
 
-def _per_cause(meant: np.ndarray, given: np.ndarray) -> pd.DataFrame:  # type: ignore[type-arg]
+def _per_cause(meant: np.ndarray, given: np.ndarray) -> pd.DataFrame:
     rows = []
     for cause in sorted(set(meant)):
         hits = int(((meant == cause) & (given == cause)).sum())
@@ -121,7 +121,7 @@ def _per_cause(meant: np.ndarray, given: np.ndarray) -> pd.DataFrame:  # type: i
     return pd.DataFrame(rows, columns=["cause", "events", "precision", "recall", "f1"])
 
 
-def _confused(expected: np.ndarray, given: np.ndarray) -> pd.DataFrame:  # type: ignore[type-arg]
+def _confused(expected: np.ndarray, given: np.ndarray) -> pd.DataFrame:
     pairs = pd.DataFrame({"truth": expected, "cause": given}).value_counts().rename("events").reset_index()
     return pairs.sort_values(["events", "truth", "cause"], ascending=[False, True, True]).head(MOST_PAIRS)
 
