@@ -1,0 +1,49 @@
+"""`synclens rehearse`: try each fix and lever of an issue in the reference engine before a person does."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from synclens import narrate, rehearsal
+from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
+
+
+def rehearse(
+    issue_id: Annotated[str, typer.Argument(help="An issue id from `synclens issues`.")],
+    store: StoreOption = DEFAULT_STORE,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same rehearsal.")] = 0,
+    most_devices: Annotated[
+        int, typer.Option(min=1, help="Rebuild at most this many devices, drawn by the seed.")
+    ] = rehearsal.MOST_DEVICES,
+    as_json: JsonOption = False,
+) -> None:
+    """Rehearse an issue in the reference engine: which fix or lever frees how many, and what it loses.
+
+    Example: synclens rehearse 3f1c0a9b2d7e
+    """
+    found = rehearsal.rehearse(store, issue_id, seed=seed, most_devices=most_devices)
+    if as_json:
+        narrate.emit(found.to_dict())
+        return
+    _show(found)
+
+
+def _show(found: rehearsal.Rehearsal) -> None:
+    if found.reason is not None:
+        narrate.show(Text(f"Issue {found.issue_id} ({found.cause}) is not rehearsed. {found.reason}"))
+    else:
+        table = Table(
+            "candidate", "who", "what happens",
+            title=f"Issue {found.issue_id} ({found.cause}): {found.of} {found.unit}", title_justify="left",
+        )  # fmt: skip
+        for one in found.candidates:
+            table.add_row(Text(one.name), one.who, Text(one.says))
+        narrate.show(table)
+    for sentence in found.assumptions:
+        narrate.show(Text(f"Assumed: {sentence}"))
+    for name, why in found.not_offered:
+        narrate.show(Text(f"Not offered: {name}. {why}"))

@@ -1,0 +1,41 @@
+"""How each cause is planted in the engine, and what may mend it: the steps of its playbook, carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from synclens.rehearsal.case import Case
+from synclens.rehearsal.outcome import Unit
+from synclens.rehearsal.stage import Shape, Stage
+
+Act = Callable[[Stage], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One thing to try; the stage syncs once more after it."""
+
+    name: str
+    who: str
+    act: Act
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How to rebuild one kind of trouble. `unfit` gives the reason when it cannot be for this case."""
+
+    assumes: str
+    plant: Act
+    ways: tuple[Way, ...]
+    unit: Unit = "records"
+    shape: Shape | None = None
+    before: Act = field(default=lambda _: None)
+    unfit: Callable[[Case], str | None] = field(default=lambda _: None)
+
+
+def nothing(_: Stage) -> None:
+    """Change nothing."""
+
+
+AGAIN = Way("Only sync again", "user", nothing)

@@ -1,0 +1,376 @@
+"""Causes that refuse records: each is planted by the very configuration or data that brings it about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from sync_engine.device import errors_tab
+from sync_engine.device.edits import Edit, amend, save
+from sync_engine.model import an_object, reference, text
+from sync_engine.protocol import Doc
+from sync_engine.vault import admin
+from synclens.rehearsal.case import Case, Row
+from synclens.rehearsal.making import a_field, a_value, references
+from synclens.rehearsal.recipes import AGAIN, Recipe, Way
+from synclens.rehearsal.stage import ELSEWHERE, TERRITORY, Stage
+
+MARK, REFUSED, MENDED = "rehearsal_mark__c", "refused", "mended"
+LINK = "rehearsal_link__c"
+_RIGHT = {"create": "create", "update": "edit", "delete": "delete"}
+
+
+def _amend(stage: Stage, row: Row, **fields: object) -> None:
+    """The row's user corrects the refused record on the Errors tab."""
+    device, refused = stage.device(row.device), {entry.key for _, entry in stage.entries()}
+    for key in [one for one in stage.keys[row.key] if one in refused]:
+        fresh = amend(device, key, stage.ids[row.key], fields)
+        for keys in stage.keys.values():
+            if key in keys:
+                keys.append(fresh)
+
+
+def _named(stage: Stage, *operations: str) -> list[Row]:
+    """The rows that the errors name; of a case without such rows, all."""
+    rows = stage.rows(*operations)
+    return [row for row in rows if row.named] or rows
+
+
+def _field_permission(case: Case) -> Recipe:
+    name, field = case.object or "account__v", case.field
+
+    def set_right(stage: Stage, allowed: bool) -> None:
+        for row in {row.object: row for row in _named(stage, "create", "update")}.values():
+            wanted = field if row.object == name else None
+            chosen = a_field(stage.vault.live["object"][row.object], wanted)
+            chosen = wanted if wanted in stage.vault.live["object"][row.object]["fields"] else chosen
+            admin.set_field_right(
+                stage.vault, stage.permission_set, row.object, str(chosen), "edit", allowed, at=stage.now
+            )
+
+    return Recipe(
+        assumes="All users share one permission set, which lacks Edit on the field and nothing else.",
+        plant=lambda stage: set_right(stage, False),
+        ways=(
+            Way(f"Give Edit on {name}.{field or 'the field'} back", "admin", lambda s: set_right(s, True)),
+            AGAIN,
+        ),
+        shape=_write_the_field,
+    )
+
+
+def _write_the_field(stage: Stage, row: Row, fields: Doc) -> Doc:
+    """Make sure that a row writes the field that its errors name."""
+    name = stage.case.field
+    spec = stage.vault.live["object"][row.object]["fields"].get(name)
+    if row.object != stage.case.object or spec is None or name in fields:
+        return fields
+    value = stage.found(spec["to"]) if spec["type"] == "reference" and spec["to"] != "user__sys" else None
+    return fields | {str(name): value or a_value(spec, stage.number(), str(name))}
+
+
+def _object_permission(case: Case) -> Recipe:
+    def set_right(stage: Stage, allowed: bool) -> None:
+        for name, operation in sorted({(row.object, row.operation) for row in _named(stage)}):
+            admin.set_object_right(
+                stage.vault, stage.permission_set, name, _RIGHT[operation], allowed, at=stage.now
+            )
+
+    right, name = _RIGHT.get(case.operation or "", "the right"), case.object or "the object"
+    return Recipe(
+        assumes="All users share one permission set, which lacks the right on the object and nothing else.",
+        plant=lambda stage: set_right(stage, False),
+        ways=(Way(f"Give {right} on {name} back", "admin", lambda s: set_right(s, True)), AGAIN),
+    )
+
+
+def _validation_rule(case: Case) -> Recipe:
+    found = re.search(r"\[(\w+)\]\s*$", case.message)
+    rule = found.group(1) if found else "rehearsal_rule__c"
+
+    def switch(stage: Stage, active: bool) -> None:
+        for name in sorted({row.object for row in _named(stage)}):
+            doc = {"object": name, "active": active, "message": "Refused by the rule"}
+            when = f"{MARK} = '{REFUSED}'"
+            stage.configure("validation_rule", f"{rule}.{name}", doc | {"refuse_when": when})
+
+    def correct(stage: Stage) -> None:
+        for row in _named(stage, "create", "update"):
+            _amend(stage, row, **{MARK: MENDED})
+
+    return Recipe(
+        assumes="What the rule asks for is not known to the store: it is rebuilt as a rule that refuses "
+        "exactly these records because of one value.",
+        before=_add_mark,
+        shape=lambda _, row, fields: fields | {MARK: REFUSED} if row.named else fields,
+        plant=lambda stage: switch(stage, True),
+        ways=(
+            Way("Correct the records as the rule asks", "user", correct),
+            Way(f"Switch the rule {rule} off", "admin", lambda s: switch(s, False)),
+            AGAIN,
+        ),
+        unfit=lambda one: _only_creates_and_updates(
+            one, "A validation rule of the engine never refuses a delete."
+        ),
+    )
+
+
+def _only_creates_and_updates(case: Case, why: str) -> str | None:
+    rows = [row for one in case.saved if one.ours for row in one.rows]
+    return why if rows and all(row.operation == "delete" for row in rows) else None
+
+
+def _add_mark(stage: Stage) -> None:
+    for name in sorted({row.object for row in stage.rows()}):
+        definition = stage.vault.live["object"][name]
+        stage.configure("object", name, definition | {"fields": definition["fields"] | {MARK: text()}})
+
+
+def _record_locked(_: Case) -> Recipe:
+    def lockable(stage: Stage) -> None:
+        for name in sorted({row.object for row in stage.rows()}):
+            stage.configure("object", name, stage.vault.live["object"][name] | {"lockable": True})
+
+    def change(stage: Stage, **fields: object) -> None:
+        for row in _named(stage, "update", "delete"):
+            stage.story.change(stage.ids[row.key], **fields)
+
+    return Recipe(
+        assumes="Each record was submitted in Vault after the device had it, which locks it.",
+        before=lockable,
+        plant=lambda stage: change(stage, status__v="submitted__v"),
+        ways=(Way("Unlock the records", "admin", lambda s: change(s, unlock__v=True)), AGAIN),
+    )
+
+
+def _concurrent_change(_: Case) -> Recipe:
+    def meet(stage: Stage) -> None:
+        for row in _named(stage, "update"):
+            specs = stage.vault.live["object"][row.object]["fields"]
+            for name, mine in stage.written[row.key].items():
+                numbers = (stage.number() for _ in range(200))
+                other = next((v for n in numbers if (v := a_value(specs[name], n, name)) != mine), None)
+                stage.story.change(stage.ids[row.key], **{name: other})
+
+    return Recipe(
+        assumes="Somebody else changed the same fields in Vault after the device had the record; that "
+        "conflicts are judged field by field is the engine's assumption.",
+        plant=meet,
+        ways=(Way("Undo, sync, and enter the change again", "user", _enter_again), AGAIN),
+        unfit=lambda case: (
+            None
+            if any(row.operation == "update" for one in case.saved if one.ours for row in one.rows)
+            else "The engine knows conflicts of updates only, and no update is stuck here."
+        ),
+    )
+
+
+def _enter_again(stage: Stage) -> None:
+    rows = {(row.device, stage.ids[row.key]): row for row in stage.rows("update")}
+    undone = []
+    for name, entry in stage.entries():
+        row = rows.get((name, entry.record_id))
+        if row is not None and "undo" in entry.actions and _undo(stage, row, entry.key):
+            undone.append(row)
+    stage.sync()
+    for row in undone:
+        edit = Edit(
+            operation="update", object=row.object, record_id=stage.ids[row.key], fields=stage.written[row.key]
+        )
+        stage.keys[row.key].append(save(stage.device(row.device), [edit]))
+
+
+def _undo(stage: Stage, row: Row, key: str) -> bool:
+    try:
+        errors_tab.undo(stage.device(row.device), key)
+    except ValueError:  # another upload of the record waits, which Undo does not allow
+        return False
+    return True
+
+
+def _parents(stage: Stage) -> Iterable[tuple[Row, str, str]]:
+    """For each refused create, the field that names the record it hangs on, and that record in the Vault."""
+    for row in _named(stage, "create"):
+        definition = stage.vault.live["object"][row.object]
+        wished = stage.case.field if stage.case.field in references(definition) else None
+        for name in [wished] if wished else list(references(definition)):
+            value = stage.written[row.key].get(str(name))
+            if isinstance(value, str) and not value.startswith("m-"):
+                yield row, str(name), value
+                break
+
+
+def _record_deleted(_: Case) -> Recipe:
+    def remove(stage: Stage) -> None:
+        for row in _named(stage, "update", "delete"):
+            stage.story.remove(stage.ids[row.key])
+        for _, _, above in _parents(stage):
+            stage.story.remove(above)
+
+    def restore(stage: Stage) -> None:
+        for row in _named(stage, "update", "delete"):
+            stage.restore(stage.ids[row.key])
+        for _, _, above in _parents(stage):
+            stage.restore(above)
+
+    return Recipe(
+        assumes="The record, or the record that a new one refers to, was deleted in Vault after the device "
+        "had it; whether it can still be restored there is not known.",
+        plant=remove,
+        ways=(
+            Way("Restore the deleted records in Vault", "admin", restore),
+            Way("Choose an existing record instead", "user", _refer_elsewhere),
+            AGAIN,
+        ),
+    )
+
+
+def _refer_elsewhere(stage: Stage) -> None:
+    for row, name, _ in list(_parents(stage)):
+        to = references(stage.vault.live["object"][row.object])[name]
+        _amend(stage, row, **{name: stage.found(to)})
+
+
+def _delete_blocked(_: Case) -> Recipe:
+    links: dict[str, str] = {}
+
+    def link(stage: Stage) -> None:
+        for name in sorted({row.object for row in stage.rows("delete")}):
+            blocker = f"{name.removesuffix('__v').removesuffix('__c')}_{LINK}"
+            fields = {"to__c": reference(name, required=True)}
+            stage.configure("object", blocker, an_object(blocker, fields, parent="to__c"))
+        for row in stage.rows("delete"):
+            blocker = f"{row.object.removesuffix('__v').removesuffix('__c')}_{LINK}"
+            links[row.record] = stage.story.record(blocker, to__c=stage.ids[row.key])
+
+    def unlink(stage: Stage) -> None:
+        for row in stage.rows("delete"):
+            stage.story.remove(links[row.record])
+
+    return Recipe(
+        assumes="One record in Vault, which the device does not have, refers to each record to be deleted.",
+        plant=link,
+        ways=(Way("Delete the records that refer to them first", "admin", unlink), AGAIN),
+        unfit=lambda case: (
+            None
+            if any(row.operation == "delete" for one in case.saved if one.ours for row in one.rows)
+            else "No delete is stuck here."
+        ),
+    )
+
+
+def _required_field(case: Case) -> Recipe:
+    def needed(stage: Stage, row: Row) -> str:
+        fields = stage.vault.live["object"][row.object]["fields"]
+        return case.field if case.field in fields and row.object == case.object else MARK
+
+    def leave_out(stage: Stage, row: Row, fields: Doc) -> Doc:
+        return {n: v for n, v in fields.items() if n != needed(stage, row)} if row.named else fields
+
+    def demand(stage: Stage, required: bool) -> None:
+        for row in _named(stage, "create", "update"):
+            stage.spec(row.object, needed(stage, row), required=required)
+            if required and row.operation == "update":
+                stage.story.change(stage.ids[row.key], **{needed(stage, row): None})
+
+    def fill(stage: Stage) -> None:
+        for row in _named(stage, "create", "update"):
+            name = needed(stage, row)
+            spec = stage.vault.live["object"][row.object]["fields"][name]
+            value = stage.found(spec["to"]) if spec["type"] == "reference" else a_value(spec, 1, name)
+            _amend(stage, row, **{name: value})
+
+    field = case.field or "the field"
+    return Recipe(
+        assumes="The field became required after the device had the object's definition.",
+        before=_add_mark,
+        shape=leave_out,
+        plant=lambda stage: demand(stage, True),
+        ways=(
+            Way(f"Fill in {field}", "user", fill),
+            Way(f"Make {field} optional", "admin", lambda s: demand(s, False)),
+            AGAIN,
+        ),
+        unfit=lambda one: _only_creates_and_updates(one, "A delete lacks no field."),
+    )
+
+
+def _picklist_value(case: Case) -> Recipe:
+    def chosen(stage: Stage, row: Row) -> str:
+        fields = stage.vault.live["object"][row.object]["fields"]
+        named = case.field if row.object == case.object else None
+        return str(named) if named in fields and fields[named]["type"] == "picklist" else MARK
+
+    def lists(stage: Stage) -> None:
+        _add_mark(stage)
+        for row in stage.rows():
+            fields = stage.vault.live["object"][row.object]["fields"]
+            name = case.field if row.object == case.object and case.field in fields else MARK
+            kept = fields[name].get("values") or ["kept__c"]
+            stage.spec(row.object, str(name), type="picklist", values=[*kept, "retired__c"])
+
+    def allow(stage: Stage, allowed: bool) -> None:
+        for row in _named(stage, "create", "update"):
+            name = chosen(stage, row)
+            values = stage.vault.live["object"][row.object]["fields"][name]["values"]
+            kept = [value for value in values if value != "retired__c"]
+            stage.spec(row.object, name, values=[*kept, "retired__c"] if allowed else kept)
+
+    def choose(stage: Stage) -> None:
+        for row in _named(stage, "create", "update"):
+            name = chosen(stage, row)
+            value = stage.vault.live["object"][row.object]["fields"][name]["values"][0]
+            _amend(stage, row, **{name: value})
+
+    return Recipe(
+        assumes="The value was taken off the picklist after the device had it; it goes by another name here.",
+        before=lists,
+        shape=lambda stage, row, fields: fields | {chosen(stage, row): "retired__c"} if row.named else fields,
+        plant=lambda stage: allow(stage, False),
+        ways=(
+            Way("Put the value back on the picklist", "admin", lambda s: allow(s, True)),
+            Way("Choose a value that is still there", "user", choose),
+            AGAIN,
+        ),
+        unfit=lambda one: _only_creates_and_updates(one, "A delete holds no value."),
+    )
+
+
+def _record_visibility(_: Case) -> Recipe:
+    def place(stage: Stage, territory: str) -> None:
+        for row in _named(stage, "update", "delete"):
+            stage.move(stage.ids[row.key], territory)
+        for _, _, above in _parents(stage):
+            stage.move(above, territory)
+
+    def strict(stage: Stage) -> None:
+        admin.set_setting(stage.vault, "save_as_system", False, at=stage.now)
+
+    def widen(stage: Stage) -> None:
+        for device in stage.case.devices:
+            stage.set_user(device, territories=[TERRITORY, ELSEWHERE])
+
+    return Recipe(
+        assumes="The records, or those that new ones refer to, moved to a territory that the users lack.",
+        before=strict,
+        plant=lambda stage: place(stage, ELSEWHERE),
+        ways=(
+            Way("Give the users the records' territory", "admin", widen),
+            Way("Move the records back", "admin", lambda s: place(s, TERRITORY)),
+            AGAIN,
+        ),
+    )
+
+
+RECIPES: dict[str, Callable[[Case], Recipe]] = {
+    "field-permission": _field_permission,
+    "object-permission": _object_permission,
+    "validation-rule": _validation_rule,
+    "record-locked": _record_locked,
+    "concurrent-change": _concurrent_change,
+    "record-deleted": _record_deleted,
+    "delete-blocked": _delete_blocked,
+    "required-field": _required_field,
+    "picklist-value": _picklist_value,
+    "record-visibility": _record_visibility,
+}

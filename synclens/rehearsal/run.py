@@ -1,0 +1,199 @@
+"""Carry out each candidate on a fresh copy of the situation, and count what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection
+
+import ingest
+from analysis.levers import Lever
+from sync_engine.device import errors_tab
+from synclens.rehearsal import device_recipes, record_recipes
+from synclens.rehearsal.case import Case, Key, read_case
+from synclens.rehearsal.outcome import Candidate, Rehearsal
+from synclens.rehearsal.recipes import Recipe
+from synclens.rehearsal.stage import Stage
+
+MOST_DEVICES = 100
+_HOLDING_LEVERS = ("undo", "undelete", "clear_client_sync_errors__v", "force_full_refresh__v")
+"""The levers that change what is on a device; sending sync files to Veeva changes nothing to count."""
+
+
+def rehearse(
+    store: Path | str, issue_id: str, *, seed: int = 0, most_devices: int = MOST_DEVICES
+) -> Rehearsal:
+    """Rehearse one issue of the store at this path; the same seed gives the same answer.
+
+    Raises UnknownIssue for an id that no error of the store has, and what `ingest.open_store` raises.
+    """
+    with ingest.open_store(store) as connection:
+        return rehearse_in(connection, issue_id, seed=seed, most_devices=most_devices)
+
+
+def rehearse_in(
+    connection: DuckDBPyConnection, issue_id: str, *, seed: int = 0, most_devices: int = MOST_DEVICES
+) -> Rehearsal:
+    """As `rehearse`, for a store that is open already."""
+    case = read_case(connection, issue_id, seed=seed, most_devices=most_devices)
+    recipe = _recipe_for(case)
+    if isinstance(recipe, str):
+        return _not_rebuilt(case, seed, recipe)
+    with _situation(case, recipe, seed) as stage:
+        stuck = _stuck(stage, recipe)
+    if not stuck.subject:
+        why = f"The engine does not fail for the cause {case.cause} in the situation that the store tells of."
+        return _not_rebuilt(case, seed, why)
+    levers = [one for one in case.levers if one.name in _HOLDING_LEVERS]
+    found = [_try_way(case, recipe, stuck, seed, at) for at in range(len(recipe.ways))]
+    found += [_try_lever(case, recipe, stuck, seed, one) for one in levers if one.offered]
+    return Rehearsal(
+        issue_id=issue_id, cause=case.cause, seed=seed, of=len(stuck.subject), unit=recipe.unit,
+        assumptions=(recipe.assumes, *case.assumptions, *stuck.told),
+        candidates=tuple(sorted(found, key=lambda one: (-one.freed, one.lost))),
+        not_offered=tuple((one.name, one.reason) for one in levers if not one.offered),
+    )  # fmt: skip
+
+
+def _recipe_for(case: Case) -> Recipe | str:
+    """The recipe for the case's cause, or the reason why the engine cannot rebuild it."""
+    if not case.devices:
+        return "No error of this issue names a device, so nobody's situation can be rebuilt."
+    book = device_recipes.RECIPES | record_recipes.RECIPES
+    if case.cause not in book:
+        return f"The reference engine has no way to bring about the cause {case.cause}."
+    recipe = book[case.cause](case)
+    if recipe.unit == "records" and not case.subject:
+        if case.cause == "field-permission" and case.field == "modified_date__v":
+            return device_recipes.unreadable(case)
+        return "No error of this issue names a record, so there is nothing to rebuild."
+    return recipe.unfit(case) or recipe
+
+
+def _not_rebuilt(case: Case, seed: int, reason: str) -> Rehearsal:
+    return Rehearsal(
+        issue_id=case.issue_id, cause=case.cause, seed=seed, of=0, unit="records",
+        assumptions=case.assumptions, candidates=(), reason=reason,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Stuck:
+    """What failed in the rebuilt situation: the issue's own, and all records in error with it."""
+
+    subject: tuple[Key, ...]  # for the unit devices the record of a key is empty
+    failing: frozenset[Key]
+    told: tuple[str, ...]
+
+
+def _situation(case: Case, recipe: Recipe, seed: int) -> Stage:
+    """Rebuild: all is well, people save, things go wrong, everybody syncs."""
+    stage = Stage(case, seed, recipe.shape)
+    recipe.before(stage)
+    stage.sync()
+    stage.save_all()
+    if recipe.unit == "devices":
+        for name in _idle(case):
+            stage.save_a_visit(name)
+    stage.hold_deletes()
+    recipe.plant(stage)
+    stage.sync()
+    return stage
+
+
+def _idle(case: Case) -> list[str]:
+    busy = {row.device for one in case.saved for row in one.rows}
+    return [name for name in case.devices if name not in busy]
+
+
+def _stuck(stage: Stage, recipe: Recipe) -> _Stuck:
+    case = stage.case
+    failing = frozenset(key for key in stage.keys if _refused(stage, key))
+    if recipe.unit == "devices":
+        subject = [(name, "") for name in case.devices if not stage.ended_well[name]]
+        idle = len(_idle(case))
+        words = f"On {idle} device(s), of which the store knows nothing in error, one unsent call is assumed."
+        told = [words] if idle else []
+        missing = len(case.devices) - len(subject)
+    else:
+        subject = [key for key in case.subject if case.cause in _why(stage, key)]
+        told, missing = [], len(case.subject) - len(subject)
+    if missing:
+        told.append(f"{missing} of the issue's {recipe.unit} cannot be rebuilt and are left out.")
+    return _Stuck(tuple(subject), failing, tuple(told))
+
+
+def _refused(stage: Stage, key: Key) -> bool:
+    refused = {entry.key for name, entry in stage.entries() if name == key[0]}
+    return bool(refused & set(stage.keys[key]))
+
+
+def _why(stage: Stage, key: Key) -> set[str]:
+    return set().union(*(stage.causes.get(one, set()) for one in stage.keys.get(key, [])))
+
+
+def _try_way(case: Case, recipe: Recipe, stuck: _Stuck, seed: int, at: int) -> Candidate:
+    way = recipe.ways[at]
+    with _situation(case, recipe, seed) as stage:
+        way.act(stage)
+        stage.sync()
+        freed, failing, lost = _count(stage, recipe, stuck)
+    return Candidate(
+        name=way.name, who=way.who, kind="fix", freed=freed, still_failing=failing, lost=lost,
+        of=len(stuck.subject), unit=recipe.unit,
+    )  # fmt: skip
+
+
+def _try_lever(case: Case, recipe: Recipe, stuck: _Stuck, seed: int, lever: Lever) -> Candidate:
+    with _situation(case, recipe, seed) as stage:
+        _pull(stage, lever)
+        stage.sync()
+        freed, failing, lost = _count(stage, recipe, stuck)
+        actual = stage.lost()
+    told = set(zip(lever.loses["device_id"], lever.loses["record_id"], strict=True))
+    predicted = {key for key in told if key in stuck.failing}
+    return Candidate(
+        name=lever.title, who=lever.who, kind="lever", freed=freed, still_failing=failing, lost=lost,
+        of=len(stuck.subject), unit=recipe.unit, predicted_loss=len(predicted),
+        as_predicted=predicted == actual,
+    )  # fmt: skip
+
+
+def _pull(stage: Stage, lever: Lever) -> None:
+    if lever.name in ("undo", "undelete"):
+        _on_the_errors_tab(stage, lever.name)
+        return
+    owners = {stage.case.owners[name] for name in lever.devices if name in stage.case.owners}
+    for name in stage.story.people:
+        if stage.case.owners[name] in owners:  # Veeva does not say which of a user's devices heeds a flag
+            stage.set_user(name, **{lever.name: True})
+            stage.sync([name])
+
+
+def _on_the_errors_tab(stage: Stage, action: str) -> None:
+    act = errors_tab.undo if action == "undo" else errors_tab.undelete
+    named = {row.key for row in stage.rows() if row.named}
+    keys = {keys[0]: key for key, keys in stage.keys.items()}
+    for name, entry in stage.entries(named):
+        if action not in entry.actions:
+            continue
+        try:
+            act(stage.device(name), entry.key)
+        except ValueError:  # another upload of the record waits, which the action does not allow
+            continue
+        if action == "undelete":
+            stage.withdrawn.add(keys[entry.key])
+
+
+def _count(stage: Stage, recipe: Recipe, stuck: _Stuck) -> tuple[int, int, int]:
+    """Count what is freed, still failing and lost of the issue's own."""
+    gone = stage.lost()
+    if recipe.unit == "records":
+        lost = sum(key in gone for key in stuck.subject)
+        failing = sum(stage.waits(key) for key in stuck.subject)
+    else:
+        names = {name for name, _ in stuck.subject}
+        lost = len(names & {name for name, _ in gone})
+        failing = sum(not stage.ended_well[name] for name in names - {name for name, _ in gone})
+    return len(stuck.subject) - lost - failing, failing, lost
