@@ -85,7 +85,7 @@ def rate_over_time(
             fill="toself", fillcolor="rgba(0, 114, 178, 0.16)", line_width=0,
             hoverinfo="skip", name="95 % interval",
         )  # fmt: skip
-    if before and before in frame:
+    if before and before in frame and frame[before].notna().any():
         figure.add_scatter(
             x=frame[at], y=frame[before], mode="lines", name="period before",
             line={"color": GREY, "width": 1.5, "dash": "dot"}, hovertemplate="%{y:.1%}", **_WHOLE_DAYS,

@@ -101,8 +101,8 @@ def exports(frame: pd.DataFrame, *, key: str, title: str, view: View, about: str
 
 
 def localised(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
-    """Copy a frame with its naive UTC times moved to `zone`."""
-    copy = frame.copy()
+    """Copy a frame with its naive UTC times moved to `zone`, and with people hidden from whom they are hidden."""
+    copy = roles.masked(frame)
     for column in copy.columns:
         if pd.api.types.is_datetime64_dtype(copy[column]):
             copy[column] = copy[column].dt.tz_localize("UTC").dt.tz_convert(zone).dt.tz_localize(None)

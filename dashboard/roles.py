@@ -11,12 +11,16 @@ import os
 from collections.abc import Iterable
 from typing import Literal
 
+import pandas as pd
 import streamlit as st
 
 Role = Literal["viewer", "engineer", "admin"]
 RANKS: tuple[Role, ...] = ("viewer", "engineer", "admin")
 CLAIM_VARIABLE = "SYNCLENS_ROLE_CLAIM"
 MASK_VARIABLE = "SYNCLENS_MASK_NAMES"
+# Columns that name a person. What a message says of people cannot be told apart and stays.
+PEOPLE = ("user_id", "name", "email", "assignee", "changed_by", "who")
+HIDDEN = "hidden"
 
 
 def sign_in_is_configured() -> bool:
@@ -50,6 +54,12 @@ def may_decide() -> bool:
 def names_are_masked() -> bool:
     """Whether people's names and ids are hidden from this person."""
     return role() == "viewer" and os.environ.get(MASK_VARIABLE, "") not in ("", "0")
+
+
+def masked(frame: pd.DataFrame) -> pd.DataFrame:
+    """Copy a frame, without the people in it where they are hidden from this person."""
+    hidden = {name: HIDDEN for name in PEOPLE if name in frame} if names_are_masked() else {}
+    return frame.assign(**hidden)
 
 
 def name() -> str | None:

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import Health
-from dashboard import pages
+from dashboard import pages, roles
 from dashboard.data import cause_title
 from dashboard.parts import moment
 from dashboard.safe import escape
@@ -138,7 +138,7 @@ def device_facts(about: dict[str, Any], view: View) -> None:
         "Model": about["model"],
         "OS": about["os_version"],
         "App version": about["app_version"],
-        "User": about["user_id"],
+        "User": roles.HIDDEN if roles.names_are_masked() else about["user_id"],
         "Territory": about["territory"],
         "Accounts": count(about["accounts"]),
         "Last attempt": moment(about["last_attempt"], view.zone),

@@ -56,8 +56,12 @@ def box(issue_id: str, about: dict[str, Any]) -> None:
                 _button("Archive until it escalates", "inventory_2", _archive, [issue_id], off)
         with st.form(f"triage-{issue_id}", border=False, clear_on_submit=False):
             owner, urgency = st.columns(2)
+            held = roles.HIDDEN if roles.names_are_masked() else about["assignee"] or ""
             owner.text_input(
-                "Assigned to", value=about["assignee"] or "", key=f"assignee-{issue_id}", disabled=off
+                "Assigned to",
+                value=held,
+                key=f"assignee-{issue_id}",
+                disabled=off,
             )
             urgency.selectbox(
                 "Priority", ["high", "medium", "low"], key=f"priority-{issue_id}", disabled=off,

@@ -64,6 +64,20 @@ def test_a_viewer_sees_and_cannot_decide(visit, stores, issue_id):
     assert app.title
 
 
+def people_shown(app) -> set[str]:
+    tables = [table.value for table in app.dataframe]
+    return {str(who) for table in tables if "user_id" in table for who in table["user_id"]}
+
+
+def test_people_are_hidden_from_viewers_when_asked(visit, stores, issue_id, monkeypatch):
+    monkeypatch.setenv("SYNCLENS_MASK_NAMES", "1")
+    app = visit("issue", period="all time", issue=issue_id)
+    assert "hidden" not in people_shown(app), "an engineer sees who it is"
+    app.user = {"is_logged_in": True, "email": "v@example.com", "roles": ["viewer"]}
+    app.run()
+    assert people_shown(app) == {"hidden"}
+
+
 def test_nobody_sees_a_page_before_signing_in(visit):
     app = visit("overview")
     app.user = {"is_logged_in": False}
