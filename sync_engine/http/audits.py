@@ -24,22 +24,82 @@ RECORD_KINDS = {
     "setting": "veeva_settings__v",
 }
 COLUMNS = {
-    "login_audit_trail": (
-        "id timestamp user_name full_name on_behalf_of source_ip type status browser platform vault_id"
-    ).split(),
-    "system_audit_trail": (
-        "id timestamp user_id user_name full_name action item field_name old_value new_value event_description "
-        "on_behalf_of"
-    ).split(),
-    "object_audit_trail": (
-        "id timestamp user_name full_name action item field_label field_name old_value new_value old_display_value "
-        "new_display_value record_id object_label object_name workflow_name task_name verdict reason capacity "
-        "event_description on_behalf_of grouping_id"
-    ).split(),
-    "domain_audit_trail": (
-        "id timestamp user_id user_name full_name action type item field_name new_value event_description"
-    ).split(),
-    "document_audit_trail": "id timestamp user_name full_name action item field_name old_value new_value".split(),
+    "login_audit_trail": [
+        "id",
+        "timestamp",
+        "user_name",
+        "full_name",
+        "on_behalf_of",
+        "source_ip",
+        "type",
+        "status",
+        "browser",
+        "platform",
+        "vault_id",
+    ],
+    "system_audit_trail": [
+        "id",
+        "timestamp",
+        "user_id",
+        "user_name",
+        "full_name",
+        "action",
+        "item",
+        "field_name",
+        "old_value",
+        "new_value",
+        "event_description",
+        "on_behalf_of",
+    ],
+    "object_audit_trail": [
+        "id",
+        "timestamp",
+        "user_name",
+        "full_name",
+        "action",
+        "item",
+        "field_label",
+        "field_name",
+        "old_value",
+        "new_value",
+        "old_display_value",
+        "new_display_value",
+        "record_id",
+        "object_label",
+        "object_name",
+        "workflow_name",
+        "task_name",
+        "verdict",
+        "reason",
+        "capacity",
+        "event_description",
+        "on_behalf_of",
+        "grouping_id",
+    ],
+    "domain_audit_trail": [
+        "id",
+        "timestamp",
+        "user_id",
+        "user_name",
+        "full_name",
+        "action",
+        "type",
+        "item",
+        "field_name",
+        "new_value",
+        "event_description",
+    ],
+    "document_audit_trail": [
+        "id",
+        "timestamp",
+        "user_name",
+        "full_name",
+        "action",
+        "item",
+        "field_name",
+        "old_value",
+        "new_value",
+    ],
 }
 """The columns of each trail, in order."""
 

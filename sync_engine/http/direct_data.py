@@ -192,15 +192,39 @@ def _before(source: Object, stop: float) -> list[Doc]:
 
 def _columns(source: Object) -> list[str]:
     """Standard columns first, the rest in alphabetical order."""
-    first = (
-        "id modified_date__v name__v status__v created_by__v created_date__v modified_by__v global_id__sys link__sys"
-    ).split()
+    first = [
+        "id",
+        "modified_date__v",
+        "name__v",
+        "status__v",
+        "created_by__v",
+        "created_date__v",
+        "modified_by__v",
+        "global_id__sys",
+        "link__sys",
+    ]
     known = [name for name in first if name in source.fields]
     return known + sorted(set(source.fields) - set(known))
 
 
-_METADATA = "modified_date extract extract_label column_name column_label type length related_extract".split()
-_PICKLIST = "modified_date__v object object_field picklist_value_name picklist_value_label status__v".split()
+_METADATA = [
+    "modified_date",
+    "extract",
+    "extract_label",
+    "column_name",
+    "column_label",
+    "type",
+    "length",
+    "related_extract",
+]
+_PICKLIST = [
+    "modified_date__v",
+    "object",
+    "object_field",
+    "picklist_value_name",
+    "picklist_value_label",
+    "status__v",
+]
 
 
 def _metadata(objects: Iterable[Object]) -> Iterator[Doc]:

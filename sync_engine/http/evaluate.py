@@ -63,7 +63,7 @@ class Answers:
                     return self.field_of(self.objects[str(one.to)], rest)
         raise Refused("ATTRIBUTE_NOT_SUPPORTED", f"[{path}] is not a queryable field of [{source.name}]")
 
-    def value(self, source: Object, row: Doc, path: str) -> Any:
+    def value(self, source: Object, row: Doc, path: str) -> Any:  # noqa: ANN401 - any JSON value
         """What lies at the end of a path for one row; None where the path breaks off."""
         first, _, rest = path.partition(".")
         if not rest:
@@ -196,7 +196,7 @@ def relationships(source: Object) -> Iterator[Doc]:
         }
 
 
-def _literal(kind: Field, value: Value) -> Any:
+def _literal(kind: Field, value: Value) -> object:
     """A value as the field's own values look, so that both compare as they stand."""
     if value is None:
         return None
@@ -212,11 +212,11 @@ def _literal(kind: Field, value: Value) -> Any:
     return value
 
 
-def _fold(value: Any) -> Any:
+def _fold(value: object) -> object:
     return value.casefold() if isinstance(value, str) else value
 
 
-def _sortable(value: Any) -> tuple[bool, str, Any]:
+def _sortable(value: object) -> tuple[bool, str, Any]:
     if isinstance(value, list):
         value = ",".join(map(str, value)) or None
     return (

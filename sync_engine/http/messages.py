@@ -75,7 +75,7 @@ def failure(refused: Refused, *, status: int = 200, response: str = "FAILURE") -
 
 def as_json(doc: Mapping[str, Any], *, status: int = 200) -> Reply:
     """A document as it travels."""
-    return Reply(body=json.dumps(doc, ensure_ascii=False).encode(), status=status)
+    return Reply(body=json.dumps(doc, ensure_ascii=False).encode("utf-8", "replace"), status=status)
 
 
 def attachment(name: str, body: bytes, content_type: str = "application/octet-stream") -> Reply:
@@ -144,7 +144,7 @@ def _csv_rows(body: bytes) -> list[Doc]:
 def _json_rows(body: bytes) -> list[Doc]:
     try:
         rows = json.loads(body)
-    except (ValueError, UnicodeDecodeError) as wrong:
+    except (ValueError, RecursionError) as wrong:
         raise Refused("INVALID_DATA", f"The JSON cannot be read: {wrong}") from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise Refused("INVALID_DATA", "The body must be a JSON list of objects")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -78,10 +79,11 @@ def answer(served: Served, request: Request, now: float) -> Reply:
             reply = _dispatch(served, request, now, execution_id, who)
         except Refused as refused:
             reply = _refused(served, refused)
-        except (KeyError, TypeError, ValueError, AttributeError) as wrong:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, sqlite3.Error) as wrong:
             words = f"The request has a part of the wrong kind: {wrong!r}"
             reply = failure(Refused("INVALID_DATA", words))
-    return _finish(served, request, reply, now, execution_id, who)
+    heads = {"X-VaultAPI-ExecutionId": execution_id}
+    return _finish(served, request, reply, now, heads | _about(who))
 
 
 def _refused(served: Served, refused: Refused) -> Reply:
@@ -142,30 +144,31 @@ def _no_method(method: str, path: str) -> Refused:
     return Refused("METHOD_NOT_SUPPORTED", f"[{method}] is not supported for [{path[:200]}]")
 
 
-def _finish(served: Served, request: Request, reply: Reply, now: float, execution_id: str, who: Doc) -> Reply:
+def _about(who: Doc) -> Doc:
+    """Headers that say whose call it was."""
+    if not who:
+        return {}
+    return {"X-VaultAPI-UserId": str(who["user"]["id"]), "X-VaultAPI-TruncatedSessionId": who["session"][:8]}
+
+
+def _finish(served: Served, request: Request, reply: Reply, now: float, heads: Doc) -> Reply:
+    """Add Vault's headers, hold the reply back where the burst limit says so, and write the usage log."""
     limit = served.mischief.number("burst") or BURST_LIMIT
     left = served.burst_left(now, limit)
     delay = 0.0 if left else HELD_BACK_SECONDS
     doc = _body(reply)
-    status = str(doc.get("responseStatus", "SUCCESS"))
-    heads = {
-        "X-VaultAPI-ExecutionId": execution_id,
+    heads |= {
         "X-VaultAPI-BurstLimit": str(limit),
         "X-VaultAPI-BurstLimitRemaining": str(left),
         "X-VaultAPI-VaultId": str(served.vault_id),
-        "X-VaultAPI-Status": status,
+        "X-VaultAPI-Status": str(doc.get("responseStatus", "SUCCESS")),
     }
-    if who:
-        heads |= {
-            "X-VaultAPI-UserId": str(who["user"]["id"]),
-            "X-VaultAPI-TruncatedSessionId": who["session"][:8],
-        }
     if delay:
         heads["X-VaultAPI-ResponseDelay"] = str(int(delay * 1000))
     reference = request.header("x-vaultapi-referenceid")
     if reference:
         heads["X-VaultAPI-ReferenceId"] = _one_line(reference)
-    _log(served, request, reply, now, execution_id, who, doc, heads)
+    served.log_call(now, _sender(served, request, heads) | _outcome(reply, doc, heads))
     return replace(reply, headers=dict(reply.headers) | heads, delay=delay)
 
 
@@ -180,31 +183,38 @@ def _one_line(text: str) -> str:
     return re.sub(r"[^\x20-\x7e]", "?", text)[:200]
 
 
-def _log(
-    served: Served,
-    request: Request,
-    reply: Reply,
-    now: float,
-    execution_id: str,
-    who: Doc,
-    doc: Doc,
-    heads: Doc,
-) -> None:
-    error = (doc.get("errors") or [{}])[0]
-    warning = (doc.get("warnings") or [{}])[0]
-    user = who.get("user", {})
+def _sender(served: Served, request: Request, heads: Doc) -> Doc:
+    """Who sent what, for the usage log."""
+    user_id = heads.get("X-VaultAPI-UserId")
+    user = served.vault.user(str(user_id)) or {}
     match = _VERSIONED.fullmatch(request.path)
     sent = request.query.get("client_id") or request.header("x-vaultapi-clientid")
-    line = {
-        "session_id": who.get("session"), "user_id": user.get("id"), "username": user.get("email"),
-        "http_method": request.method, "endpoint": request.path, "http_response_status": reply.status,
-        "api_version": match[1] if match else None, "api_response_status": heads["X-VaultAPI-Status"],
-        "api_response_error_type": error.get("type") or doc.get("errorType"), "execution_id": execution_id,
+    return {
+        "session_id": heads.get("X-VaultAPI-TruncatedSessionId"),
+        "user_id": user_id,
+        "username": user.get("email"),
+        "http_method": request.method,
+        "endpoint": request.path,
+        "api_version": match[1] if match else None,
         "client_id": "unknown" if not sent else sent if _CLIENT_ID.fullmatch(sent) else "invalid_client_id",
-        "client_ip": request.client, "burst_limit_remaining": heads["X-VaultAPI-BurstLimitRemaining"],
-        "response_delay": heads.get("X-VaultAPI-ResponseDelay"), "duration": 0,
+        "client_ip": request.client,
+        "reference_id": heads.get("X-VaultAPI-ReferenceId"),
+    }
+
+
+def _outcome(reply: Reply, doc: Doc, heads: Doc) -> Doc:
+    """How it was answered, for the usage log."""
+    error = (doc.get("errors") or [{}])[0]
+    warning = (doc.get("warnings") or [{}])[0]
+    return {
+        "http_response_status": reply.status,
+        "api_response_status": heads["X-VaultAPI-Status"],
+        "api_response_error_type": error.get("type") or doc.get("errorType"),
+        "api_response_error_message": error.get("message"),
         "api_response_warning_type": warning.get("type") or warning.get("warning_type"),
-        "api_response_warning_message": warning.get("message"), "api_response_error_message": error.get("message"),
-        "reference_id": request.header("x-vaultapi-referenceid") or None,
-    }  # fmt: skip
-    served.log_call(now, line)
+        "api_response_warning_message": warning.get("message"),
+        "execution_id": heads["X-VaultAPI-ExecutionId"],
+        "burst_limit_remaining": heads["X-VaultAPI-BurstLimitRemaining"],
+        "response_delay": heads.get("X-VaultAPI-ResponseDelay"),
+        "duration": 0,
+    }

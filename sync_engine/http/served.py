@@ -7,8 +7,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from sync_engine.digest import short_hash
-from sync_engine.http.mischief import Mischief
 from sync_engine.http.messages import Request
+from sync_engine.http.mischief import Mischief
 from sync_engine.http.objects import VAULT_ID, Object, catalogue
 from sync_engine.protocol import Doc
 from sync_engine.vault.permissions import permission_set

@@ -14,12 +14,34 @@ from sync_engine.http.served import Call
 from sync_engine.protocol import Refused
 
 DAY = 86400.0
-COLUMNS = (
-    "timestamp session_id user_id username http_method endpoint http_response_status api_version api_response_status "
-    "api_response_error_type execution_id client_id client_ip burst_limit_remaining duration response_delay sdk_count "
-    "sdk_cpu_time sdk_elapsed_time sdk_gross_memory connection api_resource api_response_warning_type "
-    "api_response_warning_message api_response_error_message reference_id"
-).split()
+COLUMNS = [
+    "timestamp",
+    "session_id",
+    "user_id",
+    "username",
+    "http_method",
+    "endpoint",
+    "http_response_status",
+    "api_version",
+    "api_response_status",
+    "api_response_error_type",
+    "execution_id",
+    "client_id",
+    "client_ip",
+    "burst_limit_remaining",
+    "duration",
+    "response_delay",
+    "sdk_count",
+    "sdk_cpu_time",
+    "sdk_elapsed_time",
+    "sdk_gross_memory",
+    "connection",
+    "api_resource",
+    "api_response_warning_type",
+    "api_response_warning_message",
+    "api_response_error_message",
+    "reference_id",
+]
 
 
 def daily(call: Call) -> Reply:

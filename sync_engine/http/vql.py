@@ -22,8 +22,27 @@ Value = str | int | float | bool | None
 _WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
 _CLAUSES = ("SKIP", "MAXROWS", "LIMIT", "OFFSET", "PAGESIZE", "PAGEOFFSET")
 _RESERVED = frozenset(
-    ("SELECT", "FROM", "WHERE", "ORDER", "BY", "AND", "OR", "NOT", "CONTAINS", "LIKE", "BETWEEN", "IN", "ASC")
-    + ("DESC", "SHOW", "TARGETS", "FIELDS", "RELATIONSHIPS", *_CLAUSES)
+    (
+        "SELECT",
+        "FROM",
+        "WHERE",
+        "ORDER",
+        "BY",
+        "AND",
+        "OR",
+        "NOT",
+        "CONTAINS",
+        "LIKE",
+        "BETWEEN",
+        "IN",
+        "ASC",
+        "DESC",
+        "SHOW",
+        "TARGETS",
+        "FIELDS",
+        "RELATIONSHIPS",
+        *_CLAUSES,
+    )
 )
 _LEXEME = re.compile(
     r"\s*(?:(?P<text>'(?:[^'\\]|\\.|'')*')|(?P<number>-?\d+(?:\.\d+)?)(?![\w.])"

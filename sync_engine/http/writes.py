@@ -5,7 +5,7 @@ Rows go through the engine's own upload, so that permissions, rules, locks and l
 
 from __future__ import annotations
 
-from typing import Any
+from math import isfinite
 
 from sync_engine.digest import short_hash
 from sync_engine.http.messages import Reply, iso, success, whole
@@ -178,10 +178,10 @@ def _by_value(source: Object, key: str, wanted: str) -> str | None:
     return next((str(row["id"]) for row in source.rows() if str(row.get(key)) == wanted), None)
 
 
-def engine_value(one: Field | None, value: Any) -> Any:
-    """A value of a CSV cell or a JSON row as the engine keeps it. What does not fit is left for the rules to refuse."""
-    if one is None:
-        return value
+def engine_value(one: Field | None, value: object) -> object:
+    """A value of a CSV cell or a JSON row as the engine keeps it; the rules refuse what does not fit."""
+    if one is None or (isinstance(value, float) and not isfinite(value)):
+        return value if one is None else str(value)  # JSON knows no such number; no record may hold one
     if value == "" or value is None or value == []:
         return None
     if one.type == "Picklist" and isinstance(value, list):
@@ -193,10 +193,12 @@ def engine_value(one: Field | None, value: Any) -> Any:
     return value
 
 
-def _number(text: str) -> Any:
+def _number(text: str) -> object:
     try:
         number = float(text)
     except ValueError:
+        return text
+    if not isfinite(number):
         return text
     return int(number) if number.is_integer() and "." not in text else number
 

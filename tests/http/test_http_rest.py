@@ -14,12 +14,12 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.http.http_caller import PASSWORD, TOKEN, Caller, V
 
 from sync_engine.http.logins import LOCK_AFTER
 from sync_engine.http.mischief import DOCUMENTED_TYPES, WAYS, Mischief
 from sync_engine.http.served import SERVICE_NAME, SERVICE_USER
 from sync_engine.vault import admin, tracking
+from tests.http.http_caller import PASSWORD, TOKEN, Caller, V
 
 MakeCaller = Callable[..., Caller]
 ALL_SYNCS = "SELECT id, name__v, sync_type__v, modified_date__v FROM sync_tracking__v ORDER BY id"
@@ -562,6 +562,20 @@ def test_secrets_are_nowhere_in_replies_and_logs(make_caller: MakeCaller) -> Non
     assert SERVICE_NAME in shown
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["NaN", "Infinity", "-1e999", "1" + "0" * 40, "[1]", '{"a": 1}', '"\\ud800"', "[" * 5_000 + "]" * 5_000],
+)
+def test_values_that_no_record_may_hold_are_refused(caller: Caller, value: str) -> None:
+    account = caller.query("SELECT id FROM account__v LIMIT 1")["data"][0]["id"]
+    body = f'[{{"account__v": "{account}", "net_amount__v": {value}}}]'.encode()
+    reply = caller.raw("POST", f"{V}/vobjects/order__v", body, content_type="application/json")
+    doc = json.loads(reply.body, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    refused = doc if "data" not in doc else doc["data"][0]
+    assert refused["errors"][0]["type"] == "INVALID_DATA"
+    assert caller.query("SELECT id FROM order__v WHERE net_amount__v > 99999999")["data"] == []
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE"]),
@@ -573,8 +587,6 @@ def test_secrets_are_nowhere_in_replies_and_logs(make_caller: MakeCaller) -> Non
             "/vobjects/user__sys",
             "/audittrail/login_audit_trail",
             "/auth",
-        ]
-        + [
             "/services/directdata/files",
             "/services/directdata/files/x.1",
             "/logs/api_usage",
