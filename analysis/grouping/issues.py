@@ -8,7 +8,7 @@ from hashlib import sha256
 from analysis.grouping.masks import VERSION, fold_all, words_of
 from analysis.grouping.templates import settle
 
-GROUPING = f"{VERSION}.1"
+GROUPING = f"{VERSION}.2"
 
 
 def group(messages: Sequence[str]) -> list[str]:

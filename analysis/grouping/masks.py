@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 MOST_CHARACTERS = 2000
+ANYTHING = "<*>"
 Words = tuple[str, ...]
 
 _DATA: dict[str, Any] = tomllib.loads(
@@ -21,7 +22,8 @@ _MASKS = tuple(
     (re.compile(mask["pattern"], 0 if mask.get("case") else re.IGNORECASE), str(mask["name"]))
     for mask in _DATA["mask"]
 )
-_WORDS = re.compile(r"<[\w*]+>|[^\W_]+(?:[_$'-]+[^\W_]+)*_*|[^\w\s]|_+")
+_WORDS = re.compile(r"<\w+>|[\w.$/-]+|[^\w\s]")
+_EMPTY_PAIR = re.compile(r"\(\s*\)|\[\s*\]")
 _ANY_DIGIT = str.maketrans("123456789", "000000000")
 _ANY_DIGIT_BYTE = bytes.maketrans(b"123456789", b"000000000")
 _BETWEEN = "\x1e"
@@ -41,13 +43,24 @@ def fold_all(messages: Iterable[str]) -> dict[str, str]:
 
 
 def words_of(text: str) -> Words:
-    """Cut a folded message into words, marks and masks; a run or a list of one mask counts once."""
-    found: list[str] = []
-    for word in _WORDS.findall(text):
-        if len(word) > 1 and word.startswith("<") and _goes_on(found, word):
-            continue
-        found.append(word)
-    return tuple(found)
+    """Cut a folded message into words and marks; each run of variable parts is one `<*>`.
+
+    A mask is variable, so is a word with a digit in it, and so is the nothing between a pair of brackets.
+    """
+    found = []
+    for word in _WORDS.findall(_EMPTY_PAIR.sub("(<nothing>)", text)):
+        named = len(word) > 2 and word[0] == "<" and word[-1] == ">"
+        found.append(ANYTHING if named or any(character.isdigit() for character in word) else word)
+    return collapsed(found)
+
+
+def collapsed(words: Iterable[str]) -> Words:
+    """Give the words with each run of `<*>` as one."""
+    kept: list[str] = []
+    for word in words:
+        if word != ANYTHING or kept[-1:] != [ANYTHING]:
+            kept.append(word)
+    return tuple(kept)
 
 
 def is_state(word: str) -> bool:
@@ -69,12 +82,3 @@ def _fold(shape: str) -> str:
     for pattern, name in _MASKS:
         text = pattern.sub(name, text)
     return text
-
-
-def _goes_on(found: list[str], mask: str) -> bool:
-    if found and found[-1] == mask:
-        return True
-    if len(found) > 1 and found[-1] in ",;" and found[-2] == mask:
-        found.pop()
-        return True
-    return False

@@ -1,60 +1,75 @@
-"""From masked messages to templates: messages that differ in one place, where a name stands, are one.
+"""From messages to templates, by content alone: the order of the messages plays no part.
 
-Everything is decided on the set of distinct masked messages, so the order of arrival cannot matter. Comparing
-words by position is the idea of IPLoM (Makanju et al., 2009) and Drain (He et al., 2017); both decide on what
-came first, and so are not used here.
+Masked messages that agree in all words but one are laid side by side. If the words that differ look like
+names (many of them, or in a place where a name is announced) the place is variable; if they look like states,
+the messages stay apart. Everything is decided for all messages at once, round by round, until nothing changes.
+Comparing words by position is the idea of IPLoM (Makanju et al., 2009) and Drain (He et al., 2017); both decide
+on what came first, and so are not used here.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from analysis.grouping.masks import ROLES, Words, is_state
+from analysis.grouping.masks import ANYTHING, ROLES, Words, collapsed, is_state
 
-ANYTHING = "<*>"
-# So many different words in one place are names, whatever they look like; fewer may turn the meaning.
-MANY_WORDS = 5
+MOST_ROUNDS = 8
+NAMES_NEEDED = 4  # so many different words in one place are names ...
+NAMES_NEEDED_FIRST = 12  # ... but the first word of a message is seldom one
+NAMES_NEEDED_ANNOUNCED = 2  # after `user`, `for`, `package` and the like, or when all are written like names
+CONSTANT_WORDS_NEEDED = 2
+_WRITTEN_LIKE_A_NAME = re.compile(r"[a-z][A-Z]|[_$]|\w[.-]\w")
 
-_LIKE_A_NAME = re.compile(r"^<\w|\d|[a-z][A-Z]|_")
+_Rivals = Mapping[tuple[Words, Words], set[str]]
 
 
 def settle(messages: Iterable[Words]) -> dict[Words, Words]:
     """Give each message, cut into words, its template; `<*>` stands where names vary."""
-    final = {message: message for message in messages}
-    while widened := _widen(set(final.values())):
-        final = {message: widened.get(template, template) for message, template in final.items()}
-    return final
+    current = {words: words for words in messages}
+    for _ in range(MOST_ROUNDS):
+        step = _round(set(current.values()))
+        if all(before == after for before, after in step.items()):
+            break
+        current = {words: step[template] for words, template in current.items()}
+    return current
 
 
-def _widen(current: set[Words]) -> dict[Words, Words]:
-    """One round: the templates that become wider, each at every place in which names vary."""
-    alike: dict[tuple[int, Words], set[str]] = defaultdict(set)
-    for template in current:
-        for place, word in enumerate(template):
-            alike[place, template[:place] + template[place + 1 :]].add(word)
-    places: dict[Words, set[int]] = defaultdict(set)
-    for (place, rest), words in alike.items():
-        if _vary(words, rest, place):
-            for word in words:
-                places[(*rest[:place], word, *rest[place:])].add(place)
-    return {
-        template: tuple(ANYTHING if at in chosen else word for at, word in enumerate(template))
-        for template, chosen in places.items()
-        if any(template[place] != ANYTHING for place in chosen)
-    }
+def _round(templates: set[Words]) -> dict[Words, Words]:
+    seen: dict[tuple[Words, Words], set[str]] = defaultdict(set)
+    for words in templates:
+        for place, word in enumerate(words):
+            if _is_word(word):
+                seen[words[:place], words[place + 1 :]].add(word)
+    return {words: _with_names_masked(words, seen) for words in templates}
 
 
-def _vary(words: set[str], rest: Words, place: int) -> bool:
-    """Tell whether the words that stand in one place, all else being equal, are names."""
-    if len(words) == 1 or not any(word[0].isalpha() for word in rest):
+def _with_names_masked(words: Words, seen: _Rivals) -> Words:
+    settled = list(words)
+    for place, word in enumerate(words):
+        if word != ANYTHING and _is_word(word):
+            rivals = seen[words[:place], words[place + 1 :]]
+            if len(rivals) > 1 and _are_names(rivals, words, place):
+                settled[place] = ANYTHING
+    return collapsed(settled)
+
+
+def _are_names(rivals: set[str], words: Words, place: int) -> bool:
+    if sum(word[0].isalpha() for word in words) - 1 < CONSTANT_WORDS_NEEDED:
         return False
-    if ANYTHING in words:
-        return True
-    if any(not (word[0].isalnum() or word[:1] == "<" != word) for word in words):
-        return False
-    if len(words) >= MANY_WORDS or all(_LIKE_A_NAME.search(word) for word in words):
-        return True
-    announced = place > 0 and rest[place - 1].lower() in ROLES
-    return announced and not any(is_state(word) for word in words)
+    states = sum(is_state(word) for word in rivals)
+    return len(rivals) >= _needed(rivals, words, place) and states * 4 <= len(rivals)
+
+
+def _needed(rivals: set[str], words: Words, place: int) -> int:
+    before = next((word.lower() for word in reversed(words[:place]) if word[0].isalpha()), None)
+    if before in ROLES or all(_WRITTEN_LIKE_A_NAME.search(word) for word in rivals):
+        return NAMES_NEEDED_ANNOUNCED
+    if before is None:
+        return NAMES_NEEDED_FIRST
+    return NAMES_NEEDED - (ANYTHING in rivals)  # a place that varies already needs less proof
+
+
+def _is_word(word: str) -> bool:
+    return word == ANYTHING or word[0].isalpha() or word[0] == "_"
