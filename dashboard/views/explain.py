@@ -25,6 +25,7 @@ parts.chart(
     about=metric.about, on_select=controls.choose_days,
 )  # fmt: skip
 since, until = controls.days(days)
-found = data.ask(explain_period, since, until, **view.of_filters())
+with st.spinner("Looking at every combination of attributes …", show_time=True):
+    found = data.ask(explain_period, since, until, **view.of_filters())
 parts.section("What explains it", help=different.ABOUT)
 different.draw(found, view, key="explained", inside="syncs failed")

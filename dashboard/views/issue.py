@@ -34,7 +34,8 @@ shapes.issue_cards(about, view)
 story, remedy = st.columns([3, 2], gap="large")
 with story:
     parts.section("When", help="Errors of this issue a day (UTC), suspected changes marked.")
-    suspected = data.ask(suspects, issue_id)
+    with st.spinner("Holding every change against the beginning …", show_time=True):
+        suspected = data.ask(suspects, issue_id)
     parts.chart(
         figures.counts_over_time(issue.by_day, changes=evidence.to_mark(suspected)),
         issue.by_day, key="issue-days", title="Errors by day (UTC)", view=view,

@@ -15,7 +15,8 @@ parts.heading(
     "Report card", "How right the causes are, where the truth is known: on simulated events, of all time."
 )
 try:
-    card = data.ask(report_card)
+    with st.spinner("Scoring every event whose truth is known …", show_time=True):
+        card = data.ask(report_card)
 except AnalysisError as error:
     st.info(f"{escape(error)}. {escape(error.next_step)}", icon=":material/school:")
     st.stop()

@@ -32,7 +32,8 @@ if view.since is None or view.until is None:
     st.info("Choose a period in the sidebar to play the rules over it.", icon=":material/schedule:")
     st.stop()
 rules = load_rules()
-told = data.ask(preview_alerts, rules, view.since, view.until)
+with st.spinner("Playing the rules over the period; the first time may take a while …", show_time=True):
+    told = data.ask(preview_alerts, rules, view.since, view.until)
 if told.empty:
     st.success("No alert would have fired.", icon=":material/check_circle:")
 else:
