@@ -23,7 +23,7 @@ dash: .venv/.ready
 
 test: .venv/.ready browser
 	@echo "Running every test on all cores; this takes some minutes."
-	$(RUN)python -m pytest -n auto --dist loadgroup --cov --cov-report=term:skip-covered
+	$(RUN)python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
 check: lint test notebooks
 
