@@ -100,6 +100,7 @@ def read_case(connection: DuckDBPyConnection, issue_id: str, *, seed: int, most_
     bound = {"devices": devices, "users": sorted(set(owners.values()))}
     waiting = _rows(ask(connection, _PENDING, Filters.of(), bound))
     saved, more = _what_waits(failed, waiting, set(devices))
+    more += _tell_shared([*failed, *waiting], set(devices))
     for row in waiting:
         owners.setdefault(row["device_id"], str(row["user_id"] or row["device_id"]))
     return Case(
@@ -137,6 +138,12 @@ def _what_waits(
         "name are assumed to wait again."
     )
     return saved + [Saved((row,), True) for row in rows], [words, *_tell_held(saved)]
+
+
+def _tell_shared(rows: list[dict[str, Any]], devices: set[str]) -> list[str]:
+    pairs = {(row["device_id"], row["user_id"]) for row in rows if row["user_id"]}
+    shared = sum(len([user for name, user in pairs if name == device]) > 1 for device in devices)
+    return [f"{shared} device(s) had several users; all is taken for one user's."] if shared else []
 
 
 def _tell_held(saved: list[Saved]) -> list[str]:

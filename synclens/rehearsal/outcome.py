@@ -34,6 +34,7 @@ class Candidate:
     unit: Unit
     predicted_loss: int | None = None
     as_predicted: bool | None = None
+    note: str = ""
 
     @property
     def share(self) -> float:
@@ -51,6 +52,8 @@ class Candidate:
         if self.predicted_loss:
             agrees = "as predicted" if self.as_predicted else "which is not what happened"
             parts.append(f"{self.predicted_loss} unsent changes predicted lost, {agrees}")
+        if self.note:
+            parts.append(self.note)
         return ", ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:

@@ -42,10 +42,10 @@ def _field_permission(case: Case) -> Recipe:
     def set_right(stage: Stage, allowed: bool) -> None:
         for row in {row.object: row for row in _named(stage, "create", "update")}.values():
             wanted = field if row.object == name else None
-            chosen = a_field(stage.vault.live["object"][row.object], wanted)
-            chosen = wanted if wanted in stage.vault.live["object"][row.object]["fields"] else chosen
+            definition = stage.vault.live["object"][row.object]
+            chosen = wanted if wanted and wanted in definition["fields"] else a_field(definition, None)
             admin.set_field_right(
-                stage.vault, stage.permission_set, row.object, str(chosen), "edit", allowed, at=stage.now
+                stage.vault, stage.permission_set, row.object, chosen, "edit", allowed, at=stage.now
             )
 
     return Recipe(
@@ -144,17 +144,27 @@ def _record_locked(_: Case) -> Recipe:
 
 
 def _concurrent_change(_: Case) -> Recipe:
+    def empty(stage: Stage) -> None:
+        """A field of two values can only meet a third one if it was empty when the device had it."""
+        for row in _named(stage, "update"):
+            specs = stage.vault.live["object"][row.object]["fields"]
+            name = a_field({"fields": specs}, stage.case.field)
+            if specs[name]["type"] == "boolean" or len(specs[name].get("values", "any")) < 3:
+                stage.story.change(stage.ids[row.key], **{name: None})
+
     def meet(stage: Stage) -> None:
         for row in _named(stage, "update"):
             specs = stage.vault.live["object"][row.object]["fields"]
             for name, mine in stage.written[row.key].items():
+                known = (mine, stage.held(row.device, stage.ids[row.key]).get(name))
                 numbers = (stage.number() for _ in range(200))
-                other = next((v for n in numbers if (v := a_value(specs[name], n, name)) != mine), None)
+                other = next((v for n in numbers if (v := a_value(specs[name], n, name)) not in known), None)
                 stage.story.change(stage.ids[row.key], **{name: other})
 
     return Recipe(
         assumes="Somebody else changed the same fields in Vault after the device had the record; that "
         "conflicts are judged field by field is the engine's assumption.",
+        before=empty,
         plant=meet,
         ways=(Way("Undo, sync, and enter the change again", "user", _enter_again), AGAIN),
         unfit=lambda case: (
@@ -262,7 +272,8 @@ def _delete_blocked(_: Case) -> Recipe:
 def _required_field(case: Case) -> Recipe:
     def needed(stage: Stage, row: Row) -> str:
         fields = stage.vault.live["object"][row.object]["fields"]
-        return case.field if case.field in fields and row.object == case.object else MARK
+        named = case.field if row.object == case.object else None
+        return named if named and named in fields else MARK
 
     def leave_out(stage: Stage, row: Row, fields: Doc) -> Doc:
         return {n: v for n, v in fields.items() if n != needed(stage, row)} if row.named else fields

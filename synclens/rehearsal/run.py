@@ -14,7 +14,7 @@ from synclens.rehearsal import device_recipes, record_recipes
 from synclens.rehearsal.case import Case, Key, read_case
 from synclens.rehearsal.outcome import Candidate, Rehearsal
 from synclens.rehearsal.recipes import Recipe
-from synclens.rehearsal.stage import Stage
+from synclens.rehearsal.stage import ASSUMED, Stage
 
 MOST_DEVICES = 100
 _HOLDING_LEVERS = ("undo", "undelete", "clear_client_sync_errors__v", "force_full_refresh__v")
@@ -119,6 +119,10 @@ def _stuck(stage: Stage, recipe: Recipe) -> _Stuck:
     else:
         subject = [key for key in case.subject if case.cause in _why(stage, key)]
         told, missing = [], len(case.subject) - len(subject)
+    held = [row.key for one in case.saved if not one.ours for row in one.rows]
+    free = sum(key not in failing for key in held)
+    if free:
+        told.append(f"{free} of the other records in error cannot be rebuilt and are left out of the losses.")
     if missing:
         told.append(f"{missing} of the issue's {recipe.unit} cannot be rebuilt and are left out.")
     return _Stuck(tuple(subject), failing, tuple(told))
@@ -157,6 +161,7 @@ def _try_lever(case: Case, recipe: Recipe, stuck: _Stuck, seed: int, lever: Leve
         name=lever.title, who=lever.who, kind="lever", freed=freed, still_failing=failing, lost=lost,
         of=len(stuck.subject), unit=recipe.unit, predicted_loss=len(predicted),
         as_predicted=predicted == actual,
+        note="the deletes are taken back" if lever.name == "undelete" else "",
     )  # fmt: skip
 
 
@@ -194,6 +199,13 @@ def _count(stage: Stage, recipe: Recipe, stuck: _Stuck) -> tuple[int, int, int]:
         failing = sum(stage.waits(key) for key in stuck.subject)
     else:
         names = {name for name, _ in stuck.subject}
-        lost = len(names & {name for name, _ in gone})
-        failing = sum(not stage.ended_well[name] for name in names - {name for name, _ in gone})
+        lost_on = names & {name for name, _ in gone}
+        lost = len(lost_on)
+        failing = sum(not _works(stage, name) for name in names - lost_on)
     return len(stuck.subject) - lost - failing, failing, lost
+
+
+def _works(stage: Stage, name: str) -> bool:
+    """Whether the device syncs again and has sent the call that it was assumed to hold."""
+    assumed = (name, ASSUMED)
+    return stage.ended_well[name] and not (assumed in stage.keys and stage.waits(assumed))

@@ -6,6 +6,7 @@ the same situation byte for byte.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from random import Random
 from types import TracebackType
@@ -26,6 +27,8 @@ from synclens.rehearsal.case import Case, Key, Row, Saved
 from synclens.rehearsal.making import DAY, HELD, HOLD, a_field, a_value, references, with_field
 
 TERRITORY, ELSEWHERE = "T1", "T2"
+ASSUMED = "assumed"
+"""The name of a record that the store does not know of."""
 Shape = Callable[["Stage", Row, Doc], Doc]
 """Changes the fields that a row of the issue is written with."""
 
@@ -161,13 +164,15 @@ class Stage:
 
     def _other_value(self, row: Row, field: str) -> object:
         spec = self.vault.live["object"][row.object]["fields"][field]
-        return a_value(spec, self.number(), field)
+        now = self.held(row.device, self.ids[row.key]).get(field)
+        values = (a_value(spec, self.number(), field) for _ in range(200))
+        return next((value for value in values if value != now), now)
 
     def save_a_visit(self, device: str) -> None:
         """The device's user records a call that has not been sent, where the store knows of no record."""
         mine = self.story.account(f"Account {self.number()}", territory=TERRITORY)
         fields = {"account__v": mine, "call_date__v": DAY, "status__v": "saved__v"}
-        row = Row(device=device, record="assumed", object="call2__v", operation="create")
+        row = Row(device=device, record=ASSUMED, object="call2__v", operation="create")
         self.ids[row.key] = new_id(self.device(device))
         self.written[row.key] = fields
         edit = Edit(operation="create", object=row.object, record_id=self.ids[row.key], fields=fields)
@@ -254,6 +259,12 @@ class Stage:
             for entry in errors_tab.entries(self.device(name))
             if ids is None or (name, entry.record_id) in ids
         ]
+
+    def held(self, device: str, record_id: str) -> Doc:
+        """The record as Vault last sent it to the device; empty when it never did."""
+        found = self.device(device).data.execute("SELECT doc FROM record WHERE id = ?", (record_id,))
+        row = found.fetchone()
+        return {} if row is None else dict(json.loads(row[0]))
 
     def waits(self, key: Key) -> bool:
         """Whether the edit, or what has taken its place, still waits on its device."""

@@ -1,0 +1,102 @@
+"""A rehearsal can be repeated, says what it assumed, and answers on the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import ingest
+from analysis.issues import UnknownIssue
+from synclens.commands.rehearse import rehearse as command
+from synclens.rehearsal import CANDIDATE_COLUMNS, rehearse, rehearse_in
+from tests.rehearsal.ward import ISSUE, Ward
+
+
+def fill(store, devices=6):
+    ward = Ward(store, "field-permission")
+    for at in range(devices):
+        ward.stuck(f"ipad-{at}", f"A{at}", "update", "account__v", field="phone__v")
+
+
+@pytest.fixture
+def path(tmp_path):
+    with ingest.open_store(tmp_path / "ward.duckdb", read_only=False) as store:
+        fill(store)
+    return tmp_path / "ward.duckdb"
+
+
+@pytest.fixture
+def run(path):
+    app = typer.Typer()
+    app.command()(command)
+    return lambda *words: CliRunner().invoke(app, [*words, "--store", str(path)])
+
+
+def test_the_same_seed_gives_the_same_answer(path):
+    first, second = (rehearse(path, ISSUE, seed=5, most_devices=3).to_dict() for _ in range(2))
+    assert first == second and first["of"] == 3
+
+
+def test_the_seed_draws_the_devices_and_the_draw_is_told(store):
+    fill(store, 40)
+    found = rehearse_in(store, ISSUE, most_devices=5)
+    assert found.of == 5
+    assert "Of 40 devices 5 were drawn by the seed; the others are left out." in found.assumptions
+
+
+def test_without_pending_records_the_assumption_is_told(store):
+    fill(store)
+    store.execute("DELETE FROM pending_record")
+    found = rehearse_in(store, ISSUE)
+    assert found.of == 6 and found.best is not None and found.best.freed == 6
+    assert any("assumed to wait again" in sentence for sentence in found.assumptions)
+    assert not [one for one in found.candidates if one.kind == "lever"]
+
+
+def test_a_device_with_several_users_is_told(store):
+    fill(store, 1)
+    Ward(store, "field-permission").waits("ipad-0", "B1", user="another", in_error=False)
+    assert any("several users" in sentence for sentence in rehearse_in(store, ISSUE).assumptions)
+
+
+def test_an_unknown_issue_is_a_clear_error(store):
+    with pytest.raises(UnknownIssue, match="no issue 'nothing'"):
+        rehearse_in(store, "nothing")
+
+
+def test_a_hostile_store_is_only_data(store):
+    ward = Ward(store, "validation-rule")
+    name = "x'; DROP TABLE record; --"
+    ward.stuck("ipad'--", "<b>%s</b>", "create", name, message="No [rule'; --]")
+    ward.stuck("ipad'--", "{record}", "delete", name)
+    found = rehearse_in(store, ISSUE)
+    assert found.best is not None and found.best.freed == found.of == 1
+
+
+def test_it_comes_as_a_frame_with_the_best_first(path):
+    found = rehearse(path, ISSUE)
+    frame = found.frame()
+    assert tuple(frame.columns) == CANDIDATE_COLUMNS
+    assert frame["freed"].is_monotonic_decreasing and frame["name"][0] == found.best.name
+
+
+def test_the_command_speaks_json(run):
+    said = run(ISSUE, "--json")
+    found = json.loads(said.stdout)
+    assert said.exit_code == 0
+    assert found["best"] == "Give Edit on account__v.phone__v back"
+    assert found["candidates"][0]["says"] == "frees 6 of 6 records"
+
+
+def test_the_command_shows_candidates_and_assumptions(run):
+    said = " ".join(run(ISSUE).stdout.split())
+    assert "frees 6 of 6 records" in said and "Assumed: All users share one permission set" in said
+
+
+def test_the_command_says_when_it_cannot_rehearse(run, path):
+    with ingest.open_store(path, read_only=False) as store:
+        store.execute("UPDATE finding SET cause = 'tls-certificate'")
+    assert "is not rehearsed" in run(ISSUE).stdout

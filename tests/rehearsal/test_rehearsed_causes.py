@@ -1,0 +1,126 @@
+"""For every cause that can be rebuilt the best fix frees its records, and doing nothing frees none."""
+
+from __future__ import annotations
+
+import pytest
+
+from synclens.rehearsal import device_recipes, record_recipes, rehearse_in
+from tests.rehearsal.ward import ISSUE, Ward
+
+RECORDS = [
+    ("field-permission", ["update", "create"], "account__v", "phone__v"),
+    ("field-permission", ["update"], "special__c", "size__c"),
+    ("field-permission", ["create"], "call2__v", "account__v"),
+    ("object-permission", ["create"], "call2_sample__v", None),
+    ("object-permission", ["update", "delete"], "account__v", None),
+    ("validation-rule", ["create", "update"], "call2__v", None),
+    ("record-locked", ["update", "delete"], "call2__v", None),
+    ("record-locked", ["update"], "special__c", None),
+    ("concurrent-change", ["update"], "account__v", "specialty__v"),
+    ("concurrent-change", ["update"], "address__v", "primary__v"),
+    ("record-deleted", ["update", "delete"], "account__v", None),
+    ("record-deleted", ["create"], "call2__v", "account__v"),
+    ("delete-blocked", ["delete"], "account__v", None),
+    ("delete-blocked", ["delete"], "special__c", None),
+    ("required-field", ["create", "update"], "medical_insight__v", "summary__v"),
+    ("required-field", ["create"], "call2__v", "account__v"),
+    ("required-field", ["create"], "special__c", None),
+    ("picklist-value", ["create", "update"], "medical_insight__v", "interest_level__v"),
+    ("picklist-value", ["create"], "special__c", "kind__c"),
+    ("record-visibility", ["update", "delete"], "account__v", None),
+    ("record-visibility", ["create"], "order__v", "account__v"),
+]
+DEVICES = [
+    ("network", {"error_type": "NSURLErrorDomain -1001", "phase": "connect"}),
+    ("server-unavailable", {"error_type": "HTTP_503"}),
+    ("rate-limit", {"error_type": "HTTP_429"}),
+    ("device-storage-full", {"error_type": "SQLITE_FULL", "phase": "download"}),
+    ("session-expired", {"error_type": "INVALID_SESSION_ID"}),
+    ("password-expired", {"error_type": "PASSWORD_CHANGE_REQUIRED", "operation": "sign_in"}),
+    ("sign-in-failed", {"error_type": "USERNAME_OR_PASSWORD_INCORRECT"}),
+    ("sign-in-failed", {"error_type": "INACTIVE_USER"}),
+    ("sign-in-failed", {"error_type": "USER_LOCKED_OUT"}),
+    ("sync-configuration", {"object": "goal__c", "message": "the object [goal__c] does not exist"}),
+    ("sync-configuration", {"object": "account__v", "message": "the WHERE clause cannot be read"}),
+    ("sync-configuration", {"object": "account__v", "error_type": "TOO_MANY_ACCOUNTS"}),
+    ("access-policy", {"message": "user is granted Metadata API access"}),
+    ("access-policy", {"message": "not licensed for permission [VaultActions_API_Access]"}),
+    ("access-policy", {"error_type": "CONFIGURATION_MODE_ENABLED"}),
+    ("field-permission", {"object": "account__v", "field": "modified_date__v", "operation": "query"}),
+]
+
+
+def told(found):
+    return [(one.name, one.says) for one in found.candidates]
+
+
+def check(found, of):
+    assert found.reason is None and found.of == of
+    assert found.best is not None and found.best.kind == "fix", told(found)
+    assert found.best.freed >= 0.95 * of and found.best.lost == 0, told(found)
+    (control,) = [one for one in found.candidates if one.name.startswith(("Only sync again", "Sync again"))]
+    assert (control.freed, control.still_failing, control.lost) == (0, of, 0), told(found)
+    for one in found.candidates:
+        assert one.freed + one.still_failing + one.lost == one.of == of
+
+
+@pytest.mark.parametrize(("cause", "operations", "name", "field"), RECORDS)
+def test_the_best_fix_frees_the_records(store, cause, operations, name, field):
+    ward = Ward(store, cause)
+    for at in range(2):
+        for operation in operations:
+            ward.stuck(f"ipad-{at}", f"{operation}-{at}", operation, name, field=field)
+    check(rehearse_in(store, ISSUE), 2 * len(operations))
+
+
+@pytest.mark.parametrize(("cause", "about"), DEVICES)
+def test_the_best_fix_frees_the_devices(store, cause, about):
+    ward = Ward(store, cause)
+    for at in range(3):
+        ward.fails(f"ipad-{at}", **about)
+    ward.waits("ipad-0", "held", "create", "call2__v")
+    found = rehearse_in(store, ISSUE)
+    assert found.unit == "devices"
+    check(found, 3)
+
+
+def test_every_recipe_is_tried():
+    tried = {cause for cause, *_ in RECORDS} | {cause for cause, _ in DEVICES}
+    assert tried == set(record_recipes.RECIPES) | set(device_recipes.RECIPES)
+
+
+def test_a_change_of_a_vmoc_reaches_nobody_until_the_cache_is_cleared(store):
+    Ward(store, "sync-configuration").fails(object="goal__c", message="the object does not exist")
+    by_name = {one.name: one.freed for one in rehearse_in(store, ISSUE).candidates}
+    assert by_name["Make the VMOC of goal__c inactive and clear the cache"] == 1
+    assert by_name["Make the VMOC of goal__c inactive without clearing the cache"] == 0
+
+
+def test_a_call_and_its_children_are_stuck_and_freed_together(store):
+    ward = Ward(store, "object-permission")
+    ward.fails("ipad-1", "S1", operation="create", object="call2_sample__v")
+    ward.waits("ipad-1", "C1", "create", "call2__v")
+    ward.waits("ipad-1", "S1", "create", "call2_sample__v", parent="C1")
+    ward.waits("ipad-1", "S2", "create", "call2_sample__v", parent="C1")
+    check(rehearse_in(store, ISSUE), 3)
+
+
+@pytest.mark.parametrize("cause", ["tls-certificate", "local-database-damaged", "unknown"])
+def test_what_cannot_be_rebuilt_is_said_plainly(store, cause):
+    Ward(store, cause).fails()
+    found = rehearse_in(store, ISSUE)
+    assert found.candidates == () and found.of == 0 and found.best is None
+    assert found.reason is not None and cause in found.reason
+
+
+def test_a_conflict_without_an_update_is_not_pretended(store):
+    Ward(store, "concurrent-change").stuck("ipad-1", "A1", "create", "account__v")
+    found = rehearse_in(store, ISSUE)
+    assert not found.candidates and "no update is stuck" in str(found.reason)
+
+
+def test_an_error_without_a_device_is_nobodys_situation(store):
+    ward = Ward(store, "network")
+    ward.fails()
+    store.execute("UPDATE sync_error SET device_id = NULL")
+    assert "names a device" in str(rehearse_in(store, ISSUE).reason)

@@ -1,0 +1,101 @@
+"""What a lever is said to lose is what it loses in the rehearsal, record by record."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from synclens.rehearsal import rehearse_in
+from tests.conftest import fresh_store
+from tests.rehearsal.ward import ISSUE, Ward
+
+
+def levers(found):
+    return {one.name: one for one in found.candidates if one.kind == "lever"}
+
+
+@pytest.fixture
+def ward(store):
+    return Ward(store, "field-permission")
+
+
+def test_undo_loses_the_updates_and_nothing_else(store, ward):
+    for at in range(3):
+        ward.stuck("ipad-1", f"A{at}", "update", "account__v", field="phone__v")
+    ward.waits("ipad-1", "other", "update")
+    undo = levers(rehearse_in(store, ISSUE))["Undo"]
+    assert (undo.lost, undo.freed, undo.predicted_loss, undo.as_predicted) == (3, 0, 3, True)
+    assert undo.says == "frees 0 of 3 records, loses 3, 3 unsent changes predicted lost, as predicted"
+
+
+def test_undo_spares_a_record_of_which_more_waits(store, ward):
+    ward.stuck("ipad-1", "A1", "update", "account__v", field="phone__v")
+    ward.stuck("ipad-1", "A2", "update", "account__v", field="phone__v")
+    ward.waits("ipad-1", "A2", "update", in_error=False)
+    undo = levers(rehearse_in(store, ISSUE))["Undo"]
+    assert (undo.lost, undo.still_failing, undo.predicted_loss, undo.as_predicted) == (1, 1, 1, True)
+
+
+def test_clearing_loses_what_else_is_in_error_on_all_devices_of_the_user(store, ward):
+    ward.fails("ipad-1", "C1", user="ana", operation="create", object="account__v", field="phone__v")
+    ward.waits("ipad-1", "C1", "create", user="ana")
+    ward.waits("ipad-1", "other", "update", user="ana")
+    ward.waits("ipad-2", "gone", "delete", user="ana")
+    ward.waits("ipad-3", "bens", "update", user="ben")
+    cleared = levers(rehearse_in(store, ISSUE))["Clear client sync errors"]
+    assert (cleared.of, cleared.lost, cleared.predicted_loss, cleared.as_predicted) == (1, 1, 3, True)
+
+
+def test_undelete_loses_nothing(store):
+    ward = Ward(store, "delete-blocked")
+    ward.stuck("ipad-1", "A1", "delete", "account__v")
+    back = levers(rehearse_in(store, ISSUE))["Undelete"]
+    assert (back.freed, back.lost, back.predicted_loss, back.as_predicted) == (1, 0, 0, True)
+    assert "taken back" in back.says
+
+
+def test_a_refresh_loses_nothing_where_it_is_offered(store, ward):
+    ward.stuck("ipad-1", "A1", "update", "account__v", field="phone__v")
+    ward.fails("ipad-2", "A2", operation="update", object="account__v", field="phone__v")
+    ward.waits("ipad-2", "A3", "update", in_error=False)
+    refreshed = levers(rehearse_in(store, ISSUE))["Force a full refresh"]
+    assert (refreshed.lost, refreshed.predicted_loss, refreshed.as_predicted) == (0, 0, True)
+
+
+def test_a_lever_that_is_not_offered_is_left_alone_and_says_why(store):
+    ward = Ward(store, "concurrent-change", retryable="often")
+    ward.stuck("ipad-1", "A1", "update", "account__v")
+    found = rehearse_in(store, ISSUE)
+    assert not levers(found)
+    assert "may succeed by itself" in dict(found.not_offered)["undo"]
+
+
+ROW = st.tuples(
+    st.sampled_from(["ipad-1", "ipad-2", "ipad-3"]),
+    st.sampled_from(["create", "update", "delete"]),
+    st.sampled_from(["ours", "other", "waiting"]),
+    st.booleans(),  # a further edit waits
+)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(ROW, min_size=1, max_size=7), st.sampled_from(["object-permission", "record-deleted"]))
+def test_any_queue_loses_what_was_said(rows, cause):
+    with fresh_store() as store:
+        ward = Ward(store, cause)
+        ward.fails("ipad-1", "first", user="ana", operation="update", object="account__v")
+        ward.waits("ipad-1", "first", user="ana")
+        for at, (device, operation, which, again) in enumerate(rows):
+            user = "ana" if device != "ipad-3" else "ben"
+            record = f"R{at}"
+            if which == "ours":
+                ward.fails(device, record, user=user, operation=operation, object="order__v")
+            ward.waits(device, record, operation, "order__v", user=user, in_error=which != "waiting")
+            if again and operation == "update":
+                ward.waits(device, record, "update", "order__v", user=user, in_error=False)
+        found = rehearse_in(store, ISSUE)
+    assert found.candidates
+    for one in found.candidates:
+        assert one.freed + one.still_failing + one.lost == one.of
+        assert one.as_predicted is not False, (one.name, one.says)
