@@ -186,6 +186,7 @@ def _reasons(vault: Vault, ids: list[str]) -> list[tuple[str, str]]:
 
 
 def wire(row: sqlite3.Row, rule: Rule) -> Wire:
+    """One record as it goes over the wire: without the fields that the rule hides from this user."""
     doc = row[4]
     if rule.hidden:
         fields = {k: v for k, v in json.loads(doc).items() if k not in rule.hidden}
