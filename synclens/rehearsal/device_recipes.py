@@ -222,6 +222,34 @@ def _access_policy(case: Case) -> Recipe:
     )
 
 
+def _server_quota(_: Case) -> Recipe:
+    def use(stage: Stage, share: float) -> None:
+        admin.set_setting(stage.vault, "storage_used_share", share, at=stage.now)
+
+    return Recipe(
+        unit="devices",
+        assumes="The storage of the Vault is used up, so that it takes no upload.",
+        plant=lambda stage: use(stage, 1.0),
+        ways=(Way("Free storage in Vault or buy more", "admin", lambda s: use(s, 0.5)), AGAIN),
+    )
+
+
+def _app_outdated(_: Case) -> Recipe:
+    def demand(stage: Stage) -> None:
+        admin.set_setting(stage.vault, "minimum_app_version", "999.0.0", at=stage.now)
+
+    def update(stage: Stage) -> None:
+        for name in stage.case.devices:
+            stage.device(name).version = "999.0.0"
+
+    return Recipe(
+        unit="devices",
+        assumes="Vault asks for a newer version than the devices have; the numbers are made up.",
+        plant=demand,
+        ways=(Way("Update the app, then sync", "user", update), AGAIN),
+    )
+
+
 def unreadable(case: Case) -> Recipe:
     """Read is missing on a field that incremental sync lives on, so that an object cannot be downloaded."""
     name, field = case.object or "account__v", "modified_date__v"
@@ -247,4 +275,6 @@ RECIPES: dict[str, Callable[[Case], Recipe]] = {
     "sign-in-failed": _sign_in_failed,
     "sync-configuration": _sync_configuration,
     "access-policy": _access_policy,
+    "server-quota": _server_quota,
+    "app-outdated": _app_outdated,
 }

@@ -3,44 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from sync_engine.device import errors_tab
-from sync_engine.device.edits import Edit, amend, save
-from sync_engine.model import an_object, reference, text
+from sync_engine.device.edits import Edit, save
+from sync_engine.model import an_object, reference
 from sync_engine.protocol import Doc
 from sync_engine.vault import admin
 from synclens.rehearsal.case import Case, Row
 from synclens.rehearsal.making import a_field, a_value, references
 from synclens.rehearsal.recipes import AGAIN, Recipe, Way
 from synclens.rehearsal.stage import ELSEWHERE, TERRITORY, Stage
+from synclens.rehearsal.steps import MARK, add_mark, correct_row, named, only_creates_and_updates, parents
 
-MARK, REFUSED, MENDED = "rehearsal_mark__c", "refused", "mended"
+REFUSED, MENDED = "refused", "mended"
 LINK = "rehearsal_link__c"
 _RIGHT = {"create": "create", "update": "edit", "delete": "delete"}
-
-
-def _amend(stage: Stage, row: Row, **fields: object) -> None:
-    """The row's user corrects the refused record on the Errors tab."""
-    device, refused = stage.device(row.device), {entry.key for _, entry in stage.entries()}
-    for key in [one for one in stage.keys[row.key] if one in refused]:
-        fresh = amend(device, key, stage.ids[row.key], fields)
-        for keys in stage.keys.values():
-            if key in keys:
-                keys.append(fresh)
-
-
-def _named(stage: Stage, *operations: str) -> list[Row]:
-    """The rows that the errors name; of a case without such rows, all."""
-    rows = stage.rows(*operations)
-    return [row for row in rows if row.named] or rows
 
 
 def _field_permission(case: Case) -> Recipe:
     name, field = case.object or "account__v", case.field
 
     def set_right(stage: Stage, allowed: bool) -> None:
-        for row in {row.object: row for row in _named(stage, "create", "update")}.values():
+        for row in {row.object: row for row in named(stage, "create", "update")}.values():
             wanted = field if row.object == name else None
             definition = stage.vault.live["object"][row.object]
             chosen = wanted if wanted and wanted in definition["fields"] else a_field(definition, None)
@@ -71,7 +56,7 @@ def _write_the_field(stage: Stage, row: Row, fields: Doc) -> Doc:
 
 def _object_permission(case: Case) -> Recipe:
     def set_right(stage: Stage, allowed: bool) -> None:
-        for name, operation in sorted({(row.object, row.operation) for row in _named(stage)}):
+        for name, operation in sorted({(row.object, row.operation) for row in named(stage)}):
             admin.set_object_right(
                 stage.vault, stage.permission_set, name, _RIGHT[operation], allowed, at=stage.now
             )
@@ -89,19 +74,19 @@ def _validation_rule(case: Case) -> Recipe:
     rule = found.group(1) if found else "rehearsal_rule__c"
 
     def switch(stage: Stage, active: bool) -> None:
-        for name in sorted({row.object for row in _named(stage)}):
+        for name in sorted({row.object for row in named(stage)}):
             doc = {"object": name, "active": active, "message": "Refused by the rule"}
             when = f"{MARK} = '{REFUSED}'"
             stage.configure("validation_rule", f"{rule}.{name}", doc | {"refuse_when": when})
 
     def correct(stage: Stage) -> None:
-        for row in _named(stage, "create", "update"):
-            _amend(stage, row, **{MARK: MENDED})
+        for row in named(stage, "create", "update"):
+            correct_row(stage, row, **{MARK: MENDED})
 
     return Recipe(
         assumes="What the rule asks for is not known to the store: it is rebuilt as a rule that refuses "
         "exactly these records because of one value.",
-        before=_add_mark,
+        before=add_mark,
         shape=lambda _, row, fields: fields | {MARK: REFUSED} if row.named else fields,
         plant=lambda stage: switch(stage, True),
         ways=(
@@ -109,21 +94,10 @@ def _validation_rule(case: Case) -> Recipe:
             Way(f"Switch the rule {rule} off", "admin", lambda s: switch(s, False)),
             AGAIN,
         ),
-        unfit=lambda one: _only_creates_and_updates(
+        unfit=lambda one: only_creates_and_updates(
             one, "A validation rule of the engine never refuses a delete."
         ),
     )
-
-
-def _only_creates_and_updates(case: Case, why: str) -> str | None:
-    rows = [row for one in case.saved if one.ours for row in one.rows]
-    return why if rows and all(row.operation == "delete" for row in rows) else None
-
-
-def _add_mark(stage: Stage) -> None:
-    for name in sorted({row.object for row in stage.rows()}):
-        definition = stage.vault.live["object"][name]
-        stage.configure("object", name, definition | {"fields": definition["fields"] | {MARK: text()}})
 
 
 def _record_locked(_: Case) -> Recipe:
@@ -132,7 +106,7 @@ def _record_locked(_: Case) -> Recipe:
             stage.configure("object", name, stage.vault.live["object"][name] | {"lockable": True})
 
     def change(stage: Stage, **fields: object) -> None:
-        for row in _named(stage, "update", "delete"):
+        for row in named(stage, "update", "delete"):
             stage.story.change(stage.ids[row.key], **fields)
 
     return Recipe(
@@ -146,14 +120,14 @@ def _record_locked(_: Case) -> Recipe:
 def _concurrent_change(_: Case) -> Recipe:
     def empty(stage: Stage) -> None:
         """A field of two values can only meet a third one if it was empty when the device had it."""
-        for row in _named(stage, "update"):
+        for row in named(stage, "update"):
             specs = stage.vault.live["object"][row.object]["fields"]
             name = a_field({"fields": specs}, stage.case.field)
             if specs[name]["type"] == "boolean" or len(specs[name].get("values", "any")) < 3:
                 stage.story.change(stage.ids[row.key], **{name: None})
 
     def meet(stage: Stage) -> None:
-        for row in _named(stage, "update"):
+        for row in named(stage, "update"):
             specs = stage.vault.live["object"][row.object]["fields"]
             for name, mine in stage.written[row.key].items():
                 known = (mine, stage.held(row.device, stage.ids[row.key]).get(name))
@@ -198,29 +172,17 @@ def _undo(stage: Stage, row: Row, key: str) -> bool:
     return True
 
 
-def _parents(stage: Stage) -> Iterable[tuple[Row, str, str]]:
-    """For each refused create, the field that names the record it hangs on, and that record in the Vault."""
-    for row in _named(stage, "create"):
-        definition = stage.vault.live["object"][row.object]
-        wished = stage.case.field if stage.case.field in references(definition) else None
-        for name in [wished] if wished else list(references(definition)):
-            value = stage.written[row.key].get(str(name))
-            if isinstance(value, str) and not value.startswith("m-"):
-                yield row, str(name), value
-                break
-
-
 def _record_deleted(_: Case) -> Recipe:
     def remove(stage: Stage) -> None:
-        for row in _named(stage, "update", "delete"):
+        for row in named(stage, "update", "delete"):
             stage.story.remove(stage.ids[row.key])
-        for _, _, above in _parents(stage):
+        for _, _, above in parents(stage):
             stage.story.remove(above)
 
     def restore(stage: Stage) -> None:
-        for row in _named(stage, "update", "delete"):
+        for row in named(stage, "update", "delete"):
             stage.restore(stage.ids[row.key])
-        for _, _, above in _parents(stage):
+        for _, _, above in parents(stage):
             stage.restore(above)
 
     return Recipe(
@@ -236,9 +198,9 @@ def _record_deleted(_: Case) -> Recipe:
 
 
 def _refer_elsewhere(stage: Stage) -> None:
-    for row, name, _ in list(_parents(stage)):
+    for row, name, _ in list(parents(stage)):
         to = references(stage.vault.live["object"][row.object])[name]
-        _amend(stage, row, **{name: stage.found(to)})
+        correct_row(stage, row, **{name: stage.found(to)})
 
 
 def _delete_blocked(_: Case) -> Recipe:
@@ -269,89 +231,11 @@ def _delete_blocked(_: Case) -> Recipe:
     )
 
 
-def _required_field(case: Case) -> Recipe:
-    def needed(stage: Stage, row: Row) -> str:
-        fields = stage.vault.live["object"][row.object]["fields"]
-        named = case.field if row.object == case.object else None
-        return named if named and named in fields else MARK
-
-    def leave_out(stage: Stage, row: Row, fields: Doc) -> Doc:
-        return {n: v for n, v in fields.items() if n != needed(stage, row)} if row.named else fields
-
-    def demand(stage: Stage, required: bool) -> None:
-        for row in _named(stage, "create", "update"):
-            stage.spec(row.object, needed(stage, row), required=required)
-            if required and row.operation == "update":
-                stage.story.change(stage.ids[row.key], **{needed(stage, row): None})
-
-    def fill(stage: Stage) -> None:
-        for row in _named(stage, "create", "update"):
-            name = needed(stage, row)
-            spec = stage.vault.live["object"][row.object]["fields"][name]
-            value = stage.found(spec["to"]) if spec["type"] == "reference" else a_value(spec, 1, name)
-            _amend(stage, row, **{name: value})
-
-    field = case.field or "the field"
-    return Recipe(
-        assumes="The field became required after the device had the object's definition.",
-        before=_add_mark,
-        shape=leave_out,
-        plant=lambda stage: demand(stage, True),
-        ways=(
-            Way(f"Fill in {field}", "user", fill),
-            Way(f"Make {field} optional", "admin", lambda s: demand(s, False)),
-            AGAIN,
-        ),
-        unfit=lambda one: _only_creates_and_updates(one, "A delete lacks no field."),
-    )
-
-
-def _picklist_value(case: Case) -> Recipe:
-    def chosen(stage: Stage, row: Row) -> str:
-        fields = stage.vault.live["object"][row.object]["fields"]
-        named = case.field if row.object == case.object else None
-        return str(named) if named in fields and fields[named]["type"] == "picklist" else MARK
-
-    def lists(stage: Stage) -> None:
-        _add_mark(stage)
-        for row in stage.rows():
-            fields = stage.vault.live["object"][row.object]["fields"]
-            name = case.field if row.object == case.object and case.field in fields else MARK
-            kept = fields[name].get("values") or ["kept__c"]
-            stage.spec(row.object, str(name), type="picklist", values=[*kept, "retired__c"])
-
-    def allow(stage: Stage, allowed: bool) -> None:
-        for row in _named(stage, "create", "update"):
-            name = chosen(stage, row)
-            values = stage.vault.live["object"][row.object]["fields"][name]["values"]
-            kept = [value for value in values if value != "retired__c"]
-            stage.spec(row.object, name, values=[*kept, "retired__c"] if allowed else kept)
-
-    def choose(stage: Stage) -> None:
-        for row in _named(stage, "create", "update"):
-            name = chosen(stage, row)
-            value = stage.vault.live["object"][row.object]["fields"][name]["values"][0]
-            _amend(stage, row, **{name: value})
-
-    return Recipe(
-        assumes="The value was taken off the picklist after the device had it; it goes by another name here.",
-        before=lists,
-        shape=lambda stage, row, fields: fields | {chosen(stage, row): "retired__c"} if row.named else fields,
-        plant=lambda stage: allow(stage, False),
-        ways=(
-            Way("Put the value back on the picklist", "admin", lambda s: allow(s, True)),
-            Way("Choose a value that is still there", "user", choose),
-            AGAIN,
-        ),
-        unfit=lambda one: _only_creates_and_updates(one, "A delete holds no value."),
-    )
-
-
 def _record_visibility(_: Case) -> Recipe:
     def place(stage: Stage, territory: str) -> None:
-        for row in _named(stage, "update", "delete"):
+        for row in named(stage, "update", "delete"):
             stage.move(stage.ids[row.key], territory)
-        for _, _, above in _parents(stage):
+        for _, _, above in parents(stage):
             stage.move(above, territory)
 
     def strict(stage: Stage) -> None:
@@ -381,7 +265,5 @@ RECIPES: dict[str, Callable[[Case], Recipe]] = {
     "concurrent-change": _concurrent_change,
     "record-deleted": _record_deleted,
     "delete-blocked": _delete_blocked,
-    "required-field": _required_field,
-    "picklist-value": _picklist_value,
     "record-visibility": _record_visibility,
 }

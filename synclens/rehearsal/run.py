@@ -10,7 +10,7 @@ from duckdb import DuckDBPyConnection
 import ingest
 from analysis.levers import Lever
 from sync_engine.device import errors_tab
-from synclens.rehearsal import device_recipes, record_recipes
+from synclens.rehearsal import device_recipes, record_recipes, value_recipes
 from synclens.rehearsal.case import Case, Key, read_case
 from synclens.rehearsal.outcome import Candidate, Rehearsal
 from synclens.rehearsal.recipes import Recipe
@@ -60,7 +60,7 @@ def _recipe_for(case: Case) -> Recipe | str:
     """The recipe for the case's cause, or the reason why the engine cannot rebuild it."""
     if not case.devices:
         return "No error of this issue names a device, so nobody's situation can be rebuilt."
-    book = device_recipes.RECIPES | record_recipes.RECIPES
+    book = device_recipes.RECIPES | record_recipes.RECIPES | value_recipes.RECIPES
     if case.cause not in book:
         return f"The reference engine has no way to bring about the cause {case.cause}."
     recipe = book[case.cause](case)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from synclens.rehearsal import device_recipes, record_recipes, rehearse_in
+from synclens.rehearsal import device_recipes, record_recipes, rehearse_in, value_recipes
 from tests.rehearsal.ward import ISSUE, Ward
 
 RECORDS = [
@@ -29,6 +29,10 @@ RECORDS = [
     ("picklist-value", ["create"], "special__c", "kind__c"),
     ("record-visibility", ["update", "delete"], "account__v", None),
     ("record-visibility", ["create"], "order__v", "account__v"),
+    ("schema-mismatch", ["create", "update"], "account__v", "old_field__c"),
+    ("schema-mismatch", ["update"], "account__v", "phone__v"),
+    ("server-automation", ["create", "update"], "order__v", None),
+    ("invalid-reference", ["create"], "call2__v", "account__v"),
 ]
 DEVICES = [
     ("network", {"error_type": "NSURLErrorDomain -1001", "phase": "connect"}),
@@ -46,6 +50,8 @@ DEVICES = [
     ("access-policy", {"message": "user is granted Metadata API access"}),
     ("access-policy", {"message": "not licensed for permission [VaultActions_API_Access]"}),
     ("access-policy", {"error_type": "CONFIGURATION_MODE_ENABLED"}),
+    ("server-quota", {"error_type": "OPERATION_NOT_ALLOWED"}),
+    ("app-outdated", {"error_type": "OPERATION_NOT_ALLOWED"}),
     ("field-permission", {"object": "account__v", "field": "modified_date__v", "operation": "query"}),
 ]
 
@@ -86,7 +92,7 @@ def test_the_best_fix_frees_the_devices(store, cause, about):
 
 def test_every_recipe_is_tried():
     tried = {cause for cause, *_ in RECORDS} | {cause for cause, _ in DEVICES}
-    assert tried == set(record_recipes.RECIPES) | set(device_recipes.RECIPES)
+    assert tried == {*record_recipes.RECIPES, *value_recipes.RECIPES, *device_recipes.RECIPES}
 
 
 def test_a_change_of_a_vmoc_reaches_nobody_until_the_cache_is_cleared(store):
