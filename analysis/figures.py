@@ -294,7 +294,7 @@ def steps(
             x=rows[at], y=rows[value], mode="lines", name=words(group), line={"shape": "hv", "width": 2},
             hovertemplate="%{y:.0%}" if percent else "%{y:,}",
         )  # fmt: skip
-    figure.update_yaxes(tickformat=".0%" if percent else ",", rangemode="tozero")
+    figure.update_yaxes(tickformat=".1~%" if percent else ",", rangemode="tozero")
     figure.update_layout(showlegend=by is not None)
     return figure
 

@@ -22,6 +22,10 @@ st.logo(HERE / "wordmark.svg", size="large", icon_image=HERE / "icon.svg")
 STYLE = """
 .stMainBlockContainer {padding-left: 2.2rem; padding-right: 2.2rem;}
 button[aria-label^="Download as CSV"] {display: none;}
+@media (max-width: 1100px) {  /* a tablet: what stands side by side goes one below the other */
+  .stMain [data-testid="stHorizontalBlock"] {flex-wrap: wrap;}
+  .stMain [data-testid="stColumn"] {min-width: 100%;}
+}
 """
 st.html(f"<style>{STYLE}</style>")
 
