@@ -121,10 +121,14 @@ def encode(message: Doc, body: bytes | None = None) -> bytes:
 
 def decode(raw: bytes) -> Doc:
     """The message in `raw`, without its binary body. Raises ValueError when it is none."""
-    message = json.loads(raw.partition(SNAPSHOT_SEPARATOR)[0])
+    message = json.loads(raw.partition(SNAPSHOT_SEPARATOR)[0], parse_constant=_refuse_constant)
     if not isinstance(message, dict):
         raise ValueError("a message is a JSON object")
     return message
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
 
 
 def body_of(raw: bytes) -> bytes:

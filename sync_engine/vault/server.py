@@ -6,6 +6,7 @@ call it alike. Vault answers 200 even for failures; the reply says which it is.
 
 from __future__ import annotations
 
+import sqlite3
 import json
 from collections.abc import Callable
 
@@ -22,7 +23,7 @@ def handle(request: bytes, vault: Vault, now: float) -> bytes:
     try:
         message = decode(request)
         verb = VERBS[message["verb"]]
-    except (ValueError, KeyError, UnicodeDecodeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return _failure(Refused("MALFORMED_URL", "The request is not a message that this Vault understands"))
     limit = vault.setting("payload_limit_bytes")
     if len(request) > limit:
@@ -36,12 +37,28 @@ def handle(request: bytes, vault: Vault, now: float) -> bytes:
             reply = verb(vault, message, now)
     except Refused as refused:
         return _refuse(vault, message, refused)
-    except (KeyError, TypeError, AttributeError, IndexError) as wrong:
+    except _MISSHAPEN as wrong:
         words = f"The request [{message.get('verb')}] lacks a part or has one of the wrong kind: {wrong!r}"
         return _refuse(vault, message, Refused("INVALID_DATA", words, cause="schema-mismatch"))
     if isinstance(reply, bytes):
         return reply
     return encode({"responseStatus": "SUCCESS"} | reply)
+
+
+# What values of the wrong kind lead to. An OperationalError is not among them: that is the Vault's own trouble.
+_MISSHAPEN = (
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    ValueError,
+    OverflowError,
+    RecursionError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    sqlite3.DataError,
+)
 
 
 def _refuse(vault: Vault, message: Doc, refused: Refused) -> bytes:
