@@ -62,7 +62,7 @@ def _recipe_for(case: Case) -> Recipe | str:
         return "No error of this issue names a device, so nobody's situation can be rebuilt."
     book = device_recipes.RECIPES | record_recipes.RECIPES | value_recipes.RECIPES
     if case.cause not in book:
-        return f"The reference engine has no way to bring about the cause {case.cause}."
+        return f"The rehearsal has no way to bring about the cause {case.cause} in the reference engine."
     recipe = book[case.cause](case)
     if recipe.unit == "records" and not case.subject:
         if case.cause == "field-permission" and case.field == "modified_date__v":

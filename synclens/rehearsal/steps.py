@@ -31,11 +31,13 @@ def named(stage: Stage, *operations: str) -> list[Row]:
 
 
 def only_creates_and_updates(case: Case, why: str) -> str | None:
+    """The reason `why`, if nothing but deletes is stuck, which this cause never refuses."""
     rows = [row for one in case.saved if one.ours for row in one.rows]
     return why if rows and all(row.operation == "delete" for row in rows) else None
 
 
 def add_mark(stage: Stage) -> None:
+    """Give the objects of the issue's records the field MARK."""
     for name in sorted({row.object for row in stage.rows()}):
         definition = stage.vault.live["object"][name]
         stage.configure("object", name, definition | {"fields": definition["fields"] | {MARK: text()}})
