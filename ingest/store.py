@@ -37,27 +37,40 @@ def open_store(
 ) -> Iterator[DuckDBPyConnection]:
     """Open the store at `path`, and close it when the block ends.
 
-    A writer creates a missing store and brings an older one up to date. A reader gets a connection whose
-    access to the rest of the machine is off and whose configuration is locked. While another process is
-    in the way this waits, with growing pauses, for at most `patience_seconds`.
+    A writer creates a missing store. A store of an older version is brought up to date first, for a reader
+    too: nobody asks questions of tables that are not there. A reader gets a connection that cannot write,
+    has no access to the rest of the machine and cannot change that. While another process is in the way
+    this waits, with growing pauses, for at most `patience_seconds`.
 
     Raises StoreLocked, StoreMissing, StoreTooNew or StoreUnusable; each says what to do next.
     """
     path = Path(path)
     if read_only and not path.exists():
         raise StoreMissing(str(path))
-    with _connect(path, read_only, patience_seconds) as store:
-        store.execute("SET TimeZone = 'UTC'")  # or the days of a metric would move with the reader
-        with suppress(duckdb.InvalidInputException):  # a notebook without ipywidgets can draw none anyway
-            store.execute("SET enable_progress_bar = false")  # DuckDB would draw on stdout, amid the data
+    with _current(path, read_only, patience_seconds) as store:
         if read_only:
-            _check_version(store, path)
-            store.execute("SET enable_external_access = false")
-            store.execute("SET lock_configuration = true")
+            _close_in(store)
         else:
+            store.execute("SET TimeZone = 'UTC'")  # or the days of a metric would move with the reader
+            _draw_no_bar(store)
             store.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
             migrate(store, path)
         yield store
+
+
+def _close_in(store: DuckDBPyConnection) -> None:
+    # Readers of one process share one database; the first one settles it for all, and then nobody can.
+    with suppress(duckdb.InvalidInputException):
+        store.execute("SET GLOBAL TimeZone = 'UTC'")
+        _draw_no_bar(store)
+        store.execute("SET enable_external_access = false")
+        store.execute("SET lock_configuration = true")
+
+
+def _draw_no_bar(store: DuckDBPyConnection) -> None:
+    # DuckDB would draw it on stdout, amid the data; a notebook without ipywidgets can draw none anyway.
+    with suppress(duckdb.InvalidInputException):
+        store.execute("SET enable_progress_bar = false")
 
 
 def migrate(store: DuckDBPyConnection, path: Path | str = "the store") -> list[str]:
@@ -83,6 +96,24 @@ def migrate(store: DuckDBPyConnection, path: Path | str = "the store") -> list[s
             raise
         store.commit()
     return pending
+
+
+def _current(path: Path, read_only: bool, patience_seconds: float) -> DuckDBPyConnection:
+    store = _connect(path, read_only, patience_seconds)
+    if not read_only:
+        return store
+    try:
+        _check_version(store, path)
+        lags = bool(MIGRATIONS.keys() - _applied(store))
+    except BaseException:
+        store.close()
+        raise
+    if lags:
+        store.close()
+        with _connect(path, False, patience_seconds) as writable:
+            migrate(writable, path)
+        store = _connect(path, True, patience_seconds)
+    return store
 
 
 def _connect(path: Path, read_only: bool, patience_seconds: float) -> DuckDBPyConnection:

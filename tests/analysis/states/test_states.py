@@ -139,7 +139,7 @@ def test_processes_lose_no_change(triage):
     running = [
         subprocess.Popen([sys.executable, "-c", script, str(triage.path), actor]) for actor in ("a", "b", "c")
     ]
-    assert [process.wait(timeout=60) for process in running] == [0, 0, 0]
+    assert [process.wait(timeout=300) for process in running] == [0, 0, 0]
     log = triage.activity("i1")
     assert len(log) == 75
     assert all(later.before == earlier.after for earlier, later in pairwise(log))
