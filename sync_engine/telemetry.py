@@ -99,9 +99,7 @@ class ConfigChange:
     target: str  # what was changed: a permission set, an object, a rule, a version
     object: str | None = None
     field: str | None = None
-    scope: str | None = (
-        None  # whom it reaches: `profile=...`, `territory=...`; None is everyone
-    )
+    scope: str | None = None  # whom it reaches: `profile=...`, `territory=...`; None is everyone
     before: str | None = None
     after: str | None = None
     detail: str | None = None

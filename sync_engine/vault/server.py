@@ -6,8 +6,8 @@ call it alike. Vault answers 200 even for failures; the reply says which it is.
 
 from __future__ import annotations
 
-import sqlite3
 import json
+import sqlite3
 from collections.abc import Callable
 
 from sync_engine.protocol import Doc, Refused, decode, encode
