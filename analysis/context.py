@@ -34,12 +34,14 @@ def _clock_of_the_device(connection: DuckDBPyConnection, events: pd.DataFrame, f
     future = events["message"].fillna("").astype("str").str.contains(_FUTURE, case=False, regex=True)
     hours = events["device_id"].map(skews["ahead"]).where(future, events["device_id"].map(skews["behind"]))
     wrong = (found["cause"] == "date-limit") & hours.notna()
-    for row in found.index[wrong]:
-        sentence = (
-            f"The clock of device {events['device_id'][row]!s} is {hours[row]:+.0f} h off: its syncs carry "
-            "a start that far from the time at which Vault saved them."
-        )
-        found.at[row, "evidence"] = [sentence]
+    said = [
+        [
+            f"The clock of device {device} is {off:+.0f} h off: its syncs carry a start that far from the time "
+            "at which Vault saved them."
+        ]
+        for device, off in zip(events.loc[wrong, "device_id"], hours[wrong], strict=True)
+    ]
+    found.loc[wrong, "evidence"] = pd.Series(said, index=found.index[wrong], dtype=object)
     found.loc[wrong, "also"] = found.loc[wrong, "cause"].map(lambda cause: [cause])
     found.loc[wrong, "cause"] = "device-clock"
     found.loc[wrong, "confidence"] = 0.95
