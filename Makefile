@@ -1,6 +1,6 @@
 # SyncLens: every task of a day. Needs Python 3.11 and make; everything else is set up here.
 #   make demo    simulate a fleet, load it, print the triage summary, serve the dashboard (SERVE=0 stops before)
-#   make test    every test          make check   tests, lint, types, import contracts, notebooks
+#   make test    every test          make check   tests and notebooks, lint, types, import contracts
 #   make dash    only the dashboard  make bench   the benchmarks      make lint   ruff, mypy, import-linter
 
 PYTHON ?= python3
@@ -23,9 +23,9 @@ dash: .venv/.ready
 
 test: .venv/.ready browser
 	@echo "Running every test on all cores; this takes some minutes."
-	$(RUN)python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
+	$(RUN)python -m pytest tests notebooks --nbmake --nbmake-timeout=300 -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
-check: lint test notebooks
+check: lint test
 
 lint: .venv/.ready
 	$(RUN)ruff check .
