@@ -66,15 +66,26 @@ def to_cells(
     if not encoded or not is_now.any():
         return None
     codes, cell = np.unique(np.stack([codes for _, codes, _ in encoded], axis=1), axis=0, return_inverse=True)
+    counts = both[failures].to_numpy(np.float64), both[total].to_numpy(np.float64)
+    order = _canonical(cell.ravel(), is_now, *counts)
     return Cells(
         attributes=tuple(name for name, _, _ in encoded),
         values=tuple(values for _, _, values in encoded),
         codes=codes,
-        cell=cell.ravel(),
-        is_now=is_now,
-        failures=both[failures].to_numpy(np.float64),
-        total=both[total].to_numpy(np.float64),
+        cell=cell.ravel()[order],
+        is_now=is_now[order],
+        failures=counts[0][order],
+        total=counts[1][order],
     )
+
+
+def _canonical(cell: Integers, is_now: NDArray[np.bool_], failures: Floats, total: Floats) -> Integers:
+    """Order the rows by content, so that the shuffles of the test do not depend on how they came.
+
+    The earlier rows of one cell keep their order: it tells their periods.
+    """
+    now_total, now_failures = np.where(is_now, total, 0.0), np.where(is_now, failures, 0.0)
+    return np.lexsort((now_failures, now_total, cell, ~is_now)).astype(np.int64)
 
 
 def _checked(frame: pd.DataFrame, by: Sequence[str], failures: str, total: str) -> pd.DataFrame:
