@@ -2,6 +2,7 @@
 #   make demo    simulate a fleet, load it, print the triage summary, serve the dashboard (SERVE=0 stops before)
 #   make test    every test          make check   tests and notebooks, lint, types, import contracts
 #   make dash    only the dashboard  make bench   the benchmarks      make lint   ruff, mypy, import-linter
+#   make docs    the documentation site, in site/
 
 PYTHON ?= python3
 SERVE  ?= 1
@@ -42,6 +43,10 @@ notebooks: .venv/.ready
 
 bench: .venv/.ready
 	@for name in $(BENCHES); do echo "== $$name"; $(RUN)python -m benchmarks.$$name || exit 1; done
+
+docs: .venv/.ready
+	NO_MKDOCS_2_WARNING=1 $(RUN)python -m mkdocs build --quiet
+	@echo "The site is in site/index.html"
 
 setup: .venv/.ready browser
 

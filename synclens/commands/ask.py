@@ -101,7 +101,10 @@ def explain_error(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what is wrong with one error, why we think so, and what to do about it."""
+    """Say what is wrong with one error, why we think so, and what to do about it.
+
+    Example: synclens explain-error e-660a804a5c643519
+    """
     with ingest.open_store(store) as opened:
         row = narrate.records(analysis.error_event(opened, event_id))[0]
         suggestion = analysis.suggest_fix(opened, row["issue_id"])

@@ -65,8 +65,20 @@ def suspects(
         return
     if not found:
         narrate.show(Text("No suspect: no change in this store explains the start of this issue."))
-    for suspect in found:
-        narrate.show(Text(str(suspect)))
+    for place, suspect in enumerate(found, start=1):
+        narrate.show(Text(f"{place}. {_in_words(suspect)}"))
+
+
+def _in_words(suspect: analysis.Suspect) -> str:
+    change = (
+        f"{suspect.kind} {suspect.target}: {suspect.before or 'nothing'} became {suspect.after or 'nothing'}"
+    )
+    reach = f"reached {suspect.affected_in_scope:.0%} of the {suspect.affected} people hit"
+    return (
+        f"{suspect.changed_at:%Y-%m-%d %H:%M} UTC  {change}\n"
+        f"   {suspect.relation}; {reach} and {suspect.unaffected_in_scope:.0%} of the others; "
+        f"p = {suspect.p_value:.3f}  ({suspect.change_id})"
+    )
 
 
 def _as_dict(suspect: analysis.Suspect) -> dict[str, object]:
