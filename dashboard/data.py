@@ -8,11 +8,12 @@ While an ingest holds the store, the last known answer is shown and the page say
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -33,6 +34,7 @@ PATIENCE_SECONDS = 2.0
 MOST_REMEMBERED = 600
 _STALE = "_answers_are_stale"
 _WITH_TRIAGE = (list_issues, issue)
+_OF_PEOPLE = ("country", "territory", "security_profile", "application_profile")
 Answer = TypeVar("Answer")
 # A function of a connection and of whatever it is about; the dashboard never names the connection's type.
 Question = Callable[..., Answer]
@@ -49,7 +51,8 @@ def ask(question: Question[Answer], /, *about: object, **arguments: object) -> A
     name = f"{question.__module__}.{question.__qualname__}"
     key = f"{path.absolute()}|{name}|{about!r}|{sorted(arguments.items())!r}"
     try:
-        answer: Answer = _answer(path, stamp, name, about, arguments, question)
+        with _turns().of(key):  # readers who ask the same at once wait for one answer
+            answer: Answer = _answer(path, stamp, name, about, arguments, question)
     except StoreLocked:
         remembered = _remembered()
         if key not in remembered:
@@ -93,20 +96,31 @@ def issues(view: View, query: str = "", **more: str) -> pd.DataFrame:
     )
 
 
-def rows(table: str, *, most: int = 5_000) -> pd.DataFrame:
-    """The first `most` rows of a small table or view of the store, as they are."""
-    found: pd.DataFrame = ask(_rows, table, most)
+def newest_rows(table: str, by: str, *, most: int) -> tuple[pd.DataFrame, int]:
+    """The `most` newest rows of a table of the store, as they are, and how many rows it has in all."""
+    found: tuple[pd.DataFrame, int] = ask(_newest_rows, table, by, most)
     return found
 
 
-def _rows(connection: Any, table: str, most: int) -> pd.DataFrame:  # noqa: ANN401 - see Question
-    found: pd.DataFrame = connection.table(table).limit(most).df()
+def _newest_rows(connection: Any, table: str, by: str, most: int) -> tuple[pd.DataFrame, int]:  # noqa: ANN401 - see Question
+    everything = connection.table(table)
+    return everything.order(f"{by} DESC").limit(most).df(), everything.count("*").fetchall()[0][0]
+
+
+def _distinct_rows(connection: Any, table: str, *columns: str) -> pd.DataFrame:  # noqa: ANN401 - see Question
+    """Every combination of values that some columns of a table or view take."""
+    found: pd.DataFrame = connection.table(table).select(*columns).distinct().df()
+    return found
+
+
+def _config_changes(connection: Any) -> pd.DataFrame:  # noqa: ANN401 - see Question
+    found: pd.DataFrame = connection.table("config_change").order("changed_at").df()
     return found
 
 
 def changes(view: View) -> pd.DataFrame:
     """Configuration changes of a period, oldest first, each with a `label` of what it was."""
-    found = rows("config_change").sort_values("changed_at", ignore_index=True)
+    found: pd.DataFrame = ask(_config_changes)
     if view.since is not None:
         found = found[found["changed_at"] >= view.since].reset_index(drop=True)
     return found.assign(label=[_label(change) for change in found.itertuples()])
@@ -121,7 +135,8 @@ def _label(change: Any) -> str:  # noqa: ANN401 - a row of itertuples
 def options() -> dict[str, list[str]]:
     """The values that each filter can take, as far as the store shows them."""
     found = ask(list_issues)
-    people, devices = rows("current_user_info"), rows("current_device")
+    people: pd.DataFrame = ask(_distinct_rows, "current_user_info", *_OF_PEOPLE)
+    devices: pd.DataFrame = ask(_distinct_rows, "current_device", "app_version", "platform")
     return {
         "sync_type": _distinct(ask(measure, "success_rate")["sync_type"]),
         "app_version": _distinct(devices["app_version"], found["app_versions"].explode())[::-1],
@@ -203,6 +218,33 @@ def _reviewed(path: Path, stamp: tuple[int, int]) -> int:
     with open_store(path, patience_seconds=PATIENCE_SECONDS) as store:
         newest = health(store).as_of
         return 0 if newest is None else len(review(store, triage(), newest))
+
+
+class _Turns:
+    """One lock for each question that somebody is asking just now."""
+
+    def __init__(self) -> None:
+        self._guard = Lock()
+        self._asked: dict[str, tuple[Lock, int]] = {}
+
+    @contextmanager
+    def of(self, key: str) -> Iterator[None]:
+        with self._guard:
+            turn, waiting = self._asked.get(key, (Lock(), 0))
+            self._asked[key] = (turn, waiting + 1)
+        try:
+            with turn:
+                yield
+        finally:
+            with self._guard:
+                turn, waiting = self._asked.pop(key)
+                if waiting > 1:
+                    self._asked[key] = (turn, waiting - 1)
+
+
+@st.cache_resource
+def _turns() -> _Turns:
+    return _Turns()
 
 
 @st.cache_resource

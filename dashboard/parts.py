@@ -121,6 +121,13 @@ def device_text(text: object) -> None:
     st.code(str(text), language=None, wrap_lines=True)
 
 
+def cut(shown: int, of: int, what: str, command: str = "") -> None:
+    """Say that a table is not all there is, and which command shows the rest."""
+    if shown < of:
+        more = f" `{command}` shows all." if command else ""
+        st.caption(f"The newest {shown:,} of {of:,} {what}.{more}")
+
+
 def no_data() -> None:
     """What a page says over a store without rows."""
     st.info(

@@ -9,9 +9,8 @@ from dashboard import controls, data, pages, parts, shapes, tables
 
 view = controls.current()
 asked = view.arguments()
-now, before = data.ask(health, **asked), data.ask_before(health, view)
-
 parts.heading("Overview", shapes.period_line(view))
+now, before = data.ask(health, **asked), data.ask_before(health, view)
 shapes.health_cards(now, before)
 
 issues = data.issues(view)

@@ -7,6 +7,7 @@ import streamlit as st
 from analysis import METRICS, coverage, measure
 from dashboard import controls, data, parts, shapes
 
+MOST_ROWS = 1_000
 view = controls.current()
 parts.heading("Data quality", "What was loaded, what was refused and why, and what the numbers cannot see.")
 
@@ -23,17 +24,19 @@ st.caption(f"{found.badge.capitalize()}.")
 parts.section(
     "Loads", help="One row per load and kind of row; rows in = new + updated + unchanged + rejected."
 )
-batches = data.rows("ingest_batch").sort_values("started_at", ascending=False)
+batches, of = data.newest_rows("ingest_batch", "started_at", most=MOST_ROWS)
 parts.table(batches, key="batches", title="Loads", view=view)
+parts.cut(len(batches), of, "loads")
 
 parts.section(
     "Rejected rows", help="Rows that broke the contract, as they came, with every reason. Nothing is dropped."
 )
-rejected = data.rows("rejected_row", most=1_000)
+rejected, of = data.newest_rows("rejected_row", "batch_id", most=MOST_ROWS)
 if rejected.empty:
     st.success("No row was rejected.", icon=":material/check_circle:")
 else:
     parts.table(rejected, key="rejected", title="Rejected rows", view=view)
+    parts.cut(len(rejected), of, "rejected rows", "synclens rejected")
 
 metric = METRICS["cause_coverage"]
 parts.section(metric.title, help=metric.about)
