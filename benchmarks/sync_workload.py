@@ -1,126 +1,79 @@
-"""Workload W: what one device's syncs cost against a Vault of a given size, beside plain SQLite in the same
-run.
+"""Workload W: what a device's syncs cost over real HTTP, beside plain SQLite and a plain download in the same run.
 
-A Vault holds `--records` records of five objects, about 440 bytes each; one territory in five is the
-device's. The device downloads its scope into its own SQLite file, takes 1,000 changes (800 updates, 100
-creates, 100
-deletes), sends 500 records, syncs with nothing to do, and refreshes its database from a snapshot, cold and
-cached. Exchanges are calls in one process, so the figures are the engine's and not the network's.
+    python -m benchmarks.sync_workload [--rounds 5] [--scale 10000 100000] [--records 100000]
 
-    python benchmarks/sync_workload.py --records 100000
+`synclens vault serve` serves a Vault of `--records` records of five objects, about 440 bytes of JSON each, in a
+process of its own; one in five is the device's. The device is another process with SQLite files of its own. Every
+round takes a new device through: the first download of its scope, 1,000 changes down (800 updates, 100 creates, 100
+deletes) with 500 of its own records up, a sync with nothing to do, a Database Refresh whose snapshot has to be built
+and one whose snapshot the Vault still has, and a sync after 100 accounts with all that hangs on them have moved to
+another territory. Permissions, VMOCs, tracking and events are on.
+
+References, measured in each round: `executemany` of the same rows in one transaction, and a plain download of the
+same bytes from the same kind of server. `--scale` shows what an incremental sync costs for Vaults of other sizes, for
+a device that always sees 2,000 records; a million takes minutes to build.
 """
 
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
+import socket
 import sqlite3
+import statistics
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
+from typing import Any
 
-from sync_engine.device import syncs
-from sync_engine.device.client import Device
-from sync_engine.device.edits import Edit, new_id, save
+from sync_engine.http.filling import open_vault
 from sync_engine.vault import admin, records
 from sync_engine.vault.permissions import permission_set
-from sync_engine.vault.server import Vault, handle
+from sync_engine.vault.state import Vault
 
-AT = 1_772_409_600.0
 OBJECTS = ("account__v", "address__v", "call2__v", "medical_insight__v", "order__v")
+VISIBLE_IN_SCALE = 2_000
+AT = 1_772_409_600.0
+
+INITIAL, BOTH_WAYS, NOTHING = "first download", "1,000 down, 500 up", "nothing to do"
+COLD, CACHED, MOVED = "refresh, snapshot built", "refresh, snapshot cached", "100 accounts moved away"
+INSERTED, CARRIED = "reference: executemany of the rows", "reference: download of the bytes"
+
+STATIC = """
+import sys
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.routing import Route
+size, port = map(int, sys.argv[1:])
+app = Starlette(routes=[Route("/", lambda request: Response(b"x" * size))])
+uvicorn.run(app, port=port, log_level="warning", access_log=False)
+"""
 
 
-class FileEnv:
-    """A device with files in a folder, whose requests are handed to a Vault of this process."""
-
-    def __init__(self, folder: Path, vault: Vault, rng: Random) -> None:
-        self.folder, self.vault, self.rng = folder, vault, rng
-        self.bytes_down = 0
-        self.rows = []
-        self.opened = {}
-
-    def now(self):
-        return AT
-
-    async def sleep(self, seconds):
-        return None
-
-    async def call(self, request):
-        reply = handle(request, self.vault, AT)
-        self.bytes_down += len(reply)
-        return reply
-
-    def rand(self, stream):
-        return self.rng
-
-    def online(self):
-        return True
-
-    def network(self):
-        return "wifi"
-
-    def open_store(self, name):
-        where = ":memory:" if name == "fresh" else self.folder / f"{name}.sqlite"
-        store = sqlite3.connect(where, isolation_level=None)
-        if name != "fresh":
-            store.execute("PRAGMA journal_mode = WAL")
-            store.execute("PRAGMA synchronous = NORMAL")
-        self.opened[name] = store
-        return store
-
-    def keep_store(self, name, store):
-        self.opened[name].close()  # or its write-ahead log would be read over the new file
-        coming = self.folder / f"{name}.coming"
-        coming.write_bytes(store.serialize())
-        store.close()
-        coming.replace(self.folder / f"{name}.sqlite")
-
-    def point(self, name):
-        return None
-
-    def emit(self, row, about=None):
-        self.rows.append(row)
+# The Vault
 
 
-def build(path: Path, count: int) -> Vault:
-    """A Vault with `count` records, spread evenly over five territories and five objects."""
-    vault = Vault(sqlite3.connect(path))
-    vault.db.execute("PRAGMA journal_mode = WAL")
-    vault.db.execute("PRAGMA synchronous = NORMAL")
+def build(path: Path, count: int, visible: int) -> None:
+    """A Vault with `count` records of five objects, of which `visible` lie in the device's territory."""
+    vault = open_vault(path)
+    vault.db.execute("PRAGMA synchronous = OFF")
     with vault.transaction():
         vault.configure("permission_set", "rep__c", permission_set("rep__c"))
         vault.configure("user", "u1", user("u1", ["T1"]))
         vault.publish()
-        accounts = []
         for n in range(count // 5):
-            doc = {
-                "name__v": f"Dr {n}",
-                "territory__v": f"T{1 + n % 5}",
-                "email__v": "x" * 60,
-                "status__v": "active__v",
-            }
-            accounts.append(records.insert(vault, "account__v", doc | filler(n), at=AT, by="load").id)
-        for name in OBJECTS[1:]:
-            for n, account in enumerate(accounts):
-                records.insert(vault, name, body(name, account, n), at=AT, by="load")
-    return vault
-
-
-def filler(n: int) -> dict[str, str]:
-    """Text that brings a record to about 440 bytes."""
-    return {"phone__v": f"+{n:011d}", "specialty__v": "oncology__v", "npi__v": f"{n:010d}"}
-
-
-def body(name: str, account: str, n: int) -> dict[str, object]:
-    """A record of an object that hangs on an account."""
-    pad = "lorem ipsum dolor " * 6
-    return {
-        "address__v": {"account__v": account, "name__v": f"Street {n} {pad}", "city__v": "Springfield"},
-        "call2__v": {"account__v": account, "call_date__v": "2026-03-01", "next_call_notes__v": pad},
-        "medical_insight__v": {"account__v": account, "summary__v": pad},
-        "order__v": {"account__v": account, "order_date__v": "2026-03-01", "net_amount__v": n % 1000},
-    }[name]
+            territory = "T1" if n < visible // 5 else f"T{2 + n % 4}"
+            account = records.insert(vault, "account__v", account_doc(n, territory), at=AT, by="load").id
+            for name in OBJECTS[1:]:
+                records.insert(vault, name, child_doc(name, account, n), at=AT, by="load")
+    vault.db.close()
 
 
 def user(name: str, territories: list[str]) -> dict[str, object]:
@@ -133,115 +86,314 @@ def user(name: str, territories: list[str]) -> dict[str, object]:
     }  # fmt: skip
 
 
-def run(coroutine) -> object:
-    """Drive a coroutine that never really waits."""
-    try:
-        while True:
-            coroutine.send(None)
-    except StopIteration as done:
-        return done.value
+PAD = "lorem ipsum dolor sit amet "
 
 
-def timed(work) -> float:
-    """Seconds of wall time of one call, which must say that it went well."""
-    began = time.perf_counter()
-    assert work(), "a step of the workload failed"
-    return time.perf_counter() - began
+def account_doc(n: int, territory: str) -> dict[str, object]:
+    """An account."""
+    return {
+        "name__v": f"Dr {n} {PAD * 3}", "territory__v": territory, "email__v": f"{n:060d}", "status__v": "active__v",
+        "phone__v": f"+{n:011d}", "specialty__v": "oncology__v", "npi__v": f"{n:010d}",
+    }  # fmt: skip
+
+
+def child_doc(name: str, account: str, n: int) -> dict[str, object]:
+    """A record of an object that hangs on an account."""
+    return {
+        "address__v": {"account__v": account, "name__v": f"Street {n} {PAD * 4}", "city__v": PAD, "postal_code__v": "1"},
+        "call2__v": {"account__v": account, "call_date__v": "2026-03-01", "next_call_notes__v": PAD * 7},
+        "medical_insight__v": {"account__v": account, "summary__v": PAD * 7, "interest_level__v": "high__v"},
+        "order__v": {"account__v": account, "order_date__v": "2026-03-01", "net_amount__v": n % 1000, "note": PAD * 6},
+    }[name]  # fmt: skip
 
 
 def change_a_thousand(vault: Vault) -> None:
-    """800 updates, 100 creates, 100 deletes in the device's territory."""
+    """800 updates, 100 creates, 100 deletes in the device's territory; a fresh part of it each time."""
     rows = vault.db.execute(
-        "SELECT id FROM record WHERE object = 'call2__v' AND territory = 'T1' ORDER BY id LIMIT 900"
+        "SELECT id FROM record WHERE object IN ('call2__v', 'medical_insight__v', 'order__v') "
+        "AND territory = 'T1' AND deleted = 0 ORDER BY revision, id LIMIT 900"
     ).fetchall()
     with vault.transaction():
         for n, (one,) in enumerate(rows):
             found = records.find(vault, one)
+            assert found is not None
             if n < 800:
-                records.update(vault, found, {"next_call_notes__v": f"changed {n}"}, at=AT, by="x")
+                records.update(vault, found, {"status__v": f"changed {found.revision}"}, at=AT, by="x")
             else:
                 records.delete(vault, found, at=AT, by="x")
-        parent = records.find(vault, rows[0][0]).parent
+        parent = records.find(vault, rows[0][0])
+        assert parent is not None and parent.parent is not None
         for n in range(100):
-            records.insert(vault, "call2__v", body("call2__v", parent, n), at=AT, by="x")
+            records.insert(vault, "call2__v", child_doc("call2__v", parent.parent, n), at=AT, by="x")
 
 
-def save_five_hundred(device: Device) -> None:
-    """500 records made on the device."""
-    (account,) = device.data.execute("SELECT id FROM record WHERE object = 'account__v' LIMIT 1").fetchone()
-    for n in range(500):
-        fields = {"account__v": account, "summary__v": f"insight {n}"}
-        save(
-            device,
-            [Edit(operation="create", object="medical_insight__v", record_id=new_id(device), fields=fields)],
+def move_a_hundred(vault: Vault, round_number: int) -> list[str]:
+    """Move 100 accounts, and what hangs on them, to another territory; ids of all that left the device's."""
+    rows = vault.db.execute(
+        "SELECT id FROM record WHERE object = 'account__v' AND territory = 'T1' ORDER BY id DESC LIMIT 100"
+    ).fetchall()
+    accounts = [row[0] for row in rows]
+    marks = ",".join("?" * len(accounts))
+    gone = vault.db.execute(
+        f"SELECT id FROM record WHERE (id IN ({marks}) OR parent IN ({marks})) AND NOT deleted", accounts * 2
+    ).fetchall()
+    admin.realign(vault, accounts, "T2", at=AT + round_number)
+    return [row[0] for row in gone]
+
+
+def move_back(vault: Vault, accounts: list[str], round_number: int) -> None:
+    """Give the accounts back, so that the next round finds as many as this one did."""
+    admin.realign(
+        vault, [one for one in accounts if is_account(vault, one)], "T1", at=AT + round_number + 0.5
+    )
+
+
+def is_account(vault: Vault, record_id: str) -> bool:
+    """Whether the record is an account."""
+    found = records.find(vault, record_id)
+    return found is not None and found.object == "account__v"
+
+
+def should_hold(vault: Vault) -> list[list[object]]:
+    """What belongs on the device by the Vault's own tables: [id, revision]."""
+    rows = vault.db.execute(
+        "SELECT id, revision FROM record WHERE territory IN ('T1', '*') AND NOT deleted ORDER BY id"
+    )
+    return [list(row) for row in rows]
+
+
+# Processes
+
+
+def free_port() -> int:
+    """A port on which nobody listens now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@contextmanager
+def process(*command: str, port: int) -> Iterator[str]:
+    """A server in a process of its own, up and answering; its address."""
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        for _ in range(600):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert running.poll() is None, running.stderr and running.stderr.read().decode()
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        running.terminate()
+        running.wait(10)
+
+
+@contextmanager
+def served(path: Path) -> Iterator[str]:
+    """`synclens vault serve` for a Vault; its address."""
+    port = free_port()
+    command = (sys.executable, "-m", "synclens", "vault", "serve", "--db", str(path), "--port", str(port))
+    with process(*command, port=port) as address:
+        yield address
+
+
+@dataclass
+class Remote:
+    """A device in a process of its own. `peak` is its largest memory so far, in MB."""
+
+    running: subprocess.Popen[str]
+    peak: float = 0.0
+    bytes: int = 0
+
+    def do(self, command: str) -> float:
+        """Seconds that a command took, which must have gone well."""
+        return float(self.ask(command)["seconds"])
+
+    def ask(self, command: str) -> dict[str, Any]:
+        """The whole answer to a command."""
+        assert self.running.stdin and self.running.stdout
+        self.running.stdin.write(command + "\n")
+        self.running.stdin.flush()
+        line = self.running.stdout.readline()
+        assert line, f"the device died of {command!r}"
+        reply: dict[str, Any] = json.loads(line)
+        assert reply["answer"], f"{command} failed on the device"
+        self.peak, self.bytes = reply["peak"], reply["bytes"]
+        return reply
+
+
+@contextmanager
+def new_device(folder: Path, address: str) -> Iterator[Remote]:
+    """A new device, signed in."""
+    command = [sys.executable, "-m", "benchmarks.sync_workload_device", str(folder), address]
+    running = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        remote = Remote(running)
+        remote.do("sign_in")
+        yield remote
+    finally:
+        assert running.stdin
+        running.stdin.close()
+        running.wait(10)
+
+
+# References
+
+
+def insert_plainly(folder: Path, vault: Vault) -> float:
+    """Seconds of `executemany` of the device's rows into a plain table in one transaction."""
+    rows = vault.db.execute(
+        "SELECT object, id, revision, mobile_id, tag, doc FROM record WHERE territory IN ('T1', '*') AND NOT deleted"
+    ).fetchall()
+    with closing(sqlite3.connect(folder / "plain.sqlite", isolation_level=None)) as store:
+        store.execute("PRAGMA journal_mode = WAL")
+        store.execute(
+            "CREATE TABLE record (object, id PRIMARY KEY, revision, mobile_id, tag, doc) WITHOUT ROWID"
         )
+        began = time.perf_counter()
+        store.execute("BEGIN")
+        store.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?)", rows)
+        store.execute("COMMIT")
+        return time.perf_counter() - began
 
 
-def plain(folder: Path, device: Device) -> tuple[float, float, int]:
-    """References: the same rows by executemany in one transaction, and the same bytes read as one JSON
-    reply.
-    """
-    rows = device.data.execute("SELECT object, id, revision, mobile_id, tag, doc FROM record").fetchall()
-    store = sqlite3.connect(folder / "plain.sqlite", isolation_level=None)
-    store.execute("PRAGMA journal_mode = WAL")
-    store.execute("PRAGMA synchronous = NORMAL")
-    store.execute("CREATE TABLE record (object, id PRIMARY KEY, revision, mobile_id, tag, doc) WITHOUT ROWID")
+def download_plainly(address: str) -> float:
+    """Seconds of one GET of as many bytes as the first download takes."""
+    connection = http.client.HTTPConnection(address.removeprefix("http://"))
     began = time.perf_counter()
-    store.execute("BEGIN")
-    store.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?)", rows)
-    store.execute("COMMIT")
-    inserted = time.perf_counter() - began
-    store.close()
-    began = time.perf_counter()
-    size = len(json.loads(json.dumps(rows)))
-    return inserted, time.perf_counter() - began, size
+    connection.request("GET", "/")
+    connection.getresponse().read()
+    seconds = time.perf_counter() - began
+    connection.close()
+    return seconds
 
 
-def measure(count: int, folder: Path) -> list[tuple[str, float]]:
-    """Every step of the workload with its seconds."""
-    vault = build(folder / "vault.sqlite", count)
-    env = FileEnv(folder, vault, Random(1))
-    device = Device(device_id="d1", user_id="u1", password="p", platform="iPad", version="1", env=env)
-    assert run(syncs.sign_in(device))
-    found = [("initial by rows", timed(lambda: run(syncs.incremental(device))))]
-    inserted, carried, rows = plain(folder, device)
-    found += [
-        (f"reference: executemany of {rows} rows", inserted),
-        ("reference: the same rows as JSON", carried),
+# The workload
+
+
+@dataclass
+class Table:
+    """Seconds of each step, one per round, and what else was found."""
+
+    steps: dict[str, list[float]] = field(default_factory=dict)
+    peak: float = 0.0
+    leaked: int = 0
+    missed: int = 0
+
+    def add(self, step: str, seconds: float) -> None:
+        """Note one measurement."""
+        self.steps.setdefault(step, []).append(seconds)
+
+
+def play(vault: Vault, address: str, folder: Path, number: int, table: Table) -> None:
+    """One round of the workload with a new device."""
+    folder.mkdir()
+    with new_device(folder, address) as device:
+        table.add(INITIAL, device.do("incremental"))
+        table.add(INSERTED, insert_plainly(folder, vault))
+        port = free_port()
+        with process(sys.executable, "-c", STATIC, str(device.bytes), str(port), port=port) as static:
+            download_plainly(static)
+            table.add(CARRIED, download_plainly(static))
+        change_a_thousand(vault)
+        device.do("save 500")
+        table.add(BOTH_WAYS, device.do("incremental"))
+        for _ in range(5):
+            table.add(NOTHING, device.do("incremental"))
+        table.add(COLD, device.do("refresh"))
+        table.add(CACHED, device.do("refresh"))
+        gone = move_a_hundred(vault, number)
+        table.add(MOVED, device.do("incremental"))
+        holds = device.ask("held")["answer"]
+        table.leaked += len({row[0] for row in holds} & set(gone))
+        table.missed += len({tuple(row) for row in should_hold(vault)} - {tuple(row) for row in holds})
+        table.peak = max(table.peak, device.peak)
+    move_back(vault, gone, number)
+
+
+def aims(table: Table) -> list[tuple[str, Callable[[float, float], bool], str]]:
+    """What each step should cost, given its seconds and those of the references together."""
+    return [
+        (INITIAL, lambda seconds, base: seconds <= 4 * base, "<= 4 x references"),
+        (BOTH_WAYS, lambda seconds, base: seconds <= 0.12, "<= 120 ms"),
+        (NOTHING, lambda seconds, base: seconds <= 0.008, "<= 8 ms"),
+        (COLD, lambda seconds, base: seconds <= 0.20, "<= 200 ms"),
+        (CACHED, lambda seconds, base: seconds <= 0.05, "<= 50 ms"),
+        (MOVED, lambda seconds, base: table.leaked == table.missed == 0, "0 leaked, 0 missed"),
     ]
-    change_a_thousand(vault)
-    found.append(("incremental, 1,000 changes down", timed(lambda: run(syncs.incremental(device)))))
-    save_five_hundred(device)
-    found.append(("incremental, 500 records up", timed(lambda: run(syncs.incremental(device)))))
-    found.append(("no-op", min(timed(lambda: run(syncs.incremental(device))) for _ in range(5))))
-    found.append(("refresh by snapshot, cold", timed(lambda: run(syncs.database_refresh(device)))))
-    found.append(("refresh by snapshot, cached", timed(lambda: run(syncs.database_refresh(device)))))
-    moved = [
-        row[0]
-        for row in vault.db.execute(
-            "SELECT id FROM record WHERE object = 'account__v' AND territory = 'T1' LIMIT 100"
-        )
-    ]
-    admin.realign(vault, moved, "T2", at=AT)
-    found.append(("incremental, 100 accounts moved away", timed(lambda: run(syncs.incremental(device)))))
-    left = device.data.execute(
-        f"SELECT count(*) FROM record WHERE id IN ({','.join('?' * 100)})", moved
-    ).fetchone()
-    assert left == (0,), f"{left[0]} moved accounts leaked"
-    vault.db.close()
-    return found
+
+
+def show(table: Table) -> None:
+    """Print the table."""
+    middle = {step: statistics.median(times) for step, times in table.steps.items()}
+    base = middle[INSERTED] + middle[CARRIED]
+    judged = {step: (holds, words) for step, holds, words in aims(table)}
+    print(f"{'step':<36}{'median':>11}{'best':>11}{'x references':>14}  aim")
+    for step, seconds in middle.items():
+        line = f"{step:<36}{seconds * 1000:>8.1f} ms{min(table.steps[step]) * 1000:>8.1f} ms{seconds / base:>14.2f}"
+        if step in judged:
+            holds, words = judged[step]
+            line += f"  {words}: {'met' if holds(seconds, base) else 'missed'}"
+        print(line)
+    verdict = "met" if table.peak <= 60 else "missed"
+    print(f"{'largest memory of the device':<36}{table.peak:>8.1f} MB{'':>25}  <= 60 MB: {verdict}")
+    print(f"100 accounts moved: {table.leaked} records leaked, {table.missed} missed")
+
+
+def workload(count: int, rounds: int, folder: Path) -> None:
+    """Build, serve, play and print workload W."""
+    path = folder / "vault.sqlite"
+    build(path, count, count // 5)
+    table = Table()
+    with served(path) as address, closing(open_vault(path).db) as db:
+        vault = Vault(db)
+        print(f"Vault of {count:,} records, {average(vault):.0f} bytes each; the device sees {count // 5:,}")
+        for number in range(rounds):
+            play(vault, address, folder / f"device-{number}", number, table)
+    show(table)
+
+
+def average(vault: Vault) -> float:
+    """Mean size of a record's JSON in bytes."""
+    return float(vault.db.execute("SELECT avg(length(doc)) FROM record").fetchone()[0])
+
+
+def scale(counts: list[int], rounds: int, folder: Path) -> None:
+    """Print what an incremental sync costs for Vaults of several sizes, for a device that sees as much of each."""
+    print(f"\nThe device sees {VISIBLE_IN_SCALE:,} records")
+    print(f"{'records in the Vault':>20}{BOTH_WAYS:>22}{NOTHING:>18}   (medians)")
+    for count in counts:
+        path = folder / f"vault-{count}.sqlite"
+        build(path, count, VISIBLE_IN_SCALE)
+        table = Table()
+        with served(path) as address, closing(open_vault(path).db) as db:
+            vault = Vault(db)
+            for number in range(rounds):
+                with new_device(folder / f"device-{count}-{number}", address) as device:
+                    device.do("incremental")
+                    change_a_thousand(vault)
+                    device.do("save 500")
+                    table.add(BOTH_WAYS, device.do("incremental"))
+                    for _ in range(5):
+                        table.add(NOTHING, device.do("incremental"))
+        both, nothing = (statistics.median(table.steps[step]) * 1000 for step in (BOTH_WAYS, NOTHING))
+        print(f"{count:>20,}{both:>19.1f} ms{nothing:>15.1f} ms")
+        path.unlink()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--records", type=int, nargs="+", default=[100_000], help="sizes of the Vault")
-    for count in parser.parse_args().records:
-        with tempfile.TemporaryDirectory() as folder:
-            print(f"Vault of {count} records")
-            found = measure(count, Path(folder))
-            base = found[1][1] + found[2][1]
-            for name, seconds in found:
-                print(f"  {name:<42} {seconds * 1000:9.1f} ms  {seconds / base:6.2f} x references")
+    parser.add_argument("--records", type=int, default=100_000, help="records in the Vault")
+    parser.add_argument("--rounds", type=int, default=5, help="new devices that go through it all")
+    parser.add_argument(
+        "--scale", type=int, nargs="*", default=[10_000, 100_000], help="other sizes of the Vault"
+    )
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        workload(chosen.records, chosen.rounds, Path(name))
+        if chosen.scale:
+            scale(chosen.scale, chosen.rounds, Path(name))
 
 
 if __name__ == "__main__":
