@@ -35,8 +35,8 @@ def complain(message: str, next_step: str) -> None:
 
 
 def show(renderable: Any) -> None:
-    """Put a Rich renderable on stdout, for people."""
-    _out.print(renderable)
+    """Put a Rich renderable on stdout, for people; a plain string is shown as it is, never read as markup."""
+    _out.print(renderable, markup=False)
 
 
 def width() -> int:

@@ -10,6 +10,9 @@ from typing import Any
 from sync_engine.device_schema import DATA_SCHEMA, JOURNAL_SCHEMA
 from sync_engine.protocol import Doc, Env
 
+ON_ITS_WAY = "on_its_way"
+"""Under this name the journal keeps the keys that were sent and have no answer: nobody knows of their fate."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Device:

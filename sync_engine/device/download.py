@@ -9,6 +9,8 @@ from sync_engine.digest import tag
 from sync_engine.protocol import Doc
 
 NOWHERE: Doc = {"epoch": None, "seq": 0}
+WANTED_WHOLE = "wanted_whole"
+"""Under this name the journal keeps the objects that the next download has to bring whole."""
 
 
 async def fetch(device: Device, run: Run, epoch: str) -> Doc:
@@ -32,6 +34,9 @@ async def fetch(device: Device, run: Run, epoch: str) -> Doc:
 
 
 def _resume(device: Device, epoch: str) -> Doc:
+    for name in device.get(WANTED_WHOLE, []):
+        forget_object(device, name)
+    device.put(WANTED_WHOLE, [])
     cursor = read_state(device.data, "cursor", NOWHERE)
     known = read_state(device.data, "progress")
     if known and known["cursor"]["epoch"] == epoch:
@@ -133,8 +138,13 @@ def differing(device: Device, digest: Doc) -> list[str]:
     return [name for name, wanted in digest.items() if held.get(name, [0, 0]) != wanted]
 
 
+def want_whole(device: Device, name: str) -> None:
+    """Make the next download bring this object whole; one that is under way goes on undisturbed."""
+    device.put(WANTED_WHOLE, sorted({*device.get(WANTED_WHOLE, []), name}))
+
+
 def forget_object(device: Device, name: str) -> None:
-    """Make the next download bring this object whole."""
+    """Make the device ask for this object anew, and drop what is staged: only between downloads."""
     rules = read_state(device.data, "rules", {})
     device.data.execute("BEGIN")
     write_state(device.data, "rules", rules | {name: ""})

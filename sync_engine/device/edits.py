@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sync_engine.device.client import Device
+from sync_engine.device.client import ON_ITS_WAY, Device
 from sync_engine.protocol import Doc
 
 
@@ -52,10 +52,12 @@ def amend(device: Device, key: str, record_id: str, fields: Doc) -> str:
     """Change a refused record before it is sent again. The transaction gets a new key, which is returned.
 
     Only what Vault has answered with a refusal may be amended: of anything else nobody knows whether it
-    arrived. Raises ValueError for a key without an open entry in the Errors tab.
+    arrived. Raises ValueError for a key without an open entry in the Errors tab, or sent again since.
     """
     if not device.journal.execute("SELECT 1 FROM failure WHERE key = ?", (key,)).fetchone():
         raise ValueError(f"{key} has no open error; only a refused record can be amended")
+    if key in device.get(ON_ITS_WAY, []):
+        raise ValueError(f"{key} was sent again and has no answer yet; sync before you change it")
     fresh = f"{device.env.rand('keys').getrandbits(128):032x}"
     device.journal.execute("BEGIN")
     device.journal.execute("DELETE FROM failure WHERE key = ?", (key,))

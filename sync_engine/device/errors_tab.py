@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sync_engine.device.client import Device
-from sync_engine.device.download import forget_object
-from sync_engine.device.runs import Run
+from sync_engine.device.client import ON_ITS_WAY, Device
+from sync_engine.device.download import want_whole
 from sync_engine.protocol import Doc
 
 
@@ -46,7 +45,7 @@ def undo(device: Device, key: str) -> None:
     """
     entry = _entry(device, key, "undo")
     _drop(device, [key])
-    forget_object(device, entry.object)
+    want_whole(device, entry.object)
 
 
 def undelete(device: Device, key: str) -> None:
@@ -56,8 +55,11 @@ def undelete(device: Device, key: str) -> None:
     device.put("refresh_wanted", "undelete")
 
 
-def clear(device: Device, run: Run) -> list[Doc]:
-    """The admin's lever: drop every entry with the edits behind it. Returns what is lost by it."""
+def clear(device: Device) -> list[Doc]:
+    """The admin's lever: drop every entry with the edits behind it. Returns what is lost by it.
+
+    To be pulled right after an upload: only then is every entry still refused, and nothing lost that Vault has.
+    """
     keys = [entry.key for entry in entries(device)]
     lost = [
         {"key": key, "object": name, "record_id": record_id, "operation": operation, "fields": fields}
@@ -68,7 +70,7 @@ def clear(device: Device, run: Run) -> list[Doc]:
     ]
     _drop(device, keys)
     for name in sorted({one["object"] for one in lost}):
-        forget_object(device, name)
+        want_whole(device, name)
     device.put("lost", [*device.get("lost", []), *lost])
     return lost
 
@@ -80,7 +82,7 @@ def _entry(device: Device, key: str, action: str) -> Entry:
     row = device.journal.execute(
         "SELECT 1 FROM outbox WHERE record_id = ? AND key <> ? AND acked_seq IS NULL", (entry.record_id, key)
     ).fetchone()
-    if row:
+    if row or key in device.get(ON_ITS_WAY, []):
         raise ValueError(f"{action} is not possible for {key}: another upload of the record is pending")
     return entry
 

@@ -181,7 +181,7 @@ def report_error(
 ) -> str:
     """Report one error of one record, or of one phase; the same one reported twice has the same event id."""
     now = device.env.now()
-    place = run.mobile_id or f"{device.device_id}/{run.started}"
+    place = f"{run.mobile_id or device.device_id}/{run.started}"  # a staged sync may be applied in several attempts
     event_id = (
         f"e-{short_hash(place, run.phase, about, object_name, record_id, error['type'], error['message'])}"
     )

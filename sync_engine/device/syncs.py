@@ -137,7 +137,7 @@ async def _open(device: Device, run: Run) -> Doc:
     device.put("profile", opened["profile"])
     flags = opened["flags"]
     if flags["clear_client_sync_errors__v"]:
-        errors_tab.clear(device, run)
+        device.put("clear_wanted", True)
     if flags["upload_vtrans__v"]:
         run.vtrans += 1
     if flags["force_full_refresh__v"]:
@@ -145,9 +145,18 @@ async def _open(device: Device, run: Run) -> Doc:
     return opened
 
 
+async def _send_up(device: Device, run: Run) -> None:
+    """Upload; if the admin wishes so, drop what is still refused then, and send what had waited behind it."""
+    await upload(device, run)
+    if device.get("clear_wanted"):
+        errors_tab.clear(device)
+        device.put("clear_wanted", False)
+        await upload(device, run)
+
+
 async def _incremental(device: Device, run: Run) -> bool:
     opened = await _open(device, run)
-    await upload(device, run)
+    await _send_up(device, run)
     wanted = device.get("refresh_wanted")
     if wanted and not errors_tab.entries(device):
         return await _replace(device, run)
@@ -195,7 +204,7 @@ async def _repair(device: Device, run: Run, epoch: str, wrong: list[str], final:
 
 async def _refresh(device: Device, run: Run) -> bool:
     await _open(device, run)
-    await upload(device, run)
+    await _send_up(device, run)
     if errors_tab.entries(device):
         return False
     return await _replace(device, run)
@@ -247,7 +256,7 @@ async def _mini(device: Device, run: Run) -> bool:
 
 async def _non_blocking(device: Device, run: Run) -> bool:
     opened = await _open(device, run)
-    await upload(device, run)
+    await _send_up(device, run)
     await _while_foreground(device, run)
     final = await fetch(device, run, opened["epoch"])
     await _while_foreground(device, run)

@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from sync_engine.device.client import Device
+from sync_engine.device.client import ON_ITS_WAY, Device
 from sync_engine.device.exchange import ask, next_number
 from sync_engine.device.runs import Run, enter, report_error
 from sync_engine.protocol import Doc, Refused
@@ -40,6 +40,7 @@ def _settle_all(device: Device, run: Run, batch: list[Transaction], results: lis
     try:
         for one, result in zip(batch, results, strict=True):
             settle(device, run, one, result)
+        device.put(ON_ITS_WAY, [])
     except BaseException:
         device.journal.execute("ROLLBACK")
         raise
@@ -48,6 +49,7 @@ def _settle_all(device: Device, run: Run, batch: list[Transaction], results: lis
 
 async def _send(device: Device, run: Run, batch: list[Transaction]) -> Doc:
     transactions = [{"key": one.key, "rows": one.rows} for one in batch]
+    device.put(ON_ITS_WAY, [one.key for one in batch])
     device.env.point("upload.send")
     request: Doc = {"verb": "upload", "transactions": transactions, "lane": device.get("lane", 0)}
     try:

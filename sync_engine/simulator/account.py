@@ -7,7 +7,7 @@ answers are seen on the wire.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sync_engine.device.client import Device, read_state
 from sync_engine.device.edits import Edit, read
@@ -54,8 +54,10 @@ class Saved:
     key: str
     edits: list[Edit]
     shown: dict[tuple[str, str], object]
+    pressed: int  # the how manieth press of Save of all; an amended edit keeps its place
     taken_back: bool = False
     excused: bool = False  # taken back, cleared, or lost with the device's backup
+    amended_to: str | None = None  # the key under which the same words went on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +185,9 @@ class Account:
         self, device: Device, key: str, edits: list[Edit], shown: dict[tuple[str, str], object]
     ) -> None:
         """A press of Save that the device accepted. Its edits must show at once."""
-        self.saves[key] = Saved(device=device.device_id, key=key, edits=edits, shown=shown)
+        self.saves[key] = Saved(
+            device=device.device_id, key=key, edits=edits, shown=shown, pressed=len(self.saves)
+        )
         for edit in edits:
             doc = read(device, edit.record_id)
             if edit.operation == "delete" and doc is not None:
@@ -201,8 +205,21 @@ class Account:
         """The user has changed a refused edit; it goes on under a new key."""
         if old in self.saves:
             former = self.saves[old]
-            self.saves[new] = Saved(device=former.device, key=new, edits=former.edits, shown=former.shown)
+            self.saves[new] = replace(former, key=new, taken_back=False, excused=False, amended_to=None)
             former.excused = True
+            former.amended_to = new
+
+    def lives_on(self, saved: Saved) -> bool:
+        """Whether the words went on under a later key that nobody took back.
+
+        A device that was restored from a backup may hold the refused former self of what was amended and
+        accepted since; taking that back takes back nothing.
+        """
+        while saved.amended_to is not None:
+            saved = self.saves[saved.amended_to]
+            if not saved.taken_back:
+                return True
+        return False
 
     def look(self, device: Device) -> Look:
         """The device's data as it is now."""
@@ -241,7 +258,7 @@ class Account:
         self.syncs[device.device_id] += 1
         mine = [one for one in self.saves.values() if one.device == device.device_id and not one.excused]
         if mine and not self.fallbacks[device.device_id]:
-            self._still_shows(vault, device, mine[-1])
+            self._still_shows(vault, device, max(mine, key=lambda one: one.pressed))
         now = self.look(device)
         if now.fallbacks != before.fallbacks:
             return

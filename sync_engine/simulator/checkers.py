@@ -97,7 +97,8 @@ def _edits(history: History, device: Device, account: Account) -> Iterator[Viola
     for key, saved in account.saves.items():
         if saved.device != device.device_id:
             continue
-        if saved.taken_back and saved.edits[0].operation != "delete" and history.applied(saved):
+        undone = saved.taken_back and saved.edits[0].operation != "delete" and not account.lives_on(saved)
+        if undone and history.applied(saved):
             yield Violation(
                 "I3", f"edit {key[:8]} of {device.device_id} was taken back and applied nevertheless"
             )

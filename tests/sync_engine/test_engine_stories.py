@@ -3,6 +3,7 @@
 import pytest
 
 from sync_engine.device import errors_tab, syncs
+from sync_engine.device.edits import amend
 from sync_engine.simulator.kernel import Sleep
 from sync_engine.testing import Story
 from sync_engine.vault import admin
@@ -69,6 +70,21 @@ def test_undo_is_not_offered_while_the_record_still_waits(story, ruiz):
     story.edit("ana", ruiz, email__v="a@example.org")
     with pytest.raises(ValueError, match="pending"):
         errors_tab.undo(story.devices["ana"], key)
+
+
+def test_undo_waits_for_the_answer_of_an_upload_that_went_out_again(story, ruiz):
+    admin.set_field_right(story.vault, "rep__c", "account__v", "phone__v", "edit", False, at=1.0)
+    key = story.edit("ana", ruiz, phone__v="1")
+    story.sync("ana")
+    admin.set_field_right(story.vault, "rep__c", "account__v", "phone__v", "edit", True, at=2.0)
+    story.lose_replies = 3
+    story.sync("ana")
+    with pytest.raises(ValueError, match="pending"):
+        errors_tab.undo(story.devices["ana"], key)
+    with pytest.raises(ValueError, match="no answer yet"):
+        amend(story.devices["ana"], key, ruiz, {"phone__v": "2"})
+    assert story.sync("ana") == []
+    assert story.sees("ana", ruiz)["phone__v"] == "1"
 
 
 def test_a_refused_delete_is_undeleted_by_a_database_refresh(story, ruiz):
@@ -177,9 +193,20 @@ def test_the_clear_flag_drops_errors_and_says_what_was_lost(story, ruiz):
     story.call("ana", ruiz, next_call_notes__v="precious")
     story.sync("ana")
     admin.set_user(story.vault, "ana", at=2.0, clear_client_sync_errors__v=True)
-    assert story.sync("ana") == []
+    assert story.sync("ana") == [("ana", "INSUFFICIENT_ACCESS")]  # asked one last time
     assert story.errors("ana") == []
     assert "precious" in story.devices["ana"].get("lost")[0]["fields"]
+
+
+def test_the_clear_flag_drops_nothing_that_the_vault_takes_by_now(story, ruiz):
+    admin.set_object_right(story.vault, "rep__c", "call2__v", "create", False, at=1.0)
+    call = story.call("ana", ruiz, next_call_notes__v="precious")
+    story.sync("ana")
+    admin.set_object_right(story.vault, "rep__c", "call2__v", "create", True, at=2.0)
+    admin.set_user(story.vault, "ana", at=2.0, clear_client_sync_errors__v=True)
+    assert story.sync("ana") == []
+    assert not story.devices["ana"].get("lost")
+    assert story.sees("ana", call)["next_call_notes__v"] == "precious"
 
 
 def test_a_forced_refresh_and_vtrans_are_done_once(story, ruiz):
