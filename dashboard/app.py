@@ -21,6 +21,9 @@ st.logo(HERE / "wordmark.svg", size="large", icon_image=HERE / "icon.svg")
 # formulas of devices as formulas, so only ours, beside every table, is offered.
 STYLE = """
 .stMainBlockContainer {padding-left: 2.2rem; padding-right: 2.2rem;}
+/* Streamlit fades captions below the contrast that small print needs. */
+[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {color: inherit; opacity: 1;}
+[data-testid="stCaptionContainer"] {opacity: 0.78;}
 button[aria-label^="Download as CSV"] {display: none;}
 @media (max-width: 1100px) {  /* a tablet: what stands side by side goes one below the other */
   .stMain [data-testid="stHorizontalBlock"] {flex-wrap: wrap;}
@@ -35,7 +38,8 @@ def main() -> None:
     if roles.sign_in_is_configured() and not roles.is_signed_in():
         sign_in()
         return
-    chosen = st.navigation(pages.menu(), expanded=True)
+    chosen = st.navigation(pages.every(), position="hidden")
+    pages.menu()
     try:
         data.bring_states_up_to_date()
         newest = data.newest()

@@ -13,7 +13,7 @@ from analysis.changes import Suspect
 from analysis.fixes import Suggestion, suggest_fix
 from analysis.fleet import at_risk
 from analysis.levers import Lever
-from dashboard import data, pages, parts, shapes, triage
+from dashboard import data, pages, parts, rehearsal, shapes, triage
 from dashboard.columns import configured
 from dashboard.safe import escape
 from dashboard.view import View
@@ -146,12 +146,20 @@ def levers(found: Sequence[Lever], view: View) -> None:
                 parts.table(lever.loses, key=f"loses-{lever.name}", title=title, view=view)
 
 
-def playbook_box(cause: str) -> None:
-    """The whole fix of a cause, folded, with a way to its issues."""
+def playbook_box(cause: str, issues: pd.DataFrame, view: View) -> None:
+    """The whole fix of a cause, folded, with a way to its issues and a rehearsal of the worst of them.
+
+    `issues` is the triage list of the view.
+    """
     found = data.playbook(cause)
+    its = issues[issues["cause"] == cause].sort_values(["pending", "events"], ascending=False, kind="stable")
     with st.expander(escape(data.cause_title(cause)), icon=":material/build:"):
         st.markdown(found.fix)
         pages.link("issues", "Its issues", icon=":material/arrow_forward:", q=f"cause:{cause}")
+        if not its.empty:
+            worst = its.iloc[0]
+            st.caption(f"Its worst issue: {escape(worst['title'], 110)}")
+            rehearsal.box(str(worst["issue_id"]), view)
 
 
 def waiting(frame: pd.DataFrame, view: View, *, key: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 STORE_VARIABLE = "SYNCLENS_STORE"
+REHEARSAL_VARIABLE = "SYNCLENS_REHEARSAL"
 DEFAULT_STORE = Path("synclens.duckdb")
 
 
@@ -32,10 +33,16 @@ def streamlit_arguments(port: int, *, address: str = "localhost", browser: bool 
     return ["run", str(app_path()), *(f"--{name}={value}" for name, value in options.items())]
 
 
-def environment(store: Path | str, base: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of the dashboard's process: `base` (this process's own by default) and the store."""
+def environment(
+    store: Path | str, base: Mapping[str, str] | None = None, *, rehearsal: str | None = None
+) -> dict[str, str]:
+    """The environment of the dashboard's process: `base` (this process's own by default) and the store.
+
+    `rehearsal` names what rehearses fixes as `module:function` (dashboard/rehearsal.py).
+    """
     inherited = dict(os.environ if base is None else base)
-    return inherited | {STORE_VARIABLE: str(Path(store).absolute())}
+    named = {} if rehearsal is None else {REHEARSAL_VARIABLE: rehearsal}
+    return inherited | named | {STORE_VARIABLE: str(Path(store).absolute())}
 
 
 def store_path() -> Path:

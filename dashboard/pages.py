@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import NoReturn
 
@@ -76,12 +77,22 @@ def page(name: str) -> st.Page:
     )
 
 
-def menu() -> dict[str, list[st.Page]]:
-    """All pages by section, for `st.navigation`."""
-    sections: dict[str, list[st.Page]] = {}
-    for entry in ENTRIES:
-        sections.setdefault(entry.section, []).append(page(entry.name))
-    return sections
+def every() -> list[st.Page]:
+    """All pages, for `st.navigation`."""
+    return [page(entry.name) for entry in ENTRIES]
+
+
+def menu() -> None:
+    """Draw the menu: listed pages under the names of their sections.
+
+    It is made of links of our own, because the lists of `st.navigation` are none to a screen reader.
+    """
+    with st.sidebar.container(key="menu", gap=None):
+        for section, entries in groupby(ENTRIES, key=lambda entry: entry.section):
+            st.caption(section)
+            for entry in entries:
+                if entry.listed:
+                    st.page_link(page(entry.name))
 
 
 def link(name: str, label: object, *, icon: str | None = None, **selection: str) -> None:

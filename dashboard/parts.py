@@ -31,7 +31,7 @@ def heading(title: str, note: str = "") -> None:
 
 def section(title: str, *, help: str | None = None) -> None:
     """A heading inside a page."""
-    st.subheader(title, anchor=False, help=help)
+    st.header(title, anchor=False, help=help)
 
 
 def chart(

@@ -73,7 +73,7 @@ def _issue_columns(ids: list[str]) -> dict[str, Any]:
 
     return {
         "open": column.ButtonColumn(
-            "", width=64, type="tertiary", on_click=opened, key="issue-click", pinned=True
+            "Issue", width=64, type="tertiary", on_click=opened, key="issue-click", pinned=True
         ),
         "state": column.TextColumn("State", width=84),
         "cause": column.TextColumn("Cause", width=240),
@@ -125,7 +125,7 @@ def device_table(frame: pd.DataFrame, view: View, *, key: str, title: str, about
             st.session_state[DEVICE] = ids[click["row"]]
 
     button = st.column_config.ButtonColumn(
-        "", width=64, type="tertiary", on_click=opened, key=f"click-{key}", pinned=True
+        "Device", width=70, type="tertiary", on_click=opened, key=f"click-{key}", pinned=True
     )
     st.dataframe(
         shown, hide_index=True, placeholder="–", alt=title, key=f"table-{key}",

@@ -22,5 +22,6 @@ st.caption(
     "what waits. A fix for the first row is worth most."
 )
 parts.section("Each fix in full")
+issues = data.issues(view)
 for cause in ranked["cause"]:
-    evidence.playbook_box(str(cause))
+    evidence.playbook_box(str(cause), issues, view)

@@ -8,7 +8,7 @@ from analysis import AnalysisError, figures
 from analysis.changes import suspects
 from analysis.issues import issue as issue_of
 from analysis.levers import levers
-from dashboard import controls, data, different, evidence, pages, parts, shapes, triage
+from dashboard import controls, data, different, evidence, pages, parts, rehearsal, shapes, triage
 
 view = controls.current()
 issue_id = pages.selected("issue")
@@ -45,6 +45,7 @@ with story:
     evidence.tabs(issue, view)
 with remedy:
     evidence.fix(issue_id)
+    rehearsal.box(issue_id, view)
     evidence.why(issue)
     triage.box(issue_id, about)
     evidence.levers(data.ask(levers, issue_id=issue_id), view)

@@ -18,6 +18,7 @@ from synclens.commands.simulate import play
 from synclens.commands.triage import triage
 from synclens.settings import DEFAULT_STORE, StoreOption
 
+REHEARSAL = "synclens.rehearsal:rehearse_in"  # the dashboard may not import it; it is told by name
 DEMO_START = datetime(2026, 11, 2, tzinfo=UTC)  # the fortnight of the sample export beside it
 
 PortOption = Annotated[int, typer.Option(help="Port of the dashboard on localhost.")]
@@ -31,7 +32,7 @@ def dashboard(store: StoreOption = DEFAULT_STORE, port: PortOption = 8501) -> No
     narrate.say(f"The dashboard is at http://localhost:{port} (Ctrl-C ends it).")
     command = [sys.executable, "-m", "streamlit", *pages.streamlit_arguments(port=port)]
     try:
-        finished = subprocess.run(command, env=pages.environment(store), check=False)  # noqa: S603 - our own words
+        finished = subprocess.run(command, env=pages.environment(store, rehearsal=REHEARSAL), check=False)  # noqa: S603 - our own words
     except KeyboardInterrupt:
         return
     if finished.returncode:

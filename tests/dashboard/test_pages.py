@@ -10,7 +10,7 @@ import analysis
 from dashboard.pages import ENTRIES
 from ingest import open_store
 
-MARKDOWN = ("markdown", "caption", "title", "subheader", "info", "success", "warning", "error")
+MARKDOWN = ("markdown", "caption", "title", "header", "info", "success", "warning", "error")
 PAGES = [entry.name for entry in ENTRIES]
 
 
@@ -18,7 +18,7 @@ def shown(app) -> str:
     """All words of a page that a person could read outside of tables."""
     kinds = (
         "title",
-        "subheader",
+        "header",
         "markdown",
         "caption",
         "info",

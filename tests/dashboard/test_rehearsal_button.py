@@ -1,0 +1,75 @@
+"""A fix can be rehearsed where somebody handed the dashboard an engine, and the page says so where not."""
+
+from __future__ import annotations
+
+import pytest
+
+import analysis
+import dashboard
+from dashboard.launch import REHEARSAL_VARIABLE
+from ingest import open_store
+from synclens.commands.serve import REHEARSAL
+from synclens.rehearsal import rehearse
+
+pytestmark = pytest.mark.usefixtures("stores")
+
+
+@pytest.fixture
+def locked(stores) -> str:
+    """The worst issue about locked records, which the engine can rebuild."""
+    with open_store(stores["normal"]) as store:
+        found = analysis.list_issues(store, query="cause:record-locked")
+    return str(found["issue_id"].iloc[0])
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    monkeypatch.setenv(REHEARSAL_VARIABLE, REHEARSAL)
+
+
+def test_the_button_shows_what_the_engine_found(visit, stores, engine, locked):
+    app = visit("issue", period="all time", issue=locked)
+    app.button(key=f"rehearse-{locked}").click().run()
+    assert not app.exception
+    told = rehearse(stores["normal"], locked)
+    tables = [table.value for table in app.dataframe]
+    shown = next(table for table in tables if "still_failing" in table)
+    columns = ["name", "freed", "still_failing", "lost"]
+    assert shown[columns].values.tolist() == told.frame()[columns].values.tolist()
+    assert told.best is not None
+    assert any(told.best.name in one.value.replace("\\", "") for one in app.success)
+    assert any("Assumed" in one.value for one in app.markdown)
+
+
+def test_what_cannot_be_rehearsed_says_why(visit, stores, engine):
+    with open_store(stores["normal"]) as store:
+        causes = analysis.list_issues(store)[["issue_id", "cause"]]
+    issue_id = next(
+        one for one in causes["issue_id"] if rehearse(stores["normal"], str(one)).reason is not None
+    )
+    app = visit("issue", period="all time", issue=issue_id)
+    app.button(key=f"rehearse-{issue_id}").click().run()
+    assert any("could not be rehearsed" in one.value for one in app.info)
+
+
+def test_the_list_of_fixes_rehearses_the_worst_issue_of_a_cause(visit, engine):
+    app = visit("fixes", period="all time")
+    buttons = [button for button in app.button if button.label == "Rehearse this fix"]
+    fixes = [box for box in app.expander if not box.label.startswith("Filters")]
+    assert len(buttons) == len(fixes)
+    buttons[0].click().run()
+    assert not app.exception
+
+
+@pytest.mark.parametrize("name", ["", "nothing", "no.such.module:rehearse", "synclens.rehearsal:nothing"])
+def test_without_an_engine_there_is_a_reason_and_no_button(visit, monkeypatch, locked, name):
+    monkeypatch.setenv(REHEARSAL_VARIABLE, name)
+    app = visit("issue", period="all time", issue=locked)
+    assert not [button for button in app.button if button.label == "Rehearse this fix"]
+    assert any("cannot be rehearsed here" in one.value for one in app.caption)
+
+
+def test_the_command_hands_the_engine_over(tmp_path):
+    settings = dashboard.environment(tmp_path / "a.duckdb", base={}, rehearsal=REHEARSAL)
+    assert settings[REHEARSAL_VARIABLE] == "synclens.rehearsal:rehearse_in"
+    assert REHEARSAL_VARIABLE not in dashboard.environment(tmp_path / "a.duckdb", base={})
