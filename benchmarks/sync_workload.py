@@ -100,10 +100,10 @@ def account_doc(n: int, territory: str) -> dict[str, object]:
 def child_doc(name: str, account: str, n: int) -> dict[str, object]:
     """A record of an object that hangs on an account."""
     return {
-        "address__v": {"account__v": account, "name__v": f"Street {n} {PAD * 4}", "city__v": PAD, "postal_code__v": "1"},
+        "address__v": {"account__v": account, "name__v": f"Street {n} {PAD * 4}", "city__v": PAD},
         "call2__v": {"account__v": account, "call_date__v": "2026-03-01", "next_call_notes__v": PAD * 7},
         "medical_insight__v": {"account__v": account, "summary__v": PAD * 7, "interest_level__v": "high__v"},
-        "order__v": {"account__v": account, "order_date__v": "2026-03-01", "net_amount__v": n % 1000, "note": PAD * 6},
+        "order__v": {"account__v": account, "order_date__v": "2026-03-01", "net_amount__v": n, "note": PAD * 6},
     }[name]  # fmt: skip
 
 

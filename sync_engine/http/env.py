@@ -17,9 +17,8 @@ from datetime import datetime
 from pathlib import Path
 from random import Random, SystemRandom
 
-import httpx
-
-from sync_engine.protocol import DeviceError, TransportError
+from sync_engine.http.connection import Connection
+from sync_engine.protocol import DeviceError
 from sync_engine.telemetry import SyncDetail, SyncError, Telemetry
 
 FILES: dict[type, str] = {SyncError: "sync_error", SyncDetail: "sync_detail"}
@@ -48,7 +47,7 @@ class HttpEnv:
         self.last_error: SyncError | None = None
         self._clock = clock
         self._random = SystemRandom()
-        self._timeout = timeout
+        self._connection = Connection(address, timeout)
         self._sleep = sleep
         self._stores: dict[str, sqlite3.Connection] = {}
         folder.mkdir(parents=True, exist_ok=True)
@@ -70,22 +69,10 @@ class HttpEnv:
         return self._random
 
     async def call(self, request: bytes) -> bytes:
-        try:
-            async with httpx.AsyncClient(timeout=self._timeout) as client:
-                self.point("call.send")
-                response = await client.post(f"{self.address}/device", content=request)
-        except httpx.TimeoutException as error:
-            raise TransportError("TIMEOUT", "The request timed out.") from error
-        except httpx.TransportError as error:
-            words = f"The connection to {self.address} failed: {error or type(error).__name__}"
-            raise TransportError("NETWORK_ERROR", words) from error
+        self.point("call.send")
+        reply = await self._connection.post(request)
         self.point("call.answered")
-        if response.status_code != 200:
-            status = response.status_code
-            words = f"{self.address} answered HTTP {status} {response.reason_phrase}"
-            transient = status in (429, 502, 503, 504)
-            raise TransportError(f"HTTP_{status}", words, http_status=status, transient=transient)
-        return response.content
+        return reply
 
     def open_store(self, name: str) -> sqlite3.Connection:
         if name not in ("journal", "data"):
@@ -123,7 +110,8 @@ class HttpEnv:
             file.write(json.dumps(asdict(row), ensure_ascii=False, default=_text) + "\n")
 
     def close(self) -> None:
-        """Close every store."""
+        """Close every store, and the connection."""
+        self._connection.close()
         for store in self._stores.values():
             store.close()
         self._stores.clear()

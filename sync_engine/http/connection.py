@@ -1,0 +1,83 @@
+"""One connection to the Vault that is kept between requests, as an app keeps its own.
+
+It is the standard library's client in a thread: for large replies it is faster than an asynchronous one and takes
+half of its memory, and a device asks for one thing at a time anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import select
+import socket
+from contextlib import suppress
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from sync_engine.protocol import TransportError
+
+TRANSIENT = (429, 502, 503, 504)
+"""HTTP statuses after which another try may help."""
+
+
+class Connection:
+    """Posts messages to one address; `timeout` is in seconds and holds for each wait on the network."""
+
+    def __init__(self, address: str, timeout: float) -> None:
+        self.address = address.rstrip("/")
+        parts = urlsplit(self.address)
+        kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+        if parts.scheme not in kinds or not parts.hostname:
+            raise ValueError(f"{address} is no address of a Vault; write it as http://HOST:PORT")
+        self._path = f"{parts.path}/device"
+        self._http = kinds[parts.scheme](parts.hostname, parts.port, timeout=timeout)
+
+    async def post(self, request: bytes) -> bytes:
+        """Send one message and return the reply. Raises TransportError."""
+        try:
+            status, reply = await asyncio.to_thread(self._post, request)
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+        if status != HTTPStatus.OK:
+            words = f"{self.address} answered HTTP {status} {_phrase(status)}"
+            raise TransportError(f"HTTP_{status}", words, http_status=status, transient=status in TRANSIENT)
+        return reply
+
+    def _post(self, request: bytes) -> tuple[int, bytes]:
+        self._forget_closed()
+        try:
+            self._http.request("POST", self._path, body=request)
+            response = self._http.getresponse()
+            return response.status, response.read()
+        except TimeoutError as error:
+            self.close()
+            raise TransportError("TIMEOUT", "The request timed out.") from error
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            words = f"The connection to {self.address} failed: {error or type(error).__name__}"
+            raise TransportError("NETWORK_ERROR", words) from error
+
+    def _forget_closed(self) -> None:
+        """Between two requests a server may only hang up; what can be read then is the end."""
+        taken = self._http.sock
+        if taken is not None and select.select([taken], [], [], 0)[0]:
+            self.close()
+
+    def abort(self) -> None:
+        """Make a request that another thread waits for fail at once."""
+        taken = self._http.sock
+        if taken is not None:
+            with suppress(OSError):
+                taken.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Hang up; the next request connects again."""
+        self._http.close()
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
