@@ -63,8 +63,8 @@ def classify(events: pd.DataFrame, catalogue: Catalogue | None = None) -> pd.Dat
 def classify_one(event: Mapping[str, str], catalogue: Catalogue) -> Finding:
     """Name the cause of one event given as text fields; `NOTHING` where no rule matches.
 
-    The innermost part of the message is asked first. Within a part the first matching rule decides; HTTP
-    statuses are heard only when neither words nor codes matched in any part.
+    The innermost part of the message is asked first, the names of its codes last. Within a part the first
+    matching rule decides; HTTP statuses are heard only when neither words nor codes matched in any part.
     """
     parts = list(read(event))
     for part in parts:
@@ -91,7 +91,9 @@ def _agrees(rule: Rule, part: Evidence) -> bool:
 
 
 def _heard_by(rule: Rule, part: Evidence) -> Tier:
-    # A code is a promise of its system; words are read, and may be misread.
+    # A code is a promise of its system; words are read, and may be misread; a name taken apart is a guess.
+    if part.spelled:
+        return "name"
     return rule.tier if rule.code_tokens & part.codes else "words"
 
 

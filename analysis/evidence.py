@@ -15,6 +15,10 @@ MOST_CHARACTERS = 4000
 
 _TOKEN = re.compile(r"-?\w+(?:[.:-]+\w+)*", re.ASCII)
 _PART = re.compile(r"-?\w+", re.ASCII)
+_NAME = re.compile(
+    r"\b(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|(?:[A-Z]+[a-z0-9]+){2,}|[a-z]+(?:[A-Z][a-z0-9]+)+|[a-z]+(?:_[a-z]+)+)\b"
+)
+_HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _WRAPPED = re.compile(
     r"first error\s*:|caused by\s*:|nested exception is|flow tried to \w+ records\s*:"
     r"|inner exception\s*:|--->|underlying error\s*:",
@@ -59,6 +63,19 @@ _NUMBERS = _families(
     ("sqlserver", r"sql (?:server )?(?:error|exception)[^\d\n]{0,20}(\d{3,5})\b"),
     ("winsock", r"(?:winsock|wsa|socket)\w*[^\d\n]{0,24}(1[01]\d{3})\b"),
 )  # fmt: skip
+# Programs that log the reason phrase of an HTTP answer and not its number.
+_PHRASE = re.compile(
+    r"(?:(?:server|host|remote) repp?lied|status ?code|response status|http status|http error)\s*[:=]\s*['\"]?([a-z -]{2,40})",
+    re.IGNORECASE,
+)
+_PHRASES = {
+    "unauthorized": 401, "forbidden": 403, "notfound": 404, "methodnotallowed": 405, "requesttimeout": 408,
+    "conflict": 409, "gone": 410, "preconditionfailed": 412, "requestentitytoolarge": 413,
+    "payloadtoolarge": 413, "unsupportedmediatype": 415, "unprocessableentity": 422, "locked": 423,
+    "upgraderequired": 426, "toomanyrequests": 429, "internalservererror": 500, "notimplemented": 501,
+    "badgateway": 502, "serviceunavailable": 503, "gatewaytimeout": 504, "insufficientstorage": 507,
+    "badrequest": 400,
+}  # fmt: skip
 # What a bare number in `error_type` belongs to is decided by the platform that reported it.
 _BARE = (
     (re.compile(r"ios|nsurl|apple"), re.compile(r"^-\d{3,4}$"), "nsurl"),
@@ -72,16 +89,23 @@ _BARE = (
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One part of an event: its `text`, its `codes` in lower case, its `statuses`, and the whole event."""
+    """One part of an event: its `text`, its `codes` in lower case, its `statuses`, and the whole event.
+
+    `spelled` marks the part that holds only the names of codes, taken apart into words.
+    """
 
     text: str
     codes: frozenset[str]
     statuses: frozenset[str]
     event: Mapping[str, str]
+    spelled: bool = False
 
 
 def read(event: Mapping[str, str]) -> Iterator[Evidence]:
-    """The parts of an event, innermost first, the whole last. Values are text; a missing field is absent."""
+    """The parts of an event: innermost first, then the whole, then what the names of its codes say.
+
+    Values are text; a missing field is absent.
+    """
     message = clean(event.get("message", ""))
     kind = clean(event.get("error_type", ""))
     statuses = _statuses(event, kind, message)
@@ -91,13 +115,21 @@ def read(event: Mapping[str, str]) -> Iterator[Evidence]:
     if inner:
         yield Evidence(inner, _codes(inner), frozenset(), event)
     codes = _codes(whole) | {number for number in numbers if not number.startswith("http:")}
-    yield Evidence(whole, codes, statuses | {n for n in numbers if n.startswith("http:")}, event)
+    statuses |= {number for number in numbers if number.startswith("http:")}
+    yield Evidence(whole, codes, statuses, event)
+    yield Evidence(spell(whole), frozenset(), statuses, event, spelled=True)
 
 
 def clean(value: str) -> str:
     """Text in one form: compatibility characters folded, one kind of apostrophe, at most 4,000 characters."""
     folded = unicodedata.normalize("NFKC", value[:MOST_CHARACTERS]).translate(_APOSTROPHES)
     return " ".join(folded.split())
+
+
+def spell(text: str) -> str:
+    """The names of codes in a text, as words: IMAGE_TOO_LARGE and ImageTooLarge are both "image too large"."""
+    names = (" ".join(_HUMP.findall(token)).lower() for token in _NAME.findall(text))
+    return ". ".join(dict.fromkeys(names))
 
 
 def _innermost(message: str) -> str:
@@ -139,4 +171,6 @@ def _named(family: str, number: str) -> str:
 
 def _statuses(event: Mapping[str, str], kind: str, message: str) -> frozenset[str]:
     status = event.get("http_status", "").partition(".")[0]
-    return frozenset({f"http:{status}"}) if status.isdigit() else frozenset()
+    stated = {f"http:{status}"} if status.isdigit() else set()
+    phrases = (phrase.lower().replace(" ", "").replace("-", "") for phrase in _PHRASE.findall(message))
+    return frozenset(stated | {f"http:{_PHRASES[phrase]}" for phrase in phrases if phrase in _PHRASES})
