@@ -91,7 +91,8 @@ def make_server(app: Starlette, *, log_level: str = "warning") -> uvicorn.Server
 
 def serve(server: uvicorn.Server, port: int, on_ready: Callable[[int], None]) -> None:
     """Serve on loopback until stopped; `on_ready` hears the port, which is any free one for 0."""
-    with socket.socket() as listening:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
+        # The protocol is named because asyncio only then sends small answers at once; else each waits for 40 ms.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", port))
         listening.listen(100)  # from here on a caller waits instead of being refused
