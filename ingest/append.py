@@ -11,6 +11,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from duckdb import DuckDBPyConnection
 
 from ingest.batches import Batch, BatchReport, Clock, utc_now
+from ingest.context import ContextRow
 from ingest.contracts import CONTRACT_OF, Column, Contract, Kind
 from ingest.merge import STAGED, settle, stage
 from ingest.transaction import transaction
@@ -28,7 +29,7 @@ ARROW: dict[Kind, pa.DataType] = {
 
 def append(
     store: DuckDBPyConnection,
-    rows: Iterable[Telemetry],
+    rows: Iterable[Telemetry | ContextRow],
     *,
     source: str,
     started_at: datetime | None = None,
@@ -40,7 +41,7 @@ def append(
     are known already change nothing; a newer version of a row replaces the older one. `Truth` goes to the
     schema `engine_truth`, away from everything an analysis may read. Times must be aware.
     """
-    sorted_out: dict[type, list[Telemetry]] = {}
+    sorted_out: dict[type, list[Telemetry | ContextRow]] = {}
     for row in rows:
         sorted_out.setdefault(type(row), []).append(row)
     begun = started_at or clock()
@@ -54,7 +55,7 @@ def append(
 def _append_kind(
     store: DuckDBPyConnection,
     contract: Contract,
-    rows: Sequence[Telemetry],
+    rows: Sequence[Telemetry | ContextRow],
     *,
     source: str,
     started_at: datetime,

@@ -75,3 +75,7 @@ class VeevaSetting:
     name: str | None = None
     value: str | None = None
     scope: str | None = None
+
+
+ContextRow = ObjectField | PicklistValue | PermissionGrant | VmocInfo | VeevaSetting
+"""Any of them."""

@@ -71,11 +71,12 @@ def simulate_fleet(
     days: int,
     start: datetime = START,
     on_day: Callable[[int, int], None] | None = None,
+    on_end: Callable[[Vault], None] | None = None,
 ) -> Iterator[Telemetry]:
     """Play a fleet and report what its Vault, devices and administrators would, plus the truth about errors.
 
     The same arguments give the same rows in the same order, in any process. `on_day(done, days)` is called
-    after each simulated day.
+    after each simulated day, `on_end(vault)` after the last, while the Vault is still there to be looked at.
     """
     fleet = _build(scenario, seed, device_count, days, start)
     try:
@@ -84,6 +85,8 @@ def simulate_fleet(
             yield from _report(fleet, day)
             if on_day is not None:
                 on_day(day + 1, days)
+        if on_end is not None:
+            on_end(fleet.vault)
     finally:
         fleet.kernel.close()
         _close(fleet)

@@ -24,11 +24,15 @@ def lint(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> Non
         found, gaps = analysis.lint(opened), analysis.lint_gaps(opened)
     if as_json:
         narrate.emit({"findings": narrate.records(found), "not_checked": narrate.records(gaps)})
+    elif found.empty:
+        checked = len(analysis.LINT_RULES) - len(gaps)
+        narrate.show(f"Nothing found by {checked} of {len(analysis.LINT_RULES)} rules.")
     else:
         table = Table("severity", "where", "what", "how to fix", title=f"{len(found)} findings")
         for row in narrate.records(found):
             table.add_row(row["severity"], Text(str(row["where"])), Text(row["title"]), Text(row["fix"]))
         narrate.show(table)
+    if not as_json:
         for row in narrate.records(gaps):
             narrate.say(f"not checked: {' · '.join(str(value) for value in row.values())}")
     if len(found):

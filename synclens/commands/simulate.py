@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import ingest
+from ingest.context import ContextRow
 from sync_engine import simulator
+from sync_engine.telemetry import Telemetry
 from synclens import narrate
 from synclens.clock import now
 from synclens.concluding import conclude
+from synclens.configuration import configuration
 from synclens.settings import DEFAULT_STORE, StoreOption
 
 
@@ -56,8 +59,10 @@ def play(
 ) -> None:
     """Simulate a fleet into the store at `path`, then conclude on its errors."""
     started = now()
+    end = start + timedelta(days=days)
+    context: list[Telemetry | ContextRow] = []
     with narrate.progress(f"Simulating {devices} devices over {days} days", days) as advance:
-        rows = list(
+        rows: list[Telemetry | ContextRow] = list(
             simulator.simulate_fleet(
                 scenario=scenario,
                 seed=seed,
@@ -65,11 +70,12 @@ def play(
                 days=days,
                 start=start,
                 on_day=lambda *_: advance(),
+                on_end=lambda vault: context.extend(configuration(vault, end)),
             )
         )
     source = f"simulation {scenario.name} seed {seed}, {devices} devices, {days} days"
     with ingest.open_store(path, read_only=False) as store:
-        reports = ingest.append(store, rows, source=source, started_at=started, clock=now)
+        reports = ingest.append(store, rows + context, source=source, started_at=started, clock=now)
         concluded = conclude(store, path)
     for report in reports:
         narrate.say(f"  {report.kind}: {report.rows_in} rows, {report.rows_new} new")

@@ -8,10 +8,10 @@ import pytest
 
 import ingest
 from analysis.linting import lint
-from ingest.context import ObjectField, PermissionGrant, VmocInfo
 from sync_engine.device.edits import ids_on
 from sync_engine.vault import admin
 from sync_engine.vmoc import vmoc
+from synclens.configuration import configuration
 from tests.analysis.fixes.clinic import Clinic
 
 
@@ -51,25 +51,8 @@ FAULTS = {
 
 def tell_configuration(clinic):
     """Load what the engine's Vault is configured to be, as an export would tell it."""
-    now, live = datetime.fromtimestamp(clinic.kernel.now, UTC), clinic.vault.live
-    rows = [
-        VmocInfo(
-            vmoc_id=name, as_of=now, object=doc["object_name__v"], type=doc["type__v"],
-            device=",".join(doc["device__v"]), where_clause=doc["where_clause__v"], active=doc["active__v"],
-        )
-        for name, doc in live["vmoc"].items()
-    ]  # fmt: skip
-    for name, doc in live["object"].items():
-        rows += [ObjectField(object=name, name=field, as_of=now, active=True) for field in doc["fields"]]
-    for name, doc in live["permission_set"].items():
-        said = [("application", "Metadata API", doc["metadata_api"])]
-        for object_name, fields in doc["fields"].items():
-            said += [(object_name, field, rights.get("read", True)) for field, rights in fields.items()]
-        rows += [
-            PermissionGrant(permission_set=name, object=on, field=field, as_of=now, can_read=may)
-            for on, field, may in said
-        ]
-    ingest.append(clinic.store, rows, source="configuration", started_at=now)
+    now = datetime.fromtimestamp(clinic.kernel.now, UTC)
+    ingest.append(clinic.store, configuration(clinic.vault, now), source="configuration", started_at=now)
 
 
 def syncs_well(clinic) -> bool:
