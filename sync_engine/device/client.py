@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,3 +78,22 @@ def read_state(store: sqlite3.Connection, name: str, default: Any = None) -> Any
 def write_state(store: sqlite3.Connection, name: str, value: object) -> None:
     """Keep a JSON value in a store's `state` table."""
     store.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, json.dumps(value)))
+
+
+@contextmanager
+def durable(store: sqlite3.Connection) -> Iterator[None]:
+    """A transaction that survives an empty battery: for what the user did and only this device knows.
+
+    All else can be had again from the Vault; a plain commit, which survives a kill, is enough for it.
+    """
+    store.execute("PRAGMA synchronous = FULL")
+    try:
+        store.execute("BEGIN")
+        yield
+        store.execute("COMMIT")
+    except BaseException:
+        if store.in_transaction:
+            store.execute("ROLLBACK")
+        raise
+    finally:
+        store.execute("PRAGMA synchronous = NORMAL")

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sync_engine.device.client import ON_ITS_WAY, Device
+from sync_engine.device.client import ON_ITS_WAY, Device, durable
 from sync_engine.protocol import Doc
 
 
@@ -37,14 +37,9 @@ def save(device: Device, edits: list[Edit]) -> str:
     key = f"{device.env.rand('keys').getrandbits(128):032x}"
     now = device.env.now()
     device.env.point("edit.save")
-    device.journal.execute("BEGIN")
-    try:
+    with durable(device.journal):
         for edit in edits:
             _append(device, key, edit, now)
-    except BaseException:
-        device.journal.execute("ROLLBACK")
-        raise
-    device.journal.execute("COMMIT")
     return key
 
 
@@ -59,14 +54,13 @@ def amend(device: Device, key: str, record_id: str, fields: Doc) -> str:
     if key in device.get(ON_ITS_WAY, []):
         raise ValueError(f"{key} was sent again and has no answer yet; sync before you change it")
     fresh = f"{device.env.rand('keys').getrandbits(128):032x}"
-    device.journal.execute("BEGIN")
-    device.journal.execute("DELETE FROM failure WHERE key = ?", (key,))
-    device.journal.execute("UPDATE outbox SET key = ? WHERE key = ?", (fresh, key))
-    device.journal.execute(
-        "UPDATE outbox SET fields = json_patch(fields, ?) WHERE key = ? AND record_id = ?",
-        (json.dumps(fields), fresh, record_id),
-    )
-    device.journal.execute("COMMIT")
+    with durable(device.journal):
+        device.journal.execute("DELETE FROM failure WHERE key = ?", (key,))
+        device.journal.execute("UPDATE outbox SET key = ? WHERE key = ?", (fresh, key))
+        device.journal.execute(
+            "UPDATE outbox SET fields = json_patch(fields, ?) WHERE key = ? AND record_id = ?",
+            (json.dumps(fields), fresh, record_id),
+        )
     return fresh
 
 

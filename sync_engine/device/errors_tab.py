@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sync_engine.device.client import ON_ITS_WAY, Device
+from sync_engine.device.client import ON_ITS_WAY, Device, durable
 from sync_engine.device.download import want_whole
 from sync_engine.protocol import Doc
 
@@ -88,7 +88,6 @@ def _entry(device: Device, key: str, action: str) -> Entry:
 
 
 def _drop(device: Device, keys: list[str]) -> None:
-    device.journal.execute("BEGIN")
-    device.journal.executemany("DELETE FROM outbox WHERE key = ?", [(key,) for key in keys])
-    device.journal.executemany("DELETE FROM failure WHERE key = ?", [(key,) for key in keys])
-    device.journal.execute("COMMIT")
+    with durable(device.journal):
+        device.journal.executemany("DELETE FROM outbox WHERE key = ?", [(key,) for key in keys])
+        device.journal.executemany("DELETE FROM failure WHERE key = ?", [(key,) for key in keys])

@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from sync_engine.device.client import ON_ITS_WAY, Device
+from sync_engine.device.client import ON_ITS_WAY, Device, durable
 from sync_engine.device.exchange import ask, next_number
 from sync_engine.device.runs import Run, enter, report_error
 from sync_engine.protocol import Doc, Refused
@@ -49,7 +49,8 @@ def _settle_all(device: Device, run: Run, batch: list[Transaction], results: lis
 
 async def _send(device: Device, run: Run, batch: list[Transaction]) -> Doc:
     transactions = [{"key": one.key, "rows": one.rows} for one in batch]
-    device.put(ON_ITS_WAY, [one.key for one in batch])
+    with durable(device.journal):
+        device.put(ON_ITS_WAY, [one.key for one in batch])
     device.env.point("upload.send")
     request: Doc = {"verb": "upload", "transactions": transactions, "lane": device.get("lane", 0)}
     try:

@@ -122,7 +122,7 @@ def _open(path: Path) -> sqlite3.Connection:
         store = sqlite3.connect(path, isolation_level=None, timeout=1.0)
         store.execute("PRAGMA locking_mode = EXCLUSIVE")
         store.execute("PRAGMA journal_mode = WAL")
-        store.execute("PRAGMA synchronous = FULL")  # what the user saved must survive the battery
+        store.execute("PRAGMA synchronous = NORMAL")  # `durable` asks for more where it matters
         store.execute("BEGIN IMMEDIATE")  # takes the lock now, not at the first edit
         store.execute("COMMIT")
     except sqlite3.OperationalError as error:
