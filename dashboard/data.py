@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -20,7 +21,8 @@ import pandas as pd
 import streamlit as st
 
 import analysis
-from analysis.issues import health, issue, list_issues
+from analysis.issues import health, list_issues
+from analysis.issues import issue as issue_of
 from analysis.metrics import measure
 from analysis.metrics.compare import measure_compared
 from analysis.review import review
@@ -33,7 +35,7 @@ from ingest import StoreLocked, open_store
 PATIENCE_SECONDS = 2.0
 MOST_REMEMBERED = 600
 _STALE = "_answers_are_stale"
-_WITH_TRIAGE = (list_issues, issue)
+_WITH_TRIAGE = (list_issues, issue_of)
 _OF_PEOPLE = ("country", "territory", "security_profile", "application_profile")
 Answer = TypeVar("Answer")
 # A function of a connection and of whatever it is about; the dashboard never names the connection's type.
@@ -89,11 +91,23 @@ def issues(view: View, query: str = "", **more: str) -> pd.DataFrame:
     """The triage list of a view, with the title and the one-line fix of each cause."""
     found: pd.DataFrame = ask(list_issues, query=query, **view.arguments() | more)
     first = ask(list_issues).set_index("issue_id")["first_seen"]
+    # A person's word counts at once; the store follows with the next load.
+    given, ids = triage().corrections(), found["issue_id"]
+    found = found.assign(
+        cause=[given.get(one, cause) for one, cause in zip(ids, found["cause"], strict=True)]
+    )
     return found.assign(
         cause_title=found["cause"].map(cause_title),
         fix=found["cause"].map(short_fix),
         first_seen=found["issue_id"].map(first),  # of all time: a period must not make an old issue look new
     )
+
+
+def issue(issue_id: str, view: View) -> analysis.Issue:
+    """One issue of a view, with the cause that a person gave it. Raises UnknownIssue."""
+    found: analysis.Issue = ask(issue_of, issue_id, **view.arguments())
+    cause = triage().corrections().get(issue_id, found.summary["cause"])
+    return replace(found, summary=found.summary | {"cause": cause})
 
 
 def newest_rows(table: str, by: str, *, most: int) -> tuple[pd.DataFrame, int]:

@@ -33,20 +33,20 @@ RETRIES = {
 }
 
 
-def fix(issue_id: str) -> None:
-    """The fix: its first sentence, who acts where, what this case shows, the steps; the rest a click away."""
+def fix(issue_id: str, cause: str) -> None:
+    """The fix: its first sentence, who acts where, what this case shows, the steps; the rest a click away.
+
+    `cause` is what the issue is called now; a person may have corrected what was concluded.
+    """
     found: Suggestion = data.ask(suggest_fix, issue_id)
-    first, _, steps = found.playbook.fix.partition("\n\n")
+    corrected = cause != found.cause
+    playbook = data.playbook(cause) if corrected else found.playbook
+    first, _, steps = playbook.fix.partition("\n\n")
     parts.section("Fix")
     with st.container(border=True, key="fix"):
         st.markdown(f"**{first}**")
-        place = [
-            f"{found.who} acts",
-            found.where,
-            RETRIES.get(str(found.retryable)),
-            SIDES.get(str(found.side)),
-        ]
-        st.caption(" · ".join(escape(word) for word in place if word))
+        if not corrected:
+            st.caption(" · ".join(escape(word) for word in _place(found) if word))
         st.caption("IN THIS CASE")
         st.markdown("\n".join(f"- {escape(sentence, 400)}" for sentence in found.in_this_case))
         st.caption("STEPS")
@@ -54,10 +54,15 @@ def fix(issue_id: str) -> None:
         for note in found.notes:
             st.caption(f"Not known: {escape(note, 400)}")
     with st.expander("What it means, what it costs, how to be sure", icon=":material/menu_book:"):
-        for title, text in _chapters(found.playbook):
+        for title, text in _chapters(playbook):
             st.markdown(f"**{title}**\n\n{text}")
-        for source in found.playbook.sources:
+        for source in playbook.sources:
             st.caption(f"Source: <{source}>")
+
+
+def _place(found: Suggestion) -> list[str | None]:
+    retry, side = RETRIES.get(str(found.retryable)), SIDES.get(str(found.side))
+    return [f"{found.who} acts", found.where, retry, side]
 
 
 def why(issue: analysis.Issue) -> None:
@@ -67,6 +72,9 @@ def why(issue: analysis.Issue) -> None:
         return
     event = issue.events.iloc[0]
     confidence = shapes.share(issue.summary["confidence"], 0)
+    if event["cause"] != issue.summary["cause"]:
+        concluded = escape(data.cause_title(str(event["cause"])))
+        st.markdown(f"A person gave this cause. What was concluded before is **{concluded}**:")
     st.markdown(f"Confidence **{confidence}**, by the rule `{_code(event['rule'])}`.")
     for sentence in _listed(event["evidence"]):
         st.markdown(f"- {escape(sentence, 400)}")

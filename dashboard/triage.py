@@ -7,7 +7,7 @@ drawn again, so it is neither lost nor shown before it is kept; it does not wait
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -40,39 +40,30 @@ def bulk_actions(issue_ids: Sequence[str]) -> None:
         _button("Assign", "person_add", _assign_ticked, issue_ids, off)
 
 
-def box(issue_id: str, about: dict[str, Any]) -> None:
-    """State, assignee, priority and note of one issue."""
-    say_problem()
-    parts.section(
-        "Triage", help="Kept beside the store with who, when and why; an ingest never overwrites it."
-    )
-    off = not roles.may_decide()
-    with st.container(border=True):
-        with st.container(horizontal=True, gap="small"):
-            if about["state"] in ("resolved", "archived"):
-                _button("Reopen", "undo", _reopen, [issue_id], off)
-            else:
-                _button("Resolve", "check_circle", _resolve, [issue_id], off)
-                _button("Archive until it escalates", "inventory_2", _archive, [issue_id], off)
-        with st.form(f"triage-{issue_id}", border=False, clear_on_submit=False):
-            owner, urgency = st.columns(2)
-            held = roles.HIDDEN if roles.names_are_masked() else about["assignee"] or ""
-            owner.text_input(
-                "Assigned to",
-                value=held,
-                key=f"assignee-{issue_id}",
-                disabled=off,
-            )
-            urgency.selectbox(
-                "Priority", ["high", "medium", "low"], key=f"priority-{issue_id}", disabled=off,
-                index=["high", "medium", "low"].index(about["priority"] or "low"),
-            )  # fmt: skip
-            st.text_area(
-                "Note", key=f"note-{issue_id}", height=70, disabled=off, placeholder="What you found out"
-            )
-            st.form_submit_button(
-                "Save", icon=":material/save:", on_click=_save, args=(issue_id, dict(about)), disabled=off
-            )
+def close_or_reopen(issue_id: str, state: str, off: bool) -> None:
+    """The one button that a state leaves open: resolve what is open, reopen what is not."""
+    if state in ("resolved", "archived"):
+        _button("Reopen", "undo", _reopen, [issue_id], off)
+    else:
+        _button("Resolve", "check_circle", _resolve, [issue_id], off)
+
+
+def form(issue_id: str, about: Mapping[str, Any], off: bool) -> None:
+    """Assignee, priority and note of one issue."""
+    with st.form(f"triage-{issue_id}", border=False, clear_on_submit=False):
+        owner, urgency = st.columns(2)
+        held = roles.HIDDEN if roles.names_are_masked() else about["assignee"] or ""
+        owner.text_input("Assigned to", value=held, key=f"assignee-{issue_id}", disabled=off)
+        urgency.selectbox(
+            "Priority", ["high", "medium", "low"], key=f"priority-{issue_id}", disabled=off,
+            index=["high", "medium", "low"].index(about["priority"] or "low"),
+        )  # fmt: skip
+        st.text_area(
+            "Note", key=f"note-{issue_id}", height=70, disabled=off, placeholder="What you found out"
+        )
+        st.form_submit_button(
+            "Save", icon=":material/save:", on_click=_save, args=(issue_id, dict(about)), disabled=off
+        )
 
 
 def activity(issue_id: str, view: View) -> None:
@@ -118,10 +109,11 @@ def _each(act: Callable[[TriageState, str], None], issue_ids: Sequence[str]) -> 
         for issue_id in issue_ids:
             act(state, issue_id)
 
-    _kept(do)
+    kept(do)
 
 
-def _kept(do: Callable[[], None]) -> None:
+def kept(do: Callable[[], None]) -> None:
+    """Carry out a click if this person may decide; what cannot be kept is said on the page."""
     if not roles.may_decide():  # a disabled button is a hint; this is the rule
         st.session_state[_PROBLEM] = "Viewers cannot change the state of issues."
         return
@@ -163,7 +155,7 @@ def _save(issue_id: str, about: dict[str, Any]) -> None:
             state.note(issue_id, note, actor=who, at=now())
             st.session_state[f"note-{issue_id}"] = ""
 
-    _kept(do)
+    kept(do)
 
 
 def _account() -> str:

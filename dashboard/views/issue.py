@@ -6,9 +6,8 @@ import streamlit as st
 
 from analysis import AnalysisError, figures
 from analysis.changes import suspects
-from analysis.issues import issue as issue_of
 from analysis.levers import levers
-from dashboard import controls, data, different, evidence, pages, parts, rehearsal, shapes, triage
+from dashboard import controls, data, decisions, different, evidence, pages, parts, rehearsal, shapes
 
 view = controls.current()
 issue_id = pages.selected("issue")
@@ -18,9 +17,10 @@ if issue_id is None:
     pages.link("issues", "All issues", icon=":material/arrow_back:")
     st.stop()
 try:
-    issue = data.ask(issue_of, issue_id, **view.arguments())
+    issue = data.issue(issue_id, view)
 except AnalysisError as error:
     parts.heading("Issue")
+    decisions.lead_to_merged(issue_id)
     parts.not_in_view(error, view)
     pages.link("issues", "All issues", icon=":material/arrow_back:")
     st.stop()
@@ -44,8 +44,8 @@ with story:
     different.of_issue(issue_id, view)
     evidence.tabs(issue, view)
 with remedy:
-    evidence.fix(issue_id)
+    evidence.fix(issue_id, about["cause"])
     rehearsal.box(issue_id, view)
     evidence.why(issue)
-    triage.box(issue_id, about)
+    decisions.box(issue_id, about, issue.variants, view)
     evidence.levers(data.ask(levers, issue_id=issue_id), view)
