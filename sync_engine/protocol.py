@@ -91,13 +91,16 @@ class Env(Protocol):
     def rand(self, stream: str) -> Random:
         """A stream of randomness of its own for each purpose."""
 
-    def open_store(self, name: str) -> sqlite3.Connection:
-        """A store that survives the process: `journal` or `data`; an unknown name is a new, empty one."""
+    def open_store(self, name: str, content: memoryview | None = None) -> sqlite3.Connection:
+        """A store that survives the process: `journal` or `data`; an unknown name is a new, empty one.
+
+        With `content`, the bytes of a database, it is a new one that holds them.
+        """
 
     def keep_store(self, name: str, store: sqlite3.Connection) -> None:
-        """Make the content of `store` what `name` opens from now on, atomically; the former content is gone.
+        """Make `store`, opened as new, what `name` opens from now on, atomically; the former one is gone.
 
-        The caller opens `name` afterwards: a real device has written the content to its file.
+        The caller opens `name` afterwards: a real device has closed both and renamed the file.
         """
 
     def online(self) -> bool:
@@ -121,7 +124,8 @@ def encode(message: Doc, body: bytes | None = None) -> bytes:
 
 def decode(raw: bytes) -> Doc:
     """The message in `raw`, without its binary body. Raises ValueError when it is none."""
-    message = json.loads(raw.partition(SNAPSHOT_SEPARATOR)[0], parse_constant=_refuse_constant)
+    end = raw.find(SNAPSHOT_SEPARATOR)
+    message = json.loads(raw if end < 0 else raw[:end], parse_constant=_refuse_constant)
     if not isinstance(message, dict):
         raise ValueError("a message is a JSON object")
     return message
@@ -131,6 +135,7 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
-def body_of(raw: bytes) -> bytes:
-    """The binary body that follows the message."""
-    return raw.partition(SNAPSHOT_SEPARATOR)[2]
+def body_of(raw: bytes) -> memoryview:
+    """The binary body that follows the message, without copying it."""
+    end = raw.find(SNAPSHOT_SEPARATOR)
+    return memoryview(raw)[len(raw) if end < 0 else end + 1 :]

@@ -219,8 +219,8 @@ async def _replace(device: Device, run: Run) -> bool:
         words = f"The new database came incomplete: {len(body)} of {head['size']} bytes"
         raise TransportError("INVALID_RESPONSE", words, transient=False)
     device.env.point("refresh.downloaded")
-    fresh = device.env.open_store("fresh")
-    fresh.deserialize(body)
+    fresh = device.env.open_store("fresh", body)
+    del raw, body
     enter(device, run, "apply")
     old, device.data = device.data, fresh
     try:

@@ -74,27 +74,35 @@ class HttpEnv:
         self.point("call.answered")
         return reply
 
-    def open_store(self, name: str) -> sqlite3.Connection:
+    def open_store(self, name: str, content: memoryview | None = None) -> sqlite3.Connection:
         if name not in ("journal", "data"):
-            return sqlite3.connect(":memory:", isolation_level=None)
+            return self._new_store(name, content)
         if name not in self._stores:
             self._stores[name] = _open(self.folder / f"{name}.sqlite")
         return self._stores[name]
 
+    def _new_store(self, name: str, content: memoryview | None) -> sqlite3.Connection:
+        """A file that nobody minds to lose until `keep_store` gives it a name that counts."""
+        path = self.folder / f"{name}.new"
+        path.write_bytes(content or b"")
+        store = sqlite3.connect(path, isolation_level=None)
+        store.execute("PRAGMA locking_mode = EXCLUSIVE")
+        store.execute("PRAGMA journal_mode = MEMORY")
+        store.execute("PRAGMA synchronous = OFF")
+        return store
+
     def keep_store(self, name: str, store: sqlite3.Connection) -> None:
-        """Put the new store in the file's place; who dies in between finds the whole old one.
+        """Put the new store's file in the place of the old; who dies in between finds the whole old one.
 
         The old one is closed first, which empties its log; a log left beside another database would damage it.
         """
-        path = self.folder / f"{name}.sqlite"
-        fresh = path.with_suffix(".new")
-        with fresh.open("wb") as file:
-            file.write(store.serialize())
-            file.flush()
+        fresh = Path(store.execute("PRAGMA database_list").fetchone()[2])
+        store.close()
+        with fresh.open("rb+") as file:
             os.fsync(file.fileno())
         self._stores.pop(name).close()
         self.point("store.swap")
-        fresh.replace(path)
+        fresh.replace(self.folder / f"{name}.sqlite")
 
     def point(self, name: str) -> None:
         if name == self.kill_at:

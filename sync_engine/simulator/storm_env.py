@@ -105,9 +105,11 @@ class StormEnv:
             self._streams[stream] = Random(f"{self._seed}/{self.device_id}/{stream}")
         return self._streams[stream]
 
-    def open_store(self, name: str) -> sqlite3.Connection:
+    def open_store(self, name: str, content: memoryview | None = None) -> sqlite3.Connection:
         if name == "fresh" or name not in self._stores:
             self._stores[name] = sqlite3.connect(":memory:", isolation_level=None)
+        if content is not None:
+            self._stores[name].deserialize(content)
         return self._stores[name]
 
     def keep_store(self, name: str, store: sqlite3.Connection) -> None:
