@@ -64,17 +64,19 @@ def classify_one(event: Mapping[str, str], catalogue: Catalogue) -> Finding:
     """Name the cause of one event given as text fields; `NOTHING` where no rule matches.
 
     The innermost part of the message is asked first, the names of its codes last. Within a part the first
-    matching rule decides; HTTP statuses are heard only when neither words nor codes matched in any part.
+    matching rule decides. HTTP statuses are heard when neither words nor codes matched in any part, and rules
+    that only hint are asked after them.
     """
     parts = list(read(event))
-    for part in parts:
-        matched = [rule for rule in catalogue.rule if _speaks(rule, part)]
-        if matched:
-            return _finding(matched, catalogue, _heard_by(matched[0], part))
-    matched = [
-        rule for rule in catalogue.rule if rule.statuses & parts[-1].statuses and _agrees(rule, parts[-1])
-    ]
-    return _finding(matched, catalogue, heard_by="status") if matched else NOTHING
+    for hinting in (False, True):
+        rules = [rule for rule in catalogue.rule if (rule.tier == "hint") == hinting]
+        for part in parts:
+            if matched := [rule for rule in rules if _speaks(rule, part)]:
+                return _finding(matched, catalogue, _heard_by(matched[0], part))
+        whole = parts[-1]
+        if matched := [rule for rule in rules if rule.statuses & whole.statuses and _agrees(rule, whole)]:
+            return _finding(matched, catalogue, heard_by="status")
+    return NOTHING
 
 
 def _speaks(rule: Rule, part: Evidence) -> bool:

@@ -39,6 +39,8 @@ _REASON = (
 _NUMBERS = _families(
     ("http", r"\bhttp\b[^\d\n]{0,30}?([45]\d\d)\b"),
     ("http", r"\bstatus(?: ?code)?\b[^\d\n]{0,12}([45]\d\d)\b"),
+    ("http", r"\b(?:moved \w+|found|redirect\w*)\W{1,3}(30[1278])\b"),
+    ("websocket", r"websocket\w*[^\d\n]{0,40}\b(10(?:0[1-9]|1[0-5]))\b"),
     ("http", r"\b([45]\d\d)\b['\"\s:,(-]{1,4}" + _REASON),
     ("http", r"^\W{0,3}([45]\d\d)\b(?=\W|$)"),
     ("http", r"\b(?:error|code|returned|replied|response)\b[\s:=(#-]{0,6}([45]\d\d)\b"),
@@ -65,7 +67,8 @@ _NUMBERS = _families(
 )  # fmt: skip
 # Programs that log the reason phrase of an HTTP answer and not its number.
 _PHRASE = re.compile(
-    r"(?:(?:server|host|remote) repp?lied|status ?code|response status|http status|http error)\s*[:=]\s*['\"]?([a-z -]{2,40})",
+    r"(?:(?:server|host|remote) repp?lied|status ?code|response status|http (?:status|error))\s*[:=]\s*"
+    r"['\"]?([a-z -]{2,40})",
     re.IGNORECASE,
 )
 _PHRASES = {
@@ -82,7 +85,7 @@ _BARE = (
     (re.compile(r"sqlite|device_db"), re.compile(r"^\d{1,4}$"), "sqlite"),
     (re.compile(r""), re.compile(r"^\d{1,3}/\d{3,4}$"), "ckerror"),
     (re.compile(r""), re.compile(r"^[45]\d\d$"), "http"),
-    (re.compile(r""), re.compile(r"^10[45]\d\d$"), "websocket"),
+    (re.compile(r""), re.compile(r"^10[45]\d\d$"), "litecore"),
     (re.compile(r"^(?!.*sqlite)"), re.compile(r"^[0-9][0-9A-Z]{4}$"), "postgres"),
 )  # fmt: skip
 
@@ -116,6 +119,7 @@ def read(event: Mapping[str, str]) -> Iterator[Evidence]:
         yield Evidence(inner, _codes(inner), frozenset(), event)
     codes = _codes(whole) | {number for number in numbers if not number.startswith("http:")}
     statuses |= {number for number in numbers if number.startswith("http:")}
+    codes |= {status.replace("http:", "status:") for status in statuses}
     yield Evidence(whole, codes, statuses, event)
     yield Evidence(spell(whole), frozenset(), statuses, event, spelled=True)
 
@@ -162,7 +166,7 @@ def _numbers(event: Mapping[str, str], kind: str, whole: str) -> Iterator[str]:
 
 
 def _named(family: str, number: str) -> str:
-    if family == "websocket":  # CouchbaseLite reports HTTP statuses as 10000 + status
+    if family == "litecore":  # CouchbaseLite reports HTTP statuses as 10000 + status
         return f"http:{int(number) - 10000}"
     if family == "nsurl" and not number.startswith("-"):
         return f"nsurl:-{number}"
