@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS record (
     mobile_id TEXT,
     tag       INTEGER NOT NULL,
     doc       TEXT NOT NULL
-) WITHOUT ROWID;
+);
 CREATE INDEX IF NOT EXISTS record_object ON record (object, tag);
 CREATE INDEX IF NOT EXISTS record_mobile ON record (mobile_id) WHERE mobile_id IS NOT NULL;
 -- Pages that have come but are not yet applied; doc is null for a record that goes away.
@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS stage (
     tag       INTEGER,
     doc       TEXT,
     reason    TEXT
-) WITHOUT ROWID;
+);
 CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 

@@ -13,8 +13,8 @@ CREATE TABLE IF NOT EXISTS record (
     deleted   INTEGER NOT NULL DEFAULT 0,
     tag       INTEGER NOT NULL,       -- see sync_engine.digest
     doc       TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS record_scope ON record (object, territory, deleted);
+);
+CREATE INDEX IF NOT EXISTS record_place ON record (object, territory, deleted, id);
 CREATE INDEX IF NOT EXISTS record_parent ON record (parent);
 CREATE UNIQUE INDEX IF NOT EXISTS record_mobile ON record (mobile_id) WHERE mobile_id IS NOT NULL;
 
