@@ -40,6 +40,7 @@ from benchmarks.synthetic import fill
 from dashboard import data
 from dashboard.pages import ENTRIES
 from ingest import open_store
+from synclens.commands.serve import REHEARSAL
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--headless", "--no-sandbox", "--disable-background-networking", "--disable-dev-shm-usage"]
@@ -50,15 +51,17 @@ NOW = "2026-03-30T08:00:00+00:00"
 
 
 @contextmanager
-def serve(store: Path, **environment: str) -> Iterator[SimpleNamespace]:
-    """Serve the dashboard over a store on a free port; yields `address` and `pid`."""
+def serve(
+    store: Path, *, folder: Path | None = None, port: int | None = None, **environment: str
+) -> Iterator[SimpleNamespace]:
+    """Serve the dashboard over a store, from a folder, on a port (a free one); yields `address` and `pid`."""
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+        free.bind(("127.0.0.1", port or 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", *dashboard.streamlit_arguments(port)]
-    settings = dashboard.environment(store) | {"SYNCLENS_NOW": NOW} | environment
+    settings = dashboard.environment(store, rehearsal=REHEARSAL) | {"SYNCLENS_NOW": NOW} | environment
     with tempfile.TemporaryFile() as log:
-        server = subprocess.Popen(command, env=settings, stdout=log, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(command, env=settings, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
         try:
             _wait(f"http://localhost:{port}/_stcore/health", server, log)
             yield SimpleNamespace(address=f"http://localhost:{port}", pid=server.pid)
@@ -172,7 +175,7 @@ def many_readers(store: Path, sessions: int, minutes: float) -> None:
         while time.monotonic() < ends:
             for number, page in enumerate(pages):
                 entry = [one for one in ENTRIES if one.listed][(runs + number) % 9]
-                page.get_by_test_id("stSidebarNavLink").get_by_text(entry.title, exact=True).click()
+                page.locator(".st-key-menu").get_by_role("link", name=entry.title, exact=True).click()
                 settle(page)
                 errors += page.get_by_test_id("stException").count()
             runs += 1
@@ -194,6 +197,7 @@ def _keep_loading(store: Path, stop: threading.Event) -> None:
 _HOLD = """
 import sys, time
 from ingest import open_store
+from synclens.commands.serve import REHEARSAL
 with open_store(sys.argv[1], read_only=False) as store:
     store.execute("UPDATE ingest_batch SET rows_in = rows_in")
     time.sleep(2)
