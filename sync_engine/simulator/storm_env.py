@@ -121,6 +121,7 @@ class StormEnv:
     def put_image(self, name: str, image: bytes) -> None:
         """Bring a store back to an earlier image of it."""
         self._stores[name].deserialize(image)
+        self._stores[name].execute("PRAGMA writable_schema = RESET")  # tables may lie elsewhere in this image
 
     def close(self) -> None:
         """Close every store."""
