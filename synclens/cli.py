@@ -12,7 +12,7 @@ import typer
 
 import analysis
 import ingest
-from synclens import narrate
+from synclens import narrate, reporting
 from synclens.commands import ask, classify, judge, load, operate, pull, rehearse, serve, simulate, triage
 from synclens.commands.device import device_app
 from synclens.commands.rules import rules_app
@@ -40,6 +40,7 @@ for command in (
     judge.suspects,
     judge.unknown,
     judge.lint,
+    reporting.report_card,
     rehearse.rehearse,
     serve.dashboard,
     serve.demo,

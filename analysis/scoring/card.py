@@ -89,19 +89,25 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
 def leave_one_cause_out(
     events: pd.DataFrame,
     truth: pd.Series,
+    also: Sequence[Sequence[str]] | None = None,
     catalogue: Catalogue | None = None,
 ) -> pd.DataFrame:
-    """For each true cause, forget its rules: which share of its events becomes unknown, and not wrong?
+    """For each true cause, forget its rules: which share of its events becomes unknown, which gets a wrong one?
 
-    Returns cause, events, share_unknown. `events` has the columns that `analysis.classify` uses.
+    Returns cause, events, share_unknown, share_wrong. `events` has the columns that `analysis.classify` uses;
+    a cause that `also` lists for an event is not wrong.
     """
     whole = catalogue or load_catalogue()
+    others = list(also) if also is not None else [()] * len(truth)
     rows = []
     for cause in sorted(set(truth) - {UNKNOWN}):
         rest = whole.model_copy(update={"rule": tuple(r for r in whole.rule if r.cause != cause)})
-        found = classify(events[(truth == cause).to_numpy()], rest)
-        rows.append((cause, len(found), float((found["cause"] == UNKNOWN).mean())))
-    return pd.DataFrame(rows, columns=["cause", "events", "share_unknown"])
+        of_it = (truth == cause).to_numpy()
+        found = classify(events[of_it], rest)["cause"].tolist()
+        supported = [others[row] for row in np.flatnonzero(of_it)]
+        wrong = [name != UNKNOWN and name not in names for name, names in zip(found, supported, strict=True)]
+        rows.append((cause, len(found), found.count(UNKNOWN) / len(found), sum(wrong) / len(found)))
+    return pd.DataFrame(rows, columns=["cause", "events", "share_unknown", "share_wrong"])
 
 
 _WITH_TRUTH = """

@@ -1,4 +1,4 @@
-"""The report card as a page to keep."""
+"""A report card as a page of Markdown, kept per release."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from analysis.scoring.card import ReportCard
 
 def as_markdown(cards: Mapping[str, ReportCard]) -> str:
     """Write cards, each under the name of its data, as one page of Markdown."""
-    head = f"# Report card\n\nCatalogue {load_catalogue().version}, grouping {GROUPING}.\n"
-    return "\n".join([head, *(_section(name, card) for name, card in cards.items())])
+    return "\n".join([heading(), *(section(name, card) for name, card in cards.items())])
 
 
-def _section(name: str, card: ReportCard) -> str:
+def heading() -> str:
+    """The title of the page, with the versions that it judges."""
+    return f"# Report card\n\nCatalogue {load_catalogue().version}, grouping {GROUPING}.\n"
+
+
+def section(name: str, card: ReportCard, more: Mapping[str, str] | None = None) -> str:
+    """One data set of the page: its figures, `more` figures beside them, and its tables."""
     figures = {
         "events": f"{card.events:,}",
         "accuracy": f"{card.accuracy:.3f}",
@@ -25,11 +30,17 @@ def _section(name: str, card: ReportCard) -> str:
         "coverage": f"{card.coverage:.3f}",
         "accuracy where a cause was given": f"{card.accuracy_where_given:.3f}",
         "expected calibration error": f"{card.calibration_error:.3f}",
+        **(more or {}),
     }
     parts = [f"## {name}\n", _table(("figure", "value"), figures.items())]
-    for title, frame in (("By cause", card.per_cause), ("Most confused", card.confused)):
+    tables = {
+        "Share wrong by share answered": card.risk,
+        "By cause": card.per_cause,
+        "Most confused": card.confused,
+    }
+    for title, frame in tables.items():
         if len(frame):
-            parts += [f"### {title}\n", _table(tuple(frame.columns), _rows(frame))]
+            parts += [f"### {title}\n", _table(tuple(map(str, frame.columns)), _rows(frame))]
     return "\n".join(parts)
 
 
