@@ -136,4 +136,5 @@ def test_scores_count_by_hand():
 def test_a_cause_that_is_forgotten_is_not_guessed():
     events = pd.DataFrame({"error_type": ["ENTITY_IS_LOCKED"], "message": [""]})
     out = leave_one_cause_out(events, pd.Series(["record-locked"]))
-    assert out.to_dict("records") == [{"cause": "record-locked", "events": 1, "share_unknown": 1.0}]
+    row = {"cause": "record-locked", "events": 1, "share_unknown": 1.0, "share_wrong": 0.0}
+    assert out.to_dict("records") == [row]
