@@ -92,7 +92,7 @@ class Env(Protocol):
         """A stream of randomness of its own for each purpose."""
 
     def open_store(self, name: str, content: memoryview | None = None) -> sqlite3.Connection:
-        """A store that survives the process: `journal` or `data`; an unknown name is a new, empty one.
+        """A store that survives the process: `journal`, `data` or `media`; an unknown name is a new, empty one.
 
         With `content`, the bytes of a database, it is a new one that holds them.
         """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Awaitable, Callable
 
-from sync_engine.device import errors_tab
+from sync_engine.device import errors_tab, media
 from sync_engine.device.client import Device, read_state, write_state
 from sync_engine.device.download import (
     apply,
@@ -134,7 +134,10 @@ async def _open(device: Device, run: Run) -> Doc:
         device.put("configuration_version", opened["version"])
     if device.get("profile") not in (None, opened["profile"]) and not opened["enhanced_settings"]:
         device.put("refresh_wanted", "profile")
-    device.put("profile", opened["profile"])
+    if device.get("profile") != opened["profile"]:
+        device.put("profile", opened["profile"])
+    if device.get("has_files", False) != opened["files"]:
+        device.put("has_files", opened["files"])
     flags = opened["flags"]
     if flags["clear_client_sync_errors__v"]:
         device.put("clear_wanted", True)
@@ -159,8 +162,15 @@ async def _incremental(device: Device, run: Run) -> bool:
     await _send_up(device, run)
     wanted = device.get("refresh_wanted")
     if wanted and not errors_tab.entries(device):
-        return await _replace(device, run)
-    return await _download(device, run, opened["epoch"])
+        done = await _replace(device, run)
+    else:
+        done = await _download(device, run, opened["epoch"])
+    return await _media(device, run) and done
+
+
+async def _media(device: Device, run: Run) -> bool:
+    """The last phase, while the user still waits: files of a Vault that has any. Data stay, whatever happens here."""
+    return not device.get("has_files") or await media.fetch_files(device, run)
 
 
 async def _download(device: Device, run: Run, epoch: str) -> bool:
@@ -207,7 +217,8 @@ async def _refresh(device: Device, run: Run) -> bool:
     await _send_up(device, run)
     if errors_tab.entries(device):
         return False
-    return await _replace(device, run)
+    done = await _replace(device, run)
+    return await _media(device, run) and done
 
 
 async def _replace(device: Device, run: Run) -> bool:
@@ -299,6 +310,34 @@ def apply_update(device: Device) -> bool:
     for name in wrong:
         forget_object(device, name)
     return True
+
+
+async def follow_apply(device: Device) -> bool:
+    """After Apply, while the user works: new versions of the media that are there, and attachments."""
+    return await _only_media(device, "apply", media.AFTER_APPLY)
+
+
+async def download_all_media(device: Device) -> bool:
+    """The user presses *Download All Media*."""
+    return await _only_media(device, "manual", media.ALL_MEDIA)
+
+
+async def _only_media(device: Device, trigger: str, wanted: media.Wanted) -> bool:
+    """Fetch files outside of a tracked sync. What goes wrong is reported under the sync that was applied last."""
+    if device.busy or device.session is None or not device.foreground or not device.env.online():
+        return False
+    if not device.get("has_files"):
+        return True
+    tracked = device.get("waiting_run")
+    run = Run(kind="non_blocking", trigger=trigger, started=device.env.now(), mobile_id=tracked)
+    device.busy = True
+    try:
+        return await media.fetch_files(device, run, wanted)
+    except TROUBLE as problem:
+        _report(device, run, problem)
+        return False
+    finally:
+        device.busy = False
 
 
 async def _send_tracking(device: Device, run: Run) -> None:

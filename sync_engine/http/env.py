@@ -23,6 +23,8 @@ from sync_engine.telemetry import SyncDetail, SyncError, Telemetry
 
 FILES: dict[type, str] = {SyncError: "sync_error", SyncDetail: "sync_detail"}
 TIMEOUT_SECONDS = 60.0
+KEPT = ("journal", "data", "media")
+"""Stores with a file of their own; any other is made new each time."""
 
 
 class HttpEnv:
@@ -75,7 +77,7 @@ class HttpEnv:
         return reply
 
     def open_store(self, name: str, content: memoryview | None = None) -> sqlite3.Connection:
-        if name not in ("journal", "data"):
+        if name not in KEPT:
             return self._new_store(name, content)
         if name not in self._stores:
             self._stores[name] = _open(self.folder / f"{name}.sqlite")

@@ -75,6 +75,16 @@ CREATE TABLE IF NOT EXISTS audit (
     at        REAL NOT NULL,
     doc       TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS file (
+    id       TEXT PRIMARY KEY,
+    record   TEXT NOT NULL,
+    name     TEXT NOT NULL,
+    version  INTEGER NOT NULL,
+    size     INTEGER NOT NULL,
+    checksum TEXT NOT NULL,
+    content  BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS file_record ON file (record);
 CREATE TABLE IF NOT EXISTS merged (loser TEXT PRIMARY KEY, winner TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """

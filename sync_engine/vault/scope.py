@@ -34,6 +34,7 @@ class Rule:
     name: str  # changes whenever the rule does
     enhanced: bool = False
     rows: bool = True
+    attachments: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +181,7 @@ def _rule(vault: Vault, name: str, one: Doc, user: Doc) -> Rule:
         name=short_hash(json.dumps(one, sort_keys=True), territories, hidden, sorted(definition["fields"])),
         enhanced=one["enable_enhanced_sync__v"],
         rows=not one["meta_data_only__v"],
+        attachments=bool(one["include_attachments__v"] and definition.get("allow_attachments")),
     )
 
 

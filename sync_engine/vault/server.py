@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable
 
 from sync_engine.protocol import Doc, Refused, decode, encode
-from sync_engine.vault import downloads, sessions, snapshots, tracking, uploads
+from sync_engine.vault import attachments, downloads, sessions, snapshots, tracking, uploads
 from sync_engine.vault.scope import scope_of
 from sync_engine.vault.state import Vault
 
@@ -96,6 +96,7 @@ def _open(vault: Vault, message: Doc, now: float) -> Doc:
         "profile": profile,
         "enhanced_settings": bool(settings_vmoc.get("enable_enhanced_sync__v")),
         "version": vault.version,
+        "files": attachments.changes(vault) > 0,
     }
 
 
@@ -149,6 +150,18 @@ def _describe(vault: Vault, message: Doc, now: float) -> Doc:
     return {"objects": json.loads(json.dumps(vault.published["object"]))}
 
 
+def _files(vault: Vault, message: Doc, now: float) -> Doc:
+    user = sessions.user_of(vault, message, now)
+    return {"files": attachments.listing(vault, scope_of(vault, user["id"], message["platform"]))}
+
+
+def _file(vault: Vault, message: Doc, now: float) -> bytes:
+    user = sessions.user_of(vault, message, now)
+    scope = scope_of(vault, user["id"], message["platform"])
+    head, body = attachments.piece(vault, scope, message)
+    return encode({"responseStatus": "SUCCESS"} | head, body)
+
+
 VERBS: dict[str, Callable[[Vault, Doc, float], Doc | bytes]] = {
     "sign_in": _sign_in,
     "open": _open,
@@ -157,4 +170,6 @@ VERBS: dict[str, Callable[[Vault, Doc, float], Doc | bytes]] = {
     "snapshot": _snapshot,
     "track": _track,
     "describe": _describe,
+    "files": _files,
+    "file": _file,
 }

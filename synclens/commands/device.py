@@ -42,6 +42,7 @@ KINDS: dict[str, Callable[[Device], Awaitable[bool]]] = {
     "refresh": syncs.database_refresh,
     "non-blocking": syncs.non_blocking,
     "mini": syncs.mini,
+    "media": syncs.download_all_media,
 }
 
 
@@ -175,9 +176,12 @@ async def _synced(device: Device, body: Callable[[Device], Awaitable[bool]]) -> 
 
 @device_app.command()
 def apply(home: HomeOption = HOME) -> None:
-    """Make visible what a non-blocking sync has brought."""
+    """Make visible what a non-blocking sync has brought; new versions of downloaded media follow."""
     with _device(home) as device:
-        narrate.say("Applied." if syncs.apply_update(device) else "There is nothing to apply.")
+        applied = syncs.apply_update(device)
+        if applied:
+            asyncio.run(_synced(device, syncs.follow_apply))
+        narrate.say("Applied." if applied else "There is nothing to apply.")
 
 
 @device_app.command()

@@ -1,0 +1,172 @@
+"""The media phase: CLM media and attachments come after the data are applied, piece by piece.
+
+The files have a store of their own, which a database refresh leaves alone. A version that is complete replaces the
+one before it in one commit, so a presentation never shows half of the old and half of the new.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from sync_engine.device.client import Device
+from sync_engine.device.exchange import ask, ask_raw
+from sync_engine.device.runs import Run, enter, report_error
+from sync_engine.protocol import Doc, Refused, TransportError, body_of, decode
+
+MEDIA_SCHEMA = """
+CREATE TABLE IF NOT EXISTS file (
+    id       TEXT PRIMARY KEY,
+    record   TEXT NOT NULL,
+    object   TEXT NOT NULL,
+    name     TEXT NOT NULL,
+    kind     TEXT NOT NULL,          -- media, attachment
+    version  INTEGER NOT NULL,
+    size     INTEGER NOT NULL
+);
+-- Content of files, and of versions that are still on their way.
+CREATE TABLE IF NOT EXISTS piece (
+    id      TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    at      INTEGER NOT NULL,
+    content BLOB NOT NULL,
+    PRIMARY KEY (id, version, at)
+);
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which files of the scope a pass fetches. What is gone from the scope leaves the device in every pass."""
+
+    kinds: frozenset[str] = field(default=frozenset({"media", "attachment"}))
+    new: frozenset[str] = field(
+        default=frozenset({"media", "attachment"})
+    )  # kinds of which new ones come too
+
+
+EVERYTHING = Wanted()
+"""For a blocking sync: the whole library."""
+AFTER_APPLY = Wanted(new=frozenset({"attachment"}))
+"""Documented for non-blocking sync: updates of media that are there; new ones only when the user asks."""
+ALL_MEDIA = Wanted(kinds=frozenset({"media"}), new=frozenset({"media"}))
+"""*Download All Media*."""
+
+
+def store_of(device: Device) -> sqlite3.Connection:
+    """The device's files."""
+    store = device.env.open_store("media")
+    store.executescript(MEDIA_SCHEMA)
+    return store
+
+
+async def fetch_files(device: Device, run: Run, wanted: Wanted = EVERYTHING) -> bool:
+    """Bring the device's files up to date. True when every wanted one is there and whole.
+
+    A file that cannot be had is reported and the others come all the same. Raises TransportError, Refused and
+    DeviceError for what stops the whole phase; what has come until then stays.
+    """
+    enter(device, run, "media")
+    run.media_done = False
+    store = store_of(device)
+    scope = (await ask(device, run, {"verb": "files"}))["files"]
+    _forget_gone(store, scope)
+    whole = True
+    for one in scope:
+        if not _is_wanted(store, one, wanted):
+            continue
+        if not device.foreground and wanted is not EVERYTHING:
+            return False
+        whole = await _fetch_one(device, run, store, one) and whole
+    run.media_done = whole
+    return whole
+
+
+def files_on(device: Device) -> dict[str, bytes]:
+    """The content of every file that is whole on the device, by id."""
+    store = store_of(device)
+    found = store.execute("SELECT id, version FROM file ORDER BY id").fetchall()
+    return {file_id: _content(store, file_id, version) for file_id, version in found}
+
+
+def _is_wanted(store: sqlite3.Connection, one: Doc, wanted: Wanted) -> bool:
+    row = store.execute("SELECT version FROM file WHERE id = ?", (one["id"],)).fetchone()
+    if one["kind"] not in wanted.kinds or (row and row[0] == one["version"]):
+        return False
+    return row is not None or one["kind"] in wanted.new
+
+
+def _forget_gone(store: sqlite3.Connection, scope: list[Doc]) -> None:
+    """Files whose record has gone, or that were taken from it, go; so do pieces that nobody will complete."""
+    known = {row[0] for row in store.execute("SELECT id FROM file UNION SELECT id FROM piece")}
+    gone = sorted(known - {one["id"] for one in scope})
+    store.execute("BEGIN")
+    store.executemany("DELETE FROM file WHERE id = ?", [(one,) for one in gone])
+    store.executemany("DELETE FROM piece WHERE id = ?", [(one,) for one in gone])
+    store.execute("COMMIT")
+
+
+async def _fetch_one(device: Device, run: Run, store: sqlite3.Connection, one: Doc) -> bool:
+    try:
+        await _fetch_pieces(device, run, store, one)
+    except Refused as refused:
+        if refused.record_id is None:
+            raise  # not about this file: a session that ended, a policy
+        return _complain(device, run, one, refused.as_doc())
+    device.env.point("media.file")
+    if _checksum(_content(store, one["id"], one["version"])) != one["checksum"]:
+        store.execute("DELETE FROM piece WHERE id = ? AND version = ?", (one["id"], one["version"]))
+        words = f"The file [{one['name']}] came damaged and will be fetched again"
+        return _complain(device, run, one, {"type": "LOCAL_FILE_DAMAGED", "message": words})
+    _keep(store, one)
+    return True
+
+
+async def _fetch_pieces(device: Device, run: Run, store: sqlite3.Connection, one: Doc) -> None:
+    """Go on where the last attempt ended."""
+    query = "SELECT coalesce(sum(length(content)), 0) FROM piece WHERE id = ? AND version = ?"
+    at = int(store.execute(query, (one["id"], one["version"])).fetchone()[0])
+    while at < one["size"]:
+        request = {"verb": "file", "file": one["id"], "version": one["version"], "at": at}
+        raw = await ask_raw(device, run, request)
+        content = bytes(body_of(raw))
+        if not content or len(content) != decode(raw)["size"]:
+            words = f"A piece of the file [{one['name']}] came incomplete"
+            raise TransportError("INVALID_RESPONSE", words, transient=False)
+        device.env.point("media.piece")
+        store.execute("INSERT INTO piece VALUES (?, ?, ?, ?)", (one["id"], one["version"], at, content))
+        at += len(content)
+
+
+def _keep(store: sqlite3.Connection, one: Doc) -> None:
+    store.execute("BEGIN")
+    store.execute("DELETE FROM piece WHERE id = ? AND version <> ?", (one["id"], one["version"]))
+    names = ("id", "record", "object", "name", "kind", "version", "size")
+    store.execute("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)", [one[name] for name in names])
+    store.execute("COMMIT")
+
+
+def _content(store: sqlite3.Connection, file_id: str, version: int) -> bytes:
+    rows = store.execute(
+        "SELECT content FROM piece WHERE id = ? AND version = ? ORDER BY at", (file_id, version)
+    )
+    return b"".join(row[0] for row in rows)
+
+
+def _checksum(content: bytes) -> str:
+    return blake2b(content, digest_size=8).hexdigest()
+
+
+def _complain(device: Device, run: Run, one: Doc, error: Doc) -> bool:
+    about = f"media|{one['id']}/{one['version']}"
+    report_error(
+        device,
+        run,
+        error,
+        about=about,
+        operation="download",
+        object_name=one["object"],
+        record_id=one["record"],
+    )
+    return False
