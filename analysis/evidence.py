@@ -63,6 +63,7 @@ _NUMBERS = _families(
     ("mysql", r"(?:mysql|mariadb)[^\d\n]{0,30}(\d{4})\b"),
     ("mysql", r"\berror (\d{4}) \(\w{5}\)"),
     ("sqlserver", r"sql (?:server )?(?:error|exception)[^\d\n]{0,20}(\d{3,5})\b"),
+    ("activesync", r"(?:activesync|\bEAS\b|provision\w*|foldersync)[^\d\n]{0,60}?\b(1[0-7]\d)\b"),
     ("winsock", r"(?:winsock|wsa|socket)\w*[^\d\n]{0,24}(1[01]\d{3})\b"),
 )  # fmt: skip
 # Programs that log the reason phrase of an HTTP answer and not its number.
