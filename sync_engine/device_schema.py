@@ -4,29 +4,28 @@ touches.
 
 from __future__ import annotations
 
-DATA_SCHEMA = """
-CREATE TABLE IF NOT EXISTS record (
+_COLUMNS = """(
     id        TEXT PRIMARY KEY,
     object    TEXT NOT NULL,
     revision  INTEGER NOT NULL,
     mobile_id TEXT,
     tag       INTEGER NOT NULL,
     doc       TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS record_object ON record (object, tag);
-CREATE INDEX IF NOT EXISTS record_mobile ON record (mobile_id) WHERE mobile_id IS NOT NULL;
--- Pages that have come but are not yet applied; doc is null for a record that goes away.
-CREATE TABLE IF NOT EXISTS stage (
-    id        TEXT PRIMARY KEY,
-    object    TEXT NOT NULL,
-    revision  INTEGER,
-    mobile_id TEXT,
-    tag       INTEGER,
-    doc       TEXT,
-    reason    TEXT
-);
-CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-"""
+)"""
+
+DATA_TABLES = (
+    f"CREATE TABLE IF NOT EXISTS record {_COLUMNS}",
+    # Pages that have come but are not yet applied: of the same form, so that a whole new content takes the other's
+    # place; and what goes away.
+    f"CREATE TABLE IF NOT EXISTS stage {_COLUMNS}",
+    "CREATE TABLE IF NOT EXISTS gone (id TEXT PRIMARY KEY, object TEXT NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+)
+DATA_INDEXES = (
+    "CREATE INDEX IF NOT EXISTS record_object ON record (object, tag)",
+    "CREATE INDEX IF NOT EXISTS record_mobile ON record (mobile_id) WHERE mobile_id IS NOT NULL",
+)
+DATA_SCHEMA = ";\n".join((*DATA_TABLES, *DATA_INDEXES))
 
 JOURNAL_SCHEMA = """
 -- What the user did and Vault has not yet answered, in the order in which it was done.

@@ -5,9 +5,12 @@ from __future__ import annotations
 from sync_engine.device.client import Device, read_state, write_state
 from sync_engine.device.exchange import ask
 from sync_engine.device.runs import Run, enter, report_error
+from sync_engine.device_schema import DATA_INDEXES, DATA_TABLES
 from sync_engine.digest import tag
 from sync_engine.protocol import Doc
 
+MANY = 1000
+"""From so many records on, tables are exchanged and not copied."""
 NOWHERE: Doc = {"epoch": None, "seq": 0}
 WANTED_WHOLE = "wanted_whole"
 """Under this name the journal keeps the objects that the next download has to bring whole."""
@@ -51,6 +54,7 @@ def _start_over(device: Device, cursor: Doc, rules: Doc) -> Doc:
     progress: Doc = {"cursor": cursor, "rules": rules, "names": rules, "whole": [], "whole_after": None}
     device.data.execute("BEGIN")
     device.data.execute("DELETE FROM stage")
+    device.data.execute("DELETE FROM gone")
     write_state(device.data, "progress", progress)
     device.data.execute("COMMIT")
     return progress
@@ -78,16 +82,17 @@ def _stage(device: Device, progress: Doc, reply: Doc) -> Doc:
         progress = progress | {"cursor": progress["cursor"] | {"seq": reply["seq"]}}
         if progress["whole"]:
             progress["whole_after"] = "end"
-    device.data.execute("BEGIN")
-    device.data.executemany(
+    data = device.data
+    data.execute("BEGIN")
+    data.executemany(
         "INSERT OR REPLACE INTO stage (object, id, revision, mobile_id, doc, tag) VALUES (?, ?, ?, ?, ?, ?)",
         ((*row, tag(row[1], row[2])) for row in reply["put"]),
     )
-    device.data.executemany(
-        "INSERT OR REPLACE INTO stage (object, id, reason) VALUES (?, ?, ?)", reply["remove"]
-    )
-    write_state(device.data, "progress", progress)
-    device.data.execute("COMMIT")
+    data.execute("DELETE FROM gone WHERE EXISTS (SELECT 1 FROM stage WHERE stage.id = gone.id)")
+    data.executemany("DELETE FROM stage WHERE id = ?", ((row[1],) for row in reply["remove"]))
+    data.executemany("INSERT OR REPLACE INTO gone (object, id, reason) VALUES (?, ?, ?)", reply["remove"])
+    write_state(data, "progress", progress)
+    data.execute("COMMIT")
     return progress
 
 
@@ -98,16 +103,8 @@ def apply(device: Device, run: Run, final: Doc) -> list[str]:
     data.execute("BEGIN")
     try:
         _count(device, run)
-        names = list(final["rules"])
-        data.execute(f"DELETE FROM record WHERE object NOT IN ({','.join('?' * len(names))})", names)
-        data.executemany("DELETE FROM record WHERE object = ?", [(name,) for name in final["whole"]])
-        device.env.point("apply.middle")
-        data.execute("DELETE FROM record WHERE id IN (SELECT id FROM stage)")
-        data.execute(
-            "INSERT INTO record (object, id, revision, mobile_id, doc, tag) "
-            "SELECT object, id, revision, mobile_id, doc, tag FROM stage WHERE doc IS NOT NULL"
-        )
-        data.execute("DELETE FROM stage")
+        _put_in_place(device, final)
+        data.execute("DELETE FROM gone")
         data.execute("DELETE FROM state WHERE name = 'progress'")
         write_state(data, "cursor", {"epoch": final["epoch"], "seq": final["seq"]})
         write_state(data, "rules", final["rules"])
@@ -121,9 +118,37 @@ def apply(device: Device, run: Run, final: Doc) -> list[str]:
 
 
 def _count(device: Device, run: Run) -> None:
-    row = device.data.execute("SELECT count(doc), count(reason = 'deleted' OR NULL) FROM stage").fetchone()
-    run.downloaded += row[0]
-    run.deleted += row[1]
+    (staged,) = device.data.execute("SELECT count(*) FROM stage").fetchone()
+    (deleted,) = device.data.execute("SELECT count(*) FROM gone WHERE reason = 'deleted'").fetchone()
+    run.downloaded += staged
+    run.deleted += deleted
+
+
+def _put_in_place(device: Device, final: Doc) -> None:
+    data = device.data
+    kept = set(final["rules"]) - set(final["whole"])
+    former = read_state(data, "rules", {})
+    if not kept and data.execute("SELECT 1 FROM stage LIMIT 1 OFFSET ?", (MANY,)).fetchone():
+        _swap(device)
+        return
+    leaving = sorted(former.keys() - kept)
+    data.executemany("DELETE FROM record WHERE object = ?", [(name,) for name in leaving])
+    device.env.point("apply.middle")
+    data.execute("DELETE FROM record WHERE id IN (SELECT id FROM gone)")
+    data.execute(
+        "INSERT OR REPLACE INTO record (object, id, revision, mobile_id, doc, tag) "
+        "SELECT object, id, revision, mobile_id, doc, tag FROM stage"
+    )
+    data.execute("DELETE FROM stage")
+
+
+def _swap(device: Device) -> None:
+    """Nothing of the old content stays: let what has come take its place instead of copying it."""
+    device.data.execute("DROP TABLE record")
+    device.env.point("apply.middle")
+    device.data.execute("ALTER TABLE stage RENAME TO record")
+    for statement in (*DATA_TABLES, *DATA_INDEXES):
+        device.data.execute(statement)
 
 
 def drop_answered(device: Device, seq: int) -> None:
@@ -149,6 +174,7 @@ def forget_object(device: Device, name: str) -> None:
     device.data.execute("BEGIN")
     write_state(device.data, "rules", rules | {name: ""})
     device.data.execute("DELETE FROM stage")
+    device.data.execute("DELETE FROM gone")
     device.data.execute("DELETE FROM state WHERE name = 'progress'")
     device.data.execute("COMMIT")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from sync_engine.device_schema import DATA_SCHEMA
+from sync_engine.device_schema import DATA_INDEXES, DATA_TABLES
 from sync_engine.digest import short_hash
 from sync_engine.vault.downloads import wire
 from sync_engine.vault.scope import Scope
@@ -32,8 +32,7 @@ def build(vault: Vault, scope: Scope) -> bytes:
 def _build(vault: Vault, scope: Scope) -> bytes:
     made = sqlite3.connect(":memory:", isolation_level=None)
     made.execute("PRAGMA journal_mode = OFF")
-    tables, indexes = _parts()
-    made.executescript(tables)
+    made.executescript(";".join(DATA_TABLES))
     made.execute("BEGIN")
     for name, rule in scope.rules.items():
         condition, values = scope.condition(name)
@@ -49,14 +48,7 @@ def _build(vault: Vault, scope: Scope) -> bytes:
             "INSERT INTO record (object, id, revision, mobile_id, doc, tag) VALUES (?, ?, ?, ?, ?, ?)", rows
         )
     made.execute("COMMIT")
-    made.executescript(indexes)
+    made.executescript(";".join(DATA_INDEXES))  # sorted once, which is cheaper than kept sorted
     content = made.serialize()
     made.close()
     return content
-
-
-def _parts() -> tuple[str, str]:
-    """The schema's tables and its indexes; sorting once for an index is cheaper than keeping it sorted."""
-    statements = [one for one in DATA_SCHEMA.split(";\n") if one.strip()]
-    indexes = [one for one in statements if "CREATE INDEX" in one]
-    return ";\n".join(one for one in statements if one not in indexes), ";\n".join(indexes)
