@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS outbox (
     acked_seq     INTEGER             -- applied in Vault; shown until a download has passed this sequence
 );
 CREATE INDEX IF NOT EXISTS outbox_record ON outbox (record_id);
+CREATE INDEX IF NOT EXISTS outbox_key ON outbox (key);
 CREATE TABLE IF NOT EXISTS failure (
     key       TEXT PRIMARY KEY,       -- of the outbox transaction
     object    TEXT NOT NULL,
