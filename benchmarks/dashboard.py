@@ -3,6 +3,7 @@
     python benchmarks/dashboard.py                                      speed of every page, 200,000 syncs
     python benchmarks/dashboard.py --syncs 10000000 --errors 1000000    the same at full size
     python benchmarks/dashboard.py --sessions 20 --minutes 2            readers at once and a load beside them
+    python benchmarks/dashboard.py --axe                                what axe-core finds on every page
     python benchmarks/dashboard.py --pictures docs/pictures [--store demo.duckdb] [--pages issue] [--themes dark]
 
 Server time is one run of a page's script as Streamlit runs it, without a browser; the questions are the part
@@ -28,6 +29,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import streamlit as st
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 from streamlit.testing.v1 import AppTest
 
@@ -109,6 +111,45 @@ def selections(store: Path) -> dict[str, str]:
     return {"issue": f"issue={issue_id}", "device": f"device={device}"}
 
 
+def addresses(store: Path, base: str) -> dict[str, str]:
+    """The address of each page by name, with what it needs to be told."""
+    chosen = selections(store)
+    paths = {name: "" if name == "overview" else name for name in PAGES}
+    return {name: f"{base}/{path}?{chosen.get(name, '')}" for name, path in paths.items()}
+
+
+def axe_findings(page, address: str) -> list[dict]:
+    """Open a page and let axe-core look at it once it stands still."""
+    page.goto(address)
+    settle(page)
+    page.wait_for_timeout(600)  # charts fade in, and what is half transparent has no contrast
+    return look_with_axe(page)
+
+
+def look_with_axe(page) -> list[dict]:
+    """What axe-core finds on a page: rule, impact, how many places, the first of them."""
+    found = Axe().run(page).response["violations"]
+    return [
+        {
+            "rule": one["id"], "impact": one["impact"], "places": len(one["nodes"]),
+            "first": one["nodes"][0]["html"][:200],
+        }
+        for one in found
+    ]  # fmt: skip
+
+
+def axe_table(store: Path) -> None:
+    """Print what axe-core finds on every page in both themes, grave or not."""
+    with serve(store) as server, chromium() as browser:
+        for scheme in ("light", "dark"):
+            page = browser.new_page(viewport={"width": 1440, "height": 1000}, color_scheme=scheme)
+            for name, address in addresses(store, server.address).items():
+                found = axe_findings(page, address)
+                told = ", ".join(f"{one['rule']} ({one['impact']}, {one['places']})" for one in found)
+                print(f"{scheme:6}{name:10}{told or 'nothing'}", flush=True)
+            page.close()
+
+
 def server_times(store: Path) -> dict[str, tuple[float, float, float]]:
     """Seconds per page: cold run, its questions, warm run."""
     asked = [0.0]
@@ -144,15 +185,15 @@ def server_times(store: Path) -> dict[str, tuple[float, float, float]]:
 
 def browser_times(store: Path) -> dict[str, tuple[float, float]]:
     """Seconds until a page stands still in Chromium: with an empty cache, and again in a new tab."""
-    chosen, found = selections(store), {}
+    found = {}
     with serve(store) as server, chromium() as browser:
+        links = addresses(store, server.address)
         for entry in ENTRIES:
             times = []
             for _ in range(2):
                 page = browser.new_page(viewport={"width": 1440, "height": 1000})
                 began = time.perf_counter()
-                path = "" if entry.name == "overview" else entry.name
-                page.goto(f"{server.address}/{path}?{chosen.get(entry.name, '')}")
+                page.goto(links[entry.name])
                 settle(page)
                 times.append(time.perf_counter() - began)
                 page.close()
@@ -213,14 +254,13 @@ def memory_mb(pid: int) -> float:
 def take_pictures(store: Path, folder: Path, names: list[str], schemes: list[str]) -> None:
     """A picture of each page in each theme; those of the light theme carry no suffix."""
     folder.mkdir(parents=True, exist_ok=True)
-    chosen = selections(store)
     with serve(store) as server, chromium() as browser:
+        links = addresses(store, server.address)
         for scheme in schemes:
             suffix = "" if scheme == "light" else f"-{scheme}"
             page = browser.new_page(viewport={"width": 1440, "height": 1000}, color_scheme=scheme)
             for name in names:
-                path = "" if name == "overview" else name
-                page.goto(f"{server.address}/{path}?{chosen.get(name, '')}")
+                page.goto(links[name])
                 settle(page)
                 page.wait_for_timeout(1_500)  # charts fade in
                 page.screenshot(path=folder / f"{name}{suffix}.png")
@@ -236,6 +276,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--pages", nargs="+", default=["overview", "issue"], choices=PAGES, metavar="PAGE")
     parser.add_argument("--themes", nargs="+", default=["light"], choices=["light", "dark"])
+    parser.add_argument("--axe", action="store_true")
     parser.add_argument("--sessions", type=int)
     parser.add_argument("--minutes", type=float, default=1.0)
     chosen = parser.parse_args()
@@ -246,6 +287,8 @@ def main() -> None:
                 fill(opened, syncs=chosen.syncs, errors=chosen.errors, devices=chosen.devices, days=56)
         if chosen.pictures:
             take_pictures(store, chosen.pictures, chosen.pages, chosen.themes)
+        elif chosen.axe:
+            axe_table(store)
         elif chosen.sessions:
             many_readers(store, chosen.sessions, chosen.minutes)
         else:

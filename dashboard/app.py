@@ -21,6 +21,9 @@ st.logo(HERE / "wordmark.svg", size="large", icon_image=HERE / "icon.svg")
 # formulas of devices as formulas, so only ours, beside every table, is offered.
 STYLE = """
 .stMainBlockContainer {padding-left: 2.2rem; padding-right: 2.2rem;}
+.st-key-menu {margin-bottom: 0.8rem;}
+.st-key-menu [data-testid="stCaptionContainer"] {margin: 0.6rem 0 -0.85rem 0.1rem; letter-spacing: 0.02em;}
+.st-key-menu a {padding-top: 0.16rem; padding-bottom: 0.16rem;}
 /* Streamlit fades captions below the contrast that small print needs. */
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {color: inherit; opacity: 1;}
 [data-testid="stCaptionContainer"] {opacity: 0.78;}

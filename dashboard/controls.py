@@ -29,8 +29,8 @@ def sidebar(*, newest: datetime | None, options: Mapping[str, Sequence[str]]) ->
             help="Counted back from the newest data, so that an old export is not an empty page.",
         )  # fmt: skip
         compare = st.toggle(
-            "Compare with the period before", value=True, key="compare", bind="query-params",
-            disabled=PERIODS[period] is None,
+            "Compare with before", value=True, key="compare", bind="query-params",
+            disabled=PERIODS[period] is None, help="Beside each number, what it was in the period before.",
         )  # fmt: skip
         zone = st.selectbox("Time zone", zones(), key="tz", bind="query-params")
         filters = _filters(options)
@@ -76,14 +76,27 @@ def _is_zone(name: str) -> bool:
 
 
 def days(frame: pd.DataFrame) -> tuple[datetime, datetime]:
-    """Draw the choice of whole days (UTC) and return its bounds; the worst day where nobody has chosen.
+    """Draw the choice of whole days (UTC) and return its bounds; without one, the day of the steepest rise.
 
     `frame` has `day` and `failure_rate`.
     """
-    worst = frame["day"].iloc[int(frame["failure_rate"].fillna(0).argmax())].date()
+    rise = frame["failure_rate"].fillna(0).diff().fillna(0)
+    worst = frame["day"].iloc[int(rise.argmax())].date()
     chosen = st.date_input("Days (UTC)", value=(worst, worst), key="days", bind="query-params", width=280)
     first, last = (chosen[0], chosen[-1]) if isinstance(chosen, tuple) and chosen else (worst, worst)
     return datetime.combine(first, time.min), datetime.combine(last, time.min) + timedelta(days=1)
+
+
+BASELINES = {1: "the days just before", 3: "three times as long before", 6: "six times as long before"}
+
+
+def baseline() -> int:
+    """Draw the choice of how much of the time before is compared with, in lengths of the days chosen."""
+    names = {name: count for count, name in BASELINES.items()}
+    chosen = st.selectbox(
+        "Compared with", list(names), index=len(names) - 1, key="baseline", bind="query-params", width=280
+    )
+    return names[chosen]
 
 
 def choose_days(chart_key: str) -> None:

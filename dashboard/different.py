@@ -20,6 +20,12 @@ ABOUT = (
 )
 
 
+ABOUT_PERIODS = (
+    "Combinations of at most three attributes in which syncs failed more than their own days before would "
+    "bring, beyond what chance and the number of combinations looked at would give. Parts may overlap."
+)
+
+
 def of_issue(issue_id: str, view: View) -> None:
     """What the devices with an issue have in common that the others have not."""
     parts.section("What is different about them", help=ABOUT)
@@ -41,7 +47,8 @@ def of_device(name: str, view: View) -> None:
     if found.smallest_set:
         told = " and ".join(escape(columns.label(one)) for one in found.smallest_set)
         st.markdown(f"Together these part it from every healthy device: **{told}**.")
-    parts.table(found.differences, key="twins", title=f"How {name} differs from its twins", view=view)
+    differences = found.differences.assign(attribute=found.differences["attribute"].map(columns.label))
+    parts.table(differences, key="twins", title=f"How {name} differs from its twins", view=view)
     with st.expander(f"{len(found.twins)} nearest twins", icon=":material/group:"):
         parts.table(found.twins, key="twin-list", title=f"Healthy twins of {name}", view=view)
 
@@ -60,6 +67,35 @@ def draw(found: Sequence[Explanation], view: View, *, key: str, inside: str) -> 
     parts.chart(
         figures.rate_pairs(frame, label="what", inside="rate_in", outside="rate_out"),
         frame, key=key, title="What is different", view=view, about=ABOUT,
+    )  # fmt: skip
+
+
+def draw_period(found: Sequence[Explanation], view: View) -> None:
+    """Draw what explains some days, best first: failures then against what the days before would have brought."""
+    if not found:
+        st.info(
+            "Nothing explains these days: no group failed more than its days before and chance would bring. "
+            "Choose other days, or another stretch to compare with.",
+            icon=":material/compare:",
+        )
+        return
+    best = found[0]
+    st.markdown(
+        f"**{words(best)}**: {best.failures:,} of {best.total:,} syncs failed "
+        f"({shapes.share(best.rate_in, 0)}), {best.expected:,.0f} at the rate of the days before. "
+        f"That is {shapes.share(best.share, 0)} of what is too much."
+    )
+    kept = ["what", "failures", "expected", "share", "total", "rate_in", "rate_out", "low", "high", "p_value"]
+    bar = st.column_config.ProgressColumn(
+        "Explains",
+        format="percent",
+        min_value=0,
+        max_value=1,
+        help="Part of all failures beyond those of before.",
+    )
+    parts.table(
+        as_frame(found)[kept], key="explained", title="What explains these days", view=view,
+        about=ABOUT_PERIODS, columns={"share": bar, "what": st.column_config.TextColumn("What", width=360)},
     )  # fmt: skip
 
 

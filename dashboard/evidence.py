@@ -155,19 +155,24 @@ def levers(found: Sequence[Lever], view: View) -> None:
 
 
 def playbook_box(cause: str, issues: pd.DataFrame, view: View) -> None:
-    """The whole fix of a cause, folded, with a way to its issues and a rehearsal of the worst of them.
+    """The whole fix of a cause, with a way to its issues and a rehearsal of the worst of them.
 
     `issues` is the triage list of the view.
     """
     found = data.playbook(cause)
     its = issues[issues["cause"] == cause].sort_values(["pending", "events"], ascending=False, kind="stable")
-    with st.expander(escape(data.cause_title(cause)), icon=":material/build:"):
-        st.markdown(found.fix)
-        pages.link("issues", "Its issues", icon=":material/arrow_forward:", q=f"cause:{cause}")
-        if not its.empty:
-            worst = its.iloc[0]
-            st.caption(f"Its worst issue: {escape(worst['title'], 110)}")
-            rehearsal.box(str(worst["issue_id"]), view)
+    parts.section(escape(data.cause_title(cause)))
+    with st.container(border=True):
+        first, _, steps = found.fix.partition("\n\n")
+        st.markdown(f"**{first}**")
+        st.markdown(steps)
+        label = "Its issue" if len(its) == 1 else f"Its {len(its)} issues"
+        pages.link("issues", label, icon=":material/arrow_forward:", q=f"cause:{cause}")
+    if not its.empty:
+        worst = its.iloc[0]
+        st.caption("Its worst issue")
+        parts.device_text(worst["title"])
+        rehearsal.box(str(worst["issue_id"]), view)
 
 
 def waiting(frame: pd.DataFrame, view: View, *, key: str) -> None:
@@ -191,9 +196,9 @@ def suspected(found: Sequence[Suspect], view: View) -> None:
         with st.container(border=True, gap="xxsmall"):
             what = f"{one.kind.replace('_', ' ')} {one.target}"
             st.markdown(f"**{escape(what)}** for {escape(one.scope)}")
-            told = [escape(value) for value in (one.before, one.after) if value]
+            told = escape(shapes.difference(one.before, one.after), 300)
             st.caption(
-                f"{parts.moment(one.changed_at, view.zone)} · {' → '.join(told)}  \n"
+                f"{parts.moment(one.changed_at, view.zone)} · {told}  \n"
                 f"It had reached {shapes.share(one.affected_in_scope, 0)} of the {one.affected:,} affected; "
                 f"{shapes.share(one.unaffected_in_scope, 0)} of those it reached were never hit. "
                 f"p {one.p_value:.3f}. {escape(one.relation[:1].upper() + one.relation[1:], 200)}"

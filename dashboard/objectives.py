@@ -32,9 +32,14 @@ def objective_cards(status: pd.DataFrame) -> None:
                 st.markdown(f"**{escape(row['title'])}** · {escape(words(row['sync_type']))}")
                 st.progress(
                     min(float(row["budget_used"]), 1.0),
-                    text=f"{share(row['budget_used'], 0)} of the budget used",
+                    text=_used(float(row["budget_used"])),
                 )
                 st.caption(f"{escape(row['reason'], 200)}. Objective {share(row['objective'])}.")
+
+
+def _used(budget: float) -> str:
+    """How much of a budget is used; per cent are hard to read beyond the whole."""
+    return f"{share(budget, 0)} of the budget used" if budget <= 1 else f"{budget:.1f} times the budget"
 
 
 def alert_figure(told: pd.DataFrame, view: View) -> Figure:

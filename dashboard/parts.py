@@ -24,9 +24,10 @@ CHART_TOOLS = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "sele
 
 def heading(title: str, note: str = "") -> None:
     """The title of a page with one quiet line under it."""
-    st.title(title, anchor=False)
-    if note:
-        st.caption(note)
+    with st.container(gap="xxsmall"):
+        st.title(title, anchor=False)
+        if note:
+            st.caption(note)
 
 
 def section(title: str, *, help: str | None = None) -> None:

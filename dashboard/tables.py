@@ -22,10 +22,28 @@ from dashboard.view import View
 DEVICE = "_opened_device"
 OPENED = "_opened_issue"
 FIX_COLUMNS = {
-    "what it is": st.column_config.TextColumn("What it is", width=270),
-    "what to do": st.column_config.TextColumn("What to do", width=520),
+    "what it is": st.column_config.TextColumn("What it is", width=260),
+    "what to do": st.column_config.TextColumn("What to do", width=320),
 }
 MOST_ROWS = 20
+KNOWN_VIEWS = {
+    "Still open": "-is:resolved,archived",
+    "New or rising": "is:new,escalating,regressed",
+    "Work at risk": "pending>0",
+    "Without a cause": "cause:unknown",
+    "Unassigned": "-assignee:* -is:resolved,archived",
+}
+_KNOWN = "known-view"
+
+
+def known_views(query: str) -> None:
+    """Searches that people need every day, one click each; the chosen one stands in the search line."""
+    st.session_state[_KNOWN] = next((name for name, line in KNOWN_VIEWS.items() if line == query), None)
+
+    def choose() -> None:
+        st.session_state["q"] = KNOWN_VIEWS.get(st.session_state[_KNOWN], "")
+
+    st.pills("Known views", list(KNOWN_VIEWS), key=_KNOWN, label_visibility="collapsed", on_change=choose)
 
 
 def issue_table(issues: pd.DataFrame, view: View) -> list[str]:
@@ -73,7 +91,7 @@ def _issue_columns(ids: list[str]) -> dict[str, Any]:
 
     return {
         "open": column.ButtonColumn(
-            "Issue", width=64, type="tertiary", on_click=opened, key="issue-click", pinned=True
+            "Details", width=68, type="tertiary", on_click=opened, key="issue-click", pinned=True
         ),
         "state": column.TextColumn("State", width=84),
         "cause": column.TextColumn("Cause", width=240),
@@ -100,7 +118,21 @@ def lettered(changes: pd.DataFrame) -> pd.DataFrame:
     kept = ["changed_at", "kind", "target", "object", "field", "scope", "before", "after", "changed_by"]
     shown = changes[kept].copy()
     shown.insert(0, "mark", marks(shown["changed_at"]))
-    return shown.iloc[::-1]
+    return _together(shown).iloc[::-1]
+
+
+def _together(changes: pd.DataFrame) -> pd.DataFrame:
+    """One row for what was done to many things at the same moment, as by an integration; `times` counts."""
+    alike = [name for name in changes.columns if name not in ("before", "after")]
+    grouped = changes.groupby(alike, dropna=False, sort=False)
+    found = grouped.agg(before=("before", _only), after=("after", _only), times=("before", "size"))
+    return found.reset_index()[[*changes.columns, "times"]]
+
+
+def _only(values: pd.Series[Any]) -> object:
+    """The one value of several, or how many there are."""
+    told = values.dropna().unique()
+    return None if not len(told) else told[0] if len(told) == 1 else f"{len(told):,} different"
 
 
 def change_list(changes: pd.DataFrame, view: View) -> None:
@@ -125,7 +157,7 @@ def device_table(frame: pd.DataFrame, view: View, *, key: str, title: str, about
             st.session_state[DEVICE] = ids[click["row"]]
 
     button = st.column_config.ButtonColumn(
-        "Device", width=70, type="tertiary", on_click=opened, key=f"click-{key}", pinned=True
+        "Details", width=70, type="tertiary", on_click=opened, key=f"click-{key}", pinned=True
     )
     st.dataframe(
         shown, hide_index=True, placeholder="–", alt=title, key=f"table-{key}",
@@ -172,3 +204,18 @@ def ranked_fixes(causes: pd.DataFrame, risk: pd.DataFrame) -> pd.DataFrame:
             "cause": found["cause"],
         }
     )
+
+
+def fix_table(ranked: pd.DataFrame, view: View, *, about: str) -> str:
+    """The ranked fixes as a table; returns the cause whose row is ticked, the first where none is."""
+    shown = localised(ranked, view.zone)[
+        ["what it is", "waiting", "hang on them", "users", "events", "last_seen", "what to do"]
+    ]
+    picked = st.dataframe(
+        shown, hide_index=True, height=640 if len(shown) > MOST_ROWS else "content", placeholder="–",
+        column_config=configured(shown) | FIX_COLUMNS, key="fix-table", on_select="rerun",
+        selection_mode="single-row", alt="Fixes, those that free most records first",
+    )  # fmt: skip
+    exports(shown, key="fixes", title="Fixes", view=view, about=about)
+    rows = [row for row in picked["selection"]["rows"] if row < len(ranked)] or [0]
+    return str(ranked["cause"].iloc[rows[0]])

@@ -24,8 +24,10 @@ parts.chart(
     days, key="explain-days", title="Share of tracked syncs that failed, by day (UTC)", view=view,
     about=metric.about, on_select=controls.choose_days,
 )  # fmt: skip
-since, until = controls.days(days)
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    since, until = controls.days(days)
+    earlier = controls.baseline()
 with st.spinner("Looking at every combination of attributes …", show_time=True):
-    found = data.ask(explain_period, since, until, **view.of_filters())
-parts.section("What explains it", help=different.ABOUT)
-different.draw(found, view, key="explained", inside="syncs failed")
+    found = data.ask(explain_period, since, until, baseline=earlier, **view.of_filters())
+parts.section("What explains it", help=different.ABOUT_PERIODS)
+different.draw_period(found, view)

@@ -16,12 +16,13 @@ if causes.empty:
 
 risk = METRICS["records_at_risk"]
 ranked = tables.ranked_fixes(causes, data.ask(measure, risk.name, **view.arguments()))
-parts.table(ranked, key="fixes", title="Fixes", view=view, about=risk.about, columns=tables.FIX_COLUMNS)
-st.caption(
-    "Waiting are records in error on a device now, with what hangs on them; known only where a source says "
-    "what waits. A fix for the first row is worth most."
-)
-parts.section("Each fix in full")
-issues = data.issues(view)
-for cause in ranked["cause"]:
-    evidence.playbook_box(str(cause), issues, view)
+listed, chosen = st.columns([3, 2], gap="large")
+with listed:
+    parts.section("What to do first", help="Tick a row to read its fix.")
+    cause = tables.fix_table(ranked, view, about=risk.about)
+    st.caption(
+        "Waiting are records in error on a device now, with what hangs on them; known only where a source "
+        "says what waits. A fix for the first row is worth most."
+    )
+with chosen:
+    evidence.playbook_box(cause, data.issues(view), view)

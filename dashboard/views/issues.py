@@ -15,6 +15,7 @@ query = st.text_input(
     "Search", key="q", bind="query-params", type="search", label_visibility="collapsed",
     placeholder='Search: cause:network  -object:account__v  users>=3  is:escalating  "lost connection"',
 )  # fmt: skip
+tables.known_views(query)
 try:
     issues = data.issues(view, query)
 except AnalysisError as error:

@@ -19,12 +19,22 @@ if len(gaps) == len(LINT_RULES):
         icon=":material/inbox:",
     )
     st.code("synclens pull --help", language="bash")
+elif findings.empty and not gaps.empty:
+    st.info(
+        f"Nothing was found, but only {len(LINT_RULES) - len(gaps)} of {len(LINT_RULES)} rules could be "
+        "checked: the rest look at configuration that is not loaded. A pull from Vault brings it:",
+        icon=":material/help:",
+    )
+    st.code("synclens pull --help", language="bash")
 elif findings.empty:
-    st.success("Nothing was found in what is loaded.", icon=":material/check_circle:")
+    st.success(
+        f"All {len(LINT_RULES)} rules were checked and nothing was found.", icon=":material/check_circle:"
+    )
 for number, finding in enumerate(findings.to_dict("records")):
     evidence.lint_finding(finding, number)
 if not findings.empty:
     parts.exports(findings, key="lint", title="Configuration lint", view=view)
 if not gaps.empty:
-    with st.expander(f"{len(gaps)} of {len(LINT_RULES)} rules could not be checked", icon=":material/help:"):
+    label = f"{len(gaps)} of {len(LINT_RULES)} rules could not be checked"
+    with st.expander(label, icon=":material/help:", expanded=findings.empty):
         parts.table(gaps, key="lint-gaps", title="Rules that could not be checked", view=view)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import METRICS, coverage, figures, health, measure
+from analysis.states import OPEN_STATES
 from dashboard import controls, data, pages, parts, shapes, tables
 
+MOST_ISSUES, MOST_CAUSES = 8, 8
 view = controls.current()
 asked = view.arguments()
 parts.heading("Overview", shapes.period_line(view))
@@ -14,6 +16,7 @@ now, before = data.ask(health, **asked), data.ask_before(health, view)
 shapes.health_cards(now, before)
 
 issues = data.issues(view)
+still_open = issues[issues["state"].isin(OPEN_STATES)]
 charts, attention = st.columns([3, 2], gap="large")
 with charts:
     metric = METRICS["failures_by_day"]
@@ -48,22 +51,24 @@ with charts:
             figures.bars(ages, label="age", value="devices"),
             ages, key="freshness", title=metric.title, view=view, about=metric.about,
         )  # fmt: skip
-with attention:
-    parts.section("What needs attention", help="Issues of this view, those that stop most people first.")
-    if issues.empty:
-        parts.nothing("issues", view, healthy="No errors in this period.")
-    for issue in issues.head(6).itertuples():
-        shapes.issue_line(issue, view)
-    if len(issues) > 6:
-        pages.link("issues", f"All {len(issues)} issues", icon=":material/arrow_forward:")
     metric = METRICS["records_at_risk"]
     risk = data.ask(measure, metric.name, **asked)
     if not risk.empty:
-        parts.section("Records that wait in error", help=metric.about)
+        parts.section("Records that wait in error, by cause", help=metric.about)
         parts.chart(
-            figures.bars(risk, label="cause", value="records"),
+            figures.bars(risk.head(MOST_CAUSES), label="cause", value="records"),
             risk, key="risk", title=metric.title, view=view, about=metric.about,
         )  # fmt: skip
+with attention:
+    parts.section("What needs attention", help="Open issues, those that stop most people first.")
+    if issues.empty:
+        parts.nothing("issues", view, healthy="No errors in this period.")
+    elif still_open.empty:
+        st.success("Every issue of this view is resolved or archived.", icon=":material/check_circle:")
+    for issue in still_open.head(MOST_ISSUES).itertuples():
+        shapes.issue_line(issue, view)
+    if not issues.empty:
+        pages.link("issues", f"All {len(issues)} issues", icon=":material/arrow_forward:")
 st.caption(
     f"{data.ask(coverage, **asked).badge.capitalize()}. Canceled and unfinished syncs are in no share."
 )

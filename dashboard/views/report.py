@@ -49,3 +49,4 @@ with right:
         figures.steps(card.risk, at="coverage", value="risk"),
         card.risk, key="risk-coverage", title="Share wrong by share answered", view=view,
     )  # fmt: skip
+    st.caption("Across: the share of events that get an answer. Upwards: the share of those that is wrong.")

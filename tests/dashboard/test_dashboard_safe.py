@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dashboard.export import as_csv, as_json
 from dashboard.safe import JOINER, escape, formula_safe
+from dashboard.shapes import difference
 from dashboard.view import FILTERS, view_of
 
 WORDS = {"title": "Issues", "about": "one row per issue", "view": "7 days · times in UTC"}
@@ -114,3 +115,23 @@ def test_all_filters_are_filters_of_analysis():
     from analysis.filters import FILTERS as KNOWN
 
     assert FILTERS.keys() <= KNOWN.keys()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("15000", "15", "15000 → 15"),
+        (None, "True", "True"),
+        (None, None, ""),
+        ("{'type': 'text', 'length': 8}", "{'type': 'text', 'length': 8, 'required': True}", "required: – → True"),
+        ('{"a": 1, "b": 2}', '{"a": 3, "b": 2}', "a: 1 → 3"),
+        ("{not a setting", "{'a': 1}", "{not a setting → {'a': 1}"),
+    ],
+)  # fmt: skip
+def test_a_change_is_told_by_what_differs(before, after, told):
+    assert difference(before, after) == told
+
+
+@given(st.text(), st.text())
+def test_any_change_can_be_told(before, after):
+    assert isinstance(difference(before, after), str)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pandas as pd
 import pytest
 
 import analysis
 from dashboard.pages import ENTRIES
+from dashboard.tables import KNOWN_VIEWS, lettered
 from ingest import open_store
 
 MARKDOWN = ("markdown", "caption", "title", "header", "info", "success", "warning", "error")
@@ -154,3 +156,72 @@ def test_an_issue_that_nobody_knows_is_no_crash(visit):
 
 def test_an_issue_page_without_an_issue_leads_to_the_list(visit):
     assert "Choose an issue" in visit("issue", period="all time").info[0].value
+
+
+@pytest.mark.parametrize(("name", "line"), KNOWN_VIEWS.items())
+def test_a_known_view_is_a_search_that_can_be_read_and_seen(visit, name, line):
+    app = visit("issues", period="all time")
+    app.pills(key="known-view").set_value(name).run()
+    assert app.text_input(key="q").value == line
+    assert not app.error
+    assert not app.exception
+    everything = visit("issues", period="all time", q=line)
+    assert everything.pills(key="known-view").value == name
+
+
+def test_fixes_show_the_first_fix_until_a_row_is_ticked(visit, stores):
+    app = visit("fixes", period="all time")
+    first = app.dataframe[0].value["what it is"].iloc[0]
+    assert first in [one.value.replace("\\", "") for one in app.header]
+
+
+def test_what_is_done_to_many_things_at_once_is_one_row():
+    frame = pd.DataFrame(
+        {
+            "changed_at": pd.Timestamp(2026, 3, 2),
+            "kind": ["object", "object", "setting"],
+            "target": ["account__v", "account__v", "limit"],
+            "object": ["account__v", "account__v", "other__v"],
+            "field": None,
+            "scope": None,
+            "before": ["V1", "V2", "5"],
+            "after": [None, None, "10"],
+            "changed_by": "integration",
+        }
+    )
+    found = lettered(frame).set_index("kind")
+    assert found.loc["object", ["times", "before", "after"]].fillna("–").tolist() == [2, "2 different", "–"]
+    assert found.loc["setting", ["times", "before", "after"]].tolist() == [1, "5", "10"]
+
+
+def played(app) -> bool:
+    return bool(app.get("plotly_chart")) or "No alert would have fired" in shown(app)
+
+
+def test_rules_are_played_only_when_somebody_asks(visit):
+    app = visit("slo", period="7 days")
+    assert not played(app)
+    app.toggle(key="alerts").set_value(True).run()
+    assert not app.exception
+    assert played(app)
+    assert played(visit("slo", period="7 days", alerts="true")), "a link plays them too"
+
+
+def test_filters_offer_what_the_whole_store_holds(visit, stores, tmp_path, monkeypatch):
+    many = tmp_path / "many.duckdb"
+    many.write_bytes(stores["normal"].read_bytes())
+    with open_store(many, read_only=False) as store:
+        store.execute(
+            "INSERT INTO sync_user BY NAME SELECT u.* REPLACE ('zz-' || n AS user_id, 'Country ' || n AS country)"
+            " FROM (SELECT * FROM sync_user LIMIT 1) AS u, range(6000) AS r(n)"
+        )
+    monkeypatch.setitem(stores, "normal", many)
+    offered = visit("overview", period="all time").multiselect(key="country").options
+    assert len(offered) >= 6_000
+
+
+def test_nothing_found_in_little_is_not_called_healthy(visit):
+    app = visit("lint", "one_row", period="all time")
+    assert not app.success
+    assert app.info
+    assert any("synclens pull" in one.value for one in app.code)
