@@ -9,6 +9,9 @@ from analysis.errors import AnalysisError
 from analysis.metrics import metric
 
 DIALECTS = ("spark", "databricks", "snowflake")
+WHOLE = "whole_"
+"""What `main.` becomes elsewhere: the relation of that name before any filter, e.g. `whole_sync`."""
+_MOMENTS = ("as_of", "filter_since", "filter_until")
 
 
 class NoTranslator(AnalysisError):
@@ -32,7 +35,10 @@ def metric_sql(name: str, dialect: str) -> str:
 
 
 def translate(sql: str, dialect: str) -> str:
-    """Rewrite DuckDB SQL for another engine, one of DIALECTS. Comments are left out."""
+    """Rewrite DuckDB SQL for another engine, one of DIALECTS. Comments are left out.
+
+    Values stay bound, by the same names; moments are bound as text. A relation of `main` gets the prefix WHOLE.
+    """
     if dialect not in DIALECTS:
         raise AnalysisError(
             f"there is no dialect {dialect!r}", next_step=f"Use one of: {', '.join(DIALECTS)}."
@@ -41,9 +47,9 @@ def translate(sql: str, dialect: str) -> str:
         sqlglot: Any = import_module("sqlglot")
     except ImportError:
         raise NoTranslator from None
-    tree = sqlglot.parse_one(sql, read="duckdb")
+    tree = sqlglot.parse_one(sql, read="duckdb").transform(_whole)
     if dialect != "snowflake":
-        tree = tree.transform(_exact_quantile)
+        tree = tree.transform(_exact_quantile).transform(_moment)
     text: str = tree.sql(dialect=dialect, comments=False, pretty=True)
     return text
 
@@ -55,3 +61,19 @@ def _exact_quantile(node: Any) -> Any:  # noqa: ANN401 - sqlglot is optional, an
         return node
     ordered = node.expression.expressions[0].this
     return exp.Anonymous(this="percentile", expressions=[ordered, node.this.this])
+
+
+def _whole(node: Any) -> Any:  # noqa: ANN401
+    """Give a relation of the schema `main` a name that works where there is no such schema."""
+    exp: Any = import_module("sqlglot.expressions")
+    if not (isinstance(node, exp.Table) and node.db == "main"):
+        return node
+    return exp.to_table(f"{WHOLE}{node.name}", alias=node.alias or node.name)
+
+
+def _moment(node: Any) -> Any:  # noqa: ANN401
+    """Read a moment that is bound as text, without a zone, as the store keeps it."""
+    exp: Any = import_module("sqlglot.expressions")
+    if not (isinstance(node, exp.Parameter | exp.Placeholder) and node.name in _MOMENTS):
+        return node
+    return exp.cast(exp.Placeholder(this=node.name), exp.DataType.Type.TIMESTAMPNTZ)

@@ -1,60 +1,133 @@
-"""The same metric files on Apache Spark give the same answers as on DuckDB."""
+"""The same metric files on Apache Spark, over an exported lake, give the same answers as on DuckDB."""
 
+import importlib.util
 import math
 import shutil
 import warnings
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
+import pandas as pd
 import pytest
 
 from analysis.filters import Filters
-from analysis.metrics import METRICS, measure, moment_of
+from analysis.metrics import METRICS, ask, measure
 from analysis.metrics.dialects import DIALECTS, metric_sql, translate
+from ingest import export_lake
+from synclens.lake import ISSUE_COUNTS, LakeOnSpark, NoLake, NoSpark, spark_session, store_views
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
-RELATIONS = (
-    "sync", "error", "pending_record", "current_device", "current_user_info", "sync_detail",
-    "sync_tracking__v",
-)  # fmt: skip
+on_spark = [pytest.mark.spark, pytest.mark.slow]
 # DuckDB counts the seconds begun, Spark those completed.
 SECOND = 1.001 / 3600
+NARROWED = (
+    {"until": datetime(2026, 3, 20, 12, tzinfo=UTC), "platform": "iPad"},
+    {"since": "2026-03-10", "country": ["DE", "FR"], "cause": ["network", "field-permission"]},
+)
 
 
 @pytest.fixture(scope="module")
-def spark(stormy_store, tmp_path_factory):
-    sql = pytest.importorskip("pyspark.sql", reason="the extra [spark] is not installed")
+def lake_folder(stormy_store, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported") / "lake"
+    export_lake(stormy_store, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lake(lake_folder):
+    pytest.importorskip("pyspark.sql", reason="the extra [spark] is not installed")
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java 17, and there is no `java` on the path")
-    lake = tmp_path_factory.mktemp("lake")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        session = (
-            sql.SparkSession.builder.master("local[1]")
-            .config("spark.ui.enabled", "false")
-            .config("spark.sql.session.timeZone", "UTC")
-            .config("spark.sql.shuffle.partitions", "1")
-            .config("spark.driver.bindAddress", "127.0.0.1")
-            .config("spark.driver.host", "127.0.0.1")
-            .getOrCreate()
-        )
-    for relation in RELATIONS:
-        stormy_store.execute(f"COPY (SELECT * FROM {relation}) TO '{lake}/{relation}.parquet'").fetchall()
-        session.read.parquet(f"{lake}/{relation}.parquet").createOrReplaceTempView(relation)
-    at = moment_of(stormy_store, Filters())
-    session.sql(f"SELECT TIMESTAMP_NTZ'{at}' AS as_of").createOrReplaceTempView("moment")
-    yield session
-    session.stop()
+        with spark_session(master="local[1]") as session:
+            session.conf.set("spark.sql.shuffle.partitions", "1")
+            yield LakeOnSpark.at(session, lake_folder)
 
 
+class TestSpark:
+    pytestmark = on_spark
+
+    @pytest.mark.parametrize("name", METRICS)
+    def test_and_duckdb_agree_on_every_metric(self, lake, stormy_store, name):
+        assert_same(measure(stormy_store, name), lake.measure(name))
+
+    @pytest.mark.parametrize("filters", NARROWED, ids=["iPads before", "two countries, two causes"])
+    @pytest.mark.parametrize("name", ["success_rate", "stuck_devices", "errors_by_cause", "pending_backlog"])
+    def test_understands_the_same_filters(self, lake, stormy_store, name, filters):
+        assert_same(measure(stormy_store, name, **filters), lake.measure(name, **filters))
+
+    def test_counts_the_same_issues(self, lake, stormy_store):
+        ours = ask(stormy_store, ISSUE_COUNTS, Filters())
+        assert len(ours) > 10
+        assert_same(ours, lake.ask(ISSUE_COUNTS))
+
+    def test_needs_a_lake(self, lake, tmp_path):
+        with pytest.raises(NoLake) as refused:
+            LakeOnSpark.at(lake.session, tmp_path)
+        assert "synclens export" in refused.value.next_step
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+@pytest.mark.skipif(
+    importlib.util.find_spec("grpc") is None or shutil.which("java") is None,
+    reason="Spark Connect needs Java 17 and: pip install 'pyspark[connect]'",
+)
+def test_spark_connect_gives_the_same_answer(lake_folder, stormy_store):
+    pytest.importorskip("pyspark.sql", reason="the extra [spark] is not installed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with spark_session(connect="local[1]") as session:
+            served = LakeOnSpark.at(session, lake_folder)
+            assert_same(measure(stormy_store, "success_rate"), served.measure("success_rate"))
+            name, filters = "stuck_devices", NARROWED[0]
+            assert_same(measure(stormy_store, name, **filters), served.measure(name, **filters))
+
+
+def test_a_spark_without_java_says_what_to_do(monkeypatch):
+    pytest.importorskip("pyspark.sql", reason="the extra [spark] is not installed")
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    with pytest.raises(NoSpark) as refused, spark_session():
+        pass
+    assert "Java 17" in refused.value.next_step
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("name", METRICS)
-def test_spark_and_duckdb_agree(spark, stormy_store, name):
-    ours = measure(stormy_store, name)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        theirs = [row.asDict() for row in spark.sql(metric_sql(name, "spark")).collect()]
+def test_every_metric_is_sound_sql_for_other_engines(name, dialect):
+    sqlglot = pytest.importorskip("sqlglot", reason="the extra [spark] is not installed")
+    text = metric_sql(name, dialect)
+    (parsed,) = sqlglot.parse(text, read=dialect, error_level=sqlglot.ErrorLevel.RAISE)
+    # A function that the parser does not know in this dialect is most likely none.
+    unknown = {call.name.lower() for call in parsed.find_all(sqlglot.exp.Anonymous)}
+    assert unknown <= {"percentile"}
+    assert [column.alias_or_name for column in parsed.selects] == columns_of(sqlglot, name)
+
+
+def columns_of(sqlglot, name):
+    return [column.alias_or_name for column in sqlglot.parse_one(METRICS[name].sql, read="duckdb").selects]
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_views_of_a_store_are_sound_sql_for_other_engines(dialect):
+    sqlglot = pytest.importorskip("sqlglot", reason="the extra [spark] is not installed")
+    views = store_views()
+    assert {"sync", "error", "current_device", "current_user_info"} <= views.keys()
+    for sql in views.values():
+        sqlglot.parse_one(translate(sql, dialect), read=dialect)
+
+
+@pytest.mark.parametrize("dialect", ["oracle", ""])
+def test_an_unknown_dialect_is_refused(dialect):
+    with pytest.raises(Exception, match="no dialect") as refused:
+        translate("SELECT 1", dialect)
+    assert all(known in refused.value.next_step for known in DIALECTS)
+
+
+def assert_same(ours, theirs):
+    assert list(ours.columns) == list(theirs.columns)
     assert len(theirs) == len(ours)
-    for mine, other in zip(ours.to_dict("records"), theirs, strict=True):
-        assert list(mine) == list(other)
+    for mine, other in zip(ours.to_dict("records"), theirs.to_dict("records"), strict=True):
         for column, value in mine.items():
             slack = SECOND if "hours" in column else 1e-9
             assert same(value, other[column], slack), (column, value, other[column])
@@ -66,12 +139,5 @@ def same(value, other, slack):
     if isinstance(value, bool) or isinstance(other, str | bool):
         return value == other
     if isinstance(other, datetime | date):
-        return str(value)[:10] == str(other)[:10]
+        return pd.Timestamp(value) == pd.Timestamp(other)
     return math.isclose(float(value), float(other), rel_tol=1e-9, abs_tol=slack)
-
-
-@pytest.mark.parametrize("dialect", ["oracle", ""])
-def test_an_unknown_dialect_is_refused(dialect):
-    with pytest.raises(Exception, match="no dialect") as refused:
-        translate("SELECT 1", dialect)
-    assert all(known in refused.value.next_step for known in DIALECTS)

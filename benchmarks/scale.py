@@ -1,0 +1,125 @@
+"""How the store and every metric grow with the number of syncs, on DuckDB and, if asked, on Spark.
+
+    python -m benchmarks.scale FOLDER [--syncs 1000000,10000000] [--metrics success_rate,...] [--spark] [--keep]
+
+Each size is filled by benchmarks/synthetic.py (one error in 20 syncs, one device for 500 syncs, 90 days).
+Each figure comes from a process of its own, so its peak memory is its own, and no figure is warmed by the
+one before it, other than by the file cache of the machine. The memory of Spark's JVM is not in its figure.
+The answer is one JSON line per figure, on stdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from analysis import METRICS
+
+SYNCS_PER_ERROR = 20
+SYNCS_PER_DEVICE = 500
+DAYS = 90
+QUESTIONS = ("health", "list_issues", "fleet")
+
+# Above the line of dashes stands what is not counted: imports, and for Spark the start of its JVM.
+_FILL = """
+import sys
+from benchmarks.synthetic import fill
+from ingest import open_store
+syncs, errors, devices, days = map(int, sys.argv[2:])
+# ---
+with open_store(sys.argv[1], read_only=False) as store:
+    fill(store, syncs=syncs, errors=errors, devices=devices, days=days)
+"""
+_ASK = """
+import sys
+import analysis
+from ingest import open_store
+# ---
+with open_store(sys.argv[1]) as store:
+    question = getattr(analysis, sys.argv[2], None)
+    answer = question(store) if question else analysis.measure(store, sys.argv[2])
+"""
+_EXPORT = """
+import sys
+from ingest import export_lake, open_store
+# ---
+with open_store(sys.argv[1], read_only=False) as store:
+    export_lake(store, sys.argv[2])
+"""
+_SPARK = """
+import sys
+from synclens.lake import LakeOnSpark, spark_session
+starting = spark_session(master="local[2]")
+session = starting.__enter__()
+# ---
+LakeOnSpark.at(session, sys.argv[1]).measure(sys.argv[2])
+"""
+_TIMED = """
+import json as _json, resource as _resource, time as _time
+{before}
+_begun = _time.perf_counter()
+{counted}
+_seconds = _time.perf_counter() - _begun
+_peak = _resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss  # KiB on Linux
+print(_json.dumps({{"seconds": round(_seconds, 3), "peak_mb": round(_peak / 1024)}}))
+"""
+
+
+def timed(code: str, *arguments: object) -> dict[str, object]:
+    """Run code in a process of its own and give its seconds and peak MB, or the last line of its complaint."""
+    before, counted = code.split("# ---")
+    script = _TIMED.format(before=before, counted=counted)
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return {"failed": (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]}
+    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def size_mb(path: Path) -> int:
+    """What a file or a folder takes on disk, in MB."""
+    parts = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
+    return round(sum(one.stat().st_size for one in parts) / 1e6)
+
+
+def figures(folder: Path, syncs: int, metrics: Sequence[str], *, spark: bool) -> Iterator[dict[str, object]]:
+    """Fill a store of that many syncs and give one figure after the other."""
+    store, lake = folder / f"{syncs}.duckdb", folder / f"{syncs}.lake"
+    if not store.exists():
+        shape = (syncs, syncs // SYNCS_PER_ERROR, syncs // SYNCS_PER_DEVICE, DAYS)
+        yield {"what": "fill", **timed(_FILL, store, *shape)}
+    yield {"what": "store", "disk_mb": size_mb(store)}
+    for name in (*metrics, *QUESTIONS):
+        yield {"what": name, "engine": "duckdb", **timed(_ASK, store, name)}
+    if spark:
+        if not lake.exists():
+            yield {"what": "export", **timed(_EXPORT, store, lake)}
+        yield {"what": "lake", "disk_mb": size_mb(lake)}
+        for name in metrics:
+            yield {"what": name, "engine": "spark", **timed(_SPARK, lake, name)}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure the sizes named on the command line, the smallest first."""
+    parser = argparse.ArgumentParser(description="Measure how everything grows.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--syncs", default="1000000,10000000")
+    parser.add_argument("--metrics", default=",".join(METRICS))
+    parser.add_argument("--spark", action="store_true", help="export a lake and ask Spark too")
+    parser.add_argument("--keep", action="store_true", help="leave the stores for another look")
+    chosen = parser.parse_args(arguments)
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    for syncs in sorted(map(int, chosen.syncs.split(","))):
+        for figure in figures(chosen.folder, syncs, chosen.metrics.split(","), spark=chosen.spark):
+            print(json.dumps({"syncs": syncs, **figure}), flush=True)
+        if not chosen.keep:
+            (chosen.folder / f"{syncs}.duckdb").unlink()
+
+
+if __name__ == "__main__":
+    main()
