@@ -23,6 +23,7 @@ from sync_engine.telemetry import SyncDetail, SyncError, Telemetry
 
 FILES: dict[type, str] = {SyncError: "sync_error", SyncDetail: "sync_detail"}
 TIMEOUT_SECONDS = 60.0
+CACHE_KIBIBYTES = 8_000
 KEPT = ("journal", "data", "media")
 """Stores with a file of their own; any other is made new each time."""
 
@@ -133,6 +134,7 @@ def _open(path: Path) -> sqlite3.Connection:
         store.execute("PRAGMA locking_mode = EXCLUSIVE")
         store.execute("PRAGMA journal_mode = WAL")
         store.execute("PRAGMA synchronous = NORMAL")  # `durable` asks for more where it matters
+        store.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
         store.execute("BEGIN IMMEDIATE")  # takes the lock now, not at the first edit
         store.execute("COMMIT")
     except sqlite3.OperationalError as error:

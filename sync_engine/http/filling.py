@@ -15,6 +15,7 @@ from sync_engine.simulator.scenario import Scenario
 from sync_engine.vault.state import Vault
 
 DAY = 86400.0
+CACHE_KIBIBYTES = 64_000
 
 
 def open_vault(path: Path | str) -> Vault:
@@ -22,6 +23,7 @@ def open_vault(path: Path | str) -> Vault:
     db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")
+    db.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
     return Vault(db)
 
 

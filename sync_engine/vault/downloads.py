@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from sync_engine.protocol import Doc
+from sync_engine.protocol import Doc, as_text
 from sync_engine.vault.scope import Rule, Scope, scope_of
 from sync_engine.vault.state import EVERYWHERE, Vault
 from sync_engine.where import paths
@@ -190,7 +190,7 @@ def wire(row: sqlite3.Row, rule: Rule) -> Wire:
     doc = row[4]
     if rule.hidden:
         fields = {k: v for k, v in json.loads(doc).items() if k not in rule.hidden}
-        doc = json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
+        doc = as_text(fields)
     return [row[0], row[1], row[2], row[3], doc]
 
 

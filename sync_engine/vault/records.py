@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import cache
 
 from sync_engine.digest import tag
-from sync_engine.protocol import Doc
+from sync_engine.protocol import Doc, as_text
 from sync_engine.vault.state import EVERYWHERE, Vault
 
 
@@ -130,7 +131,7 @@ def _write(vault: Vault, record: Record, *, placed: bool = True) -> Record:
     if placed and record.revision:
         _count_out(vault, record.id)
     written = replace(record, revision=seq)
-    text = json.dumps(record.doc, separators=(",", ":"), ensure_ascii=False)
+    text = as_text(record.doc)
     own_tag = tag(record.id, seq)
     place = (record.id, record.object, record.mobile_id, seq, record.territory, record.parent)
     vault.db.execute(
@@ -176,6 +177,7 @@ def _territory(vault: Vault, definition: Doc, parent: str | None, doc: Doc) -> s
     return str(doc.get("territory__v") or EVERYWHERE)
 
 
+@cache
 def _prefix(object_name: str) -> str:
     """Three letters that tell an object's ids apart, as Vault's own ids do."""
     return f"{sum(ord(letter) * (n + 1) for n, letter in enumerate(object_name)) % 46656:03X}"[-3:]
