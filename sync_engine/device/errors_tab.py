@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sync_engine.device.client import ON_ITS_WAY, Device, durable
 from sync_engine.device.download import want_whole
+from sync_engine.device.edits import names_of
 from sync_engine.protocol import Doc
 
 
@@ -58,15 +59,16 @@ def undelete(device: Device, key: str) -> None:
 def clear(device: Device) -> list[Doc]:
     """The admin's lever: drop every entry with the edits behind it. Returns what is lost by it.
 
-    To be pulled right after an upload: only then is every entry still refused, and nothing lost that Vault has.
+    An entry that was sent again and has no answer yet stays: Vault may have it by now.
     """
-    keys = [entry.key for entry in entries(device)]
+    unknown = device.get(ON_ITS_WAY, [])
+    keys = [entry.key for entry in entries(device) if entry.key not in unknown]
     lost = [
         {"key": key, "object": name, "record_id": record_id, "operation": operation, "fields": fields}
         for key, name, record_id, operation, fields in device.journal.execute(
-            "SELECT key, object, record_id, operation, fields FROM outbox "
-            "WHERE key IN (SELECT key FROM failure) ORDER BY n"
+            "SELECT key, object, record_id, operation, fields FROM outbox ORDER BY n"
         )
+        if key in keys
     ]
     _drop(device, keys)
     for name in sorted({one["object"] for one in lost}):
@@ -79,8 +81,11 @@ def _entry(device: Device, key: str, action: str) -> Entry:
     entry = next((one for one in entries(device) if one.key == key), None)
     if entry is None or action not in entry.actions:
         raise ValueError(f"{action} is not possible for {key}: no such entry offers it")
+    names = names_of(device, entry.record_id)
     row = device.journal.execute(
-        "SELECT 1 FROM outbox WHERE record_id = ? AND key <> ? AND acked_seq IS NULL", (entry.record_id, key)
+        f"SELECT 1 FROM outbox WHERE record_id IN ({','.join('?' * len(names))}) "
+        "AND key <> ? AND acked_seq IS NULL",
+        (*names, key),
     ).fetchone()
     if row or key in device.get(ON_ITS_WAY, []):
         raise ValueError(f"{action} is not possible for {key}: another upload of the record is pending")

@@ -20,7 +20,8 @@ class Transaction:
 
     key: str
     rows: list[Doc]
-    touches: frozenset[str]  # ids of its records and of records they refer to
+    records: frozenset[str]  # ids of its records: Vault's own where the device knows it
+    touches: frozenset[str]  # those, and of records they refer to
 
 
 async def upload(device: Device, run: Run) -> None:
@@ -40,17 +41,22 @@ def _settle_all(device: Device, run: Run, batch: list[Transaction], results: lis
     try:
         for one, result in zip(batch, results, strict=True):
             settle(device, run, one, result)
-        device.put(ON_ITS_WAY, [])
+        _expect(device, set(device.get(ON_ITS_WAY, [])) - {one.key for one in batch})
     except BaseException:
         device.journal.execute("ROLLBACK")
         raise
     device.journal.execute("COMMIT")
 
 
+def _expect(device: Device, keys: set[str]) -> None:
+    """Remember which uploads have no answer yet. Sending others tells nothing of these."""
+    device.put(ON_ITS_WAY, sorted(keys))
+
+
 async def _send(device: Device, run: Run, batch: list[Transaction]) -> Doc:
     transactions = [{"key": one.key, "rows": one.rows} for one in batch]
     with durable(device.journal):
-        device.put(ON_ITS_WAY, [one.key for one in batch])
+        _expect(device, {*device.get(ON_ITS_WAY, []), *(one.key for one in batch)})
     device.env.point("upload.send")
     request: Doc = {"verb": "upload", "transactions": transactions, "lane": device.get("lane", 0)}
     try:
@@ -88,17 +94,32 @@ def waiting(device: Device) -> list[Transaction]:
                 "was": json.loads(was),
             }
         )
-    return [Transaction(key, rows, _touches(rows)) for key, rows in found.items()]
+    named = {key: ({row["id"] for row in rows}, _references(rows)) for key, rows in found.items()}
+    ids = _ids_of(device, set().union(*(one | other for one, other in named.values())))
+    made: list[Transaction] = []
+    for key, (own, others) in named.items():
+        records = frozenset(ids.get(one, one) for one in own)
+        made.append(Transaction(key, found[key], records, records | {ids.get(one, one) for one in others}))
+    return made
 
 
 _ID = re.compile(r"m-[0-9a-f]{20}|V[0-9A-F]{3}\d{12}")
 
 
-def _touches(rows: list[Doc]) -> frozenset[str]:
-    ids = {row["id"] for row in rows}
-    for row in rows:
-        ids |= {v for v in row["fields"].values() if isinstance(v, str) and _ID.fullmatch(v)}
-    return frozenset(ids)
+def _references(rows: list[Doc]) -> set[str]:
+    return {v for row in rows for v in row["fields"].values() if isinstance(v, str) and _ID.fullmatch(v)}
+
+
+def _ids_of(device: Device, names: set[str]) -> dict[str, str]:
+    """Vault's ids of those that are mobile ids: people edit one record now under this name, now under that."""
+    wanted = json.dumps(sorted(name for name in names if name.startswith("m-")))
+    found: dict[str, str] = {}
+    for store, table in ((device.data, "record"), (device.journal, "known_id")):
+        found |= store.execute(
+            f"SELECT mobile_id, id FROM {table} WHERE mobile_id IN (SELECT value FROM json_each(?))",
+            (wanted,),
+        )
+    return found
 
 
 def _next_batch(device: Device, run: Run, answered: set[str]) -> list[Transaction]:
@@ -107,12 +128,11 @@ def _next_batch(device: Device, run: Run, answered: set[str]) -> list[Transactio
     batch: list[Transaction] = []
     size = 0
     for one in waiting(device):
-        mine = {row["id"] for row in one.rows}
         held = one.key in answered or (run.kind == "autosync" and one.key in failed)
         if held or one.touches & blocked or size + len(one.rows) > BATCH_ROWS:
-            blocked |= mine
+            blocked |= one.records
             continue
-        blocked |= mine
+        blocked |= one.records
         batch.append(one)
         size += len(one.rows)
     return batch

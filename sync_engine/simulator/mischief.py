@@ -235,6 +235,8 @@ def _power_loss(world: World, rng: Random) -> None:
     if image is not None and rng.random() < 0.7:
         world.env(device).put_image("data", image.data)
         world.account.fell_back(device)
+        world.env(device).generation += 1
+        device.start()
     world.account.take_image(device)
 
 

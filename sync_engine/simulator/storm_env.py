@@ -119,9 +119,10 @@ class StormEnv:
             former.close()
 
     def put_image(self, name: str, image: bytes) -> None:
-        """Bring a store back to an earlier image of it."""
+        """Bring a store back to an earlier image of it; whoever has it open must open it again."""
+        self._stores[name].close()
+        self._stores[name] = sqlite3.connect(":memory:", isolation_level=None)
         self._stores[name].deserialize(image)
-        self._stores[name].execute("PRAGMA writable_schema = RESET")  # tables may lie elsewhere in this image
 
     def close(self) -> None:
         """Close every store."""
