@@ -31,6 +31,8 @@ button[aria-label^="Download as CSV"] {display: none;}
 @media (max-width: 1100px) {  /* a tablet: what stands side by side goes one below the other */
   .stMain [data-testid="stHorizontalBlock"] {flex-wrap: wrap;}
   .stMain [data-testid="stColumn"] {min-width: 100%;}
+  .st-key-aside-first > div > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:nth-child(2),
+  .st-key-aside-first > [data-testid="stHorizontalBlock"] > [data-testid="stColumn"]:nth-child(2) {order: -1;}
 }
 """
 st.html(f"<style>{STYLE}</style>")

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 from plotly.graph_objs._figure import Figure
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import roles
 from dashboard.clock import now
@@ -33,6 +34,13 @@ def heading(title: str, note: str = "") -> None:
 def section(title: str, *, help: str | None = None) -> None:
     """A heading inside a page."""
     st.header(title, anchor=False, help=help)
+
+
+def beside() -> tuple[DeltaGenerator, DeltaGenerator]:
+    """A wide column and a narrow one; on a tablet the narrow one, with what to do, comes first."""
+    with st.container(key="aside-first"):
+        wide, narrow = st.columns([3, 2], gap="large")
+    return wide, narrow
 
 
 def chart(

@@ -25,8 +25,8 @@ def escape(text: object, most: int = 200) -> str:
 
 
 def formula_safe(frame: pd.DataFrame) -> pd.DataFrame:
-    """Copy a frame with an apostrophe before each text that a spreadsheet would run as a formula."""
-    copy = frame.copy()
+    """Copy a frame with an apostrophe before each text, headings too, that a spreadsheet would run as a formula."""
+    copy = frame.rename(columns=_defuse)
     for column in copy.columns:
         if copy[column].dtype == object or pd.api.types.is_string_dtype(copy[column]):
             copy[column] = copy[column].map(_defuse)

@@ -144,7 +144,7 @@ def issue_heading(about: dict[str, Any], issue_id: str) -> None:
 
 def issue_cards(about: dict[str, Any], view: View) -> None:
     """How many and since when."""
-    with st.grid(6, min_column_width=120, border=True):
+    with st.grid(6, min_column_width=170, border=True):
         st.metric("People", count(about["users"]))
         st.metric("Devices", count(about["devices"]))
         st.metric("Errors", count(about["events"]))

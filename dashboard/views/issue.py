@@ -31,7 +31,7 @@ shapes.issue_heading(about, issue_id)
 parts.device_text(about["title"])
 shapes.issue_cards(about, view)
 
-story, remedy = st.columns([3, 2], gap="large")
+story, remedy = parts.beside()
 with story:
     parts.section("When", help="Errors of this issue a day (UTC), suspected changes marked.")
     with st.spinner("Holding every change against the beginning …", show_time=True):

@@ -17,7 +17,7 @@ shapes.health_cards(now, before)
 
 issues = data.issues(view)
 still_open = issues[issues["state"].isin(OPEN_STATES)]
-charts, attention = st.columns([3, 2], gap="large")
+charts, attention = parts.beside()
 with charts:
     metric = METRICS["failures_by_day"]
     parts.section("Share of syncs that failed, by day", help=metric.about)

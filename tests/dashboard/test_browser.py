@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from benchmarks import dashboard as bench
 
 ARTEFACTS = Path("artefacts")
+MAIN_LINK = "[data-testid=stMain] [data-testid=stPageLink] a"
 expect.set_options(timeout=60_000)  # a busy machine is slow, not broken
 pytestmark = [
     pytest.mark.browser,
@@ -70,7 +71,7 @@ def test_from_the_overview_to_the_fix_in_one_click(page: Page) -> None:
     bench.settle(page)
     picture(page, "overview")
 
-    page.locator("[data-testid=stPageLink] a").first.click()
+    page.locator(MAIN_LINK).first.click()
     expect(page.get_by_role("heading", name="Fix", exact=True)).to_be_visible()
     bench.settle(page)
     assert "platform=iPad" in page.url, "the filter was lost on the way"
@@ -133,7 +134,7 @@ def test_what_is_shown_can_be_saved_with_its_filters(page: Page) -> None:
 def test_hostile_text_is_shown_and_not_run(hostile_page: Page) -> None:
     hostile_page.goto("/?period=all+time")
     bench.settle(hostile_page)
-    hostile_page.locator("[data-testid=stPageLink] a").first.click()
+    hostile_page.locator(MAIN_LINK).first.click()
     expect(hostile_page.get_by_role("heading", name="Fix", exact=True)).to_be_visible()
     bench.settle(hostile_page)
     assert hostile_page.title() != "owned"
