@@ -34,7 +34,8 @@ _COLUMNS = "id, object, mobile_id, revision, territory, parent, deleted, doc"
 
 def find(vault: Vault, record_id: object) -> Record | None:
     """The record with this id, or this mobile id, deleted ones included; None when it never was."""
-    for column in ("id", "mobile_id"):
+    known_as = ("mobile_id",) if str(record_id).startswith("m-") else ("id", "mobile_id")
+    for column in known_as:
         row = vault.db.execute(f"SELECT {_COLUMNS} FROM record WHERE {column} = ?", (record_id,)).fetchone()
         if row:
             return Record(
