@@ -12,8 +12,23 @@ import typer
 
 import analysis
 import ingest
+from ingest.store import MIGRATIONS
 from synclens import narrate, reporting
-from synclens.commands import ask, classify, judge, load, operate, pull, rehearse, serve, simulate, triage
+from synclens.commands import (
+    ask,
+    classify,
+    devices,
+    export,
+    judge,
+    load,
+    operate,
+    pull,
+    rehearse,
+    serve,
+    simulate,
+    triage,
+    watch,
+)
 from synclens.commands.device import device_app
 from synclens.commands.rules import rules_app
 from synclens.commands.vault import vault_app
@@ -37,6 +52,7 @@ for command in (
     ask.issue,
     ask.explain_error,
     ask.metric,
+    devices.fleet,
     judge.suspects,
     judge.unknown,
     judge.lint,
@@ -44,6 +60,9 @@ for command in (
     rehearse.rehearse,
     serve.dashboard,
     serve.demo,
+    watch.watch,
+    watch.slo,
+    export.export,
     operate.backup,
     operate.restore,
     operate.doctor,
@@ -58,13 +77,16 @@ app.add_typer(vault_app, name="vault")
 
 @app.callback(invoke_without_command=True)
 def about(
-    show_version: Annotated[bool, typer.Option("--version", help="Say which version this is.")] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is, and of what it is made.")
+    ] = False,
 ) -> None:
     """See why Vault CRM devices fail to sync, and what to do about it."""
     if show_version:
         typer.echo(
             f"synclens {version('synclens')}, catalogue {analysis.load_catalogue().version}, "
-            f"DuckDB {duckdb.__version__}, Python {platform.python_version()}"
+            f"store schema {max(MIGRATIONS)[:4]}, DuckDB {duckdb.__version__}, "
+            f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
         )
         raise typer.Exit
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 import typer
@@ -11,7 +12,9 @@ from rich.text import Text
 
 import analysis
 import ingest
+from analysis.metrics.local_days import known_clocks, measure_by_local_day
 from synclens import narrate
+from synclens.lake import LakeOnSpark, spark_session
 from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
 
 FilterOption = Annotated[
@@ -24,17 +27,36 @@ def metric(
     name: Annotated[str | None, typer.Argument(help="Which metric; without it they are listed.")] = None,
     store: StoreOption = DEFAULT_STORE,
     filters: FilterOption = None,
+    local_day: Annotated[
+        bool, typer.Option("--local-day", help="Days as on the clock of each person, where it is known.")
+    ] = False,
+    engine: Annotated[Literal["duckdb", "spark"], typer.Option(help="What computes it.")] = "duckdb",
+    lake: Annotated[Path | None, typer.Option(help="With Spark: what `synclens export` wrote.")] = None,
+    master: Annotated[
+        str | None, typer.Option(help="With Spark: its master; this machine unless given.")
+    ] = None,
+    connect: Annotated[
+        str | None, typer.Option(help="With Spark: a Spark Connect server, sc://HOST.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compute one metric; without a name, list all of them with their meaning.
 
     Example: synclens metric success_rate -f platform=iPad -f since=2026-11-01
+    Example: synclens metric success_rate --engine spark --lake ./lake
     """
     if name is None:
         _list_metrics(as_json)
         return
-    with ingest.open_store(store) as opened:
-        frame = analysis.measure(opened, name, **parse_filters(filters))
+    chosen = parse_filters(filters)
+    if engine == "spark":
+        if local_day:
+            raise typer.BadParameter("--local-day needs the store; Spark computes UTC days")
+        frame = _on_spark(name, chosen, lake, master=master, connect=connect)
+    elif lake or master or connect:
+        raise typer.BadParameter("--lake, --master and --connect need --engine spark")
+    else:
+        frame = _on_duckdb(name, chosen, store, local_day=local_day)
     if as_json:
         narrate.emit_frame(frame)
     else:
@@ -139,6 +161,26 @@ def frame_table(frame: pd.DataFrame, *, title: str, most: int = 50) -> Table:
     if len(frame) > most:
         table.caption = f"the first {most} of {len(frame)} rows; --json prints all"
     return table
+
+
+def _on_duckdb(name: str, chosen: dict[str, Any], store: Path, *, local_day: bool) -> pd.DataFrame:
+    with ingest.open_store(store) as opened:
+        if not local_day:
+            return analysis.measure(opened, name, **chosen)
+        clocks = known_clocks(opened)
+        frame = measure_by_local_day(opened, name, **chosen)
+    narrate.say(clocks.in_words())
+    return frame
+
+
+def _on_spark(
+    name: str, chosen: dict[str, Any], lake: Path | None, *, master: str | None, connect: str | None
+) -> pd.DataFrame:
+    if lake is None:
+        raise typer.BadParameter("--engine spark needs --lake DIR, which `synclens export --lake DIR` writes")
+    analysis.metrics.metric(name)  # a name that is none should not cost the start of a JVM
+    with spark_session(master=master, connect=connect) as session:
+        return LakeOnSpark.at(session, lake).measure(name, **chosen)
 
 
 def _is_number(column: pd.Series[Any]) -> bool:

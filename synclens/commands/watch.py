@@ -1,0 +1,150 @@
+"""`synclens watch` and `synclens slo`: promises, whether they hold, and who is told when they do not."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+import analysis
+import ingest
+from analysis.alerts import FileChannel
+from analysis.alerts.deliver import Channel
+from synclens import narrate, watching
+from synclens.clock import now
+from synclens.scraping import LOOPBACK, serving_figures
+from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
+
+ObjectivesOption = Annotated[
+    Path | None, typer.Option("--objectives", help="Your own objectives (.toml) instead of ours.")
+]
+
+
+def watch(
+    store: StoreOption = DEFAULT_STORE,
+    every: Annotated[float, typer.Option(help="Minutes between two looks.", min=0.01)] = 5.0,
+    once: Annotated[
+        bool, typer.Option("--once", help="Look once; exit 1 if something was not sent.")
+    ] = False,
+    at: Annotated[datetime | None, typer.Option(help="With --once: the moment (UTC) to look from.")] = None,
+    webhook: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="SYNCLENS_WEBHOOK", help="POST alerts there; better by the variable: it is secret."
+        ),
+    ] = None,
+    email: Annotated[list[str] | None, typer.Option(help="Mail alerts to this address.")] = None,
+    smtp: Annotated[
+        str, typer.Option(envvar="SYNCLENS_SMTP", help="HOST[:PORT] that takes mail.")
+    ] = "localhost",
+    sender: Annotated[str, typer.Option(help="Address that the mail is from.")] = "synclens@localhost",
+    starttls: Annotated[
+        bool, typer.Option("--starttls", help="Encrypt on the way to the mail host.")
+    ] = False,
+    to_file: Annotated[Path | None, typer.Option("--file", help="Append alerts as JSON lines.")] = None,
+    rules: Annotated[Path | None, typer.Option(help="Your own alert rules (.toml) instead of ours.")] = None,
+    objectives: ObjectivesOption = None,
+    prometheus: Annotated[
+        int | None, typer.Option(help="Serve the figures on this port of localhost.")
+    ] = None,
+) -> None:
+    """Keep issue states up to date and tell of alerts and their end, until Ctrl-C or SIGTERM.
+
+    Example: synclens watch --every 5 --webhook https://chat.example.com/hook --prometheus 9187
+    """
+    channels: list[Channel] = watching.webhooks(webhook or [])
+    if email:
+        channels.append(watching.mail_channel(smtp, sender=sender, recipients=email, starttls=starttls))
+    if to_file:
+        channels.append(FileChannel(to_file))
+    watched = watching.Watch(
+        store=store,
+        rules=analysis.load_rules(rules.read_text(encoding="utf-8") if rules else None),
+        objectives=_objectives(objectives),
+        channels=channels,
+    )
+    if once:
+        _look_once(watched, at.replace(tzinfo=UTC) if at else now())
+    elif at:
+        raise typer.BadParameter("--at needs --once")
+    else:
+        _keep_looking(watched, every_seconds=60 * every, port=prometheus)
+
+
+def slo(
+    store: StoreOption = DEFAULT_STORE, objectives: ObjectivesOption = None, as_json: JsonOption = False
+) -> None:
+    """Show each objective: what is left of its budget and how fast it burns; exit 1 if one burns or is spent.
+
+    Example: synclens slo --store my.duckdb
+    """
+    with ingest.open_store(store) as opened:
+        frame = analysis.slo_status(opened, _objectives(objectives))
+    if as_json:
+        narrate.emit_frame(frame)
+    else:
+        narrate.show(_slo_table(narrate.records(frame)))
+    if frame["state"].isin(["burning", "spent"]).any():
+        raise typer.Exit(narrate.FOUND_SOMETHING)
+
+
+def _look_once(watched: watching.Watch, at: datetime) -> None:
+    done = watching.look_once(watched, at, pause=threading.Event().wait)
+    for line in watching.in_words(done):
+        narrate.say(line)
+    if done.failed or done.blind:
+        raise typer.Exit(narrate.FOUND_SOMETHING)
+
+
+def _keep_looking(watched: watching.Watch, *, every_seconds: float, port: int | None) -> None:
+    end = threading.Event()
+    with ExitStack() as stack:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            before = signal.signal(number, lambda *_: end.set())
+            stack.callback(signal.signal, number, before)
+        if port is not None:
+            taken = stack.enter_context(serving_figures(watched.store, port))
+            narrate.say(f"The figures for Prometheus are at http://{LOOPBACK}:{taken}/metrics.")
+        told = ", ".join(watched.names) or "nobody but this terminal"
+        narrate.say(f"Watching {watched.store} every {every_seconds / 60:g} min; told are: {told}.")
+        rounds = watching.keep_looking(
+            watched, every_seconds=every_seconds, clock=now, wait=end.wait, tell=narrate.say
+        )
+    narrate.say(f"Ended as asked, after {rounds} rounds. What was not sent is kept for the next start.")
+
+
+def _objectives(path: Path | None) -> list[analysis.slo.Slo]:
+    return analysis.load_objectives(path.read_text(encoding="utf-8") if path else None)
+
+
+def _slo_table(rows: list[dict[str, object]]) -> Table:
+    colours = {"burning": "bold red", "spent": "red", "little data": "dim"}
+    table = Table("objective", "sync type", "window", "budget used", "burn", "limit", "state", "why")
+    for row in rows:
+        state = str(row["state"])
+        table.add_row(
+            Text(str(row["slo"])),
+            Text(str(row["sync_type"])),
+            Text(f"{row['severity']}, {row['window_syncs']}"),
+            _share(row["budget_used"]),
+            _burn(row["burn_low"]),
+            _burn(row["burn_limit"]),
+            Text(state, style=colours.get(state, "green")),
+            Text(str(row["reason"])),
+        )
+    return table
+
+
+def _share(value: object) -> Text:
+    return Text(f"{float(str(value)):.0%}" if value is not None else "–")
+
+
+def _burn(value: object) -> Text:
+    return Text(f"{float(str(value)):.2f}" if value is not None else "–")
