@@ -18,20 +18,16 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
-import stamina
 
 from ingest.errors import SignInRefused, VaultRefused, VaultUnreachable, WrongVault
 from ingest.vault.credentials import ApiToken, Credentials, OAuth, Password
+from ingest.vault.patience import ATTEMPTS, Outcome, Pauses, patiently
 from ingest.vault.replies import SESSION_OVER, Reply, read_reply
 
 TESTED_VERSION = (26, 2)
 """The newest API version this client was written against; a newer one may still be a beta."""
-CALLS_TO_SPARE = 50
-"""Calls of the five-minute window that are left to the devices when we pause."""
-PAUSE_SECONDS = 15.0
 PATIENCE = httpx.Timeout(60.0, connect=10.0, read=1800.0)
 """Seconds; a VQL query may take Vault half an hour."""
-ATTEMPTS = 5
 
 _log = logging.getLogger("synclens.vault")
 
@@ -60,7 +56,7 @@ class VaultClient:
         self._credentials = credentials
         self._vault_id = vault_id
         self._version = version
-        self._sleep = sleep
+        self._pauses = Pauses(sleep)
         self._attempts = attempts
         self._session: str | None = credentials.token if isinstance(credentials, ApiToken) else None
         headers = {"X-VaultAPI-ClientID": client_id, "Accept": "application/json"}
@@ -136,13 +132,7 @@ class VaultClient:
         A session that ended is renewed once. Raises VaultRefused, SignInRefused, WrongVault or
         VaultUnreachable.
         """
-        try:
-            return self._send(method, self._url(path), form=form, headers=headers)
-        except VaultRefused as refused:
-            if refused.type != SESSION_OVER or isinstance(self._credentials, ApiToken):
-                raise
-        self.sign_in()
-        return self._send(method, self._url(path), form=form, headers=headers)
+        return self._renewing(lambda: self._send(method, self._url(path), form=form, headers=headers))
 
     def query(self, vql: str, *, first: str | None = None, describe: bool = False) -> Iterator[Reply]:
         """Run a query and give its pages; `first` goes on at a page address of an earlier run."""
@@ -166,7 +156,13 @@ class VaultClient:
 
     def download(self, path: str, to: Path) -> int:
         """Stream a file to disk and give its size in bytes; an error comes as JSON in place of the file."""
-        url = self._url(path)
+        return self._renewing(
+            lambda: patiently(
+                lambda: self._download(self._url(path), to), attempts=self._attempts, doubting=True
+            )
+        )
+
+    def _download(self, url: str, to: Path) -> int:
         try:
             with self._http.stream("GET", url, headers=self._signature(None)) as response:
                 if "json" in response.headers.get("Content-Type", "") or not response.is_success:
@@ -176,9 +172,19 @@ class VaultClient:
                 with to.open("wb") as file:
                     for piece in response.iter_bytes():
                         file.write(piece)
+                self._pauses.heed(response.headers)
         except httpx.TransportError as error:
             raise VaultUnreachable(self.host, type(error).__name__) from error
         return to.stat().st_size
+
+    def _renewing(self, work: Callable[[], Outcome]) -> Outcome:
+        try:
+            return work()
+        except VaultRefused as refused:
+            if refused.type != SESSION_OVER or isinstance(self._credentials, ApiToken):
+                raise
+        self.sign_in()
+        return work()
 
     def _newest_version(self) -> tuple[int, int]:
         try:
@@ -217,13 +223,11 @@ class VaultClient:
         signed: bool = True,
         bearer: str | None = None,
     ) -> Reply:
-        retrying = stamina.retry_context(
-            on=_may_be_retried, attempts=self._attempts, timeout=None, wait_initial=0.5, wait_max=30.0
+        return patiently(
+            lambda: self._once(method, url, form, headers or {}, signed=signed, bearer=bearer),
+            attempts=self._attempts,
+            doubting=signed,
         )
-        for attempt in retrying:
-            with attempt:
-                return self._once(method, url, form, headers or {}, signed=signed, bearer=bearer)
-        raise AssertionError("the retry loop neither returned nor raised")
 
     def _once(
         self,
@@ -240,7 +244,7 @@ class VaultClient:
             response = self._http.request(method, url, data=form, headers={**headers, **signature})
         except (httpx.TransportError, httpx.InvalidURL) as error:
             # A query that timed out is refused for a day; asking again would only start that day anew.
-            waited = isinstance(error, httpx.ReadTimeout)
+            waited = isinstance(error, httpx.ReadTimeout) and method != "GET"
             raise VaultUnreachable(self.host, type(error).__name__, retryable=not waited) from error
         _log.debug(
             "%s %s: %s, call %s",
@@ -249,20 +253,11 @@ class VaultClient:
             response.status_code,
             response.headers.get("X-VaultAPI-ExecutionId"),
         )
-        self._slow_down(response.headers)
+        self._pauses.heed(response.headers)
         return read_reply(response)
 
     def _signature(self, bearer: str | None) -> dict[str, str]:
         return {"Authorization": f"Bearer {bearer or self._session}"}
-
-    def _slow_down(self, headers: httpx.Headers) -> None:
-        remaining = headers.get("X-VaultAPI-BurstLimitRemaining", "")
-        delayed = headers.get("X-VaultAPI-ResponseDelay", "")
-        if (remaining.isdecimal() and int(remaining) < CALLS_TO_SPARE) or (
-            delayed.isdecimal() and int(delayed) > 0
-        ):
-            _log.info("Vault is being slowed down; pausing %s s", PAUSE_SECONDS)
-            self._sleep(PAUSE_SECONDS)
 
     def _check_vault(self, body: Mapping[str, Any]) -> None:
         got = body.get("vaultId")
@@ -291,7 +286,3 @@ def version_pair(name: str) -> tuple[int, int] | None:
 def fingerprint(secret: str) -> str:
     """Give a short name for a secret, the same each time, from which it cannot be found again."""
     return hashlib.sha256(secret.encode()).hexdigest()[:12]
-
-
-def _may_be_retried(error: Exception) -> bool:
-    return isinstance(error, VaultUnreachable | VaultRefused) and error.retryable

@@ -27,6 +27,18 @@ BAD_CREDENTIALS = frozenset(
 
 SESSION_OVER = "INVALID_SESSION_ID"
 
+KNOWN = (
+    *sorted(RETRY | BAD_CREDENTIALS),
+    SESSION_OVER, "MALFORMED_URL", "METHOD_NOT_SUPPORTED", "PARAMETER_REQUIRED", "INVALID_DATA", "INVALID_FILTER",
+    "INSUFFICIENT_ACCESS", "OPERATION_NOT_ALLOWED", "ATTRIBUTE_NOT_SUPPORTED", "INCORRECT_QUERY_SYNTAX",
+    "EXCEEDS_FILE_MAX_SIZE", "CONFIGURATION_MODE_ENABLED", "SDK_ERROR", "ITEM_NAME_EXISTS", "USER_NOT_FOUND",
+    "FEDERATED_ID_ALREADY_EXISTS",
+)  # fmt: skip
+"""How the documented types begin; a live Vault was seen to cut the end of one."""
+
+_PASSING = (429, 500, 502, 503, 504)
+"""HTTP statuses of something between us and Vault, or of a Vault that is just being started."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -84,7 +96,7 @@ def _refusal(body: Mapping[str, Any], response: httpx.Response) -> Exception:
         message,
         http_status=response.status_code,
         execution_id=response.headers.get("X-VaultAPI-ExecutionId"),
-        retryable=kind in RETRY or response.status_code in (429, 502, 503),
+        retryable=kind in RETRY or response.status_code in _PASSING,
     )
 
 
