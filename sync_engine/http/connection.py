@@ -25,12 +25,8 @@ class Connection:
 
     def __init__(self, address: str, timeout: float) -> None:
         self.address = address.rstrip("/")
-        parts = urlsplit(self.address)
-        kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
-        if parts.scheme not in kinds or not parts.hostname:
-            raise ValueError(f"{address} is no address of a Vault; write it as http://HOST:PORT")
-        self._path = f"{parts.path}/device"
-        self._http = kinds[parts.scheme](parts.hostname, parts.port, timeout=timeout)
+        self._timeout = timeout
+        self._http: http.client.HTTPConnection | None = None
 
     async def post(self, request: bytes) -> bytes:
         """Send one message and return the reply. Raises TransportError."""
@@ -46,8 +42,10 @@ class Connection:
 
     def _post(self, request: bytes) -> tuple[int, bytes]:
         self._forget_closed()
+        if self._http is None:
+            self._http = self._new()
         try:
-            self._http.request("POST", self._path, body=request)
+            self._http.request("POST", f"{urlsplit(self.address).path}/device", body=request)
             response = self._http.getresponse()
             return response.status, response.read()
         except TimeoutError as error:
@@ -58,22 +56,32 @@ class Connection:
             words = f"The connection to {self.address} failed: {error or type(error).__name__}"
             raise TransportError("NETWORK_ERROR", words) from error
 
+    def _new(self) -> http.client.HTTPConnection:
+        kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+        try:
+            parts = urlsplit(self.address)
+            return kinds[parts.scheme](parts.hostname or "", parts.port, timeout=self._timeout)
+        except (KeyError, ValueError, http.client.InvalidURL) as error:
+            words = f"{self.address} is no address of a Vault; write it as http://HOST:PORT"
+            raise TransportError("NETWORK_ERROR", words, transient=False) from error
+
     def _forget_closed(self) -> None:
         """Between two requests a server may only hang up; what can be read then is the end."""
-        taken = self._http.sock
+        taken = self._http.sock if self._http else None
         if taken is not None and select.select([taken], [], [], 0)[0]:
             self.close()
 
     def abort(self) -> None:
         """Make a request that another thread waits for fail at once."""
-        taken = self._http.sock
+        taken = self._http.sock if self._http else None
         if taken is not None:
             with suppress(OSError):
                 taken.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Hang up; the next request connects again."""
-        self._http.close()
+        if self._http is not None:
+            self._http.close()
 
 
 def _phrase(status: int) -> str:
