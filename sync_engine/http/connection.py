@@ -19,6 +19,11 @@ from sync_engine.protocol import TransportError
 TRANSIENT = (429, 502, 503, 504)
 """HTTP statuses after which another try may help."""
 
+KINDS: dict[str, type[http.client.HTTPConnection]] = {
+    "http": http.client.HTTPConnection,
+    "https": http.client.HTTPSConnection,
+}
+
 
 class Connection:
     """Posts messages to one address; `timeout` is in seconds and holds for each wait on the network."""
@@ -57,12 +62,13 @@ class Connection:
             raise TransportError("NETWORK_ERROR", words) from error
 
     def _new(self) -> http.client.HTTPConnection:
-        kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
         try:
             parts = urlsplit(self.address)
-            return kinds[parts.scheme](parts.hostname or "", parts.port, timeout=self._timeout)
-        except (KeyError, ValueError, http.client.InvalidURL) as error:
-            words = f"{self.address} is no address of a Vault; write it as http://HOST:PORT"
+            if parts.scheme not in KINDS or not parts.hostname:
+                raise ValueError("neither http nor https, or no host")
+            return KINDS[parts.scheme](parts.hostname, parts.port, timeout=self._timeout)
+        except (ValueError, http.client.InvalidURL) as error:
+            words = f"{self.address!r} is no address of a Vault; write it as http://HOST:PORT"
             raise TransportError("NETWORK_ERROR", words, transient=False) from error
 
     def _forget_closed(self) -> None:
