@@ -47,13 +47,24 @@ def _guarded(talk: Talk, taken: socket.socket) -> None:
             return
 
 
+def hear(taken: socket.socket) -> bool:
+    """Take one whole request; False when the device hung up."""
+    heard = b""
+    while not heard.endswith(b"{}"):
+        part = taken.recv(65536)
+        if not part:
+            return False
+        heard += part
+    return True
+
+
 def answers(taken: socket.socket, reply: bytes = OK) -> None:
-    while taken.recv(65536):
+    while hear(taken):
         taken.sendall(reply)
 
 
 def once(taken: socket.socket) -> None:
-    taken.recv(65536)
+    hear(taken)
     taken.sendall(OK)
 
 
@@ -113,7 +124,7 @@ def test_no_answer_in_time():
 )
 def test_an_answer_that_breaks_off_or_is_none(reply):
     def talk(taken: socket.socket) -> None:
-        taken.recv(65536)
+        hear(taken)
         taken.sendall(reply)
 
     with listening(talk) as (address, _):
