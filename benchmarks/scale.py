@@ -2,7 +2,8 @@
 
     python -m benchmarks.scale FOLDER [--syncs 1000000,10000000] [--metrics success_rate,...] [--spark] [--keep]
 
-Each size is filled by benchmarks/synthetic.py (one error in 20 syncs, one device for 500 syncs, 90 days).
+The first million is drawn by benchmarks/synthetic.py (one error in 20 syncs, one device for 500 syncs, 90 days);
+a larger store holds that fleet many times over, each time with people, devices and ids of its own.
 Each figure comes from a process of its own, so its peak memory is its own, and no figure is warmed by the
 one before it, other than by the file cache of the machine. The memory of Spark's JVM is not in its figure.
 The answer is one JSON line per figure, on stdout.
@@ -17,22 +18,35 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from duckdb import DuckDBPyConnection
+
 from analysis import METRICS
+from benchmarks.synthetic import fill
 
 SYNCS_PER_ERROR = 20
 SYNCS_PER_DEVICE = 500
 DAYS = 90
+DRAWN = 1_000_000
+# What tells the copies of a row apart, in each table that grows with the fleet.
+IDENTITY = {
+    "sync_user": ("user_id",),
+    "device": ("device_id", "user_id"),
+    "sync_tracking__v": ("id", "created_by__v"),
+    "sync_detail": ("sync_id", "user_id", "device_id"),
+    "sync_error": ("event_id", "sync_id", "user_id", "device_id", "record_id"),
+    "finding": ("event_id",),
+    "pending_record": ("device_id", "user_id", "record_id", "parent_record_id"),
+}
 QUESTIONS = ("health", "list_issues", "fleet")
 
 # Above the line of dashes stands what is not counted: imports, and for Spark the start of its JVM.
 _FILL = """
 import sys
-from benchmarks.synthetic import fill
+from benchmarks.scale import fill_store
 from ingest import open_store
-syncs, errors, devices, days = map(int, sys.argv[2:])
 # ---
 with open_store(sys.argv[1], read_only=False) as store:
-    fill(store, syncs=syncs, errors=errors, devices=devices, days=days)
+    fill_store(store, int(sys.argv[2]))
 """
 _ASK = """
 import sys
@@ -69,6 +83,21 @@ print(_json.dumps({{"seconds": round(_seconds, 3), "peak_mb": round(_peak / 1024
 """
 
 
+def fill_store(store: DuckDBPyConnection, syncs: int) -> None:
+    """Fill an empty store with about so many syncs."""
+    drawn = min(syncs, DRAWN)
+    errors, devices = drawn // SYNCS_PER_ERROR, max(1, drawn // SYNCS_PER_DEVICE)
+    fill(store, syncs=drawn, errors=errors, devices=devices, days=DAYS)
+    copies = syncs // drawn
+    for table, columns in IDENTITY.items() if copies > 1 else ():
+        own = ", ".join(f"concat({column}, '-', copy) AS {column}" for column in columns)
+        kept = ", ".join(column for column in columns)
+        store.execute(
+            f"INSERT INTO {table} BY NAME SELECT * EXCLUDE ({kept}, copy), {own}"
+            f" FROM {table} CROSS JOIN range(1, {int(copies)}) AS t(copy)"
+        )
+
+
 def timed(code: str, *arguments: object) -> dict[str, object]:
     """Run code in a process of its own and give its seconds and peak MB, or the last line of its complaint."""
     before, counted = code.split("# ---")
@@ -91,8 +120,7 @@ def figures(folder: Path, syncs: int, metrics: Sequence[str], *, spark: bool) ->
     """Fill a store of that many syncs and give one figure after the other."""
     store, lake = folder / f"{syncs}.duckdb", folder / f"{syncs}.lake"
     if not store.exists():
-        shape = (syncs, syncs // SYNCS_PER_ERROR, syncs // SYNCS_PER_DEVICE, DAYS)
-        yield {"what": "fill", **timed(_FILL, store, *shape)}
+        yield {"what": "fill", **timed(_FILL, store, syncs)}
     yield {"what": "store", "disk_mb": size_mb(store)}
     for name in (*metrics, *QUESTIONS):
         yield {"what": name, "engine": "duckdb", **timed(_ASK, store, name)}

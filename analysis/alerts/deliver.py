@@ -6,6 +6,7 @@ devices goes out as JSON or as plain text, never as HTML.
 
 from __future__ import annotations
 
+import http.client
 import json
 import smtplib
 import urllib.error
@@ -13,6 +14,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
+from hashlib import blake2b
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -26,6 +28,16 @@ _FIRST_PAUSE_SECONDS = 0.5
 
 class UnusableChannel(AnalysisError):
     """A channel that cannot work as it is set up."""
+
+
+class _NoDetours(urllib.request.HTTPRedirectHandler):
+    """A redirected POST becomes a GET, whose 200 says nothing of the notices: take it for a refusal."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Follow none."""
+
+
+_STRAIGHT = urllib.request.build_opener(_NoDetours)
 
 
 class Channel(Protocol):
@@ -64,8 +76,9 @@ class WebhookChannel:
 
     @property
     def name(self) -> str:
-        """Say which channel it is: the host, because the path may be a secret."""
-        return f"webhook {urlsplit(self.url).hostname}"
+        """Say which channel it is: the host, because the path may be a secret, and a mark that tells it apart."""
+        mark = blake2b(self.url.encode(), digest_size=2).hexdigest()
+        return f"webhook {urlsplit(self.url).hostname} ({mark})"
 
     def send(self, notices: Sequence[Notice]) -> None:
         """Hand the notices over in one request. Raises OSError."""
@@ -74,13 +87,15 @@ class WebhookChannel:
             self.url, data=body, headers={"Content-Type": "application/json"}, method="POST"
         )
         try:
-            with urllib.request.urlopen(request, timeout=self.timeout_seconds) as answer:  # noqa: S310
+            with _STRAIGHT.open(request, timeout=self.timeout_seconds) as answer:
                 answer.read()
         except urllib.error.HTTPError as refused:
             refused.close()
             raise OSError(f"answered {refused.code}") from None
         except urllib.error.URLError as failed:
             raise OSError(str(failed.reason)) from None
+        except http.client.HTTPException as garbled:
+            raise OSError(f"did not answer in HTTP: {type(garbled).__name__}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
