@@ -1,10 +1,13 @@
-"""A whole new content takes the place of the old one: the result is as if it were copied, wherever a kill strikes."""
+"""The device's databases: whole new content takes the old one's place, and edits wait for the disk."""
 
 from __future__ import annotations
+
+import sqlite3
 
 import pytest
 
 from sync_engine.device import download
+from sync_engine.device.client import durable
 from sync_engine.protocol import Killed
 from sync_engine.simulator import simulate
 from sync_engine.testing import Story
@@ -45,3 +48,21 @@ def test_a_kill_while_tables_are_exchanged_leaves_the_old_content(monkeypatch, w
             "SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'record' AND sql IS NOT NULL"
         )
         assert indexes.fetchone() == (2,)
+
+
+def test_what_only_the_device_knows_waits_for_the_disk_and_nothing_else_does(tmp_path):
+    """In SQLite's words: 2 is FULL, 1 is NORMAL."""
+    store = sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None)
+    store.execute("PRAGMA journal_mode = WAL")
+    store.execute("PRAGMA synchronous = NORMAL")
+    store.execute("CREATE TABLE edit (n)")
+    with durable(store):
+        store.execute("INSERT INTO edit VALUES (1)")
+        assert store.execute("PRAGMA synchronous").fetchone() == (2,)
+    with pytest.raises(Killed), durable(store):
+        store.execute("INSERT INTO edit VALUES (2)")
+        raise Killed("edit.save")
+    assert store.execute("PRAGMA synchronous").fetchone() == (1,)
+    assert not store.in_transaction
+    assert store.execute("SELECT n FROM edit").fetchall() == [(1,)]
+    store.close()
