@@ -166,11 +166,13 @@ def _texts(cell: object) -> list[str]:
     return [str(cell)]
 
 
+_ASCII_SIGN = re.compile(r"([!-/:-@\[-^`{-~])")  # RE2 refuses a backslash before anything else
+
+
 def _pattern(value: str, *, anchored: bool) -> str:
     """Write a pattern for `a*,b`: RE2 and Python both understand it."""
     parts = [
-        ".*".join(re.sub(r"([^\w\s])", r"\\\1", piece) for piece in one.split("*"))
-        for one in value.split(",")
+        ".*".join(_ASCII_SIGN.sub(r"\\\1", piece) for piece in one.split("*")) for one in value.split(",")
     ]
     joined = f"(?:{'|'.join(parts)})"
     return f"{joined}\\Z" if anchored else joined

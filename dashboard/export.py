@@ -12,7 +12,7 @@ from dashboard.safe import formula_safe
 def as_csv(frame: pd.DataFrame, *, title: str, about: str, view: str) -> bytes:
     """CSV in UTF-8 with the mark Excel asks for; header lines start with `#`; no cell is a formula."""
     header = "".join(f"# {' '.join(line.split())}\n" for line in (title, about, view) if line)
-    body = formula_safe(_flat(frame)).to_csv(index=False)
+    body = formula_safe(_flat(frame)).to_csv(index=False, lineterminator="\r\n")
     return ("\ufeff" + header + body).encode("utf-8")
 
 

@@ -14,6 +14,7 @@ from ingest.bulk import parquet_table
 from ingest.csv_rows import unique
 from ingest.errors import SourceUnreadable
 from ingest.rows import RawRow, RowSource, clean
+from ingest.usage_log import refuse_bombs
 
 
 def read_parquet(path: Path, *, name: str | None = None) -> RowSource:
@@ -44,6 +45,7 @@ def read_excel(path: Path) -> Iterator[RowSource]:
     from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
 
     try:
+        refuse_bombs(path)
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
         raise SourceUnreadable(path.name, f"it is no Excel workbook ({error})") from error

@@ -20,8 +20,10 @@ from ingest.rows import RawRow, RowSource, clean, compact
 
 LARGEST_MEMBER = 4 << 30
 """Bytes of one unpacked file; a day's log of a large Vault stays far below."""
-LARGEST_RATIO = 1_000
-"""Unpacked bytes for each packed one; text packs ten- to fiftyfold, a bomb a thousandfold and more."""
+LARGEST_RATIO = 300
+"""Unpacked bytes for each packed one; text packs ten- to fiftyfold, a bomb a thousandfold."""
+SMALL = 64 << 20
+"""Unpacked bytes below which the ratio does not matter."""
 
 _ROW_START = re.compile(r'"?\d{4}-\d{2}-\d{2}T')
 
@@ -35,16 +37,22 @@ def read_usage_zip(path: Path) -> Iterator[RowSource]:
             ]
             if not members:
                 raise SourceUnreadable(path.name, "there is no CSV in it")
+            refuse_bombs(path)
             for member in members:
-                if member.file_size > min(LARGEST_MEMBER, max(1, member.compress_size) * LARGEST_RATIO):
-                    raise SourceUnreadable(
-                        path.name, f"{member.filename} unpacks to {member.file_size} bytes"
-                    )
                 with archive.open(member) as packed:
                     text = io.TextIOWrapper(packed, encoding="utf-8-sig", errors="replace", newline="")
                     yield _source(f"{path.name}#{member.filename}", text)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
         raise SourceUnreadable(path.name, f"it is no whole ZIP file ({error})") from error
+
+
+def refuse_bombs(path: Path) -> None:
+    """Raise SourceUnreadable when a member of the ZIP file at `path` would unpack beyond reason."""
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            most = max(SMALL, min(LARGEST_MEMBER, member.compress_size * LARGEST_RATIO))
+            if member.file_size > most:
+                raise SourceUnreadable(path.name, f"{member.filename} unpacks to {member.file_size} bytes")
 
 
 def _source(name: str, lines: Iterable[str]) -> RowSource:

@@ -1,0 +1,150 @@
+"""Text from devices is data: in SQL, in searches, in exports, on pages and in the terminal it is never run."""
+
+import csv
+import io
+import json
+import re
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import analysis
+import ingest
+from dashboard.export import as_csv, as_json
+from dashboard.safe import escape
+from sync_engine.telemetry import SyncError
+
+AT = datetime(2026, 11, 22, tzinfo=UTC)
+HOSTILE = [
+    "'; DROP TABLE sync_error; --",
+    '" OR 1=1 --',
+    "') UNION SELECT * FROM engine_truth.event_cause --",
+    "$cause",
+    "{not: json}",
+    "%s %d {0}",
+    "x' || (SELECT current_setting('home_directory')) || '",
+    "ATTACH '/etc/passwd' AS p",
+    "\x00",
+    "🧨" * 100,
+]
+FORMULAS = ["=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(A1)", "\t=1+1", "\r=1+1", " =1+1"]
+MARKUP = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "[click](javascript:alert(1))",
+    "![x](https://evil.example/p.png)",
+    "https://evil.example/login",
+    "**bold** `code` $x^2$ :material/home:",
+]
+
+
+def an_error(n, message, **more):
+    return SyncError(
+        event_id=f"e-{n}",
+        occurred_at=AT,
+        user_id="u1",
+        device_id="d1",
+        phase="upload",
+        message=message,
+        **more,
+    )
+
+
+@pytest.fixture
+def hostile_store(store):
+    rows = [
+        an_error(n, text, object=text, error_type=text)
+        for n, text in enumerate([*HOSTILE, *FORMULAS, *MARKUP])
+    ]
+    ingest.append(store, rows, source="'); DROP TABLE sync_error; --", started_at=AT, clock=lambda: AT)
+    analysis.conclude(store)
+    return store
+
+
+def test_hostile_text_is_stored_and_found_as_it_is(hostile_store):
+    held = {row[0] for row in hostile_store.execute("SELECT message FROM sync_error").fetchall()}
+    assert {text for text in [*HOSTILE, *FORMULAS, *MARKUP] if text != "\x00"} <= held
+
+
+@pytest.mark.parametrize("name", analysis.FILTERS)
+@pytest.mark.parametrize("value", HOSTILE)
+def test_no_filter_is_read_as_sql(hostile_store, name, value):
+    try:
+        frame = analysis.measure(hostile_store, "errors_by_cause", **{name: value})
+    except analysis.AnalysisError as refused:  # a moment that is none
+        assert name in ("since", "until")
+        assert refused.next_step
+    else:
+        wanted = [("object", value)] if name == "object" else []
+        assert frame["events"].sum() == (1 if wanted and value != "\x00" else 0) or name == "object"
+    assert hostile_store.execute("SELECT count(*) FROM sync_error").fetchone()[0] == len(
+        HOSTILE + FORMULAS + MARKUP
+    )
+
+
+@given(query=st.text(max_size=60))
+@settings(max_examples=150, deadline=None)
+def test_no_search_is_read_as_sql(stormy_store, query):
+    try:
+        analysis.list_issues(stormy_store, query=query)
+    except analysis.AnalysisError as refused:
+        assert refused.next_step
+    assert stormy_store.execute("SELECT count(*) FROM sync_error").fetchone()[0] == 1_500
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_words_in_a_search_find_or_do_not_find(hostile_store, text):
+    for query in (text, f"cause:{text}", f"title:{text}", f"-object:{text}"):
+        try:
+            analysis.list_issues(hostile_store, query=query)
+        except analysis.AnalysisError as refused:
+            assert refused.next_step
+    assert hostile_store.execute("SELECT count(*) FROM sync_error").fetchone()[0] > 0
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_no_cell_of_an_export_is_a_formula(text):
+    frame = pd.DataFrame({"message": [text], "n": [-3]})
+    out = as_csv(frame, title="t", about="a", view="v").decode("utf-8-sig")
+    rows = list(csv.reader(io.StringIO(out.split("v\n", 1)[1], newline="")))
+    assert rows[1][0] == f"'{text}"
+    assert rows[1][1] == "-3"
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_no_heading_of_an_export_is_a_formula(text):
+    out = as_csv(pd.DataFrame({text: ["x"]}), title="t", about="a", view="v").decode("utf-8-sig")
+    assert next(csv.reader(io.StringIO(out.split("v\n", 1)[1], newline="")))[0].startswith("'")
+
+
+def test_a_filter_in_the_header_of_an_export_stays_in_its_line():
+    out = as_csv(pd.DataFrame({"a": [1]}), title="t", about="a", view="user=x\n=cmd()").decode("utf-8-sig")
+    assert [line[0] for line in out.splitlines()[:3]] == ["#", "#", "#"]
+
+
+@pytest.mark.parametrize("text", [*MARKUP, *HOSTILE])
+def test_json_exports_hold_text_as_text(text):
+    out = json.loads(as_json(pd.DataFrame({"message": [text]}), title="t", about="a", view="v"))
+    assert out["rows"][0]["message"] == text
+
+
+@pytest.mark.parametrize("text", MARKUP)
+def test_markup_is_shown_and_not_read(text):
+    safe = escape(text)
+    bare = re.sub(r"\\.", "", safe)  # a sign behind a backslash is shown
+    assert not set("<>[]()!*`$:") & set(bare)
+    assert "https:" not in safe
+
+
+def test_a_field_of_megabytes_is_kept_and_slows_nobody_down(store):
+    rows = [
+        an_error(1, "x" * 5_000_000),
+        an_error(2, "INVALID_DATA: " + "é" * 1_000_000),
+        an_error(3, "(" * 200_000),
+    ]
+    ingest.append(store, rows, source="t", started_at=AT, clock=lambda: AT)
+    assert analysis.conclude(store).events == 3
+    assert max(len(title) for title in analysis.list_issues(store)["title"]) < 5_000
