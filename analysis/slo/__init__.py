@@ -85,23 +85,28 @@ class _Count:
     devices_bad: int
 
 
-_WINDOW = """
+_COUNTED = """
 WITH placed AS (
     SELECT
         coalesce(sync_type, 'unknown') AS sync_type,
         coalesce(device_id, user_id) AS device,
-        CASE WHEN outcome IN ('failed', 'failed_upload', 'failed_download') THEN 1 ELSE 0 END AS bad,
-        row_number() OVER (PARTITION BY coalesce(sync_type, 'unknown') ORDER BY started_at DESC) AS place
+        CASE WHEN outcome IN ('failed', 'failed_upload', 'failed_download') THEN 1 ELSE 0 END AS bad{place}
     FROM sync CROSS JOIN moment
     WHERE outcome NOT IN ('canceled', 'unfinished') AND started_at > $after AND started_at <= as_of
 )
 SELECT sync_type, count(*) AS n, cast(sum(bad) AS BIGINT) AS bad, count(DISTINCT device) AS devices,
     count(DISTINCT CASE WHEN bad = 1 THEN device END) AS devices_bad
 FROM placed
-WHERE $syncs = 0 OR place <= $syncs
-GROUP BY sync_type
+{last}GROUP BY sync_type
 ORDER BY sync_type
 """
+_WHOLE = _COUNTED.format(place="", last="")
+# Only the newest syncs of each type; putting millions in order to keep all of them would cost a minute.
+_WINDOW = _COUNTED.format(
+    place=""",
+        row_number() OVER (PARTITION BY coalesce(sync_type, 'unknown') ORDER BY started_at DESC) AS place""",
+    last="WHERE place <= $syncs\n",
+)
 # Devices known from a sync of the last window or from the list of devices; silence is what is looked for.
 _FRESH = """
 WITH tried AS (
@@ -180,7 +185,8 @@ def _count(
         }
         frame = ask(connection, _FRESH, chosen, ages)
     else:
-        frame = ask(connection, _WINDOW, chosen, {"after": at - timedelta(hours=hours), "syncs": syncs})
+        sql, newest = (_WINDOW, {"syncs": syncs}) if syncs else (_WHOLE, {})
+        frame = ask(connection, sql, chosen, {"after": at - timedelta(hours=hours)} | newest)
     counts = [_Count(str(name), *map(int, numbers)) for name, *numbers in frame.itertuples(index=False)]
     return [one for one in counts if slo.kind == "freshness" or slo.covers(one.sync_type)]
 
