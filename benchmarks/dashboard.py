@@ -49,6 +49,7 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-background-networking", "--dis
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 PAGES = [entry.name for entry in ENTRIES]
 HEADINGS = ("cold", "questions", "own", "aim", "warm", "settled", "again")
+PATIENCE_MS = 900_000  # ten million syncs on a busy machine
 NOW = "2026-03-30T08:00:00+00:00"
 
 
@@ -98,9 +99,9 @@ def chromium() -> Iterator:
 
 def settle(page) -> None:
     """Wait until Streamlit has finished the run and drawn what it sent."""
-    page.locator("h1").first.wait_for(timeout=120_000)
-    page.locator(SETTLED).wait_for(timeout=120_000)
-    page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')", timeout=120_000)
+    page.locator("h1").first.wait_for(timeout=PATIENCE_MS)
+    page.locator(SETTLED).wait_for(timeout=PATIENCE_MS)
+    page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')", timeout=PATIENCE_MS)
 
 
 def selections(store: Path) -> dict[str, str]:
@@ -169,7 +170,7 @@ def server_times(store: Path) -> dict[str, tuple[float, float, float]]:
     chosen, found = selections(store), {}
     for entry in ENTRIES:
         st.cache_data.clear()
-        app = AppTest.from_file(dashboard.app_path(), default_timeout=600)
+        app = AppTest.from_file(dashboard.app_path(), default_timeout=PATIENCE_MS / 1000)
         app.query_params.update(dict([chosen[entry.name].split("=")]) if entry.name in chosen else {})
         if entry.name != "overview":
             app.switch_page(f"views/{entry.name}.py")
@@ -180,6 +181,7 @@ def server_times(store: Path) -> dict[str, tuple[float, float, float]]:
         app.run()
         assert not app.exception, (entry.name, app.exception[0].message)
         found[entry.name] = (cold, questions, time.perf_counter() - began)
+        _tell(f"{entry.name}: {cold:.1f} s cold, {questions:.1f} s of it questions")
     return found
 
 
@@ -198,7 +200,12 @@ def browser_times(store: Path) -> dict[str, tuple[float, float]]:
                 times.append(time.perf_counter() - began)
                 page.close()
             found[entry.name] = (times[0], times[1])
+            _tell(f"{entry.name}: settled after {times[0]:.1f} s")
     return found
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def many_readers(store: Path, sessions: int, minutes: float) -> None:
