@@ -90,7 +90,7 @@ def fill_store(store: DuckDBPyConnection, syncs: int) -> None:
     fill(store, syncs=drawn, errors=errors, devices=devices, days=DAYS)
     copies = syncs // drawn
     for table, columns in IDENTITY.items() if copies > 1 else ():
-        own = ", ".join(f"concat({column}, '-', copy) AS {column}" for column in columns)
+        own = ", ".join(f"{column} || '-' || copy AS {column}" for column in columns)
         kept = ", ".join(column for column in columns)
         store.execute(
             f"INSERT INTO {table} BY NAME SELECT * EXCLUDE ({kept}, copy), {own}"

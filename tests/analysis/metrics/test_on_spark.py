@@ -1,6 +1,5 @@
 """The same metric files on Apache Spark, over an exported lake, give the same answers as on DuckDB."""
 
-import importlib.util
 import math
 import shutil
 import warnings
@@ -64,23 +63,6 @@ class TestSpark:
         with pytest.raises(NoLake) as refused:
             LakeOnSpark.at(lake.session, tmp_path)
         assert "synclens export" in refused.value.next_step
-
-
-@pytest.mark.spark
-@pytest.mark.slow
-@pytest.mark.skipif(
-    importlib.util.find_spec("grpc") is None or shutil.which("java") is None,
-    reason="Spark Connect needs Java 17 and: pip install 'pyspark[connect]'",
-)
-def test_spark_connect_gives_the_same_answer(lake_folder, stormy_store):
-    pytest.importorskip("pyspark.sql", reason="the extra [spark] is not installed")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with spark_session(connect="local[1]") as session:
-            served = LakeOnSpark.at(session, lake_folder)
-            assert_same(measure(stormy_store, "success_rate"), served.measure("success_rate"))
-            name, filters = "stuck_devices", NARROWED[0]
-            assert_same(measure(stormy_store, name, **filters), served.measure(name, **filters))
 
 
 def test_a_spark_without_java_says_what_to_do(monkeypatch):
