@@ -30,7 +30,16 @@ from ingest.masking import Mask, local_key
 from ingest.rejected import Rejected, rejected, retry_rejected
 from ingest.store import migrate, open_store
 from ingest.values import Manner
-from ingest.vault import ApiToken, OAuth, Password, VaultClient, fetch_direct_data, pull
+from ingest.vault import (
+    ApiToken,
+    OAuth,
+    Password,
+    VaultClient,
+    direct_data_applied,
+    direct_data_reached,
+    fetch_direct_data,
+    pull,
+)
 
 __all__ = [
     "CONTRACTS",
@@ -62,6 +71,8 @@ __all__ = [
     "VaultUnreachable",
     "WrongVault",
     "append",
+    "direct_data_applied",
+    "direct_data_reached",
     "export_lake",
     "fetch_direct_data",
     "load",

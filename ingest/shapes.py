@@ -222,6 +222,7 @@ def _user(cells: Cells) -> Cells | None:
         "active": _STATUS.get(cells.get("statusv") or ""),
         "security_profile": cells.get("securityprofilesys"),
         "application_profile": cells.get("applicationprofilev"),
+        "permission_sets": cells.get("permissionsetsv") or cells.get("permissionsetsc"),
         "territory": cells.get("territoryv"),
         "country": cells.get("countryv"),
         "time_zone": cells.get("timezonesys"),

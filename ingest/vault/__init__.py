@@ -2,7 +2,7 @@
 
 from ingest.vault.client import VaultClient
 from ingest.vault.credentials import ApiToken, Credentials, OAuth, Password
-from ingest.vault.direct_data import Fetched, fetch_direct_data
+from ingest.vault.direct_data import Fetched, direct_data_applied, direct_data_reached, fetch_direct_data
 from ingest.vault.pull import pull
 
 __all__ = [
@@ -12,6 +12,8 @@ __all__ = [
     "OAuth",
     "Password",
     "VaultClient",
+    "direct_data_applied",
+    "direct_data_reached",
     "fetch_direct_data",
     "pull",
 ]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from duckdb import DuckDBPyConnection
@@ -13,6 +11,12 @@ from ingest.contracts import CONTRACTS
 from ingest.errors import VaultRefused
 from ingest.rows import RawRow, RowSource, as_text
 from ingest.vault.client import VaultClient
+
+_FIELD_COLUMNS = (
+    "name", "label", "type", "required", "editable", "unique_values", "max_length", "min_value", "max_value",
+    "refers_to", "active",
+)  # fmt: skip
+_VALUE_COLUMNS = ("field", "name", "label")
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,13 @@ class Described:
         missing = [name for name in CONTRACTS[self.name].names if name not in self.names]
         return [f"this Vault shows no field {name}" for name in missing]
 
-    def vql(self, wording: Callable[[datetime], str], since: datetime | None, page_size: int) -> str:
-        """Word the query for everything that changed after `since`, oldest change first."""
-        changed = "modified_date__v" in self.names
-        where = f" WHERE modified_date__v > '{wording(since)}'" if since and changed else ""
-        order = " ORDER BY modified_date__v ASC" if changed else ""
-        return f"SELECT {', '.join(self.names)} FROM {self.name}{where}{order} PAGESIZE {page_size}"
+    def vql(self, changed: str | None, page_size: int, offset: int = 0) -> str:
+        """Word the query for what was `changed` (such as `> '2026-01-01T…'`), oldest change first."""
+        dated = "modified_date__v" in self.names
+        where = f" WHERE modified_date__v {changed}" if changed and dated else ""
+        order = "modified_date__v ASC, id ASC" if dated else "id ASC"
+        page = f"PAGESIZE {page_size}" + (f" PAGEOFFSET {offset}" if offset else "")
+        return f"SELECT {', '.join(self.names)} FROM {self.name}{where} ORDER BY {order} {page}"
 
     def as_sources(self, source: str, as_of: str) -> list[RowSource]:
         """Give fields and picklist values as rows for the store."""
@@ -79,21 +84,27 @@ class Described:
             _table(f"{source}#picklists", "picklist_value", values),
         ]
 
-    def changed(self, store: DuckDBPyConnection, source: RowSource) -> bool:
-        """Say whether a description differs from the newest one in the store."""
-        rows = list(source.rows)
-        source.rows = iter(rows)
-        if not rows:
-            return False
+    def news(self, store: DuckDBPyConnection, source: RowSource) -> RowSource | None:
+        """Give a description for the store when it differs from the newest one there, else None.
+
+        Fields that the store knows and this Vault shows no longer come along as inactive: a description of
+        an object is whole, so that absence in it is proof.
+        """
         table = "object_field" if source.name.endswith("#fields") else "picklist_value"
-        kept = "type, label" if table == "object_field" else "field, label"
-        known = store.execute(
-            f"SELECT name, {kept} FROM {table} WHERE object = $object "
-            f"AND as_of = (SELECT max(as_of) FROM {table} WHERE object = $object)",
-            {"object": self.name},
-        ).fetchall()
-        wanted = kept.split(", ")
-        return set(known) != {(row.cells["name"], *(row.cells[name] for name in wanted)) for row in rows}
+        compared = _FIELD_COLUMNS if table == "object_field" else _VALUE_COLUMNS
+        rows = [dict(row.cells) for row in source.rows]
+        known = _newest(store, table, self.name, compared)
+        if table == "object_field" and rows:
+            there = {row["name"] for row in rows}
+            gone = [each for each in known if each["name"] not in there]
+            still_known = [each for each in known if each["name"] in there]
+            lost = [each | {"active": "false"} for each in gone if each["active"] != "false"]
+            as_of = {"object": self.name, "as_of": rows[0]["as_of"]}
+            rows, known = [*rows, *(each | as_of for each in lost)], still_known
+        shown = [{name: row.get(name) for name in compared} for row in rows]
+        if not rows or _as_set(shown) == _as_set(known):
+            return None
+        return _table(source.name, table, rows)
 
 
 def describe(client: VaultClient, name: str) -> Described:
@@ -123,3 +134,33 @@ def _is_active(field: dict[str, Any]) -> bool:
 def _table(name: str, table: str, cells: list[dict[str, str | None]]) -> RowSource:
     rows = (RawRow(number, each) for number, each in enumerate(cells, start=1))
     return RowSource(name, list(CONTRACTS[table].names), rows)
+
+
+def _newest(
+    store: DuckDBPyConnection, table: str, name: str, columns: tuple[str, ...]
+) -> list[dict[str, str | None]]:
+    # Of each thing the newest row: a source of single changes may have told of one field only.
+    thing = "name" if table == "object_field" else "field, name"
+    latest = (
+        ""
+        if table == "object_field"
+        else f"AND as_of = (SELECT max(as_of) FROM {table} WHERE object = $object) "
+    )
+    found = store.execute(
+        f"SELECT {', '.join(columns)} FROM {table} WHERE object = $object {latest}"
+        f"QUALIFY row_number() OVER (PARTITION BY {thing} ORDER BY as_of DESC) = 1",
+        {"object": name},
+    ).fetchall()
+    return [dict(zip(columns, map(as_text, row), strict=True)) for row in found]
+
+
+def _as_set(rows: list[dict[str, str | None]]) -> set[tuple[str | None, ...]]:
+    return {tuple(_plain(cell) for cell in row.values()) for row in rows}
+
+
+def _plain(cell: str | None) -> str | None:
+    # What was a number in JSON comes back from the store as another spelling of it.
+    try:
+        return f"{float(cell):g}" if cell else None
+    except ValueError:
+        return cell

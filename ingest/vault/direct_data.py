@@ -10,7 +10,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlencode
 
+from duckdb import DuckDBPyConnection
+
+from ingest.batches import naive
 from ingest.errors import PartDamaged
+from ingest.transaction import transaction
 from ingest.values import AS_VAULT, read_time
 from ingest.vault.client import VaultClient
 
@@ -66,6 +70,27 @@ def fetch_direct_data(
                 on_progress(extract, done, parts)
         paths.append(fetched[0])
     return Fetched(tuple(paths), _time(files[-1], "stop_time") if files else None, tuple(notes))
+
+
+def direct_data_reached(store: DuckDBPyConnection, host: str, extract: str) -> datetime | None:
+    """Say up to when the files of one extract type were applied; None when that is not known.
+
+    A full file brings everything up to its end, so increments go on after it.
+    """
+    kinds = [extract, EXTRACTS[0]] if extract == EXTRACTS[1] else [extract]
+    row = store.execute(
+        "SELECT max(reached_at) FROM watermark WHERE source = ? AND target IN (SELECT unnest(?))",
+        [host, kinds],
+    ).fetchone()
+    return row[0].replace(tzinfo=UTC) if row and row[0] else None
+
+
+def direct_data_applied(store: DuckDBPyConnection, host: str, extract: str, reached: datetime) -> None:
+    """Remember that all files of one extract type up to `reached` are in the store; call it after the load."""
+    with transaction(store):
+        place = [host, extract]
+        store.execute("DELETE FROM watermark WHERE source = ? AND target = ?", place)
+        store.execute("INSERT INTO watermark VALUES (?, ?, ?, NULL)", [*place, naive(reached)])
 
 
 def _fetch(client: VaultClient, folder: Path, part: dict[str, Any]) -> Path:

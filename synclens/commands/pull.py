@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,12 @@ def pull(
     direct_data: Annotated[
         str | None, typer.Option(help="Fetch Direct Data files instead: full, incremental or log.")
     ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            help="Take what changed after this time, in UTC. Without it a pull goes on from the last."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Pull syncs, users, permissions, VMOCs, settings and audit trails from a Vault; resumable.
@@ -46,7 +53,10 @@ def pull(
     credentials = find_credentials(os.environ, dns)
     reference = f"synclens-{now():%Y%m%dT%H%M%SZ}"
     with ingest.VaultClient(dns, credentials, vault_id=vault_id, reference_id=reference) as client:
-        reports = _direct_data(client, store, direct_data) if direct_data else _tables(client, store)
+        begin = since.replace(tzinfo=UTC) if since else None
+        reports = (
+            _direct_data(client, store, direct_data, begin) if direct_data else _tables(client, store, begin)
+        )
     if as_json:
         narrate.emit([report.to_dict() for report in reports])
     else:
@@ -85,21 +95,29 @@ def _kept(name: str) -> str | None:
         return None
 
 
-def _tables(client: ingest.VaultClient, path: Path) -> list[ingest.BatchReport]:
-    with ingest.open_store(path, read_only=False) as store, narrate.progress("Pulling", None) as advance:
-        reports = ingest.pull(store, client, clock=now, on_progress=lambda *_: advance())
+def _tables(client: ingest.VaultClient, path: Path, since: datetime | None) -> list[ingest.BatchReport]:
+    with narrate.progress("Pulling", None) as advance:
+        reports = ingest.pull(path, client, since=since, clock=now, on_progress=lambda *_: advance())
+    with ingest.open_store(path, read_only=False) as store:
         conclude(store, path)
     return reports
 
 
-def _direct_data(client: ingest.VaultClient, path: Path, kind: str) -> list[ingest.BatchReport]:
+def _direct_data(
+    client: ingest.VaultClient, path: Path, kind: str, since: datetime | None
+) -> list[ingest.BatchReport]:
+    extract = f"{kind}_directdata"
+    with ingest.open_store(path, read_only=False) as store:
+        begin = since or ingest.direct_data_reached(store, client.host, extract)
     with tempfile.TemporaryDirectory() as folder, narrate.progress("Fetching", None) as advance:
         fetched = ingest.fetch_direct_data(
-            client, Path(folder), extract=f"{kind}_directdata", on_progress=lambda *_: advance()
+            client, Path(folder), extract=extract, since=begin, on_progress=lambda *_: advance()
         )
         for note in fetched.notes:
             narrate.say(f"  {note}")
         with ingest.open_store(path, read_only=False) as store:
             reports = ingest.load_all(fetched.paths, store, clock=now)
+            if fetched.reached_at:
+                ingest.direct_data_applied(store, client.host, extract, fetched.reached_at)
             conclude(store, path)
     return reports
