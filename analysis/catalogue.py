@@ -95,10 +95,15 @@ class Rule(_Frozen):
 
 
 class Catalogue(_Frozen):
-    """A published version of causes and rules; `confidence` gives each tier its stated hit rate."""
+    """A published version of causes and rules.
+
+    `confidence` gives each tier its stated hit rate, `contested` the one where another cause has a rule that
+    matches as well.
+    """
 
     version: str = Field(pattern=r"^\d{4}-\d\d-\d\d$")
     confidence: Mapping[Tier, float]
+    contested: Mapping[Tier, float]
     cause: tuple[Cause, ...]
     rule: tuple[Rule, ...]
 

@@ -101,10 +101,11 @@ def _heard_by(rule: Rule, part: Evidence) -> Tier:
 
 def _finding(matched: list[Rule], catalogue: Catalogue, heard_by: Tier) -> Finding:
     first = matched[0]
-    others = [*first.also, *(rule.cause for rule in matched[1:] if rule.tier != "hint")]
-    also = tuple(dict.fromkeys(cause for cause in others if cause != first.cause))[:MOST_ALTERNATIVES]
-    confidence = min(catalogue.confidence[first.tier], catalogue.confidence[heard_by])
-    return Finding(first.cause, confidence, first.id, also)
+    rivals = [rule.cause for rule in matched[1:] if rule.cause not in {first.cause, *first.also}]
+    others = dict.fromkeys(cause for cause in [*first.also, *rivals] if cause != first.cause)
+    stated = catalogue.contested if rivals else catalogue.confidence
+    confidence = min(stated[first.tier], stated[heard_by])
+    return Finding(first.cause, confidence, first.id, tuple(others)[:MOST_ALTERNATIVES])
 
 
 def _texts(column: pd.Series) -> list[str]:
