@@ -129,7 +129,7 @@ def encode(message: Doc, body: bytes | None = None) -> bytes:
 def decode(raw: bytes) -> Doc:
     """The message in `raw`, without its binary body. Raises ValueError when it is none."""
     end = raw.find(SNAPSHOT_SEPARATOR)
-    message = json.loads(raw if end < 0 else raw[:end], parse_constant=_refuse_constant)
+    message = _DECODER.decode((raw if end < 0 else raw[:end]).decode())
     if not isinstance(message, dict):
         raise ValueError("a message is a JSON object")
     return message
@@ -137,6 +137,9 @@ def decode(raw: bytes) -> Doc:
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def body_of(raw: bytes) -> memoryview:

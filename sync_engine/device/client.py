@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from zlib import crc32
 
 from sync_engine.device_schema import DATA_SCHEMA, JOURNAL_SCHEMA
 from sync_engine.protocol import Doc, Env
@@ -42,8 +43,8 @@ class Device:
         """Open the databases, as the app does when it starts; also what happens after a kill."""
         self.journal = self.env.open_store("journal")
         self.data = self.env.open_store("data")
-        self.journal.executescript(JOURNAL_SCHEMA)
-        self.data.executescript(DATA_SCHEMA)
+        _prepare(self.journal, JOURNAL_SCHEMA)
+        _prepare(self.data, DATA_SCHEMA)
         self.busy = False
         self.session = self.get("session")
 
@@ -67,6 +68,13 @@ class Device:
             "platform": self.platform,
             "version": self.version,
         }
+
+
+def _prepare(store: sqlite3.Connection, schema: str) -> None:
+    """Give a store its tables, unless it says that it has just these."""
+    mark = crc32(schema.encode()) >> 1
+    if store.execute("PRAGMA user_version").fetchone()[0] != mark:
+        store.executescript(f"{schema};PRAGMA user_version = {mark}")
 
 
 def read_state(store: sqlite3.Connection, name: str, default: Any = None) -> Any:  # noqa: ANN401 - JSON

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sync_engine.device.client import Device
 from sync_engine.device.runs import Run
-from sync_engine.protocol import Doc, Refused, TransportError, decode, encode
+from sync_engine.protocol import Doc, Refused, TransportError, body_of, decode, encode
 
 ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 2.0
@@ -12,15 +12,16 @@ FIRST_PAUSE_SECONDS = 2.0
 
 async def ask(device: Device, run: Run, request: Doc) -> Doc:
     """Send a request and return the reply. Raises Refused, or TransportError when every attempt failed."""
-    return decode(await ask_raw(device, run, request))
+    reply, _ = await ask_for_body(device, run, request)
+    return reply
 
 
 class Canceled(Exception):
     """The user pressed Cancel."""
 
 
-async def ask_raw(device: Device, run: Run, request: Doc) -> bytes:
-    """As `ask`, but the whole reply, for those with a binary body."""
+async def ask_for_body(device: Device, run: Run, request: Doc) -> tuple[Doc, memoryview]:
+    """As `ask`, with the binary body that follows the reply."""
     if device.cancel_at is not None and device.env.now() >= device.cancel_at:
         device.cancel_at = None
         raise Canceled
@@ -38,7 +39,7 @@ async def ask_raw(device: Device, run: Run, request: Doc) -> bytes:
             await device.env.sleep(FIRST_PAUSE_SECONDS * 2**attempt)
             continue
         run.bytes_down += len(raw)
-        return _checked(raw)
+        return _checked(raw), body_of(raw)
     raise AssertionError("the last attempt either returned or raised")
 
 
@@ -49,7 +50,7 @@ def next_number(device: Device) -> int:
     return number
 
 
-def _checked(raw: bytes) -> bytes:
+def _checked(raw: bytes) -> Doc:
     try:
         reply = decode(raw)
     except ValueError as bad:
@@ -67,4 +68,4 @@ def _checked(raw: bytes) -> bytes:
             field=error.get("field"),
             record_id=error.get("record_id"),
         )
-    return raw
+    return reply

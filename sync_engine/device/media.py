@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from sync_engine.device.client import Device
-from sync_engine.device.exchange import ask, ask_raw
+from sync_engine.device.exchange import ask, ask_for_body
 from sync_engine.device.runs import Run, enter, report_error
-from sync_engine.protocol import Doc, Refused, TransportError, body_of, decode
+from sync_engine.protocol import Doc, Refused, TransportError
 
 MEDIA_SCHEMA = """
 CREATE TABLE IF NOT EXISTS file (
@@ -129,9 +129,9 @@ async def _fetch_pieces(device: Device, run: Run, store: sqlite3.Connection, one
     at = int(store.execute(query, (one["id"], one["version"])).fetchone()[0])
     while at < one["size"]:
         request = {"verb": "file", "file": one["id"], "version": one["version"], "at": at}
-        raw = await ask_raw(device, run, request)
-        content = bytes(body_of(raw))
-        if not content or len(content) != decode(raw)["size"]:
+        head, body = await ask_for_body(device, run, request)
+        content = bytes(body)
+        if not content or len(content) != head["size"]:
             words = f"A piece of the file [{one['name']}] came incomplete"
             raise TransportError("INVALID_RESPONSE", words, transient=False)
         device.env.point("media.piece")

@@ -18,7 +18,7 @@ from sync_engine.device.download import (
     forget_object,
     report_configuration,
 )
-from sync_engine.device.exchange import Canceled, ask, ask_raw
+from sync_engine.device.exchange import Canceled, ask, ask_for_body
 from sync_engine.device.runs import (
     Run,
     abandon,
@@ -31,7 +31,7 @@ from sync_engine.device.runs import (
     unsent,
 )
 from sync_engine.device.upload import take_lane, upload
-from sync_engine.protocol import DeviceError, Doc, Refused, TransportError, body_of, decode
+from sync_engine.protocol import DeviceError, Doc, Refused, TransportError
 
 RESUME_SECONDS = 12 * 3600.0
 """A paused non-blocking sync goes on within this time, later it starts over."""
@@ -224,14 +224,13 @@ async def _refresh(device: Device, run: Run) -> bool:
 async def _replace(device: Device, run: Run) -> bool:
     """Build the new database beside the old one; only a complete one takes its place."""
     enter(device, run, "download")
-    raw = await ask_raw(device, run, {"verb": "snapshot"})
-    head, body = decode(raw), body_of(raw)
+    head, body = await ask_for_body(device, run, {"verb": "snapshot"})
     if len(body) != head["size"]:
         words = f"The new database came incomplete: {len(body)} of {head['size']} bytes"
         raise TransportError("INVALID_RESPONSE", words, transient=False)
     device.env.point("refresh.downloaded")
     fresh = device.env.open_store("fresh", body)
-    del raw, body
+    del body
     enter(device, run, "apply")
     old, device.data = device.data, fresh
     try:

@@ -81,7 +81,9 @@ def waiting(device: Device) -> list[Transaction]:
     rows = device.journal.execute(
         "SELECT key, object, record_id, operation, base_revision, fields, was FROM outbox "
         "WHERE acked_seq IS NULL ORDER BY n"
-    )
+    ).fetchall()
+    if not rows:
+        return []
     found: dict[str, list[Doc]] = {}
     for key, name, record_id, operation, base, fields, was in rows:
         found.setdefault(key, []).append(

@@ -84,7 +84,7 @@ MUTANTS = (
     Mutant("a child is sent before its refused parent", _DUP, "_next_batch", "one.touches & blocked or ", ""),
     Mutant("upload errors are not counted", _DUP, "settle", "run.upload_errors += len(one.rows)", "pass"),
     Mutant("uploads are counted per transaction", _DUP, "settle", "run.uploads += len(one.rows)", "run.uploads += 1"),
-    Mutant("retries are not counted", _XCH, "ask_raw", "run.retries += 1", "run.retries += 0"),
+    Mutant("retries are not counted", _XCH, "ask_for_body", "run.retries += 1", "run.retries += 0"),
     Mutant("a refusal is reported twice", _DUP, "_refuse", "report_error(", "for _ in (1, 2): report_error("),
     Mutant("autosync leaves a tracking record", _RUNS, "begin", 'kind != "autosync"', "True"),
     Mutant("a killed sync loses its record", _RUNS, "close_interrupted", "UPDATE tracking SET open = 0, sent = 0 WHERE open", "DELETE FROM tracking WHERE open"),

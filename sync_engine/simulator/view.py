@@ -6,6 +6,7 @@ Slow and plain on purpose: it judges the engine's scope, so it shares with it on
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 from sync_engine.protocol import Doc
 from sync_engine.vault.server import Vault
@@ -27,7 +28,7 @@ def of(vault: Vault, user_id: str, platform: str) -> View:
         for one in vault.published["vmoc"].values()
         if one["active__v"] and f"{platform.lower()}__v" in one["device__v"]
     }
-    records = {row[1]: (*row[:5], json.loads(row[5])) for row in rows}
+    records = {row[1]: (*row[:5], fields_of(row[5])) for row in rows}
     chosen: set[str] = set()
     for name in _top_down(vmocs):
         if not rights["objects"].get(name, {}).get("read", True):
@@ -44,8 +45,9 @@ def of(vault: Vault, user_id: str, platform: str) -> View:
     return _fields(rights, records, chosen)
 
 
+@lru_cache(maxsize=8192)
 def fields_of(text: str) -> Doc:
-    """The fields of a record as it went over the wire."""
+    """The fields of a record as it went over the wire, or lies in the Vault; only to be looked at."""
     return json.loads(text)  # type: ignore[no-any-return]
 
 

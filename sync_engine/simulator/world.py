@@ -64,7 +64,7 @@ class World:
         """Hand a request to the Vault, and let the account see what it did."""
         if crash:
             return self._crash(request)
-        before = self.account.mark(self.vault)
+        before = self.account.mark(self.vault) if b'"verb":"upload"' in request else 0
         reply = handle(request, self.vault, self.kernel.now)
         self.account.after(self.vault, request, reply, before)
         return reply

@@ -167,11 +167,10 @@ def _present(vault: Vault, scope: Scope, name: str, ids: list[str]) -> list[sqli
     found: list[sqlite3.Row] = []
     for start in range(0, len(ids), 500):
         some = ids[start : start + 500]
-        marks = ",".join("?" * len(some))
         found += vault.db.execute(
-            f"SELECT r.object, r.id, r.revision, r.mobile_id, r.doc FROM record AS r "
-            f"WHERE r.id IN ({marks}) AND {condition} ORDER BY r.id",
-            [*some, *values],
+            "SELECT r.object, r.id, r.revision, r.mobile_id, r.doc FROM record AS r "
+            f"WHERE r.id IN (SELECT value FROM json_each(?)) AND {condition} ORDER BY r.id",
+            [json.dumps(some), *values],
         ).fetchall()
     return found
 
@@ -196,12 +195,16 @@ def wire(row: sqlite3.Row, rule: Rule) -> Wire:
 
 def digest(vault: Vault, scope: Scope) -> Doc:
     """Number of records and sum of tags per object of the scope, as the device should have them."""
-    plain = scope.plain
-    return {
-        name: _digest(vault, scope, name, name in plain)
-        for name, rule in scope.rules.items()
-        if not unreadable(rule)
-    }
+    seq = vault.sequence()
+    if seq not in scope.digests:
+        plain = scope.plain
+        scope.digests.clear()
+        scope.digests[seq] = {
+            name: _digest(vault, scope, name, name in plain)
+            for name, rule in scope.rules.items()
+            if not unreadable(rule)
+        }
+    return scope.digests[seq]
 
 
 def _digest(vault: Vault, scope: Scope, name: str, plain: bool) -> list[int]:

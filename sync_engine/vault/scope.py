@@ -39,13 +39,23 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Every rule by object, and what is wrong with the others: object -> (cause's error type, message)."""
+    """Every rule by object, and what is wrong with the others: object -> (cause's error type, message).
+
+    `conditions` and `digests` remember what has been worked out, the latter by the sequence at which it was.
+    """
 
     rules: Mapping[str, Rule]
     broken: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
+    conditions: dict[str, Sql] = field(default_factory=dict, init=False, repr=False, compare=False)
+    digests: dict[int, Doc] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def condition(self, name: str) -> Sql:
         """The object's records as SQL over `record AS r`, and the values to bind."""
+        if name not in self.conditions:
+            self.conditions[name] = self._condition(name)
+        return self.conditions[name]
+
+    def _condition(self, name: str) -> Sql:
         rule = self.rules[name]
         texts, values = _own(rule, "r")
         own = " AND ".join(texts)
