@@ -102,7 +102,10 @@ def edit(
     fields: FieldsArgument,
     home: HomeOption = HOME,
 ) -> None:
-    """Change fields of a record that is on the device."""
+    """Change fields of a record that is on the device.
+
+    Example: synclens device edit account__v V000000000000001 name__v='Dr Ruiz'
+    """
     with _device(home) as device:
         if edits.read(device, record_id) is None:
             _fail(
@@ -121,7 +124,10 @@ def delete(
     record_id: Annotated[str, typer.Argument(metavar="ID")],
     home: HomeOption = HOME,
 ) -> None:
-    """Delete a record; it leaves Vault with the next sync."""
+    """Delete a record; it leaves Vault with the next sync.
+
+    Example: synclens device delete call2__v V000000000000001
+    """
     with _device(home) as device:
         edits.save(
             device, [edits.Edit(operation="delete", object=object_name, record_id=record_id, fields={})]
@@ -133,7 +139,10 @@ def list_records(
     object_name: Annotated[str, typer.Argument(metavar="OBJECT")],
     home: HomeOption = HOME,
 ) -> None:
-    """Print the object's records on the device as JSON, pending edits included for those that Vault knows."""
+    """Print the object's records on the device as JSON, pending edits included for those that Vault knows.
+
+    Example: synclens device list account__v
+    """
     with _device(home) as device:
         found = [edits.read(device, one) for one in edits.ids_on(device, object_name)]
     narrate.emit([doc for doc in found if doc is not None])
@@ -176,7 +185,10 @@ async def _synced(device: Device, body: Callable[[Device], Awaitable[bool]]) -> 
 
 @device_app.command()
 def apply(home: HomeOption = HOME) -> None:
-    """Make visible what a non-blocking sync has brought; new versions of downloaded media follow."""
+    """Make visible what a non-blocking sync has brought; new versions of downloaded media follow.
+
+    Example: synclens device apply --home my-ipad
+    """
     with _device(home) as device:
         applied = syncs.apply_update(device)
         if applied:
@@ -186,7 +198,10 @@ def apply(home: HomeOption = HOME) -> None:
 
 @device_app.command()
 def status(home: HomeOption = HOME) -> None:
-    """Print how the device stands: session, records, pending uploads, errors, last sync."""
+    """Print how the device stands: session, records, pending uploads, errors, last sync.
+
+    Example: synclens device status --home my-ipad
+    """
     with _device(home) as device:
         row = device.data.execute("SELECT count(*) FROM record").fetchone()
         narrate.emit(
@@ -205,7 +220,10 @@ def status(home: HomeOption = HOME) -> None:
 
 @device_app.command()
 def widget(home: HomeOption = HOME) -> None:
-    """Print what the Sync widget and the Status widget show."""
+    """Print what the Sync widget and the Status widget show.
+
+    Example: synclens device widget --home my-ipad
+    """
     with _device(home) as device:
         shown = {"sync": asdict(widgets.sync_widget(device)), "status": asdict(widgets.status_widget(device))}
     narrate.emit(shown)
@@ -213,7 +231,10 @@ def widget(home: HomeOption = HOME) -> None:
 
 @device_app.command()
 def errors(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
-    """Show the Errors tab: one entry for each failing record, with what may be done about it."""
+    """Show the Errors tab: one entry for each failing record, with what may be done about it.
+
+    Example: synclens device errors --home my-ipad
+    """
     with _device(home) as device:
         found = errors_tab.entries(device)
     if as_json:
@@ -233,13 +254,19 @@ def amend(
     fields: FieldsArgument,
     home: HomeOption = HOME,
 ) -> None:
-    """Change a refused record, so that the next sync can send it again."""
+    """Change a refused record, so that the next sync can send it again.
+
+    Example: synclens device amend KEY V000000000000001 name__v='Dr Ruiz', KEY as `errors` shows it
+    """
     _act(home, lambda device, key: edits.amend(device, key, record_id, _fields(fields)), key)
 
 
 @device_app.command()
 def undo(key: Annotated[str, typer.Argument(help="As `errors` shows it.")], home: HomeOption = HOME) -> None:
-    """Take back a refused update; the next incremental sync brings the object's whole table again."""
+    """Take back a refused update; the next incremental sync brings the object's whole table again.
+
+    Example: synclens device undo KEY, KEY as `errors` shows it
+    """
     _act(home, errors_tab.undo, key)
 
 
@@ -247,7 +274,10 @@ def undo(key: Annotated[str, typer.Argument(help="As `errors` shows it.")], home
 def undelete(
     key: Annotated[str, typer.Argument(help="As `errors` shows it.")], home: HomeOption = HOME
 ) -> None:
-    """Take back a refused delete; the next incremental sync becomes a database refresh."""
+    """Take back a refused delete; the next incremental sync becomes a database refresh.
+
+    Example: synclens device undelete KEY, KEY as `errors` shows it
+    """
     _act(home, errors_tab.undelete, key)
 
 

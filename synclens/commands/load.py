@@ -99,7 +99,10 @@ def rejected(
     most: Annotated[int | None, typer.Option(help="How many rows to list; all unless told.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the rows that could not be taken, with where they came from and every reason."""
+    """List the rows that could not be taken, with where they came from and every reason.
+
+    Example: synclens rejected --most 20
+    """
     with ingest.open_store(store) as opened:
         rows = ingest.rejected(opened, limit=most)
     if as_json:

@@ -52,7 +52,10 @@ def demo(
     also: Annotated[list[Path] | None, typer.Option(help="A file to load beside the simulation.")] = None,
     serve: Annotated[bool, typer.Option(help="Serve the dashboard at the end.")] = True,
 ) -> None:
-    """Simulate a fleet, load it and the files named with --also, print the summary, serve the pages."""
+    """Simulate a fleet, load it and the files named with --also, print the summary, serve the pages.
+
+    Example: synclens demo --seed 7 --no-serve
+    """
     narrate.say(f"Writing to {store}. The same seed gives the same fleet; a second run changes nothing.")
     play(store, simulator.load_scenario("demo"), seed=seed, devices=devices, days=days, start=DEMO_START)
     for report in load_files(store, also or []):

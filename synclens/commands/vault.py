@@ -75,6 +75,8 @@ def users(db: DatabaseOption = Path("vault.sqlite")) -> None:
     """List the users of a served Vault with the passwords that its devices sign in with, as JSON.
 
     They are invented people. The file must not be served at the same time.
+
+    Example: synclens vault users --db vault.sqlite
     """
     vault = filling.open_vault(db)
     shown = ("id", "name", "email", "password", "permission_set", "territories")
@@ -86,7 +88,10 @@ def users(db: DatabaseOption = Path("vault.sqlite")) -> None:
 
 @vault_app.command()
 def ways() -> None:
-    """List the ways in which the served Vault can misbehave."""
+    """List the ways in which the served Vault can misbehave.
+
+    Example: synclens vault ways
+    """
     for name, meaning in WAYS.items():
         narrate.show(f"{name}: {meaning}")
     narrate.show("error:TYPE: every Nth call is refused with a type of the API reference")
