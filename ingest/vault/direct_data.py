@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -69,7 +70,7 @@ def fetch_direct_data(
             if on_progress:
                 on_progress(extract, done, parts)
         paths.append(fetched[0])
-    return Fetched(tuple(paths), _time(files[-1], "stop_time") if files else None, tuple(notes))
+    return Fetched(tuple(paths), _reached(files, listed), tuple(notes))
 
 
 def direct_data_reached(store: DuckDBPyConnection, host: str, extract: str) -> datetime | None:
@@ -91,6 +92,16 @@ def direct_data_applied(store: DuckDBPyConnection, host: str, extract: str, reac
         place = [host, extract]
         store.execute("DELETE FROM watermark WHERE source = ? AND target = ?", place)
         store.execute("INSERT INTO watermark VALUES (?, ?, ?, NULL)", [*place, naive(reached)])
+
+
+def _reached(files: list[dict[str, Any]], listed: list[dict[str, Any]]) -> datetime | None:
+    # A file that is still to be published must not fall behind what counts as applied.
+    found = (
+        re.search(r"-(\d{8}-\d{4})-[FNL]", str(each.get("name"))) for each in listed if each.get("error")
+    )
+    missing = [datetime.strptime(each[1], "%Y%m%d-%H%M").replace(tzinfo=UTC) for each in found if each]
+    stops = [_time(each, "stop_time") for each in files]
+    return max((stop for stop in stops if all(stop < each for each in missing)), default=None)
 
 
 def _fetch(client: VaultClient, folder: Path, part: dict[str, Any]) -> Path:

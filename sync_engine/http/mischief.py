@@ -17,6 +17,7 @@ WAYS = {
     "shrink": "a page holds at most N rows, whatever was asked for",
     "forget-pages": "the next page is forgotten after N pages of a query",
     "burst": "N calls in five minutes are free; each later one is held back by half a second",
+    "burst-delay": "with burst, calls are held back by N milliseconds instead of half a second",
     "fail-part": "the first N downloads of Direct Data parts answer JSON instead of bytes",
     "unpublished": "the newest N incremental files of Direct Data are an error entry",
     "no-md5": "with 1, the parts of Direct Data come without a checksum",

@@ -155,7 +155,8 @@ def _finish(served: Served, request: Request, reply: Reply, now: float, heads: D
     """Add Vault's headers, hold the reply back where the burst limit says so, and write the usage log."""
     limit = served.mischief.number("burst") or BURST_LIMIT
     left = served.burst_left(now, limit)
-    delay = 0.0 if left else HELD_BACK_SECONDS
+    held_back = served.mischief.number("burst-delay") / 1000 or HELD_BACK_SECONDS
+    delay = 0.0 if left else held_back
     doc = _body(reply)
     heads |= {
         "X-VaultAPI-BurstLimit": str(limit),

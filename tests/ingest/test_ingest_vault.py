@@ -3,6 +3,8 @@
 import hashlib
 import json
 import logging
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +24,8 @@ from ingest import (
     VaultRefused,
     VaultUnreachable,
     WrongVault,
+    direct_data_applied,
+    direct_data_reached,
     fetch_direct_data,
     pull,
 )
@@ -62,7 +66,7 @@ class SmallVault(ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.deleted = []
+        self.deleted, self.fields, self.undated = [], FIELDS, False
         self.rows = [row(number) for number in range(25)]
         self.trouble, self.calls, self.logins, self.page_size, self.vault_id = [], [], 0, 10, 7
         self.session, self.page_form, self.headers_to_send = None, "/api/v26.2{}", {}
@@ -130,7 +134,10 @@ class Handler(BaseHTTPRequestHandler):
     def data(self, path, form, asked):
         if path == "/metadata/vobjects/sync_tracking__v":
             return self.send(
-                {"responseStatus": "SUCCESS", "object": {"name": "sync_tracking__v", "fields": FIELDS}}
+                {
+                    "responseStatus": "SUCCESS",
+                    "object": {"name": "sync_tracking__v", "fields": self.server.fields},
+                }
             )
         if path.startswith("/objects/picklists/"):
             values = [{"name": "incremental_sync__v", "label": "Incremental Sync"}]
@@ -163,7 +170,7 @@ class Handler(BaseHTTPRequestHandler):
         found = [
             each
             for each in self.server.rows
-            if each["modified_date__v"] > getattr(self.server, "asked_since", "")
+            if self.server.undated or each["modified_date__v"] > getattr(self.server, "asked_since", "")
         ]
         size = 3 if self.server.happens("shrink") else self.server.page_size
         rows = found[offset : offset + size]
@@ -223,8 +230,8 @@ def ids(store):
     return [each for (each,) in store.execute("SELECT id FROM sync_tracking__v ORDER BY id").fetchall()]
 
 
-def pulled(store, client, **more):
-    return pull(store, client, objects=["sync_tracking__v"], trails=[], clock=lambda: START, **more)
+def pulled(store, client, at=START, **more):
+    return pull(store, client, objects=["sync_tracking__v"], trails=[], clock=lambda: at, **more)
 
 
 def test_a_pull_takes_every_page_and_says_what_it_missed(store, client, vault):
@@ -439,6 +446,61 @@ def test_a_gap_between_files_is_told(published, client, tmp_path):
     assert any(
         note.startswith("nothing covers 2026-11-22T06:00Z to 2026-11-22T06:15Z") for note in fetched.notes
     )
+
+
+def test_what_is_still_to_be_published_keeps_the_later_from_counting_as_applied(published, client, tmp_path):
+    published.files[1] = {"name": "90210-20261122-0615-N", "error": {"message": "Failed to publish"}}
+    assert fetch_direct_data(client, tmp_path).reached_at is None
+
+
+def test_increments_go_on_after_the_last_applied_file_or_a_full_one(store):
+    first, later = START, START + timedelta(hours=1)
+    assert direct_data_reached(store, "v", "incremental_directdata") is None
+    direct_data_applied(store, "v", "incremental_directdata", first)
+    direct_data_applied(store, "v", "full_directdata", later)
+    assert direct_data_reached(store, "v", "incremental_directdata") == later
+    assert direct_data_reached(store, "v", "log_directdata") is None
+
+
+def test_the_store_is_free_while_a_call_is_under_way(vault, client, tmp_path):
+    path, seen = tmp_path / "store.duckdb", []
+
+    def read(*_):
+        # another process: DuckDB lets one process read and write side by side
+        look = "read_only=True).sql('FROM watermark').fetchall()"
+        script = f"import duckdb; print(duckdb.connect({str(path)!r}, {look})"
+        seen.append(
+            subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+        )
+
+    pulled(path, client, on_progress=read)
+    assert len(seen) == 3
+    assert "/query/abc" in seen[0]
+    assert "/query/abc" not in seen[-1]
+
+
+def test_a_changed_and_a_lost_field_are_told_as_changes(store, client, vault):
+    pulled(store, client)
+    vault.fields = [each | {"required": True} if each["name"] == "rating__c" else each for each in FIELDS]
+    vault.fields = [each for each in vault.fields if each["name"] != "successful_sync__v"]
+    pulled(store, client, at=START + timedelta(days=1))
+    again = pulled(store, client, at=START + timedelta(days=2))
+    told = store.execute("SELECT field, before, after FROM config_change ORDER BY field").fetchall()
+    assert told == [
+        ("rating__c", '{"required":null}', '{"required":true}'),
+        ("successful_sync__v", '{"active":true}', '{"active":false}'),
+    ]
+    assert not [report for report in again if report.kind == "object_field"]
+
+
+def test_rows_without_a_time_of_change_keep_their_place_too(store, client, vault):
+    vault.fields = [each for each in FIELDS if each["name"] != "modified_date__v"]
+    vault.rows = [{**each, "modified_date__v": None} for each in vault.rows]
+    vault.undated, vault.trouble = True, ["stop early"]
+    with pytest.raises(PullIncomplete):
+        pulled(store, client)
+    pulled(store, client)
+    assert len(ids(store)) == 25
 
 
 def test_a_file_name_from_outside_stays_inside_the_folder(published, client, tmp_path):
