@@ -140,6 +140,11 @@ def changes(view: View) -> pd.DataFrame:
     return found.assign(label=[_label(change) for change in found.itertuples()])
 
 
+def knows_changes() -> bool:
+    """Whether the store holds any configuration change of any time."""
+    return not ask(_config_changes).empty
+
+
 def _label(change: Any) -> str:  # noqa: ANN401 - a row of itertuples
     what = f"{change.kind.replace('_', ' ')} {change.target}"
     told = [str(value) for value in (change.before, change.after) if isinstance(value, str)]

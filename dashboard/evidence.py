@@ -178,7 +178,10 @@ def playbook_box(cause: str, issues: pd.DataFrame, view: View) -> None:
 def waiting(frame: pd.DataFrame, view: View, *, key: str) -> None:
     """Records that wait on devices, parents first, each with what hangs on it."""
     if frame.empty:
-        st.caption("No record is known to wait. Only a source that reports what waits can tell.")
+        st.caption(
+            "No record is known to wait. Vault keeps no list of it; a list that another tool exported can be loaded "
+            "with `synclens load`."
+        )
         return
     columns = [
         "object", "record_id", "operation", "in_error", "cause", "message", "edited_at", "age_hours",

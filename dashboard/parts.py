@@ -145,6 +145,12 @@ def no_data() -> None:
     st.code("synclens load FILE...\nsynclens simulate --seed 7 --devices 60 --days 14", language="bash")
 
 
+def not_loaded(told: str, command: str) -> None:
+    """Say that nobody knows, because nothing of that kind is loaded, and which command would load some."""
+    st.info(told, icon=":material/inbox:")
+    st.code(command, language="bash")
+
+
 def nothing(what: str, view: View, *, healthy: str | None = None) -> None:
     """Say why a list is empty: kept out by the filters, or nothing is wrong."""
     if view.is_narrowed() or (view.since is not None and healthy is None):

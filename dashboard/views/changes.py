@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import streamlit as st
+
 from analysis import METRICS, figures, measure
 from dashboard import controls, data, parts, shapes, tables
 
@@ -24,14 +26,22 @@ else:
 parts.section(
     "Configuration changes", help="From audit trails, from differences of metadata, or from the engine."
 )
-if changes.empty:
-    parts.nothing("changes", view, healthy="No configuration change is known in this period.")
+if changes.empty and data.knows_changes():
+    st.success("Nothing was changed in this period.", icon=":material/check_circle:")
+elif changes.empty:
+    parts.not_loaded(
+        "No configuration change is known at all. Load an audit trail, or pull one from Vault:",
+        "synclens load AUDIT_TRAIL.csv\nsynclens pull --help",
+    )
 else:
     parts.table(tables.lettered(changes), key="changes", title="Configuration changes", view=view)
 
 metric = METRICS["version_adoption"]
 parts.section("App versions", help=metric.about)
 versions = data.ask(measure, metric.name, **asked)
+if versions.empty:
+    parts.nothing("app versions", view, healthy="No sync of this period names its app version.")
+    st.stop()
 parts.table(versions, key="versions", title=metric.title, view=view, about=metric.about)
 metric = METRICS["version_risk"]
 parts.section("Does a version fail more than the others?", help=metric.about)

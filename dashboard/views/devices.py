@@ -8,11 +8,21 @@ from analysis import METRICS, figures, measure
 from analysis.fleet import STATUSES, fleet
 from dashboard import controls, data, parts, shapes, tables
 
+EMPTY = {
+    "freshness": "No sync of this view says when a device last succeeded.",
+    "pending_backlog": "No record is known to wait: nothing of this view lists what waits on devices.",
+}
 view = controls.current()
 parts.heading("Devices", shapes.period_line(view))
 devices = data.ask(fleet, **view.arguments())
 if devices.empty:
-    parts.nothing("devices", view, healthy="The store knows no device.")
+    if view.is_narrowed():
+        parts.nothing("devices", view)
+    else:
+        parts.not_loaded(
+            "The store knows no device. Load syncs that name theirs, or a list of devices:",
+            "synclens load SYNCS.csv DEVICES.csv",
+        )
     st.stop()
 
 with st.grid(6, min_column_width=140, border=True):
@@ -36,7 +46,7 @@ for place, name, label, value in (
         parts.section(metric.title, help=metric.about)
         found = data.ask(measure, name, **view.arguments())
         if found.empty:
-            st.caption("Nothing is known of it in this view.")
+            st.caption(EMPTY[name])
             continue
         parts.chart(
             figures.bars(found, label=label, value=value),

@@ -225,3 +225,48 @@ def test_nothing_found_in_little_is_not_called_healthy(visit):
     assert not app.success
     assert app.info
     assert any("synclens pull" in one.value for one in app.code)
+
+
+def without(stores, tmp_path, monkeypatch, *tables: str) -> None:
+    """Put a copy of the normal store without the rows of some tables in its place."""
+    copy = tmp_path / "without.duckdb"
+    copy.write_bytes(stores["normal"].read_bytes())
+    with open_store(copy, read_only=False) as store:
+        for table in tables:
+            store.execute(f"DELETE FROM {table}")
+    monkeypatch.setitem(stores, "normal", copy)
+
+
+def test_no_change_loaded_is_not_no_change(visit, stores, tmp_path, monkeypatch):
+    without(stores, tmp_path, monkeypatch, "config_change")
+    app = visit("changes", period="all time")
+    assert "No configuration change is known at all" in shown(app)
+    assert any("synclens load" in one.value for one in app.code)
+
+
+def test_a_quiet_day_is_not_an_empty_store(visit):
+    app = visit("changes", period="24 hours")
+    assert "known at all" not in shown(app)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_store_of_syncs_alone_gives_every_page(visit, stores, tmp_path, monkeypatch, name):
+    tables = (
+        "finding",
+        "sync_error",
+        "pending_record",
+        "config_change",
+        "sync_detail",
+        "device",
+        "sync_user",
+    )
+    without(stores, tmp_path, monkeypatch, *tables, "engine_truth.event_cause")
+    app = visit(name, period="all time")
+    assert not app.exception
+    assert not app.error
+
+
+def test_without_known_truth_the_report_card_says_how_to_get_some(visit, stores, tmp_path, monkeypatch):
+    without(stores, tmp_path, monkeypatch, "engine_truth.event_cause")
+    app = visit("report", period="all time")
+    assert "synclens simulate" in app.info[0].value.replace("\\", "")
