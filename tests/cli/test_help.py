@@ -1,0 +1,30 @@
+"""`--help` of every command, the commands of its groups included, shows how one would type it."""
+
+import pytest
+import typer
+from typer.core import TyperGroup
+
+from synclens import cli
+
+
+def commands_of(command, words):
+    if not isinstance(command, TyperGroup):
+        yield words, command
+        return
+    for name, child in command.commands.items():
+        yield from commands_of(child, [*words, name])
+
+
+COMMANDS = list(commands_of(typer.main.get_command(cli.app), ["synclens"]))
+
+
+@pytest.mark.parametrize(("words", "command"), COMMANDS, ids=[" ".join(words) for words, _ in COMMANDS])
+def test_help_shows_an_example_that_begins_with_the_command_itself(words, command):
+    told = next(part for part in (command.help or "").split("\n\n") if part.lstrip().startswith("Example"))
+    # Around it may stand what it needs and feeds, e.g. a pipe.
+    line = told[told.index(" ".join(words)) :].partition("|")[0]
+    known = {
+        option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
+    }
+    used = {word for word in line.split() if word.startswith("--")}
+    assert used <= known, "an option of the example that the command does not have"
