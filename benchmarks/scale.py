@@ -5,8 +5,9 @@
 The first million is drawn by benchmarks/synthetic.py (one error in 20 syncs, one device for 500 syncs, 90 days);
 a larger store holds that fleet many times over, each time with people, devices and ids of its own.
 Each figure comes from a process of its own, so its peak memory is its own, and no figure is warmed by the
-one before it, other than by the file cache of the machine. The memory of Spark's JVM is not in its figure.
-The answer is one JSON line per figure, on stdout.
+one before it, other than by the file cache of the machine. Work of Spark's JVM is not in the figures for
+memory and CPU. On a busy machine, trust `cpu_seconds` (of all threads). The answer is one JSON line per
+figure, on stdout.
 """
 
 from __future__ import annotations
@@ -75,11 +76,11 @@ LakeOnSpark.at(session, sys.argv[1]).measure(sys.argv[2])
 _TIMED = """
 import json as _json, resource as _resource, time as _time
 {before}
-_begun = _time.perf_counter()
+_begun, _worked = _time.perf_counter(), _time.process_time()
 {counted}
-_seconds = _time.perf_counter() - _begun
+_seconds, _cpu = _time.perf_counter() - _begun, _time.process_time() - _worked
 _peak = _resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss  # KiB on Linux
-print(_json.dumps({{"seconds": round(_seconds, 3), "peak_mb": round(_peak / 1024)}}))
+print(_json.dumps({{"seconds": round(_seconds, 3), "cpu_seconds": round(_cpu, 3), "peak_mb": round(_peak / 1024)}}))
 """
 
 
