@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import os
 import socket
 import sqlite3
 import statistics
@@ -76,6 +77,7 @@ def build(path: Path, count: int, visible: int) -> None:
             for name in OBJECTS[1:]:
                 records.insert(vault, name, child_doc(name, account, n), at=AT, by="load")
     vault.db.close()
+    os.sync()  # or the measured steps would wait until the machine has written the new file
 
 
 def user(name: str, territories: list[str]) -> dict[str, object]:
