@@ -73,7 +73,7 @@ def classify_one(event: Mapping[str, str], catalogue: Catalogue) -> Finding:
         for part in parts:
             if matched := [rule for rule in rules if _speaks(rule, part)]:
                 return _finding(matched, catalogue, _heard_by(matched[0], part))
-        whole = parts[-1]
+        whole = next(part for part in reversed(parts) if not part.spelled)
         if matched := [rule for rule in rules if rule.statuses & whole.statuses and _agrees(rule, whole)]:
             return _finding(matched, catalogue, heard_by="status")
     return NOTHING

@@ -50,7 +50,7 @@ _NUMBERS = _families(
     ("nsurl", r"\bcode\b\s?-\s?(\d{4})\b(?=.*NSURL)"),
     ("cfnetwork", r"kCFErrorDomainCFNetwork[^\d-]{0,12}(-?\d+)"),
     ("osstatus", r"(?:OSStatus|NSOSStatusErrorDomain|kCFStreamErrorCodeKey)[^\d-]{0,12}(-\d{4,5})\b"),
-    ("sqlite", r"sql(?:ite|cipher)[\w.]*\W{0,4}(?:error|result|exception|extended)?\W{0,3}(?:code)?\W{0,4}"
+    ("sqlite", r"sql(?:ite|cipher)[\w.]*\W{1,4}(?:error|result|exception|extended)?\W{0,3}(?:code)?\W{0,4}"
                r"(\d{1,4})\b"),
     ("sqlite", r"\((?:code )?(\d{1,4})(?: SQLITE_\w+)?\)[^\n]{0,24}SQLITE_"),
     ("sqlite", r"\(code (\d{1,4})\b"),
