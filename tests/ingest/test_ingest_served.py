@@ -1,6 +1,7 @@
 """The pull against the reference Vault over real HTTP, behaving and misbehaving."""
 
 import asyncio
+import csv
 import shutil
 import socket
 import threading
@@ -11,7 +12,9 @@ import pytest
 import stamina
 
 from analysis import lint
-from ingest import Password, VaultClient, fetch_direct_data, load_all, migrate, pull
+from ingest import Password, VaultClient, fetch_direct_data, load, load_all, migrate, pull
+from ingest.rows import as_text
+from ingest.vault.describe import describe
 from sync_engine.http import filling
 from sync_engine.http.app import build_app, make_server
 from sync_engine.http.mischief import WAYS, Mischief
@@ -139,4 +142,22 @@ def test_the_same_syncs_come_through_direct_data(served, played, tmp_path):
         later = fetch_direct_data(client, tmp_path)
     load_all([*fetched.paths, *later.paths], store)
     assert {row[0] for row in content(store)} == {row[0] for row in content(good)}
+    assert content(store) == content(good)
+
+
+def test_the_same_syncs_come_through_csv(served, played, tmp_path):
+    address, _ = served()
+    good, _ = pulled(address, played[1], objects=["sync_tracking__v"], trails=[])
+    with VaultClient(address, Password(SERVICE_NAME, SECRET)) as client:
+        names = describe(client, "sync_tracking__v").names
+        pages = client.query(f"SELECT {', '.join(names)} FROM sync_tracking__v")
+        rows = [{name: as_text(cell) for name, cell in row.items()} for page in pages for row in page.data]
+    with (tmp_path / "sync_tracking__v.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(rows)
+    store = duckdb.connect(":memory:")
+    store.execute("SET TimeZone = 'UTC'")
+    migrate(store)
+    load(tmp_path / "sync_tracking__v.csv", store)
     assert content(store) == content(good)
