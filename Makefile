@@ -2,13 +2,15 @@
 #   make demo    simulate a fleet, load it, print the triage summary, serve the dashboard (SERVE=0 stops before)
 #   make test    every test          make check   tests and notebooks, lint, types, import contracts
 #   make dash    only the dashboard  make bench   the benchmarks      make lint   ruff, mypy, import-linter
-#   make docs    the documentation site, in site/
+#   make docs    the documentation site, in site/          make audit  known holes in code and dependencies
+#   make soak    writers killed beside readers, full disks, damaged stores: some minutes
 
 PYTHON ?= python3
 SERVE  ?= 1
 SEED   ?= 7
 PORT   ?= 8501
 STORE  ?= demo.duckdb
+KILLS  ?= 100
 BENCHES ?= grouping root_cause change_points suspects alerts ingest_speed sync_workload dashboard
 UV     := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN    := .venv/bin/
@@ -33,6 +35,14 @@ lint: .venv/.ready
 	$(RUN)ruff format --check .
 	$(RUN)mypy
 	$(RUN)lint-imports
+
+audit: .venv/.ready
+	$(RUN)bandit -q -c pyproject.toml -r sync_engine ingest analysis dashboard synclens
+	$(RUN)pip-audit --skip-editable
+
+soak: .venv/.ready
+	@echo "Killing, filling, truncating and racing for some minutes; every refusal has to say what to do."
+	SYNCLENS_KILLS=$(KILLS) $(RUN)python -m pytest tests/soak tests/ingest/test_ingest_crash.py tests/ingest/test_ingest_fuzz.py tests/security -q
 
 format: .venv/.ready
 	$(RUN)ruff check --fix .

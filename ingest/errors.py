@@ -51,6 +51,17 @@ class StoreUnusable(IngestError):
         )
 
 
+class StoreFailed(IngestError):
+    """The machine could not read or write the store's file in the middle of work."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            f"{path} could not be read or written: {reason}",
+            next_step="Make room on the disk and run it again: what was acknowledged before is safe. "
+            "If it stays, ask `synclens doctor`, or bring a copy back with `synclens restore`.",
+        )
+
+
 class StoreMissing(IngestError):
     """There is no store at the given path."""
 

@@ -17,7 +17,7 @@ import duckdb
 import stamina
 from duckdb import DuckDBPyConnection
 
-from ingest.errors import StoreLocked, StoreMissing, StoreTooNew, StoreUnusable
+from ingest.errors import StoreFailed, StoreLocked, StoreMissing, StoreTooNew, StoreUnusable
 
 MIGRATIONS = {
     script.name: script.read_text(encoding="utf-8")
@@ -42,12 +42,12 @@ def open_store(
     has no access to the rest of the machine and cannot change that. While another process is in the way
     this waits, with growing pauses, for at most `patience_seconds`.
 
-    Raises StoreLocked, StoreMissing, StoreTooNew or StoreUnusable; each says what to do next.
+    Raises StoreFailed, StoreLocked, StoreMissing, StoreTooNew or StoreUnusable; each says what to do next.
     """
     path = Path(path)
     if read_only and not path.exists():
         raise StoreMissing(str(path))
-    with _current(path, read_only, patience_seconds) as store:
+    with _failures_named(path), _current(path, read_only, patience_seconds) as store:
         if read_only:
             _close_in(store)
         else:
@@ -56,6 +56,17 @@ def open_store(
             store.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
             migrate(store, path)
         yield store
+
+
+@contextmanager
+def _failures_named(path: Path) -> Iterator[None]:
+    """Turn a failure of the machine at the store's own file (full disk, damage) into StoreFailed."""
+    try:
+        yield
+    except (duckdb.IOException, duckdb.FatalException, duckdb.SerializationException) as error:
+        if isinstance(error, duckdb.IOException) and path.name not in str(error):
+            raise  # some other file
+        raise StoreFailed(str(path), str(error).splitlines()[0]) from error
 
 
 def _close_in(store: DuckDBPyConnection) -> None:
