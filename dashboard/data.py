@@ -90,7 +90,8 @@ def newest() -> datetime | None:
 def issues(view: View, query: str = "", **more: str) -> pd.DataFrame:
     """The triage list of a view, with the title and the one-line fix of each cause."""
     found: pd.DataFrame = ask(list_issues, query=query, **view.arguments() | more)
-    first = ask(list_issues).set_index("issue_id")["first_seen"]
+    everything: pd.DataFrame = ask(list_issues)
+    first = dict(zip(everything["issue_id"], everything["first_seen"], strict=True))
     # A person's word counts at once; the store follows with the next load.
     given, ids = triage().corrections(), found["issue_id"]
     found = found.assign(
@@ -99,7 +100,8 @@ def issues(view: View, query: str = "", **more: str) -> pd.DataFrame:
     return found.assign(
         cause_title=found["cause"].map(cause_title),
         fix=found["cause"].map(short_fix),
-        first_seen=found["issue_id"].map(first),  # of all time: a period must not make an old issue look new
+        # Of all time: a period must not make an old issue look new.
+        first_seen=pd.to_datetime(pd.Series([first[one] for one in ids], index=found.index)),
     )
 
 
