@@ -37,6 +37,7 @@ def classify(events: pd.DataFrame, catalogue: Catalogue | None = None) -> pd.Dat
     once.
     """
     chosen = catalogue or load_catalogue()
+    names = known_codes(chosen)
     texts = pd.DataFrame(
         {name: _texts(events[name]) for name in FIELDS if name in events.columns}, index=range(len(events))
     )
@@ -45,7 +46,7 @@ def classify(events: pd.DataFrame, catalogue: Catalogue | None = None) -> pd.Dat
     for row in texts.itertuples(index=False, name=None) if len(texts.columns) else [()] * len(events):
         if row not in known:
             event = {name: value for name, value in zip(texts.columns, row, strict=True) if value}
-            known[row] = classify_one(event, chosen)
+            known[row] = classify_one(event, chosen, names)
         found.append(known[row])
     return pd.DataFrame(
         {
@@ -60,20 +61,30 @@ def classify(events: pd.DataFrame, catalogue: Catalogue | None = None) -> pd.Dat
     )
 
 
-def classify_one(event: Mapping[str, str], catalogue: Catalogue) -> Finding:
+def known_codes(catalogue: Catalogue) -> frozenset[str]:
+    """Every code that some rule of the catalogue names, in lower case."""
+    return frozenset().union(*(rule.code_tokens for rule in catalogue.rule))
+
+
+def classify_one(
+    event: Mapping[str, str], catalogue: Catalogue, known: frozenset[str] = frozenset()
+) -> Finding:
     """Name the cause of one event given as text fields; `NOTHING` where no rule matches.
 
-    The innermost part of the message is asked first, the names of its codes last. Within a part the first
+    The innermost part of the message is asked first, the names of its codes last, and those only where no code
+    is `known`: what a system calls OPERATION_NOT_ALLOWED is not what the words say. Within a part the first
     matching rule decides. HTTP statuses are heard when neither words nor codes matched in any part, and rules
     that only hint are asked after them.
     """
     parts = list(read(event))
+    whole = next(part for part in reversed(parts) if not part.spelled)
+    if whole.codes & known:
+        parts = [part for part in parts if not part.spelled]
     for hinting in (False, True):
         rules = [rule for rule in catalogue.rule if (rule.tier == "hint") == hinting]
         for part in parts:
             if matched := [rule for rule in rules if _speaks(rule, part)]:
                 return _finding(matched, catalogue, _heard_by(matched[0], part))
-        whole = next(part for part in reversed(parts) if not part.spelled)
         if matched := [rule for rule in rules if rule.statuses & whole.statuses and _agrees(rule, whole)]:
             return _finding(matched, catalogue, heard_by="status")
     return NOTHING
