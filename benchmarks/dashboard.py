@@ -7,7 +7,8 @@
     python benchmarks/dashboard.py --pictures docs/pictures [--store demo.duckdb] [--pages issue] [--themes dark]
 
 Server time is one run of a page's script as Streamlit runs it, without a browser; the questions are the part
-of it during which the store is open. Settled is when Chromium has drawn everything, from following the link.
+of it during which the store is open. On a machine that is busy otherwise `--cpu` counts what the page used
+and not how long it waited for its turn. Settled is when Chromium has drawn everything, from following the link.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -151,19 +152,19 @@ def axe_table(store: Path) -> None:
             page.close()
 
 
-def server_times(store: Path) -> dict[str, tuple[float, float, float]]:
-    """Seconds per page: cold run, its questions, warm run."""
+def server_times(store: Path, clock: Callable[[], float]) -> dict[str, tuple[float, float, float]]:
+    """Seconds per page by a clock: cold run, its questions, warm run."""
     asked = [0.0]
     real = data.open_store
 
     @contextmanager
     def timed(*arguments, **options):
-        began = time.perf_counter()
+        began = clock()
         try:
             with real(*arguments, **options) as opened:
                 yield opened
         finally:
-            asked[0] += time.perf_counter() - began
+            asked[0] += clock() - began
 
     os.environ["SYNCLENS_STORE"] = str(store)
     data.open_store = timed
@@ -174,13 +175,13 @@ def server_times(store: Path) -> dict[str, tuple[float, float, float]]:
         app.query_params.update(dict([chosen[entry.name].split("=")]) if entry.name in chosen else {})
         if entry.name != "overview":
             app.switch_page(f"views/{entry.name}.py")
-        asked[0], began = 0.0, time.perf_counter()
+        asked[0], began = 0.0, clock()
         app.run()
-        cold, questions = time.perf_counter() - began, asked[0]
-        began = time.perf_counter()
+        cold, questions = clock() - began, asked[0]
+        began = clock()
         app.run()
         assert not app.exception, (entry.name, app.exception[0].message)
-        found[entry.name] = (cold, questions, time.perf_counter() - began)
+        found[entry.name] = (cold, questions, clock() - began)
         _tell(f"{entry.name}: {cold:.1f} s cold, {questions:.1f} s of it questions")
     return found
 
@@ -283,6 +284,8 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--pages", nargs="+", default=["overview", "issue"], choices=PAGES, metavar="PAGE")
     parser.add_argument("--themes", nargs="+", default=["light"], choices=["light", "dark"])
+    parser.add_argument("--cpu", action="store_true", help="server times in CPU time, on all cores together")
+    parser.add_argument("--no-browser", action="store_true", help="leave out the times in Chromium")
     parser.add_argument("--axe", action="store_true")
     parser.add_argument("--sessions", type=int)
     parser.add_argument("--minutes", type=float, default=1.0)
@@ -299,13 +302,13 @@ def main() -> None:
         elif chosen.sessions:
             many_readers(store, chosen.sessions, chosen.minutes)
         else:
-            speed_table(store)
+            speed_table(store, cpu=chosen.cpu, browser=not chosen.no_browser)
 
 
-def speed_table(store: Path) -> None:
+def speed_table(store: Path, *, cpu: bool, browser: bool) -> None:
     """Print the times of every page, in milliseconds."""
-    server = server_times(store)
-    seen = browser_times(store) if CHROMIUM else {}
+    server = server_times(store, time.process_time if cpu else time.perf_counter)
+    seen = browser_times(store) if CHROMIUM and browser else {}
     print(f"{'ms':10}" + "".join(f"{name:>10}" for name in HEADINGS))
     for name, (cold, questions, warm) in server.items():
         own, aim = cold - questions, questions / 2 + 0.15

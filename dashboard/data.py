@@ -21,9 +21,10 @@ import pandas as pd
 import streamlit as st
 
 import analysis
-from analysis.issues import health, list_issues
+from analysis.filters import Filters
 from analysis.issues import issue as issue_of
-from analysis.metrics import measure
+from analysis.issues import list_issues
+from analysis.metrics import measure, moment_of
 from analysis.metrics.compare import measure_compared
 from analysis.review import review
 from analysis.states import TriageState
@@ -83,8 +84,12 @@ def measured(name: str, view: View) -> pd.DataFrame:
 
 def newest() -> datetime | None:
     """When the newest sync or error in the store happened, naive UTC; None for a store without any."""
-    found: datetime | None = ask(health).as_of
+    found: datetime | None = ask(_newest)
     return found
+
+
+def _newest(connection: Any) -> datetime | None:  # noqa: ANN401 - see Question
+    return moment_of(connection, Filters())
 
 
 def issues(view: View, query: str = "", **more: str) -> pd.DataFrame:
@@ -157,9 +162,10 @@ def options() -> dict[str, list[str]]:
     """The values that each filter can take, as far as the store shows them."""
     found = ask(list_issues)
     people: pd.DataFrame = ask(_distinct_rows, "current_user_info", *_OF_PEOPLE)
+    types: pd.DataFrame = ask(_distinct_rows, "sync_tracking__v", "sync_type__v")
     devices: pd.DataFrame = ask(_distinct_rows, "current_device", "app_version", "platform")
     return {
-        "sync_type": _distinct(ask(measure, "success_rate")["sync_type"]),
+        "sync_type": _distinct(types["sync_type__v"]),
         "app_version": _distinct(devices["app_version"], found["app_versions"].explode())[::-1],
         "platform": _distinct(devices["platform"]),
         "country": _distinct(people["country"]),
@@ -237,7 +243,7 @@ def _answer(
 @st.cache_data(max_entries=20, show_spinner=False)
 def _reviewed(path: Path, stamp: tuple[int, int]) -> int:
     with open_store(path, patience_seconds=PATIENCE_SECONDS) as store:
-        newest = health(store).as_of
+        newest = _newest(store)
         return 0 if newest is None else len(review(store, triage(), newest))
 
 
