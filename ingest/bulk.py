@@ -19,6 +19,9 @@ from ingest.merge import STAGED
 from ingest.rows import BulkTable
 from ingest.values import Manner
 
+SET_ASIDE = "'row: has to be read by hand'"
+"""The reason, as SQL, of rows of a table `by_line` until they have been read by hand."""
+
 
 class Unfit(Exception):
     """Raised where a file is not for the fast road; the message says why, for the curious."""
@@ -75,7 +78,14 @@ def _statement(table: BulkTable, mapping: ColumnMapping, manner: Manner) -> str:
             tests.append("true")
             problems.append(f"'{column.name}: is missing'")
     ragged = _ragged(table) if table.ragged else "NULL"
-    suspects = " OR ".join(filter(None, ["ragged IS NOT NULL" if table.ragged else "", *tests])) or "false"
+    odd = ["ragged IS NOT NULL"] if table.ragged else ["NOT plain"] if table.by_line else []
+    suspects = " OR ".join(filter(None, [*odd, *tests])) or "false"
+    reasons = (
+        f"[{SET_ASIDE}]"
+        if table.by_line
+        else f"CASE WHEN ragged IS NOT NULL THEN [ragged] "
+        f"ELSE list_filter([{', '.join(problems)}], lambda x: x IS NOT NULL) END"
+    )
     extra = f"{_extra(table, set(assigned.values()))} AS extra," if contract.has_extra else ""
     chosen = ", ".join(f'v_{name} AS "{name}"' for name in contract.names)
     named = ", ".join(f"{text} AS t_{ours}" for ours, text in texts.items())
@@ -85,8 +95,7 @@ def _statement(table: BulkTable, mapping: ColumnMapping, manner: Manner) -> str:
     return (
         f"INSERT INTO {STAGED} BY NAME SELECT {chosen}, {extra} reasons, "
         f"CASE WHEN len(reasons) > 0 THEN {_raw(table)} END AS raw FROM ("
-        "SELECT *, CASE WHEN NOT suspect THEN [] WHEN ragged IS NOT NULL THEN [ragged] "
-        f"ELSE list_filter([{', '.join(problems)}], lambda x: x IS NOT NULL) END AS reasons FROM ("
+        f"SELECT *, CASE WHEN NOT suspect THEN [] ELSE {reasons} END AS reasons FROM ("
         f"SELECT *, coalesce({suspects}, true) AS suspect FROM ("
         f"SELECT *, {', '.join(values)} FROM ("
         f"SELECT *, {ragged}::VARCHAR AS ragged, {named} "
@@ -104,6 +113,8 @@ def _ragged(table: BulkTable) -> str:
 
 
 def _raw(table: BulkTable) -> str:
+    if table.by_line:
+        return "line"
     whole = ", ".join(f"$h{number}, {cell}" for number, cell in enumerate(_cells(table.header)))
     row = f"json_object({whole})::VARCHAR"
     if not table.ragged:

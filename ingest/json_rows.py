@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from ingest.bulk import Unfit
+from ingest.bulk_lines import lines_table
 from ingest.rows import RawRow, RowSource, as_text, clean
 
 HEADER_SAMPLE = 200
@@ -19,7 +22,22 @@ NOT_AN_OBJECT = "row: is not a JSON object"
 
 def read_json_lines(path: Path, encoding: str, *, name: str | None = None) -> RowSource:
     """Read a file with one JSON object per line; blank lines are nothing."""
-    return _source(name or path.name, _from_lines(path, encoding))
+    source = _source(name or path.name, _from_lines(path, encoding))
+    with path.open(encoding=encoding, errors="replace", newline="\n") as file:
+        sample = [line.strip() for line in islice(file, HEADER_SAMPLE) if line.strip()]
+    source.bulk = lines_table(path, encoding, source.header, sample)
+    return source
+
+
+def read_again(found: Iterable[tuple[int, str]]) -> list[RawRow]:
+    """Read lines that were set aside, each with its number. Raises Unfit where a line is no row after all."""
+    rows = []
+    for number, line in found:
+        row = next(parse_lines([line]), None)
+        if row is None:
+            raise Unfit("a line that looked like a row is blank")
+        rows.append(replace(row, number=number))
+    return rows
 
 
 def read_json_page(page: object, *, name: str) -> RowSource:

@@ -14,10 +14,12 @@ from duckdb import DuckDBPyConnection
 from ingest.archive import ArchiveName, parts_of
 from ingest.batches import Batch, BatchReport, Clock, utc_now
 from ingest.bulk import Unfit, stage_bulk
+from ingest.bulk_lines import set_aside
 from ingest.contracts import CONTRACTS
 from ingest.deletes import bury_source
 from ingest.differences import HISTORIES, tell_differences
 from ingest.errors import SourceMissing, UnknownKind
+from ingest.json_rows import read_again
 from ingest.mapping import ColumnMapping, choose, read_mapping
 from ingest.masking import Mask, masked
 from ingest.merge import settle, stage
@@ -210,6 +212,10 @@ def _took_fast_road(
     stage(store, mapping.contract)
     try:
         stage_bulk(store, table, mapping, manner)
+        if table.by_line:
+            assigned = mapping.assign(table.header)
+            for odd in set_aside(store):
+                stage_rows(store, mapping, assigned, manner, read_again(odd))
     except Unfit:
         return False
     return True

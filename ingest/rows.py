@@ -32,13 +32,16 @@ class BulkTable:
     """A table that DuckDB can read by itself.
 
     `relation` is SQL that gives one text column `c0`, `c1`, … for each name of `header`, and with `ragged`
-    the columns `s0`, `s1`, … for surplus cells and NULL for cells that are not there.
+    the columns `s0`, `s1`, … for surplus cells and NULL for cells that are not there. With `by_line` it also
+    gives the text of each row as `line`, and `plain`: rows that are not, or that would be refused, are read
+    again by hand.
     """
 
     relation: str
     header: list[str]
     parameters: dict[str, Any]
     ragged: bool = False
+    by_line: bool = False
 
 
 @dataclass(slots=True)

@@ -2,17 +2,20 @@
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import duckdb
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from ingest import Manner, load, migrate
 from ingest.bulk import Unfit, stage_bulk
+from ingest.bulk_lines import plain_name, set_aside
 from ingest.contracts import CONTRACTS, Column
 from ingest.csv_rows import bulk_table, read_csv
+from ingest.json_rows import read_again, read_json_lines
 from ingest.mapping import choose
 from ingest.merge import STAGED, stage
 from ingest.sql_values import problem, value
@@ -126,6 +129,63 @@ def test_both_roads_stage_a_file_alike(place, rows, delimiter, ends):
     assert fast == staged(store)
 
 
+NAMES = st.sampled_from([*HEADER, *HEADER, "id", "ID", "more__c", "it's", "a.b", "grün", ""])
+VALUES = st.one_of(
+    CELLS,
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**20), 10**20),
+    st.floats(),
+    st.lists(st.one_of(st.integers(), CELLS), max_size=3),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)
+OBJECTS = st.lists(st.tuples(NAMES, VALUES), max_size=8)
+
+
+def written(pairs, separators, ascii_only):
+    comma, colon = separators
+    write = json.JSONEncoder(ensure_ascii=ascii_only).encode
+    return "{" + comma.join(f"{write(name)}{colon}{write(each)}" for name, each in pairs) + "}"
+
+
+LINES = st.one_of(
+    st.builds(written, OBJECTS, st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")]), st.booleans()),
+    st.sampled_from(
+        ["", "  ", "[1]", '{"id": 1,}', '{"id": NaN}', '{"id": -0}', '{"id": 1.10}', "{}", '{"id": "a}', "\t"]
+    ),
+    st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=30),
+)
+PLAIN_LINE = (
+    '{"id": "V1", "Sync Start Datetime": "2026-11-02T08:00:00Z", "number_of_uploads__v": 3, "other__c": "x"}'
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(LINES, max_size=10))
+@example(['{"id": "V1", "id": null, "other__c": ":null"}', '{"id":"V2","ID":"V3"}'])
+def test_both_roads_stage_json_lines_alike(place, lines):
+    store, path = place
+    path = path.with_suffix(".jsonl")
+    path.write_text("\n".join([*[PLAIN_LINE] * 12, *lines]), encoding="utf-8", newline="")
+    source = read_json_lines(path, "utf-8")
+    mapping = choose(source.header, source.name)
+    assigned = mapping.assign(source.header)
+    stage(store, mapping.contract)
+    if source.bulk is None:
+        assert any(sign in "".join(lines) for sign in "\r\0\1") or not all(map(plain_name, source.header))
+        return
+    try:
+        stage_bulk(store, source.bulk, mapping, AS_VAULT)
+        for odd in set_aside(store):
+            stage_rows(store, mapping, assigned, AS_VAULT, read_again(odd))
+    except Unfit:
+        return
+    fast = staged(store)
+    stage(store, mapping.contract)
+    stage_rows(store, mapping, assigned, AS_VAULT, list(source.rows))
+    assert fast == staged(store)
+
+
 def big_export(path: Path, rows=20_000):
     when = "CASE WHEN i % 100 = 7 THEN 'soon' ELSE '2026-11-02T08:00:00.000Z' END"
     made = (
@@ -135,7 +195,7 @@ def big_export(path: Path, rows=20_000):
     duckdb.sql(f"COPY ({made}) TO '{path}'")
 
 
-@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("form", ["csv", "parquet", "json"])
 def test_a_large_file_takes_the_fast_road_and_keeps_its_account(store, tmp_path, clock, form):
     big_export(tmp_path / f"big.{form}", 60_000)
     (report,) = load(tmp_path / f"big.{form}", store, clock=clock)
