@@ -14,7 +14,6 @@ from sync_engine.device.edits import Edit, read
 from sync_engine.protocol import Doc, decode
 from sync_engine.simulator import view
 from sync_engine.simulator.storm_env import StormEnv
-from sync_engine.telemetry import SyncError
 from sync_engine.vault.scope import scope_of
 from sync_engine.vault.server import Vault
 
@@ -35,6 +34,13 @@ WORDS = ("phone__v", "next_call_notes__v", "lot__v", "summary__v")
 """Fields in which each edit of a small world writes a word that nothing else writes."""
 
 
+YOUNGEST = 3
+"""So many of a device's last presses of Save are looked at after each sync."""
+
+Values = dict[tuple[str, str], object]
+"""(record id, field) -> value."""
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """A broken invariant."""
@@ -48,12 +54,13 @@ class Violation:
 
 @dataclass(slots=True, kw_only=True)
 class Saved:
-    """One press of Save as its user saw it. `shown` is what was shown before, per record and field."""
+    """One press of Save as its user saw it: what was shown before, per record and field, and what Vault had said."""
 
     device: str
     key: str
     edits: list[Edit]
-    shown: dict[tuple[str, str], object]
+    shown: Values
+    held: Values
     pressed: int  # the how manieth press of Save of all; an amended edit keeps its place
     taken_back: bool = False
     excused: bool = False  # taken back, cleared, or lost with the device's backup
@@ -67,8 +74,7 @@ class Look:
     cursor: Doc
     rules: Doc
     content: tuple[int, int]
-    fallbacks: int  # how often somebody else has set the data back
-    resets: int  # what may change data without a cursor: falling back, tampering, a declared repair
+    fallbacks: int  # how often somebody else has changed the data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +93,13 @@ class Account:
     seed: int
     found: list[Violation] = field(default_factory=list)
     saves: dict[str, Saved] = field(default_factory=dict)
-    undeleted: set[str] = field(default_factory=set)
+    undeleted: Counter[str] = field(default_factory=Counter)
     images: dict[str, Image] = field(default_factory=dict)
     fallbacks: Counter[str] = field(default_factory=Counter)
-    restores: Counter[str] = field(default_factory=Counter)
+    tampers: Counter[str] = field(default_factory=Counter)
+    sound: Counter[str] = field(default_factory=Counter)  # fallbacks that a whole sync has made good
+    heard: Counter[str] = field(default_factory=Counter)  # replies before the last restore
+    unsure: dict[str, frozenset[str]] = field(default_factory=dict)  # syncs before the last restore
     syncs: Counter[str] = field(default_factory=Counter)
     views: dict[tuple[int, int, str, str], view.View] = field(default_factory=dict)
 
@@ -169,21 +178,26 @@ class Account:
             self.views = {state: view.of(vault, user, platform)}
         return self.views[state]
 
-    def shown(self, device: Device, edits: list[Edit]) -> dict[tuple[str, str], object]:
-        """What the device shows in the fields that the edits are about to change."""
-        found: dict[tuple[str, str], object] = {}
+    def shown(self, device: Device, edits: list[Edit]) -> tuple[Values, Values]:
+        """What the device shows in the fields that the edits are about to change, and what Vault had sent of them."""
+        shown: Values = {}
+        held: Values = {}
         for edit in edits:
             doc = {} if edit.operation == "create" else read(device, edit.record_id) or {}
-            found |= {(edit.record_id, name): doc.get(name) for name in edit.fields}
-        return found
+            shown |= {(edit.record_id, name): doc.get(name) for name in edit.fields}
+            row = device.data.execute(
+                "SELECT doc FROM record WHERE id = ?1 OR mobile_id = ?1", (edit.record_id,)
+            ).fetchone()
+            doc = view.fields_of(row[0]) if row else {}
+            held |= {(edit.record_id, name): doc.get(name) for name in edit.fields}
+        return shown, held
 
-    def saved(
-        self, device: Device, key: str, edits: list[Edit], shown: dict[tuple[str, str], object]
-    ) -> None:
+    def saved(self, device: Device, key: str, edits: list[Edit], before: tuple[Values, Values]) -> None:
         """A press of Save that the device accepted. Its edits must show at once."""
         self.saves[key] = Saved(
-            device=device.device_id, key=key, edits=edits, shown=shown, pressed=len(self.saves)
-        )
+            device=device.device_id, key=key, edits=edits, shown=before[0], held=before[1],
+            pressed=len(self.saves),
+        )  # fmt: skip
         for edit in edits:
             doc = read(device, edit.record_id)
             if edit.operation == "delete" and doc is not None:
@@ -201,6 +215,9 @@ class Account:
         """The user has changed a refused edit; it goes on under a new key."""
         if old in self.saves:
             former = self.saves[old]
+            if former.amended_to is not None:  # a backup's copy of what has gone on under another key
+                self.saves[new] = replace(former, key=new, taken_back=False)
+                return
             self.saves[new] = replace(former, key=new, taken_back=False, excused=False, amended_to=None)
             former.excused = True
             former.amended_to = new
@@ -225,48 +242,57 @@ class Account:
             rules=read_state(device.data, "rules", {}),
             content=(row[0], row[1]),
             fallbacks=self.fallbacks[device.device_id],
-            resets=self.fallbacks[device.device_id] + _repairs(device),
         )
 
-    def _still_shows(self, vault: Vault, device: Device, saved: Saved) -> None:
+    def _still_shows(self, vault: Vault, device: Device) -> None:
         """From the moment of Save an edit shows, until somebody else has changed the record again."""
-        allowed = self.view(vault, device.user_id, device.platform)
-        for edit in saved.edits:
-            row = vault.db.execute(
-                "SELECT id, object, doc FROM seen WHERE id = ? OR mobile_id = ? ORDER BY n DESC LIMIT 1",
-                (edit.record_id, edit.record_id),
-            ).fetchone()
-            if row is None or row[0] not in allowed.get(row[1], {}):
-                continue
-            if not _comparable(vault, device, row[1], row[0], edit):
-                continue
-            visible = allowed[row[1]][row[0]][1]
-            doc = read(device, edit.record_id) or {}
-            for name in WORDS:
-                word = edit.fields.get(name)
-                if word is not None and visible.get(name) == word != doc.get(name):
-                    self.violate(
-                        "I9", f"{device.device_id} no longer shows {name} of {row[0]} as it was saved"
-                    )
-
-    def compare(self, vault: Vault, device: Device, before: Look) -> None:
-        """A cursor never goes back, and data changes only together with it."""
-        self.syncs[device.device_id] += 1
         mine = [one for one in self.saves.values() if one.device == device.device_id and not one.excused]
-        if mine and not self.fallbacks[device.device_id]:
-            self._still_shows(vault, device, max(mine, key=lambda one: one.pressed))
+        allowed = self.view(vault, device.user_id, device.platform)
+        looked_at: set[tuple[str, str]] = set()
+        removed: set[str] = set()
+        for saved in sorted(mine, key=lambda one: -one.pressed)[:YOUNGEST]:
+            for edit in saved.edits:
+                one = _id_in(allowed.get(edit.object, {}), edit.record_id)
+                if edit.operation == "delete":
+                    removed.add(one)
+                for name in sorted(edit.fields.keys() & set(WORDS)):
+                    fresh = one not in removed and (one, name) not in looked_at
+                    looked_at.add((one, name))
+                    seen = allowed.get(edit.object, {}).get(one)
+                    if fresh and seen is not None and seen[1].get(name) == edit.fields[name]:
+                        self._must_show(vault, device, edit, one, name)
+
+    def _must_show(self, vault: Vault, device: Device, edit: Edit, record_id: str, name: str) -> None:
+        rule = scope_of(vault, device.user_id, device.platform).rules.get(edit.object)
+        if rule is None or read_state(device.data, "rules", {}).get(edit.object) != rule.name:
+            return  # it has not heard yet that its user sees these records, or so much of them
+        doc = read(device, edit.record_id)
+        if doc is None and not _knows(vault, device, record_id, edit.fields[name]):
+            return
+        if (doc or {}).get(name) != edit.fields[name]:
+            self.violate("I9", f"{device.device_id} no longer shows {name} of {record_id} as it was saved")
+
+    def compare(self, vault: Vault, device: Device, before: Look, done: bool) -> None:
+        """A cursor never goes back, and data changes only together with it. `done` if all was downloaded."""
+        self.syncs[device.device_id] += 1
         now = self.look(device)
         if now.fallbacks != before.fallbacks:
             return
+        sound = self.sound[device.device_id] == now.fallbacks
         if now.cursor["epoch"] == before.cursor["epoch"] and now.cursor["seq"] < before.cursor["seq"]:
             self.violate("I6", f"the cursor of {device.device_id} went back: {before.cursor} {now.cursor}")
         unmoved = now.cursor == before.cursor and now.rules == before.rules
-        if unmoved and now.resets == before.resets and now.content != before.content:
+        if unmoved and sound and now.content != before.content:
             self.violate("I10", f"data of {device.device_id} changed without its cursor")
+        if done:
+            self.sound[device.device_id] = now.fallbacks
+        if sound or done:
+            self._still_shows(vault, device)
 
     def tampered(self, device: Device) -> None:
         """Somebody changed the data behind the engine's back."""
         self.fallbacks[device.device_id] += 1
+        self.tampers[device.device_id] += 1
 
     def fell_back(self, device: Device) -> None:
         """The data database is an older one again."""
@@ -281,33 +307,31 @@ class Account:
 
     def restored(self, device: Device, image: Image) -> None:
         """A backup was restored: what was saved after it is lost with it, what was taken back may be back."""
+        env = device.env
+        assert isinstance(env, StormEnv)  # noqa: S101
         self.fallbacks[device.device_id] += 1
-        self.restores[device.device_id] += 1
+        self.heard[device.device_id] = len(env.replies)
+        self.unsure[device.device_id] = frozenset(env.attempts)
         for key, one in self.saves.items():
             if one.device == device.device_id and (key not in image.keys or one.excused):
                 one.excused = True
                 one.taken_back = False
 
 
-def _comparable(vault: Vault, device: Device, object_name: str, record_id: str, edit: Edit) -> bool:
-    """Whether the device must show the record as it is: it has heard all, or nothing since that write.
+def _id_in(records: dict[str, tuple[int, Doc]], record_id: str) -> str:
+    """Vault's id of a record that a device may know by its mobile id."""
+    if record_id in records:
+        return record_id
+    return next((one for one, seen in records.items() if seen[1].get("mobile_id__v") == record_id), record_id)
+
+
+def _knows(vault: Vault, device: Device, record_id: str, word: object) -> bool:
+    """Whether the device must have the record: it has heard all, or nothing since that write.
 
     In between it may have seen the record leave its scope, and not yet seen it come back.
     """
-    rule = scope_of(vault, device.user_id, device.platform).rules.get(object_name)
-    if rule is None or read_state(device.data, "rules", {}).get(object_name) != rule.name:
-        return False
     seq = read_state(device.data, "cursor", {"seq": 0})["seq"]
-    word = next((edit.fields[name] for name in WORDS if name in edit.fields), "")
     row = vault.db.execute(
         "SELECT min(revision) FROM seen WHERE id = ? AND instr(doc, ?)", (record_id, word)
     ).fetchone()
     return bool(row[0] is None or seq < row[0] or seq == vault.sequence())
-
-
-def _repairs(device: Device) -> int:
-    """Declared resets: the device said that it differs from the Vault, or took a whole new database."""
-    assert isinstance(device.env, StormEnv)  # noqa: S101
-    snapshots = sum(b'"verb":"snapshot"' in request for request, _ in device.env.replies)
-    errors = [row for row, _ in device.env.rows if isinstance(row, SyncError)]
-    return snapshots + sum(error.error_type == "LOCAL_DIGEST_MISMATCH" for error in errors)

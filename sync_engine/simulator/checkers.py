@@ -107,7 +107,8 @@ def _edits(history: History, device: Device, account: Account) -> Iterator[Viola
         applied = history.applied(saved)
         if not applied and key not in waiting:
             yield Violation("I3", f"edit {key[:8]} of {device.device_id} is lost: {saved.edits[0]}")
-        told_both = applied and key in failed and not account.restores[device.device_id]
+        told_both = applied and key in failed
+        # Of a delete only its effect can be seen, and that may be somebody else's.
         if told_both and saved.edits[0].operation != "delete":
             yield Violation("I3", f"edit {key[:8]} of {device.device_id} is both applied and refused")
         if applied and key in waiting and key not in failed and not failed:
@@ -135,10 +136,15 @@ def _one_save(places: list[tuple[str, object]], history: History) -> bool:
 
 def _resurrection(history: History, account: Account) -> Iterator[Violation]:
     gone: set[str] = set()
+    back: Counter[str] = Counter()
     for record_id, _, _, deleted, _ in history.rows:
         if deleted:
             gone.add(record_id)
-        elif record_id in gone and record_id not in account.undeleted:
+        elif record_id in gone:
+            gone.discard(record_id)
+            back[record_id] += 1
+    for record_id, times in back.items():
+        if times > account.undeleted[record_id]:
             yield Violation("I8", f"{record_id} came back after it was deleted")
             return
 
@@ -163,8 +169,9 @@ def _no_overwrite(history: History, device: Device, account: Account) -> Iterato
                     history.written.get(str(edit.fields.get(name)), []) if edit.operation == "update" else []
                 )
                 shown = saved.shown.get((edit.record_id, name))
-                own = isinstance(shown, str) and shown.startswith("w") and shown not in history.written
-                if places and places[0][1] != shown and name in edit.fields and not own:
+                if isinstance(shown, str) and shown.startswith("w") and shown not in history.written:
+                    shown = saved.held.get((edit.record_id, name))  # an edit of theirs that went nowhere
+                if places and places[0][1] != shown and name in edit.fields:
                     yield Violation(
                         "I11",
                         f"{device.device_id} overwrote {name} of {places[0][0]}: {places[0][1]} not {shown}",
@@ -176,6 +183,7 @@ def _errors(device: Device, account: Account) -> Iterator[Violation]:
     assert isinstance(env, StormEnv)  # noqa: S101
     open_entries = {row[0] for row in device.journal.execute("SELECT key FROM failure")}
     last = _last_answers(env.replies)
+    since = _last_answers(env.replies[account.heard[device.device_id] :])
     events = [(row, about) for row, about in env.rows if isinstance(row, SyncError)]
     named = Counter(row.event_id for row, _ in events)
     if twice := [event for event, count in named.items() if count > 1]:
@@ -184,15 +192,13 @@ def _errors(device: Device, account: Account) -> Iterator[Violation]:
     if more := [key for key, count in per_key.items() if count > 1]:
         yield Violation("I5", f"{more[0]} has more than one error event in one sync")
     told = {about for _, about in events}
-    if not account.fallbacks[device.device_id]:
+    if not account.tampers[device.device_id]:
         mismatches = [row.message for row, _ in events if row.error_type == "LOCAL_DIGEST_MISMATCH"]
         if mismatches:
             yield Violation(
                 "I15", f"{device.device_id} needed a repair after ordinary syncs: {mismatches[0]}"
             )
-    if account.restores[device.device_id]:
-        return
-    for key, status in last.items():
+    for key, status in since.items():
         excused = key not in account.saves or account.saves[key].excused
         if status == "FAILURE" and key not in told:
             yield Violation("I5", f"the refusal of {key[:8]} was never reported")
@@ -214,14 +220,13 @@ def _last_answers(replies: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 def _tracking(vault: Vault, device: Device, account: Account) -> Iterator[Violation]:
     env = device.env
     assert isinstance(env, StormEnv)  # noqa: S101
-    if account.restores[device.device_id]:
-        return
     rows: dict[str, Any] = {}
     for mobile_id, text in vault.db.execute(
         "SELECT mobile_id, doc FROM tracking WHERE user = ?", (device.user_id,)
     ):
         rows[mobile_id] = json.loads(text)
-    if missing := sorted(set(env.attempts) - set(rows)):
+    lost = account.unsure.get(device.device_id, frozenset())  # with the journal that a backup has replaced
+    if missing := sorted(set(env.attempts) - set(rows) - lost):
         yield Violation("I7", f"{len(missing)} syncs of {device.device_id} left no tracking record")
     if extra := sorted(set(rows) - set(env.attempts)):
         yield Violation(

@@ -116,7 +116,7 @@ def _server_delete(world: World, rng: Random) -> None:
         if found.deleted:
             parent = records.find(world.vault, found.parent)
             if parent is not None and not parent.deleted:
-                world.account.undeleted.add(found.id)
+                world.account.undeleted[found.id] += 1
                 records.undelete(world.vault, found, at=world.kernel.now, by="somebody")
             return
         for child in records.children(world.vault, found.id):

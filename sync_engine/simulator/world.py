@@ -158,12 +158,12 @@ async def one_sync(world: World, device: Device, choice: float) -> None:
     """One attempt to sync, of a kind by chance; the account watches what it leaves behind."""
     if device.busy:
         return
-    before = world.account.look(device)
+    before, done = world.account.look(device), False
     try:
         if device.session is None and not await syncs.sign_in(device):
             return
         if choice < 0.5:
-            await syncs.incremental(device)
+            done = await syncs.incremental(device)
         elif choice < 0.75:
             await syncs.autosync(device)
         elif choice < 0.9:
@@ -171,12 +171,12 @@ async def one_sync(world: World, device: Device, choice: float) -> None:
             await Sleep(40.0)
             syncs.apply_update(device)
         else:
-            await syncs.database_refresh(device)
+            done = await syncs.database_refresh(device)
     except Killed as killed:
         restart(world, device, killed)
     except DeviceError:
         device.busy = False
-    world.account.compare(world.vault, device, before)
+    world.account.compare(world.vault, device, before, done)
 
 
 def restart(world: World, device: Device, killed: Killed) -> None:
@@ -209,7 +209,7 @@ def _edit(world: World, device: Device, rng: Random) -> None:
     edits = mischief.draw_edits(device, rng, poison=world.env(device).strikes("poison"))
     if not edits:
         return
-    shown = world.account.shown(device, edits)
+    before = world.account.shown(device, edits)
     try:
         key = save(device, edits)
     except Killed as killed:
@@ -217,7 +217,7 @@ def _edit(world: World, device: Device, rng: Random) -> None:
     except DeviceError:
         return
     else:
-        world.account.saved(device, key, edits, shown)
+        world.account.saved(device, key, edits, before)
 
 
 def _heal(world: World) -> None:
@@ -245,8 +245,9 @@ async def _settle(world: World, device: Device) -> None:
     before = world.account.look(device)
     if device.session is None:
         await syncs.sign_in(device)
-    device.put("settled", await syncs.incremental(device))
-    world.account.compare(world.vault, device, before)
+    done = await syncs.incremental(device)
+    device.put("settled", done)
+    world.account.compare(world.vault, device, before, done)
 
 
 def _settled(device: Device) -> bool:

@@ -15,7 +15,7 @@ print([simulate(seed=seed).trace for seed in (3, 4, 5)])
 """
 LATE = {
     # found by playing seeds from 0; every other mutant is caught within the first twenty
-    "the cursor is saved before the rows": range(28, 40),
+    "the cursor is saved before the rows": range(18, 30),
 }
 
 
@@ -27,7 +27,7 @@ def test_a_swarm_of_faults_breaks_no_invariant():
 
 
 # Each of these broke an invariant once: taken back in a race, a download disturbed by Undo, a wrong account.
-@pytest.mark.parametrize("seed", [495, 1669, 2065, 2311, 2436, 2571, 3013, 3811, 3866, 4811, 5858, 8528])
+@pytest.mark.parametrize("seed", [495, 1669, 2065, 2311, 2436, 2571, 3013, 3811, 3866, 4811, 5858, 8528, 2526])
 def test_a_world_that_was_broken_once_holds(seed):
     assert simulate(seed=seed).violations == ()
 
@@ -75,3 +75,10 @@ def test_a_violation_names_its_seed_and_reason():
 def test_the_score_table_counts(monkeypatch):
     monkeypatch.setattr("sync_engine.simulator.mutants.MUTANTS", MUTANTS[:2])
     assert score_table(range(8)).endswith("2 of 2 caught within 8 seeds")
+
+
+def test_a_seed_that_goes_another_way_when_played_again_is_a_violation(monkeypatch):
+    worlds = iter([simulate(seed=1), simulate(seed=2)])
+    monkeypatch.setattr("sync_engine.simulator.seeds.simulate", lambda **_: next(worlds))
+    report = run_seeds(load_scenario("storm"), first_seed=100, count=1)
+    assert [one.reason for one in report.violations] == ["I18: played again, the seed goes another way"]
