@@ -83,6 +83,7 @@ _PHRASES = {
 # What a bare number in `error_type` belongs to is decided by the platform that reported it.
 _BARE = (
     (re.compile(r"ios|nsurl|apple"), re.compile(r"^-\d{3,4}$"), "nsurl"),
+    (re.compile(r"ios|nsurl|apple"), re.compile(r"^-98\d\d$"), "osstatus"),
     (re.compile(r"sqlite|device_db"), re.compile(r"^\d{1,4}$"), "sqlite"),
     (re.compile(r""), re.compile(r"^\d{1,3}/\d{3,4}$"), "ckerror"),
     (re.compile(r""), re.compile(r"^[45]\d\d$"), "http"),
