@@ -14,6 +14,9 @@ from sync_engine.where import matches, parse
 
 View = dict[str, dict[str, tuple[int, Doc]]]
 """object -> record id -> (revision, visible fields)."""
+Record = tuple[str, str, int, str, str | None, Doc]
+"""(object, id, revision, territory, parent, fields)."""
+Records = dict[str, Record]
 
 
 def of(vault: Vault, user_id: str, platform: str) -> View:
@@ -28,20 +31,20 @@ def of(vault: Vault, user_id: str, platform: str) -> View:
         for one in vault.published["vmoc"].values()
         if one["active__v"] and f"{platform.lower()}__v" in one["device__v"]
     }
-    records = {row[1]: (*row[:5], fields_of(row[5])) for row in rows}
+    records: Records = {row[1]: (*row[:5], fields_of(row[5])) for row in rows}
+    kinds: dict[str, list[Record]] = {}
+    for record in records.values():
+        kinds.setdefault(record[0], []).append(record)
     chosen: set[str] = set()
     for name in _top_down(vmocs):
-        if not rights["objects"].get(name, {}).get("read", True):
-            continue
-        for record_id, record in records.items():
-            if (
-                record[0] == name
-                and _bounded(vault, user, record)
-                and _wanted(vmocs[name], record, records, chosen)
-            ):
-                chosen.add(record_id)
-    chosen |= _parents(vault, user, rights, vmocs, records)
-    _drop_orphans(rights, vmocs, records, chosen)
+        if rights["objects"].get(name, {}).get("read", True):
+            chosen |= {
+                record[1]
+                for record in kinds.get(name, [])
+                if _bounded(vault, user, record) and _wanted(vmocs[name], record, records, chosen)
+            }
+    chosen |= _parents(vault, user, rights, vmocs, kinds, records)
+    _drop_orphans(rights, vmocs, kinds, records, chosen)
     return _fields(rights, records, chosen)
 
 
@@ -65,15 +68,15 @@ def _top_down(vmocs: dict[str, Doc]) -> list[str]:
     return done
 
 
-def _bounded(vault: Vault, user: Doc, record: tuple[str, str, int, str, str | None, Doc]) -> bool:
+def _bounded(vault: Vault, user: Doc, record: Record) -> bool:
     public = vault.live["object"][record[0]]["sharing"] == "public"
     return record[3] == "*" if public else record[3] in user["territories"]
 
 
 def _wanted(
     one: Doc,
-    record: tuple[str, str, int, str, str | None, Doc],
-    records: dict[str, tuple[str, str, int, str, str | None, Doc]],
+    record: Record,
+    records: Records,
     chosen: set[str],
 ) -> bool:
     if not matches(parse(one["where_clause__v"], {}), record[5], lambda _, other: _doc(records, other)):
@@ -83,24 +86,26 @@ def _wanted(
     )
 
 
-def _doc(records: dict[str, tuple[str, str, int, str, str | None, Doc]], record_id: object) -> Doc | None:
+def _doc(records: Records, record_id: object) -> Doc | None:
     found = records.get(str(record_id))
     return None if found is None else found[5]
 
 
-def _parents(
+def _parents(  # noqa: PLR0917
     vault: Vault,
     user: Doc,
     rights: Doc,
     vmocs: dict[str, Doc],
-    records: dict[str, tuple[str, str, int, str, str | None, Doc]],
+    kinds: dict[str, list[Record]],
+    records: Records,
 ) -> set[str]:
     """Parents that come along with their children's rows."""
     found: set[str] = set()
-    for record in records.values():
-        one = vmocs.get(record[0])
+    reaching = [name for name, one in vmocs.items() if one["type__v"] == "child_and_parent_row__v"]
+    for record in (one for name in reaching for one in kinds.get(name, [])):
+        one = vmocs[record[0]]
         parent = records.get(record[4] or "")
-        if one is None or one["type__v"] != "child_and_parent_row__v" or parent is None:
+        if parent is None:
             continue
         readable = all(rights["objects"].get(name, {}).get("read", True) for name in (record[0], parent[0]))
         placed = _bounded(vault, user, record) and _bounded(vault, user, parent)
@@ -113,7 +118,8 @@ def _parents(
 def _drop_orphans(
     rights: Doc,
     vmocs: dict[str, Doc],
-    records: dict[str, tuple[str, str, int, str, str | None, Doc]],
+    kinds: dict[str, list[Record]],
+    records: Records,
     chosen: set[str],
 ) -> None:
     """A parent that came along brings its related rows too; nothing else hangs in the air."""
@@ -122,24 +128,21 @@ def _drop_orphans(
         readable = rights["objects"].get(name, {}).get("read", True)
         if one["type__v"] != "related_to_top_level__v" or not readable:
             continue
-        for record_id, record in records.items():
-            if record[0] != name:
-                continue
+        for record in kinds.get(name, []):
             if record[4] not in chosen:
-                chosen.discard(record_id)
+                chosen.discard(record[1])
             elif matches(parse(one["where_clause__v"], {}), record[5], lambda _, other: _doc(records, other)):
-                chosen.add(record_id)
+                chosen.add(record[1])
 
 
-def _fields(
-    rights: Doc, records: dict[str, tuple[str, str, int, str, str | None, Doc]], chosen: set[str]
-) -> View:
+def _fields(rights: Doc, records: Records, chosen: set[str]) -> View:
     found: View = {}
     for record_id in sorted(chosen):
         name, _, revision, _, _, doc = records[record_id]
         exceptions = rights["fields"].get(name, {})
         if not rights["objects"].get(name, {}).get("read", True):
             continue
-        visible = {k: v for k, v in doc.items() if exceptions.get(k, {}).get("read", True)}
+        hidden = {field for field, rule in exceptions.items() if not rule.get("read", True)}
+        visible = {k: v for k, v in doc.items() if k not in hidden} if hidden else doc
         found.setdefault(name, {})[record_id] = (revision, visible)
     return found
