@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from benchmarks import dashboard as bench
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is missing")
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=120_000)
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.xdist_group("browser"),

@@ -12,7 +12,7 @@ from benchmarks import dashboard as bench
 
 ARTEFACTS = Path("artefacts")
 MAIN_LINK = "[data-testid=stMain] [data-testid=stPageLink] a"
-expect.set_options(timeout=60_000)  # a busy machine is slow, not broken
+expect.set_options(timeout=120_000)  # a busy machine is slow, not broken
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.xdist_group("browser"),
@@ -54,7 +54,7 @@ def opened_at(address: str, chromium: Browser) -> Iterator[Page]:
     ours = (address, address.replace("http", "ws"), "data:", "blob:")
     context.on("request", lambda asked: None if asked.url.startswith(ours) else outside.append(asked.url))
     opened = context.new_page()
-    opened.set_default_timeout(60_000)
+    opened.set_default_timeout(120_000)
     yield opened
     context.close()
     assert outside == [], "a page asked a server other than its own"

@@ -31,7 +31,7 @@ pytest.importorskip("authlib", reason="sign-in needs Authlib, which is not insta
 joserfc_jwt = pytest.importorskip("joserfc.jwt", reason="the local provider needs joserfc, a part of Authlib")
 joserfc_jwk = pytest.importorskip("joserfc.jwk")
 
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=120_000)
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.xdist_group("browser"),
@@ -179,7 +179,7 @@ def chromium_here() -> Iterator[Browser]:
 def page(chromium_here: Browser, guarded: SimpleNamespace) -> Iterator[Page]:
     context = chromium_here.new_context(base_url=guarded.address, viewport={"width": 1440, "height": 1000})
     opened = context.new_page()
-    opened.set_default_timeout(60_000)
+    opened.set_default_timeout(120_000)
     yield opened
     context.close()
 
