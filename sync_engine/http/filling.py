@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from sync_engine.simulator import fleet as fleets
+from sync_engine.simulator.fleet import play
 from sync_engine.simulator.scenario import Scenario
 from sync_engine.vault.state import Vault
 
@@ -45,19 +45,15 @@ def fill(
     """
     if Path(path).exists():
         raise FileExistsError(17, "exists already; a filled Vault is always a new one", str(path))
-    played = fleets._build(scenario, seed, devices, days, fleets.START)
-    try:
+    with play(scenario=scenario, seed=seed, device_count=devices, days=days) as fleet:
         for day in range(days):
-            played.kernel.run(played.start + (day + 1) * DAY)
+            fleet.let_pass(day)
             if on_day is not None:
                 on_day(day + 1)
         with sqlite3.connect(path) as kept:
-            played.vault.db.backup(kept)
+            fleet.vault.db.backup(kept)
         kept.close()
-    finally:
-        played.kernel.close()
-        fleets._close(played)
-    return played.start + days * DAY
+    return fleet.start + days * DAY
 
 
 def set_clock(vault: Vault, offset: float) -> None:

@@ -1,7 +1,7 @@
 """A deterministic world around the engine: fleets that emit telemetry, and small worlds full of faults."""
 
 from sync_engine.simulator.faults import CALM, FaultPlan
-from sync_engine.simulator.fleet import START, simulate_fleet
+from sync_engine.simulator.fleet import START, Fleet, play, simulate_fleet
 from sync_engine.simulator.scenario import SCENARIOS, Plant, Scenario, load_scenario
 from sync_engine.simulator.seeds import SeedReport, SeedViolation, run_seeds
 from sync_engine.simulator.world import Run, simulate
@@ -11,12 +11,14 @@ __all__ = [
     "SCENARIOS",
     "START",
     "FaultPlan",
+    "Fleet",
     "Plant",
     "Run",
     "Scenario",
     "SeedReport",
     "SeedViolation",
     "load_scenario",
+    "play",
     "run_seeds",
     "simulate",
     "simulate_fleet",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
@@ -58,6 +59,10 @@ class Fleet:
         count = max(1, round(plant.share * len(able))) if able else 0
         return rng.sample(able, count)
 
+    def let_pass(self, day: int) -> None:
+        """Play on to the end of a day, counted from 0."""
+        self.kernel.run(self.start + (day + 1) * DAY)
+
     def later(self, task: Coroutine[Any, Any, Any], day: float, hour: float) -> None:
         """Start a task at an hour of a simulated day, UTC."""
         self.kernel.spawn(task, max(0.0, self.start + day * DAY + hour * 3600 - self.kernel.now))
@@ -78,15 +83,27 @@ def simulate_fleet(
     The same arguments give the same rows in the same order, in any process. `on_day(done, days)` is called
     after each simulated day, `on_end(vault)` after the last, while the Vault is still there to be looked at.
     """
-    fleet = _build(scenario, seed, device_count, days, start)
-    try:
+    with play(scenario=scenario, seed=seed, device_count=device_count, days=days, start=start) as fleet:
         for day in range(days):
-            fleet.kernel.run(fleet.start + (day + 1) * DAY)
+            fleet.let_pass(day)
             yield from _report(fleet, day)
             if on_day is not None:
                 on_day(day + 1, days)
         if on_end is not None:
             on_end(fleet.vault)
+
+
+@contextmanager
+def play(
+    *, scenario: Scenario, seed: int, device_count: int, days: int, start: datetime = START
+) -> Iterator[Fleet]:
+    """A fleet on the morning of its first day, planted and ready; let its days pass and look at its Vault.
+
+    Devices and Vault live in memory and are closed in the end.
+    """
+    fleet = _build(scenario, seed, device_count, days, start)
+    try:
+        yield fleet
     finally:
         fleet.kernel.close()
         _close(fleet)
