@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isnan
 
+import numpy as np
 import pandas as pd
 
 from analysis.catalogue import UNKNOWN, Catalogue, Rule, Tier, load_catalogue
@@ -38,27 +38,20 @@ def classify(events: pd.DataFrame, catalogue: Catalogue | None = None) -> pd.Dat
     """
     chosen = catalogue or load_catalogue()
     names = known_codes(chosen)
-    texts = pd.DataFrame(
-        {name: _texts(events[name]) for name in FIELDS if name in events.columns}, index=range(len(events))
-    )
-    known: dict[tuple[str, ...], Finding] = {}
-    found = []
-    for row in texts.itertuples(index=False, name=None) if len(texts.columns) else [()] * len(events):
-        if row not in known:
-            event = {name: value for name, value in zip(texts.columns, row, strict=True) if value}
-            known[row] = classify_one(event, chosen, names)
-        found.append(known[row])
+    distinct, kinds = _distinct(events)
+    found = [classify_one(event, chosen, names) for event in distinct]
+    also = [finding.also for finding in found]
     return pd.DataFrame(
         {
-            "cause": pd.Series([finding.cause for finding in found], index=events.index, dtype="str"),
-            "confidence": pd.Series(
-                [finding.confidence for finding in found], index=events.index, dtype=float
+            "cause": np.array([finding.cause for finding in found], dtype=object)[kinds],
+            "confidence": np.array([finding.confidence for finding in found], dtype=float)[kinds],
+            "rule": np.array([finding.rule for finding in found], dtype=object)[kinds],
+            "also": pd.Series(
+                [list(also[kind]) for kind in kinds.tolist()], index=events.index, dtype=object
             ),
-            "rule": pd.Series([finding.rule for finding in found], index=events.index, dtype="str"),
-            "also": pd.Series([list(finding.also) for finding in found], index=events.index, dtype=object),
         },
         index=events.index,
-    )
+    ).astype({"cause": "str", "rule": "str"})
 
 
 def known_codes(catalogue: Catalogue) -> frozenset[str]:
@@ -119,9 +112,24 @@ def _finding(matched: list[Rule], catalogue: Catalogue, heard_by: Tier) -> Findi
     return Finding(first.cause, confidence, first.id, tuple(others)[:MOST_ALTERNATIVES])
 
 
-def _texts(column: pd.Series) -> list[str]:
-    return ["" if _is_missing(value) else str(value) for value in column.tolist()]
+def _distinct(events: pd.DataFrame) -> tuple[list[dict[str, str]], np.ndarray]:
+    """The distinct events as text, without what is missing, and which of them each row is."""
+    kinds = np.zeros(len(events), dtype=np.int64)
+    columns: dict[str, tuple[np.ndarray, list[str]]] = {}
+    for name in FIELDS:
+        if name in events.columns:
+            codes, texts = _texts(events[name])
+            columns[name] = codes, texts
+            kinds = pd.factorize(kinds * len(texts) + codes)[0]
+    _, firsts = np.unique(kinds, return_index=True)
+    rows = [{name: texts[codes[row]] for name, (codes, texts) in columns.items()} for row in firsts]
+    return [{name: text for name, text in row.items() if text} for row in rows], kinds
 
 
-def _is_missing(value: object) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and isnan(value))
+def _texts(column: pd.Series) -> tuple[np.ndarray, list[str]]:
+    """Which text each row has, and the texts; the first one is empty and stands for what is missing."""
+    try:
+        codes, values = pd.factorize(column)
+    except TypeError:  # something that cannot be hashed, such as a list
+        codes, values = pd.factorize(column.map(str))
+    return codes + 1, ["", *map(str, values)]

@@ -175,6 +175,8 @@ def _first_move(fleet: _Fleet, issue: _Seen) -> _Move:
     judged = _judge(fleet, issue)
     if judged.escalates:
         return _Move("escalating", judged.reason)
+    if over := _over(fleet, issue):
+        return over
     if fleet.at - issue.first_seen <= timedelta(days=NEW_DAYS):
         return _Move("new", "seen for the first time")
     return _Move("ongoing", f"known for more than {NEW_DAYS} days when first reviewed")

@@ -53,6 +53,8 @@ def report_card(
     page: Annotated[Path, typer.Option(help="The page to write, or to compare with.")] = PAGE,
     check: Annotated[bool, typer.Option("--check", help="Compare with the page; exit 1 on drift.")] = False,
     seed: Annotated[int, typer.Option(help="The seed of the simulated worlds.")] = SEED,
+    devices: Annotated[int, typer.Option(min=1, help="How many devices sync in each of them.")] = DEVICES,
+    days: Annotated[int, typer.Option(min=1, help="How many days.")] = DAYS,
 ) -> None:
     """Score the causes where the truth is known: in every scenario of the simulator, and on labelled messages.
 
@@ -63,7 +65,7 @@ def report_card(
 
     """
     written = page.read_text(encoding="utf-8") if page.exists() else ""
-    sections = [simulated(seed), *(labelled(path) for path in samples or [])]
+    sections = [simulated(seed, devices, days), *(labelled(path) for path in samples or [])]
     if check:
         drifts = [drift for text in sections for drift in drifts_from(written, text)]
         for drift in drifts:
@@ -76,11 +78,11 @@ def report_card(
     narrate.say(f"Wrote {page}.")
 
 
-def simulated(seed: int) -> str:
+def simulated(seed: int, devices: int, days: int) -> str:
     """Play every scenario at `seed` and score the findings, with context and by message alone."""
     with tempfile.TemporaryDirectory() as folder:
         names = sorted(simulator.SCENARIOS)
-        frames = [_played(Path(folder) / f"{name}.duckdb", name, seed) for name in names]
+        frames = [_played(Path(folder) / f"{name}.duckdb", name, seed, devices, days) for name in names]
     events = pd.concat(frames, ignore_index=True)
     alone = analysis.classify(events[list(FIELDS)])["cause"]
     more = {"accuracy by message alone": f"{(alone == events['truth']).mean():.3f}"}
@@ -116,15 +118,15 @@ def _figures(text: str) -> dict[str, float]:
     return {name: float(value) for name, value in _FIGURE.findall(table) if name != "events"}
 
 
-def _played(path: Path, name: str, seed: int) -> pd.DataFrame:
+def _played(path: Path, name: str, seed: int, devices: int, days: int) -> pd.DataFrame:
     context: list[Telemetry | ContextRow] = []
-    end = simulator.START + timedelta(days=DAYS)
+    end = simulator.START + timedelta(days=days)
     rows: list[Telemetry | ContextRow] = list(
         simulator.simulate_fleet(
             scenario=simulator.load_scenario(name),
             seed=seed,
-            device_count=DEVICES,
-            days=DAYS,
+            device_count=devices,
+            days=days,
             on_end=lambda vault: context.extend(configuration(vault, end)),
         )
     )

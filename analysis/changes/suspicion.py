@@ -107,11 +107,11 @@ def suspects(
     well. The answer is held to a weighted Bonferroni bound (Genovese et al. 2006): a change that touches the
     object, the field or the kind of cause of the issue may be a little less punctual than one that does not.
     What came after `onset` (UTC) is no suspect. Without `issue_id`, failed syncs are the hits. At least two
-    people must be affected. Raises UnknownIssue.
+    people must be affected, and known: errors that name no user have no suspect. Raises UnknownIssue.
     """
     chosen = Filters.of(**filters)
     known = chances(connection, issue_id, chosen)
-    if issue_id is not None and not known.hit.any():
+    if issue_id is not None and not known.hit.any() and not _exists(connection, issue_id):
         raise UnknownIssue(issue_id)
     if known.affected.sum() < _AFFECTED_AT_LEAST:
         return []
@@ -128,6 +128,11 @@ def suspects(
         if change.ratio > 0 and p_value <= _SIGNIFICANT
     ]
     return sorted(named, key=lambda one: (-one.score, one.changed_at, one.change_id))[:most]
+
+
+def _exists(connection: DuckDBPyConnection, issue_id: str) -> bool:
+    found = connection.execute("SELECT 1 FROM finding WHERE issue_id = $issue LIMIT 1", {"issue": issue_id})
+    return found.fetchone() is not None
 
 
 def _about(connection: DuckDBPyConnection, issue_id: str | None, filters: Filters) -> dict[str, str]:

@@ -10,7 +10,7 @@ PROBE = reporting.Path(__file__).with_name("probe.jsonl")
 
 def run(*words):
     with pytest.raises(SystemExit) as left:
-        cli.app(["report-card", *map(str, words)])
+        cli.app(["report-card", "--devices", "3", "--days", "2", *map(str, words)])
     return left.value.code
 
 
@@ -19,7 +19,7 @@ def page(tmp_path_factory):
     page = tmp_path_factory.mktemp("card") / "card.md"
     samples = page.with_name("probe.jsonl")
     samples.write_text(
-        "".join(PROBE.read_text(encoding="utf-8").splitlines(keepends=True)[:40]), encoding="utf-8"
+        "".join(PROBE.read_text(encoding="utf-8").splitlines(keepends=True)[:25]), encoding="utf-8"
     )
     assert run("--samples", samples, "--page", page) == 0
     return page, samples
