@@ -114,6 +114,14 @@ def test_an_empty_store_has_no_suspects(store):
         suspects(store, "none")
 
 
+def test_errors_that_name_no_user_have_no_suspect():
+    fleet, seen = fleet_of(1, german)
+    with store_of(fleet, seen, pd.DataFrame([TRUE, *decoys()])) as store:
+        (issue,) = store.execute("SELECT issue_id FROM finding LIMIT 1").fetchone()
+        store.execute("UPDATE sync_error SET user_id = NULL, sync_id = NULL, device_id = NULL")
+        assert suspects(store, issue) == []
+
+
 def test_a_scope_nobody_understands_reaches_everyone():
     odd = TRUE | {"scope": "phase of the moon=full"}
     [suspect] = named(*fleet_of(1, lambda fleet: np.full(len(fleet), ONSET)), [*decoys(), odd])

@@ -70,6 +70,14 @@ def test_what_is_seen_for_the_first_time_is_new_and_then_ongoing(fleet):
     assert fleet.state() == "ongoing"
 
 
+def test_what_was_over_long_before_the_first_look_is_resolved_at_once(fleet):
+    for day in range(3):
+        fleet.errors(day, range(20))
+    assert [entry.issue_id for entry in fleet.review(29)] == ["i1"]
+    assert fleet.state() == "resolved"
+    assert fleet.review(29) == []
+
+
 def test_reviewing_twice_changes_nothing_more(fleet):
     fleet.errors(15, [1, 2])
     assert len(fleet.review(15)) == 1
