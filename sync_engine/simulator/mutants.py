@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from sync_engine.simulator.faults import FaultPlan
 from sync_engine.simulator.world import simulate
 
 
@@ -29,6 +30,8 @@ class Mutant:
     function: str
     old: str
     new: str
+    plan: FaultPlan | None = None  # faults under which it shows soon; None for the swarm
+    first: int = 0  # the seed to begin with: of what shows rarely, one near a seed that has shown it
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,15 @@ _SCOPE, _PERM, _XCH = (
     "sync_engine.vault.permissions",
     "sync_engine.device.exchange",
 )
+
+ERRORS_TAB = FaultPlan(
+    truncated=0.15, delay=0.3, poison=0.3, permission=0.3, lock=0.15, undo=0.5, server_edit=0.3, overlap=0.1
+)
+"""Many refusals, lost answers, and people who act on the Errors tab."""
+LATE_COPIES = FaultPlan(
+    late_duplicate=0.4, truncated=0.1, poison=0.2, permission=0.3, undo=0.5, server_edit=0.2
+)
+"""Requests that arrive once more after people have changed their minds."""
 
 MUTANTS = (
     Mutant("upload is not idempotent", _UP, "_known", "row is None", "True"),
@@ -70,7 +82,7 @@ MUTANTS = (
     Mutant("deleted records are sent", _SCOPE, "_bounds", " AND {alias}.deleted = 0", ""),
     Mutant("field permission is not checked", _PERM, "require_fields", "if not all(rights)", "if False"),
     Mutant("removes are not applied", _DDOWN, "_put_in_place", "(SELECT id FROM gone)", "(SELECT id FROM gone WHERE 0)"),
-    Mutant("the cursor is saved before the rows", _DDOWN, "apply", "_count(device, run)", 'write_state(data, "cursor", {"epoch": final["epoch"], "seq": final["seq"]}); data.execute("COMMIT"); data.execute("BEGIN"); _count(device, run)'),
+    Mutant("the cursor is saved before the rows", _DDOWN, "apply", "_count(device, run)", 'write_state(data, "cursor", {"epoch": final["epoch"], "seq": final["seq"]}); data.execute("COMMIT"); data.execute("BEGIN"); _count(device, run)', first=10),
     Mutant("objects out of scope are kept", _DDOWN, "_put_in_place", "former.keys() - kept", 'set(final["whole"])'),
     Mutant("a whole object is laid over the old one", _DDOWN, "_put_in_place", ' - set(final["whole"])', ""),
     Mutant("a digest that differs is ignored", _DDOWN, "differing", "!= wanted", "is None"),
@@ -92,6 +104,12 @@ MUTANTS = (
     Mutant("a failed sync claims success", _SYNCS, "_tracked", "done = False", "done = True"),
     Mutant("a refresh forgets the outbox", _SYNCS, "_replace", 'drop_answered(device, head["seq"])', 'device.journal.execute("DELETE FROM outbox")'),
     Mutant("a refresh keeps the old cursor", _SYNCS, "_stamp", '"seq": head["seq"]', '"seq": head["seq"] - 40'),
+    Mutant("Undo does not wait for an answer", _TAB, "_entry", " or key in device.get(ON_ITS_WAY, [])", "", ERRORS_TAB, 50),
+    Mutant("Undo disturbs a download", _TAB, "undo", "want_whole(device, entry.object)", "from sync_engine.device.download import forget_object as now; now(device, entry.object)", ERRORS_TAB, 40),
+    Mutant("an answer to some uploads is taken for all", _DUP, "_settle_all", "set(device.get(ON_ITS_WAY, [])) - {one.key for one in batch}", "set()", ERRORS_TAB, 50),
+    Mutant("an edit overtakes one under the record's other name", _DUP, "_ids_of", "return found", "return {}", first=5858),
+    Mutant("a late upload is let in", _UP, "_check_lane", 'message["lane"] != lane or message["number"] <= number', "False", LATE_COPIES, 70),
+    Mutant("an old digest is told again", _DOWN, "digest", "seq not in scope.digests", "not scope.digests"),
     Mutant("an edit is shown only after its upload", _EDITS, "read", "ORDER BY n", "AND acked_seq IS NOT NULL ORDER BY n"),
 )  # fmt: skip
 """The bugs, most of them reported against real sync engines in one shape or another."""
@@ -147,9 +165,9 @@ def _places(function: Callable[..., Any]) -> list[Any]:
 def hunt(mutant: Mutant, seeds: range) -> Score:
     """Play seeds with the bug planted until a checker notices. An engine that falls over has noticed, too."""
     with planted(mutant):
-        for seed in seeds:
+        for seed in (mutant.first + one for one in seeds):
             try:
-                run = simulate(seed=seed)
+                run = simulate(seed=seed, plan=mutant.plan)
             except Exception as fell:  # a bug may break anything
                 return Score(mutant.name, seed, type(fell).__name__)
             if run.violations:
