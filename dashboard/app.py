@@ -46,10 +46,12 @@ def main() -> None:
     chosen = st.navigation(pages.every(), position="hidden")
     pages.menu()
     try:
-        data.bring_states_up_to_date()
+        reviewing = data.bring_states_up_to_date()
         newest = data.newest()
         controls.sidebar(newest=newest, options=data.options())
         parts.footer(newest)
+        if reviewing:
+            parts.review_note(data.bring_states_up_to_date)
         if newest is None:
             parts.heading(chosen.title)
             parts.no_data()

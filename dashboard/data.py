@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -30,10 +30,11 @@ from analysis.review import review
 from analysis.states import TriageState
 from dashboard.launch import state_path, store_path
 from dashboard.view import View
-from ingest import StoreLocked, open_store
+from ingest import IngestError, StoreLocked, open_store
 
 # A page may wait this long for an ingest before it shows what it knew before.
 PATIENCE_SECONDS = 2.0
+REVIEW_SECONDS = 2.0
 MOST_REMEMBERED = 600
 _STALE = "_answers_are_stale"
 _WITH_TRIAGE = (list_issues, issue_of)
@@ -185,10 +186,18 @@ def triage() -> TriageState:
     return TriageState.beside(store_path())
 
 
-def bring_states_up_to_date() -> None:
-    """Let the automatic review look at the store, once for each state of the file; a locked store waits."""
-    with suppress(StoreLocked):
-        _reviewed(store_path(), _stamp(store_path()))
+def bring_states_up_to_date() -> bool:
+    """Let the automatic review look at the store, once for each state of the file.
+
+    Returns whether it is still at it; a page waits REVIEW_SECONDS for it and no longer. A locked store is
+    looked at by the next page.
+    """
+    path = store_path()
+    if not path.exists():
+        return False
+    work = _review(path, _stamp(path))
+    work.join(REVIEW_SECONDS)
+    return work.is_alive()
 
 
 @cache
@@ -240,11 +249,22 @@ def _answer(
         return _question(store, *about, **arguments, **more)
 
 
-@st.cache_data(max_entries=20, show_spinner=False)
-def _reviewed(path: Path, stamp: tuple[int, int]) -> int:
-    with open_store(path, patience_seconds=PATIENCE_SECONDS) as store:
-        newest = _newest(store)
-        return 0 if newest is None else len(review(store, triage(), newest))
+@st.cache_resource(max_entries=20, show_spinner=False)
+def _review(path: Path, stamp: tuple[int, int]) -> Thread:
+    """The one review of a state of the store, begun. Ten million syncs take it half a minute."""
+
+    def look() -> None:
+        try:
+            with open_store(path, patience_seconds=PATIENCE_SECONDS) as store:
+                newest = _newest(store)
+                if newest is not None:
+                    review(store, TriageState.beside(path), newest)
+        except IngestError:
+            _review.clear(path, stamp)
+
+    work = Thread(target=look, name="review", daemon=True)
+    work.start()
+    return work
 
 
 class _Turns:

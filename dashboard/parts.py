@@ -20,6 +20,7 @@ from dashboard.launch import store_path
 from dashboard.safe import escape
 from dashboard.view import ALL_TIME, FILTERS, View
 
+REVIEW_LOOKS_SECONDS = 5.0
 CHART_TOOLS = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
 
 
@@ -179,6 +180,20 @@ def footer(newest: datetime | None) -> None:
         if roles.sign_in_is_configured():
             st.caption(f"{escape(roles.name() or 'signed in')}, {roles.role()}")
             st.button("Sign out", type="tertiary", icon=":material/logout:", on_click=st.logout)
+
+
+def review_note(is_running: Callable[[], bool]) -> None:
+    """Say that states are still being worked out, and draw the page again when they are."""
+
+    @st.fragment(run_every=REVIEW_LOOKS_SECONDS)
+    def look() -> None:
+        if is_running():
+            st.caption("States of issues are being brought up to date after a load …")
+        else:
+            st.rerun()
+
+    with st.sidebar:
+        look()
 
 
 def age_words(at: datetime) -> str:

@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 import dashboard
 from benchmarks.synthetic import fill
+from dashboard import data
 from ingest import open_store
 
 HOSTILE = (
@@ -40,6 +41,12 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             "UPDATE config_change SET target = ?, before = ?, after = ?", [HOSTILE, FORMULA, HOSTILE]
         )
     return paths
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the review end before a page is drawn, so that no test meets it half done on a busy machine."""
+    monkeypatch.setattr(data, "REVIEW_SECONDS", 120.0)
 
 
 @pytest.fixture

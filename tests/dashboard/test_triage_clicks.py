@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 import analysis
 from analysis.states import TriageState
+from dashboard import data
 from dashboard.roles import role_of
 from ingest import open_store
 
@@ -99,3 +101,29 @@ def test_nobody_sees_a_page_before_signing_in(visit):
 )
 def test_a_role_is_never_more_than_the_claim_says(claim, role):
     assert role_of(claim) == role
+
+
+def test_a_page_does_not_wait_for_a_long_review(visit, stores, issue_id, monkeypatch):
+    monkeypatch.setattr(data, "REVIEW_SECONDS", 0.0)
+    go_on = Event()
+    monkeypatch.setattr(data, "review", lambda *_: go_on.wait(60))
+    try:
+        app = visit("issues", period="all time")
+        assert app.dataframe, "the list is there although the review is not"
+        assert any("being brought up to date" in one.value for one in app.sidebar.caption)
+    finally:
+        go_on.set()
+        monkeypatch.setattr(data, "REVIEW_SECONDS", 60.0)
+        assert not data.bring_states_up_to_date()
+
+
+def test_the_review_looks_once_at_each_state_of_the_store(visit, stores, issue_id, monkeypatch):
+    looks = []
+    monkeypatch.setattr(data, "review", lambda *_: looks.append(1))
+    visit("issues", period="all time")
+    visit("overview", period="all time")
+    assert looks == [1]
+    with open_store(stores["normal"], read_only=False) as store:
+        store.execute("UPDATE ingest_batch SET rows_in = rows_in + 1, rows_new = rows_new + 1")
+    visit("issues", period="all time")
+    assert looks == [1, 1]
