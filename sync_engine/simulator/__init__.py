@@ -4,6 +4,7 @@ from sync_engine.simulator.faults import CALM, FaultPlan
 from sync_engine.simulator.fleet import START, Fleet, play, simulate_fleet
 from sync_engine.simulator.scenario import SCENARIOS, Plant, Scenario, load_scenario
 from sync_engine.simulator.seeds import SeedReport, SeedViolation, run_seeds
+from sync_engine.simulator.shrinking import Shrunk, shrink
 from sync_engine.simulator.world import Run, simulate
 
 __all__ = [
@@ -17,9 +18,11 @@ __all__ = [
     "Scenario",
     "SeedReport",
     "SeedViolation",
+    "Shrunk",
     "load_scenario",
     "play",
     "run_seeds",
+    "shrink",
     "simulate",
     "simulate_fleet",
 ]
