@@ -26,7 +26,7 @@ from synclens.configuration import configuration
 
 PAGE = Path("docs/report-card.md")
 # No rule was written while looking at these worlds: tests and the demonstration play other seeds.
-SEED, DEVICES, DAYS = 8086, 12, 6
+SEED, DEVICES, DAYS = 6203, 12, 6
 DRIFT = 0.02
 """How far a figure of the page may be from today's before `--check` calls it drift."""
 
