@@ -1,34 +1,13 @@
-"""What the store knows that a message cannot say: the same words, settled by what else happened.
-
-Every question here is one SQL statement over the whole store, and every answer is a sentence that the finding
-keeps as evidence. Tables that a store does not fill simply give no evidence.
-"""
+"""The clock of a device: a date limit that one device alone meets may be its clock's doing."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-_Settler = Callable[[DuckDBPyConnection, pd.DataFrame, pd.DataFrame], None]
 
-
-def settle_by_context(
-    connection: DuckDBPyConnection, events: pd.DataFrame, found: pd.DataFrame
-) -> pd.DataFrame:
-    """Let the store confirm or overrule each finding; both frames have one row per event, on one index.
-
-    Adds sentences to `evidence`, and changes `cause` and `confidence` only where the store decides.
-    """
-    if len(events):
-        for settler in _SETTLERS:
-            settler(connection, events, found)
-    return found
-
-
-def _clock_of_the_device(connection: DuckDBPyConnection, events: pd.DataFrame, found: pd.DataFrame) -> None:
-    """A date limit that one device alone meets, while its syncs begin in the future, is its clock's doing."""
+def settle_clocks(connection: DuckDBPyConnection, events: pd.DataFrame, found: pd.DataFrame) -> None:
+    """Call a date limit the clock's doing where the device's syncs begin hours before or after Vault's time."""
     skews = connection.execute(_CLOCKS).df().set_index("device_id")
     # A clock that is ahead dates records into the future, one that is behind into the past.
     future = events["message"].fillna("").astype("str").str.contains(_FUTURE, case=False, regex=True)
@@ -63,5 +42,3 @@ SELECT device_id,
     CASE WHEN count_if(hours <= -72) >= 2 THEN median(hours) FILTER (WHERE hours <= -72) END AS behind
 FROM skew GROUP BY device_id
 """
-
-_SETTLERS: tuple[_Settler, ...] = (_clock_of_the_device,)

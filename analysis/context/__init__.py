@@ -1,0 +1,37 @@
+"""What the store knows that a message cannot say: the same words, settled by what else happened.
+
+Every question here is one SQL statement over the whole store, and every answer is a sentence that the finding
+keeps as evidence. Tables that a store does not fill simply give no evidence.
+
+A settler overrules only what the message leaves open: a cause that its rule names beside another, a hint, or
+`unknown`. Where the message is plain, the store can only confirm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+from duckdb import DuckDBPyConnection
+
+from analysis.context.clocks import settle_clocks
+from analysis.context.crowds import settle_crowds
+from analysis.context.rights import settle_rights
+from analysis.context.shipped import settle_shipped
+
+_Settler = Callable[[DuckDBPyConnection, pd.DataFrame, pd.DataFrame], None]
+
+SETTLERS: tuple[_Settler, ...] = (settle_clocks, settle_rights, settle_crowds, settle_shipped)
+
+
+def settle_by_context(
+    connection: DuckDBPyConnection, events: pd.DataFrame, found: pd.DataFrame
+) -> pd.DataFrame:
+    """Let the store confirm or overrule each finding; both frames have one row per event, on one index.
+
+    Adds sentences to `evidence`, and changes `cause`, `confidence` and `also` only where the store decides.
+    """
+    if len(events):
+        for settler in SETTLERS:
+            settler(connection, events, found)
+    return found
