@@ -1,6 +1,6 @@
 # SyncLens: every task of a day. Needs Python 3.11 and make; everything else is set up here.
 #   make demo    simulate a fleet, load it, print the triage summary, serve the dashboard (SERVE=0 stops before)
-#   make test    every test          make check   tests and notebooks, lint, types, import contracts
+#   make test    every test          make check   the same, lint, types, import contracts, the report card
 #   make dash    only the dashboard  make bench   the benchmarks      make lint   ruff, mypy, import-linter
 #   make docs    the documentation site, in site/          make audit  known holes in code and dependencies
 #   make soak    writers killed beside readers, full disks, damaged stores: some minutes
@@ -15,7 +15,7 @@ BENCHES ?= grouping root_cause change_points suspects alerts ingest_speed sync_w
 UV     := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN    := .venv/bin/
 
-.PHONY: demo test check lint format types contracts notebooks bench dash docs soak setup browser clean
+.PHONY: demo test check card audit lint format types contracts notebooks bench dash docs soak setup browser clean
 
 demo: .venv/.ready
 	@$(RUN)synclens demo --store $(STORE) --seed $(SEED) --port $(PORT) \
@@ -28,7 +28,10 @@ test: .venv/.ready browser
 	@echo "Running every test on all cores; this takes some minutes."
 	$(RUN)python -m pytest tests notebooks --nbmake --nbmake-timeout=300 -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
-check: lint test
+check: lint card test
+
+card: .venv/.ready
+	$(RUN)synclens report-card --samples tests/analysis/causes/probe.jsonl --check
 
 lint: .venv/.ready
 	$(RUN)ruff check .

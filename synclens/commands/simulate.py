@@ -35,11 +35,14 @@ def simulate(
         int | None, typer.Option(min=1, help="Check invariants over this many small worlds instead.")
     ] = None,
     first_seed: Annotated[int, typer.Option(help="With --seeds: where to begin.")] = 0,
+    shrink: Annotated[
+        int | None, typer.Option(help="Reduce this broken seed of the storm to the faults that matter.")
+    ] = None,
 ) -> None:
     """Play a fleet with the reference engine and load what it reports into the store.
 
     With --seeds, play that many small worlds full of faults instead and check every invariant; a violation
-    prints its seed and exits with 1. Nothing is stored then.
+    prints its seed and exits with 1. Nothing is stored then. --shrink reduces such a seed to the faults that matter.
 
     Examples:
       synclens simulate --seed 7 --devices 60 --days 14 --store demo.duckdb
@@ -48,7 +51,9 @@ def simulate(
 
     """
     chosen = _scenario(scenario)
-    if seeds is not None:
+    if shrink is not None:
+        _shrink(shrink)
+    elif seeds is not None:
         _check(chosen, first_seed, seeds)
     else:
         play(store, chosen, seed=seed, devices=devices, days=days, start=start.replace(tzinfo=UTC))
@@ -96,6 +101,16 @@ def _check(scenario: simulator.Scenario, first_seed: int, count: int) -> None:
     narrate.show(report.summary())
     if report.violations:
         raise typer.Exit(narrate.FOUND_SOMETHING)
+
+
+def _shrink(seed: int) -> None:
+    with narrate.progress(f"Taking faults away from seed {seed}", None) as advance:
+        found = simulator.shrink(seed, on_world=lambda *_: advance())
+    if found is None:
+        narrate.show(f"Seed {seed} breaks no invariant.")
+        return
+    narrate.show(str(found))
+    raise typer.Exit(narrate.FOUND_SOMETHING)
 
 
 def _scenario(name: str) -> simulator.Scenario:
