@@ -15,10 +15,13 @@ def settle_clocks(connection: DuckDBPyConnection, events: pd.DataFrame, found: p
     wrong = (found["cause"] == "date-limit") & hours.notna()
     said = [
         [
+            *had,
             f"The clock of device {device} is {off:+.0f} h off: its syncs carry a start that far from the time "
-            "at which Vault saved them."
+            "at which Vault saved them.",
         ]
-        for device, off in zip(events.loc[wrong, "device_id"], hours[wrong], strict=True)
+        for had, device, off in zip(
+            found.loc[wrong, "evidence"], events.loc[wrong, "device_id"], hours[wrong], strict=True
+        )
     ]
     found.loc[wrong, "evidence"] = pd.Series(said, index=found.index[wrong], dtype=object)
     found.loc[wrong, "also"] = found.loc[wrong, "cause"].map(lambda cause: [cause])

@@ -47,39 +47,54 @@ WITH member AS (
 ),
 stated AS (
     SELECT a.user_id, a.object, a.field, a.operation, m.permission_set, g.field = '*' AS whole,
-        CASE WHEN a.operation = 'create' AND g.field = '*' THEN g.can_create
-            WHEN a.operation = 'delete' AND g.field = '*' THEN g.can_delete
-            WHEN a.operation IN ('create', 'update') THEN coalesce(g.can_edit, g.can_read)
-            ELSE g.can_read END AS allowed
+        g.as_of <= a.at AS known_then,
+        CASE WHEN g.field = '*' AND a.operation = 'create' THEN g.can_create
+            WHEN g.field = '*' AND a.operation = 'delete' THEN g.can_delete
+            WHEN a.operation = 'query' OR g.can_read = false THEN g.can_read
+            ELSE g.can_edit END AS allowed
     FROM asked AS a
     JOIN member AS m ON m.user_id = a.user_id
     JOIN permission_grant AS g ON g.permission_set = m.permission_set AND g.object = a.object
         AND (g.field = '*' OR g.field = a.field)
+    -- a snapshot from after the error tells of the time of the error only if nothing was changed in between
+    WHERE g.as_of <= a.at OR NOT EXISTS (
+        SELECT 1 FROM config_change AS c WHERE c.kind = 'permission_set' AND c.target = m.permission_set
+            AND c.object = a.object AND c.changed_at > a.at AND c.changed_at <= g.as_of)
     QUALIFY row_number() OVER (
         PARTITION BY a.user_id, a.object, a.field, a.operation, m.permission_set, g.field
         ORDER BY g.as_of <= a.at DESC, abs(epoch(g.as_of) - epoch(a.at))) = 1
 ),
 granted AS (
-    SELECT user_id, object, field, operation, string_agg(DISTINCT permission_set, ', ' ORDER BY permission_set)
-            AS sets,
-        bool_or(allowed) FILTER (WHERE whole) AS on_object, bool_or(allowed) FILTER (WHERE NOT whole) AS on_field
+    SELECT user_id, object, field, operation,
+        string_agg(DISTINCT permission_set, ', ' ORDER BY permission_set) AS sets,
+        bool_or(allowed) FILTER (WHERE whole) AS on_object,
+        bool_or(allowed) FILTER (WHERE NOT whole) AS on_field,
+        bool_or(allowed AND known_then) FILTER (WHERE whole) AS surely_on_object,
+        bool_or(allowed AND known_then) FILTER (WHERE NOT whole) AS surely_on_field
     FROM stated GROUP BY ALL
 ),
 revoked AS (
-    SELECT a.user_id, a.object, a.field, a.operation, c.target, c.changed_at, c.after,
-        coalesce(c.field, '') AS changed_field
+    SELECT a.user_id, a.object, a.field, a.operation, c.target, c.changed_at, lower(coalesce(c.after, '')) AS after,
+        coalesce(c.field, '') IN ('', '*') AS whole
     FROM asked AS a
     JOIN member AS m ON m.user_id = a.user_id
     JOIN config_change AS c ON c.kind = 'permission_set' AND c.target = m.permission_set
         AND c.object = a.object AND c.changed_at <= a.at AND coalesce(c.field, '') IN ('', '*', a.field)
     QUALIFY row_number() OVER (
-        PARTITION BY a.user_id, a.object, a.field, a.operation, c.target, coalesce(c.field, '')
-        ORDER BY c.changed_at DESC) = 1
+        PARTITION BY a.user_id, a.object, a.field, a.operation, c.target, whole ORDER BY c.changed_at DESC) = 1
 ),
 taken AS (
-    SELECT user_id, object, field, operation, max(changed_field) AS changed_field,
-        arg_max(target, changed_at) AS target, max(changed_at) AS changed_at
-    FROM revoked WHERE regexp_matches(lower(coalesce(after, '')), '(read|edit|create|delete)=false') GROUP BY ALL
+    SELECT r.* FROM revoked AS r
+    LEFT JOIN granted AS g USING (user_id, object, field, operation)
+    WHERE regexp_matches(r.after, CASE
+            WHEN r.operation = 'query' THEN 'read=false'
+            WHEN r.whole AND r.operation = 'create' THEN 'create=false'
+            WHEN r.whole AND r.operation = 'delete' THEN 'delete=false'
+            ELSE '(edit|read)=false' END)
+        -- rights add up: what another set grants is not lost
+        AND NOT coalesce(CASE WHEN r.whole THEN g.surely_on_object ELSE g.surely_on_field END, false)
+    QUALIFY row_number() OVER (
+        PARTITION BY user_id, object, field, operation ORDER BY r.whole DESC, r.changed_at DESC, r.target) = 1
 ),
 described AS (SELECT DISTINCT object FROM object_field),
 gone AS (
@@ -104,7 +119,7 @@ SELECT a.user_id, a.object, a.field, a.operation,
     CASE WHEN g.on_object = false THEN 'object-permission'
         WHEN g.on_field = false THEN 'field-permission'
         WHEN t.target IS NOT NULL THEN
-            CASE WHEN t.changed_field IN ('', '*') THEN 'object-permission' ELSE 'field-permission' END
+            CASE WHEN t.whole THEN 'object-permission' ELSE 'field-permission' END
         WHEN x.object IS NOT NULL THEN 'schema-mismatch'
         WHEN v.territory IS NOT NULL AND a.field = '' AND a.operation <> 'create'
             THEN 'record-visibility' END AS cause,
@@ -117,7 +132,7 @@ SELECT a.user_id, a.object, a.field, a.operation,
             concat('No permission set of the user (', g.sets, ') grants it on ', a.object, '.', a.field, '.')
         WHEN t.target IS NOT NULL THEN
             concat('Permission set ', t.target, ' lost it on ', a.object,
-                CASE WHEN t.changed_field IN ('', '*') THEN '' ELSE concat('.', t.changed_field) END, ' at ',
+                CASE WHEN t.whole THEN '' ELSE concat('.', a.field) END, ' at ',
                 strftime(t.changed_at, '%Y-%m-%d %H:%M'), ' UTC, before the error.')
         WHEN x.object IS NOT NULL THEN
             concat('The Vault has no active field ', a.field, ' on ', a.object, '.')

@@ -8,7 +8,7 @@ import analysis
 import ingest
 from ingest.context import ObjectField, PermissionGrant
 from sync_engine import simulator
-from sync_engine.telemetry import ConfigChange, SyncError, SyncUser
+from sync_engine.telemetry import ConfigChange, SyncDetail, SyncError, SyncTracking, SyncUser
 from synclens.configuration import configuration
 
 AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -121,20 +121,62 @@ def test_words_that_say_nothing_get_the_only_change_that_fits(store):
     assert found(store, other)[0] == "unknown"  # two fit, so none is named
 
 
-def test_many_devices_at_once_point_to_the_server(store):
-    slow = {
-        "error_type": "TIMEOUT",
-        "message": "Timed out",
-        "object": None,
-        "operation": None,
-        "phase": "connect",
-    }
-    alone, _, _ = found(store, error(0, **slow))
-    crowd = [error(n, **slow | {"user_id": f"u{n}"}) for n in range(1, 8)]
-    cause, _, said = found(store, *crowd)
-    assert alone in ("network", "server-unavailable", "unknown")
-    if alone == "network":
-        assert cause == "server-unavailable" or not said
+def test_a_right_that_another_set_still_grants_is_not_lost(store):
+    before = AT - timedelta(hours=1)
+    extra = PermissionGrant(
+        permission_set="extra__c", object="account__v", field="*", as_of=before, can_edit=True
+    )
+    taken = change("permission_set", after="edit=False")
+    _, _, said = found(store, error(**NO_ACCESS), *users("rep__c", "extra__c"), extra, taken)
+    assert "lost it" not in said
+
+
+def test_only_the_right_that_the_operation_needs_counts(store):
+    taken = change("permission_set", after="read=True edit=False")
+    assert "lost it" not in found(store, error(operation="query", **NO_ACCESS), *users("rep__c"), taken)[2]
+    assert "lost it" in found(store, error(1, **NO_ACCESS), event="e1")[2]
+
+
+def test_two_changes_are_never_told_as_one(store):
+    whole = change("permission_set", target="a__c", after="edit=False")
+    one = change(
+        "permission_set", target="b__c", field="phone__v", after="edit=False", at=AT - timedelta(hours=2)
+    )
+    cause, _, said = found(store, error(field="phone__v", **NO_ACCESS), *users("a__c", "b__c"), whole, one)
+    assert cause == "object-permission"
+    assert "a__c lost it on account__v at" in said
+
+
+def synced(n, network):
+    sync = SyncTracking(id=f"s{n}", created_by__v=f"u{n}", sync_start_datetime__v=AT + timedelta(minutes=1))
+    return [sync, SyncDetail(sync_id=f"s{n}", device_id=f"d{n}", user_id=f"u{n}", network_type=network)]
+
+
+@pytest.mark.parametrize(
+    ("failing", "networks", "cause"),
+    [
+        (8, ["wifi", "cellular"], "server-unavailable"),
+        (8, ["wifi"], "network"),
+        (3, ["wifi", "cellular"], "network"),
+    ],
+)
+def test_many_devices_on_many_networks_at_once_point_to_the_server(store, failing, networks, cause):
+    words = {"error_type": "NSURLErrorDomain -1001", "message": "The request timed out.", "phase": "connect"}
+    rows = [
+        SyncError(
+            event_id=f"e{n}",
+            occurred_at=AT + timedelta(minutes=1),
+            device_id=f"d{n}",
+            user_id=f"u{n}",
+            **words,
+        )
+        for n in range(failing)
+    ]
+    for n in range(10):
+        rows += synced(n, networks[n % len(networks)])
+    told = found(store, *rows)
+    assert told[0] == cause
+    assert ("8 of the 10 devices" in told[2]) == (cause == "server-unavailable")
 
 
 def test_without_context_nothing_changes(store):
