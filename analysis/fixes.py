@@ -18,6 +18,7 @@ from analysis.issues import PENDING_NOW, UnknownIssue
 from analysis.levers import Lever, levers, plain_rows
 from analysis.metrics import ask
 from analysis.playbook import Playbook, load_playbook
+from analysis.wording import difference, many
 
 _FACTS = """
 SELECT
@@ -203,9 +204,9 @@ def _where(fix: str) -> str | None:
 
 
 def _who_and_what(case: Suggestion) -> Iterable[str]:
-    hit = f"{case.users} user(s) on {case.devices} device(s)" if case.devices else f"{case.users} user(s)"
+    devices = f" on {many(case.devices, 'device')}" if case.devices else ""
     yield (
-        f"{case.events} error(s), {hit}, since {case.since:%Y-%m-%d %H:%M} UTC, "
+        f"{many(case.events, 'error')}, {many(case.users, 'user')}{devices}, since {case.since:%Y-%m-%d %H:%M} UTC, "
         f"the last {case.latest:%Y-%m-%d %H:%M} UTC."
     )
     kinds = ("object", "field", "operation", "phase", "error_type")
@@ -230,9 +231,8 @@ def _tell_change(case: Suggestion) -> Iterable[str]:
     on = " ".join(str(row[name]) for name in ("kind", "target", "object", "field") if row[name])
     by = f" by {row['changed_by']}" if row["changed_by"] else ""
     at = str(row["changed_at"])[:16].replace("T", " ")
-    before, after = (shorten(str(row[name] or "nothing"), 80) for name in ("before", "after"))
-    values = f" (from {before} to {after})"
-    told = values if row["before"] or row["after"] else ""
+    turned = shorten(difference(row["before"] or "nothing", row["after"] or "nothing"), 160)
+    told = f" ({turned})" if row["before"] or row["after"] else ""
     yield f"At {at} UTC{by}, this was changed: {on}{told}."
     if row["certain"]:
         yield f"It explains the start better than a random moment would (p = {row['p_value']:.3f})."
@@ -244,12 +244,14 @@ def _tell_waiting(case: Suggestion) -> Iterable[str]:
     if not case.waiting.empty:
         oldest = case.waiting["edited_at"].min()
         since = "" if pd.isna(oldest) else f", the oldest since {oldest:%Y-%m-%d %H:%M} UTC"
-        yield f"{len(case.waiting)} record(s) wait on {case.waiting['device_id'].nunique()} device(s){since}."
+        devices = many(case.waiting["device_id"].nunique(), "device")
+        wait = "waits" if len(case.waiting) == 1 else "wait"
+        yield f"{many(len(case.waiting), 'record')} {wait} on {devices}{since}."
 
 
 def _tell_lever(lever: Lever) -> str:
     state = "possible" if lever.offered else "not offered"
-    loses = f" Loses {len(lever.loses)} unsent change(s)." if len(lever.loses) else ""
+    loses = f" Loses {many(len(lever.loses), 'unsent change')}." if len(lever.loses) else ""
     return f"{lever.title} ({lever.name}, {lever.who}): {state}. {lever.reason}{loses}"
 
 

@@ -13,6 +13,7 @@ from analysis.changes import Suspect
 from analysis.fixes import Suggestion, suggest_fix
 from analysis.fleet import at_risk
 from analysis.levers import Lever
+from analysis.wording import difference
 from dashboard import data, pages, parts, rehearsal, shapes, triage
 from dashboard.columns import configured
 from dashboard.safe import escape
@@ -199,7 +200,7 @@ def suspected(found: Sequence[Suspect], view: View) -> None:
         with st.container(border=True, gap="xxsmall"):
             what = f"{one.kind.replace('_', ' ')} {one.target}"
             st.markdown(f"**{escape(what)}** for {escape(one.scope)}")
-            told = escape(shapes.difference(one.before, one.after), 300)
+            told = escape(difference(one.before, one.after), 300)
             st.caption(
                 f"{parts.moment(one.changed_at, view.zone)} · {told}  \n"
                 f"It had reached {shapes.share(one.affected_in_scope, 0)} of the {one.affected:,} affected; "

@@ -22,7 +22,7 @@ LARGEST_MEMBER = 4 << 30
 """Bytes of one unpacked file; a day's log of a large Vault stays far below."""
 LARGEST_RATIO = 300
 """Unpacked bytes for each packed one; text packs ten- to fiftyfold, a bomb a thousandfold."""
-SMALL = 64 << 20
+SMALL = 16 << 20
 """Unpacked bytes below which the ratio does not matter."""
 
 _ROW_START = re.compile(r'"?\d{4}-\d{2}-\d{2}T')
@@ -57,7 +57,10 @@ def refuse_bombs(path: Path) -> None:
 
 def _source(name: str, lines: Iterable[str]) -> RowSource:
     feed = iter(lines)
-    header = [cell.strip() for cell in next(csv.reader([next(feed, "")]), [])]
+    try:
+        header = [cell.strip() for cell in next(csv.reader([next(feed, "")]), [])]
+    except csv.Error as error:
+        raise SourceUnreadable(name, f"its first line is no header ({error})") from error
     return RowSource(name, header, _rows(join_lines(feed), header))
 
 

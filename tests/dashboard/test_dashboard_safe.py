@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.wording import difference
 from dashboard.export import as_csv, as_json
 from dashboard.safe import JOINER, escape, formula_safe
-from dashboard.shapes import difference
 from dashboard.view import FILTERS, view_of
 
 WORDS = {"title": "Issues", "about": "one row per issue", "view": "7 days · times in UTC"}

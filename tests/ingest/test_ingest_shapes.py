@@ -82,6 +82,12 @@ def test_a_zip_that_would_burst_is_not_unpacked(store, tmp_path, clock):
         load(path, store, clock=clock)
 
 
+def test_a_zip_whose_first_line_never_ends_says_so(store, tmp_path, clock):
+    path = zipped(tmp_path / "endless.zip", {"a.csv": "0" * (1 << 20)})
+    with pytest.raises(SourceUnreadable, match="no header"):
+        load(path, store, clock=clock)
+
+
 def test_audit_trails_become_configuration_changes(store, write, clock):
     load(write("system.jsonl", json.dumps(SYSTEM)), store, clock=clock)
     load(

@@ -90,7 +90,7 @@ def test_the_change_on_the_same_field_wins_over_a_newer_one_on_the_object(case):
     )
     found = suggest_fix(case, "one")
     assert found.change["change_id"] == "true"
-    assert "from edit to read" in found.as_text() and "a hint and no proof" in found.as_text()
+    assert "edit → read" in found.as_text() and "a hint and no proof" in found.as_text()
 
 
 def test_a_new_rule_on_the_object_is_a_hint_for_refused_content(store):
@@ -130,7 +130,7 @@ def test_waiting_records_are_listed_and_their_levers_offered(case):
     found = suggest_fix(case, "one")
     assert list(found.waiting["record_id"]) == ["R1"]
     assert {lever.name for lever in found.levers if lever.offered} == {"upload_vtrans__v", "undo"}
-    assert "1 record(s) wait on 1 device(s)" in found.as_text()
+    assert "1 record waits on 1 device" in found.as_text()
 
 
 def test_what_is_not_loaded_is_said(case):

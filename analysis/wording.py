@@ -1,0 +1,30 @@
+"""Small pieces of plain English that the command line, the pages and the fixes share."""
+
+from __future__ import annotations
+
+import json
+from ast import literal_eval
+from contextlib import suppress
+
+
+def many(count: int, noun: str) -> str:
+    """A number with its noun: `1 record`, `1,204 records`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def difference(before: object, after: object) -> str:
+    """What a change turned into what; of two settings with many parts only the parts that differ."""
+    old, new = _parts(before), _parts(after)
+    if old is None or new is None:
+        return " → ".join(str(value) for value in (before, after) if isinstance(value, str) and value)
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return ", ".join(f"{name}: {old.get(name, '–')} → {new.get(name, '–')}" for name in names)
+
+
+def _parts(value: object) -> dict[str, object] | None:
+    for read in (json.loads, literal_eval):
+        with suppress(ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            found = read(str(value))
+            if isinstance(found, dict):
+                return found
+    return None
