@@ -22,6 +22,7 @@ WHO = (
 WHEN = ("sync_type", "network_type", "trigger")
 _EARLIER_PERIODS = 6
 _PERMISSION_SETS_AT_MOST = 20
+_NEARLY_ALL = 0.9  # of a set that nearly everybody has, it is lacking it that tells people apart
 
 # By user, because Vault's tracking record names no device; by device only where no user is known.
 _DEVICES = f"""
@@ -78,7 +79,7 @@ def explain_issue(
 
     First who they are: one row per user with the newest word on their device (where no user is known, per
     device), so that one who retries five hundred times counts once; `failures` and `total` are users. Each
-    permission set is an attribute `permission set NAME`: yes, or no where most have it. Then when it happens:
+    permission set is an attribute `permission set NAME`: yes, or no where nearly all have it. Then when it happens:
     among the syncs of affected users, sync type, network and trigger, once per user and kind of sync.
     `by` limits the attributes. Nothing is said when everybody or nobody is affected, or when what is common
     could be chance. Raises UnknownIssue.
@@ -91,10 +92,10 @@ def explain_issue(
     devices = pd.concat([devices, sets], axis=1)
     who = [name for name in (*WHO, *sets.columns) if by is None or name in by or _is_permission_set(name, by)]
     when = [name for name in WHEN if by is None or name in by]
-    found = _stand_out(devices, who, most)
-    if when:
-        found += _stand_out(ask(connection, _MOMENTS, chosen, {"issue": issue_id}), when, most)
-    return sorted(found, key=lambda one: -one.score)[:most]
+    people = _stand_out(devices, who, most)
+    moments = _stand_out(ask(connection, _MOMENTS, chosen, {"issue": issue_id}), when, most) if when else []
+    # One counts people, the other moments, so their scores cannot be compared: who comes first.
+    return [*people[: max(1, most - len(moments[:1]))], *moments][:most]
 
 
 def explain_period(
@@ -134,7 +135,7 @@ def _stand_out(rows: pd.DataFrame, by: Sequence[str], most: int) -> list[Explana
 
 
 def _permission_sets(column: pd.Series) -> pd.DataFrame:
-    """One column per permission set: yes where few have it and this one does, no where few lack it."""
+    """One column per permission set: yes where it is held, or no where it is lacked and nearly all hold it."""
     held = [
         {name.strip() for name in text.split(",")} - {""} if isinstance(text, str) else None
         for text in column
@@ -142,7 +143,7 @@ def _permission_sets(column: pd.Series) -> pd.DataFrame:
     counts = Counter(name for names in held if names for name in names)
     names = sorted(counts, key=lambda name: (-counts[name], name))[:_PERMISSION_SETS_AT_MOST]
     known = sum(of is not None for of in held)
-    telling = {name: "yes" if 2 * counts[name] <= known else "no" for name in names}
+    telling = {name: "yes" if counts[name] <= _NEARLY_ALL * known else "no" for name in names}
     return pd.DataFrame(
         {
             f"permission set {name}": [
