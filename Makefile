@@ -4,6 +4,7 @@
 #   make dash    only the dashboard  make bench   the benchmarks      make lint   ruff, mypy, import-linter
 #   make docs    the documentation site, in site/          make audit  known holes in code and dependencies
 #   make soak    writers killed beside readers, full disks, damaged stores: some minutes
+#   make explore every property once more, on examples that no run before has drawn
 
 PYTHON ?= python3
 SERVE  ?= 1
@@ -15,7 +16,7 @@ BENCHES ?= grouping root_cause change_points suspects alerts ingest_speed sync_w
 UV     := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN    := .venv/bin/
 
-.PHONY: demo test check card audit lint format types contracts notebooks bench dash docs soak setup browser clean
+.PHONY: demo test check card audit lint format types contracts notebooks bench dash docs soak explore setup browser clean
 
 demo: .venv/.ready
 	@$(RUN)synclens demo --store $(STORE) --seed $(SEED) --port $(PORT) \
@@ -45,7 +46,11 @@ audit: .venv/.ready
 
 soak: .venv/.ready
 	@echo "Killing, filling, truncating and racing for some minutes; every refusal has to say what to do."
-	SYNCLENS_KILLS=$(KILLS) $(RUN)python -m pytest tests/soak tests/ingest/test_ingest_crash.py tests/ingest/test_ingest_fuzz.py tests/security -q
+	SYNCLENS_KILLS=$(KILLS) $(RUN)python -m pytest tests/soak tests/ingest/test_ingest_crash.py tests/ingest/test_ingest_fuzz.py tests/security -q --hypothesis-profile=exploring
+
+explore: .venv/.ready
+	@echo "Drawing new examples for every property; what fails belongs into the test as an @example."
+	$(RUN)python -m pytest tests -m hypothesis --hypothesis-profile=exploring -n auto --dist loadfile -q
 
 format: .venv/.ready
 	$(RUN)ruff check --fix .

@@ -135,6 +135,7 @@ def _guessed(unpacked: dict[str, Path]) -> list[Extract]:
 def _source(extract: Extract, file: Path, label: str, stop: str | None) -> RowSource:
     place, _, name = extract.name.partition(".")
     source = read_csv(file, examine(file).encoding, name=f"{label}#{extract.file}")
+    source.lower = None  # Vault writes no titles here
     if extract.deletes and place == "Metadata":
         source.rows = (
             RawRow(row.number, {**row.cells, "removed": "true"}, row.problem, row.raw) for row in source.rows

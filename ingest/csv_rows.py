@@ -7,8 +7,10 @@ opened and never closed would make one row of the rest of the file.
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from ingest.rows import BulkTable, RawRow, RowSource, clean, compact
@@ -16,41 +18,64 @@ from ingest.rows import BulkTable, RawRow, RowSource, clean, compact
 DELIMITERS = (",", ";", "\t", "|")
 MOST_LINES_IN_A_ROW = 200
 LARGEST_CELL = 1 << 24
+MOST_TITLE_LINES = 30
+"""Lines above the header that a report may have; blank ones are not counted."""
 WORTH_IT = 1 << 20
 """Bytes from which the fast road gains more than its preparation costs."""
 SURPLUS = 3
 """Cells beyond the header that the fast road looks at; a row with still more takes the careful one."""
 
+_NAMED_DELIMITER = re.compile(r'"?sep=([,;\t|])"?[,;\t|]*', re.IGNORECASE)
+
 NEVER_CLOSED = "row: a quote is opened and never closed"
 NOT_CSV = "row: is not CSV"
 
 
-def read_csv(path: Path, encoding: str, *, name: str | None = None, undouble: bool = False) -> RowSource:
+def read_csv(
+    path: Path, encoding: str, *, name: str | None = None, undouble: bool = False, title: int = 0
+) -> RowSource:
     """Read a CSV file as text, row by row; no value is guessed at.
 
-    The first line that is not blank is the header. `undouble` halves doubled backslashes, as Vault's bulk
-    API asks them to be written.
+    The first line that is not blank is the header, after a line `sep=;` and after `title` lines more.
+    `undouble` halves doubled backslashes, as Vault's bulk API asks them to be written.
     """
     lines = _lines(path, encoding)
-    blanks, first = 0, ""
-    for line in lines:
-        if first := line if line.strip() else "":
-            break
-        blanks += 1
-    delimiter = sniff(first)
+    above, first, told = _to_header(lines, title)
+    delimiter = told or sniff(first)
     cells = _cut([first], delimiter) if '"' in first else first.rstrip("\r\n").split(delimiter)
     header = unique([cell.strip() for cell in cells] if isinstance(cells, list) else [])
     source = RowSource(name or path.name, header, iter(()))
+    source.notes += [f"left out above the header: {line.strip()[:200]}" for line in above if line.strip()]
+    if first and title < MOST_TITLE_LINES:
+        source.lower = partial(read_csv, path, encoding, name=name, undouble=undouble, title=title + 1)
     source.rows = _rows(_split(lines, delimiter), header, source.notes, undouble)
     if (
         path.stat().st_size >= WORTH_IT
         and encoding.startswith("utf-8")
         and isinstance(cells, list)
         and first.endswith("\n")
-        and not blanks
+        and not above
     ):
         source.bulk = bulk_table(path, header, delimiter)
     return source
+
+
+def _to_header(lines: Iterator[str], title: int) -> tuple[list[str], str, str | None]:
+    """Take the lines down to the header: those above it, the header, and the delimiter if a line names it."""
+    above: list[str] = []
+    told = None
+    for line in lines:
+        if not line.strip():
+            above.append(line)
+        elif not told and (named := _NAMED_DELIMITER.fullmatch(line.rstrip("\r\n"))):
+            told = named[1]
+            above.append(line)
+        elif title:
+            title -= 1
+            above.append(line)
+        else:
+            return above, line, told
+    return above, "", told
 
 
 def bulk_table(path: Path, header: list[str], delimiter: str) -> BulkTable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,7 @@ from ingest.bulk_lines import set_aside
 from ingest.contracts import CONTRACTS
 from ingest.deletes import bury_source
 from ingest.differences import HISTORIES, tell_differences
-from ingest.errors import SourceMissing, UnknownKind
+from ingest.errors import SourceMissing, UnknownColumns, UnknownKind
 from ingest.json_rows import read_again
 from ingest.mapping import ColumnMapping, choose, read_mapping
 from ingest.masking import Mask, masked
@@ -125,13 +125,12 @@ class _Taker:
             return self._nothing(opened, content_hash, "the export says that it has no rows")
         if opened.deletes_of:
             return self._bury(opened, content_hash)
-        source = opened if self.as_kind or self.own else reshape(opened)
         try:
-            mapping = choose(source.header, source.name, as_kind=self.as_kind, more=self.own)
+            source, mapping = self._recognise(opened)
         except UnknownKind as unknown:
-            if "#" not in source.name:
+            if "#" not in opened.name:
                 raise
-            return self._nothing(source, content_hash, f"not loaded: {unknown}")
+            return self._nothing(opened, content_hash, f"not loaded: {unknown}")
         batch = self._batch(source, mapping.contract.table, content_hash)
         report = settle_source(
             self.store,
@@ -146,6 +145,20 @@ class _Taker:
             note = f"{source.announced} rows were announced, {report.rows_in} came"
             return replace(report, notes=(*report.notes, note))
         return report
+
+    def _recognise(self, opened: RowSource) -> tuple[RowSource, ColumnMapping]:
+        source = opened if self.as_kind or self.own else reshape(opened)
+        try:
+            return source, choose(source.header, source.name, as_kind=self.as_kind, more=self.own)
+        except (UnknownKind, UnknownColumns):
+            lower = opened.lower
+            while lower and (below := lower()):
+                with suppress(UnknownKind, UnknownColumns):
+                    return self._recognise(
+                        replace(masked(below, self.mask) if self.mask else below, lower=None)
+                    )
+                lower = below.lower
+            raise
 
     def _bury(self, source: RowSource, content_hash: str) -> BatchReport:
         contract = CONTRACTS.get(source.deletes_of or "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,7 +50,8 @@ class RowSource:
 
     Where DuckDB can read the table by itself, `bulk` says how. `defaults` fill columns of ours that a row
     leaves empty. `deletes_of` names the table whose rows the source deletes, `announced` is how many rows
-    the source said there are.
+    the source said there are. `lower` opens the source again with its header one line lower, for those that
+    begin with a title.
     `notes` grows while the rows are read: things that are not rows, such as the footer of a report.
     """
 
@@ -61,6 +62,7 @@ class RowSource:
     defaults: dict[str, str] = field(default_factory=dict)
     deletes_of: str | None = None
     announced: int | None = None
+    lower: Callable[[], RowSource | None] | None = None
     notes: list[str] = field(default_factory=list)
 
 

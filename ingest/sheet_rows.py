@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
@@ -16,6 +16,8 @@ from ingest.errors import SourceUnreadable
 from ingest.rows import RawRow, RowSource, clean
 from ingest.usage_log import refuse_bombs
 
+_Row = TypeVar("_Row")
+
 
 def read_parquet(path: Path, *, name: str | None = None) -> RowSource:
     """Read a Parquet file. Raises SourceUnreadable."""
@@ -24,7 +26,7 @@ def read_parquet(path: Path, *, name: str | None = None) -> RowSource:
             table = parquet_table(reader, path)
         except duckdb.Error as error:
             raise SourceUnreadable(path.name, str(error).splitlines()[0]) from error
-    rows = _parquet_rows(table.relation, table.header, str(path))
+    rows = _undamaged(_parquet_rows(table.relation, table.header, str(path)), path.name)
     return RowSource(name or path.name, table.header, rows, bulk=table)
 
 
@@ -42,16 +44,18 @@ def read_excel(path: Path) -> Iterator[RowSource]:
     """Read each sheet of an Excel workbook that has a header and at least one more row."""
     # Half a second of import that only workbooks should cost.
     import openpyxl  # noqa: PLC0415
-    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
 
     try:
         refuse_bombs(path)
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+    except SourceUnreadable:
+        raise
+    except Exception as error:  # openpyxl raises whatever its parsers raise
         raise SourceUnreadable(path.name, f"it is no Excel workbook ({error})") from error
     try:
         for sheet in book.worksheets:
-            rows = (row for row in sheet.iter_rows(values_only=True) if any(cell is not None for cell in row))
+            every = _undamaged(sheet.iter_rows(values_only=True), path.name)
+            rows = (row for row in every if any(cell is not None for cell in row))
             first = next(rows, None)
             if first is None:
                 continue
@@ -60,6 +64,15 @@ def read_excel(path: Path) -> Iterator[RowSource]:
             yield RowSource(name, header, _sheet_rows(rows, header))
     finally:
         book.close()
+
+
+def _undamaged(rows: Iterator[_Row], name: str) -> Iterator[_Row]:
+    # A file can be sound at its ends and damaged within, which shows only while its rows are read.
+    try:
+        yield from rows
+    except Exception as error:
+        told = (str(error) or type(error).__name__).splitlines()[0]
+        raise SourceUnreadable(name, f"it is damaged ({told})") from error
 
 
 def _sheet_rows(rows: Iterator[tuple[object, ...]], header: list[str]) -> Iterator[RawRow]:

@@ -20,6 +20,8 @@ from ingest.contracts import Kind
 TRUE = frozenset({"true", "1", "1.0", "yes", "y", "on", "t"})
 FALSE = frozenset({"false", "0", "0.0", "no", "n", "off", "f"})
 NOTHING = frozenset({"", "null", '"null"'})
+SPACES = " \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+"""Every space separator of Unicode: reports pad cells with the no-break one, and DuckDB's `trim` takes them all."""
 
 INTEGER = r"\+?[0-9]{1,18}(\.0{0,9})?"
 NEGATIVE = r"-[0-9]{1,18}([.,][0-9]{0,18})?"
@@ -71,7 +73,7 @@ def read_text(text: str, manner: Manner) -> str | None:
 
 def read_flag(text: str, manner: Manner) -> bool | None:
     """Read yes or no, in each of the spellings that Vault, Salesforce and spreadsheets use."""
-    word = text.strip(" ").lower()
+    word = text.strip(SPACES).lower()
     if word in NOTHING:
         return None
     if word in TRUE or word in FALSE:
@@ -81,7 +83,7 @@ def read_flag(text: str, manner: Manner) -> bool | None:
 
 def read_integer(text: str, manner: Manner) -> int | None:
     """Read a count: no sign but plus, no decimals but zeros."""
-    word = text.strip(" ")
+    word = text.strip(SPACES)
     if word.lower() in NOTHING:
         return None
     if _INTEGER.fullmatch(word):
@@ -91,7 +93,7 @@ def read_integer(text: str, manner: Manner) -> int | None:
 
 def read_number(text: str, manner: Manner) -> float | None:
     """Read a number with a decimal point or comma; `1,234` is refused because it means two things."""
-    word = text.strip(" ")
+    word = text.strip(SPACES)
     if word.lower() in NOTHING:
         return None
     if _THOUSANDS.fullmatch(word):
@@ -103,7 +105,7 @@ def read_number(text: str, manner: Manner) -> float | None:
 
 def read_time(text: str, manner: Manner) -> datetime | None:
     """Read a moment, with or without seconds, fraction and zone; the result is aware and in UTC."""
-    word = text.strip(" ")
+    word = text.strip(SPACES)
     if word.lower() in NOTHING:
         return None
     try:

@@ -7,9 +7,17 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 from duckdb import DuckDBPyConnection
+from hypothesis import HealthCheck, settings
 
 from benchmarks.synthetic import fill
 from ingest.store import migrate
+
+# `make test` says the same of the same tree each time; `make explore` draws new examples on every run. What
+# exploring finds is fixed and stays as an @example. No profile judges a test by the clock.
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("steady", UNTIMED, derandomize=True)
+settings.register_profile("exploring", UNTIMED, derandomize=False, print_blob=True)
+settings.load_profile("steady")
 
 
 def fresh_store() -> DuckDBPyConnection:

@@ -1,10 +1,20 @@
 """Whatever a file holds, loading it ends in a balanced account or in an error that says what to do."""
 
+import contextlib
+import csv
+import gzip
+import io
+import json
+import tarfile
+import zipfile
 from pathlib import Path
 from random import Random
 
 import duckdb
 import hypothesis.strategies as st
+import openpyxl
+import pyarrow
+import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 
@@ -57,6 +67,83 @@ def mutated(content, seed):
         if not body:
             break
     return bytes(body)
+
+
+def exported():
+    with (DATA / SAMPLES[0]).open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.reader(file))
+    return [row for row in rows if len(row) == len(rows[0])]
+
+
+def as_parquet(rows):
+    file = io.BytesIO()
+    columns = {name: [row[at] for row in rows[1:]] for at, name in enumerate(rows[0])}
+    pyarrow.parquet.write_table(pyarrow.table(columns), file)
+    return file.getvalue()
+
+
+def as_workbook(rows):
+    book, file = openpyxl.Workbook(), io.BytesIO()
+    for row in rows:
+        book.active.append(row)
+    book.save(file)
+    # Stored rather than packed: damage reaches the cells and not only a checksum.
+    unpacked = io.BytesIO()
+    with zipfile.ZipFile(file) as packed, zipfile.ZipFile(unpacked, "w") as stored:
+        for name in packed.namelist():
+            content = packed.read(name)
+            stored.writestr(name, mutated(content, 2) if name.endswith("sheet1.xml") else content)
+    return file.getvalue(), unpacked.getvalue()
+
+
+def as_page(lines):
+    return json.dumps({"data": [json.loads(line) for line in lines if line.startswith(b"{") and valid(line)]})
+
+
+def valid(line):
+    with contextlib.suppress(ValueError):
+        return isinstance(json.loads(line), dict)
+    return False
+
+
+def as_archive(content):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        member = tarfile.TarInfo("Object/sync_tracking__v.csv")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def forms():
+    export, rows = (DATA / SAMPLES[0]).read_bytes(), exported()
+    sound, damaged = as_workbook(rows)
+    return {
+        "a.parquet": as_parquet(rows),
+        "a.xlsx": sound,
+        "b.xlsx": damaged,
+        "a.json": as_page((DATA / SAMPLES[1]).read_bytes().splitlines()).encode(),
+        "utf16.csv": export.decode("utf-8-sig").encode("utf-16"),
+        "90210-20261122-0000-F.tar.gz": as_archive(export),
+    }
+
+
+FORMS = ["a.parquet", "a.xlsx", "b.xlsx", "a.json", "utf16.csv", "90210-20261122-0000-F.tar.gz"]
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("seed", range(6))
+def test_damage_in_any_form_is_kept_or_refused(place, forms, name, seed):
+    content = mutated(forms[name], seed)
+    loaded(place, name, gzip.compress(content) if name.endswith(".gz") else content)
+
+
+def test_every_form_can_be_loaded_while_it_is_sound(place, forms):
+    for name in FORMS:
+        if name != "b.xlsx":
+            packed = gzip.compress(forms[name]) if name.endswith(".gz") else forms[name]
+            assert sum(report.rows_in for report in loaded(place, name, packed)) > 50
 
 
 @pytest.mark.parametrize("sample", SAMPLES)

@@ -27,6 +27,7 @@ MANNERS = [AS_VAULT, Manner("Europe/Berlin"), Manner("America/New_York", "dmy"),
 TELLING = [
     "",
     " ",
+    "\u00a0",
     "null",
     '"null"',
     "true",
@@ -68,6 +69,8 @@ def reader():
 
 
 @settings(max_examples=600, deadline=None)
+@example(Column("c", "flag", False), "\u00a0", AS_VAULT)
+@example(Column("c", "integer", True), "\u30001\u00a0", AS_VAULT)
 @given(st.sampled_from(COLUMNS), CELLS, st.sampled_from(MANNERS))
 def test_both_roads_read_a_cell_alike(reader, column, text, manner):
     statement = (
