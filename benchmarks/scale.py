@@ -1,13 +1,14 @@
 """How the store and every metric grow with the number of syncs, on DuckDB and, if asked, on Spark.
 
-    python -m benchmarks.scale FOLDER [--syncs 1000000,10000000] [--metrics success_rate,...] [--spark] [--keep]
+    python -m benchmarks.scale FOLDER [--syncs 1000000,10000000] [--metrics success_rate,...] [--memory 8GB]
+                               [--spark] [--keep]
 
 The first million is drawn by benchmarks/synthetic.py (one error in 20 syncs, one device for 500 syncs, 90 days);
 a larger store holds that fleet many times over, each time with people, devices and ids of its own.
 Each figure comes from a process of its own, so its peak memory is its own, and no figure is warmed by the
 one before it, other than by the file cache of the machine. Work of Spark's JVM is not in the figures for
-memory and CPU. On a busy machine, trust `cpu_seconds` (of all threads). The answer is one JSON line per
-figure, on stdout.
+memory and CPU. On a busy machine, trust `cpu_seconds` (of all threads). With `--memory` DuckDB may hold that
+much and writes the rest beside the store while it works. The answer is one JSON line per figure, on stdout.
 """
 
 from __future__ import annotations
@@ -51,10 +52,14 @@ with open_store(sys.argv[1], read_only=False) as store:
 """
 _ASK = """
 import sys
+import duckdb
 import analysis
 from ingest import open_store
+def opened(path, memory):
+    return duckdb.connect(path, read_only=True, config={"memory_limit": memory}) if memory else open_store(path)
 # ---
-with open_store(sys.argv[1]) as store:
+with opened(sys.argv[1], sys.argv[3]) as store:
+    store.execute("SET TimeZone = 'UTC'") if sys.argv[3] else None
     question = getattr(analysis, sys.argv[2], None)
     answer = question(store) if question else analysis.measure(store, sys.argv[2])
 """
@@ -117,14 +122,16 @@ def size_mb(path: Path) -> int:
     return round(sum(one.stat().st_size for one in parts) / 1e6)
 
 
-def figures(folder: Path, syncs: int, metrics: Sequence[str], *, spark: bool) -> Iterator[dict[str, object]]:
+def figures(
+    folder: Path, syncs: int, metrics: Sequence[str], *, memory: str = "", spark: bool = False
+) -> Iterator[dict[str, object]]:
     """Fill a store of that many syncs and give one figure after the other."""
     store, lake = folder / f"{syncs}.duckdb", folder / f"{syncs}.lake"
     if not store.exists():
         yield {"what": "fill", **timed(_FILL, store, syncs)}
     yield {"what": "store", "disk_mb": size_mb(store)}
     for name in (*metrics, *QUESTIONS):
-        yield {"what": name, "engine": "duckdb", **timed(_ASK, store, name)}
+        yield {"what": name, "engine": "duckdb", **timed(_ASK, store, name, memory)}
     if spark:
         if not lake.exists():
             yield {"what": "export", **timed(_EXPORT, store, lake)}
@@ -139,12 +146,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--syncs", default="1000000,10000000")
     parser.add_argument("--metrics", default=",".join(METRICS))
+    parser.add_argument(
+        "--memory", default="", help="what DuckDB may hold, such as 8GB; else four fifths of all"
+    )
     parser.add_argument("--spark", action="store_true", help="export a lake and ask Spark too")
     parser.add_argument("--keep", action="store_true", help="leave the stores for another look")
     chosen = parser.parse_args(arguments)
     chosen.folder.mkdir(parents=True, exist_ok=True)
     for syncs in sorted(map(int, chosen.syncs.split(","))):
-        for figure in figures(chosen.folder, syncs, chosen.metrics.split(","), spark=chosen.spark):
+        for figure in figures(
+            chosen.folder, syncs, chosen.metrics.split(","), memory=chosen.memory, spark=chosen.spark
+        ):
             print(json.dumps({"syncs": syncs, **figure}), flush=True)
         if not chosen.keep:
             (chosen.folder / f"{syncs}.duckdb").unlink()
