@@ -7,16 +7,13 @@ first line feed, so that a database snapshot travels as it is.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Awaitable
 from random import Random
-from typing import Any, Protocol
+from typing import Protocol
 
+from sync_engine.documents import Doc, as_text, from_text
 from sync_engine.telemetry import Telemetry
-
-Doc = dict[str, Any]
-"""A JSON object: a record's fields, a message, a piece of configuration."""
 
 SNAPSHOT_SEPARATOR = b"\n"
 
@@ -116,10 +113,6 @@ class Env(Protocol):
         """Report one row; `about` is the key of the upload that it is about, if any."""
 
 
-as_text = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-"""A document as JSON in one line without spaces. Made once: making an encoder costs more than using it."""
-
-
 def encode(message: Doc, body: bytes | None = None) -> bytes:
     """One message as bytes."""
     head = as_text(message).encode()
@@ -129,17 +122,10 @@ def encode(message: Doc, body: bytes | None = None) -> bytes:
 def decode(raw: bytes) -> Doc:
     """The message in `raw`, without its binary body. Raises ValueError when it is none."""
     end = raw.find(SNAPSHOT_SEPARATOR)
-    message = _DECODER.decode((raw if end < 0 else raw[:end]).decode())
+    message = from_text((raw if end < 0 else raw[:end]).decode())
     if not isinstance(message, dict):
         raise ValueError("a message is a JSON object")
     return message
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def body_of(raw: bytes) -> memoryview:

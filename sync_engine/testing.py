@@ -16,7 +16,8 @@ from sync_engine.device import errors_tab, syncs
 from sync_engine.device.client import Device
 from sync_engine.device.edits import Edit, new_id, read, save
 from sync_engine.device.widgets import StatusWidget, SyncWidget, status_widget, sync_widget
-from sync_engine.protocol import Doc, Killed, TransportError
+from sync_engine.documents import Doc
+from sync_engine.protocol import Killed, TransportError
 from sync_engine.simulator.faults import CALM
 from sync_engine.simulator.kernel import Kernel
 from sync_engine.simulator.storm_env import StormEnv

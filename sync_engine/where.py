@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sync_engine.protocol import Doc
+from sync_engine.documents import Doc
 
 TOKENS = ("@@USER_APP_PROFILE_ID@@", "@@USER_LANGUAGE_CODE@@", "@@USER_LABEL_SET@@")
 """The tokens that Veeva's public pages show. Others surely exist; none is invented here."""

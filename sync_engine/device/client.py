@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,8 @@ from typing import Any
 from zlib import crc32
 
 from sync_engine.device_schema import DATA_SCHEMA, JOURNAL_SCHEMA
-from sync_engine.protocol import Doc, Env
+from sync_engine.documents import Doc, as_text, from_text
+from sync_engine.protocol import Env
 
 ON_ITS_WAY = "on_its_way"
 """Under this name the journal keeps the keys that were sent and have no answer: nobody knows of their fate."""
@@ -80,12 +80,12 @@ def _prepare(store: sqlite3.Connection, schema: str) -> None:
 def read_state(store: sqlite3.Connection, name: str, default: Any = None) -> Any:  # noqa: ANN401 - JSON
     """A JSON value of a store's `state` table."""
     row = store.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
-    return default if row is None else json.loads(row[0])
+    return default if row is None else from_text(row[0])
 
 
 def write_state(store: sqlite3.Connection, name: str, value: object) -> None:
     """Keep a JSON value in a store's `state` table."""
-    store.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, json.dumps(value)))
+    store.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, as_text(value)))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from sync_engine.device.exchange import ask
 from sync_engine.device.runs import Run, enter, report_error
 from sync_engine.device_schema import DATA_INDEXES, DATA_TABLES
 from sync_engine.digest import tag
-from sync_engine.protocol import Doc
+from sync_engine.documents import Doc
 
 MANY = 1000
 """From so many records on, tables are exchanged and not copied."""

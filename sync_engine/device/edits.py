@@ -6,12 +6,11 @@ download has passed the answer, so no download can overwrite an edit and no answ
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sync_engine.device.client import ON_ITS_WAY, Device, durable
-from sync_engine.protocol import Doc
+from sync_engine.documents import Doc, as_text, from_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +58,7 @@ def amend(device: Device, key: str, record_id: str, fields: Doc) -> str:
         device.journal.execute("UPDATE outbox SET key = ? WHERE key = ?", (fresh, key))
         device.journal.execute(
             "UPDATE outbox SET fields = json_patch(fields, ?) WHERE key = ? AND record_id = ?",
-            (json.dumps(fields), fresh, record_id),
+            (as_text(fields), fresh, record_id),
         )
     return fresh
 
@@ -76,8 +75,8 @@ def _append(device: Device, key: str, edit: Edit, now: float) -> None:
             edit.record_id,
             edit.operation,
             _base_revision(device, edit.record_id),
-            json.dumps(edit.fields),
-            json.dumps(was),
+            as_text(edit.fields),
+            as_text(was),
             now,
         ),
     )
@@ -113,14 +112,14 @@ def read(device: Device, record_id: str) -> Doc | None:
     for name in names:
         row = device.data.execute("SELECT doc FROM record WHERE id = ?", (name,)).fetchone()
         if row:
-            doc = json.loads(row[0])
+            doc = from_text(row[0])
             break
     marks = ",".join("?" * len(names))
     rows = device.journal.execute(
         f"SELECT operation, fields FROM outbox WHERE record_id IN ({marks}) ORDER BY n", names
     )
     for operation, fields in rows:
-        doc = None if operation == "delete" else (doc or {}) | json.loads(fields)
+        doc = None if operation == "delete" else (doc or {}) | from_text(fields)
     return doc
 
 

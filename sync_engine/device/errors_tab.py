@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sync_engine.device.client import ON_ITS_WAY, Device, durable
 from sync_engine.device.download import want_whole
 from sync_engine.device.edits import names_of
-from sync_engine.protocol import Doc
+from sync_engine.documents import Doc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

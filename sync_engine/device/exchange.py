@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sync_engine.device.client import Device
 from sync_engine.device.runs import Run
-from sync_engine.protocol import Doc, Refused, TransportError, body_of, decode, encode
+from sync_engine.documents import Doc
+from sync_engine.protocol import Refused, TransportError, body_of, decode, encode
 
 ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 2.0

@@ -13,7 +13,8 @@ from hashlib import blake2b
 from sync_engine.device.client import Device
 from sync_engine.device.exchange import ask, ask_for_body
 from sync_engine.device.runs import Run, enter, report_error
-from sync_engine.protocol import Doc, Refused, TransportError
+from sync_engine.documents import Doc
+from sync_engine.protocol import Refused, TransportError
 
 MEDIA_SCHEMA = """
 CREATE TABLE IF NOT EXISTS file (

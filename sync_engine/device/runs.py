@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sync_engine.device.client import Device
 from sync_engine.device.edits import pending, pending_count
 from sync_engine.digest import short_hash
-from sync_engine.protocol import Doc
+from sync_engine.documents import Doc, as_text, from_text
 from sync_engine.telemetry import PendingRecord, SyncDetail, SyncError
 from sync_engine.vault.tracking import tracking_id
 
@@ -62,7 +61,7 @@ def begin(device: Device, kind: str, trigger: str) -> Run:
     run.created = int(device.get("saved_since_sync", 0))
     if mobile_id is not None:
         device.journal.execute(
-            "INSERT INTO tracking (mobile_id, doc) VALUES (?, ?)", (mobile_id, json.dumps(_row(device, run)))
+            "INSERT INTO tracking (mobile_id, doc) VALUES (?, ?)", (mobile_id, as_text(_row(device, run)))
         )
     device.busy = True
     return run
@@ -111,7 +110,7 @@ def close_interrupted(device: Device) -> None:
 def unsent(device: Device) -> list[Doc]:
     """Tracking records that the Vault does not have in their present form."""
     rows = device.journal.execute("SELECT doc FROM tracking WHERE NOT sent AND NOT open ORDER BY mobile_id")
-    return [json.loads(row[0]) for row in rows]
+    return [from_text(row[0]) for row in rows]
 
 
 def forget_sent(device: Device, mobile_ids: list[str]) -> None:
@@ -122,7 +121,7 @@ def forget_sent(device: Device, mobile_ids: list[str]) -> None:
 def _close(device: Device, run: Run, row: Doc) -> None:
     device.journal.execute(
         "UPDATE tracking SET doc = ?, open = 0, sent = 0 WHERE mobile_id = ?",
-        (json.dumps(row), run.mobile_id),
+        (as_text(row), run.mobile_id),
     )
 
 
@@ -202,7 +201,7 @@ def report_error(
         http_status=http_status,
         error_type=error["type"],
         message=error["message"],
-        payload=None if payload is None else json.dumps(payload, ensure_ascii=False)[:4000],
+        payload=None if payload is None else as_text(payload)[:4000],
     )
     device.env.emit(event, about)
     return event_id

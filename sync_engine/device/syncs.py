@@ -31,7 +31,8 @@ from sync_engine.device.runs import (
     unsent,
 )
 from sync_engine.device.upload import take_lane, upload
-from sync_engine.protocol import DeviceError, Doc, Refused, TransportError
+from sync_engine.documents import Doc
+from sync_engine.protocol import DeviceError, Refused, TransportError
 
 RESUME_SECONDS = 12 * 3600.0
 """A paused non-blocking sync goes on within this time, later it starts over."""

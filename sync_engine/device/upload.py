@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 
 from sync_engine.device.client import ON_ITS_WAY, Device, durable
 from sync_engine.device.exchange import ask, next_number
 from sync_engine.device.runs import Run, enter, report_error
-from sync_engine.protocol import Doc, Refused
+from sync_engine.documents import Doc, as_text, from_text
+from sync_engine.protocol import Refused
 
 BATCH_ROWS = 500
 
@@ -92,8 +92,8 @@ def waiting(device: Device) -> list[Transaction]:
                 "id": record_id,
                 "operation": operation,
                 "base_revision": base,
-                "fields": json.loads(fields),
-                "was": json.loads(was),
+                "fields": from_text(fields),
+                "was": from_text(was),
             }
         )
     named = {key: ({row["id"] for row in rows}, _references(rows)) for key, rows in found.items()}
@@ -114,7 +114,7 @@ def _references(rows: list[Doc]) -> set[str]:
 
 def _ids_of(device: Device, names: set[str]) -> dict[str, str]:
     """Vault's ids of those that are mobile ids: people edit one record now under this name, now under that."""
-    wanted = json.dumps(sorted(name for name in names if name.startswith("m-")))
+    wanted = as_text(sorted(name for name in names if name.startswith("m-")))
     found: dict[str, str] = {}
     for store, table in ((device.data, "record"), (device.journal, "known_id")):
         found |= store.execute(

@@ -7,15 +7,15 @@ configuration shows in the system trail. The wording of items and descriptions i
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from sync_engine.digest import short_hash
+from sync_engine.documents import Doc, from_text
 from sync_engine.http.messages import Reply, moment_of, success, whole
 from sync_engine.http.objects import Object, label
 from sync_engine.http.served import Call
-from sync_engine.protocol import Doc, Refused
+from sync_engine.protocol import Refused
 
 DAY = 86400.0
 RECORD_KINDS = {
@@ -215,7 +215,7 @@ def _logins(call: Call) -> Iterator[tuple[float, Doc]]:
 
 def _changes(call: Call) -> Iterator[Doc]:
     for (text,) in call.vault.db.execute("SELECT doc FROM audit ORDER BY at, change_id").fetchall():
-        yield json.loads(text)
+        yield from_text(text)
 
 
 def _who(call: Call, by: str) -> Doc:

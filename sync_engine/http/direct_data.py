@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil
 
+from sync_engine.documents import Doc
 from sync_engine.http import audits
 from sync_engine.http.messages import Reply, attachment, failure, iso, moment_of, success
 from sync_engine.http.metadata import values_of
 from sync_engine.http.objects import VAULT_ID, Field, Object, label
 from sync_engine.http.served import Call
 from sync_engine.http.writes import deleted
-from sync_engine.protocol import Doc, Refused
+from sync_engine.protocol import Refused
 
 QUARTER, DAY = 900.0, 86400.0
 BEGINNING = 946_684_800.0  # 2000-01-01, where every full file says that it starts

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sync_engine.documents import Doc
 from sync_engine.http.messages import iso, moment_of
 from sync_engine.http.objects import Field, Object, label
 from sync_engine.http.vql import Column, Compare, Condition, Junction, Select, Show, Value, Within
-from sync_engine.protocol import Doc, Refused
+from sync_engine.protocol import Refused
 
 SUBQUERY_PAGE = 250
 LONG_TEXT_SHOWN = 250

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
+from sync_engine.documents import Doc
 from sync_engine.http.messages import Reply, Request, as_json, failure, success
 from sync_engine.http.objects import VAULT_ID
 from sync_engine.http.served import Call, Served, token_key
-from sync_engine.protocol import Doc, Refused
+from sync_engine.protocol import Refused
 from sync_engine.vault import permissions, sessions
 
 HOUR = 3600.0

@@ -17,7 +17,8 @@ from email.policy import HTTP
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sync_engine.protocol import Doc, Refused
+from sync_engine.documents import Doc
+from sync_engine.protocol import Refused
 
 JSON_TYPE = "application/json;charset=UTF-8"
 

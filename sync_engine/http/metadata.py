@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from sync_engine.documents import Doc
 from sync_engine.http.evaluate import relationships
 from sync_engine.http.messages import Reply, iso, success
 from sync_engine.http.objects import Field, Object, founded, label
 from sync_engine.http.served import Call
-from sync_engine.protocol import Doc, Refused
+from sync_engine.protocol import Refused
 
 AUDITED = frozenset({"vmobile_object_configuration__v", "user__sys", "veeva_settings__v"})
 """Objects whose records have an audit trail here."""

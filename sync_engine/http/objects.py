@@ -7,15 +7,14 @@ picklists are lists of API names, moments are UTC text.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Literal
 
 from sync_engine.digest import short_hash
+from sync_engine.documents import Doc, as_text, from_text
 from sync_engine.http.messages import iso
-from sync_engine.protocol import Doc
 from sync_engine.telemetry import SyncTracking
 from sync_engine.vault import permissions
 from sync_engine.vault.state import EVERYWHERE, Vault
@@ -167,7 +166,7 @@ def _engine_rows(vault: Vault, *, user: Doc, name: str) -> Iterator[Doc]:
     for record_id, territory, mobile_id, text in rows.fetchall():
         if not user.get("admin") and territory not in (EVERYWHERE, *user["territories"]):
             continue
-        doc = blank | json.loads(text)
+        doc = blank | from_text(text)
         own = {key: doc[key] for key in doc if key in spec}
         for key in lists:
             own[key] = _listed(own[key])
@@ -221,7 +220,7 @@ def _values_of_tracking(vault: Vault, name: str) -> tuple[str, ...]:
 def _tracking_rows(vault: Vault) -> Iterator[Doc]:
     rows = vault.db.execute("SELECT id, user, created, modified, doc FROM tracking ORDER BY created, id")
     for record_id, user, created, modified, text in rows.fetchall():
-        doc = json.loads(text)
+        doc = from_text(text)
         stamps = {"created_by__v": user, "modified_by__v": user}
         times = {"created_date__v": created, "modified_date__v": modified}
         for name in ("sync_start_datetime__v", "sync_completed_datetime__v"):
@@ -258,7 +257,7 @@ def _configured(vault: Vault, kind: str, prefix: str) -> Iterator[tuple[str, Doc
 
 def _setting_rows(vault: Vault) -> Iterator[Doc]:
     for _, doc, stamps in _configured(vault, "setting", "V6S"):
-        yield stamps | {"mobile_id__v": None, "value__v": json.dumps(doc["value"])}
+        yield stamps | {"mobile_id__v": None, "value__v": as_text(doc["value"])}
 
 
 def _vmoc_rows(vault: Vault) -> Iterator[Doc]:

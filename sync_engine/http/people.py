@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from sync_engine.documents import Doc
 from sync_engine.http.messages import Reply, success, whole
 from sync_engine.http.objects import VAULT_ID, person
 from sync_engine.http.served import Call
-from sync_engine.protocol import Doc, Refused
+from sync_engine.protocol import Refused
 from sync_engine.vault import permissions
 
 

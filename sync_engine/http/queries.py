@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from sync_engine.digest import short_hash
+from sync_engine.documents import Doc
 from sync_engine.http import vql
 from sync_engine.http.evaluate import Answers
 from sync_engine.http.messages import Reply, success, whole
 from sync_engine.http.metadata import field_entry
 from sync_engine.http.objects import Object
 from sync_engine.http.served import Call, Pages
-from sync_engine.protocol import Doc, Refused
+from sync_engine.protocol import Refused
 
 PAGE_ROWS = 1000
 PAGE_SECONDS = 72 * 3600.0

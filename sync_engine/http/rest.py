@@ -12,10 +12,11 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 
+from sync_engine.documents import Doc
 from sync_engine.http import audits, direct_data, logins, metadata, people, queries, usage, writes
 from sync_engine.http.messages import JSON_TYPE, Reply, Request, as_json, failure
 from sync_engine.http.served import VERSIONS, Call, Served
-from sync_engine.protocol import Doc, Refused
+from sync_engine.protocol import Refused
 
 BURST_LIMIT = 2000
 """Calls in five minutes that the published example allows."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from sync_engine.digest import short_hash
+from sync_engine.documents import Doc, as_text
 from sync_engine.http.messages import Request
 from sync_engine.http.mischief import Mischief
 from sync_engine.http.objects import VAULT_ID, Object, catalogue
-from sync_engine.protocol import Doc
 from sync_engine.vault.permissions import permission_set
 from sync_engine.vault.state import Vault
 
@@ -97,7 +96,7 @@ class Served:
 
     def log_call(self, at: float, doc: Doc) -> None:
         """Write one line of the usage log."""
-        self.vault.db.execute("INSERT INTO rest_call (at, doc) VALUES (?, ?)", (at, json.dumps(doc)))
+        self.vault.db.execute("INSERT INTO rest_call (at, doc) VALUES (?, ?)", (at, as_text(doc)))
 
     def burst_left(self, now: float, limit: int) -> int:
         """Calls left in the window of five minutes that `now` lies in."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import zipfile
 from datetime import UTC, datetime
 
+from sync_engine.documents import from_text
 from sync_engine.http.messages import Reply, attachment, iso, moment_of
 from sync_engine.http.objects import VAULT_ID
 from sync_engine.http.served import Call
@@ -67,5 +67,5 @@ def _lines(call: Call, day: float) -> str:
         "SELECT at, doc FROM rest_call WHERE at >= ? AND at < ? ORDER BY n", (day, day + DAY)
     )
     for at, doc in rows.fetchall():
-        writer.writerow({"timestamp": iso(at)} | json.loads(doc))
+        writer.writerow({"timestamp": iso(at)} | from_text(doc))
     return text.getvalue()

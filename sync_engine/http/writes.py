@@ -8,11 +8,12 @@ from __future__ import annotations
 from math import isfinite
 
 from sync_engine.digest import short_hash
+from sync_engine.documents import Doc
 from sync_engine.http.messages import Reply, iso, success, whole
 from sync_engine.http.metadata import readable
 from sync_engine.http.objects import LEVERS, Field, Object
 from sync_engine.http.served import Call
-from sync_engine.protocol import Doc, Refused
+from sync_engine.protocol import Refused
 from sync_engine.vault import admin, records, uploads
 
 BULK_ROWS = 500

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from sync_engine.device.client import Device, read_state
 from sync_engine.device.edits import Edit, read
-from sync_engine.protocol import Doc, decode
+from sync_engine.documents import Doc
+from sync_engine.protocol import decode
 from sync_engine.simulator import view
 from sync_engine.simulator.storm_env import StormEnv
 from sync_engine.vault.scope import scope_of

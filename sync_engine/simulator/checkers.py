@@ -8,13 +8,13 @@ watched while the world runs.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sync_engine.device.client import Device
-from sync_engine.protocol import Doc, decode
+from sync_engine.documents import Doc, from_text
+from sync_engine.protocol import decode
 from sync_engine.simulator import view
 from sync_engine.simulator.account import WORDS, Account, Saved, Violation
 from sync_engine.simulator.storm_env import StormEnv
@@ -27,7 +27,7 @@ class History:
 
     def __init__(self, vault: Vault) -> None:
         self.rows: list[tuple[str, str, str | None, bool, Doc]] = [
-            (row[0], row[1], row[2], bool(row[3]), json.loads(row[4]))
+            (row[0], row[1], row[2], bool(row[3]), from_text(row[4]))
             for row in vault.db.execute("SELECT id, object, mobile_id, deleted, doc FROM seen ORDER BY n")
         ]
         self.written: dict[str, list[tuple[str, object]]] = {}  # word -> [(record, value before)]
@@ -77,7 +77,7 @@ def _scope(vault: Vault, device: Device) -> Iterator[Violation]:
     rules = vault.live["permission_set"]["rep__c"]["fields"]
     held: view.View = {}
     for name, record_id, revision, doc in device.data.execute("SELECT object, id, revision, doc FROM record"):
-        held.setdefault(name, {})[record_id] = (revision, json.loads(doc))
+        held.setdefault(name, {})[record_id] = (revision, from_text(doc))
     for name in sorted(expected.keys() | held.keys()):
         if not rules.get(name, {}).get("modified_date__v", {}).get("read", True):
             continue
@@ -224,7 +224,7 @@ def _tracking(vault: Vault, device: Device, account: Account) -> Iterator[Violat
     for mobile_id, text in vault.db.execute(
         "SELECT mobile_id, doc FROM tracking WHERE user = ?", (device.user_id,)
     ):
-        rows[mobile_id] = json.loads(text)
+        rows[mobile_id] = from_text(text)
     lost = account.unsure.get(device.device_id, frozenset())  # with the journal that a backup has replaced
     if missing := sorted(set(env.attempts) - set(rows) - lost):
         yield Violation("I7", f"{len(missing)} syncs of {device.device_id} left no tracking record")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
 
-from sync_engine.protocol import Doc
+from sync_engine.documents import Doc
 from sync_engine.vault import records
 from sync_engine.vault.permissions import permission_set
 from sync_engine.vault.state import EVERYWHERE, Vault

@@ -12,7 +12,8 @@ from sync_engine.device import errors_tab, syncs
 from sync_engine.device.client import Device
 from sync_engine.device.edits import Edit, amend, ids_on, new_id, read, save
 from sync_engine.device.runs import close_interrupted
-from sync_engine.protocol import DeviceError, Doc, Killed
+from sync_engine.documents import Doc
+from sync_engine.protocol import DeviceError, Killed
 from sync_engine.simulator.environment import SimulatedEnv
 from sync_engine.simulator.kernel import Sleep
 from sync_engine.simulator.people import Person

@@ -5,10 +5,9 @@ Slow and plain on purpose: it judges the engine's scope, so it shares with it on
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 
-from sync_engine.protocol import Doc
+from sync_engine.documents import Doc, from_text
 from sync_engine.vault.server import Vault
 from sync_engine.where import matches, parse
 
@@ -51,7 +50,7 @@ def of(vault: Vault, user_id: str, platform: str) -> View:
 @lru_cache(maxsize=8192)
 def fields_of(text: str) -> Doc:
     """The fields of a record as it went over the wire, or lies in the Vault; only to be looked at."""
-    return json.loads(text)  # type: ignore[no-any-return]
+    return from_text(text)  # type: ignore[no-any-return]
 
 
 def _top_down(vmocs: dict[str, Doc]) -> list[str]:

@@ -10,7 +10,6 @@ device settles within a few syncs. One seed is one world, byte for byte.
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from sync_engine.device import errors_tab, syncs
 from sync_engine.device.client import Device
 from sync_engine.device.edits import save
 from sync_engine.device.runs import close_interrupted
+from sync_engine.documents import as_text
 from sync_engine.protocol import DeviceError, Killed
 from sync_engine.simulator import checkers, mischief
 from sync_engine.simulator.account import Account, Violation
@@ -343,7 +343,7 @@ def _trace(world: World) -> str:
         for row, about in world.env(device).rows:
             digest.update(f"{row!r}{about}".encode())
     for row in world.vault.db.execute("SELECT id, revision, doc FROM record ORDER BY id"):
-        digest.update(json.dumps(row).encode())
+        digest.update(as_text(row).encode())
     return digest.hexdigest()
 
 

@@ -7,13 +7,12 @@ cleared, as Vault documents; `change` says which it is by its `publish` argument
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 
 from sync_engine.digest import short_hash
-from sync_engine.protocol import Doc
+from sync_engine.documents import Doc, as_text, from_text
 from sync_engine.telemetry import ConfigChange
 from sync_engine.vault import records
 from sync_engine.vault.state import Vault
@@ -77,7 +76,7 @@ def note(
         detail=detail,
     )
     doc = asdict(entry) | {"changed_at": at}
-    vault.db.execute("INSERT INTO audit VALUES (?, ?, ?)", (change_id, at, json.dumps(doc)))
+    vault.db.execute("INSERT INTO audit VALUES (?, ?, ?)", (change_id, at, as_text(doc)))
     return change_id
 
 
@@ -85,7 +84,7 @@ def audit_trail(vault: Vault, since: float = 0.0) -> Iterator[ConfigChange]:
     """The audit trail after a time, oldest first."""
     rows = vault.db.execute("SELECT doc FROM audit WHERE at > ? ORDER BY at, change_id", (since,))
     for (text,) in rows.fetchall():
-        doc = json.loads(text)
+        doc = from_text(text)
         yield ConfigChange(**doc | {"changed_at": datetime.fromtimestamp(round(doc["changed_at"], 3), UTC)})
 
 

@@ -10,8 +10,9 @@ import sqlite3
 from hashlib import blake2b
 
 from sync_engine.digest import short_hash
+from sync_engine.documents import Doc
 from sync_engine.model import an_object, reference, text
-from sync_engine.protocol import Doc, Refused
+from sync_engine.protocol import Refused
 from sync_engine.vault.scope import Scope
 from sync_engine.vault.state import Vault
 from sync_engine.vmoc import vmoc

@@ -6,10 +6,9 @@ the changes in the user's buckets, not the size of the Vault; an object whose ru
 
 from __future__ import annotations
 
-import json
 import sqlite3
 
-from sync_engine.protocol import Doc, as_text
+from sync_engine.documents import Doc, as_text, from_text
 from sync_engine.vault.scope import Rule, Scope, scope_of
 from sync_engine.vault.state import EVERYWHERE, Vault
 from sync_engine.where import paths
@@ -170,7 +169,7 @@ def _present(vault: Vault, scope: Scope, name: str, ids: list[str]) -> list[sqli
         found += vault.db.execute(
             "SELECT r.object, r.id, r.revision, r.mobile_id, r.doc FROM record AS r "
             f"WHERE r.id IN (SELECT value FROM json_each(?)) AND {condition} ORDER BY r.id",
-            [json.dumps(some), *values],
+            [as_text(some), *values],
         ).fetchall()
     return found
 
@@ -188,7 +187,7 @@ def wire(row: sqlite3.Row, rule: Rule) -> Wire:
     """One record as it goes over the wire: without the fields that the rule hides from this user."""
     doc = row[4]
     if rule.hidden:
-        fields = {k: v for k, v in json.loads(doc).items() if k not in rule.hidden}
+        fields = {k: v for k, v in from_text(doc).items() if k not in rule.hidden}
         doc = as_text(fields)
     return [row[0], row[1], row[2], row[3], doc]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from sync_engine.documents import Doc
 from sync_engine.model import SYSTEM_FIELDS
-from sync_engine.protocol import Doc, Refused
+from sync_engine.protocol import Refused
 from sync_engine.vault.state import Vault
 
 Right = Literal["create", "read", "edit", "delete"]

@@ -6,12 +6,11 @@ of its territory; children follow their parent, so a move of an account moves it
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from functools import cache
 
 from sync_engine.digest import tag
-from sync_engine.protocol import Doc, as_text
+from sync_engine.documents import Doc, as_text, from_text
 from sync_engine.vault.state import EVERYWHERE, Vault
 
 
@@ -46,7 +45,7 @@ def find(vault: Vault, record_id: object) -> Record | None:
                 territory=row[4],
                 parent=row[5],
                 deleted=bool(row[6]),
-                doc=json.loads(row[7]),
+                doc=from_text(row[7]),
             )
     return None
 

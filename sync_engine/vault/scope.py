@@ -6,13 +6,12 @@ device, or of a few changed records, is a single query and never a walk.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from sync_engine.digest import short_hash
+from sync_engine.documents import Doc, sorted_text
 from sync_engine.model import SYSTEM_FIELDS
-from sync_engine.protocol import Doc
 from sync_engine.vault import permissions
 from sync_engine.vault.state import EVERYWHERE, Vault
 from sync_engine.vmoc import effective, with_related_objects
@@ -188,7 +187,7 @@ def _rule(vault: Vault, name: str, one: Doc, user: Doc) -> Rule:
         condition=parse(one["where_clause__v"], _tokens(user)),
         parent=one["parent_object__v"],
         hidden=hidden,
-        name=short_hash(json.dumps(one, sort_keys=True), territories, hidden, sorted(definition["fields"])),
+        name=short_hash(sorted_text(one), territories, hidden, sorted(definition["fields"])),
         enhanced=one["enable_enhanced_sync__v"],
         rows=not one["meta_data_only__v"],
         attachments=bool(one["include_attachments__v"] and definition.get("allow_attachments")),

@@ -6,11 +6,11 @@ call it alike. Vault answers 200 even for failures; the reply says which it is.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable
 
-from sync_engine.protocol import Doc, Refused, decode, encode
+from sync_engine.documents import Doc, as_text, from_text
+from sync_engine.protocol import Refused, decode, encode
 from sync_engine.vault import attachments, downloads, sessions, snapshots, tracking, uploads
 from sync_engine.vault.scope import scope_of
 from sync_engine.vault.state import Vault
@@ -147,7 +147,7 @@ def _track(vault: Vault, message: Doc, now: float) -> Doc:
 def _describe(vault: Vault, message: Doc, now: float) -> Doc:
     """The published definition of objects, so that a device can offer the right fields."""
     sessions.user_of(vault, message, now)
-    return {"objects": json.loads(json.dumps(vault.published["object"]))}
+    return {"objects": from_text(as_text(vault.published["object"]))}
 
 
 def _files(vault: Vault, message: Doc, now: float) -> Doc:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sync_engine.documents import Doc, as_text, from_text
 from sync_engine.model import default_objects, default_settings
-from sync_engine.protocol import Doc
 from sync_engine.vault.schema import SCHEMA
 from sync_engine.vmoc import default_vmocs
 
@@ -50,9 +49,9 @@ class Vault:
         """Read the configuration again from the database, after a start or a rolled-back transaction."""
         self.live, self.published = {}, {}
         for kind, name, live, published in self.db.execute("SELECT kind, name, live, published FROM config"):
-            self.live.setdefault(kind, {})[name] = json.loads(live)
+            self.live.setdefault(kind, {})[name] = from_text(live)
             if published is not None:
-                self.published.setdefault(kind, {})[name] = json.loads(published)
+                self.published.setdefault(kind, {})[name] = from_text(published)
         self._touch()
 
     @contextmanager
@@ -80,7 +79,7 @@ class Vault:
             self.db.execute(
                 "INSERT INTO config (kind, name, live) VALUES (?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET live = excluded.live",
-                (kind, name, json.dumps(doc)),
+                (kind, name, as_text(doc)),
             )
         self._touch()
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from sync_engine.digest import short_hash
-from sync_engine.protocol import Doc
+from sync_engine.documents import Doc, as_text, from_text
 from sync_engine.telemetry import SyncTracking
 from sync_engine.vault.state import Vault
 
@@ -26,7 +25,7 @@ def keep(vault: Vault, user: str, rows: list[Doc], now: float) -> Doc:
             "INSERT INTO tracking VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
             "modified = CASE WHEN doc = excluded.doc THEN modified ELSE excluded.modified END, "
             "doc = excluded.doc",
-            (row["mobile_id__v"], tracking_id(row["mobile_id__v"]), user, now, now, json.dumps(row)),
+            (row["mobile_id__v"], tracking_id(row["mobile_id__v"]), user, now, now, as_text(row)),
         )
     return {"kept": [row["mobile_id__v"] for row in rows]}
 
@@ -39,7 +38,7 @@ def report(vault: Vault, since: float, until: float) -> Iterator[SyncTracking]:
         (since, until),
     )
     for record_id, user, created, modified, text in rows:
-        doc = json.loads(text)
+        doc = from_text(text)
         for name in TIMES:
             doc[name] = _moment(doc[name]) if doc[name] is not None else None
         yield SyncTracking(

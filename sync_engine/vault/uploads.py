@@ -7,10 +7,9 @@ have repaired the reason meanwhile.
 
 from __future__ import annotations
 
-import json
-
+from sync_engine.documents import Doc, as_text, from_text
 from sync_engine.model import SYSTEM_FIELDS
-from sync_engine.protocol import Doc, Refused
+from sync_engine.protocol import Refused
 from sync_engine.vault import permissions, records, validation
 from sync_engine.vault.records import Record
 from sync_engine.vault.state import EVERYWHERE, Vault
@@ -77,11 +76,11 @@ def _one(vault: Vault, user: Doc, device: str, transaction: Doc, now: float) -> 
 
 def _known(vault: Vault, device: str, key: str) -> Doc | None:
     row = vault.db.execute("SELECT result FROM answer WHERE device = ? AND key = ?", (device, key)).fetchone()
-    return None if row is None else {**json.loads(row[0]), "replayed": True}
+    return None if row is None else {**from_text(row[0]), "replayed": True}
 
 
 def _remember(vault: Vault, device: str, result: Doc) -> None:
-    vault.db.execute("INSERT INTO answer VALUES (?, ?, ?)", (device, result["key"], json.dumps(result)))
+    vault.db.execute("INSERT INTO answer VALUES (?, ?, ?)", (device, result["key"], as_text(result)))
 
 
 def _refusal(vault: Vault, device: str, key: str, at: int, refused: Refused) -> Doc:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 
-from sync_engine.protocol import Doc, Refused
+from sync_engine.documents import Doc
+from sync_engine.protocol import Refused
 from sync_engine.vault import records
 from sync_engine.vault.records import Record
 from sync_engine.vault.state import Vault

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from sync_engine.documents import Doc
 from sync_engine.model import SYSTEM_FIELDS, an_object, text
-from sync_engine.protocol import Doc
 
 HOLD = "rehearsal_hold__c"
 """A field of the rehearsal's own; a record that carries HELD in it is refused by a rule of its own."""

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from sync_engine.device import errors_tab
 from sync_engine.device.edits import Edit, save
+from sync_engine.documents import Doc
 from sync_engine.model import an_object, reference
-from sync_engine.protocol import Doc
 from sync_engine.vault import admin
 from synclens.rehearsal.case import Case, Row
 from synclens.rehearsal.making import a_field, a_value, references

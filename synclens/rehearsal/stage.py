@@ -15,8 +15,8 @@ from typing import Any
 from sync_engine.device import errors_tab, syncs
 from sync_engine.device.client import Device
 from sync_engine.device.edits import Edit, new_id, save
+from sync_engine.documents import Doc
 from sync_engine.model import SYSTEM_FIELDS, default_objects
-from sync_engine.protocol import Doc
 from sync_engine.simulator.faults import FaultPlan
 from sync_engine.simulator.storm_env import StormEnv
 from sync_engine.telemetry import SyncError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sync_engine.documents import Doc
 from sync_engine.model import text
-from sync_engine.protocol import Doc
 from synclens.rehearsal.case import Case, Row
 from synclens.rehearsal.making import a_value, references
 from synclens.rehearsal.recipes import AGAIN, Recipe, Way
