@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
 
 from sync_engine.simulator.account import Violation
-from sync_engine.simulator.faults import CALM, FaultPlan
+from sync_engine.simulator.faults import CALM
 from sync_engine.simulator.scenario import Scenario
-from sync_engine.simulator.world import Run, simulate
+from sync_engine.simulator.world import simulate
 
 TWICE = 100
 """Every so manieth seed is played a second time: it must go the same way (I18)."""
+SHARE = 10
+"""Seeds that a process takes at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,37 +59,58 @@ def run_seeds(
     *,
     first_seed: int = 0,
     count: int = 100,
+    jobs: int = 1,
     on_seed: Callable[[int, int], None] | None = None,
     timer: Callable[[], float] | None = None,
 ) -> SeedReport:
     """Play `count` worlds. A swarm scenario draws its faults from each seed, any other has none.
 
+    `jobs` processes share the seeds; the report is the same for any number of them but for its seconds.
     `timer` tells seconds, such as time.perf_counter; `on_seed(done, count)` is called after each seed.
     """
     report = SeedReport(scenario=scenario.name, first_seed=first_seed)
     began = timer() if timer else 0.0
-    for seed in range(first_seed, first_seed + count):
-        _add(report, _play(seed, None if scenario.swarm else CALM))
+    for played in _each(range(first_seed, first_seed + count), scenario.swarm, jobs):
+        _add(report, played)
         if on_seed is not None:
             on_seed(report.ran, count)
     report.seconds = timer() - began if timer else None
     return report
 
 
-def _play(seed: int, plan: FaultPlan | None) -> Run:
+@dataclass(frozen=True, slots=True)
+class _Played:
+    """What a report takes from a world; small, because it may come from another process."""
+
+    seed: int
+    syncs: int
+    fired: Mapping[str, int]
+    violations: tuple[Violation, ...]
+
+
+def _each(seeds: range, swarm: bool, jobs: int) -> Iterator[_Played]:
+    play = partial(_play, swarm=swarm)
+    if jobs == 1:
+        yield from map(play, seeds)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(play, seeds, chunksize=SHARE)
+
+
+def _play(seed: int, *, swarm: bool) -> _Played:
+    plan = None if swarm else CALM
     run = simulate(seed=seed, plan=plan)
+    violations = run.violations
     if seed % TWICE == 0 and simulate(seed=seed, plan=plan).trace != run.trace:
-        return replace(
-            run, violations=(*run.violations, Violation("I18", "played again, the seed goes another way"))
-        )
-    return run
+        violations = (*violations, Violation("I18", "played again, the seed goes another way"))
+    return _Played(seed, run.syncs, run.fired, violations)
 
 
-def _add(report: SeedReport, run: Run) -> None:
+def _add(report: SeedReport, played: _Played) -> None:
     report.ran += 1
-    report.syncs += run.syncs
-    report.fired.update(run.fired)
-    if run.violations:
-        more = len(run.violations) - 1
-        reason = str(run.violations[0]) + (f" (and {more} more)" if more else "")
-        report.violations.append(SeedViolation(seed=run.seed, reason=reason))
+    report.syncs += played.syncs
+    report.fired.update(played.fired)
+    if played.violations:
+        more = len(played.violations) - 1
+        reason = str(played.violations[0]) + (f" (and {more} more)" if more else "")
+        report.violations.append(SeedViolation(seed=played.seed, reason=reason))

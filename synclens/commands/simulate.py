@@ -35,6 +35,9 @@ def simulate(
         int | None, typer.Option(min=1, help="Check invariants over this many small worlds instead.")
     ] = None,
     first_seed: Annotated[int, typer.Option(help="With --seeds: where to begin.")] = 0,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="With --seeds: processes that share them; one for each core is best.")
+    ] = 1,
     shrink: Annotated[
         int | None, typer.Option(help="Reduce this broken seed of the storm to the faults that matter.")
     ] = None,
@@ -47,14 +50,14 @@ def simulate(
     Examples:
       synclens simulate --seed 7 --devices 60 --days 14 --store demo.duckdb
 
-      synclens simulate --scenario storm --seeds 10000
+      synclens simulate --scenario storm --seeds 10000 --jobs 2
 
     """
     chosen = _scenario(scenario)
     if shrink is not None:
         _shrink(shrink)
     elif seeds is not None:
-        _check(chosen, first_seed, seeds)
+        _check(chosen, first_seed, seeds, jobs)
     else:
         play(store, chosen, seed=seed, devices=devices, days=days, start=start.replace(tzinfo=UTC))
 
@@ -87,12 +90,13 @@ def play(
     narrate.say(f"{concluded.events} errors in {concluded.issues} issues.")
 
 
-def _check(scenario: simulator.Scenario, first_seed: int, count: int) -> None:
+def _check(scenario: simulator.Scenario, first_seed: int, count: int, jobs: int) -> None:
     with narrate.progress(f"Playing {count} worlds of {scenario.name}", count) as advance:
         report = simulator.run_seeds(
             scenario,
             first_seed=first_seed,
             count=count,
+            jobs=jobs,
             on_seed=lambda *_: advance(),
             timer=time.perf_counter,
         )

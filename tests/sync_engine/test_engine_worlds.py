@@ -62,6 +62,14 @@ def test_the_report_names_seeds_and_speed():
     assert report.summary() == "4 seeds of calm from 5: 0 violations, 0 faults struck, 2.0 seeds/s"
 
 
+def test_two_processes_find_what_one_finds():
+    alone, together = (
+        run_seeds(load_scenario("storm"), first_seed=95, count=12, jobs=jobs) for jobs in (1, 2)
+    )
+    assert alone == together
+    assert alone.ran == 12
+
+
 def test_a_violation_names_its_seed_and_reason():
     bug = next(one for one in MUTANTS if one.name == "retries are not counted")
     with planted(bug):
