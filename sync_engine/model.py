@@ -62,7 +62,16 @@ def default_objects() -> dict[str, Doc]:
             {"name__v": text(), "status__v": picklist("active__v", "inactive__v")},
             sharing="public",
         ),
-        an_object("veeva_settings__v", {"name__v": text(), "value__v": text(255)}, sharing="public"),
+        an_object(
+            "veeva_settings__v",
+            {
+                "name__v": text(),
+                "value__v": text(255),
+                "application_profile__v": text(),
+                "security_profile__v": text(),
+            },
+            sharing="public",
+        ),
         an_object(
             "account__v",
             {

@@ -22,6 +22,7 @@ RECORD_KINDS = {
     "vmoc": "vmobile_object_configuration__v",
     "user": "user__sys",
     "setting": "veeva_settings__v",
+    "profile_setting": "veeva_settings__v",
 }
 COLUMNS = {
     "login_audit_trail": [

@@ -20,7 +20,7 @@ def field_entry(one: Field) -> Doc:
         "required": one.required,
         "editable": one.editable,
         "unique": one.unique,
-        "status": ["active__v"],
+        "status": [_status(one.active)],
     }
     entry["source"] = "custom" if one.name.endswith("__c") else "standard"
     if one.length:
@@ -138,6 +138,10 @@ def _brief(call: Call, source: Object) -> Doc:
     return {
         "url": call.url(f"/metadata/vobjects/{source.name}"), "label": source.label, "name": source.name,
         "label_plural": source.label, "prefix": source.prefix, "order": 0, "in_menu": True,
-        "source": "custom" if source.name.endswith("__c") else "standard", "status": ["active__v"],
+        "source": "custom" if source.name.endswith("__c") else "standard", "status": [_status(source.active)],
         "configuration_state": "STEADY_STATE",
     }  # fmt: skip
+
+
+def _status(active: bool) -> str:
+    return "active__v" if active else "inactive__v"

@@ -8,7 +8,7 @@ picklists are lists of API names, moments are UTC text.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Literal
 
@@ -43,6 +43,7 @@ class Field:
     to: str | None = None
     values: tuple[str, ...] = ()
     several: bool = False
+    active: bool = True
 
     @property
     def relationship(self) -> str | None:
@@ -58,6 +59,7 @@ class Object:
     fields: dict[str, Field]
     rows: Callable[[], Iterator[Doc]]
     writable: bool = False
+    active: bool = True
     inbound: dict[str, tuple[str, str]] = field(
         default_factory=dict
     )  # relationship -> child object and its field
@@ -119,11 +121,21 @@ def _standard() -> dict[str, Field]:
 
 def _engine_object(vault: Vault, user: Doc, name: str, spec: Doc) -> Object:
     own = {key: _engine_field(key, one) for key, one in spec["fields"].items()}
-    own["mobile_id__v"] = Field(name="mobile_id__v", type="String", length=100, unique=True)
+    if name.endswith("__v"):  # of custom objects it is not documented
+        own["mobile_id__v"] = Field(name="mobile_id__v", type="String", length=100, unique=True)
     hidden = set(permissions.hidden_fields(vault, user, name))
     shown = {key: one for key, one in (_standard() | own).items() if key not in hidden}
+    active = bool(spec.get("active", True))
+    if not active:
+        shown = {key: replace(one, active=False) for key, one in shown.items()}
     rows = _setting_rows if name == "veeva_settings__v" else partial(_engine_rows, user=user, name=name)
-    return Object(name=name, fields=shown, rows=partial(rows, vault), writable=name != "veeva_settings__v")
+    return Object(
+        name=name,
+        fields=shown,
+        rows=partial(rows, vault),
+        writable=name != "veeva_settings__v",
+        active=active,
+    )
 
 
 def _engine_field(name: str, spec: Doc) -> Field:
@@ -256,8 +268,20 @@ def _configured(vault: Vault, kind: str, prefix: str) -> Iterator[tuple[str, Doc
 
 
 def _setting_rows(vault: Vault) -> Iterator[Doc]:
+    blank: Doc = {"mobile_id__v": None, "application_profile__v": None, "security_profile__v": None}
+    for _, doc, stamps in _configured(vault, "profile_setting", "V6P"):
+        own = {"value__v": as_text(doc["value"]), "application_profile__v": doc["application_profile"]}
+        yield stamps | blank | own | {"name__v": doc["name"]}
     for _, doc, stamps in _configured(vault, "setting", "V6S"):
-        yield stamps | {"mobile_id__v": None, "value__v": as_text(doc["value"])}
+        yield stamps | blank | {"value__v": as_text(doc["value"])}
+
+
+def _profile_rows(vault: Vault) -> Iterator[Doc]:
+    begun = founded(vault)
+    names = {user["application_profile"] for user in vault.live.get("user", {}).values()} - {None}
+    for name in sorted(names):
+        record_id = f"V6A{int(short_hash('application_profile', name, size=5), 16) % 10**12:012d}"
+        yield _stamped({"name__v": name, "created_date__v": begun, "modified_date__v": begun}, record_id)
 
 
 def _vmoc_rows(vault: Vault) -> Iterator[Doc]:
@@ -340,6 +364,7 @@ def _user_fields() -> tuple[Field, ...]:
 _CONFIGURED: dict[str, tuple[tuple[Field, ...], Callable[[Vault], Iterator[Doc]]]] = {
     "user__sys": (_user_fields(), _user_rows),
     "vmobile_object_configuration__v": (_vmoc_fields(), _vmoc_rows),
+    "application_profile__v": ((), _profile_rows),
     "territory__v": ((Field(name="api_name__v", type="String", length=80),), _territory_rows),
     "user_territory__v": (
         (

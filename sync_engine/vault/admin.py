@@ -149,6 +149,23 @@ def set_setting(vault: Vault, name: str, value: object, *, at: float) -> str:
     return change(vault, "setting", name, {"value": value}, at=at, before=before, after=value)
 
 
+def set_profile_setting(vault: Vault, name: str, profile: str, value: object, *, at: float) -> str:
+    """Keep another value of a setting for one application profile, beside the one for everybody."""
+    target = f"{name}/{profile}"
+    before = vault.live.get("profile_setting", {}).get(target, {}).get("value")
+    doc = {"name": name, "value": value, "application_profile": profile}
+    return change(
+        vault, "profile_setting", target, doc, at=at, scope=f"profile={profile}", before=before, after=value
+    )
+
+
+def clear_cache(vault: Vault, *, at: float, by: str = "admin") -> str:
+    """Make devices get the configuration as it is now; VMOCs and settings wait for this."""
+    with vault.transaction():
+        vault.publish()
+        return note(vault, "cache", "Vault CRM cache", at=at, by=by, detail="cache cleared")
+
+
 def set_user(vault: Vault, user_id: str, *, at: float, quiet: bool = False, **values: object) -> str | None:
     """Change a user; `quiet` for what is no configuration, such as a password that the user changes."""
     before = vault.live["user"][user_id]

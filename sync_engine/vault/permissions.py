@@ -10,6 +10,8 @@ from sync_engine.protocol import Refused
 from sync_engine.vault.state import Vault
 
 Right = Literal["create", "read", "edit", "delete"]
+VMOCS, SETTINGS, PROFILES = "vmobile_object_configuration__v", "veeva_settings__v", "application_profile__v"
+"""Configuration objects that every user must be able to read, with all their fields."""
 _VERBS = {"create": "create", "update": "edit", "delete": "delete"}
 
 
@@ -45,6 +47,32 @@ def hidden_fields(vault: Vault, user: Doc, object_name: str) -> tuple[str, ...]:
     """Fields of the object that the user may not read, in order."""
     exceptions = set_of(vault, user)["fields"].get(object_name, {})
     return tuple(sorted(name for name, rights in exceptions.items() if not rights.get("read", True)))
+
+
+def reads_all(vault: Vault, user: Doc, object_name: str) -> bool:
+    """Whether the user may read the object and every field of it."""
+    return allows(vault, user, object_name, "read") and not hidden_fields(vault, user, object_name)
+
+
+def require_vmocs(vault: Vault, user: Doc) -> None:
+    """Raise Refused unless the user may read VMOCs and all their fields.
+
+    That all users need this, and that incremental sync does not work correctly without it, is documented. What
+    it does instead is not; here it brings nothing and says so.
+    """
+    if reads_all(vault, user, VMOCS):
+        return
+    field = next(iter(hidden_fields(vault, user, VMOCS)), None)
+    whole = not allows(vault, user, VMOCS, "read")
+    what = f"object [{VMOCS}]" if whole else f"field [{field}] of [{VMOCS}]"
+    raise Refused(
+        "INSUFFICIENT_ACCESS",
+        f"User [{user['id']}] does not have Read permission on {what}",
+        cause="object-permission" if whole else "field-permission",
+        blame=f"permission_set/{user['permission_set']}/{VMOCS}/{'' if whole else field}",
+        object=VMOCS,
+        field=None if whole else field,
+    )
 
 
 def require(vault: Vault, user: Doc, object_name: str, operation: str) -> None:

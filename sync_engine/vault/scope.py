@@ -119,6 +119,7 @@ def _build(vault: Vault, user_id: str, platform: str) -> Scope:
     user = vault.user(user_id)
     if user is None:
         return Scope(rules={})
+    user = _as_the_device_knows(vault, user)
     rules: dict[str, Rule] = {}
     broken: dict[str, tuple[str, str, str]] = {}
     vmocs = effective(sorted(vault.published.get("vmoc", {}).items()), user, platform)
@@ -130,6 +131,12 @@ def _build(vault: Vault, user_id: str, platform: str) -> Scope:
         elif permissions.allows(vault, user, name, "read"):
             rules[name] = _rule(vault, name, one, user)
     return Scope(rules={name: _named(rules, rule) for name, rule in rules.items()}, broken=broken)
+
+
+def _as_the_device_knows(vault: Vault, user: Doc) -> Doc:
+    """Without Read on application profiles nobody can tell which VMOC is meant for the user's own."""
+    known = permissions.reads_all(vault, user, permissions.PROFILES)
+    return user if known else user | {"application_profile": None}
 
 
 def _named(rules: Mapping[str, Rule], rule: Rule) -> Rule:
@@ -156,6 +163,8 @@ def _problem(vault: Vault, name: str, one: Doc, user: Doc) -> tuple[str, str, st
             f"VMOC [{name}]: the object [{name}] does not exist in this Vault",
             "sync-configuration",
         )
+    if not vault.live["object"][name].get("active", True):
+        return "INVALID_DATA", f"VMOC [{name}]: the object [{name}] is inactive", "sync-configuration"
     try:
         condition = parse(one["where_clause__v"], _tokens(user))
     except BadClause as bad:

@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 from sync_engine.documents import Doc, as_text, from_text
 from sync_engine.protocol import Refused, decode, encode
-from sync_engine.vault import attachments, downloads, sessions, snapshots, tracking, uploads
+from sync_engine.vault import attachments, downloads, permissions, sessions, snapshots, tracking, uploads
 from sync_engine.vault.scope import scope_of
+from sync_engine.vault.settings import settings_for
 from sync_engine.vault.state import Vault
 
 __all__ = ["Vault", "handle"]
@@ -83,7 +84,7 @@ def _open(vault: Vault, message: Doc, now: float) -> Doc:
     reply: Doc = {"lane": uploads.open_lane(vault, message["device"]), "epoch": vault.epoch}
     if message["kind"] == "autosync":
         return reply
-    settings = {name: one["value"] for name, one in vault.published["setting"].items()}
+    settings = settings_for(vault, user, message["platform"])
     flags = {name: bool(user.get(name)) for name in FLAGS}
     for name in FLAGS:
         if user.get(name):
@@ -120,11 +121,13 @@ def _check_quota(vault: Vault) -> None:
 
 def _pull(vault: Vault, message: Doc, now: float) -> Doc:
     user = sessions.user_of(vault, message, now)
+    permissions.require_vmocs(vault, user)
     return downloads.pull(vault, user, message["platform"], message)
 
 
 def _snapshot(vault: Vault, message: Doc, now: float) -> bytes:
     user = sessions.user_of(vault, message, now)
+    permissions.require_vmocs(vault, user)
     scope = scope_of(vault, user["id"], message["platform"])
     body = snapshots.build(vault, scope)
     head = {

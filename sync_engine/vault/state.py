@@ -97,6 +97,10 @@ class Vault:
         """The live value of a setting."""
         return self.live["setting"][name]["value"]
 
+    def switched_on(self, name: str) -> bool:
+        """Whether a setting that a new Vault does not have was made, and made true."""
+        return bool(self.live["setting"].get(name, {}).get("value"))
+
     def object(self, name: str) -> Doc | None:
         """The live definition of an object, or None where there is none."""
         return self.live["object"].get(name)

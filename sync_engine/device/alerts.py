@@ -1,0 +1,20 @@
+"""Push alerts as a device announces them."""
+
+from __future__ import annotations
+
+from sync_engine.device.client import Device, read_state
+from sync_engine.documents import from_text
+from sync_engine.vault.alerts import PUSH_OBJECTS
+
+
+def announced(device: Device) -> list[str]:
+    """Names of the alerts that the device announces, in the order of their ids.
+
+    Documented: no notification arrives unless each object of PUSH_OBJECTS has an active VMOC. Which of them a
+    device lacks it knows from the rules of its last download.
+    """
+    rules = read_state(device.data, "rules", {})
+    if any(name not in rules for name in PUSH_OBJECTS):
+        return []
+    rows = device.data.execute("SELECT doc FROM record WHERE object = 'alert__v' ORDER BY id")
+    return [from_text(row[0])["name__v"] for row in rows]

@@ -1,0 +1,46 @@
+"""The settings that reach a device: those for everybody, and over them those for its user's profile.
+
+Documented: a record for a profile overrides the one for everybody; the VMOC of `veeva_settings__v` filters the
+records by profile; all users need Read on the object and all its fields. That a device takes what comes, also
+records of other profiles where nothing filters them, and has no settings without Read, is our assumption.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sync_engine.documents import Doc
+from sync_engine.vault import permissions
+from sync_engine.vault.scope import scope_of
+from sync_engine.vault.state import Vault
+from sync_engine.where import matches
+
+
+def settings_for(vault: Vault, user: Doc, platform: str) -> Doc:
+    """Settings by name, as published, for this user on this platform; none where they may not be read."""
+    if not permissions.reads_all(vault, user, permissions.SETTINGS):
+        return {}
+    rule = scope_of(vault, user["id"], platform).rules.get(permissions.SETTINGS)
+    condition = None if rule is None else rule.condition
+    return {
+        name: value
+        for name, value, profile in _records(vault)
+        if matches(condition, _as_record(name, value, profile), lambda *_: None)
+    }
+
+
+def _records(vault: Vault) -> Iterator[tuple[str, object, str | None]]:
+    """Name, value and profile of every published setting; those of profiles come last and so override."""
+    for name, one in vault.published["setting"].items():
+        yield name, one["value"], None
+    for _, one in sorted(vault.published.get("profile_setting", {}).items()):
+        yield one["name"], one["value"], one["application_profile"]
+
+
+def _as_record(name: str, value: object, profile: str | None) -> Doc:
+    return {
+        "name__v": name,
+        "value__v": value,
+        "application_profile__v": profile,
+        "security_profile__v": None,
+    }
