@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from math import isnan
 
 from analysis.grouping.masks import VERSION, fold_all, words_of
 from analysis.grouping.templates import settle
@@ -15,9 +16,9 @@ def group(messages: Sequence[str]) -> list[str]:
     """Give each message the id of its group, in the order of the messages.
 
     The id is a hash of the group's template: the same messages in any order, repeated or not, get the same
-    ids, and a message alone gets the hash of its masked text.
+    ids, and a message alone gets the hash of its masked text. What is missing (None, NaN) is an empty message.
     """
-    found = templates(messages)
+    found = templates([_as_message(message) for message in messages])
     ids = {template: sha256(template.encode()).hexdigest()[:12] for template in set(found)}
     return [ids[template] for template in found]
 
@@ -50,6 +51,14 @@ def _members(issues: Mapping[str, str]) -> dict[str, set[str]]:
     for event, issue in issues.items():
         members.setdefault(issue, set()).add(event)
     return members
+
+
+def _as_message(value: object) -> str:
+    # A column of a frame holds more than text: NaN where a device sent no message, a number where it sent a code.
+    if isinstance(value, str):
+        return value
+    missing = value is None or (isinstance(value, float) and isnan(value))
+    return "" if missing else str(value)
 
 
 def _printable(text: str) -> str:

@@ -122,3 +122,9 @@ def test_public_logs_are_grouped_well():
         pure = rows["template_id"].groupby(found).transform("nunique").eq(1)
         scores.append(float((key & pure).mean()))
     assert sum(scores) / len(scores) >= 0.90
+
+
+def test_a_message_that_is_missing_or_no_text_has_a_group_too():
+    empty, missing, number, text = group(["", None, 5, "5"])
+    assert empty == missing == group([float("nan")])[0]
+    assert number == text != empty
