@@ -2,77 +2,65 @@
 
 from __future__ import annotations
 
-import platform
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
-import duckdb
 import typer
 
-import analysis
-import ingest
-from ingest.store import MIGRATIONS
-from synclens import narrate, reporting
-from synclens.commands import (
-    ask,
-    classify,
-    devices,
-    export,
-    judge,
-    load,
-    operate,
-    pull,
-    rehearse,
-    serve,
-    simulate,
-    triage,
-    watch,
-)
-from synclens.commands.device import device_app
-from synclens.commands.rules import rules_app
-from synclens.commands.vault import vault_app
+from synclens import narrate
+from synclens.shelf import LazyGroup, Shelf, fetch
+
+PANELS = {
+    "What is wrong, and what to do": {
+        "triage": "synclens.commands.triage:triage",
+        "issues": "synclens.commands.ask:issues",
+        "issue": "synclens.commands.ask:issue",
+        "suspects": "synclens.commands.judge:suspects",
+        "rehearse": "synclens.commands.rehearse:rehearse",
+        "explain-error": "synclens.commands.ask:explain_error",
+        "classify": "synclens.commands.classify:classify",
+        "fleet": "synclens.commands.devices:fleet",
+        "metric": "synclens.commands.ask:metric",
+        "dashboard": "synclens.commands.serve:dashboard",
+    },
+    "Data in": {
+        "load": "synclens.commands.load:load",
+        "rejected": "synclens.commands.load:rejected",
+        "pull": "synclens.commands.pull:pull",
+    },
+    "Keep watch": {
+        "watch": "synclens.commands.watch:watch",
+        "slo": "synclens.commands.watch:slo",
+        "lint": "synclens.commands.judge:lint",
+        "doctor": "synclens.commands.operate:doctor",
+        "backup": "synclens.commands.operate:backup",
+        "restore": "synclens.commands.operate:restore",
+        "export": "synclens.commands.export:export",
+    },
+    "Rules, and the engine to try them on": {
+        "demo": "synclens.commands.serve:demo",
+        "simulate": "synclens.commands.simulate:simulate",
+        "vault": "synclens.commands.vault:vault_app",
+        "device": "synclens.commands.device:device_app",
+        "unknown": "synclens.commands.judge:unknown",
+        "rules": "synclens.commands.rules:rules_app",
+        "report-card": "synclens.reporting:report_card",
+    },
+}
+
+
+class _Commands(LazyGroup):
+    shelf = Shelf(PANELS)
+
 
 app = typer.Typer(
     name="synclens",
+    cls=_Commands,
     help="See why Vault CRM devices fail to sync, and what to do about it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-for command in (
-    load.load,
-    load.rejected,
-    pull.pull,
-    simulate.simulate,
-    classify.classify,
-    triage.triage,
-    ask.issues,
-    ask.issue,
-    ask.explain_error,
-    ask.metric,
-    devices.fleet,
-    judge.suspects,
-    judge.unknown,
-    judge.lint,
-    reporting.report_card,
-    rehearse.rehearse,
-    serve.dashboard,
-    serve.demo,
-    watch.watch,
-    watch.slo,
-    export.export,
-    operate.backup,
-    operate.restore,
-    operate.doctor,
-):
-    app.command()(command)
-
-
-app.add_typer(device_app, name="device")
-app.add_typer(rules_app, name="rules")
-app.add_typer(vault_app, name="vault")
 
 
 @app.callback(invoke_without_command=True)
@@ -83,11 +71,7 @@ def about(
 ) -> None:
     """See why Vault CRM devices fail to sync, and what to do about it."""
     if show_version:
-        typer.echo(
-            f"synclens {version('synclens')}, catalogue {analysis.load_catalogue().version}, "
-            f"store schema {max(MIGRATIONS)[:4]}, DuckDB {duckdb.__version__}, "
-            f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
-        )
+        typer.echo(fetch("synclens.version:in_words")())
         raise typer.Exit
 
 
@@ -95,9 +79,6 @@ def main() -> None:
     """Run the command line; what a person can put right is said in two lines, the rest is a traceback."""
     try:
         app()
-    except (ingest.IngestError, analysis.AnalysisError) as error:
-        narrate.complain(str(error), error.next_step)
-        sys.exit(narrate.COULD_NOT_RUN)
     except BrokenPipeError:  # the reader of our output has left, as `head` does
         sys.exit(narrate.COULD_NOT_RUN)
     except OSError as error:
@@ -105,4 +86,10 @@ def main() -> None:
             f"{error.filename or 'a file'}: {error.strerror or error}",
             "Check the path and its permissions.",
         )
+        sys.exit(narrate.COULD_NOT_RUN)
+    except Exception as error:
+        next_step = getattr(error, "next_step", None)  # IngestError and AnalysisError have one
+        if next_step is None:
+            raise
+        narrate.complain(str(error), next_step)
         sys.exit(narrate.COULD_NOT_RUN)

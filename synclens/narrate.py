@@ -10,11 +10,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    import pandas as pd  # a second of waiting, which a typo should not cost
 
 FOUND_SOMETHING = 1
 COULD_NOT_RUN = 2
@@ -80,11 +82,11 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):  # numpy scalars and arrays
         value = value.tolist()
     if isinstance(value, datetime | date):
-        return None if pd.isna(value) else value.isoformat()
+        return None if value != value else value.isoformat()  # noqa: PLR0124 - pandas' NaT
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
-    if value is None or value is pd.NaT or (isinstance(value, float) and value != value):  # noqa: PLR0124
+    if value is None or (isinstance(value, float) and value != value):  # noqa: PLR0124
         return None
     return value if isinstance(value, str | int | float | bool) else str(value)

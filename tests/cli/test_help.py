@@ -1,10 +1,15 @@
 """`--help` of every command, the commands of its groups included, shows how one would type it."""
 
+import inspect
+import subprocess
+import sys
+
 import pytest
 import typer
 from typer.core import TyperGroup
 
 from synclens import cli
+from synclens.shelf import Shelf
 
 
 def commands_of(command, words):
@@ -28,3 +33,22 @@ def test_help_shows_an_example_that_begins_with_the_command_itself(words, comman
     }
     used = {word for word in line.split() if word.startswith("--")}
     assert used <= known, "an option of the example that the command does not have"
+
+
+def test_a_list_of_commands_imports_none_of_them():
+    """Help, completion and a typo answer in half a second; pandas alone takes longer than that."""
+    script = (
+        "import sys; from synclens.cli import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: print(sorted({'pandas', 'duckdb', 'analysis'} & set(sys.modules)))"
+    )
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert told.splitlines()[-1] == "[]"
+    assert "who is hit since when" in " ".join(told.replace("│", " ").split())  # read, not imported
+
+
+def test_what_the_list_says_of_a_command_is_what_its_own_help_says():
+    opened, closed = Shelf(cli.PANELS), Shelf(cli.PANELS)
+    assert {name: closed.label(name).help for name in closed} == {
+        name: inspect.cleandoc(command.help) for name, command in opened.items()
+    }
