@@ -56,10 +56,13 @@ import duckdb
 import analysis
 from ingest import open_store
 def opened(path, memory):
-    return duckdb.connect(path, read_only=True, config={"memory_limit": memory}) if memory else open_store(path)
+    if not memory:
+        return open_store(path)
+    store = duckdb.connect(path, read_only=True, config={"memory_limit": memory})
+    store.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
+    return store
 # ---
 with opened(sys.argv[1], sys.argv[3]) as store:
-    store.execute("SET TimeZone = 'UTC'") if sys.argv[3] else None
     question = getattr(analysis, sys.argv[2], None)
     answer = question(store) if question else analysis.measure(store, sys.argv[2])
 """
