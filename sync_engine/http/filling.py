@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from sync_engine.simulator.fleet import play
+from sync_engine.simulator.playing import play
 from sync_engine.simulator.scenario import Scenario
 from sync_engine.vault.state import Vault
 

@@ -17,6 +17,7 @@ from sync_engine.documents import Doc, from_text
 from sync_engine.protocol import decode
 from sync_engine.simulator import view
 from sync_engine.simulator.account import WORDS, Account, Saved, Violation
+from sync_engine.simulator.shadow import downloaded
 from sync_engine.simulator.storm_env import StormEnv
 from sync_engine.telemetry import SyncError
 from sync_engine.vault.server import Vault
@@ -270,8 +271,6 @@ def _stores(device: Device) -> Iterator[Violation]:
 
 def _ways_down(vault: Vault, device: Device) -> Iterator[Violation]:
     """A fresh device, by pages and by snapshot, must end like the one that lived through it all."""
-    from sync_engine.simulator.shadow import downloaded  # noqa: PLC0415
-
     held = _content(device)
     for kind in ("incremental", "database_refresh"):
         if downloaded(vault, device, kind) != held:

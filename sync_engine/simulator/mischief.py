@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import copy
 from random import Random
-from typing import TYPE_CHECKING
 
 from sync_engine.device import errors_tab, syncs
 from sync_engine.device.client import Device
 from sync_engine.device.edits import Edit, amend, ids_on, new_id
 from sync_engine.protocol import DeviceError, Killed
 from sync_engine.simulator.kernel import Sleep
+from sync_engine.simulator.world import World, restart
 from sync_engine.vault import admin, records
-
-if TYPE_CHECKING:
-    from sync_engine.simulator.world import World
 
 STEPS = 45
 
@@ -264,8 +261,6 @@ async def _second(world: World, device: Device, choice: float) -> None:
     try:
         await (syncs.autosync(device) if choice < 0.6 else syncs.incremental(device))
     except Killed as killed:
-        from sync_engine.simulator.world import restart  # noqa: PLC0415
-
         restart(world, device, killed)
     except DeviceError:
         device.busy = False

@@ -15,10 +15,11 @@ import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 from sync_engine.simulator.faults import FaultPlan
-from sync_engine.simulator.world import simulate
+from sync_engine.simulator.storm import simulate
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +145,7 @@ def planted(mutant: Mutant) -> Iterator[None]:
 
 def _in(names: dict[str, Any], function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, looking its names up in the module as it will be."""
-    import types  # noqa: PLC0415
-
-    moved = types.FunctionType(
+    moved = FunctionType(
         function.__code__, names, function.__name__, function.__defaults__, function.__closure__
     )
     moved.__kwdefaults__ = function.__kwdefaults__

@@ -15,7 +15,7 @@ from sync_engine.simulator.people import PERMISSION_SETS
 from sync_engine.simulator.plants_around import Undo, clock, corrupt, go_silent, lever, roll_out, trouble
 from sync_engine.simulator.rep import DAY
 from sync_engine.simulator.scenario import Plant
-from sync_engine.vault import admin
+from sync_engine.vault import admin, records
 from sync_engine.vmoc import vmoc
 
 
@@ -168,8 +168,6 @@ def _merge(fleet: Fleet, plant: Plant, rng: Random) -> None:
 
 
 def _delete_accounts(fleet: Fleet, plant: Plant, rng: Random) -> None:
-    from sync_engine.vault import records  # noqa: PLC0415
-
     for account in _accounts_of(fleet, rng, plant.share):
         with fleet.vault.transaction():
             change_id = admin.note(
@@ -184,8 +182,6 @@ def _delete_accounts(fleet: Fleet, plant: Plant, rng: Random) -> None:
 
 
 def _lock_calls(fleet: Fleet, plant: Plant, rng: Random) -> None:
-    from sync_engine.vault import records  # noqa: PLC0415
-
     rows = fleet.vault.db.execute(
         "SELECT id FROM record WHERE object = 'call2__v' AND NOT deleted ORDER BY id"
     )
@@ -200,8 +196,6 @@ def _lock_calls(fleet: Fleet, plant: Plant, rng: Random) -> None:
 
 def _outside_edits(fleet: Fleet, plant: Plant, rng: Random) -> None:
     """An integration writes the same fields as the reps do."""
-    from sync_engine.vault import records  # noqa: PLC0415
-
     for account in _accounts_of(fleet, rng, plant.share):
         found = records.find(fleet.vault, account)
         if found is None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import get_context
 
 from sync_engine.simulator.account import Violation
 from sync_engine.simulator.faults import CALM
 from sync_engine.simulator.scenario import Scenario
-from sync_engine.simulator.world import simulate
+from sync_engine.simulator.storm import simulate
 
 TWICE = 100
 """Every so manieth seed is played a second time: it must go the same way (I18)."""
@@ -93,6 +91,10 @@ def _each(seeds: range, swarm: bool, jobs: int) -> Iterator[_Played]:
     if jobs == 1:
         yield from map(play, seeds)
         return
+    # Only a hunt in several processes should pay for importing them.
+    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
+    from multiprocessing import get_context  # noqa: PLC0415
+
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         yield from pool.map(play, seeds, chunksize=SHARE)
 

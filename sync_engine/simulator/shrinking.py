@@ -14,7 +14,7 @@ from random import Random
 
 from sync_engine.simulator.account import Violation
 from sync_engine.simulator.faults import FaultPlan
-from sync_engine.simulator.world import simulate
+from sync_engine.simulator.storm import simulate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
