@@ -41,15 +41,28 @@ def append(
     are known already change nothing; a newer version of a row replaces the older one. `Truth` goes to the
     schema `engine_truth`, away from everything an analysis may read. Times must be aware.
     """
+    begun = started_at or clock()
+    with transaction(store):
+        return append_within(store, rows, source=source, started_at=begun, clock=clock)
+
+
+def append_within(
+    store: DuckDBPyConnection,
+    rows: Iterable[Telemetry | ContextRow],
+    *,
+    source: str,
+    started_at: datetime | None = None,
+    clock: Clock = utc_now,
+) -> list[BatchReport]:
+    """Do what `append` does, in a transaction that the caller has begun."""
     sorted_out: dict[type, list[Telemetry | ContextRow]] = {}
     for row in rows:
         sorted_out.setdefault(type(row), []).append(row)
     begun = started_at or clock()
-    with transaction(store):
-        return [
-            _append_kind(store, CONTRACT_OF[kind], of_kind, source=source, started_at=begun, clock=clock)
-            for kind, of_kind in sorted_out.items()
-        ]
+    return [
+        _append_kind(store, CONTRACT_OF[kind], of_kind, source=source, started_at=begun, clock=clock)
+        for kind, of_kind in sorted_out.items()
+    ]
 
 
 def _append_kind(

@@ -21,7 +21,7 @@ from typing import IO
 
 from ingest.csv_rows import read_csv
 from ingest.errors import ArchiveUnsafe, SourceUnreadable
-from ingest.rows import RawRow, RowSource
+from ingest.rows import RowSource
 from ingest.text import examine
 
 MOST_MEMBERS = 100_000
@@ -136,13 +136,7 @@ def _source(extract: Extract, file: Path, label: str, stop: str | None) -> RowSo
     place, _, name = extract.name.partition(".")
     source = read_csv(file, examine(file).encoding, name=f"{label}#{extract.file}")
     source.lower = None  # Vault writes no titles here
-    if extract.deletes and place == "Metadata":
-        source.rows = (
-            RawRow(row.number, {**row.cells, "removed": "true"}, row.problem, row.raw) for row in source.rows
-        )
-        source.header = [*source.header, "removed"]
-        source.defaults = {"as_of": stop} if stop else {}
-    elif extract.deletes:
+    if extract.deletes:
         source.deletes_of = name if place == "Object" else extract.name
         source.defaults = {"deleted_at": stop} if stop else {}
     elif place in ("Metadata", "Picklist") and stop:

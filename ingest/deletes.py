@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -11,32 +12,46 @@ from ingest.batches import Batch, BatchReport, Clock
 from ingest.contracts import Contract
 from ingest.mapping import fold
 from ingest.merge import bury
+from ingest.removals import SEPARATOR
 from ingest.rows import RawRow, RowSource
 from ingest.transaction import transaction
 from ingest.values import AS_VAULT, MISSING, read_time
 
-_WHEN = ("deleteddate", "deletedat", "deleteddatev", "datedeleted")
+_WHEN = ("deleteddate", "deletedat", "deleteddatev", "datedeleted", "modifieddate", "modifieddatev")
+_NAMED_BY = {
+    "picklist_value": ("object", "objectfield", "picklistvaluename"),
+    "object_field": ("extract", "columnname"),
+}
+"""The columns, folded, that name what is deleted where it has no id."""
+_OBJECT = "Object."
 _CHUNK_ROWS = 50_000
 
 
 def bury_source(
     store: DuckDBPyConnection, source: RowSource, contract: Contract, batch: Batch, clock: Clock
 ) -> BatchReport:
-    """Take in a list of deletions as one batch: column `id`, and the time of deletion under a usual name."""
+    """Take in a list of deletions as one batch: what is deleted, and when under one of the usual names.
+
+    Records have a column `id`; picklist values and fields are named as in Direct Data's own lists.
+    """
     store.execute(
         "CREATE OR REPLACE TEMP TABLE staged_deletes "
         "(row_number BIGINT, id VARCHAR, deleted_at TIMESTAMP, raw VARCHAR, reasons VARCHAR[])"
     )
+    left_out = 0
     while chunk := list(islice(source.rows, _CHUNK_ROWS)):
-        rows = [_read(row, source.defaults.get("deleted_at")) for row in chunk]
+        kept = [row for row in chunk if not _is_elsewhere(row, contract)]
+        left_out += len(chunk) - len(kept)
+        rows = [_read(row, contract, source.defaults.get("deleted_at")) for row in kept]
         store.register("arrived", pa.Table.from_pylist(rows, schema=_SCHEMA))
         store.execute(
             "INSERT INTO staged_deletes "
             "SELECT row_number, id, deleted_at AT TIME ZONE 'UTC', raw, reasons FROM arrived"
         )
         store.unregister("arrived")
+    notes = [f"{left_out} rows are about extracts that are no objects"] if left_out else []
     with transaction(store):
-        return bury(store, contract, batch, clock)
+        return bury(store, contract, batch, clock, notes=(*source.notes, *notes))
 
 
 _SCHEMA = pa.schema(
@@ -50,12 +65,13 @@ _SCHEMA = pa.schema(
 )
 
 
-def _read(row: RawRow, default: str | None) -> dict[str, object]:
+def _read(row: RawRow, contract: Contract, default: str | None) -> dict[str, object]:
     cells = {fold(name): cell for name, cell in row.cells.items()}
     reasons = [row.problem] if row.problem else []
     when, told = None, next((cells[name] for name in _WHEN if cells.get(name)), default) or ""
-    if not row.problem and not cells.get("id"):
-        reasons.append(f"id: {MISSING}")
+    named_by = _NAMED_BY.get(contract.table, ("id",))
+    if not row.problem:
+        reasons += [f"{name}: {MISSING}" for name in named_by if not cells.get(name)]
     try:
         when = read_time(told, AS_VAULT)
     except ValueError as error:
@@ -65,8 +81,23 @@ def _read(row: RawRow, default: str | None) -> dict[str, object]:
             reasons.append(f"deleted_date: {MISSING}")
     return {
         "row_number": row.number,
-        "id": cells.get("id"),
+        "id": _id(cells, named_by),
         "deleted_at": when,
         "raw": row.as_came() if reasons else None,
         "reasons": reasons,
     }
+
+
+def _id(cells: Mapping[str, str | None], named_by: tuple[str, ...]) -> str:
+    parts = {name: cells.get(name) or "" for name in named_by}
+    if "extract" in parts:
+        parts["extract"] = parts["extract"].removeprefix(_OBJECT)
+    return SEPARATOR.join(parts.values())
+
+
+def _is_elsewhere(row: RawRow, contract: Contract) -> bool:
+    # The metadata of an archive also tells of documents and workflows.
+    if contract.table != "object_field" or row.problem:
+        return False
+    extract = next((cell for name, cell in row.cells.items() if fold(name) == "extract"), None)
+    return bool(extract) and not str(extract).startswith(_OBJECT)

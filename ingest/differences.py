@@ -7,15 +7,16 @@ is different now, and between which two times it became so.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from duckdb import DuckDBPyConnection
 
-from ingest.append import append
+from ingest.append import append_within
 from ingest.batches import BatchReport, Clock, utc_now
 from ingest.rows import compact
+from ingest.transaction import transaction
 from sync_engine.telemetry import ConfigChange
 
 
@@ -64,18 +65,38 @@ _HISTORIES = (
     ),
 )
 
-HISTORIES = frozenset(history.table for history in _HISTORIES)
-"""The tables whose snapshots are compared."""
+_SOURCE = "snapshots"
+
+
+def may_differ(reports: Iterable[BatchReport]) -> bool:
+    """Say whether any of these batches touched a table whose snapshots are compared."""
+    compared = {history.table for history in _HISTORIES}
+    return any(each.kind in compared and (each.rows_new or each.rows_updated) for each in reports)
 
 
 def tell_differences(store: DuckDBPyConnection, *, clock: Clock = utc_now) -> list[BatchReport]:
     """Compare each configuration snapshot with the one before, and store what differs as `config_change`.
 
     `changed_at` is the time of the later snapshot: the change is at most that old. The first snapshot of
-    anything tells no change. Doing it again changes nothing.
+    anything tells no change. Doing it again changes nothing; a snapshot that comes late, between two that
+    are known, replaces what was told of the two.
     """
     changes = [change for history in _HISTORIES for change in _changes(store, history)]
-    return append(store, changes, source="snapshots", clock=clock) if changes else []
+    with transaction(store):
+        _forget_outdated(store, changes)
+        return append_within(store, changes, source=_SOURCE, clock=clock)
+
+
+def _forget_outdated(store: DuckDBPyConnection, changes: list[ConfigChange]) -> None:
+    still_true = {(each.change_id, each.before, each.after) for each in changes}
+    told = store.execute(
+        "SELECT change_id, before, after FROM config_change WHERE source = $source", {"source": _SOURCE}
+    ).fetchall()
+    if outdated := [each[0] for each in told if each not in still_true]:
+        store.execute(
+            "DELETE FROM config_change WHERE source = $source AND change_id IN (SELECT unnest($outdated))",
+            {"source": _SOURCE, "outdated": outdated},
+        )
 
 
 def _changes(store: DuckDBPyConnection, history: _History) -> Iterator[ConfigChange]:

@@ -15,14 +15,14 @@ from ingest.archive import ArchiveName, parts_of
 from ingest.batches import Batch, BatchReport, Clock, utc_now
 from ingest.bulk import Unfit, stage_bulk
 from ingest.bulk_lines import set_aside
-from ingest.contracts import CONTRACTS
 from ingest.deletes import bury_source
-from ingest.differences import HISTORIES, tell_differences
+from ingest.differences import may_differ, tell_differences
 from ingest.errors import SourceMissing, UnknownColumns, UnknownKind
 from ingest.json_rows import read_again
 from ingest.mapping import ColumnMapping, choose, read_mapping
 from ingest.masking import Mask, masked
 from ingest.merge import settle, stage
+from ingest.removals import followed
 from ingest.rows import BulkTable, RowSource
 from ingest.shapes import reshape
 from ingest.sources import open_source
@@ -68,7 +68,7 @@ def load(
     with _writable(store) as connection:
         taker = _Taker(connection, as_kind, own, manner, mask, clock, on_progress)
         reports = [taker.take(source, examined.content_hash) for source in open_source(path, examined)]
-        if any(report.kind in HISTORIES and report.rows_new for report in reports):
+        if may_differ(reports):
             reports += tell_differences(connection, clock=clock)
         return reports
 
@@ -161,8 +161,8 @@ class _Taker:
             raise
 
     def _bury(self, source: RowSource, content_hash: str) -> BatchReport:
-        contract = CONTRACTS.get(source.deletes_of or "")
-        if contract is None or contract.version is None:
+        contract = followed(source.deletes_of or "")
+        if contract is None:
             return self._nothing(source, content_hash, f"deletions of {source.deletes_of} are not followed")
         batch = self._batch(source, contract.table, content_hash)
         return bury_source(self.store, source, contract, batch, self.clock)

@@ -17,6 +17,7 @@ from duckdb import DuckDBPyConnection
 
 from ingest.batches import Batch, BatchReport, Clock
 from ingest.contracts import Contract
+from ingest.removals import GONE, mark, unmark
 
 STAGED = "staged_rows"
 
@@ -44,9 +45,11 @@ def settle(
     """
     staged = _count(store, f"FROM {STAGED}")
     rejected, reasons = _keep_rejected(store, batch)
+    unmark(store, contract)
     kind = _choose_winners(store, contract)
     updated = _replace_older(store, contract, batch)
     new = _insert_new(store, contract, batch)
+    mark(store, contract)
     store.execute(f"DROP {kind} winner; DROP TABLE {STAGED}")
     return batch.close(
         store,
@@ -58,11 +61,19 @@ def settle(
     )
 
 
-def bury(store: DuckDBPyConnection, contract: Contract, batch: Batch, clock: Clock) -> BatchReport:
+def bury(
+    store: DuckDBPyConnection,
+    contract: Contract,
+    batch: Batch,
+    clock: Clock,
+    *,
+    notes: tuple[str, ...] = (),
+) -> BatchReport:
     """Remember the staged deletions (`staged_deletes`), and remove what they delete.
 
-    A record whose version is later than its deletion stays. In the account an `updated` row is a deletion
-    that is now known to be later than it was.
+    A record whose version is later than its deletion stays; of a thing kept as snapshots, one more says
+    that it is gone (`removals.py`). In the account an `updated` row is a deletion that is now known to be
+    later than it was.
     """
     rows = _count(store, "FROM staged_deletes")
     rejected, reasons = _keep_rejected(store, batch, "staged_deletes")
@@ -72,6 +83,7 @@ def bury(store: DuckDBPyConnection, contract: Contract, batch: Batch, clock: Clo
         "LEFT JOIN tombstone AS t ON t.id = d.id AND t.kind = $kind WHERE len(d.reasons) = 0 GROUP BY d.id",
         {"kind": contract.table},
     )
+    unmark(store, contract)
     new = _count(store, "FROM burial WHERE known IS NULL")
     updated = _count(store, "FROM burial WHERE deleted_at > known")
     fresh = "SELECT id FROM burial WHERE known IS NULL OR deleted_at > known"
@@ -81,10 +93,12 @@ def bury(store: DuckDBPyConnection, contract: Contract, batch: Batch, clock: Clo
         "WHERE known IS NULL OR deleted_at > known",
         {"kind": contract.table, "source": batch.source, "batch": batch.batch_id},
     )
-    store.execute(
-        f"DELETE FROM {contract.table} AS t USING burial AS b WHERE t.{contract.key[0]} = b.id "
-        f"AND {_not_after('t', contract, 'b.deleted_at')}"
-    )
+    if contract.table not in GONE:
+        store.execute(
+            f"DELETE FROM {contract.table} AS t USING burial AS b WHERE t.{contract.key[0]} = b.id "
+            f"AND {_not_after('t', contract, 'b.deleted_at')}"
+        )
+    mark(store, contract)
     store.execute("DROP TABLE burial; DROP TABLE staged_deletes")
     return batch.close(
         store,
@@ -92,6 +106,7 @@ def bury(store: DuckDBPyConnection, contract: Contract, batch: Batch, clock: Clo
         counts=(new, updated, rows - new - updated - rejected, rejected),
         finished_at=clock(),
         reasons=reasons,
+        notes=notes,
     )
 
 

@@ -208,7 +208,7 @@ def _metadata(cells: Cells) -> Cells | None:
         "type": cells.get("type"),
         "max_length": cells.get("length"),
         "refers_to": (cells.get("relatedextract") or "").partition(".")[2] or None,
-        "active": "false" if cells.get("removed") else "true",
+        "active": "true",
         "as_of": cells.get("modifieddate") or cells.get("modifieddatev") or None,
     }
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection
 
 from ingest.batches import BatchReport, Clock, utc_now
-from ingest.differences import HISTORIES, tell_differences
+from ingest.differences import may_differ, tell_differences
 from ingest.errors import PullIncomplete, UnknownKind, VaultRefused
 from ingest.vault.books import Books
 from ingest.vault.client import VaultClient
@@ -71,7 +71,7 @@ def pull(
         reports += puller.guarded("permissions", partial(pull_rights, client, puller.books, clock))
     for name in trails:
         reports += puller.guarded(name, partial(puller.pull_trail, name))
-    if any(report.kind in HISTORIES and report.rows_new for report in reports):
+    if may_differ(reports):
         with puller.books.open() as opened:
             reports += tell_differences(opened, clock=clock)
     return reports

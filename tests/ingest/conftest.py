@@ -1,3 +1,5 @@
+import io
+import tarfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,3 +40,32 @@ def write(tmp_path):
         return path
 
     return written
+
+
+def pack_archive(path, files, *, manifest=True, odd=()):
+    lines = ["extract,extract_label,type,records,file"]
+    with tarfile.open(path, "w:gz") as archive:
+        for name, text in files.items():
+            deletes = name.endswith("_deletes.csv")
+            extract = name.removesuffix(".csv").removesuffix("_deletes").replace("/", ".", 1)
+            lines.append(
+                f"{extract},x,{'deletes' if deletes else 'updates'},{text.count(chr(10)) - 1},{name}"
+            )
+            add(archive, name, text)
+        for member in odd:
+            archive.addfile(member, io.BytesIO(b"x" * member.size) if member.isfile() else None)
+        if manifest:
+            add(archive, "manifest.csv", "\n".join(lines) + "\n")
+    return path
+
+
+def add(archive, name, text):
+    member = tarfile.TarInfo(name)
+    member.size = len(text.encode())
+    archive.addfile(member, io.BytesIO(text.encode()))
+
+
+@pytest.fixture(scope="session")
+def pack():
+    """Pack files, given by name, into a Direct Data archive and give its path; `odd` are members as they are."""
+    return pack_archive

@@ -1,4 +1,3 @@
-import io
 import tarfile
 from datetime import UTC, datetime
 
@@ -15,31 +14,8 @@ def line(number, changed, version="263"):
     return f"V{number},2026-11-22T{changed}:00.000Z,2026-11-22T05:00:00.000Z,true,{version}\n"
 
 
-def pack(path, files, *, manifest=True, odd=()):
-    lines = ["extract,extract_label,type,records,file"]
-    with tarfile.open(path, "w:gz") as archive:
-        for name, text in files.items():
-            deletes = name.endswith("_deletes.csv")
-            extract = name.removesuffix(".csv").removesuffix("_deletes").replace("/", ".", 1)
-            lines.append(
-                f"{extract},x,{'deletes' if deletes else 'updates'},{text.count(chr(10)) - 1},{name}"
-            )
-            add(archive, name, text)
-        for member in odd:
-            archive.addfile(member, io.BytesIO(b"x" * member.size) if member.isfile() else None)
-        if manifest:
-            add(archive, "manifest.csv", "\n".join(lines) + "\n")
-    return path
-
-
-def add(archive, name, text):
-    member = tarfile.TarInfo(name)
-    member.size = len(text.encode())
-    archive.addfile(member, io.BytesIO(text.encode()))
-
-
 @pytest.fixture
-def archives(tmp_path):
+def archives(pack, tmp_path):
     full = pack(
         tmp_path / "90210-20261122-0000-F.tar.gz",
         {
@@ -103,7 +79,7 @@ def test_an_archive_in_parts_is_read_whole_from_any_part(store, archives, tmp_pa
         load(tmp_path / "90211-20261122-0000-F.tar.gz.001", store, clock=clock)
 
 
-def test_an_archive_without_a_manifest_is_read_by_its_paths(store, tmp_path, clock):
+def test_an_archive_without_a_manifest_is_read_by_its_paths(pack, store, tmp_path, clock):
     files = {"Object/sync_tracking__v.csv": HEADER + line(1, "01:00")}
     load(pack(tmp_path / "export.tar.gz", files, manifest=False), store, clock=clock)
     assert len(ids(store)) == 1
@@ -130,7 +106,7 @@ def odd_member(name, kind=tarfile.REGTYPE, size=0):
     ],
     ids=lambda member: member.name,
 )
-def test_an_archive_that_tries_something_is_not_unpacked(store, tmp_path, clock, member):
+def test_an_archive_that_tries_something_is_not_unpacked(pack, store, tmp_path, clock, member):
     path = pack(
         tmp_path / "bad.tar.gz", {"Object/sync_tracking__v.csv": HEADER + line(1, "01:00")}, odd=[member]
     )
@@ -160,7 +136,7 @@ def test_names_and_manifests_are_read_as_written(tmp_path):
     ]
 
 
-def test_a_deletion_without_id_or_time_is_kept_with_its_reasons(store, tmp_path, clock):
+def test_a_deletion_without_id_or_time_is_kept_with_its_reasons(pack, store, tmp_path, clock):
     files = {"Object/sync_tracking__v_deletes.csv": "id,deleted_date\n,soon\nV1,2026-11-22T06:21:00Z\n"}
     (report,) = load(pack(tmp_path / "x.tar.gz", files), store, clock=clock)
     assert (report.rows_new, report.rows_rejected) == (1, 1)
