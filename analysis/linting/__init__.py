@@ -16,7 +16,7 @@ from importlib.resources import files
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-KEYS = ("title", "severity", "cause", "basis", "why", "fix", "source", "needs")
+KEYS = ("title", "severity", "cause", "basis", "why", "fix", "source", "proof", "needs")
 SEVERITIES = ("error", "warning", "note")
 BASES = ("Vault CRM", "Salesforce era", "inference")  # who says that it breaks sync
 FINDING_COLUMNS = (
@@ -27,6 +27,7 @@ RELATIONS: Mapping[str, str] = {
     "now_vmoc": r"""
         SELECT *, coalesce(name, vmoc_id) AS label, nullif(trim(where_clause), '') AS filter,
             coalesce(active, true) AS on_duty,
+            json_extract_string(try_cast(extra AS JSON), '$.security_profile__v') AS security_profile,
             nullif(regexp_replace(lower(trim(device)), '(__v|_vod)\b', '', 'g'), '') AS for_device,
             string_split_regex(for_device, '[,;\s]+') AS devices
         FROM vmoc QUALIFY row_number() OVER (PARTITION BY vmoc_id ORDER BY as_of DESC) = 1
@@ -78,7 +79,10 @@ _USES = {
 
 @dataclass(frozen=True, slots=True)
 class LintRule:
-    """One known misconfiguration: `cause` names its playbook, `basis` who says that it hurts."""
+    """One known misconfiguration: `cause` names its playbook, `basis` who says that it hurts.
+
+    `proof` says what goes wrong in the reference engine where the fault is planted, and what that cannot show.
+    """
 
     name: str
     title: str
@@ -88,6 +92,7 @@ class LintRule:
     why: str
     fix: str
     source: str
+    proof: str
     needs: tuple[str, ...]
     sql: str
 
@@ -140,14 +145,33 @@ def lint(connection: DuckDBPyConnection) -> pd.DataFrame:
 
 
 def lint_gaps(connection: DuckDBPyConnection) -> pd.DataFrame:
-    """List the rules that could not be checked, with the tables that are empty: rule, title, reason."""
-    loaded = _loaded(connection)
+    """List the rules that could not be checked, or of most objects not: rule, title, reason."""
+    loaded, undescribed = _loaded(connection), _undescribed(connection)
     rows = [
-        (rule.name, rule.title, f"nothing is loaded into {', '.join(missing)}")
+        (rule.name, rule.title, reason)
         for rule in LINT_RULES.values()
-        if (missing := _missing(rule, loaded))
+        if (reason := _why_not(rule, loaded, undescribed))
     ]
     return pd.DataFrame(rows, columns=["rule", "title", "reason"])
+
+
+def _why_not(rule: LintRule, loaded: set[str], undescribed: str | None) -> str | None:
+    if missing := _missing(rule, loaded):
+        return f"nothing is loaded into {', '.join(missing)}"
+    return undescribed if {"vmoc", "object_field"} <= set(rule.needs) else None
+
+
+def _undescribed(connection: DuckDBPyConnection) -> str | None:
+    """Say how few of the objects that VMOCs name are described, where it is less than half of them."""
+    row = connection.execute(
+        "SELECT count(DISTINCT object), "
+        "count(DISTINCT object) FILTER (object IN (SELECT object FROM object_field)) "
+        "FROM vmoc WHERE coalesce(active, true)"
+    ).fetchone()
+    named, described = row or (0, 0)
+    if described * 2 >= named:
+        return None
+    return f"of the {named} objects that VMOCs name, the metadata of {described} is loaded"
 
 
 def _findings(connection: DuckDBPyConnection, rule: LintRule) -> pd.DataFrame:

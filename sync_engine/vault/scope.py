@@ -189,6 +189,7 @@ def _rule(vault: Vault, name: str, one: Doc, user: Doc) -> Rule:
     definition = vault.live["object"][name]
     territories = (EVERYWHERE,) if definition["sharing"] == "public" else tuple(sorted(user["territories"]))
     hidden = permissions.hidden_fields(vault, user, name)
+    told = [_tokens(user)] if "@@" in one["where_clause__v"] else []
     return Rule(
         object=name,
         type=one["type__v"],
@@ -196,7 +197,7 @@ def _rule(vault: Vault, name: str, one: Doc, user: Doc) -> Rule:
         condition=parse(one["where_clause__v"], _tokens(user)),
         parent=one["parent_object__v"],
         hidden=hidden,
-        name=short_hash(sorted_text(one), territories, hidden, sorted(definition["fields"])),
+        name=short_hash(sorted_text(one), territories, hidden, sorted(definition["fields"]), *told),
         enhanced=one["enable_enhanced_sync__v"],
         rows=not one["meta_data_only__v"],
         attachments=bool(one["include_attachments__v"] and definition.get("allow_attachments")),

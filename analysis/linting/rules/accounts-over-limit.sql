@@ -7,6 +7,8 @@
 -- fix: Narrow the territory or the account VMOC of this user; do not raise the limit, which is Veeva's
 --   own.
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/MobileDeviceSetup/Sync/SyncSettings.htm
+-- proof: With 15,001 accounts in reach, each sync of an iPad reports TOO_MANY_ACCOUNTS. A pull does not
+--   tell what devices hold; only reports of devices do.
 -- needs: device
 WITH fair AS (
     SELECT d.*, CASE WHEN d.platform = 'Windows'

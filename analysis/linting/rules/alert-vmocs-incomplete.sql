@@ -7,6 +7,7 @@
 -- fix: Business Admin > VMobile Object Configurations: activate the missing VMOC for the same device,
 --   then clear the cache.
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/MobileDeviceSetup/iOS/PushNotifications/ReceivePushNotifs.htm
+-- proof: An alert that is on the device is not announced there.
 -- needs: vmoc
 WITH present AS (
     SELECT for_device, list(DISTINCT object) AS objects FROM now_vmoc

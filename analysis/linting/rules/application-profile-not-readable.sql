@@ -7,6 +7,8 @@
 -- fix: Admin > Users & Groups > Permission Sets > the set > Objects: grant Read on
 --   application_profile__v.
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/SettingUp/ApplicationProfiles.htm
+-- proof: A VMOC for the user's own profile is passed over, so that its object does not sync. How a real
+--   device fails without this right is not documented.
 -- needs: permission_grant
 SELECT 'application_profile__v may not be read.' AS what, place, object, NULL::VARCHAR AS field
 FROM may

@@ -7,6 +7,7 @@
 -- fix: Agree with the business owner on some days of grace, set call_backdate_limit__v, then clear the
 --   cache.
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Call_Reporting_2/Submitting/CallBackdating.htm
+-- proof: A call dated three days ago is refused; with the limit off, Vault takes it.
 -- needs: veeva_setting
 SELECT 'call_backdate_limit__v is 0.' AS what, 'setting call_backdate_limit__v' || coalesce(' for ' || only_for, '') AS place,
     'veeva_settings__v' AS object, name AS field

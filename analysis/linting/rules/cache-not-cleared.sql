@@ -5,6 +5,8 @@
 -- why: After changes of configuration the Vault CRM cache must be cleared, or devices do not get them.
 -- fix: Admin > Settings > Veeva Common > Clear Cache.
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/SettingUp/Managing_Cache.htm
+-- proof: The device goes by the VMOC as it was before the change, and by the new one once the cache is
+--   cleared.
 -- needs: config_change
 WITH cleared AS (
     -- only where the source tells of clearing at all; silence is no proof that nobody did it

@@ -7,6 +7,8 @@
 -- fix: If reps create these records offline, ask Veeva which field is needed, add it, and grant Edit on
 --   it.
 -- source: https://crmhelp.veeva.com/doc_jp/Content/CRM_topics/General/SettingUp/Administrative_Do's_and_Don'ts.htm
+-- proof: With the Salesforce-era demand switched on, a record of the object that a device makes is
+--   refused. The demand is off unless a test asks for it, because of Vault it is not documented.
 -- needs: vmoc object_field
 SELECT object || ' syncs and has no field like mobile_id__v.' AS what, 'object ' || object AS place, object,
     'mobile_id__v' AS field

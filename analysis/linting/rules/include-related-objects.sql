@@ -7,6 +7,7 @@
 -- fix: Give each related object a VMOC of its own, or clear Include Related Objects; then clear the
 --   cache.
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/MobileDeviceSetup/Sync/VMOCs.htm
+-- proof: Addresses come to the device of accounts that the filter of accounts leaves out.
 -- needs: vmoc
 SELECT 'The VMOC ' || label || ' for ' || object || ' includes related objects; its WHERE clause does not filter them.' AS what,
     'VMOC ' || vmoc_id AS place, object, NULL::VARCHAR AS field

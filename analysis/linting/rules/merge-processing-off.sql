@@ -7,6 +7,8 @@
 -- fix: Switch disable_veeva_merge__v off in Veeva Settings and grant the object permissions that merging
 --   needs; then clear the cache.
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Accounts/ManagingAccountInfo/Account_Merge_Administration.htm
+-- proof: A call made offline on an account that was merged away is refused; otherwise it moves to the
+--   winner.
 -- needs: veeva_setting
 SELECT 'disable_veeva_merge__v is ' || value || '.' AS what,
     'setting disable_veeva_merge__v' || coalesce(' for ' || only_for, '') AS place, 'veeva_settings__v' AS object, name AS field

@@ -7,6 +7,7 @@
 -- fix: Admin > Users & Groups > Permission Sets > the set > Application tab, group API: clear Metadata
 --   API.
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/MobileDeviceSetup/Sync/SyncOverview.htm
+-- proof: Each sync on an iPad fails when it begins.
 -- needs: permission_grant
 SELECT 'Metadata API access is granted by ' || permission_set || '.' AS what, 'permission set ' || permission_set
         || coalesce(' (' || sum(users) || ' mobile users)', '') AS place,

@@ -7,6 +7,7 @@
 -- fix: Admin > Users & Groups > Permission Sets > the set > Objects > the object: grant Read on
 --   modified_date__v, then clear the cache.
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/MobileDeviceSetup/Sync/UsingIncrementalSync.htm
+-- proof: An account that was changed in Vault stays as it was on the device, and each sync reports it.
 -- needs: permission_grant vmoc
 SELECT 'modified_date__v of ' || object || ' may not be read.' AS what, place, object, field
 FROM may

@@ -6,6 +6,7 @@
 -- fix: Business Admin > VMobile Object Configurations: put a window back on the VMOC of sent_email__v,
 --   then clear the cache.
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Multichannel/ApprovedEmail/SendAE/ApprovedEmailTab.htm
+-- proof: E-mails of half a year ago come to the device.
 -- needs: vmoc
 SELECT 'The VMOC ' || label || ' for sent_email__v has no WHERE clause, so every sent e-mail syncs.' AS what,
     'VMOC ' || vmoc_id AS place, object, NULL::VARCHAR AS field

@@ -7,6 +7,8 @@
 -- fix: Admin > Users & Groups > Permission Sets > the set > Objects > Veeva Settings: grant Read on the
 --   object and on every field.
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/SettingUp/VeevaCustomSettings.htm
+-- proof: The device has no settings; after ten days without a sync its widget does not ask for one.
+--   What a real device does without settings is not documented.
 -- needs: permission_grant
 SELECT CASE field WHEN '*' THEN 'veeva_settings__v may not be read.'
         ELSE field || ' of veeva_settings__v may not be read.' END AS what,

@@ -7,6 +7,7 @@
 -- fix: Business Admin > VMobile Object Configurations: enable Enhanced Sync on the VMOC of
 --   veeva_settings__v, then clear the cache.
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/SettingUp/VeevaCustomSettings.htm
+-- proof: The first sync after a change of profile loads the whole database.
 -- needs: vmoc
 SELECT 'The VMOC ' || label || ' filters settings by profile without Enhanced Sync.' AS what,
     'VMOC ' || vmoc_id AS place, object, NULL::VARCHAR AS field

@@ -7,6 +7,7 @@
 -- fix: Business Admin > VMobile Object Configurations: put the documented filter on the VMOC of
 --   veeva_settings__v, then clear the cache.
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/SettingUp/VeevaCustomSettings.htm
+-- proof: The device goes by the value that is meant for another profile.
 -- needs: vmoc veeva_setting
 SELECT 'Settings are kept per profile, but the VMOC ' || label || ' does not filter by @@USER_APP_PROFILE_ID@@.' AS what,
     'VMOC ' || vmoc_id AS place, object, NULL::VARCHAR AS field

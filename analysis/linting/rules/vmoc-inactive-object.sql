@@ -7,6 +7,7 @@
 -- fix: Activate the object, or deactivate the VMOC in Business Admin > VMobile Object Configurations;
 --   then clear the cache.
 -- source: https://crmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/MobileDeviceSetup/OfflineValidationRules.htm
+-- proof: Each sync reports a VMOC that cannot be served.
 -- needs: vmoc object_field
 SELECT 'The VMOC ' || label || ' is active, but all fields of ' || object || ' are inactive.' AS what,
     'VMOC ' || vmoc_id AS place, object, NULL::VARCHAR AS field

@@ -7,6 +7,7 @@
 -- fix: Admin > Users & Groups > Permission Sets > the set > Objects: grant Read on
 --   vmobile_object_configuration__v.
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/MobileDeviceSetup/Sync/VMOCs.htm
+-- proof: An account that was changed in Vault stays as it was on the device, and each sync reports it.
 -- needs: permission_grant
 SELECT 'vmobile_object_configuration__v may not be read.' AS what, place, object, NULL::VARCHAR AS field
 FROM may

@@ -7,6 +7,7 @@
 -- fix: Business Admin > VMobile Object Configurations: make the child Related to Top Level, or filter it
 --   like its parent; then clear the cache.
 -- source: https://crmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/MobileDeviceSetup/Sync/VMOCs.htm
+-- proof: Calls are on the device, and some of the accounts that they name are not.
 -- needs: vmoc object_field
 SELECT child.object || ' needs ' || parent.object || ' (' || f.name || '), whose VMOC ' || parent.label
         || ' filters by ' || left(parent.filter, 120) || '; the VMOC ' || child.label || ' does not.' AS what,

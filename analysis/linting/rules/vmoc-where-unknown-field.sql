@@ -6,6 +6,7 @@
 -- fix: Business Admin > VMobile Object Configurations: name an existing field, or bring the field back;
 --   then clear the cache.
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/MobileDeviceSetup/Sync/VMOCs.htm
+-- proof: No account comes to the device, and each sync reports the VMOC.
 -- needs: vmoc object_field
 WITH named AS (
     SELECT vmoc_id, label, object, unnest(list_distinct(regexp_extract_all(
@@ -17,4 +18,6 @@ SELECT 'The VMOC ' || n.label || ' filters by ' || n.field || ', which ' || n.ob
         || CASE WHEN f.name IS NULL THEN ' does not have.' ELSE ' has inactive.' END AS what,
     'VMOC ' || vmoc_id AS place, n.object, n.field
 FROM named AS n LEFT JOIN now_field AS f ON f.object = n.object AND f.name = n.field
-WHERE f.name IS NULL OR f.active = false
+-- what Vault writes itself is on every object, and few exports list it
+WHERE f.name IS NULL AND n.field NOT IN ('mobile_id__v', 'created_by__v', 'modified_by__v', 'created_date__v', 'modified_date__v')
+    OR f.active = false

@@ -7,6 +7,7 @@
 -- fix: Business Admin > VMobile Object Configurations: correct the WHERE clause or take back its last
 --   version, then clear the cache.
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/MobileDeviceSetup/Sync/VMOCs.htm
+-- proof: No account comes to the device, and each sync reports the VMOC.
 -- needs: vmoc
 WITH readable AS (
     -- tokens stand for text, CONTAINS is VQL's word for IN; the rest reads like SQL

@@ -1,89 +1,136 @@
-"""What the lint calls an error breaks the sync of the reference engine; without it the engine syncs."""
+"""Each rule proven: with its fault the engine does what the rule says, without it all is well; lint sees just it."""
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import sqlite3
+import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 import ingest
-from analysis.linting import lint
-from sync_engine.device.edits import ids_on
+from analysis.linting import LINT_RULES, lint
+from ingest.vault.pull import OBJECTS
+from sync_engine.http import filling
+from sync_engine.http.app import build_app, make_server
+from sync_engine.http.served import SERVICE_NAME, Served
+from sync_engine.telemetry import DeviceInfo
 from sync_engine.vault import admin
-from sync_engine.vmoc import vmoc
 from synclens.configuration import configuration
 from tests.analysis.fixes.clinic import Clinic
+from tests.analysis.lint.lint_proofs import NOT_PULLED, NOT_TOLD, PROOFS, nothing
+from tests.conftest import fresh_store
 
-
-def metadata_api(clinic):
-    admin.set_in_permission_set(
-        clinic.vault, clinic.permission_set, "metadata_api", True, at=clinic.kernel.now
-    )
-
-
-def no_modified_date(clinic):
-    admin.set_field_right(
-        clinic.vault, clinic.permission_set, "account__v", "modified_date__v", "read", False,
-        at=clinic.kernel.now,
-    )  # fmt: skip
-
-
-def account_vmoc(**values):
-    def break_it(clinic):
-        admin.set_vmoc(clinic.vault, "account__v", vmoc("account__v", **values), at=clinic.kernel.now)
-
-    return break_it
-
-
-def missing_object(clinic):
-    admin.set_vmoc(clinic.vault, "goal__c", vmoc("goal__c", "full_object__v"), at=clinic.kernel.now)
-
-
-FAULTS = {
-    "metadata-api-for-end-users": metadata_api,
-    "modified-date-not-readable": no_modified_date,
-    "vmoc-missing-object": missing_object,
-    "vmoc-where-unreadable": account_vmoc(where="WHERE (name__v = 'x'"),
-    "vmoc-where-unknown-field": account_vmoc(where="WHERE gone__c = 'x'"),
-    "vmoc-without-device": account_vmoc(devices=()),
-}
-
-
-def tell_configuration(clinic):
-    """Load what the engine's Vault is configured to be, as an export would tell it."""
-    now = datetime.fromtimestamp(clinic.kernel.now, UTC)
-    ingest.append(clinic.store, configuration(clinic.vault, now), source="configuration", started_at=now)
-
-
-def syncs_well(clinic) -> bool:
-    """Whether a sync and a refresh report no error, and the device has its accounts."""
-    before = clinic.errors()
-    clinic.sync()
-    clinic.refresh()
-    return clinic.errors() == before and bool(ids_on(clinic.device, "account__v"))
+SECRET = "a password for a test"
+each_rule = pytest.mark.parametrize("rule", PROOFS)
+TRAILS = ["object_audit_trail", "system_audit_trail"]
 
 
 @pytest.fixture
-def clinic(store):
-    made = Clinic(store)
-    assert made.person.platform in ("iPad", "iPhone")
-    yield made
-    made.close()
+def make_clinic(store):
+    """A clinic with the fault of a rule, or without it."""
+    opened = []
+
+    def make(rule, *, ill):
+        made = Clinic(store)
+        opened.append(made)
+        assert made.person.platform in ("iPad", "iPhone")
+        proof = PROOFS[rule]
+        proof.prepare(made)
+        (proof.plant if ill else proof.well)(made)
+        return made
+
+    yield make
+    for one in opened:
+        one.close()
 
 
-def errors_of(found):
-    return set(found.loc[found["severity"] != "note", "rule"])
+def rules_found(store):
+    return set(lint(store)["rule"])
 
 
-def test_a_well_configured_vault_has_no_finding_and_syncs(clinic):
-    tell_configuration(clinic)
-    assert errors_of(lint(clinic.store)) == set()
-    assert syncs_well(clinic)
+def told(clinic):
+    """What lint finds in what the simulator tells: configuration, its changes, and what devices hold."""
+    now = datetime.fromtimestamp(clinic.kernel.now, UTC)
+    (accounts,) = clinic.vault.db.execute(
+        "SELECT count(*) FROM record WHERE object = 'account__v'"
+    ).fetchone()
+    device = DeviceInfo(
+        device_id=clinic.person.device_id, as_of=now, user_id=clinic.person.user_id,
+        platform=clinic.person.platform, accounts=accounts,
+    )  # fmt: skip
+    rows = [*configuration(clinic.vault, now), *admin.audit_trail(clinic.vault), device]
+    ingest.append(clinic.store, rows, source="engine", started_at=now)
+    return rules_found(clinic.store)
 
 
-@pytest.mark.parametrize("rule", FAULTS)
-def test_what_is_found_breaks_the_sync(clinic, rule):
-    FAULTS[rule](clinic)
-    tell_configuration(clinic)
-    assert errors_of(lint(clinic.store)) == {rule}
-    assert not syncs_well(clinic)
+@contextmanager
+def serving(vault_file: Path, now: float):
+    served = Served(vault=filling.open_vault(vault_file), salt="salt")
+    served.provide_service_user(SECRET)
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()
+    server = make_server(build_app(served, lambda: now))
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+        served.vault.db.close()
+
+
+def reads_fields(rule):
+    return "object_field" in LINT_RULES[rule].needs
+
+
+def pulled(clinic, folder, *, whole):
+    """What lint finds in what was pulled over HTTP, with the fields of `whole` the model."""
+    with sqlite3.connect(folder / "vault.sqlite") as kept:
+        clinic.vault.db.backup(kept)
+    kept.close()
+    described = {one["object_name__v"] for one in clinic.vault.live["vmoc"].values()} if whole else ()
+    now = clinic.kernel.now + 60
+    with (
+        fresh_store() as store,
+        serving(folder / "vault.sqlite", now) as address,
+        ingest.VaultClient(address, ingest.Password(SERVICE_NAME, SECRET), sleep=lambda _: None) as client,
+    ):
+        ingest.pull(
+            store, client, objects=[*OBJECTS, *sorted(described)], trails=TRAILS,
+            clock=lambda: datetime.fromtimestamp(now, UTC),
+        )  # fmt: skip
+        return rules_found(store)
+
+
+def test_every_rule_has_its_proof():
+    assert set(PROOFS) == set(LINT_RULES)
+
+
+def test_a_plain_vault_has_no_finding(make_clinic, tmp_path):
+    clinic = make_clinic("vmoc-duplicate", ill=False)
+    assert told(clinic) == set() == pulled(clinic, tmp_path, whole=True)
+
+
+@each_rule
+def test_with_the_fault_lint_finds_it_alone_and_it_harms(rule, make_clinic, tmp_path):
+    clinic = make_clinic(rule, ill=True)
+    assert told(clinic) == (set() if rule in NOT_TOLD else {rule})
+    assert pulled(clinic, tmp_path, whole=reads_fields(rule)) == (set() if rule in NOT_PULLED else {rule})
+    assert PROOFS[rule].harmed(clinic)
+
+
+@each_rule
+def test_without_the_fault_nothing_is_found_and_nothing_harms(rule, make_clinic, tmp_path):
+    clinic, proof = make_clinic(rule, ill=False), PROOFS[rule]
+    if proof.prepare is not nothing:  # else it is the plain Vault
+        assert told(clinic) == proof.beside
+        assert pulled(clinic, tmp_path, whole=reads_fields(rule)) == set()
+    assert not proof.harmed(clinic)
