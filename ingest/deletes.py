@@ -49,7 +49,7 @@ def bury_source(
             "SELECT row_number, id, deleted_at AT TIME ZONE 'UTC', raw, reasons FROM arrived"
         )
         store.unregister("arrived")
-    notes = [f"{left_out} rows are about extracts that are no objects"] if left_out else []
+    notes = [f"rows about extracts that are no objects, left out: {left_out}"] if left_out else []
     with transaction(store):
         return bury(store, contract, batch, clock, notes=(*source.notes, *notes))
 

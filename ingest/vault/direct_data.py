@@ -45,8 +45,9 @@ def fetch_direct_data(
 ) -> Fetched:
     """Fetch every file of one extract type that ends after `since` into `folder`.
 
-    Each part is checked against the size and the md5 that Vault announces. A file that is there already and
-    passes is not fetched again, so an interrupted fetch goes on. Files that Vault could not publish and gaps
+    Of full files only the newest is fetched, and of others those that go on after it. Each part is checked
+    against the size and the md5 that Vault announces. A file that is there already and passes is not fetched
+    again, so an interrupted fetch goes on. What was left out, files that Vault could not publish and gaps
     between files are told in the notes. Raises PartDamaged when a part fails twice.
     """
     query = {"extract_type": extract} | (
@@ -56,7 +57,10 @@ def fetch_direct_data(
     notes = [f"{each.get('name')}: {_error(each)}" for each in listed if each.get("error")]
     files = [each for each in listed if not each.get("error") and each.get("filepart_details")]
     files = sorted((each for each in files if since is None or _time(each, "stop_time") > since), key=_stop)
-    notes += _gaps(files, since)
+    files, superseded = _needed(files)
+    notes += superseded + _gaps(files, since)
+    if since is None and extract == EXTRACTS[1] and files and not _is_full(files[0]):
+        notes.append("these files hold changes only; fetch a full file first to have what did not change")
     paths, parts = [], sum(len(each["filepart_details"]) for each in files)
     done = 0
     for each in files:
@@ -128,6 +132,26 @@ def _is_whole(path: Path, part: dict[str, Any]) -> bool:
             hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
             == announced.lower()
         )
+
+
+def _needed(files: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
+    # Each full file holds the whole Vault at its end, so whatever ends before the newest one is in it.
+    full = [each for each in files if _is_full(each)]
+    if not full:
+        return files, []
+    needed = [
+        each for each in files if each is full[-1] or (not _is_full(each) and _stop(each) > _stop(full[-1]))
+    ]
+    superseded = len(files) - len(needed)
+    if not superseded:
+        return needed, []
+    newest = full[-1].get("name")
+    return needed, [f"older files not fetched, because {newest} holds what they hold: {superseded}"]
+
+
+def _is_full(each: dict[str, Any]) -> bool:
+    told = str(each.get("extract_type") or "")
+    return told == EXTRACTS[0] or (not told and str(each.get("name") or "").endswith("-F"))
 
 
 def _gaps(files: list[dict[str, Any]], since: datetime | None) -> list[str]:

@@ -26,6 +26,7 @@ MOST_COMBINATIONS = 50
 
 _VERBS = ("read", "create", "edit", "delete")
 _HEADER = ["permission_set", "object", "field", "as_of", *(f"can_{verb}" for verb in _VERBS)]
+_STATE = ("object", "field", *(f"can_{verb}" for verb in _VERBS))
 _OF_OBJECT = re.compile(r"object\.(?P<object>\w+)\.object_actions")
 # Only that a field variant exists is documented, not where the field stands in it.
 _OF_FIELD = re.compile(
@@ -51,8 +52,10 @@ def pull_rights(client: VaultClient, books: Books, clock: Clock) -> list[BatchRe
             continue
         rows = [{"permission_set": name, **grant} for grant in _grants(listed)]
         with books.open() as store:
-            fresh = _differs(store, name, rows)
-        if fresh:
+            known = _known(store, name)
+        if rows:
+            rows += [*_unlisted(known, rows)]
+        if rows and {_state(row) for row in rows} != {_state(row) for row in known}:
             as_of = vault_time(clock())
             cells = (RawRow(number, {**row, "as_of": as_of}) for number, row in enumerate(rows, start=1))
             reports.append(books.settle(RowSource(books.source("permissions"), _HEADER, cells)))
@@ -91,13 +94,24 @@ def _grants(listed: list[dict[str, Any]]) -> Iterator[dict[str, str | None]]:
             yield {"object": "application", "field": name.removeprefix("application."), **granted}
 
 
-def _differs(store: DuckDBPyConnection, name: str, rows: list[dict[str, str | None]]) -> bool:
-    columns = ("object", "field", *(f"can_{verb}" for verb in _VERBS))
-    known = store.execute(
-        f"SELECT {', '.join(columns)} FROM permission_grant WHERE permission_set = $name "
+def _known(store: DuckDBPyConnection, name: str) -> list[dict[str, str | None]]:
+    found = store.execute(
+        f"SELECT {', '.join(_STATE)} FROM permission_grant WHERE permission_set = $name "
         "QUALIFY row_number() OVER (PARTITION BY object, field ORDER BY as_of DESC) = 1",
         {"name": name},
     ).fetchall()
-    return {tuple(row[column] for column in columns) for row in rows} != {
-        tuple(map(as_text, row)) for row in known
-    }
+    return [{"permission_set": name, **dict(zip(_STATE, map(as_text, row), strict=True))} for row in found]
+
+
+def _unlisted(
+    known: list[dict[str, str | None]], rows: list[dict[str, str | None]]
+) -> Iterator[dict[str, str | None]]:
+    # What a missing entry means is not documented, so what was known of it is unknown from now on.
+    listed = {(row["object"], row["field"]) for row in rows}
+    for row in known:
+        if (row["object"], row["field"]) not in listed:
+            yield row | dict.fromkeys((f"can_{verb}" for verb in _VERBS), None)
+
+
+def _state(row: Mapping[str, str | None]) -> tuple[str | None, ...]:
+    return tuple(row[column] for column in _STATE)

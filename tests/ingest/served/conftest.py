@@ -1,0 +1,125 @@
+"""A Vault that was played into a file, served over real HTTP, with any misbehaviour asked for."""
+
+import asyncio
+import shutil
+import socket
+import threading
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import duckdb
+import pytest
+import stamina
+
+from ingest import Password, VaultClient, migrate, pull
+from sync_engine.http import filling
+from sync_engine.http.app import build_app, make_server
+from sync_engine.http.mischief import WAYS, Mischief
+from sync_engine.http.served import SERVICE_NAME, Served
+from sync_engine.simulator import load_scenario
+
+SECRET = "a password for a test"
+EVERYTHING = [
+    *("expire=29", "shrink=7", "forget-pages=2", "burst=20", "burst-delay=1", "fail-part=2", "no-md5=1"),
+    *("not-found=31", "proxy=11", "portal=37", "drop=13", "unknown-type=41", "exception=17"),
+    *("configuration-mode=43", "warning=3", "drift=1", "version-trap=1", "odd-session=1"),
+    *("error:RACE_CONDITION=47", "error:API_LIMIT_EXCEEDED=53", "error:OPERATION_IN_PROGRESS=59"),
+]
+ALMOST_ALL = set(WAYS) - {"other-vault", "unpublished"}
+"""Another Vault is refused, and what is not published cannot come: each has a test of its own."""
+assert {each.partition("=")[0] for each in EVERYTHING if ":" not in each} == ALMOST_ALL
+
+
+@pytest.fixture(scope="session")
+def played(tmp_path_factory):
+    path = tmp_path_factory.mktemp("served") / "vault.sqlite"
+    at = filling.fill(path, load_scenario("demo"), seed=5, devices=4, days=2)
+    return SimpleNamespace(path=path, at=at, now=datetime.fromtimestamp(at, UTC))
+
+
+@pytest.fixture
+def served(played, tmp_path):
+    """Serve copies of the played Vault; call it with misbehaviours to get an address and the Vault."""
+    running = []
+
+    def serve(*ways, now=None, **options):
+        path = tmp_path / f"vault-{len(running)}.sqlite"
+        shutil.copy(played.path, path)
+        vault = Served(vault=filling.open_vault(path), salt="salt", mischief=Mischief.parse(ways), **options)
+        vault.provide_service_user(SECRET)
+        listening = socket.create_server(("127.0.0.1", 0))
+        server = make_server(build_app(vault, now or (lambda: played.at)))
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))
+        thread.start()
+        running.append((server, thread, listening, vault))
+        return f"http://127.0.0.1:{listening.getsockname()[1]}", vault
+
+    yield serve
+    for server, thread, listening, vault in running:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+        vault.vault.db.close()
+
+
+@pytest.fixture(autouse=True)
+def without_waiting():
+    with stamina.set_testing(True, attempts=5, cap=True):
+        yield
+
+
+@pytest.fixture
+def everything():
+    """Every misbehaviour at once."""
+    return EVERYTHING
+
+
+@pytest.fixture
+def signed_in():
+    """A client of an address, as a context manager."""
+
+    @contextmanager
+    def client(address):
+        with VaultClient(address, Password(SERVICE_NAME, SECRET), sleep=lambda seconds: None) as signed:
+            yield signed
+
+    return client
+
+
+@pytest.fixture
+def fresh():
+    """Make an empty store in memory."""
+
+    def make():
+        store = duckdb.connect(":memory:")
+        store.execute("SET TimeZone = 'UTC'")
+        migrate(store)
+        return store
+
+    return make
+
+
+@pytest.fixture
+def pulled(played, signed_in, fresh):
+    """Pull everything from an address, into a new store unless one is given."""
+
+    def pull_from(address, *, at=None, into=None, **more):
+        store = into or fresh()
+        with signed_in(address) as client:
+            reports = pull(store, client, clock=lambda: at or played.now, **more)
+        return store, reports
+
+    return pull_from
+
+
+@pytest.fixture
+def content():
+    """What a table says, without where it came from."""
+
+    def read(store, table="sync_tracking__v"):
+        return store.execute(
+            f"SELECT * EXCLUDE (source, batch_id, extra) FROM {table} ORDER BY ALL"
+        ).fetchall()
+
+    return read

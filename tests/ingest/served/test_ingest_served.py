@@ -1,0 +1,53 @@
+"""The pull against the reference Vault over real HTTP, behaving and misbehaving."""
+
+from analysis import lint
+from ingest import fetch_direct_data, load_all
+from sync_engine.http.served import SERVICE_NAME
+
+TABLES = ("sync_tracking__v", "sync_user", "vmoc", "veeva_setting", "permission_grant", "config_change")
+
+
+def test_a_pull_from_a_vault_with_every_trouble_ends_as_one_from_a_good_one(
+    served, pulled, content, everything
+):
+    good, reports = pulled(served()[0])
+    assert [table for table in TABLES if not content(good, table)] == ["config_change"]
+    assert not [report for report in reports if report.rows_rejected]
+    address, vault = served(*everything, links="mixed")
+    bad, _ = pulled(address)
+    assert vault.mischief.done["proxy"] > 3
+    assert {table: content(bad, table) for table in TABLES} == {
+        table: content(good, table) for table in TABLES
+    }
+    truth = vault.vault.db.execute("SELECT id FROM tracking ORDER BY id").fetchall()
+    assert bad.execute("SELECT id FROM sync_tracking__v ORDER BY id").fetchall() == truth
+
+
+def test_direct_data_comes_through_every_trouble(
+    served, pulled, signed_in, fresh, content, everything, tmp_path
+):
+    address, vault = served(*everything, part_bytes=4000)
+    with signed_in(address) as client:
+        fetched = fetch_direct_data(client, tmp_path, extract="full_directdata")
+    assert vault.mischief.done["fail-part"] == 2
+    store = fresh()
+    load_all(fetched.paths, store)
+    good, _ = pulled(served()[0], trails=[])
+    assert len(content(store)) > 10
+    assert set(content(store)) <= set(content(good))
+
+
+def test_lint_finds_in_a_pulled_store_what_was_planted_in_the_vault(served, pulled):
+    address, vault = served()
+    before = found(pulled(address)[0])
+    users = vault.vault.live["user"].values()
+    for name in {each["permission_set"] for each in users if each["email"] != SERVICE_NAME}:
+        each = vault.vault.live["permission_set"][name]
+        each["metadata_api"] = True
+        each["fields"] = {"call2__v": {"modified_date__v": {"read": False, "edit": False}}}
+    store, _ = pulled(address)
+    assert found(store) - before >= {"metadata-api-for-end-users", "modified-date-not-readable"}
+
+
+def found(store):
+    return set(lint(store)["rule"])

@@ -1,0 +1,241 @@
+"""A small Vault on the loopback that misbehaves in one way at a time, and a client that is signed in to it."""
+
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import stamina
+
+from ingest import Password, VaultClient, pull
+
+SECRET = "correct horse battery"
+START = datetime(2026, 11, 2, 8, tzinfo=UTC)
+
+
+def stamp(minutes):
+    return (START + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def row(number):
+    return {
+        "id": f"V5X{number:03}",
+        "sync_type__v": ["incremental_sync__v"],
+        "successful_sync__v": True,
+        "sync_start_datetime__v": stamp(number),
+        "modified_date__v": stamp(number),
+        "rating__c": "high",
+    }
+
+
+FIELDS = [
+    {"name": "id", "type": "ID", "label": "ID"},
+    {"name": "sync_type__v", "type": "Picklist", "picklist": "sync_type__v", "status": ["active__v"]},
+    {"name": "successful_sync__v", "type": "Boolean"},
+    {"name": "sync_start_datetime__v", "type": "DateTime"},
+    {"name": "modified_date__v", "type": "DateTime"},
+    {"name": "rating__c", "type": "String"},
+    {"name": "old__c", "type": "String", "status": ["inactive__v"]},
+]
+
+
+class SmallVault(ThreadingHTTPServer):
+    """Serves rows in pages; `trouble` is a list of misbehaviours, each happening once where it fits."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.deleted, self.fields, self.undated = [], FIELDS, False
+        self.rows = [row(number) for number in range(25)]
+        self.trouble, self.calls, self.logins, self.page_size, self.vault_id = [], [], 0, 10, 7
+        self.files, self.parts, self.deleted_total = [], {}, None
+        self.session, self.page_form, self.headers_to_send = None, "/api/v26.2{}", {}
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def happens(self, what):
+        if what in self.trouble:
+            self.trouble.remove(what)
+            return True
+        return False
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.answer()
+
+    do_POST = do_DELETE = do_GET
+
+    def log_message(self, *told):
+        pass
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        form = {name: values[0] for name, values in parse_qs(body).items()}
+        url = urlsplit(self.path)
+        self.server.calls.append((self.command, self.path, form, dict(self.headers)))
+        if url.path == "/api/":
+            return self.send({"responseStatus": "SUCCESS", "values": {"v9.0": "", "v26.2": "", "v26.10": ""}})
+        path = url.path.removeprefix("/api/v26.2")
+        if self.server.happens("proxy"):
+            return self.send_text(502, "<html>Bad gateway</html>")
+        if path == "/auth" or path.startswith("/auth/oauth"):
+            return self.log_in(path, form)
+        if self.headers.get("Authorization") not in (
+            f"Bearer {self.server.session}",
+            "Bearer veeva-vault-token",
+        ):
+            return self.refuse("INVALID_SESSION_ID")
+        if path.startswith("/query") and self.server.happens("expire"):
+            self.server.session = None
+            return self.send({"responseStatus": "FAILURE", "errorType": "INVALID_SESSION_ID"})
+        return self.data(path, form, parse_qs(url.query))
+
+    def log_in(self, path, form):
+        self.server.logins += 1
+        if path == "/auth" and form.get("password") != SECRET:
+            return self.refuse("USERNAME_OR_PASSWORD_INCORRECT", errorType="AUTHENTICATION_FAILED")
+        self.server.session = f"session{self.server.logins}"
+        vaults = [
+            {"id": 7, "url": f"{self.server.url}/api"},
+            {"id": 8, "url": "https://other.example.com/api"},
+        ]
+        return self.send(
+            {
+                "responseStatus": "SUCCESS",
+                "sessionId": self.server.session,
+                "vaultIds": vaults,
+                "vaultId": self.server.vault_id,
+            }
+        )
+
+    def data(self, path, form, asked):
+        if path == "/metadata/vobjects/sync_tracking__v":
+            return self.send(
+                {
+                    "responseStatus": "SUCCESS",
+                    "object": {"name": "sync_tracking__v", "fields": self.server.fields},
+                }
+            )
+        if path.startswith("/objects/picklists/"):
+            values = [{"name": "incremental_sync__v", "label": "Incremental Sync"}]
+            return self.send({"responseStatus": "SUCCESS", "picklistValues": values})
+        if path == "/objects/deletions/vobjects/sync_tracking__v":
+            return self.deletions(int(asked["offset"][0]), int(asked["limit"][0]))
+        if path == "/services/directdata/files":
+            return self.send({"responseStatus": "SUCCESS", "data": self.server.files})
+        if path.startswith("/services/directdata/files/"):
+            return self.send_text(
+                200, self.server.parts[path.rsplit("/", 1)[1]].decode(), "application/octet-stream"
+            )
+        if path.startswith("/query"):
+            return self.page(form, int(asked.get("pageoffset", ["0"])[0]))
+        if path in ("/session", "/keep-alive", "/objects/users/me"):
+            return self.send({"responseStatus": "SUCCESS"})
+        return self.refuse("MALFORMED_URL", code=404)
+
+    def deletions(self, offset, limit):
+        data = self.server.deleted[offset : offset + limit]
+        total = self.server.deleted_total
+        details = {"offset": offset, "limit": limit, "size": len(data)}
+        details |= {} if total is None else {"total": total}
+        return self.send({"responseStatus": "SUCCESS", "responseDetails": details, "data": data})
+
+    def page(self, form, offset):
+        if offset and self.server.happens("page lost"):
+            return self.refuse("INVALID_DATA")
+        if offset and self.server.happens("server down"):
+            return self.refuse("UNEXPECTED_ERROR", status="EXCEPTION")
+        since = form.get("q", "").partition("modified_date__v > '")[2][:24]
+        if "modified_date__v >= '" in form.get("q", ""):
+            self.server.asked_since = ""
+            offset += [each["modified_date__v"] for each in self.server.rows].index(
+                form["q"].partition("modified_date__v >= '")[2][:24]
+            ) + int(form["q"].partition("PAGEOFFSET ")[2] or 0)
+        if since:
+            self.server.asked_since = since
+        found = [
+            each
+            for each in self.server.rows
+            if self.server.undated or each["modified_date__v"] > getattr(self.server, "asked_since", "")
+        ]
+        size = 3 if self.server.happens("shrink") else self.server.page_size
+        rows = found[offset : offset + size]
+        details = {"pagesize": size, "pageoffset": offset, "size": len(rows), "total": len(found)}
+        if offset + size < len(found) and not (offset and self.server.happens("stop early")):
+            details["next_page"] = self.server.page_form.format(
+                f"/query/abc?pagesize={size}&pageoffset={offset + size}"
+            )
+        return self.send({"responseStatus": "SUCCESS", "responseDetails": details, "data": rows})
+
+    def refuse(self, kind, *, code=200, status="FAILURE", **more):
+        return self.send(
+            {"responseStatus": status, "errors": [{"type": kind, "message": "no"}], **more}, code
+        )
+
+    def send(self, body, code=200):
+        self.send_text(code, json.dumps(body), "application/json")
+
+    def send_text(self, code, text, kind="text/html"):
+        self.send_response(code)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(text)))
+        for name, value in self.server.headers_to_send.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+
+@pytest.fixture
+def vault():
+    with SmallVault() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def without_waiting():
+    with stamina.set_testing(True, attempts=5, cap=True):
+        yield
+
+
+@pytest.fixture
+def naps():
+    return []
+
+
+@pytest.fixture
+def client(vault, naps):
+    with VaultClient(vault.url, Password("svc", SECRET), sleep=naps.append, reference_id="run-1") as client:
+        yield client
+
+
+@pytest.fixture
+def given():
+    """What the small Vault is made of, for tests that change it."""
+    return SimpleNamespace(secret=SECRET, start=START, fields=FIELDS, row=row, stamp=stamp)
+
+
+@pytest.fixture
+def ids(store):
+    """Ask the store for the ids of all syncs."""
+    return lambda: [
+        each for (each,) in store.execute("SELECT id FROM sync_tracking__v ORDER BY id").fetchall()
+    ]
+
+
+@pytest.fixture
+def pulled(client):
+    """Pull the syncs into a store, at a time."""
+
+    def pull_syncs(store, at=START, **more):
+        return pull(store, client, objects=["sync_tracking__v"], trails=[], clock=lambda: at, **more)
+
+    return pull_syncs

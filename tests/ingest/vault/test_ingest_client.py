@@ -1,0 +1,91 @@
+"""The client over real HTTP: signing in, addresses, limits, and what never shows in a log."""
+
+import logging
+
+import pytest
+
+from ingest import (
+    ApiToken,
+    OAuth,
+    Password,
+    SignInRefused,
+    VaultClient,
+    VaultRefused,
+    VaultUnreachable,
+    WrongVault,
+)
+from ingest.vault.client import version_pair
+
+
+def test_a_wrong_password_is_tried_once(vault, caplog):
+    with caplog.at_level(logging.DEBUG), pytest.raises(SignInRefused):
+        VaultClient(vault.url, Password("svc", "wrong-secret")).sign_in()
+    assert vault.logins == 1
+    assert "wrong-secret" not in caplog.text
+
+
+def test_no_secret_reaches_a_log_or_a_repr(vault, caplog, given):
+    with caplog.at_level(logging.DEBUG), VaultClient(vault.url, Password("svc", given.secret)) as client:
+        client.keep_alive()
+    assert "session1" not in caplog.text
+    assert given.secret not in caplog.text + repr(Password("svc", given.secret)) + repr(
+        ApiToken(given.secret)
+    ) + repr(OAuth("u", given.secret))
+
+
+def test_a_session_for_another_vault_is_refused(vault, given):
+    vault.vault_id = 8
+    with pytest.raises(WrongVault):
+        VaultClient(vault.url, Password("svc", given.secret)).sign_in()
+    with pytest.raises(WrongVault):
+        VaultClient(vault.url, Password("svc", given.secret), vault_id=7).sign_in()
+
+
+def test_a_token_needs_no_login_and_oauth_gets_a_session(vault):
+    with VaultClient(vault.url, ApiToken("veeva-vault-token")) as client:
+        client.keep_alive()
+    assert vault.logins == 0
+    with VaultClient(vault.url, OAuth(f"{vault.url}/auth/oauth/session/p1", "idp-token")) as client:
+        client.keep_alive()
+    assert vault.logins == 1
+
+
+def test_the_session_goes_to_no_other_host(client, vault):
+    vault.page_form = "https://evil.example.com/api/v26.2{}"
+    with pytest.raises(VaultUnreachable, match=r"evil\.example\.com"):
+        list(client.query("SELECT id FROM sync_tracking__v"))
+
+
+def test_every_call_names_us_and_the_newest_version_we_know_is_used(client, vault):
+    client.keep_alive()
+    _, path, _, headers = vault.calls[-1]
+    assert path == "/api/v26.2/keep-alive"
+    assert (headers["X-VaultAPI-ClientID"], headers["X-VaultAPI-ReferenceId"]) == ("synclens-ingest", "run-1")
+    assert version_pair("v26.10") > version_pair("v26.2") > version_pair("v9.0")
+
+
+@pytest.mark.parametrize(
+    "header", [{"X-VaultAPI-BurstLimitRemaining": "3"}, {"X-VaultAPI-ResponseDelay": "500"}]
+)
+def test_we_slow_down_when_vault_does(client, vault, naps, header):
+    vault.headers_to_send = header
+    client.keep_alive()
+    assert naps
+
+
+def test_a_vault_that_stays_down_is_given_up_with_advice(vault, client):
+    vault.trouble = ["proxy"] * 50
+    with pytest.raises(VaultUnreachable) as down:
+        client.keep_alive()
+    assert "proxy" in str(down.value)
+    assert len(vault.trouble) == 45
+
+
+def test_a_refusal_carries_vaults_own_word(client):
+    with pytest.raises(VaultRefused) as refused:
+        client.call("GET", "/nonsense")
+    assert (refused.value.type, refused.value.http_status, refused.value.retryable) == (
+        "MALFORMED_URL",
+        404,
+        False,
+    )

@@ -1,0 +1,145 @@
+"""The pull over real HTTP: every page, on from where it stopped, and what Vault deleted."""
+
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+
+from ingest import PullIncomplete, pull
+
+
+def test_a_pull_takes_every_page_and_says_what_it_missed(store, client, vault, ids, pulled):
+    reports = pulled(store)
+    assert ids() == [each["id"] for each in vault.rows]
+    assert sum(report.rows_new for report in reports if report.kind == "sync_tracking__v") == 25
+    notes = [note for report in reports for note in report.notes]
+    assert "this Vault shows no field version__v" in notes
+    assert store.execute("SELECT DISTINCT extra FROM sync_tracking__v").fetchall() == [
+        ('{"rating__c":"high"}',)
+    ]
+    assert store.execute("SELECT label FROM picklist_value").fetchall() == [("Incremental Sync",)]
+
+
+@pytest.mark.parametrize("form", ["/api/v26.2{}", "{}", "full"])
+def test_page_addresses_come_in_any_form(store, client, vault, form, ids, pulled):
+    vault.page_form = vault.url + "/api/v26.2{}" if form == "full" else form
+    pulled(store)
+    assert len(ids()) == 25
+
+
+@pytest.mark.parametrize(
+    "trouble", [["expire"], ["proxy"], ["shrink"], ["server down"], ["expire", "shrink", "proxy"]]
+)
+def test_no_trouble_that_passes_costs_a_row(store, client, vault, trouble, ids, pulled):
+    vault.trouble = list(trouble)
+    pulled(store)
+    assert len(ids()) == 25
+    assert vault.trouble == []
+
+
+def test_the_next_pull_asks_only_for_what_changed_and_an_overlap(store, client, vault, pulled, given):
+    pulled(store)
+    vault.rows.append(given.row(30))
+    reports = pulled(store)
+    assert vault.asked_since == given.stamp(24 - 15)
+    assert (sum(r.rows_new for r in reports), sum(r.rows_unchanged for r in reports)) == (1, 15)
+
+
+def test_what_vault_deleted_goes_and_stays_away(store, client, vault, ids, pulled, given):
+    vault.deleted = [{"id": "V5X003", "date_deleted": given.stamp(60)}]
+    pulled(store)
+    assert len(ids()) == 24
+    vault.deleted = []
+    pulled(store)
+    assert "V5X003" not in ids()
+
+
+def test_a_pull_that_was_cut_off_goes_on_where_it_stopped(store, client, vault, ids, pulled):
+    vault.rows = vault.rows[:25]
+    vault.trouble = ["stop early"]
+    with pytest.raises(PullIncomplete):
+        pulled(store)
+    assert len(ids()) == 20
+    pulled(store)
+    assert len(ids()) == 25
+
+
+def test_a_page_address_that_died_is_no_end(store, client, vault, ids, pulled):
+    vault.trouble = ["page lost", "page lost"]
+    pulled(store)
+    assert len(ids()) == 25
+    assert vault.trouble == []
+
+
+def test_what_the_vault_does_not_have_is_said_and_the_pull_goes_on(store, client, ids):
+    reports = pull(store, client, objects=["user__sys", "sync_tracking__v"], trails=["login_audit_trail"])
+    assert len(ids()) == 25
+    assert sum("MALFORMED_URL" in note for report in reports for note in report.notes) == 2
+
+
+def test_the_store_is_free_while_a_call_is_under_way(vault, client, tmp_path, pulled):
+    path, seen = tmp_path / "store.duckdb", []
+
+    def read(*_):
+        # another process: DuckDB lets one process read and write side by side
+        look = "read_only=True).sql('FROM watermark').fetchall()"
+        script = f"import duckdb; print(duckdb.connect({str(path)!r}, {look})"
+        seen.append(
+            subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+        )
+
+    pulled(path, on_progress=read)
+    assert len(seen) == 3
+    assert "/query/abc" in seen[0]
+    assert "/query/abc" not in seen[-1]
+
+
+def test_a_changed_and_a_lost_field_are_told_as_changes(store, client, vault, pulled, given):
+    pulled(store)
+    vault.fields = [
+        each | {"required": True} if each["name"] == "rating__c" else each for each in given.fields
+    ]
+    vault.fields = [each for each in vault.fields if each["name"] != "successful_sync__v"]
+    pulled(store, at=given.start + timedelta(days=1))
+    again = pulled(store, at=given.start + timedelta(days=2))
+    told = store.execute("SELECT field, before, after FROM config_change ORDER BY field").fetchall()
+    assert told == [
+        ("rating__c", '{"required":null}', '{"required":true}'),
+        ("successful_sync__v", '{"active":true}', '{"active":false}'),
+    ]
+    assert not [report for report in again if report.kind == "object_field"]
+
+
+def test_rows_without_a_time_of_change_keep_their_place_too(store, client, vault, ids, pulled, given):
+    vault.fields = [each for each in given.fields if each["name"] != "modified_date__v"]
+    vault.rows = [{**each, "modified_date__v": None} for each in vault.rows]
+    vault.undated, vault.trouble = True, ["stop early"]
+    with pytest.raises(PullIncomplete):
+        pulled(store)
+    pulled(store)
+    assert len(ids()) == 25
+
+
+@pytest.mark.parametrize("total", [True, False])
+def test_deletions_of_many_pages_are_all_followed(store, client, vault, pulled, ids, given, total):
+    gone = [f"V5X{number:03}" for number in range(5, 25)] + [f"X{number}" for number in range(2_100)]
+    vault.deleted = [{"id": each, "date_deleted": given.stamp(60)} for each in gone]
+    vault.deleted_total = len(gone) if total else None
+    reports = pulled(store)
+    pages = [report.rows_in for report in reports if report.source.endswith("deletions")]
+    assert pages == [1000, 1000, 120]
+    assert ids() == [f"V5X{number:03}" for number in range(5)]
+    again = pulled(store)
+    assert sum(each.rows_unchanged for each in again if each.source.endswith("deletions")) == len(gone)
+
+
+def test_deletions_that_end_before_they_are_all_there_are_asked_for_again(
+    store, client, vault, pulled, given
+):
+    vault.deleted = [{"id": "V5X003", "date_deleted": given.stamp(60)}]
+    vault.deleted_total = 2
+    with pytest.raises(PullIncomplete):
+        pulled(store)
+    target = "sync_tracking__v deletions"
+    assert store.execute("FROM watermark WHERE target = $target", {"target": target}).fetchall() == []
