@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -91,5 +92,13 @@ def main() -> None:
         next_step = getattr(error, "next_step", None)  # IngestError and AnalysisError have one
         if next_step is None:
             raise
-        narrate.complain(str(error), next_step)
+        narrate.complain(str(error), f"{next_step}{_stores_here(error)}")
         sys.exit(narrate.COULD_NOT_RUN)
+
+
+def _stores_here(error: Exception) -> str:
+    """Where the store is missing but others lie here, as after `make demo`: how to name one of them."""
+    if not isinstance(error, fetch("ingest:StoreMissing")):
+        return ""
+    others = sorted(str(path) for path in Path().glob("*.duckdb"))[:3]
+    return f" Or name one that is here: --store {', --store '.join(others)}." if others else ""

@@ -9,8 +9,21 @@ import typer
 
 DEFAULT_STORE = Path("synclens.duckdb")
 
+
+def _one_file(store: Path) -> Path:
+    if store.is_dir():
+        raise typer.BadParameter(
+            f"{store} is a folder; a store is one file, such as {store / DEFAULT_STORE.name}"
+        )
+    if not store.parent.is_dir():
+        raise typer.BadParameter(
+            f"the folder {store.parent} is not there; make it first: mkdir -p '{store.parent}'"
+        )
+    return store
+
+
 StoreOption = Annotated[
     Path,
-    typer.Option("--store", envvar="SYNCLENS_STORE", help="The DuckDB file to work on."),
+    typer.Option("--store", envvar="SYNCLENS_STORE", callback=_one_file, help="The DuckDB file to work on."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]

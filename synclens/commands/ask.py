@@ -15,6 +15,7 @@ import ingest
 from analysis.metrics.local_days import known_clocks, measure_by_local_day
 from synclens import narrate
 from synclens.lake import LakeOnSpark, spark_session
+from synclens.naming import ask_of_issue
 from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
 
 FilterOption = Annotated[
@@ -105,8 +106,8 @@ def issue(
     Example: synclens issue 3f1c0a9b2d7e
     """
     with ingest.open_store(store) as opened:
-        found = analysis.issue(opened, issue_id)
-        suggestion = analysis.suggest_fix(opened, issue_id)
+        found = ask_of_issue(opened, issue_id, lambda known: analysis.issue(opened, known))
+        suggestion = analysis.suggest_fix(opened, str(found.summary["issue_id"]))
     frames = ("variants", "users", "devices", "records", "events")
     if as_json:
         parts = {name: narrate.records(getattr(found, name)) for name in frames}

@@ -12,6 +12,7 @@ import analysis
 import ingest
 from synclens import narrate
 from synclens.commands.ask import frame_table
+from synclens.naming import ask_of_issue
 from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
 
 
@@ -63,7 +64,7 @@ def suspects(
     Example: synclens suspects 3f1c0a9b2d7e
     """
     with ingest.open_store(store) as opened:
-        found = analysis.suspects(opened, issue_id)
+        found = ask_of_issue(opened, issue_id, lambda known: analysis.suspects(opened, known))
     if as_json:
         narrate.emit([_as_dict(suspect) for suspect in found])
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -48,6 +49,10 @@ def load(
     """
     if not files and not retry_rejected:
         raise typer.BadParameter("name at least one file, or say --retry-rejected")
+    for file in files or []:
+        _refuse_folder(file)
+    if as_kind is not None and as_kind not in ingest.CONTRACTS:
+        raise typer.BadParameter(_no_table(as_kind), param_hint="--as")
     reports = load_files(
         store,
         files or [],
@@ -63,6 +68,24 @@ def load(
     if any(report.rows_rejected for report in reports):
         narrate.say("The rejected rows are kept; look at them with `synclens rejected`.")
         raise typer.Exit(narrate.FOUND_SOMETHING)
+
+
+def _refuse_folder(file: Path) -> None:
+    if file.is_dir():
+        inside = sorted(one.name for one in file.iterdir() if one.is_file())
+        seen = f"with {len(inside)} files" if inside else "with no file in it"
+        raise ingest.IngestError(
+            f"{file} is a folder {seen}",
+            next_step=f"Name the files: synclens load {file / '*'}"
+            if inside
+            else "Look where the files are.",
+        )
+
+
+def _no_table(name: str) -> str:
+    tables = sorted(ingest.CONTRACTS)
+    near = get_close_matches(name, tables, n=1, cutoff=0.4)
+    return f"{name!r} is no table.{f' Did you mean {near[0]}?' if near else ''} Tables: {', '.join(tables)}."
 
 
 def load_files(

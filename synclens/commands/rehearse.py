@@ -8,7 +8,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+import ingest
 from synclens import narrate, rehearsal
+from synclens.naming import ask_of_issue
 from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
 
 
@@ -25,7 +27,12 @@ def rehearse(
 
     Example: synclens rehearse 3f1c0a9b2d7e
     """
-    found = rehearsal.rehearse(store, issue_id, seed=seed, most_devices=most_devices)
+    with ingest.open_store(store) as opened:
+        found = ask_of_issue(
+            opened,
+            issue_id,
+            lambda known: rehearsal.rehearse_in(opened, known, seed=seed, most_devices=most_devices),
+        )
     if as_json:
         narrate.emit(found.to_dict())
         return

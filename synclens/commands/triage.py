@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from rich.console import Group
 from rich.padding import Padding
@@ -24,8 +25,10 @@ def triage(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> N
     summary = summarise(store)
     if as_json:
         narrate.emit(summary)
-    else:
-        narrate.show(_screen(summary))
+        return
+    narrate.show(_screen(summary))
+    if summary["issues"]:
+        narrate.show(_next_steps(summary, store))
 
 
 def summarise(path: Path) -> dict[str, object]:
@@ -61,6 +64,8 @@ def _health_line(health: dict[str, object]) -> Text:
 
 
 def _issue_lines(issues: list[dict[str, object]], count: int) -> Group:
+    if not issues:
+        return Group(Text("No errors are in this store: load some with `synclens load FILES`."))
     lines: list[Text | Padding] = [
         Text(f"The {len(issues)} worst of {count} issues, by people hit (times in UTC)", style="bold")
     ]
@@ -69,8 +74,17 @@ def _issue_lines(issues: list[dict[str, object]], count: int) -> Group:
         head = Text(f"{place}. {issue['cause']}", style="bold cyan")
         told = f"  {_people(issue['users'])}, {issue['events']} errors since {since}, {issue['issue_id']}"
         lines += [head.append(told, style="not bold"), Padding(Text(str(issue["fix"])), (0, 0, 0, 3))]
-    more = "`synclens suspects ISSUE`: what changed before. `synclens dashboard`: everything."
-    return Group(*lines, Text(more, style="dim"))
+    return Group(*lines)
+
+
+def _next_steps(summary: dict[str, Any], store: Path) -> Text:
+    worst = summary["issues"][0]["issue_id"]
+    named = "" if store == DEFAULT_STORE else f" --store {store}"
+    return Text(
+        f"Next: `synclens issue {worst}{named}` for the evidence and the fix, `suspects` for what changed before, "
+        f"`rehearse` to try each fix; `synclens dashboard{named}` shows it all.",
+        style="dim",
+    )
 
 
 def _people(users: object) -> str:

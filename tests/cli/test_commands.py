@@ -1,53 +1,22 @@
 """The command line as its users meet it: data on stdout, narration on stderr, telling exit codes."""
 
 import json
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 import analysis
 from synclens import cli
+from synclens.shelf import Shelf
 
 DATA = Path(__file__).parents[1] / "data"
 
 
-@dataclass(frozen=True)
-class Said:
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def synclens(monkeypatch, capsys, tmp_path):
-    """Run the command line in this process; the default store is a file of the test's own."""
-    monkeypatch.setenv("SYNCLENS_STORE", str(tmp_path / "test.duckdb"))
-    monkeypatch.setenv("COLUMNS", "120")
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["synclens", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return Said(ended.value.code or 0, said.out, said.err)
-
-    return run
-
-
-@pytest.fixture
-def simulated(synclens):
-    assert synclens("simulate", "--seed", 3, "--devices", 8, "--days", 4).code == 0
-    return synclens
-
-
 def test_every_command_explains_itself_with_a_sentence(synclens):
-    for command in cli.app.registered_commands:
-        name = command.name or command.callback.__name__.replace("_", "-")
+    shelf = Shelf(cli.PANELS)
+    assert len(shelf) > 20
+    for name in shelf:
         said = synclens(name, "--help")
         assert said.code == 0
-        assert (command.callback.__doc__ or "").splitlines()[0].rstrip(".").split(":")[0][:30] in said.out
+        assert shelf.label(name).help[:30] in said.out
 
 
 def test_version_names_the_parts_that_decide(synclens):
