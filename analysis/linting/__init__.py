@@ -9,7 +9,7 @@ anybody: a right counts as missing only where a permission set says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -136,12 +136,10 @@ def lint(connection: DuckDBPyConnection) -> pd.DataFrame:
     No row means that nothing was found in what is loaded; `lint_gaps` says what could not be checked.
     """
     loaded = _loaded(connection)
-    found = [_findings(connection, rule) for rule in LINT_RULES.values() if not _missing(rule, loaded)]
-    rows = pd.concat([pd.DataFrame(columns=list(FINDING_COLUMNS)), *(one for one in found if len(one))])
-    order = rows["severity"].map(SEVERITIES.index)
-    return rows.assign(order=order).sort_values(["order", "rule", "where", "what"], ignore_index=True)[
-        list(FINDING_COLUMNS)
-    ]
+    checked = [rule for rule in LINT_RULES.values() if not _missing(rule, loaded)]
+    found = [row for rule in checked for row in _findings(connection, rule)]
+    found.sort(key=lambda row: (SEVERITIES.index(row["severity"]), row["rule"], row["where"], row["what"]))
+    return pd.DataFrame(found, columns=list(FINDING_COLUMNS), dtype="object")
 
 
 def lint_gaps(connection: DuckDBPyConnection) -> pd.DataFrame:
@@ -174,10 +172,11 @@ def _undescribed(connection: DuckDBPyConnection) -> str | None:
     return f"of the {named} objects that VMOCs name, the metadata of {described} is loaded"
 
 
-def _findings(connection: DuckDBPyConnection, rule: LintRule) -> pd.DataFrame:
-    found = connection.execute(rule.query()).df().rename(columns={"place": "where"})
+def _findings(connection: DuckDBPyConnection, rule: LintRule) -> Iterator[dict[str, str | None]]:
     told = ("severity", "title", "why", "fix", "cause", "basis", "source")
-    return found.assign(rule=rule.name, **{key: getattr(rule, key) for key in told})[list(FINDING_COLUMNS)]
+    about = {"rule": rule.name} | {key: getattr(rule, key) for key in told}
+    for what, place, name, field in connection.execute(rule.query()).fetchall():
+        yield about | {"what": what, "where": place, "object": name, "field": field}
 
 
 def _loaded(connection: DuckDBPyConnection) -> set[str]:
