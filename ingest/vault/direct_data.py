@@ -50,6 +50,7 @@ def fetch_direct_data(
     again, so an interrupted fetch goes on. What was left out, files that Vault could not publish and gaps
     between files are told in the notes. Raises PartDamaged when a part fails twice.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     query = {"extract_type": extract} | (
         {"start_time": _minutes(since)} if since and "full" not in extract else {}
     )
