@@ -35,6 +35,11 @@ def test_every_command_that_a_page_names_exists(page):
                 break
             assert word in known, f"{page.name} says `{line}`; there is {', '.join(sorted(known))}"
             group = known[word]
+        options = {option for one in group.params for option in (*one.opts, *one.secondary_opts)}
+        used = {word.partition("=")[0] for word in shlex.split(line.partition("|")[0]) if word[:2] == "--"}
+        assert used <= options | {"--help", "--install-completion", "--show-completion"}, (
+            f"{page.name}: `{line}`"
+        )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -88,6 +93,25 @@ def test_the_tutorial_can_be_followed(run):
         if line.startswith("synclens classify"):
             assert json.loads(printed)["cause"] == "object-permission"
     assert worst
+
+
+def test_a_list_with_columns_of_its_own_loads_as_the_page_for_admins_says(run, tmp_path):
+    page = (ROOT / "docs" / "how-to" / "admin.md").read_text("utf-8")
+    for kind in ("csv", "toml"):
+        (example,) = re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL)
+        (tmp_path / f"helpdesk.{kind}").write_text(example, encoding="utf-8")
+    printed = "".join(run(line) for line in re.findall(r"^\$ (synclens .+)$", page, re.MULTILINE))
+    assert "object-permission" in printed
+    assert "network" in printed
+
+
+def test_the_python_on_the_pages_runs(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SYNCLENS_STORE", str(tmp_path / "synclens.duckdb"))
+    run("synclens simulate --seed 7 --devices 60 --days 9")
+    for page in (ROOT / "README.md", ROOT / "docs" / "how-to" / "analyst.md"):
+        (example,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+        exec(compile(example, page.name, "exec"), {})
+        assert capsys.readouterr().out
 
 
 @pytest.mark.slow
