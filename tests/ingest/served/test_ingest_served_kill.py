@@ -1,0 +1,100 @@
+"""A pull may be killed at any moment: nothing is there by halves, and the next run ends at the Vault's truth."""
+
+import os
+import subprocess
+import sys
+import threading
+from random import Random
+
+import duckdb
+import pytest
+
+from ingest import open_store
+from sync_engine.http.served import SERVICE_NAME
+
+SECRET = "a password for a test"
+TABLES = ("sync_tracking__v", "sync_user", "vmoc", "veeva_setting")
+KEYS = {"sync_tracking__v": "id", "sync_user": "user_id", "vmoc": "vmoc_id", "veeva_setting": "setting_id"}
+PULLER = """
+import sys
+from datetime import datetime
+from pathlib import Path
+import ingest
+
+address, store, way, name, secret, now, folder = sys.argv[1:]
+clock = lambda: datetime.fromisoformat(now)
+with ingest.VaultClient(address, ingest.Password(name, secret), sleep=lambda seconds: None) as client:
+    if way == "pages":
+        ingest.pull(store, client, clock=clock)
+    else:
+        for extract in ("full_directdata", "incremental_directdata"):
+            with ingest.open_store(store, read_only=False) as opened:
+                since = ingest.direct_data_reached(opened, client.host, extract)
+            fetched = ingest.fetch_direct_data(client, Path(folder), extract=extract, since=since)
+            with ingest.open_store(store, read_only=False) as opened:
+                ingest.load_all(fetched.paths, opened, clock=clock)
+                if fetched.reached_at:
+                    ingest.direct_data_applied(opened, client.host, extract, fetched.reached_at)
+"""
+
+
+class Executioner:
+    """Ends a process some time after the Vault has heard so many calls."""
+
+    def __init__(self, now):
+        self.at, self.left, self.delay, self.victim, self.timer = now, 0, 0.0, None, None
+
+    def __call__(self):
+        self.left -= 1
+        if self.left == 0 and self.victim:
+            self.timer = threading.Timer(self.delay, self.victim.kill)
+            self.timer.start()
+        return self.at
+
+    def run(self, command, *, calls, delay):
+        self.left, self.delay = calls, delay
+        self.victim = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.victim.wait()
+        if self.timer:
+            self.timer.join()
+        return self.victim.returncode
+
+
+@pytest.mark.parametrize(("way", "most_calls"), [("pages", 45), ("files", 8)])
+def test_a_killed_pull_leaves_no_halves_and_the_next_ends_at_the_truth(
+    served, played, pulled, content, tmp_path, way, most_calls
+):
+    good, _ = pulled(served()[0])
+    executioner = Executioner(played.at)
+    address, _ = served("shrink=7", now=executioner, part_bytes=3000)
+    store, random = tmp_path / "s.duckdb", Random(20261123)
+    words = [address, store, way, SERVICE_NAME, SECRET, played.now.isoformat(), tmp_path / "files"]
+    command = [sys.executable, "-c", PULLER, *map(str, words)]
+    ends = []
+    for _ in range(int(os.environ.get("SYNCLENS_KILLS", "2"))):
+        calls, delay = random.randint(2, most_calls), random.choice([0.0, random.uniform(0, 0.08)])
+        ends.append(executioner.run(command, calls=calls, delay=delay))
+        if store.exists():
+            check(store, good)
+    assert ends.count(-9) >= len(ends) // 2
+    assert executioner.run(command, calls=0, delay=0) == 0
+    with open_store(store) as reader:
+        tables = TABLES if way == "files" else (*TABLES, "permission_grant", "config_change")
+        assert {each: content(reader, each) for each in tables} == {
+            each: content(good, each) for each in tables
+        }
+
+
+def check(path, good):
+    with duckdb.connect(path, read_only=True) as reader:
+        if not reader.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'watermark'").fetchall():
+            return  # it died while it made the tables
+        for table, key in KEYS.items():
+            known = {each for (each,) in good.execute(f"SELECT {key} FROM {table}").fetchall()}
+            found = [each for (each,) in reader.execute(f"SELECT {key} FROM {table}").fetchall()]
+            assert len(found) == len(set(found))
+            assert set(found) <= known
+            took = reader.execute(
+                "SELECT coalesce(sum(rows_new), 0) FROM ingest_batch WHERE kind = $table", {"table": table}
+            ).fetchone()
+            assert took == (len(found),)
