@@ -12,6 +12,7 @@ from sync_engine.documents import Doc, as_text, from_text
 from sync_engine.protocol import Refused
 
 BATCH_ROWS = 500
+TOO_LARGE = "EXCEEDS_FILE_MAX_SIZE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,25 @@ async def upload(device: Device, run: Run) -> None:
     enter(device, run, "upload")
     answered: set[str] = set()
     while batch := _next_batch(device, run, answered):
-        reply = await _send(device, run, batch)
+        await _hand_over(device, run, batch)
         answered |= {one.key for one in batch}
-        _settle_all(device, run, batch, reply["results"])
     run.upload_done = True
+
+
+async def _hand_over(device: Device, run: Run, batch: list[Transaction]) -> None:
+    """Send a batch and settle its answers; one that is too large goes in halves, down to a single save."""
+    try:
+        results = (await _send(device, run, batch))["results"]
+    except Refused as refused:
+        if refused.type != TOO_LARGE:
+            raise
+        if len(batch) > 1:
+            await _hand_over(device, run, batch[: len(batch) // 2])
+            await _hand_over(device, run, batch[len(batch) // 2 :])
+            return
+        failure = {"key": batch[0].key, "responseStatus": "FAILURE", "row": 0, "errors": [refused.as_doc()]}
+        results = [failure]
+    _settle_all(device, run, batch, results)
 
 
 def _settle_all(device: Device, run: Run, batch: list[Transaction], results: list[Doc]) -> None:

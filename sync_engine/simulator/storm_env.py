@@ -52,8 +52,16 @@ class Attempt:
                 self.refused += sizes[one["key"]]
 
 
+def _well(_: str) -> None:
+    """Nothing is wrong at any point."""
+
+
 class StormEnv:
-    """`Env` with faults from a plan. `fired` counts how often each of them struck."""
+    """`Env` with faults from a plan. `fired` counts how often each of them struck.
+
+    `ill` is called with the name of each fault point, and with `exchange` before each request; it raises what a
+    rehearsal wants to go wrong there.
+    """
 
     def __init__(  # noqa: PLR0917
         self,
@@ -75,6 +83,7 @@ class StormEnv:
         self.replies: list[tuple[bytes, bytes]] = []
         self.attempts: dict[str, Attempt] = {}
         self.device: Device | None = None
+        self.ill: Callable[[str], None] = _well
         self.generation = 0
         self._current: Attempt | None = None
         self._seed = seed
@@ -132,6 +141,7 @@ class StormEnv:
     def heal(self) -> None:
         """No more faults."""
         self.plan = CALM
+        self.ill = _well
         self.skew = 0.0
         self.cut_off_until = 0.0
 
@@ -152,6 +162,7 @@ class StormEnv:
             raise Killed(name)
         if name in WRITING and self.strikes("disk_full"):
             raise DeviceError("SQLITE_FULL", "database or disk is full (13)")
+        self.ill(name)
 
     def _note(self, name: str) -> None:
         """Keep an own account of which tracked sync is running, from the points that it passes."""
@@ -204,6 +215,7 @@ class StormEnv:
             raise TransportError("HTTP_503", "Service Unavailable", http_status=503)
         if self.strikes("portal"):
             raise TransportError("INVALID_RESPONSE", "<html>Welcome to our guests</html>", http_status=200)
+        self.ill("exchange")
 
     async def _again(self, request: bytes) -> None:
         await Sleep(0.0)

@@ -30,9 +30,8 @@ def handle(request: bytes, vault: Vault, now: float) -> bytes:
     if len(request) > limit:
         words = f"The request of [{len(request)}] bytes exceeds the maximum of [{limit}] bytes"
         blame = "setting/payload_limit_bytes//"
-        return _refuse(
-            vault, message, Refused("EXCEEDS_FILE_MAX_SIZE", words, cause="payload-too-large", blame=blame)
-        )
+        too_large = Refused("EXCEEDS_FILE_MAX_SIZE", words, cause="payload-too-large", blame=blame)
+        return _refuse(vault, message, too_large, _only_key(message))
     try:
         with vault.transaction():
             reply = verb(vault, message, now)
@@ -62,10 +61,19 @@ _MISSHAPEN = (
 )
 
 
-def _refuse(vault: Vault, message: Doc, refused: Refused) -> bytes:
+def _refuse(vault: Vault, message: Doc, refused: Refused, key: str | None = None) -> bytes:
     if vault.witness:
-        vault.witness(str(message.get("device")), None, refused.cause, refused.blame)
+        vault.witness(str(message.get("device")), key, refused.cause, refused.blame)
     return _failure(refused)
+
+
+def _only_key(message: Doc) -> str | None:
+    """The key of an upload of one transaction, which is the one to blame for the size of the request."""
+    transactions = message.get("transactions")
+    if message["verb"] != "upload" or not isinstance(transactions, list) or len(transactions) != 1:
+        return None
+    only = transactions[0]
+    return str(only["key"]) if isinstance(only, dict) and "key" in only else None
 
 
 def _failure(refused: Refused) -> bytes:
