@@ -16,7 +16,7 @@ from analysis.errors import AnalysisError
 
 UNKNOWN = "unknown"
 
-Tier = Literal["code", "words", "name", "status", "hint"]
+Tier = Literal["code", "words", "broad", "name", "status", "hint"]
 
 
 class _Frozen(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from analysis.evidence import Evidence, read
 
 FIELDS = ("platform", "error_type", "message", "object", "field", "operation", "http_status", "phase")
 MOST_ALTERNATIVES = 3
+_CAPITALS = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +68,43 @@ def classify_one(
 
     The innermost part of the message is asked first, the names of its codes last, and those only where no code
     is `known`: what a system calls OPERATION_NOT_ALLOWED is not what the words say. Within a part the first
-    matching rule decides. HTTP statuses are heard when neither words nor codes matched in any part, and rules
-    that only hint are asked after them.
+    matching rule decides. Where codes and narrow words are silent in every part, the broad words are asked, then
+    HTTP statuses, then rules that only hint.
     """
     parts = list(read(event))
     whole = next(part for part in reversed(parts) if not part.spelled)
     if whole.codes & known:
         parts = [part for part in parts if not part.spelled]
-    for hinting in (False, True):
-        rules = [rule for rule in catalogue.rule if (rule.tier == "hint") == hinting]
-        for part in parts:
-            if matched := [rule for rule in rules if _speaks(rule, part)]:
-                return _finding(matched, catalogue, _heard_by(matched[0], part))
-        if matched := [rule for rule in rules if rule.statuses & whole.statuses and _agrees(rule, whole)]:
-            return _finding(matched, catalogue, heard_by="status")
-    return NOTHING
+    narrow, broad, hints = _by_turn(catalogue)
+    found = _hear(narrow, parts, catalogue)
+    if not found and not _names_a_stranger(whole, known):
+        found = _hear(broad, parts, catalogue)
+    return found or _hear_status(narrow, whole, catalogue) or _hear(hints, parts, catalogue) or NOTHING
+
+
+def _names_a_stranger(whole: Evidence, known: frozenset[str]) -> bool:
+    """Whether there is a code in capitals that no rule knows: what it means is not for wide wordings to guess."""
+    return any(name.lower() not in known for name in _CAPITALS.findall(whole.text))
+
+
+def _by_turn(catalogue: Catalogue) -> tuple[list[Rule], list[Rule], list[Rule]]:
+    """The rules that are asked first, those that break their silence, and those that are asked last."""
+    late = ("broad", "hint")
+    narrow = [rule for rule in catalogue.rule if rule.tier not in late]
+    broad, hints = ([rule for rule in catalogue.rule if rule.tier == tier] for tier in late)
+    return narrow, broad, hints
+
+
+def _hear(rules: list[Rule], parts: list[Evidence], catalogue: Catalogue) -> Finding | None:
+    for part in parts:
+        if matched := [rule for rule in rules if _speaks(rule, part)]:
+            return _finding(matched, catalogue, _heard_by(matched[0], part))
+    return None
+
+
+def _hear_status(rules: list[Rule], whole: Evidence, catalogue: Catalogue) -> Finding | None:
+    matched = [rule for rule in rules if rule.statuses & whole.statuses and _agrees(rule, whole)]
+    return _finding(matched, catalogue, heard_by="status") if matched else None
 
 
 def _speaks(rule: Rule, part: Evidence) -> bool:
