@@ -13,6 +13,7 @@ from analysis.filters import Filters
 from analysis.issues import PENDING_NOW, UnknownIssue
 from analysis.levers import Lever, levers
 from analysis.metrics import ask
+from analysis.wording import many
 
 _FACTS = """
 SELECT count(*), mode(cause), mode(object), mode(field), mode(operation), mode(error_type), mode(message),
@@ -143,13 +144,13 @@ def _what_waits(
 def _tell_shared(rows: list[dict[str, Any]], devices: set[str]) -> list[str]:
     pairs = {(row["device_id"], row["user_id"]) for row in rows if row["user_id"]}
     shared = sum(len([user for name, user in pairs if name == device]) > 1 for device in devices)
-    return [f"{shared} device(s) had several users; all is taken for one user's."] if shared else []
+    return [f"{many(shared, 'device')} had several users; all is taken for one user's."] if shared else []
 
 
 def _tell_held(saved: list[Saved]) -> list[str]:
     held = sum(len(one.rows) for one in saved if not one.ours)
-    words = "record(s) in error for other reasons wait on the same users' devices; nothing here mends them."
-    return [f"{held} {words}"] if held else []
+    words = "for other reasons on the same users' devices; nothing that is tried here mends them."
+    return [f"In error too: {many(held, 'record')}, {words}"] if held else []
 
 
 def _in_transactions(rows: list[Row]) -> Iterable[Saved]:

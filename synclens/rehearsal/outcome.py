@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from analysis.wording import many
+
 Kind = Literal["fix", "lever"]
 Unit = Literal["records", "devices"]
 CANDIDATE_COLUMNS = (
@@ -44,14 +46,14 @@ class Candidate:
     @property
     def says(self) -> str:
         """Tell it in one line."""
-        parts = [f"frees {self.freed} of {self.of} {self.unit}"]
+        parts = [f"frees {self.freed:,} of {many(self.of, self.unit[:-1])}"]
         if self.still_failing:
-            parts.append(f"{self.still_failing} still failing")
+            parts.append(f"{self.still_failing:,} still failing")
         if self.lost:
-            parts.append(f"loses {self.lost}")
+            parts.append(f"loses {self.lost:,}")
         if self.predicted_loss:
             agrees = "as predicted" if self.as_predicted else "which is not what happened"
-            parts.append(f"{self.predicted_loss} unsent changes predicted lost, {agrees}")
+            parts.append(f"{many(self.predicted_loss, 'unsent change')} predicted lost, {agrees}")
         if self.note:
             parts.append(self.note)
         return ", ".join(parts)
@@ -78,6 +80,11 @@ class Rehearsal:
     candidates: tuple[Candidate, ...]
     not_offered: tuple[tuple[str, str], ...] = ()
     reason: str | None = None
+
+    @property
+    def stuck(self) -> str:
+        """What was stuck, in words: `4 records`."""
+        return many(self.of, self.unit[:-1])
 
     @property
     def best(self) -> Candidate | None:

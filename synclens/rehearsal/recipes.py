@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sync_engine.documents import Doc
 from synclens.rehearsal.case import Case
 from synclens.rehearsal.outcome import Unit
 from synclens.rehearsal.stage import Shape, Stage
@@ -23,13 +24,19 @@ class Way:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How to rebuild one kind of trouble. `unfit` gives the reason when it cannot be for this case."""
+    """How to rebuild one kind of trouble. `unfit` gives the reason when it cannot be for this case.
+
+    `refused_as` is the cause under which the engine's Vault refuses such a record, where it is another one.
+    `visit` has further fields of the call that a device is assumed to hold, which every device then holds.
+    """
 
     assumes: str
     plant: Act
     ways: tuple[Way, ...]
     unit: Unit = "records"
     shape: Shape | None = None
+    refused_as: str | None = None
+    visit: Doc = field(default_factory=dict)
     before: Act = field(default=lambda _: None)
     unfit: Callable[[Case], str | None] = field(default=lambda _: None)
 

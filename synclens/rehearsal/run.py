@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,15 @@ from duckdb import DuckDBPyConnection
 
 import ingest
 from analysis.levers import Lever
+from analysis.wording import many
 from sync_engine.device import errors_tab
-from synclens.rehearsal import device_recipes, record_recipes, value_recipes
+from synclens.rehearsal import (
+    app_recipes,
+    device_recipes,
+    limit_recipes,
+    record_recipes,
+    value_recipes,
+)
 from synclens.rehearsal.case import Case, Key, read_case
 from synclens.rehearsal.outcome import Candidate, Rehearsal
 from synclens.rehearsal.recipes import Recipe
@@ -19,6 +27,24 @@ from synclens.rehearsal.stage import ASSUMED, Stage
 MOST_DEVICES = 100
 _HOLDING_LEVERS = ("undo", "undelete", "clear_client_sync_errors__v", "force_full_refresh__v")
 """The levers that change what is on a device; sending sync files to Veeva changes nothing to count."""
+
+
+RECIPES: Mapping[str, Callable[[Case], Recipe]] = {
+    **device_recipes.RECIPES,
+    **app_recipes.RECIPES,
+    **record_recipes.RECIPES,
+    **value_recipes.RECIPES,
+    **limit_recipes.RECIPES,
+}
+"""How to rebuild each cause."""
+WITHOUT: Mapping[str, str] = {
+    "unknown": "What is not known cannot be rebuilt. Name the cause first: `synclens unknown` lists what waits for "
+    "a rule, and on the issue's page its cause can be corrected.",
+    "local-database-damaged": "What becomes of unsent work depends on which part of the database is damaged, and no "
+    "report tells; a rehearsal would promise what nobody knows. Follow the playbook: secure unsent work with Veeva "
+    "Support before anything is refreshed or reinstalled.",
+}
+"""Causes that are not rehearsed, and why."""
 
 
 def rehearse(
@@ -60,10 +86,11 @@ def _recipe_for(case: Case) -> Recipe | str:
     """The recipe for the case's cause, or the reason why the engine cannot rebuild it."""
     if not case.devices:
         return "No error of this issue names a device, so nobody's situation can be rebuilt."
-    book = device_recipes.RECIPES | record_recipes.RECIPES | value_recipes.RECIPES
-    if case.cause not in book:
+    if case.cause in WITHOUT:
+        return WITHOUT[case.cause]
+    if case.cause not in RECIPES:
         return f"The rehearsal has no way to bring about the cause {case.cause} in the reference engine."
-    recipe = book[case.cause](case)
+    recipe = RECIPES[case.cause](case)
     if recipe.unit == "records" and not case.subject:
         if case.cause == "field-permission" and case.field == "modified_date__v":
             return device_recipes.unreadable(case)
@@ -94,16 +121,17 @@ def _situation(case: Case, recipe: Recipe, seed: int) -> Stage:
     stage.sync()
     stage.save_all()
     if recipe.unit == "devices":
-        for name in _idle(case):
-            stage.save_a_visit(name)
+        for name in _visitors(case, recipe):
+            stage.save_a_visit(name, recipe.visit)
     stage.hold_deletes()
     recipe.plant(stage)
     stage.sync()
     return stage
 
 
-def _idle(case: Case) -> list[str]:
-    busy = {row.device for one in case.saved for row in one.rows}
+def _visitors(case: Case, recipe: Recipe) -> list[str]:
+    """The devices on which an unsent call is assumed: those of which the store knows nothing, or all."""
+    busy = set() if recipe.visit else {row.device for one in case.saved for row in one.rows}
     return [name for name in case.devices if name not in busy]
 
 
@@ -111,20 +139,21 @@ def _stuck(stage: Stage, recipe: Recipe) -> _Stuck:
     case = stage.case
     failing = frozenset(key for key in stage.keys if _refused(stage, key))
     if recipe.unit == "devices":
-        subject = [(name, "") for name in case.devices if not stage.ended_well[name]]
-        idle = len(_idle(case))
-        words = f"On {idle} device(s), of which the store knows nothing in error, one unsent call is assumed."
-        told = [words] if idle else []
+        subject = [(name, "") for name in case.devices if not _works(stage, name)]
+        assumed = len(_visitors(case, recipe))
+        told = [f"One unsent call is assumed on each of {many(assumed, 'device')}."] if assumed else []
         missing = len(case.devices) - len(subject)
     else:
-        subject = [key for key in case.subject if case.cause in _why(stage, key)]
+        cause = recipe.refused_as or case.cause
+        subject = [key for key in case.subject if cause in _why(stage, key)]
         told, missing = [], len(case.subject) - len(subject)
     held = [row.key for one in case.saved if not one.ours for row in one.rows]
     free = sum(key not in failing for key in held)
     if free:
-        told.append(f"{free} of the other records in error cannot be rebuilt and are left out of the losses.")
+        words = many(free, "other record")
+        told.append(f"{words} in error cannot be rebuilt, so what a lever would lose of them is left out.")
     if missing:
-        told.append(f"{missing} of the issue's {recipe.unit} cannot be rebuilt and are left out.")
+        told.append(f"{many(missing, recipe.unit[:-1])} of the issue cannot be rebuilt and are left out.")
     return _Stuck(tuple(subject), failing, tuple(told))
 
 

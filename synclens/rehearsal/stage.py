@@ -7,7 +7,7 @@ the same situation byte for byte.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from random import Random
 from types import TracebackType
 from typing import Any
@@ -168,10 +168,10 @@ class Stage:
         values = (a_value(spec, self.number(), field) for _ in range(200))
         return next((value for value in values if value != now), now)
 
-    def save_a_visit(self, device: str) -> None:
+    def save_a_visit(self, device: str, more: Doc) -> None:
         """The device's user records a call that has not been sent, where the store knows of no record."""
         mine = self.story.account(f"Account {self.number()}", territory=TERRITORY)
-        fields = {"account__v": mine, "call_date__v": DAY, "status__v": "saved__v"}
+        fields = {"account__v": mine, "call_date__v": DAY, "status__v": "saved__v"} | more
         row = Row(device=device, record=ASSUMED, object="call2__v", operation="create")
         self.ids[row.key] = new_id(self.device(device))
         self.written[row.key] = fields
@@ -195,6 +195,12 @@ class Stage:
             self.story.kernel.drain()
             errors = [row for row, _ in env.rows[before:] if isinstance(row, SyncError)]
             self.ended_well[name] &= all(row.record_id is not None for row in errors)
+
+    def refresh(self) -> None:
+        """The users of the issue's devices refresh the whole database; refused where errors are open."""
+        for name in self.case.devices:
+            self.story.kernel.spawn(syncs.database_refresh(self.device(name)))
+            self.story.kernel.drain()
 
     async def _sync_one(self, name: str) -> None:
         device = self.device(name)
@@ -247,6 +253,25 @@ class Stage:
         """Make the world of the issue's devices as unkind as said; without a word, kind again."""
         for name in self.case.devices:
             self.env(name).plan = FaultPlan(**rates)
+
+    def make_ill(
+        self,
+        device: str,
+        problem: Exception,
+        points: Container[str],
+        as_long_as: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """From now on the problem strikes the device at these points, as long as it is said to."""
+
+        def strike(point: str) -> None:
+            if point in points and as_long_as():
+                raise problem
+
+        self.env(device).ill = strike
+
+    def make_well(self, device: str) -> None:
+        """Nothing strikes the device any more."""
+        self.env(device).heal()
 
     # -- how it stands
 

@@ -8,7 +8,7 @@ from sync_engine.device.edits import amend
 from sync_engine.model import text
 from synclens.rehearsal.case import Case, Row
 from synclens.rehearsal.making import references
-from synclens.rehearsal.stage import Stage
+from synclens.rehearsal.stage import ASSUMED, Stage
 
 MARK = "rehearsal_mark__c"
 """A field of the rehearsal's own, for a cause whose field the store does not know."""
@@ -22,6 +22,13 @@ def correct_row(stage: Stage, row: Row, **fields: object) -> None:
         for keys in stage.keys.values():
             if key in keys:
                 keys.append(fresh)
+
+
+def correct_visit(stage: Stage, device: str, **fields: object) -> None:
+    """The device's user corrects the call that was assumed, where Vault refused it."""
+    key = (device, ASSUMED)
+    for _, entry in stage.entries({key}):
+        stage.keys[key].append(amend(stage.device(device), entry.key, stage.ids[key], fields))
 
 
 def named(stage: Stage, *operations: str) -> list[Row]:

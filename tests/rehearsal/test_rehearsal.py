@@ -98,5 +98,5 @@ def test_the_command_shows_candidates_and_assumptions(run):
 
 def test_the_command_says_when_it_cannot_rehearse(run, path):
     with ingest.open_store(path, read_only=False) as store:
-        store.execute("UPDATE finding SET cause = 'tls-certificate'")
+        store.execute("UPDATE finding SET cause = 'unknown'")
     assert "is not rehearsed" in run(ISSUE).stdout
