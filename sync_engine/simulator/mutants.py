@@ -63,8 +63,8 @@ LATE_COPIES = FaultPlan(
 """Requests that arrive once more after people have changed their minds."""
 
 MUTANTS = (
-    Mutant("upload is not idempotent", _UP, "_known", "row is None", "True"),
-    Mutant("a refused transaction stays half applied", _UP, "_one", "ROLLBACK TO", "SAVEPOINT more; --"),
+    Mutant("upload is not idempotent", _UP, "_known", "dict(rows.fetchall())", "{}"),
+    Mutant("a refused transaction stays half applied", _UP, "_one", "with vault.part():", "if True:"),
     Mutant("conflicts are overwritten", _UP, "_merge", "if not meeting:", "if True:"),
     Mutant("an invisible record may be written", _UP, "_require_visible", "record.territory == EVERYWHERE", "True"),
     Mutant("an update brings a deleted record back", _UP, "_target", "if record is None or record.deleted:", "if record is not None and record.deleted:\n        return records.undelete(vault, record, at=0.0, by='x')\n    if record is None:"),

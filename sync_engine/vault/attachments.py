@@ -62,8 +62,7 @@ def checksum(content: bytes) -> str:
 
 def changes(vault: Vault) -> int:
     """How often files have changed; 0 says that there has never been one."""
-    row = vault.db.execute("SELECT value FROM counter WHERE name = 'file'").fetchone()
-    return int(row[0]) if row else 0
+    return vault.counted("file")
 
 
 def listing(vault: Vault, scope: Scope) -> list[Doc]:

@@ -208,6 +208,7 @@ def digest(vault: Vault, scope: Scope) -> Doc:
 
 def _digest(vault: Vault, scope: Scope, name: str, plain: bool) -> list[int]:
     if plain:
+        vault.settle()
         territories = scope.rules[name].territories
         marks = ",".join("?" * len(territories))
         sql = (

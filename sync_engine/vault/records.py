@@ -140,7 +140,7 @@ def _write(vault: Vault, record: Record, *, placed: bool = True) -> Record:
     )
     _log(vault, record.territory, record, seq, "put")
     if not record.deleted:
-        _count(vault, record.object, record.territory, 1, own_tag)
+        vault.tally(record.object, record.territory, 1, own_tag)
     return written
 
 
@@ -156,15 +156,7 @@ def _count_out(vault: Vault, record_id: str) -> None:
         "SELECT object, territory, tag FROM record WHERE id = ? AND NOT deleted", (record_id,)
     ).fetchone()
     if row:
-        _count(vault, row[0], row[1], -1, -row[2])
-
-
-def _count(vault: Vault, object_name: str, territory: str, count: int, total: int) -> None:
-    vault.db.execute(
-        "INSERT INTO bucket_digest VALUES (?, ?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET count = count + excluded.count, total = total + excluded.total",
-        (object_name, territory, count, total),
-    )
+        vault.tally(row[0], row[1], -1, -row[2])
 
 
 def _territory(vault: Vault, definition: Doc, parent: str | None, doc: Doc) -> str:

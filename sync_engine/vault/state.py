@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from sync_engine.documents import Doc, as_text, from_text
@@ -19,6 +20,14 @@ Witness = Callable[[str, str | None, str, str | None], None]
 """Told of each refusal: device, key of the upload or None, cause, and the configuration that is to blame."""
 
 
+@dataclass(slots=True)
+class _Open:
+    """What the running transaction has counted and not yet written: nobody else may write before it ends."""
+
+    counters: dict[str, int] = field(default_factory=dict)
+    tallies: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+
+
 class Vault:
     """One Vault. `witness` hears the true cause of refusals, which never travel to a device."""
 
@@ -31,6 +40,7 @@ class Vault:
         self.published: dict[str, dict[str, Doc]] = {}
         self.version = 0
         self.scopes: dict[tuple[str, str], Any] = {}
+        self._open: _Open | None = None
         db.executescript(SCHEMA)
         self.reload()
         if not self.live:
@@ -59,14 +69,46 @@ class Vault:
         """All or nothing; a failure also takes back what is held in memory."""
         self.db.execute("BEGIN IMMEDIATE")
         version = self.version
+        self._open = _Open()
         try:
             yield
+            self.settle()
         except BaseException:
             self.db.execute("ROLLBACK")
             if self.version != version:
                 self.reload()
             raise
+        finally:
+            self._open = None
         self.db.execute("COMMIT")
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """A part of the running transaction that fails alone: an exception takes back just what it did."""
+        self.db.execute("SAVEPOINT part")
+        before = self._open and _Open(dict(self._open.counters), dict(self._open.tallies))
+        try:
+            yield
+        except BaseException:
+            self.db.execute("ROLLBACK TO part")
+            self._open = before
+            raise
+        finally:
+            self.db.execute("RELEASE part")
+
+    def settle(self) -> None:
+        """Write what the running transaction has counted, so that it can be read by SQL."""
+        if self._open is not None:
+            self._write(self._open)
+            self._open = _Open()
+
+    def _write(self, counted: _Open) -> None:
+        self.db.executemany("INSERT OR REPLACE INTO counter VALUES (?, ?)", counted.counters.items())
+        self.db.executemany(
+            "INSERT INTO bucket_digest VALUES (?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET count = count + excluded.count, total = total + excluded.total",
+            [(*place, *tally) for place, tally in counted.tallies.items()],
+        )
 
     def configure(self, kind: str, name: str, doc: Doc | None) -> None:
         """Set one piece of the live configuration, or remove it with None. Devices see it once published."""
@@ -111,13 +153,29 @@ class Vault:
 
     def count(self, name: str) -> int:
         """The next value of a counter, taken inside the running transaction."""
-        row = self.db.execute(
-            "INSERT INTO counter VALUES (?, 1) ON CONFLICT DO UPDATE SET value = value + 1 RETURNING value",
-            (name,),
-        ).fetchone()
-        return int(row[0])
+        value = self.counted(name) + 1
+        if self._open is None:
+            self._write(_Open(counters={name: value}))
+        else:
+            self._open.counters[name] = value
+        return value
+
+    def counted(self, name: str) -> int:
+        """The last value that a counter gave out, 0 before the first."""
+        if self._open is not None and name in self._open.counters:
+            return self._open.counters[name]
+        row = self.db.execute("SELECT value FROM counter WHERE name = ?", (name,)).fetchone()
+        return int(row[0]) if row else 0
 
     def sequence(self) -> int:
         """The last sequence number given out."""
-        row = self.db.execute("SELECT value FROM counter WHERE name = 'seq'").fetchone()
-        return int(row[0]) if row else 0
+        return self.counted("seq")
+
+    def tally(self, object_name: str, territory: str, count: int, total: int) -> None:
+        """Add to the number of records, and to the sum of their tags, of an object in a territory."""
+        place = object_name, territory
+        if self._open is None:
+            self._write(_Open(tallies={place: (count, total)}))
+        else:
+            counted, summed = self._open.tallies.get(place, (0, 0))
+            self._open.tallies[place] = counted + count, summed + total

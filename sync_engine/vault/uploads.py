@@ -30,7 +30,10 @@ def upload(vault: Vault, user: Doc, device: str, message: Doc, now: float) -> Do
             cause="payload-too-large",
             blame="setting/bulk_row_limit//",
         )
-    return {"results": [_one(vault, user, device, one, now) for one in message["transactions"]]}
+    known = _known(vault, device, [one["key"] for one in message["transactions"]])
+    return {
+        "results": [_one(vault, user, device, one, known=known, now=now) for one in message["transactions"]]
+    }
 
 
 def open_lane(vault: Vault, device: str) -> int:
@@ -55,32 +58,30 @@ def _check_lane(vault: Vault, device: str, message: Doc) -> None:
     vault.db.execute("UPDATE lane SET number = ? WHERE device = ?", (message["number"], device))
 
 
-def _one(vault: Vault, user: Doc, device: str, transaction: Doc, now: float) -> Doc:
-    known = _known(vault, device, transaction["key"])
-    if known is not None:
-        return known
-    vault.db.execute("SAVEPOINT transaction_rows")
-    ids: Doc = {}
-    for at, row in enumerate(transaction["rows"]):
-        try:
-            ids[row["id"]] = _row(vault, user, row, now)
-        except Refused as refused:
-            vault.db.execute("ROLLBACK TO transaction_rows")
-            vault.db.execute("RELEASE transaction_rows")
-            return _refusal(vault, device, transaction["key"], at, refused)
-    result = {"key": transaction["key"], "responseStatus": "SUCCESS", "ids": ids, "seq": vault.sequence()}
-    _remember(vault, device, result)
-    vault.db.execute("RELEASE transaction_rows")
+def _one(vault: Vault, user: Doc, device: str, transaction: Doc, *, known: dict[str, str], now: float) -> Doc:
+    key, ids, at = transaction["key"], {}, 0
+    if key in known:
+        return {**from_text(known[key]), "replayed": True}
+    try:
+        with vault.part():
+            for row in transaction["rows"]:
+                ids[row["id"]] = _row(vault, user, row, now)
+                at += 1
+            result: Doc = {"key": key, "responseStatus": "SUCCESS", "ids": ids, "seq": vault.sequence()}
+            known[key] = as_text(result)
+            vault.db.execute("INSERT INTO answer VALUES (?, ?, ?)", (device, key, known[key]))
+    except Refused as refused:
+        return _refusal(vault, device, key, at, refused)
     return result
 
 
-def _known(vault: Vault, device: str, key: str) -> Doc | None:
-    row = vault.db.execute("SELECT result FROM answer WHERE device = ? AND key = ?", (device, key)).fetchone()
-    return None if row is None else {**from_text(row[0]), "replayed": True}
-
-
-def _remember(vault: Vault, device: str, result: Doc) -> None:
-    vault.db.execute("INSERT INTO answer VALUES (?, ?, ?)", (device, result["key"], as_text(result)))
+def _known(vault: Vault, device: str, keys: list[str]) -> dict[str, str]:
+    """The stored answers to those of these transactions that were applied before."""
+    rows = vault.db.execute(
+        "SELECT key, result FROM answer WHERE device = ? AND key IN (SELECT value FROM json_each(?))",
+        (device, as_text(keys)),
+    )
+    return dict(rows.fetchall())
 
 
 def _refusal(vault: Vault, device: str, key: str, at: int, refused: Refused) -> Doc:
