@@ -1,6 +1,7 @@
 """What people decide about an issue that lasts: another cause, one with others, apart, away until something.
 
-Causes and joins are kept beside the store at once. A corrected cause shows at once on the pages; counts and
+Causes and joins are kept beside the store at once, as rules on what the errors say (analysis.lasting), so
+that they hold when an issue gets another id. A corrected cause shows at once on the pages; counts and
 joins follow when the next load concludes on all errors anew, and the page says so until then.
 """
 
@@ -164,7 +165,8 @@ def _add(
 def _standing(issue_id: str, off: bool) -> None:
     """What holds for this issue by decisions of people, each with the way back."""
     state = data.triage()
-    cause = state.corrections().get(issue_id)
+    cause = state.standing_correction(issue_id)
+    names = {issue_id, *state.earlier_names(issue_id)}
     if cause is not None:
         _line(
             f"A person called it **{escape(data.cause_title(cause))}**.", f"uncorrect-{issue_id}",
@@ -174,7 +176,7 @@ def _standing(issue_id: str, off: bool) -> None:
         )  # fmt: skip
     for rule in state.rules():
         content = rule["content"]
-        if issue_id in content.get("issues", ()) or content.get("of") == issue_id:
+        if names & {*content.get("issues", ()), content.get("of")}:
             word = "One with" if rule["kind"] == "merge" else "Parted from it:"
             _line(f"{word} {escape(_names(content, but=issue_id), 160)}.", f"unrule-{rule['rule_id']}",
                   _forget(rule["rule_id"], issue_id), off)  # fmt: skip
@@ -226,6 +228,9 @@ def merged_into(issue_id: str) -> list[str]:
 
 
 def lead_to_merged(issue_id: str) -> None:
-    """Links to what an issue that is gone was merged with."""
-    for one in merged_into(issue_id):
+    """Links from an issue that is gone to what it was merged with, or to what its errors are in now."""
+    merged = merged_into(issue_id)
+    for one in merged:
         pages.link("issue", f"It was merged with issue {one}", icon=":material/merge:", issue=one)
+    for one in sorted(data.triage().heirs_of(issue_id) - set(merged)):
+        pages.link("issue", f"Its errors are in issue {one} now", icon=":material/moving:", issue=one)

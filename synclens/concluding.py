@@ -7,12 +7,13 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection
 
 import analysis
+from analysis.conclude import conclude_minding
 from dashboard.launch import state_path
+from synclens.clock import now
 
 
 def conclude(store: DuckDBPyConnection, path: Path) -> analysis.Conclusion:
     """Classify and group every error of `store`, the file at `path`, minding what people decided."""
     if not state_path(path).exists():
         return analysis.conclude(store)
-    triage = analysis.TriageState.beside(path)
-    return analysis.conclude(store, corrections=triage.corrections(), rules=triage.rules())
+    return conclude_minding(store, analysis.TriageState.beside(path), at=now())

@@ -36,11 +36,16 @@ def settle(messages: Iterable[Words]) -> dict[Words, Words]:
     return current
 
 
+def is_word(word: str) -> bool:
+    """Tell whether a name may stand in the place of this word: it is one, or varies already; not a mark."""
+    return word == ANYTHING or word[0].isalpha() or word[0] == "_"
+
+
 def _round(templates: set[Words]) -> dict[Words, Words]:
     seen: dict[tuple[Words, Words], set[str]] = defaultdict(set)
     for words in templates:
         for place, word in enumerate(words):
-            if _is_word(word):
+            if is_word(word):
                 seen[words[:place], words[place + 1 :]].add(word)
     return {words: _with_names_masked(words, seen) for words in templates}
 
@@ -48,7 +53,7 @@ def _round(templates: set[Words]) -> dict[Words, Words]:
 def _with_names_masked(words: Words, seen: _Rivals) -> Words:
     settled = list(words)
     for place, word in enumerate(words):
-        if word != ANYTHING and _is_word(word):
+        if word != ANYTHING and is_word(word):
             rivals = seen[words[:place], words[place + 1 :]]
             if len(rivals) > 1 and _are_names(rivals, words, place):
                 settled[place] = ANYTHING
@@ -69,7 +74,3 @@ def _needed(rivals: set[str], words: Words, place: int) -> int:
     if before is None:
         return NAMES_NEEDED_FIRST
     return NAMES_NEEDED - (ANYTHING in rivals)  # a place that varies already needs less proof
-
-
-def _is_word(word: str) -> bool:
-    return word == ANYTHING or word[0].isalpha() or word[0] == "_"

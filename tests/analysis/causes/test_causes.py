@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 import analysis
 import ingest
 from analysis.catalogue import UNKNOWN, Catalogue
+from analysis.grouping.content import contents_of
+from analysis.grouping.corrections import Correction
 from analysis.scoring import as_markdown, report_card, score
 from analysis.scoring.card import calibration_error, leave_one_cause_out
 from sync_engine import simulator
@@ -110,8 +112,18 @@ def test_simulated_errors_are_named_right(world):
 
 def test_a_persons_word_wins(world):
     with ingest.open_store(world[0], read_only=False) as store:
-        event, issue = store.execute("SELECT event_id, issue_id FROM finding ORDER BY 1").fetchone()
-        analysis.conclude(store, corrections={issue: "record-locked"})
+        event = store.execute("SELECT event_id FROM finding ORDER BY 1").fetchone()[0]
+        says = contents_of(store.execute("SELECT * FROM sync_error WHERE event_id = ?", [event]).df())
+        word = Correction(
+            number=1,
+            cause="record-locked",
+            contents=tuple(says),
+            issue_id="i",
+            at=MOMENT,
+            actor="mia",
+            reason="",
+        )
+        analysis.conclude(store, corrections=[word])
         row = store.execute("SELECT cause, confidence FROM finding WHERE event_id = ?", [event]).fetchone()
         analysis.conclude(store)
     assert row == ("record-locked", 1.0)
