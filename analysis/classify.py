@@ -79,7 +79,8 @@ def classify_one(
     found = _hear(narrow, parts, catalogue)
     if not found and not _names_a_stranger(whole, known):
         found = _hear(broad, parts, catalogue)
-    return found or _hear_status(narrow, whole, catalogue) or _hear(hints, parts, catalogue) or NOTHING
+    found = found or _hear_status(narrow, whole, catalogue) or _hear(hints, parts, catalogue)
+    return found or _hear_status(hints, whole, catalogue) or NOTHING
 
 
 def _names_a_stranger(whole: Evidence, known: frozenset[str]) -> bool:
