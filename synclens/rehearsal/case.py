@@ -14,6 +14,7 @@ from analysis.issues import PENDING_NOW, UnknownIssue
 from analysis.levers import Lever, levers
 from analysis.metrics import ask
 from analysis.wording import many
+from synclens.rehearsal.known import Known, read_known
 
 _FACTS = """
 SELECT count(*), mode(cause), mode(object), mode(field), mode(operation), mode(error_type), mode(message),
@@ -21,7 +22,8 @@ SELECT count(*), mode(cause), mode(object), mode(field), mode(operation), mode(e
 FROM error WHERE issue_id = ?
 """
 _FAILED = """
-SELECT device_id, record_id, any_value(user_id) AS user_id, mode(object) AS object,
+SELECT device_id, record_id, any_value(user_id) AS user_id, any_value(platform) AS platform,
+    mode(object) AS object,
     mode(operation) AS operation, mode(field) AS field
 FROM error WHERE issue_id = ? AND device_id IS NOT NULL GROUP BY ALL ORDER BY ALL
 """
@@ -33,6 +35,8 @@ FROM pending_now
 WHERE list_contains($devices, device_id) OR list_contains($users, user_id)
 ORDER BY edited_at, device_id, object, record_id, operation
 """
+MOST_NAMED = 3
+"""So many permission sets are named, more are counted."""
 Key = tuple[str, str]
 """A device and a record, as the store names them."""
 
@@ -64,7 +68,7 @@ class Saved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """The situation of one issue. `owners` gives the user of each device that is rebuilt."""
+    """The situation of one issue. `owners` gives the user of each device that is rebuilt, `platforms` its kind."""
 
     issue_id: str
     cause: str
@@ -76,9 +80,33 @@ class Case:
     phase: str | None
     devices: tuple[str, ...]  # those that the issue hits
     owners: dict[str, str]
+    platforms: dict[str, str]
+    known: Known
     saved: tuple[Saved, ...]
     levers: tuple[Lever, ...]
     assumptions: tuple[str, ...]
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The permission sets of the users whom the issue hits; empty where the store does not know all of them."""
+        found = [self.known.sets.get(self.owners[device]) for device in self.devices]
+        return tuple(sorted({one for one in found if one})) if all(found) else ()
+
+    @property
+    def in_sets(self) -> str:
+        """Where a right is given back, to follow the name of what is done: ` in crm_rep__c`."""
+        named = (
+            ", ".join(self.sets) if len(self.sets) <= MOST_NAMED else f"all {len(self.sets)} permission sets"
+        )
+        return f" in {named}" if self.sets else ""
+
+    @property
+    def shares(self) -> str:
+        """Say what is taken of permission sets."""
+        if not self.sets:
+            return "All users are taken to share one permission set"
+        more = "as the store has it" if len(self.sets) == 1 else "as the store has them"
+        return f"The users' {many(len(self.sets), 'permission set')} ({', '.join(self.sets)}), {more}"
 
     @property
     def subject(self) -> list[Key]:
@@ -104,11 +132,14 @@ def read_case(connection: DuckDBPyConnection, issue_id: str, *, seed: int, most_
     more += _tell_shared([*failed, *waiting], set(devices))
     for row in waiting:
         owners.setdefault(row["device_id"], str(row["user_id"] or row["device_id"]))
+    rows = [row for one in saved for row in one.rows]
+    known = read_known(connection, {row.object for row in rows}, owners.values(), facts[2])
     return Case(
         issue_id=issue_id, cause=facts[1], object=facts[2], field=facts[3], operation=facts[4],
         error_type=facts[5] or "", message=facts[6] or "", phase=facts[7], devices=tuple(devices),
-        owners=owners, saved=tuple(saved), levers=tuple(levers(connection, issue_id=issue_id)),
-        assumptions=(*told, *more),
+        owners=owners, platforms={row["device_id"]: row["platform"] for row in failed if row["platform"]},
+        known=known, saved=tuple(saved), levers=tuple(levers(connection, issue_id=issue_id)),
+        assumptions=(*told, *known.told, *more),
     )  # fmt: skip
 
 
@@ -149,8 +180,12 @@ def _tell_shared(rows: list[dict[str, Any]], devices: set[str]) -> list[str]:
 
 def _tell_held(saved: list[Saved]) -> list[str]:
     held = sum(len(one.rows) for one in saved if not one.ours)
-    words = "for other reasons on the same users' devices; nothing that is tried here mends them."
-    return [f"In error too: {many(held, 'record')}, {words}"] if held else []
+    words = f"{many(held, 'record')} in error for other reasons on the same users' devices"
+    return (
+        [f"There {'is' if held == 1 else 'are'} also {words}; nothing that is tried here mends them."]
+        if held
+        else []
+    )
 
 
 def _in_transactions(rows: list[Row]) -> Iterable[Saved]:

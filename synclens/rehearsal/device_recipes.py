@@ -7,9 +7,10 @@ from collections.abc import Callable
 from sync_engine.vault import admin
 from sync_engine.vmoc import vmoc
 from synclens.rehearsal.case import Case
-from synclens.rehearsal.recipes import AGAIN, Act, Recipe, Way, nothing
+from synclens.rehearsal.recipes import AGAIN, Act, Recipe, Way, nothing, right_ways
 from synclens.rehearsal.stage import Stage
 
+_NO_POLICY = "The store does not say which policy stops the users."
 FRESH_PASSWORD = "fresh secret"  # noqa: S105 - of a person who does not exist
 
 
@@ -160,7 +161,12 @@ def _sync_configuration(case: Case) -> Recipe:
             stage.configure("object", name, None, publish=False)
         stage.configure("vmoc", name, broken)
 
-    what = f"Make the VMOC of {name} inactive" if missing else f"Mend the WHERE clause of the VMOC of {name}"
+    called = f" ({', '.join(case.known.vmocs)})" if set(case.known.vmocs) - {name} else ""
+    what = (
+        f"Make the VMOC of {name}{called} inactive"
+        if missing
+        else f"Mend the WHERE clause of the VMOC of {name}{called}"
+    )
     wrong = "an object that Vault does not have" if missing else "a WHERE clause that cannot be read"
     return Recipe(
         unit="devices",
@@ -203,22 +209,27 @@ def _access_policy(case: Case) -> Recipe:
     key, bad = ("api", False) if api else ("metadata_api", True)
     mode = case.error_type == "CONFIGURATION_MODE_ENABLED"
 
-    def put(stage: Stage, wrong: bool) -> None:
-        if mode:
-            admin.set_setting(stage.vault, "configuration_mode", wrong, at=stage.now)
-        else:
-            value = bad if wrong else not bad
-            admin.set_in_permission_set(stage.vault, stage.permission_set, key, value, at=stage.now)
+    def put(stage: Stage, names: tuple[str, ...], value: bool) -> None:
+        for name in names:
+            admin.set_in_permission_set(stage.vault, name, key, value, at=stage.now)
 
-    known = mode or api or "Metadata API" in case.message
-    fix = "Take Metadata API access away from the permission set"
-    fix = "Give API access in the permission set" if api else fix
+    def switch(stage: Stage, on: bool) -> None:
+        admin.set_setting(stage.vault, "configuration_mode", on, at=stage.now)
+
+    if mode:
+        return Recipe(
+            unit="devices",
+            assumes="Configuration Mode is the only thing that stops the users.",
+            plant=lambda stage: switch(stage, True),
+            ways=(Way("Leave Configuration Mode", "admin", lambda s: switch(s, False)), AGAIN),
+        )
+    fix = "Give API access" if api else "Take Metadata API access away"
     return Recipe(
         unit="devices",
-        assumes="All users share one permission set; the policy in the message is the only one that stops them.",
-        plant=lambda stage: put(stage, True),
-        ways=(Way("Leave Configuration Mode" if mode else fix, "admin", lambda s: put(s, False)), AGAIN),
-        unfit=lambda _: None if known else "The store does not say which policy stops the users.",
+        assumes=f"{case.shares}; the policy in the message is the only one that stops them.",
+        plant=lambda stage: put(stage, stage.permission_sets, bad),
+        ways=(*right_ways(case, fix, lambda s, names: put(s, names, not bad)), AGAIN),
+        unfit=lambda _: None if api or "Metadata API" in case.message else _NO_POLICY,
     )
 
 
@@ -254,14 +265,18 @@ def unreadable(case: Case) -> Recipe:
     """Read is missing on a field that incremental sync lives on, so that an object cannot be downloaded."""
     name, field = case.object or "account__v", "modified_date__v"
 
-    def put(stage: Stage, allowed: bool) -> None:
-        admin.set_field_right(stage.vault, stage.permission_set, name, field, "read", allowed, at=stage.now)
+    def put(stage: Stage, names: tuple[str, ...], allowed: bool) -> None:
+        for one in names:
+            admin.set_field_right(stage.vault, one, name, field, "read", allowed, at=stage.now)
 
     return Recipe(
         unit="devices",
-        assumes="All users share one permission set, which lacks Read on the field and nothing else.",
-        plant=lambda stage: put(stage, False),
-        ways=(Way(f"Give Read on {name}.{field} back", "admin", lambda s: put(s, True)), AGAIN),
+        assumes=f"{case.shares}; of the device's rights only Read on the field is missing.",
+        plant=lambda stage: put(stage, stage.permission_sets, False),
+        ways=(
+            *right_ways(case, f"Give Read on {name}.{field} back", lambda s, names: put(s, names, True)),
+            AGAIN,
+        ),
     )
 
 

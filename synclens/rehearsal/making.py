@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sync_engine.documents import Doc
-from sync_engine.model import SYSTEM_FIELDS, an_object, text
+from sync_engine.model import SYSTEM_FIELDS, text
 
 HOLD = "rehearsal_hold__c"
 """A field of the rehearsal's own; a record that carries HELD in it is refused by a rule of its own."""
@@ -11,13 +11,12 @@ HELD = "held"
 DAY = "2026-03-02"
 
 
-def with_field(definition: Doc | None, name: str, field: str | None) -> Doc:
-    """The object, made up if the engine has none of this name, with `field` and the field HOLD."""
-    made = definition or an_object(name, {"name__v": text()})
-    fields = dict(made["fields"]) | {HOLD: text()}
+def with_field(definition: Doc, field: str | None) -> Doc:
+    """The object with `field` and the field HOLD."""
+    fields = dict(definition["fields"]) | {HOLD: text()}
     if field and field not in fields and field not in SYSTEM_FIELDS:
         fields[field] = text()
-    return made | {"fields": fields}
+    return definition | {"fields": fields}
 
 
 def a_value(spec: Doc, number: int, field: str) -> object:
@@ -56,3 +55,9 @@ def references(definition: Doc) -> dict[str, str]:
     if parent in definition["fields"]:
         found[parent] = definition["fields"][parent]["to"]
     return found
+
+
+def people_in(definition: Doc) -> list[str]:
+    """Fields that must name a user."""
+    specs = definition["fields"].items()
+    return [name for name, spec in specs if spec.get("to") == "user__sys" and spec.get("required")]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sync_engine.documents import Doc
-from synclens.rehearsal.case import Case
+from synclens.rehearsal.case import MOST_NAMED, Case
 from synclens.rehearsal.outcome import Unit
 from synclens.rehearsal.stage import Shape, Stage
 
@@ -43,6 +43,17 @@ class Recipe:
 
 def nothing(_: Stage) -> None:
     """Change nothing."""
+
+
+def right_ways(case: Case, name: str, give: Callable[[Stage, tuple[str, ...]], None]) -> tuple[Way, ...]:
+    """Give a right back in every permission set that the case knows of; where they are few, in each alone too."""
+    everywhere = Way(f"{name}{case.in_sets}", "admin", lambda stage: give(stage, stage.permission_sets))
+    few = case.sets if 1 < len(case.sets) <= MOST_NAMED else ()
+    return (everywhere, *(Way(f"{name} in {one} alone", "admin", _in_one(give, one)) for one in few))
+
+
+def _in_one(give: Callable[[Stage, tuple[str, ...]], None], name: str) -> Act:
+    return lambda stage: give(stage, (name,))
 
 
 AGAIN = Way("Only sync again", "user", nothing)

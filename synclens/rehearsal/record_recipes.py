@@ -12,7 +12,7 @@ from sync_engine.model import an_object, reference
 from sync_engine.vault import admin
 from synclens.rehearsal.case import Case, Row
 from synclens.rehearsal.making import a_field, a_value, references
-from synclens.rehearsal.recipes import AGAIN, Recipe, Way
+from synclens.rehearsal.recipes import AGAIN, Recipe, Way, right_ways
 from synclens.rehearsal.stage import ELSEWHERE, TERRITORY, Stage
 from synclens.rehearsal.steps import MARK, add_mark, correct_row, named, only_creates_and_updates, parents
 
@@ -24,22 +24,19 @@ _RIGHT = {"create": "create", "update": "edit", "delete": "delete"}
 def _field_permission(case: Case) -> Recipe:
     name, field = case.object or "account__v", case.field
 
-    def set_right(stage: Stage, allowed: bool) -> None:
+    def put(stage: Stage, names: tuple[str, ...], allowed: bool) -> None:
         for row in {row.object: row for row in named(stage, "create", "update")}.values():
             wanted = field if row.object == name else None
             definition = stage.vault.live["object"][row.object]
             chosen = wanted if wanted and wanted in definition["fields"] else a_field(definition, None)
-            admin.set_field_right(
-                stage.vault, stage.permission_set, row.object, chosen, "edit", allowed, at=stage.now
-            )
+            for one in names:
+                admin.set_field_right(stage.vault, one, row.object, chosen, "edit", allowed, at=stage.now)
 
+    fix = f"Give Edit on {name}.{field or 'the field'} back"
     return Recipe(
-        assumes="All users share one permission set, which lacks Edit on the field and nothing else.",
-        plant=lambda stage: set_right(stage, False),
-        ways=(
-            Way(f"Give Edit on {name}.{field or 'the field'} back", "admin", lambda s: set_right(s, True)),
-            AGAIN,
-        ),
+        assumes=f"{case.shares}; only Edit on the field is missing there.",
+        plant=lambda stage: put(stage, stage.permission_sets, False),
+        ways=(*right_ways(case, fix, lambda s, names: put(s, names, True)), AGAIN),
         shape=_write_the_field,
     )
 
@@ -55,17 +52,16 @@ def _write_the_field(stage: Stage, row: Row, fields: Doc) -> Doc:
 
 
 def _object_permission(case: Case) -> Recipe:
-    def set_right(stage: Stage, allowed: bool) -> None:
-        for name, operation in sorted({(row.object, row.operation) for row in named(stage)}):
-            admin.set_object_right(
-                stage.vault, stage.permission_set, name, _RIGHT[operation], allowed, at=stage.now
-            )
+    def put(stage: Stage, names: tuple[str, ...], allowed: bool) -> None:
+        for about, operation in sorted({(row.object, row.operation) for row in named(stage)}):
+            for one in names:
+                admin.set_object_right(stage.vault, one, about, _RIGHT[operation], allowed, at=stage.now)
 
-    right, name = _RIGHT.get(case.operation or "", "the right"), case.object or "the object"
+    right, name = _RIGHT.get(case.operation or "", "the right").capitalize(), case.object or "the object"
     return Recipe(
-        assumes="All users share one permission set, which lacks the right on the object and nothing else.",
-        plant=lambda stage: set_right(stage, False),
-        ways=(Way(f"Give {right} on {name} back", "admin", lambda s: set_right(s, True)), AGAIN),
+        assumes=f"{case.shares}; only the right on the object is missing there.",
+        plant=lambda stage: put(stage, stage.permission_sets, False),
+        ways=(*right_ways(case, f"Give {right} on {name} back", lambda s, names: put(s, names, True)), AGAIN),
     )
 
 

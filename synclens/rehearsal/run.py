@@ -78,7 +78,7 @@ def rehearse_in(
         issue_id=issue_id, cause=case.cause, seed=seed, of=len(stuck.subject), unit=recipe.unit,
         assumptions=(recipe.assumes, *case.assumptions, *stuck.told),
         candidates=tuple(sorted(found, key=lambda one: (-one.freed, one.lost))),
-        not_offered=tuple((one.name, one.reason) for one in levers if not one.offered),
+        not_offered=tuple((one.title, one.reason) for one in levers if not one.offered),
     )  # fmt: skip
 
 
@@ -153,7 +153,8 @@ def _stuck(stage: Stage, recipe: Recipe) -> _Stuck:
         words = many(free, "other record")
         told.append(f"{words} in error cannot be rebuilt, so what a lever would lose of them is left out.")
     if missing:
-        told.append(f"{many(missing, recipe.unit[:-1])} of the issue cannot be rebuilt and are left out.")
+        verb = "is" if missing == 1 else "are"
+        told.append(f"{many(missing, recipe.unit[:-1])} of the issue cannot be rebuilt and {verb} left out.")
     return _Stuck(tuple(subject), failing, tuple(told))
 
 

@@ -22,11 +22,14 @@ from sync_engine.simulator.storm_env import StormEnv
 from sync_engine.telemetry import SyncError
 from sync_engine.testing import Story
 from sync_engine.vault import admin, records
+from sync_engine.vault.permissions import permission_set
 from sync_engine.vmoc import vmoc
 from synclens.rehearsal.case import Case, Key, Row, Saved
-from synclens.rehearsal.making import DAY, HELD, HOLD, a_field, a_value, references, with_field
+from synclens.rehearsal.making import DAY, HELD, HOLD, a_field, a_value, people_in, references, with_field
 
 TERRITORY, ELSEWHERE = "T1", "T2"
+NOBODY = "V000000000000000"
+"""The id of a record that only has to be named."""
 ASSUMED = "assumed"
 """The name of a record that the store does not know of."""
 Shape = Callable[["Stage", Row, Doc], Doc]
@@ -41,7 +44,7 @@ class Stage:
         self.shape = shape
         self.story = Story(*sorted(case.owners))
         self.vault = self.story.vault
-        self.permission_set = "rep__c"
+        self.permission_sets: tuple[str, ...] = ("rep__c",)
         self.ids: dict[Key, str] = {}
         self.written: dict[Key, Doc] = {}
         self.keys: dict[Key, list[str]] = {}
@@ -53,6 +56,8 @@ class Stage:
         self.vault.witness = self._hear
         for name, device in self.story.devices.items():
             device.user_id = self.user_of(name)
+            device.platform = case.platforms.get(name, device.platform)
+        self._found_people()
         self._found_objects()
         for one in case.saved:
             self._found_records(one)
@@ -90,12 +95,25 @@ class Stage:
 
     # -- the Vault before anything went wrong
 
-    def _found_objects(self) -> None:
-        names = {row.object for one in self.case.saved for row in one.rows} | {"account__v", "call2__v"}
+    def _found_people(self) -> None:
+        """Give people their permission sets, if the store knows those of everybody whom the issue hits."""
+        if not self.case.sets:
+            return
+        self.permission_sets = self.case.sets
         with self.vault.transaction():
-            for name in sorted(names):
+            for name in sorted({*self.case.sets, *self.case.known.sets.values()}):
+                self.vault.configure("permission_set", name, permission_set(name))
+            for device in self.case.owners:
+                granted = self.case.known.sets.get(self.case.owners[device])
+                if granted:
+                    user = self.vault.live["user"][self.user_of(device)]
+                    self.vault.configure("user", user["id"], user | {"permission_set": granted})
+
+    def _found_objects(self) -> None:
+        with self.vault.transaction():
+            for name, definition in sorted(self.case.known.objects.items()):
                 wished = self.case.field if name == self.case.object else None
-                self.vault.configure("object", name, with_field(self.vault.object(name), name, wished))
+                self.vault.configure("object", name, with_field(definition, wished))
                 if name not in default_objects():
                     self.vault.configure("vmoc", name, vmoc(name))
                 rule = {"object": name, "active": True, "message": "Held by the rehearsal"}
@@ -109,8 +127,8 @@ class Stage:
             if row.operation != "create" and row.key not in self.ids:
                 self.ids[row.key] = self.found(row.object)
 
-    def found(self, name: str) -> str:
-        """Put a record of the object, with all it needs, into the Vault; its id."""
+    def found(self, name: str, above: tuple[str, ...] = ()) -> str:
+        """Put a record of the object, with all it needs, into the Vault; its id. `above` is what needs it."""
         definition = self.vault.live["object"][name]
         doc: Doc = {"territory__v": TERRITORY}
         for field, spec in definition["fields"].items():
@@ -118,7 +136,9 @@ class Stage:
                 doc[field] = a_value(spec, self.number(), field)
         if definition.get("lockable"):
             doc["status__v"] = "saved__v"
-        doc |= {field: self.found(to) for field, to in references(definition).items()}
+        doc |= dict.fromkeys(people_in(definition), self.story.people[0])
+        for field, to in references(definition).items():  # objects may need each other
+            doc[field] = self.found(to, (*above, name)) if to not in (*above, name) else NOBODY
         return self.story.record(name, **doc)
 
     # -- what people do
@@ -154,6 +174,7 @@ class Stage:
         if row.operation == "create":
             needed = {n: s for n, s in definition["fields"].items() if s.get("required")}
             fields = {n: a_value(s, self.number(), n) for n, s in needed.items() if s["type"] != "reference"}
+            fields |= dict.fromkeys(people_in(definition), self.user_of(row.device))
             for field, to in references(definition).items():
                 fields[field] = above.get(to) or self.found(to)
         wished = a_field(definition, self.case.field if row.object == self.case.object else None)

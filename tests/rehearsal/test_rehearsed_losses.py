@@ -68,7 +68,7 @@ def test_a_lever_that_is_not_offered_is_left_alone_and_says_why(store):
     ward.stuck("ipad-1", "A1", "update", "account__v")
     found = rehearse_in(store, ISSUE)
     assert not levers(found)
-    assert "may succeed by itself" in dict(found.not_offered)["undo"]
+    assert "may succeed by itself" in dict(found.not_offered)["Undo"]
 
 
 ROW = st.tuples(
