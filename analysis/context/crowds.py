@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from analysis.context.verdicts import apply, leaves_open
+from analysis.context.verdicts import apply, ask, leaves_open, told
 
 CAUSES = ("network", "server-unavailable")
 WINDOW_MINUTES = 10
@@ -15,45 +15,62 @@ _OVER = {"server-unavailable": ("network",)}
 
 
 def settle_crowds(connection: DuckDBPyConnection, events: pd.DataFrame, found: pd.DataFrame) -> None:
-    """Settle between the way to the server and the server, where devices and their networks are known."""
+    """Settle between the way to the server and the server, where devices and their networks are known.
+
+    The window of WINDOW_MINUTES slides by the minute; each error is judged by the one around it in which the
+    largest crowd failed.
+    """
     about = leaves_open(found, CAUSES) & found["cause"].isin(CAUSES) & events["device_id"].notna()
     if not about.any():
         return
-    connection.register("asked", events.loc[about, ["event_id", "device_id", "occurred_at"]])
-    try:
-        facts = connection.execute(_FACTS, {"minutes": WINDOW_MINUTES}).df().set_index("event_id")
-    finally:
-        connection.unregister("asked")
-    crowd = (facts["failing"] >= _DEVICES_AT_LEAST) & (facts["failing"] >= _SHARE_AT_LEAST * facts["seen"])
-    facts = facts[crowd & (facts["networks"] >= _NETWORKS_AT_LEAST)]
-    index = events.index[events["event_id"].isin(facts.index)]
-    said = [
-        f"{one.failing} of the {one.seen} devices that were heard of in the same {WINDOW_MINUTES} minutes did not "
-        f"get through, on {one.networks} kinds of network."
-        for one in facts.loc[events.loc[index, "event_id"]].itertuples()
-    ]
-    verdicts = pd.DataFrame({"cause": "server-unavailable", "confidence": 0.9, "said": said}, index=index)
-    apply(found, verdicts, _OVER)
+    asked = events.loc[about, ["event_id", "device_id", "occurred_at"]]
+    limits = {"devices": _DEVICES_AT_LEAST, "share": _SHARE_AT_LEAST, "networks": _NETWORKS_AT_LEAST}
+    facts = ask(connection, _FACTS, asked, minutes=WINDOW_MINUTES, **limits)
+    apply(found, told(asked, facts, ["event_id"]), _OVER)
 
 
+# A window is named by the minute of its end: what happens at minute m is in the windows m .. m + width - 1.
+# Only windows in which enough devices fail are looked at any further, which is few of them.
 _FACTS = """
-WITH failing AS (
-    SELECT DISTINCT device_id, time_bucket(to_minutes(CAST($minutes AS INTEGER)), occurred_at) AS slot FROM asked
+WITH failing AS (SELECT DISTINCT device_id, epoch_ms(occurred_at) // 60_000 AS minute FROM asked),
+crowded AS (
+    SELECT minute + step AS ends, count(DISTINCT device_id) AS failing
+    FROM failing, range(CAST($minutes AS BIGINT)) AS steps(step)
+    GROUP BY ends HAVING count(DISTINCT device_id) >= $devices
 ),
-seen AS (
-    SELECT time_bucket(to_minutes(CAST($minutes AS INTEGER)), started_at) AS slot, device_id, network_type
+synced AS (
+    SELECT DISTINCT epoch_ms(started_at) // 60_000 AS minute, device_id, network_type
     FROM sync WHERE device_id IS NOT NULL
-    UNION SELECT slot, device_id, NULL FROM failing
+    AND minute BETWEEN (SELECT min(ends) - $minutes FROM crowded) AND (SELECT max(ends) FROM crowded)
 ),
-slots AS (
-    SELECT s.slot, count(DISTINCT f.device_id) AS failing, count(DISTINCT s.device_id) AS seen,
+heard AS (
+    SELECT c.ends, s.device_id, s.network_type, false AS failed
+    FROM synced AS s, range(CAST($minutes AS BIGINT)) AS steps(step), crowded AS c WHERE c.ends = s.minute + step
+    UNION ALL
+    SELECT c.ends, f.device_id, NULL, true
+    FROM failing AS f, range(CAST($minutes AS BIGINT)) AS steps(step), crowded AS c WHERE c.ends = f.minute + step
+),
+each_device AS (
+    SELECT ends, device_id, bool_or(failed) AS failed,
         -- a device that had no network at all says nothing of the server
-        count(DISTINCT CASE WHEN f.device_id IS NOT NULL AND s.network_type <> 'none' THEN s.network_type END)
+        list(DISTINCT network_type) FILTER (WHERE network_type <> 'none') AS networks
+    FROM heard GROUP BY ends, device_id
+),
+windows AS (
+    SELECT ends, count_if(failed) AS failing, count(*) AS seen,
+        len(list_distinct(flatten(coalesce(list(networks) FILTER (WHERE failed AND networks IS NOT NULL), []))))
             AS networks
-    FROM seen AS s LEFT JOIN failing AS f ON f.slot = s.slot AND f.device_id = s.device_id
-    WHERE s.slot IN (SELECT slot FROM failing) GROUP BY s.slot
+    FROM each_device GROUP BY ends
+    HAVING count_if(failed) >= $share * count(*)
+),
+largest AS (
+    SELECT a.event_id, max_by(w, (w.failing, -w.seen)) AS w
+    FROM asked AS a, range(CAST($minutes AS BIGINT)) AS steps(step), windows AS w
+    WHERE w.ends = epoch_ms(a.occurred_at) // 60_000 + step AND w.networks >= $networks
+    GROUP BY a.event_id
 )
-SELECT a.event_id, s.failing, s.seen, s.networks
-FROM asked AS a
-JOIN slots AS s ON s.slot = time_bucket(to_minutes(CAST($minutes AS INTEGER)), a.occurred_at)
+SELECT event_id, 'server-unavailable' AS cause, 0.9 AS confidence,
+    concat(w.failing, ' of the ', w.seen, ' devices that were heard of in the same ', $minutes,
+        ' minutes did not get through, on ', w.networks, ' kinds of network.') AS said
+FROM largest
 """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from analysis.context.verdicts import apply, leaves_open
+from analysis.context.verdicts import apply, ask, leaves_open, told
 
 CAUSES = ("object-permission", "field-permission", "record-visibility", "schema-mismatch")
 MOVED_DAYS = 14
@@ -27,15 +27,9 @@ def settle_rights(connection: DuckDBPyConnection, events: pd.DataFrame, found: p
     asked = events.loc[about, _KEY].assign(field=events.loc[about, "field"].fillna(""))
     asked["operation"] = events.loc[about, "operation"].fillna("query")
     asked["at"] = events.loc[about, "occurred_at"]
-    distinct = asked.groupby(_KEY, as_index=False)["at"].min()
-    connection.register("asked", distinct)
-    try:
-        facts = connection.execute(_FACTS, {"days": MOVED_DAYS}).df()
-    finally:
-        connection.unregister("asked")
-    facts = facts[facts["cause"].notna()]
-    joined = asked[_KEY].merge(facts, on=_KEY, how="left").set_axis(asked.index)
-    apply(found, joined.loc[joined["cause"].notna(), ["cause", "confidence", "said"]], _OVER)
+    distinct: pd.DataFrame = asked.groupby(_KEY, as_index=False).agg(at=("at", "min"))
+    facts = ask(connection, _FACTS, distinct, days=MOVED_DAYS)
+    apply(found, told(asked, facts, _KEY), _OVER)
 
 
 # Rights add up over a user's permission sets. A snapshot from before the event counts more than one from after.

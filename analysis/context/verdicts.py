@@ -1,10 +1,11 @@
-"""How a verdict of the store meets the finding of a rule."""
+"""How the store is asked about findings, and how its verdicts meet what the rules found."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+from duckdb import DuckDBPyConnection
 
 from analysis.catalogue import UNKNOWN
 
@@ -12,11 +13,31 @@ HINT = 0.7
 """A rule that is no surer than this leaves the cause open."""
 
 
+def ask(connection: DuckDBPyConnection, sql: str, asked: pd.DataFrame, **bound: object) -> pd.DataFrame:
+    """Put one question about many findings: `sql` reads the frame as the table `asked`, values as $names."""
+    connection.register("asked", asked)
+    try:
+        return connection.execute(sql, bound).df()
+    finally:
+        connection.unregister("asked")
+
+
+def told(asked: pd.DataFrame, facts: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
+    """Give each asked row (by its index) the verdict that `facts` holds for its key; rows without are left out."""
+    joined = asked[[*key]].merge(facts, on=[*key], how="left").set_axis(asked.index)
+    return joined.loc[joined["cause"].notna(), ["cause", "confidence", "said"]]
+
+
+def vague(found: pd.DataFrame) -> pd.Series:
+    """Tell for each finding whether its rule says so little that any cause may be behind it."""
+    return (found["cause"] == UNKNOWN) | (found["confidence"] <= HINT)
+
+
 def leaves_open(found: pd.DataFrame, causes: Sequence[str]) -> pd.Series:
     """Tell for each finding whether its rule leaves one of these causes open, or is one of them."""
     wanted = frozenset(causes)
     beside = pd.Series([bool(wanted.intersection(also)) for also in found["also"]], index=found.index)
-    return found["cause"].isin(wanted) | beside | _vague(found)
+    return found["cause"].isin(wanted) | beside | vague(found)
 
 
 def apply(
@@ -25,7 +46,8 @@ def apply(
     """Write verdicts (index of `found`; cause, confidence, said) into the findings they are about.
 
     A verdict that agrees confirms. One that differs overrules where the rule left its cause open, or where
-    `over` says that this verdict stands above that cause; otherwise it is no evidence at all.
+    `over` says that this verdict stands above that cause; otherwise it is no evidence at all. What other
+    evidence has settled gives way to stronger evidence only.
     """
     if verdicts.empty:
         return
@@ -38,7 +60,8 @@ def apply(
         ],
         index=now.index,
     )
-    counts = verdicts[agrees | open_to | _vague(now)]
+    settled = now["evidence"].map(bool) & (now["confidence"] >= verdicts["confidence"])
+    counts = verdicts[agrees | ((open_to | vague(now)) & ~settled)]
     differs = counts[~agrees.loc[counts.index]]
     evidence = [
         [*had, said] for had, said in zip(found.loc[counts.index, "evidence"], counts["said"], strict=True)
@@ -56,7 +79,3 @@ def apply(
     ]
     found.loc[differs.index, "also"] = pd.Series(left, index=differs.index, dtype=object)
     found.loc[differs.index, "cause"] = differs["cause"]
-
-
-def _vague(found: pd.DataFrame) -> pd.Series:
-    return (found["cause"] == UNKNOWN) | (found["confidence"] <= HINT)
