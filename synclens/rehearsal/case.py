@@ -105,8 +105,9 @@ class Case:
         """Say what is taken of permission sets."""
         if not self.sets:
             return "All users are taken to share one permission set"
-        more = "as the store has it" if len(self.sets) == 1 else "as the store has them"
-        return f"The users' {many(len(self.sets), 'permission set')} ({', '.join(self.sets)}), {more}"
+        if len(self.sets) == 1:
+            return f"All users have the permission set {self.sets[0]}, as the store says"
+        return f"The users have different permission sets ({', '.join(self.sets)}), as the store says"
 
     @property
     def subject(self) -> list[Key]:

@@ -93,7 +93,9 @@ def test_the_command_speaks_json(run):
 
 def test_the_command_shows_candidates_and_assumptions(run):
     said = " ".join(run(ISSUE).stdout.split())
-    assert "frees 6 of 6 records" in said and "Assumed: All users are taken to share one permission set" in said
+    assert (
+        "frees 6 of 6 records" in said and "Assumed: All users are taken to share one permission set" in said
+    )
 
 
 def test_the_command_says_when_it_cannot_rehearse(run, path):

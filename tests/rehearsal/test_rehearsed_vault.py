@@ -49,8 +49,8 @@ def test_the_right_is_given_back_in_the_sets_that_the_store_names(store, ward):
         "Only sync again": 0,
     }
     assert found.assumptions[0] == (
-        "The users' 2 permission sets (msl__c, rep__c), as the store has them; only Edit on the field is missing "
-        "there."
+        "The users have different permission sets (msl__c, rep__c), as the store says; only Edit on the field is "
+        "missing there."
     )
 
 
