@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from analysis import AnalysisError
-from dashboard import controls, data, pages, parts, roles
+from dashboard import controls, data, pages, parts, roles, saved
 from dashboard.safe import escape
 from ingest import IngestError, StoreLocked, StoreMissing
 
@@ -23,6 +23,11 @@ STYLE = """
 .stMainBlockContainer {padding-left: 2.2rem; padding-right: 2.2rem;}
 .st-key-menu {margin-bottom: 0.8rem;}
 .st-key-menu [data-testid="stCaptionContainer"] {margin: 0.6rem 0 -0.85rem 0.1rem; letter-spacing: 0.02em;}
+/* One line of an issue: its title takes what the badge leaves, instead of pushing it to a line of its own. */
+[class*="st-key-line-"] {flex-wrap: nowrap; align-items: flex-start;}
+[class*="st-key-line-"] > :first-child {flex: 1 1 0; min-width: 0;}
+[class*="st-key-line-"] a {margin-left: -0.45rem;}
+[class*="st-key-line-"] a p {font-weight: 600; white-space: normal;}
 .st-key-menu a {padding-top: 0.16rem; padding-bottom: 0.16rem;}
 /* Streamlit fades captions below the contrast that small print needs. */
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {color: inherit; opacity: 1;}
@@ -45,10 +50,13 @@ def main() -> None:
         return
     chosen = st.navigation(pages.every(), position="hidden")
     pages.menu()
+    notice = st.container()
     try:
         reviewing = data.bring_states_up_to_date()
         newest = data.newest()
         controls.sidebar(newest=newest, options=data.options())
+        with st.sidebar:
+            saved.menu(chosen.url_path or pages.ENTRIES[0].name)
         parts.footer(newest)
         if reviewing:
             parts.review_note(data.bring_states_up_to_date)
@@ -58,7 +66,8 @@ def main() -> None:
         else:
             chosen.run()
         if data.was_stale():
-            parts.stale_note()
+            with notice:
+                parts.stale_note()
     except StoreMissing:
         parts.heading(chosen.title)
         parts.no_data()

@@ -17,7 +17,11 @@ LABELS = {
     "truth": "Truth",
     "f1": "F1",
     "country": "Country",
-    "day": "Day (UTC)",
+    "day": "Day",
+    "dependents": "Hang on it",
+    "blocked_by": "Blocked by",
+    "share_of_twins": "Twins like it",
+    "other_failure_rate": "Share of others",
     "rate_in": "Share inside",
     "rate_out": "Share elsewhere",
     "p_value": "p (adjusted)",
@@ -95,11 +99,14 @@ _SHARES = {
     "recall",
     "f1",
     "coverage",
+    "mean_confidence",
+    "confidence",
     "risk",
     "sick_with",
     "sick_without",
 }
 _BOUNDS = {"low", "high"}
+_DIGITS = {"p_value": "%.3f", "expected": "%.1f", "age_hours": "%.0f"}
 
 
 def configured(frame: pd.DataFrame) -> dict[str, Any]:
@@ -128,12 +135,25 @@ def _column(name: str, values: pd.Series[Any], ratios: bool) -> ColumnConfig | s
     return title
 
 
-def _number_format(name: str, values: pd.Series[Any], ratios: bool) -> str:
-    if (
+def rounded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Copy a frame with its shares rounded to a tenth of a per cent; more would be no information."""
+    ratios = "risk_ratio" in frame
+    shares = [name for name in frame if _is_share(str(name), ratios)]
+    return frame.round({name: 3 for name in shares if pd.api.types.is_float_dtype(frame[name])})
+
+
+def _is_share(name: str, ratios: bool) -> bool:
+    return (
         name in _SHARES
         or (name in _BOUNDS and not ratios)
         or name.endswith(("_rate", "_share"))
         or name.startswith("share_")
-    ):
+    )
+
+
+def _number_format(name: str, values: pd.Series[Any], ratios: bool) -> str:
+    if _is_share(name, ratios):
         return "percent"
+    if name in _DIGITS:
+        return _DIGITS[name]
     return "%.2f" if pd.api.types.is_float_dtype(values) else "localized"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 import streamlit as st
 
-from dashboard.view import FILTERS, PERIODS, View, view_of
+from dashboard.view import FILTERS, OWN_DAYS, PERIODS, View, view_of
 
 DEFAULT_PERIOD = "14 days"
 ZONES = (
@@ -18,6 +18,8 @@ ZONES = (
     "Australia/Sydney",
 )  # fmt: skip
 _VIEW = "_view"
+# Naive UTC: from the first moment on, up to the second.
+Period = tuple[datetime, datetime]
 
 
 def sidebar(*, newest: datetime | None, options: Mapping[str, Sequence[str]]) -> View:
@@ -32,7 +34,11 @@ def sidebar(*, newest: datetime | None, options: Mapping[str, Sequence[str]]) ->
             "Compare with before", value=True, key="compare", bind="query-params",
             disabled=PERIODS[period] is None, help="Beside each number, what it was in the period before.",
         )  # fmt: skip
-        zone = st.selectbox("Time zone", zones(), key="tz", bind="query-params")
+        zone = st.selectbox(
+            "Time zone", zones(), key="tz", bind="query-params",
+            help="Moments are shown in this zone. Days of charts are UTC's; with the last choice they are those "
+            "of each person's own clock, so that an evening in New York is not the next day.",
+        )  # fmt: skip
         filters = _filters(options)
     view = view_of(period=period, newest=newest, zone=zone, filters=filters, compare=compare)
     st.session_state[_VIEW] = view
@@ -46,10 +52,10 @@ def current() -> View:
 
 
 def zones() -> list[str]:
-    """UTC first, then the reader's own zone, then some that field forces live in."""
+    """UTC first, the reader's own zone, some that field forces live in, and days on each person's own clock."""
     mine = st.context.timezone
     own = [mine] if mine and _is_zone(mine) else []
-    return list(dict.fromkeys([ZONES[0], *own, *ZONES[1:]]))
+    return list(dict.fromkeys([ZONES[0], *own, *ZONES[1:], OWN_DAYS]))
 
 
 def _filters(options: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
@@ -75,28 +81,42 @@ def _is_zone(name: str) -> bool:
     return True
 
 
-def days(frame: pd.DataFrame) -> tuple[datetime, datetime]:
+def days(frame: pd.DataFrame) -> Period:
     """Draw the choice of whole days (UTC) and return its bounds; without one, the day of the steepest rise.
 
     `frame` has `day` and `failure_rate`.
     """
     rise = frame["failure_rate"].fillna(0).diff().fillna(0)
     worst = frame["day"].iloc[int(rise.argmax())].date()
-    chosen = st.date_input("Days (UTC)", value=(worst, worst), key="days", bind="query-params", width=280)
-    first, last = (chosen[0], chosen[-1]) if isinstance(chosen, tuple) and chosen else (worst, worst)
-    return datetime.combine(first, time.min), datetime.combine(last, time.min) + timedelta(days=1)
+    return _days("Days to explain (UTC)", "days", worst)
 
 
 BASELINES = {1: "the days just before", 3: "three times as long before", 6: "six times as long before"}
+OTHER_DAYS = "days of my choice"
+_EXPLAINED, _AGAINST = "explain", "compare with"
+_PICKS = "picks"
 
 
-def baseline() -> int:
-    """Draw the choice of how much of the time before is compared with, in lengths of the days chosen."""
+def baseline(since: datetime) -> int | Period:
+    """Draw the choice of what the days from `since` on are compared with.
+
+    Either how much of the time before, in lengths of the days chosen, or the bounds of days of one's own choice.
+    """
     names = {name: count for count, name in BASELINES.items()}
     chosen = st.selectbox(
-        "Compared with", list(names), index=len(names) - 1, key="baseline", bind="query-params", width=280
+        "Compared with", [*names, OTHER_DAYS], index=len(names) - 1, key="baseline", bind="query-params",
+        width=240,
+    )  # fmt: skip
+    if chosen != OTHER_DAYS:
+        return names[chosen]
+    before = _days("Days to compare with (UTC)", "against", (since - timedelta(days=1)).date())
+    st.segmented_control(
+        "A click or a box on the chart chooses the days to",
+        [_EXPLAINED, _AGAINST],
+        default=_AGAINST,
+        key=_PICKS,
     )
-    return names[chosen]
+    return before
 
 
 def choose_days(chart_key: str) -> None:
@@ -104,4 +124,11 @@ def choose_days(chart_key: str) -> None:
     picked = st.session_state[chart_key]["selection"]["points"]
     moments = sorted(pd.Timestamp(point["x"]).date() for point in picked if "x" in point)
     if moments:
-        st.session_state["days"] = (moments[0], moments[-1])
+        moved = st.session_state.get("baseline") == OTHER_DAYS and st.session_state.get(_PICKS) == _AGAINST
+        st.session_state["against" if moved else "days"] = (moments[0], moments[-1])
+
+
+def _days(label: str, key: str, otherwise: date) -> Period:
+    chosen = st.date_input(label, value=(otherwise, otherwise), key=key, bind="query-params", width=260)
+    first, last = (chosen[0], chosen[-1]) if isinstance(chosen, tuple) and chosen else (otherwise, otherwise)
+    return datetime.combine(first, time.min), datetime.combine(last, time.min) + timedelta(days=1)

@@ -26,6 +26,7 @@ from analysis.issues import issue as issue_of
 from analysis.issues import list_issues
 from analysis.metrics import measure, moment_of
 from analysis.metrics.compare import measure_compared
+from analysis.metrics.local_days import known_clocks, measure_by_local_day
 from analysis.review import review
 from analysis.states import TriageState
 from dashboard.launch import state_path, store_path
@@ -76,11 +77,42 @@ def ask_before(question: Question[Answer], view: View) -> Answer | None:
 
 def measured(name: str, view: View) -> pd.DataFrame:
     """A metric of a view, beside its values of the period before where the view compares."""
-    if view.before() is None:
+    earlier = view.before()
+    if view.own_days:
+        now = ask(measure_by_local_day, name, **view.arguments())
+        return now if earlier is None else _beside(now, ask(measure_by_local_day, name, **earlier), view)
+    if earlier is None:
         found: pd.DataFrame = ask(measure, name, **view.arguments())
     else:
         found = ask(measure_compared, name, **view.bounded())
     return found
+
+
+def _beside(now: pd.DataFrame, earlier: pd.DataFrame, view: View) -> pd.DataFrame:
+    """Days on people's own clocks, each beside the day as many days earlier as the period is long."""
+    length = pd.Timedelta(view.until - view.since) if view.until and view.since else pd.Timedelta(0)
+    moved = earlier.assign(day=pd.to_datetime(earlier["day"]) + length.round("D"))
+    return now.merge(moved, on="day", how="left", suffixes=("", "_before"))
+
+
+def by_day(name: str, view: View, **more: str) -> pd.DataFrame:
+    """A metric by day: days are UTC's, or each person's own where the view asks for it."""
+    question = measure_by_local_day if view.own_days else measure
+    found: pd.DataFrame = ask(question, name, **view.arguments() | more)
+    return found
+
+
+def days_of_issue(found: analysis.Issue, view: View) -> pd.DataFrame:
+    """Errors of one issue by day, with a zero for each day between that has none."""
+    days = by_day("errors_by_day", view, issue_id=found.issue_id) if view.own_days else found.by_day
+    whole = days.assign(day=pd.to_datetime(days["day"])).drop(columns="cause", errors="ignore")
+    whole = whole.groupby("day").sum(numeric_only=True).resample("D").sum()
+    return whole.reset_index()
+
+
+def clocks(view: View) -> str | None:
+    """Whose days are local and whose are not, where the view counts by people's own days."""
+    return ask(known_clocks).in_words() if view.own_days else None
 
 
 def newest() -> datetime | None:

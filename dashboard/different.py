@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import pandas as pd
 import streamlit as st
+from plotly.graph_objs._figure import Figure
 
 from analysis import AnalysisError, Explanation, figures
 from analysis.differences import explain_issue
@@ -21,8 +23,8 @@ ABOUT = (
 
 
 ABOUT_PERIODS = (
-    "Combinations of at most three attributes in which syncs failed more than their own days before would "
-    "bring, beyond what chance and the number of combinations looked at would give. Parts may overlap."
+    "Combinations of at most three attributes in which syncs failed more than the days they are compared "
+    "with would bring, beyond what chance and the number of combinations looked at would give. Parts may overlap."
 )
 
 
@@ -97,6 +99,26 @@ def draw_period(found: Sequence[Explanation], view: View) -> None:
         as_frame(found)[kept], key="explained", title="What explains these days", view=view,
         about=ABOUT_PERIODS, columns={"share": bar, "what": st.column_config.TextColumn("What", width=360)},
     )  # fmt: skip
+
+
+def mark_periods(
+    figure: Figure,
+    days: pd.DataFrame,
+    explained: tuple[datetime, datetime],
+    against: int | tuple[datetime, datetime],
+) -> None:
+    """Shade on a chart over `days` what is explained and what it is compared with, as far as it is shown."""
+    since, until = explained
+    if isinstance(against, int):
+        against = (min(max(since - against * (until - since), days["day"].min()), since), since)
+    for (begin, end), colour, word in (
+        (against, figures.GREY, "compared with"),
+        (explained, figures.VERMILION, "explained"),
+    ):
+        figure.add_vrect(
+            x0=begin, x1=end, fillcolor=colour, opacity=0.13, line_width=0, layer="below",
+            annotation={"text": word, "font_size": 10}, annotation_position="bottom left",
+        )  # fmt: skip
 
 
 def words(one: Explanation) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -14,7 +13,7 @@ from analysis.fixes import Suggestion, suggest_fix
 from analysis.fleet import at_risk
 from analysis.levers import Lever
 from analysis.wording import difference
-from dashboard import data, pages, parts, rehearsal, shapes, triage
+from dashboard import data, pages, parts, rehearsal, shapes, tables, triage
 from dashboard.columns import configured
 from dashboard.safe import escape
 from dashboard.view import View
@@ -85,49 +84,54 @@ def why(issue: analysis.Issue) -> None:
 
 
 def tabs(issue: analysis.Issue, view: View) -> None:
-    """Events, people, devices, records and variants, one tab each."""
+    """Events, people, devices, records and variants, one tab each; only the open one is drawn."""
     risk = data.ask(at_risk, issue_id=issue.issue_id)
-    events, people, devices, records, waits, variants, log = st.tabs(
-        [
-            f"Events ({len(issue.events)} newest)",
-            f"People ({len(issue.users):,})",
-            f"Devices ({len(issue.devices):,})",
-            f"Records ({len(issue.records):,})",
-            f"Waiting ({len(risk):,})",
-            f"Variants ({len(issue.variants):,})",
-            "Activity",
-        ]
-    )
-    with log:
-        triage.activity(issue.issue_id, view)
-    with waits:
-        waiting(risk, view, key="issue-waiting")
-    with events:
-        _events(issue.events, view)
-    for tab, frame, name in (
-        (people, issue.users, "people"),
-        (devices, issue.devices, "devices"),
-        (records, issue.records, "records"),
-        (variants, issue.variants, "variants"),
-    ):
+    frames = {
+        "People": issue.users,
+        "Devices": issue.devices,
+        "Records": issue.records,
+        "Variants": issue.variants,
+    }
+    drawn: dict[str, Callable[[], None]] = {
+        "Events": lambda: _events(issue.events, view),
+        "Waiting": lambda: waiting(risk, view, key="issue-waiting"),
+        "Activity": lambda: triage.activity(issue.issue_id, view),
+    }
+    # Without counts: a label is a parameter of the address, which should hold when the counts change.
+    names = ("Events", "People", "Devices", "Records", "Waiting", "Variants", "Activity")
+    for name, tab in zip(names, st.tabs(names, key="tab", bind="query-params"), strict=True):
+        if not tab.open:
+            continue
         with tab:
-            parts.table(frame, key=f"issue-{name}", title=f"{name.title()} of this issue", view=view)
+            if name in drawn:
+                drawn[name]()
+            else:
+                title = f"{name} of this issue"
+                parts.table(frames[name], key=f"issue-{name.lower()}", title=title, view=view)
 
 
 def _events(frame: pd.DataFrame, view: View) -> None:
     columns = ["occurred_at", "user_id", "device_id", "object", "field", "operation", "record_id", "message"]
     shown = parts.localised(frame, view.zone)[columns]
+    st.caption(f"The {len(frame)} newest. Tick one to read what the device said.")
+    ids, asked = [str(one) for one in frame["event_id"]], pages.selected("event")
+    rows = [ids.index(asked)] if asked in ids else []
     picked = st.dataframe(
         shown, hide_index=True, key="issue-events", on_select="rerun", selection_mode="single-row",
         height=246, placeholder="–", alt="Newest events of this issue", column_config=configured(shown),
+        selection_default={"selection": {"rows": rows}},
     )  # fmt: skip
-    rows = [row for row in picked["selection"]["rows"] if row < len(frame)] or [0]
-    event = frame.iloc[rows[0]]
+    ticked = [row for row in picked["selection"]["rows"] if row < len(ids)]
+    if ticked:
+        st.query_params["event"] = ids[ticked[0]]
+    event = frame.iloc[(ticked or rows or [0])[0]]
     st.caption(f"Event {escape(event['event_id'])}: the message as the device sent it")
     parts.device_text(event["message"])
     if event["payload"]:
         st.caption("What was sent")
         parts.device_text(event["payload"])
+    if isinstance(event["device_id"], str):
+        pages.link("device", f"Its device, {event['device_id']}", device=event["device_id"])
 
 
 def _chapters(playbook: analysis.Playbook) -> list[tuple[str, str]]:
@@ -188,7 +192,7 @@ def waiting(frame: pd.DataFrame, view: View, *, key: str) -> None:
         "object", "record_id", "operation", "in_error", "cause", "message", "edited_at", "age_hours",
         "dependents", "blocked_by", "device_id", "user_id",
     ]  # fmt: skip
-    parts.table(frame[columns], key=key, title="Records that wait, parents first", view=view)
+    parts.table(tables.titled(frame[columns]), key=key, title="Records that wait, parents first", view=view)
 
 
 def suspected(found: Sequence[Suspect], view: View) -> None:
@@ -221,15 +225,21 @@ def to_mark(found: Sequence[Suspect]) -> pd.DataFrame:
 SEVERITIES = {"error": ("error", "red"), "warning": ("warning", "orange"), "note": ("info", "blue")}
 
 
-def lint_finding(finding: Mapping[Hashable, Any], number: int) -> None:
-    """One misconfiguration: what, where, why it breaks sync, who says so, how to fix it."""
-    icon, colour = SEVERITIES.get(str(finding["severity"]), ("info", "gray"))
+def lint_rule(findings: pd.DataFrame, number: int, view: View) -> None:
+    """What one rule found: once what it is, why it breaks sync, who says so and the fix; then every place."""
+    first = findings.iloc[0]
+    icon, colour = SEVERITIES.get(str(first["severity"]), ("info", "gray"))
     with st.container(border=True, gap="xsmall", key=f"lint-{number}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.badge(str(finding["severity"]).title(), icon=f":material/{icon}:", color=colour)  # type: ignore[arg-type]
-            st.markdown(f"**{escape(finding['title'])}**")
-        st.markdown(f"{escape(finding['what'], 400)} ({escape(finding['where'])})")
-        st.markdown(f"Fix: {escape(finding['fix'], 400)}")
-        st.caption(
-            f"{escape(finding['why'], 400)} Basis: {escape(finding['basis'])}. {escape(finding['source'])}"
-        )
+            st.badge(str(first["severity"]).title(), icon=f":material/{icon}:", color=colour)  # type: ignore[arg-type]
+            st.markdown(f"**{escape(first['title'])}**", width="content")
+            if len(findings) > 1:
+                st.caption(f"{len(findings):,} places", width="content")
+        if len(findings) == 1:
+            st.markdown(f"{escape(first['what'], 400)} ({escape(first['where'])})")
+        st.markdown(f"Fix: {escape(first['fix'], 400)}")
+        st.caption(f"{escape(first['why'], 400)} Basis: {escape(first['basis'])}. {escape(first['source'])}")
+        if len(findings) > 1:
+            with st.expander(f"The {len(findings):,} places", icon=":material/table_rows:"):
+                title = f"{first['title']}: every place"
+                parts.table(findings[["what", "where"]], key=f"lint-{first['rule']}", title=title, view=view)

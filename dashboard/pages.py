@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -61,6 +62,7 @@ ENTRIES = (
     ),
     Entry("report", "Report card", "school", "Health", "How right the causes are, where the truth is known."),
 )
+NAMES = frozenset(entry.name for entry in ENTRIES)
 
 
 def page(name: str) -> st.Page:
@@ -103,6 +105,13 @@ def link(name: str, label: object, *, icon: str | None = None, **selection: str)
         label=escape(label),
         icon=icon,
         query_params={**query, **{key: [value] for key, value in selection.items()}},
+    )
+
+
+def open_link(name: str, label: object, query: Mapping[str, Sequence[str]], *, icon: str) -> None:
+    """Draw a link to a page with exactly these parameters, whatever is chosen now."""
+    st.page_link(
+        page(name), label=escape(label), icon=icon, query_params={key: list(query[key]) for key in query}
     )
 
 

@@ -12,16 +12,22 @@ import streamlit as st
 from plotly.graph_objs._figure import Figure
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import roles
+from dashboard import picture, roles
 from dashboard.clock import now
-from dashboard.columns import configured
+from dashboard.columns import configured, rounded
 from dashboard.export import as_csv, as_json
 from dashboard.launch import store_path
 from dashboard.safe import escape
 from dashboard.view import ALL_TIME, FILTERS, View
 
 REVIEW_LOOKS_SECONDS = 5.0
-CHART_TOOLS = {"displaylogo": False, "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"]}
+OLD = "Nothing newer than two days is loaded. `synclens pull` or `synclens load FILE` brings what came since."
+STALE_HOURS = 48
+# No camera either: the picture with its header is beside the table.
+CHART_TOOLS = {
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d", "toImage"],
+}
 
 
 def heading(title: str, note: str = "") -> None:
@@ -55,21 +61,25 @@ def chart(
     columns: Mapping[str, Any] | None = None,
     on_select: Callable[[str], None] | None = None,
 ) -> None:
-    """A figure, and beside it the same numbers as a table and as files.
+    """A figure, and beside it, drawn once somebody opens it, the same as a table, as files and as a picture.
 
     `on_select` is called with the key of the chart when somebody clicks points or drags a box over them.
     """
     name, alt = f"chart-{key}", f"{title}. {about}".strip()
-    tools = {**CHART_TOOLS, "toImageButtonOptions": {"filename": f"synclens-{key}", "scale": 2}}
     if on_select is None:
-        st.plotly_chart(figure, key=name, config=tools, alt=alt)
+        st.plotly_chart(figure, key=name, config=CHART_TOOLS, alt=alt)
     else:
         st.plotly_chart(
-            figure, key=name, config=tools, alt=alt, on_select=partial(on_select, name),
+            figure, key=name, config=CHART_TOOLS, alt=alt, on_select=partial(on_select, name),
             selection_mode=("points", "box"),
         )  # fmt: skip
-    with st.popover("Table", type="tertiary", icon=":material/table_rows:", key=f"twin-{key}"):
-        table(frame, key=key, title=title, view=view, about=about, columns=columns)
+    twin = st.popover(
+        "Table and files", type="tertiary", icon=":material/table_rows:", key=f"twin-{key}", on_change="rerun"
+    )
+    if twin.open:
+        with twin:
+            table(frame, key=key, title=title, view=view, about=about, columns=columns)
+            picture.box(figure, key=key, title=title, about=about, view=view)
 
 
 def table(
@@ -85,7 +95,7 @@ def table(
     """A table of text and numbers, as they are, with its exports."""
     shown = localised(frame, view.zone)
     st.dataframe(
-        shown,
+        rounded(shown),
         hide_index=True,
         column_config=configured(shown) | dict(columns or {}),
         height=height or "auto",
@@ -177,6 +187,8 @@ def footer(newest: datetime | None) -> None:
             else f"newest data {newest:%d %b %Y %H:%M} UTC, {age_words(newest)}"
         )
         st.caption(f"{escape(store_path().name)} · {age}")
+        if newest is not None and hours_since(newest) >= STALE_HOURS:
+            st.badge("Old data", icon=":material/history:", color="orange", help=OLD)
         if roles.sign_in_is_configured():
             st.caption(f"{escape(roles.name() or 'signed in')}, {roles.role()}")
             st.button("Sign out", type="tertiary", icon=":material/logout:", on_click=st.logout)
@@ -198,15 +210,20 @@ def review_note(is_running: Callable[[], bool]) -> None:
 
 def age_words(at: datetime) -> str:
     """How long ago a naive UTC time was, in words."""
-    hours = (now().replace(tzinfo=None) - at).total_seconds() // 3600
+    hours = hours_since(at)
     if hours < 1:
         return "within the last hour"
     return f"{hours:.0f} h ago" if hours < 48 else f"{hours // 24:,.0f} days ago"
 
 
+def hours_since(at: datetime) -> float:
+    """Whole hours since a naive UTC time."""
+    return (now().replace(tzinfo=None) - at).total_seconds() // 3600
+
+
 def stale_note() -> None:
     """Say that a load is running and that what is shown is from before it."""
-    st.toast(
+    st.info(
         "A load is writing to the store. You see the data from before it began.", icon=":material/hourglass:"
     )
 

@@ -23,14 +23,15 @@ STATES = {
     "archived": ("Archived", "inventory_2", "gray"),
     "resolved": ("Resolved", "check_circle", "green"),
 }
+RISING = ("escalating", "regressed", "new")
 
 
 def period_line(view: View) -> str:
     """Which period is shown, in the zone that is chosen."""
     if view.since is None or view.until is None:
-        return f"All time · times in {view.zone}"
+        return f"All time · {view.zone_words()}"
     begin, end = moment(view.since, view.zone), moment(view.until, view.zone, form="%d %b %Y %H:%M")
-    return f"{view.period} · {begin} to {end} · times in {view.zone}"
+    return f"{view.period} · {begin} to {end} · {view.zone_words()}"
 
 
 def share(value: float | None, digits: int = 1) -> str:
@@ -57,14 +58,25 @@ def state_word(state: str) -> str:
 def issue_line(issue: Any, view: View) -> None:  # noqa: ANN401 - a row of itertuples
     """One issue in two quiet lines: what and how many, linked to its page."""
     with st.container(border=True, gap="xxsmall"):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            pages.link("issue", issue.cause_title, issue=str(issue.issue_id))
+        with st.container(horizontal=True, gap="small", key=f"line-{issue.issue_id}"):
+            pages.link("issue", issue.cause_title, icon=None, issue=str(issue.issue_id))
             state_badge(issue.state)
         st.caption(
             f"{escape(issue.title, 110)}  \n{_many(issue.users, 'person', 'people')} · "
             f"{_many(issue.events, 'error', 'errors')} · "
             f"since {moment(issue.first_seen, view.zone)} · last {moment(issue.last_seen, view.zone)}"
         )
+
+
+def rising(issues: pd.DataFrame) -> None:
+    """How many issues of a list are escalating, back, or new: each a link to them."""
+    counts = issues["state"].value_counts()
+    told = [(state, int(counts[state])) for state in RISING if counts.get(state, 0)]
+    if told:
+        with st.container(horizontal=True, gap="small"):
+            for state, number in told:
+                word, icon, _ = STATES[state]
+                pages.link("issues", f"{number} {word.lower()}", icon=f":material/{icon}:", q=f"is:{state}")
 
 
 def health_cards(health: Health, before: Health | None) -> None:

@@ -22,8 +22,8 @@ from dashboard.view import View
 DEVICE = "_opened_device"
 OPENED = "_opened_issue"
 FIX_COLUMNS = {
-    "what it is": st.column_config.TextColumn("What it is", width=260),
-    "what to do": st.column_config.TextColumn("What to do", width=320),
+    "what it is": st.column_config.TextColumn("What it is", width=300),
+    "last_seen": st.column_config.DatetimeColumn("Last seen", format="D MMM HH:mm"),
 }
 MOST_ROWS = 20
 KNOWN_VIEWS = {
@@ -94,7 +94,7 @@ def _issue_columns(ids: list[str]) -> dict[str, Any]:
             "Details", width=68, type="tertiary", on_click=opened, key="issue-click", pinned=True
         ),
         "state": column.TextColumn("State", width=84),
-        "cause": column.TextColumn("Cause", width=240),
+        "cause": column.TextColumn("Cause", width=290),
         "title": column.TextColumn(
             "Message", width=300, help="What the messages share; … stands for what differs."
         ),
@@ -113,10 +113,17 @@ def _issue_columns(ids: list[str]) -> dict[str, Any]:
     }
 
 
+def titled(frame: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """Copy a frame with the causes in its columns `names` (`cause`, without any) called as people call them."""
+    told = {name: frame[name].map(cause_title, na_action="ignore") for name in names or ("cause",)}
+    return frame.assign(**told)
+
+
 def lettered(changes: pd.DataFrame) -> pd.DataFrame:
     """Changes with the letters that mark them on the charts, newest first."""
     kept = ["changed_at", "kind", "target", "object", "field", "scope", "before", "after", "changed_by"]
     shown = changes[kept].copy()
+    shown["kind"] = shown["kind"].str.replace("_", " ")
     shown.insert(0, "mark", marks(shown["changed_at"]))
     return _together(shown).iloc[::-1]
 
@@ -211,8 +218,10 @@ def fix_table(ranked: pd.DataFrame, view: View, *, about: str) -> str:
     shown = localised(ranked, view.zone)[
         ["what it is", "waiting", "hang on them", "users", "events", "last_seen", "what to do"]
     ]
+    # What to do stands beside the table, in whole; here it would be cut to its first letters.
     picked = st.dataframe(
-        shown, hide_index=True, height=640 if len(shown) > MOST_ROWS else "content", placeholder="–",
+        shown.drop(columns="what to do"), hide_index=True, placeholder="–",
+        height=640 if len(shown) > MOST_ROWS else "content",
         column_config=configured(shown) | FIX_COLUMNS, key="fix-table", on_select="rerun",
         selection_mode="single-row", alt="Fixes, those that free most records first",
     )  # fmt: skip

@@ -24,8 +24,11 @@ FROM_THE_LIST = "decided in the list of issues"
 _PROBLEM = "_triage_problem"
 
 
-def bulk_actions(issue_ids: Sequence[str]) -> None:
-    """Buttons for the issues that are ticked; they stand there always, so that nothing jumps."""
+def bulk_actions(issue_ids: Sequence[str], more: Callable[[], None]) -> None:
+    """Buttons for the issues that are ticked; they stand there always, so that nothing jumps.
+
+    `more` draws what else can be done to them, in the same row.
+    """
     say_problem()
     off = not issue_ids or not roles.may_decide()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -38,6 +41,7 @@ def bulk_actions(issue_ids: Sequence[str]) -> None:
             width=180, disabled=off,
         )  # fmt: skip
         _button("Assign", "person_add", _assign_ticked, issue_ids, off)
+        more()
 
 
 def close_or_reopen(issue_id: str, state: str, off: bool) -> None:

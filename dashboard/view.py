@@ -21,6 +21,8 @@ PERIODS: Mapping[str, timedelta | None] = {
     "all time": None,
 }
 ALL_TIME = "all time"
+# A choice of time zone: days are each person's own; moments, which belong to nobody, stay in UTC.
+OWN_DAYS = "each person's own day"
 FILTERS: Mapping[str, str] = {
     "sync_type": "Sync type",
     "app_version": "App version",
@@ -32,7 +34,7 @@ FILTERS: Mapping[str, str] = {
     "cause": "Cause",
 }
 # Parameters that say what is selected on a page; they travel beside the filters.
-SELECTIONS = ("issue", "device")
+SELECTIONS = ("issue", "device", "event", "tab")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,12 @@ class View:
     zone: str
     filters: Mapping[str, tuple[str, ...]]
     compare: bool = True
+    own_days: bool = False
+
+    @property
+    def days_of(self) -> str:
+        """Whose days the charts count by, for their titles."""
+        return "each person's own" if self.own_days else "UTC"
 
     def arguments(self) -> dict[str, Any]:
         """The view as keyword arguments of a question to `analysis`.
@@ -74,11 +82,16 @@ class View:
 
     def words(self) -> str:
         """The view in one line, for headers of exports."""
-        parts = [self.period, f"times in {self.zone}"]
+        parts = [self.period, self.zone_words()]
         if self.since and self.until:
             parts.insert(1, f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M} UTC")
         parts += [f"{FILTERS[name]}: {', '.join(values)}" for name, values in self.filters.items() if values]
         return " · ".join(parts)
+
+    def zone_words(self) -> str:
+        """In which zone times are shown, and whose the days are where they are not UTC's."""
+        days = ", days on each person's own clock" if self.own_days else ""
+        return f"times in {self.zone}{days}"
 
 
 def view_of(
@@ -96,7 +109,8 @@ def view_of(
         period=period if period in PERIODS else ALL_TIME,
         since=until - length if until and length else None,
         until=until,
-        zone=zone,
+        zone="UTC" if zone == OWN_DAYS else zone,
+        own_days=zone == OWN_DAYS,
         filters={name: tuple(values) for name, values in (filters or {}).items() if values},
         compare=compare,
     )

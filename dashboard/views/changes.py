@@ -14,14 +14,16 @@ changes = data.changes(view)
 
 metric = METRICS["errors_by_day"]
 parts.section("Errors a day by cause, changes marked", help=metric.about)
-days = data.ask(measure, metric.name, **asked)
+days = tables.titled(data.by_day(metric.name, view))
 if days.empty:
     parts.nothing("errors", view, healthy="No errors in this period.")
 else:
     parts.chart(
         figures.counts_over_time(days, by="cause", changes=changes, height=330),
-        days, key="changes-days", title=metric.title, view=view, about=metric.about,
+        days, key="changes-days", title=f"{metric.title} ({view.days_of})", view=view, about=metric.about,
     )  # fmt: skip
+    if told := data.clocks(view):
+        st.caption(told)
 
 parts.section(
     "Configuration changes", help="From audit trails, from differences of metadata, or from the engine."

@@ -33,12 +33,14 @@ shapes.issue_cards(about, view)
 
 story, remedy = parts.beside()
 with story:
-    parts.section("When", help="Errors of this issue a day (UTC), suspected changes marked.")
+    parts.section("When", help=f"Errors of this issue a day ({view.days_of}), suspected changes marked.")
     with st.spinner("Holding every change against the beginning …", show_time=True):
         suspected = data.ask(suspects, issue_id)
+    days = data.days_of_issue(issue, view)
     parts.chart(
-        figures.counts_over_time(issue.by_day, changes=evidence.to_mark(suspected)),
-        issue.by_day, key="issue-days", title="Errors by day (UTC)", view=view,
+        figures.counts_over_time(days, changes=evidence.to_mark(suspected)),
+        days, key="issue-days", title=f"Errors by day ({view.days_of})", view=view,
+        about="Errors of this issue; a day without any is a zero.",
     )  # fmt: skip
     evidence.suspected(suspected, view)
     different.of_issue(issue_id, view)

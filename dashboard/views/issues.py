@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import AnalysisError
-from dashboard import controls, data, pages, parts, shapes, tables, triage
+from dashboard import controls, data, merging, pages, parts, shapes, tables, triage
 from dashboard.safe import escape
 
 view = controls.current()
@@ -28,7 +28,7 @@ elif issues.empty:
     parts.nothing("issues", view, healthy="No errors in this period.")
 else:
     chosen = tables.issue_table(issues, view)
-    triage.bulk_actions(chosen)
+    triage.bulk_actions(chosen, lambda: merging.box(chosen, view))
     parts.exports(parts.localised(issues, view.zone), key="issues", title="Issues", view=view)
 if opened := st.session_state.pop(tables.OPENED, None):
     pages.go("issue", issue=opened)

@@ -30,8 +30,9 @@ elif findings.empty:
     st.success(
         f"All {len(LINT_RULES)} rules were checked and nothing was found.", icon=":material/check_circle:"
     )
-for number, finding in enumerate(findings.to_dict("records")):
-    evidence.lint_finding(finding, number)
+alike = findings.groupby(["rule", "severity", "fix"], sort=False, dropna=False)
+for number, (_, found) in enumerate(alike):
+    evidence.lint_rule(found, number, view)
 if not findings.empty:
     parts.exports(findings, key="lint", title="Configuration lint", view=view)
 if not gaps.empty:

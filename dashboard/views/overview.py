@@ -30,9 +30,11 @@ with charts:
             figures.rate_over_time(
                 days, rate="failure_rate", name="failed", before="failure_rate_before", changes=changes
             ),
-            days, key="failures", title="Share of tracked syncs that failed, by day (UTC)", view=view,
-            about=metric.about,
+            days, key="failures", title=f"Share of tracked syncs that failed, by day ({view.days_of})",
+            view=view, about=metric.about,
         )  # fmt: skip
+        if told := data.clocks(view):
+            st.caption(told)
         tables.change_list(changes, view)
     by_type, fresh = st.columns(2, gap="medium")
     with by_type:
@@ -56,11 +58,12 @@ with charts:
     if not risk.empty:
         parts.section("Records that wait in error, by cause", help=metric.about)
         parts.chart(
-            figures.bars(risk.head(MOST_CAUSES), label="cause", value="records"),
-            risk, key="risk", title=metric.title, view=view, about=metric.about,
+            figures.bars(tables.titled(risk.head(MOST_CAUSES)), label="cause", value="records"),
+            tables.titled(risk), key="risk", title=metric.title, view=view, about=metric.about,
         )  # fmt: skip
 with attention:
     parts.section("What needs attention", help="Open issues, those that stop most people first.")
+    shapes.rising(issues)
     if issues.empty:
         parts.nothing("issues", view, healthy="No errors in this period.")
     elif still_open.empty:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from analysis import AnalysisError, figures
 from analysis.scoring import report_card
-from dashboard import controls, data, parts, shapes
+from dashboard import controls, data, parts, shapes, tables
 from dashboard.safe import escape
 
 ABOUT = "Accuracy counts every event; the others say how sure, how often and how honestly a cause is given."
@@ -37,13 +37,16 @@ with st.grid(6, min_column_width=130, border=True):
 left, right = st.columns([3, 2], gap="large")
 with left:
     parts.section("By cause", help=ABOUT)
-    parts.table(card.per_cause, key="per-cause", title="Report card by cause", view=view, height=500)
+    parts.table(
+        tables.titled(card.per_cause), key="per-cause", title="Report card by cause", view=view, height=500
+    )
 with right:
     parts.section("Most frequent mistakes")
     if card.confused.empty:
         st.success("No mistake in these events.", icon=":material/check_circle:")
     else:
-        parts.table(card.confused, key="confused", title="Most frequent mistakes", view=view)
+        mistakes = tables.titled(card.confused, "truth", "cause")
+        parts.table(mistakes, key="confused", title="Most frequent mistakes", view=view)
     parts.section("What leaving out unsure answers would gain", help="From the most confident answers on.")
     parts.chart(
         figures.steps(card.risk, at="coverage", value="risk"),
