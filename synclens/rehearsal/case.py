@@ -14,6 +14,7 @@ from analysis.issues import PENDING_NOW, UnknownIssue
 from analysis.levers import Lever, levers
 from analysis.metrics import ask
 from analysis.wording import many
+from sync_engine.vmoc import DEVICE_NAMES
 from synclens.rehearsal.known import Known, read_known
 
 _FACTS = """
@@ -22,10 +23,10 @@ SELECT count(*), mode(cause), mode(object), mode(field), mode(operation), mode(e
 FROM error WHERE issue_id = ?
 """
 _FAILED = """
-SELECT device_id, record_id, any_value(user_id) AS user_id, any_value(platform) AS platform,
-    mode(object) AS object,
-    mode(operation) AS operation, mode(field) AS field
-FROM error WHERE issue_id = ? AND device_id IS NOT NULL GROUP BY ALL ORDER BY ALL
+SELECT coalesce(device_id, 'a device of ' || user_id) AS device_id, record_id, any_value(user_id) AS user_id,
+    any_value(platform) AS platform, mode(object) AS object, mode(operation) AS operation, mode(field) AS field,
+    bool_and(device_id IS NULL) AS assumed
+FROM error WHERE issue_id = ? AND coalesce(device_id, user_id) IS NOT NULL GROUP BY 1, 2 ORDER BY ALL
 """
 _PENDING = f"""
 WITH {PENDING_NOW}
@@ -130,15 +131,17 @@ def read_case(connection: DuckDBPyConnection, issue_id: str, *, seed: int, most_
     bound = {"devices": devices, "users": sorted(set(owners.values()))}
     waiting = _rows(ask(connection, _PENDING, Filters.of(), bound))
     saved, more = _what_waits(failed, waiting, set(devices))
+    more += _tell_assumed(failed)
     more += _tell_shared([*failed, *waiting], set(devices))
     for row in waiting:
         owners.setdefault(row["device_id"], str(row["user_id"] or row["device_id"]))
+    platforms = {row["device_id"]: row["platform"] for row in failed if row["platform"] in DEVICE_NAMES}
     rows = [row for one in saved for row in one.rows]
     known = read_known(connection, {row.object for row in rows}, owners.values(), facts[2])
     return Case(
         issue_id=issue_id, cause=facts[1], object=facts[2], field=facts[3], operation=facts[4],
         error_type=facts[5] or "", message=facts[6] or "", phase=facts[7], devices=tuple(devices),
-        owners=owners, platforms={row["device_id"]: row["platform"] for row in failed if row["platform"]},
+        owners=owners, platforms=platforms,
         known=known, saved=tuple(saved), levers=tuple(levers(connection, issue_id=issue_id)),
         assumptions=(*told, *known.told, *more),
     )  # fmt: skip
@@ -171,6 +174,11 @@ def _what_waits(
         "name are assumed to wait again."
     )
     return saved + [Saved((row,), True) for row in rows], [words, *_tell_held(saved)]
+
+
+def _tell_assumed(failed: list[dict[str, Any]]) -> list[str]:
+    users = len({row["device_id"] for row in failed if row["assumed"]})
+    return [f"Errors of {many(users, 'user')} name no device; one device each is assumed."] if users else []
 
 
 def _tell_shared(rows: list[dict[str, Any]], devices: set[str]) -> list[str]:

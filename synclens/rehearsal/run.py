@@ -85,7 +85,7 @@ def rehearse_in(
 def _recipe_for(case: Case) -> Recipe | str:
     """The recipe for the case's cause, or the reason why the engine cannot rebuild it."""
     if not case.devices:
-        return "No error of this issue names a device, so nobody's situation can be rebuilt."
+        return "No error of this issue names a user or a device, so nobody's situation can be rebuilt."
     if case.cause in WITHOUT:
         return WITHOUT[case.cause]
     if case.cause not in RECIPES:

@@ -183,8 +183,17 @@ def test_a_conflict_without_an_update_is_not_pretended(store):
     assert not found.candidates and "no update is stuck" in str(found.reason)
 
 
-def test_an_error_without_a_device_is_nobodys_situation(store):
-    ward = Ward(store, "network")
-    ward.fails()
-    store.execute("UPDATE sync_error SET device_id = NULL")
-    assert "names a device" in str(rehearse_in(store, ISSUE).reason)
+def test_an_error_without_a_user_or_a_device_is_nobodys_situation(store):
+    Ward(store, "network").fails()
+    store.execute("UPDATE sync_error SET device_id = NULL, user_id = NULL")
+    assert "names a user or a device" in str(rehearse_in(store, ISSUE).reason)
+
+
+def test_a_user_without_a_device_is_given_one_and_that_is_told(store):
+    ward = Ward(store, "sign-in-failed")
+    for user in ("ana", "ben", "ben"):
+        ward.fails(user=user, error_type="USERNAME_OR_PASSWORD_INCORRECT", operation="sign_in")
+    store.execute("UPDATE sync_error SET device_id = NULL, platform = 'Unknown'")
+    found = rehearse_in(store, ISSUE)
+    assert found.best.says == "frees 2 of 2 devices"
+    assert "Errors of 2 users name no device; one device each is assumed." in found.assumptions
