@@ -26,6 +26,7 @@ from analysis.errors import AnalysisError
 from analysis.filters import Filters
 from analysis.intervals import wilson
 from analysis.metrics import ask, moment_of
+from analysis.wording import many
 
 MIN_DEVICE_SHARE = 0.01
 SLO_COLUMNS = (
@@ -232,10 +233,11 @@ def _reason(slo: Slo, window: Window, seen: _Count, state: str, burn_low: float,
     count = f"{seen.bad} of {seen.n} {what}" if slo.kind == "freshness" else f"{seen.bad} {what}"
     match state:
         case "little data":
-            return f"only {seen.devices} devices in the window, {slo.min_devices} are needed to judge"
+            seen_devices = f"only {many(seen.devices, 'device')}" if seen.devices else "no device"
+            return f"{seen_devices} synced in this window; it takes {slo.min_devices} to judge"
         case "burning":
             return (
-                f"{count} on {seen.devices_bad} devices: the budget burns at least {burn_low:.1f} times too"
+                f"{count} on {many(seen.devices_bad, 'device')}: the budget burns at least {burn_low:.1f} times too"
                 f" fast (limit {window.burn:g})"
             )
         case "spent":

@@ -1,5 +1,6 @@
 """Objectives: few syncs prove nothing, one device is no outage, silence is not health."""
 
+import re
 from datetime import datetime, timedelta
 
 import pytest
@@ -76,7 +77,11 @@ def test_a_window_of_syncs_is_the_newest_ones(store):
 
 def test_two_devices_are_too_few_to_judge(store):
     add(store, 0, 20, bad_devices=2)
-    assert pages(store).state.to_list() == ["little data"]
+    judged = pages(store)
+    assert judged.state.to_list() == ["little data"]
+    assert re.fullmatch(
+        r"(no device|only \d+ devices?) synced in this window; it takes \d+ to judge", judged.reason[0]
+    )
 
 
 def test_refreshes_have_an_objective_of_their_own(store):
