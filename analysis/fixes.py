@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from textwrap import shorten
+from itertools import takewhile
 from typing import Any
 
 import pandas as pd
@@ -18,7 +18,9 @@ from analysis.issues import PENDING_NOW, UnknownIssue
 from analysis.levers import Lever, levers, plain_rows
 from analysis.metrics import ask
 from analysis.playbook import Playbook, load_playbook
-from analysis.wording import difference, many
+from analysis.telling import clean, told
+from analysis.touched import permission_sets_of, vmocs_of
+from analysis.wording import many
 
 _FACTS = """
 SELECT
@@ -50,6 +52,10 @@ UNION ALL
 SELECT 'app_version', app_version, count(*) FROM error WHERE issue_id = $issue_id GROUP BY ALL
 ORDER BY kind, events DESC, value
 """
+_PEOPLE = """
+SELECT user_id FROM error WHERE issue_id = $issue_id AND user_id IS NOT NULL
+GROUP BY user_id ORDER BY count(*) DESC, user_id
+"""
 _WAITING = f"""
 WITH {PENDING_NOW}
 SELECT p.device_id, p.user_id, p.object, p.record_id, p.operation, p.edited_at, p.parent_record_id
@@ -66,6 +72,8 @@ class Suggestion:
 
     `who` acts and `where`; `where` is None where the playbook names no single place. `named` holds what the
     errors name (object, field, operation, phase, error_type, app_version), the most frequent first.
+    `user_ids` are the users hit, the one with most errors first. `permission_sets` are those to look at, and
+    `vmocs` those that bring the named objects to devices, as far as the store knows (analysis.touched).
     `change` is the configuration change that the start is put down to, with `certain` and `p_value`.
     `waiting` are the records that wait on devices with such an error; `notes` say what is not known.
     """
@@ -84,6 +92,9 @@ class Suggestion:
     since: datetime
     latest: datetime
     named: Mapping[str, tuple[str, ...]]
+    user_ids: tuple[str, ...]
+    permission_sets: tuple[str, ...]
+    vmocs: tuple[str, ...]
     common: tuple[Common, ...]
     change: Mapping[str, Any] | None
     waiting: pd.DataFrame
@@ -94,13 +105,14 @@ class Suggestion:
 
     @property
     def in_this_case(self) -> list[str]:
-        """Tell the evidence of this case, a sentence each."""
-        return [
-            *_who_and_what(self),
-            *map(_tell_common, self.common),
-            *_tell_change(self),
-            *_tell_waiting(self),
-        ]
+        """Tell the evidence of this case, a sentence each; it names no person."""
+        return told(self, people=False)
+
+    @property
+    def in_short(self) -> str:
+        """Tell who should do what, and this case, in one paragraph that can be sent to somebody as it is."""
+        place = f"Place: {self.where}." if self.where else ""
+        return " ".join(filter(None, (self.playbook.short_fix, place, *told(self, people=True))))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the same as plain values that JSON can hold."""
@@ -115,12 +127,16 @@ class Suggestion:
             "sources": list(self.playbook.sources),
             "since": self.since.isoformat(),
             "latest": self.latest.isoformat(),
+            "user_ids": list(self.user_ids),
+            "permission_sets": list(self.permission_sets),
+            "vmocs": list(self.vmocs),
             "named": {kind: list(values) for kind, values in self.named.items()},
             "common": [{name: getattr(one, name) for name in Common.__slots__} for one in self.common],
             "change": None if self.change is None else dict(self.change),
             "waiting": plain_rows(self.waiting),
             "levers": [lever.to_dict() for lever in self.levers],
             "in_this_case": self.in_this_case,
+            "in_short": self.in_short,
             "evidence": list(self.evidence),
             "notes": list(self.notes),
         }
@@ -129,7 +145,7 @@ class Suggestion:
         """Write it as plain text: the case, the fix, the levers, what is not known."""
         parts = [
             self.playbook.title,
-            "In this case\n" + _bullets([*self.in_this_case, *self.evidence]),
+            "In this case\n" + _bullets([*told(self, people=True), *self.evidence]),
             f"What to do\n{self.playbook.fix.replace('**', '')}",
             "Levers\n" + _bullets(_tell_lever(lever) for lever in self.levers),
         ]
@@ -153,13 +169,22 @@ def suggest_fix(connection: DuckDBPyConnection, issue_id: str) -> Suggestion:
     common = common_to(connection, issue_id)
     since = facts["since"]
     waiting = ask(connection, _WAITING, Filters.of(), bound)
+    change = change_before(
+        connection,
+        issue_id,
+        since,
+        cause=page.cause,
+        named=named,
+        shared=[one.value for one in common],
+    )
+    sets = permission_sets_of(connection, issue_id, common, change)
     return Suggestion(
         issue_id=issue_id,
         cause=page.cause,
         confidence=facts["confidence"],
         playbook=page,
         who=page.short_fix.partition(":")[0],
-        where=_where(page.fix),
+        where=_where(page.fix, sets, named),
         side=facts["side"],
         retryable=facts["retryable"],
         events=facts["events"],
@@ -168,15 +193,11 @@ def suggest_fix(connection: DuckDBPyConnection, issue_id: str) -> Suggestion:
         since=since,
         latest=facts["latest"],
         named=named,
+        user_ids=tuple(row[0] for row in connection.execute(_PEOPLE, bound).fetchall()),
+        permission_sets=sets,
+        vmocs=vmocs_of(connection, issue_id, change),
         common=tuple(common),
-        change=change_before(
-            connection,
-            issue_id,
-            since,
-            cause=page.cause,
-            named=named,
-            shared=[one.value for one in common],
-        ),
+        change=change,
         waiting=waiting,
         levers=tuple(levers(connection, issue_id=issue_id)),
         message=facts["message"],
@@ -196,57 +217,19 @@ def _named(found: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     return {str(kind): tuple(group["value"]) for kind, group in kept.groupby("kind")}
 
 
-def _where(fix: str) -> str | None:
-    """Find the first place the steps name; clearing the cache comes after every change and is no place."""
+def _where(fix: str, sets: Sequence[str], named: Mapping[str, Sequence[str]]) -> str | None:
+    """Find the first place the steps name, with this case's permission set and object in it.
+
+    A path ends before what is not known. Clearing the cache comes after every change and is no place.
+    """
     steps = " ".join(fix.split())
     found = re.findall(r"\b(?:Business Admin|Admin|Options|Settings) > [^,.;:()*`]+", steps)
-    return next((place.strip() for place in found if "Clear Cache" not in place), None)
-
-
-def _who_and_what(case: Suggestion) -> Iterable[str]:
-    devices = f" on {many(case.devices, 'device')}" if case.devices else ""
-    yield (
-        f"{many(case.events, 'error')}, {many(case.users, 'user')}{devices}, since {case.since:%Y-%m-%d %H:%M} UTC, "
-        f"the last {case.latest:%Y-%m-%d %H:%M} UTC."
-    )
-    kinds = ("object", "field", "operation", "phase", "error_type")
-    told = [
-        f"{kind.replace('_', ' ')} {', '.join(case.named[kind][:3])}" for kind in kinds if kind in case.named
-    ]
-    if told:
-        yield f"The errors name {'; '.join(told)}."
-
-
-def _tell_common(one: Common) -> str:
-    return (
-        f"{one.users_hit} of {one.all_hit} users hit have {one.attribute.replace('_', ' ')} {one.value}, "
-        f"but only {one.users_spared} of {one.all_spared} others."
-    )
-
-
-def _tell_change(case: Suggestion) -> Iterable[str]:
-    if case.change is None:
-        return
-    row = case.change
-    on = " ".join(str(row[name]) for name in ("kind", "target", "object", "field") if row[name])
-    by = f" by {row['changed_by']}" if row["changed_by"] else ""
-    at = str(row["changed_at"])[:16].replace("T", " ")
-    turned = shorten(difference(row["before"] or "nothing", row["after"] or "nothing"), 160)
-    told = f" ({turned})" if row["before"] or row["after"] else ""
-    yield f"At {at} UTC{by}, this was changed: {on}{told}."
-    if row["certain"]:
-        yield f"It explains the start better than a random moment would (p = {row['p_value']:.3f})."
-    else:
-        yield "It came shortly before, which is a hint and no proof."
-
-
-def _tell_waiting(case: Suggestion) -> Iterable[str]:
-    if not case.waiting.empty:
-        oldest = case.waiting["edited_at"].min()
-        since = "" if pd.isna(oldest) else f", the oldest since {oldest:%Y-%m-%d %H:%M} UTC"
-        devices = many(case.waiting["device_id"].nunique(), "device")
-        wait = "waits" if len(case.waiting) == 1 else "wait"
-        yield f"{many(len(case.waiting), 'record')} {wait} on {devices}{since}."
+    place = next((place.strip() for place in found if "Clear Cache" not in place), None)
+    if place is None:
+        return None
+    known = {"the set": sets, "the object": named.get("object", ())}
+    filled = [known[part][0] if len(known.get(part, ())) == 1 else part for part in place.split(" > ")]
+    return " > ".join(map(clean, takewhile(lambda part: part not in known, filled)))
 
 
 def _tell_lever(lever: Lever) -> str:

@@ -60,7 +60,7 @@ def test_it_counts_and_names_what_the_errors_name(case):
     assert found.named["object"] == ("call2__v",) and found.named["field"] == ("signature__v",)
     assert found.cause == "field-permission" and found.confidence == pytest.approx(0.9)
     assert found.who == "Admin"
-    assert found.where == "Admin > Users & Groups > Permission Sets > the set > Objects > the object"
+    assert found.where == "Admin > Users & Groups > Permission Sets > rep_de__c > Objects > call2__v"
     assert found.evidence == ("Others may edit it.",) and found.message == "No <b>edit</b>"
 
 
