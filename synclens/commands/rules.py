@@ -1,4 +1,4 @@
-"""`synclens rules check`: what a new or changed rule would do to the errors of a store."""
+"""`synclens rules`: what a new or changed rule would do to the errors of a store, and what people corrected."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import typer
 import analysis
 import ingest
 from synclens import narrate
+from synclens.commands import decide
 from synclens.commands.ask import frame_table
 from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
 
-rules_app = typer.Typer(help="The rules that name causes.", no_args_is_help=True)
+rules_app = typer.Typer(help="The rules that name causes, and people's corrections.", no_args_is_help=True)
+rules_app.command()(decide.correct)
+rules_app.command()(decide.corrections)
+rules_app.command()(decide.regroup)
 
 
 @rules_app.command("check")

@@ -1,0 +1,66 @@
+"""`synclens rules`: corrections that hold, can be listed, scored and taken back; what another grouping changes."""
+
+import json
+
+import pytest
+
+import ingest
+
+
+@pytest.fixture
+def issues(simulated):
+    return json.loads(simulated("issues", "--json").out)
+
+
+def causes(simulated) -> dict[str, str]:
+    return {row["issue_id"]: row["cause"] for row in json.loads(simulated("issues", "--json").out)}
+
+
+def test_a_correction_counts_at_once_is_listed_and_can_be_taken_back(simulated, issues, tmp_path):
+    issue, before = issues[0]["issue_id"], issues[0]["cause"]
+    said = simulated("rules", "correct", issue[:8], "record-locked", "--why", "asked the admin")
+    assert said.code == 0
+    assert f"{issue} is called record-locked from now on." in said.err
+    assert causes(simulated)[issue] == "record-locked"
+    (row,) = json.loads(simulated("rules", "corrections", "--json").out)
+    assert (row["issue_id"], row["cause"], row["reason"]) == (issue, "record-locked", "asked the admin")
+    assert "asked the admin" in simulated("rules", "corrections").out
+
+    samples = tmp_path / "corrected.jsonl"
+    samples.write_text(simulated("rules", "corrections", "--samples").out, encoding="utf-8")
+    labelled = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines()]
+    assert {one["cause"] for one in labelled} == {"record-locked"}
+
+    assert "has no correction now" in simulated("rules", "correct", issue, "--take-back").err
+    assert causes(simulated)[issue] == before
+    assert "Nobody has corrected" in simulated("rules", "corrections").err
+
+
+def test_a_correction_without_cause_or_with_one_that_does_not_exist_is_refused(simulated, issues):
+    issue = issues[0]["issue_id"]
+    assert "give the cause, or --take-back" in simulated("rules", "correct", issue).err
+    said = simulated("rules", "correct", issue, "gremlins")
+    assert said.code == 2
+    assert "there is no cause 'gremlins'" in said.err
+    assert "Did you mean" in simulated("rules", "correct", f"{issue[:-1]}z", "network").err
+
+
+def test_asking_leaves_no_file_behind(simulated, tmp_path):
+    store = tmp_path / "test.duckdb"
+    assert "Nobody has corrected" in simulated("rules", "corrections").err
+    assert simulated("rules", "corrections", "--samples").out == ""
+    assert simulated("rules", "regroup").code == 0
+    assert store.exists()
+    assert not list(tmp_path.glob("*.triage.sqlite*"))
+
+
+def test_another_grouping_is_shown_before_it_holds(simulated, tmp_path):
+    assert "No issue changes" in simulated("rules", "regroup").err
+    with ingest.open_store(tmp_path / "test.duckdb", read_only=False) as store:
+        store.execute("""UPDATE finding SET "grouping" = '2020-01-01', issue_id = 'old'""")
+        events = store.execute("SELECT count(*) FROM finding").fetchone()[0]
+    rows = json.loads(simulated("rules", "regroup", "--json").out)
+    assert {row["issue_before"] for row in rows} == {"old"}
+    assert {row["grouping_before"] for row in rows} == {"2020-01-01"}
+    assert sum(row["events"] for row in rows) == events
+    assert f"{events} errors get into another issue" in simulated("rules", "regroup").out
