@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analysis.levers import Lever, levers
 from sync_engine.device import errors_tab
 from sync_engine.device.edits import ids_on
 from tests.analysis.fixes.clinic import Clinic
+from tests.conftest import fresh_store
 
 
 def lever(clinic, name) -> Lever:
@@ -74,3 +77,63 @@ def test_a_healthy_device_is_offered_nothing_that_loses(clinic):
     clinic.sync()
     assert not clinic.waiting()
     assert not lever(clinic, "undo").offered and not lever(clinic, "clear_client_sync_errors__v").offered
+
+
+def undo_everything(clinic) -> None:
+    for entry in errors_tab.entries(clinic.device):
+        if "undo" in entry.actions:
+            errors_tab.undo(clinic.device, entry.key)
+
+
+def clear(clinic) -> None:
+    clinic.pull(clear_client_sync_errors__v=True)
+    clinic.sync()
+
+
+# How each lever that can lose something is pulled in the engine.
+PULLED = {"undo": undo_everything, "clear_client_sync_errors__v": clear}
+EDITS = {
+    "visit": Clinic.visit,
+    "update": Clinic.update,
+    "update again": Clinic.update,
+    "delete": Clinic.delete,
+}
+RIGHTS = [
+    ("create", "call2__v"),
+    ("create", "call2_detail__v"),
+    ("edit", "account__v"),
+    ("delete", "account__v"),
+]
+
+
+def test_every_lever_that_loses_something_is_pulled_here(store):
+    assert {one.name for one in levers(store, user_id="u") if one.destructive} == set(PULLED)
+
+
+@pytest.mark.parametrize("name", PULLED)
+@settings(max_examples=6, deadline=None)
+@given(
+    early=st.lists(st.sampled_from(list(EDITS)), min_size=1, max_size=4),
+    late=st.lists(st.sampled_from(list(EDITS)), max_size=2),
+    forbidden=st.sets(st.sampled_from(RIGHTS), min_size=1),
+)
+def test_whatever_waits_a_lever_loses_exactly_the_records_that_it_names(name, early, late, forbidden):
+    """Some edits are refused and some go up; what is refused later, behind other errors, counts as well."""
+    with fresh_store() as store:
+        clinic = Clinic(store)
+        try:
+            same, *others = ids_on(clinic.device, "account__v")
+            accounts = iter(others)
+            for right, about in sorted(forbidden):
+                clinic.forbid(right, about)
+            for edits in (early, late):
+                for kind in edits:
+                    EDITS[kind](clinic, same if kind == "update again" else next(accounts))
+                clinic.sync()
+            said, before = lever(clinic, name), clinic.waiting()
+            PULLED[name](clinic)
+            lost = before - clinic.waiting()
+        finally:
+            clinic.close()
+    assert set(said.loses["record_id"]) == (lost if said.offered else set())
+    assert said.offered or name != "undo" or not lost
