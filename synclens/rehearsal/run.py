@@ -141,7 +141,8 @@ def _stuck(stage: Stage, recipe: Recipe) -> _Stuck:
     if recipe.unit == "devices":
         subject = [(name, "") for name in case.devices if not _works(stage, name)]
         assumed = len(_visitors(case, recipe))
-        told = [f"One unsent call is assumed on each of {many(assumed, 'device')}."] if assumed else []
+        where = "the device" if assumed == 1 else f"each of {many(assumed, 'device')}"
+        told = [f"One unsent call is assumed on {where}."] if assumed else []
         missing = len(case.devices) - len(subject)
     else:
         cause = recipe.refused_as or case.cause

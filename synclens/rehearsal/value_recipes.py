@@ -77,14 +77,15 @@ def _picklist_value(case: Case) -> Recipe:
             value = stage.vault.live["object"][row.object]["fields"][name]["values"][0]
             correct_row(stage, row, **{name: value})
 
+    about = f" of {case.field}" if case.field else ""
     return Recipe(
         assumes="The value was taken off the picklist after the device had it; it goes by another name here.",
         before=lists,
         shape=lambda stage, row, fields: fields | {chosen(stage, row): "retired__c"} if row.named else fields,
         plant=lambda stage: allow(stage, False),
         ways=(
-            Way("Put the value back on the picklist", "admin", lambda s: allow(s, True)),
-            Way("Choose a value that is still there", "user", choose),
+            Way(f"Put the value back on the picklist{about}", "admin", lambda s: allow(s, True)),
+            Way(f"Choose a value{about} that is still there", "user", choose),
             AGAIN,
         ),
         unfit=lambda one: only_creates_and_updates(one, "A delete holds no value."),

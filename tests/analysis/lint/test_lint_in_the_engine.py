@@ -134,3 +134,15 @@ def test_without_the_fault_nothing_is_found_and_nothing_harms(rule, make_clinic,
         assert told(clinic) == proof.beside
         assert pulled(clinic, tmp_path, whole=reads_fields(rule)) == set()
     assert not proof.harmed(clinic)
+
+
+def table_row(rule):
+    one = LINT_RULES[rule]
+    where = [road for road, not_in in (("told", NOT_TOLD), ("pulled", NOT_PULLED)) if rule not in not_in]
+    return f"| {rule} | {one.title} | {one.proof} | {', '.join(where)} |"
+
+
+def test_the_table_of_proofs_is_that_of_the_rules():
+    page = (Path(__file__).parents[3] / "docs" / "rehearsal.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and line.split(" ")[1] in LINT_RULES]
+    assert rows == [table_row(rule) for rule in LINT_RULES]
