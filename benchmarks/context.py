@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import resource
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +27,6 @@ import duckdb
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-import analysis.conclude as concluding
 import ingest
 from analysis.catalogue import load_catalogue
 from analysis.classify import FIELDS, classify
@@ -60,10 +59,7 @@ MASKS: Mapping[tuple[str, str], tuple[str, ...]] = {
 }
 WAYS = ("words", "context", "masked words", "masked context")
 
-_RIGHT = """
-SELECT t.cause, count(*) AS events, count_if(t.cause = f.cause) AS right
-FROM engine_truth.event_cause AS t JOIN finding AS f USING (event_id) GROUP BY t.cause
-"""
+_TRUTH = "SELECT event_id, cause AS truth FROM engine_truth.event_cause"
 _EVENTS = f"""
 SELECT event_id, occurred_at, user_id, device_id, sync_id, app_version, {", ".join(FIELDS)}
 FROM sync_error ORDER BY event_id
@@ -106,18 +102,22 @@ def mask(store: DuckDBPyConnection) -> None:
         )
 
 
-def right(store: DuckDBPyConnection, *, with_context: bool) -> pd.DataFrame:
-    """Conclude on a store and count, for each true cause, the events and those whose finding is right."""
-    settle: Callable[..., pd.DataFrame] = settle_by_context if with_context else _leave
-    concluding.settle_by_context = settle
-    try:
-        concluding.conclude(store)
-    finally:
-        concluding.settle_by_context = settle_by_context
-    return store.execute(_RIGHT).df()
+def right(store: DuckDBPyConnection) -> Iterator[pd.DataFrame]:
+    """Count for each true cause the events and those whose finding is right: by words, then with context."""
+    events = store.execute(_EVENTS).df()
+    truth = events[["event_id"]].merge(store.execute(_TRUTH).df(), on="event_id", how="left")["truth"]
+    found = classified(events)
+    for settle in (False, True):
+        if settle:
+            found = settle_by_context(store, events, found)
+        known = pd.DataFrame({"cause": truth, "right": truth == found["cause"]}).dropna()
+        yield known.groupby("cause", as_index=False).agg(events=("right", "size"), right=("right", "sum"))
 
 
-def _leave(connection: DuckDBPyConnection, events: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+def classified(events: pd.DataFrame) -> pd.DataFrame:
+    """Findings by words alone, ready for context."""
+    found = events[["event_id"]].join(classify(events, load_catalogue()))
+    found["evidence"] = [[] for _ in range(len(found))]
     return found
 
 
@@ -134,9 +134,9 @@ def four_ways(scenario: str, seed: int, devices: int, days: int, keep: Path | No
                 store.execute(f"ATTACH '{kept}' AS kept")
                 store.execute("COPY FROM DATABASE memory TO kept")
                 store.execute("DETACH kept")
-        scored = [right(store, with_context=way) for way in (False, True)]
+        scored = [*right(store)]
         mask(store)
-        scored += [right(store, with_context=way) for way in (False, True)]
+        scored += right(store)
     named = [one.assign(way=way, scenario=scenario, seed=seed) for way, one in zip(WAYS, scored, strict=True)]
     return pd.concat(named, ignore_index=True)
 
@@ -188,8 +188,7 @@ def timed(store: DuckDBPyConnection) -> Iterator[tuple[str, float]]:
     """Name each step on the way to settled findings, with its seconds."""
     start = time.perf_counter()
     events = store.execute(_EVENTS).df()
-    found = events[["event_id"]].join(classify(events, load_catalogue()))
-    found["evidence"] = [[] for _ in range(len(found))]
+    found = classified(events)
     yield "read and classify", time.perf_counter() - start
     for settler in SETTLERS:
         start = time.perf_counter()

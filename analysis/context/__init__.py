@@ -15,13 +15,31 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from analysis.context.clocks import settle_clocks
+from analysis.context.configured import settle_configured
 from analysis.context.crowds import settle_crowds
+from analysis.context.limits import settle_limits
+from analysis.context.lost import settle_lost
+from analysis.context.peers import settle_peers
 from analysis.context.rights import settle_rights
 from analysis.context.shipped import settle_shipped
+from analysis.context.signins import settle_signins
+from analysis.context.versions import settle_versions
 
 _Settler = Callable[[DuckDBPyConnection, pd.DataFrame, pd.DataFrame], None]
 
-SETTLERS: tuple[_Settler, ...] = (settle_clocks, settle_rights, settle_crowds, settle_shipped)
+SETTLERS: tuple[_Settler, ...] = (
+    settle_clocks,
+    settle_rights,
+    settle_lost,
+    settle_peers,
+    settle_signins,
+    settle_versions,
+    settle_crowds,
+    settle_limits,
+    settle_configured,
+    settle_shipped,
+)
+"""In their order: what knows the very thing, then what compares with others, then what came shortly before."""
 
 
 def settle_by_context(

@@ -29,7 +29,11 @@ def settle_rights(connection: DuckDBPyConnection, events: pd.DataFrame, found: p
     asked["at"] = events.loc[about, "occurred_at"]
     distinct: pd.DataFrame = asked.groupby(_KEY, as_index=False).agg(at=("at", "min"))
     facts = ask(connection, _FACTS, distinct, days=MOVED_DAYS)
-    apply(found, told(asked, facts, _KEY), _OVER)
+    verdicts = told(asked, facts, _KEY)
+    # That a territory was moved says nothing of words that do not speak of access at all.
+    silent = verdicts["cause"].eq("record-visibility") & ~found.loc[verdicts.index, "cause"].isin(CAUSES)
+    silent &= found.loc[verdicts.index, "also"].map(frozenset(CAUSES).isdisjoint)
+    apply(found, verdicts[~silent], _OVER)
 
 
 # Rights add up over a user's permission sets. A snapshot from before the event counts more than one from after.
@@ -115,7 +119,7 @@ SELECT a.user_id, a.object, a.field, a.operation,
         WHEN t.target IS NOT NULL THEN
             CASE WHEN t.whole THEN 'object-permission' ELSE 'field-permission' END
         WHEN x.object IS NOT NULL THEN 'schema-mismatch'
-        WHEN v.territory IS NOT NULL AND a.field = '' AND a.operation <> 'create'
+        WHEN v.territory IS NOT NULL AND a.field = '' AND a.operation NOT IN ('create', 'query')
             THEN 'record-visibility' END AS cause,
     CASE WHEN g.on_object = false OR g.on_field = false OR t.target IS NOT NULL THEN 0.97
         WHEN x.object IS NOT NULL THEN 0.9 ELSE 0.85 END AS confidence,
