@@ -20,7 +20,8 @@ from ingest.rows import BulkTable
 _TEXT = r'"[^"\\\x00-\x1f\x7f]*"'
 # Written as Python would write them again; others go by hand.
 _NUMBER = r"(?:0|-?[1-9][0-9]{0,17}|-?(?:0|[1-9][0-9]{0,8})\.[0-9]{0,3}[1-9])"
-_PAIR = rf"{_TEXT}: ?(?:{_TEXT}|{_NUMBER}|true|false|null)"
+_VALUE = rf"(?:{_TEXT}|{_NUMBER}|true|false|null)"
+_PAIR = rf"{_TEXT}: ?{_VALUE}"
 PLAIN = rf"\{{(?:{_PAIR}(?:, ?{_PAIR})*)?\}}"
 _PLAIN = re.compile(PLAIN)
 _NEVER = "\x01"  # a delimiter that no JSON line may hold
@@ -44,15 +45,18 @@ def lines_table(path: Path, encoding: str, header: list[str], sample: Sequence[s
     nulls = _occurrences("line", '":null') + " + " + _occurrences("line", '": null')
     nulls = f"CASE WHEN contains(line, 'null') THEN {nulls} ELSE 0 END"  # looking is cheaper than counting
     names = _occurrences("line", '":')
+    # Most lines name every column once in one order, and then nothing needs to be counted.
+    counted = f"CASE WHEN usual THEN true WHEN fits THEN {names} = {present} + {nulls} ELSE false END"
     relation = (
-        f"(SELECT * EXCLUDE (fits), fits AND {names} = {present} + {nulls} AS plain FROM ("
-        f"SELECT line, fits, {cells} FROM ("
-        "SELECT line, fits, CASE WHEN fits THEN json_transform(line, $structure) END AS s FROM ("
-        "SELECT line, regexp_full_match(line, $pattern) AS fits "
+        f"(SELECT * EXCLUDE (usual, fits), {counted} AS plain FROM ("
+        f"SELECT line, usual, fits, {cells} FROM ("
+        "SELECT line, usual, fits, CASE WHEN fits THEN json_transform(line, $structure) END AS s FROM ("
+        "SELECT line, usual, CASE WHEN usual THEN true ELSE regexp_full_match(line, $pattern) END AS fits FROM ("
+        "SELECT line, regexp_full_match(line, $usual) AS usual "
         "FROM read_csv($path, columns = {'line': 'VARCHAR'}, auto_detect = false, header = false, "
-        f"delim = '{_NEVER}', quote = '', escape = '') WHERE trim(line) <> ''))))"
+        f"delim = '{_NEVER}', quote = '', escape = '') WHERE starts_with(line, '{{') OR trim(line) <> '')))))"
     )
-    parameters = {"path": str(path), "pattern": PLAIN, "structure": structure}
+    parameters = {"path": str(path), "pattern": PLAIN, "usual": _usual(header), "structure": structure}
     return BulkTable(relation, header, parameters, by_line=True)
 
 
@@ -83,8 +87,13 @@ def plain_name(name: str) -> bool:
     return re.fullmatch(_TEXT, f'"{name}"') is not None
 
 
+def _usual(header: Sequence[str]) -> str:
+    pairs = ", ?".join(rf'"{re.escape(name)}": ?{_VALUE}' for name in header)
+    return rf"\{{{pairs}\}}"
+
+
 def _occurrences(text: str, sign: str) -> str:
-    return f"(length({text}) - length(replace({text}, '{sign}', ''))) // {len(sign)}"
+    return f"(strlen({text}) - strlen(replace({text}, '{sign}', ''))) // {len(sign)}"
 
 
 def _text(name: str) -> str:

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from ingest import Manner, SourceMissing, SourceUnreadable, UnknownColumns, UnknownKind, load
+from ingest.text import examine
 
 HEADER = "id,sync_start_datetime__v,successful_sync__v,number_of_uploads__v\n"
 
@@ -188,3 +189,12 @@ def test_what_stands_above_the_header_is_told_and_counts_as_no_row(store, write,
 def test_a_title_does_not_help_a_file_that_nobody_knows(store, write, clock):
     with pytest.raises(UnknownKind, match="Sync report"):
         load(write("a.csv", "Sync report\ncolour,size\nred,3\n"), store, clock=clock)
+
+
+@pytest.mark.parametrize(
+    ("tail", "encoding"),
+    [("é".encode(), "utf-8"), (b"\xc3b", "cp1252"), (b"\xc3", "cp1252"), (b"b", "utf-8")],
+)
+def test_a_letter_may_lie_across_two_pieces_of_a_file(write, tail, encoding):
+    examined = examine(write("a.csv", b"a" * ((1 << 20) - 1) + tail))
+    assert (examined.encoding, examined.size) == (encoding, (1 << 20) - 1 + len(tail))
