@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import sqlite3
 import threading
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import ingest
 from analysis.linting import LINT_RULES, lint
@@ -20,6 +22,7 @@ from sync_engine.http.app import build_app, make_server
 from sync_engine.http.served import SERVICE_NAME, Served
 from sync_engine.telemetry import DeviceInfo
 from sync_engine.vault import admin
+from synclens.cli import app
 from synclens.configuration import configuration
 from tests.analysis.fixes.clinic import Clinic
 from tests.analysis.lint.lint_proofs import NOT_PULLED, NOT_TOLD, PROOFS, nothing
@@ -134,6 +137,16 @@ def test_without_the_fault_nothing_is_found_and_nothing_harms(rule, make_clinic,
         assert told(clinic) == proof.beside
         assert pulled(clinic, tmp_path, whole=reads_fields(rule)) == set()
     assert not proof.harmed(clinic)
+
+
+def test_the_command_finds_it_too(make_clinic, tmp_path):
+    clinic, path = make_clinic("vmoc-without-device", ill=True), tmp_path / "clinic.duckdb"
+    now = datetime.fromtimestamp(clinic.kernel.now, UTC)
+    with ingest.open_store(path, read_only=False) as store:
+        ingest.append(store, [*configuration(clinic.vault, now)], source="engine", started_at=now)
+    said = CliRunner().invoke(app, ["lint", "--json", "--store", str(path)])
+    assert said.exit_code == 1
+    assert [one["rule"] for one in json.loads(said.stdout)["findings"]] == ["vmoc-without-device"]
 
 
 def table_row(rule):
