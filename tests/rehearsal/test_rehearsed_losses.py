@@ -100,3 +100,27 @@ def test_any_queue_loses_what_was_said(rows, cause):
     for one in found.candidates:
         assert one.freed + one.still_failing + one.lost == one.of
         assert one.as_predicted is not False, (one.name, one.says)
+
+
+VALUE_CAUSES = ["duplicate-record", "inactive-owner", "invalid-value", "payload-too-large", "picklist-value"]
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(ROW, min_size=1, max_size=6), st.sampled_from(VALUE_CAUSES))
+def test_what_a_value_refuses_is_counted_and_lost_as_said(rows, cause):
+    """Deletes pass under these causes, so not each of the issue's records can be brought to fail."""
+    with fresh_store() as store:
+        ward = Ward(store, cause)
+        ward.stuck("ipad-1", "first", "create", "order__v")
+        for at, (device, operation, which, again) in enumerate(rows):
+            record = f"R{at}"
+            if which == "ours":
+                ward.fails(device, record, operation=operation, object="order__v")
+            ward.waits(device, record, operation, "order__v", in_error=which != "waiting")
+            if again and operation == "update":
+                ward.waits(device, record, "update", "order__v", in_error=False)
+        found = rehearse_in(store, ISSUE)
+    assert found.best is not None and found.best.share == 1.0
+    for one in found.candidates:
+        assert one.freed + one.still_failing + one.lost == one.of
+        assert one.as_predicted is not False, (one.name, one.says)
