@@ -24,7 +24,6 @@ from duckdb import DuckDBPyConnection
 from ingest.store import open_store
 
 START = datetime(2026, 3, 2)  # noqa: DTZ001 - the store keeps UTC without a zone; a Monday
-SOURCE = "synthetic"
 TABLES = (
     "sync_user",
     "device",

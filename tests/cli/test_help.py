@@ -1,8 +1,10 @@
 """`--help` of every command, the commands of its groups included, shows how one would type it."""
 
 import inspect
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -52,3 +54,19 @@ def test_what_the_list_says_of_a_command_is_what_its_own_help_says():
     assert {name: closed.label(name).help for name in closed} == {
         name: inspect.cleandoc(command.help) for name, command in opened.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"), [("synclens tri", "triage"), ("synclens device am", "amend")]
+)
+def test_the_shell_completes_commands(typed, completed):
+    asked = {
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(len(typed.split()) - 1),
+        "_SYNCLENS_COMPLETE": "complete_bash",
+    }
+    done = subprocess.run(
+        [Path(sys.executable).with_name("synclens")],
+        env=os.environ | asked, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == [completed]

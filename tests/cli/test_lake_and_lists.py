@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import astuple
 from datetime import datetime
 
 import pytest
@@ -18,7 +19,6 @@ from analysis.metrics.local_days import daily_metrics, known_clocks, measure_by_
 from benchmarks.synthetic import fill
 from ingest.lake import export_lake
 from ingest.store import MIGRATIONS
-from synclens import cli
 
 
 @pytest.fixture(scope="module")
@@ -32,18 +32,11 @@ def filled(tmp_path_factory):
 
 
 @pytest.fixture
-def synclens(filled, monkeypatch, capsys):
+def synclens(synclens, filled, monkeypatch):
+    """The command line on the fleet above; gives (exit code, stdout, stderr)."""
     monkeypatch.setenv("SYNCLENS_STORE", str(filled))
     monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["synclens", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return ended.value.code or 0, said.out, said.err
-
-    return run
+    return lambda *words: astuple(synclens(*words))
 
 
 class TestFleet:
@@ -150,9 +143,11 @@ class TestLake:
             pytest.skip("Spark needs Java 17, and there is no `java` on the path")
         if "--connect" in how:
             pytest.importorskip("grpc", reason="Spark Connect needs: pip install 'pyspark[connect]'")
-        lake = tmp_path / "lake"
-        synclens("export", "--lake", lake)
-        question = ("metric", "success_rate", "-f", "platform=iPad", "--json")
+        lake, small = tmp_path / "lake", tmp_path / "small.duckdb"
+        with ingest.open_store(small, read_only=False) as opened:
+            fill(opened, syncs=300, errors=60, devices=20, days=3, seed=1)
+        synclens("export", "--lake", lake, "--store", small)
+        question = ("metric", "success_rate", "-f", "platform=iPad", "--json", "--store", str(small))
         here = json.loads(synclens(*question)[1])
         # A process of its own: the JVM of another test would be in the way.
         command = [sys.executable, "-m", "synclens", *question, "--engine", "spark", "--lake", lake, *how]

@@ -12,9 +12,12 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 import analysis
+import dashboard
 import ingest
+from dashboard import data
 
 ROUNDS = int(os.environ.get("SYNCLENS_KILLS", "3"))
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -86,6 +89,26 @@ def test_a_writer_is_killed_beside_readers(store, tmp_path):
     with ingest.open_store(store) as opened:
         kept = {row[0] for row in opened.execute("SELECT batch_id FROM ingest_batch").fetchall()}
     assert acknowledged <= kept
+
+
+def test_the_dashboard_is_open_while_a_writer_is_killed(store, tmp_path, monkeypatch):
+    """Each page is drawn, or says that the store is in use; it never breaks, and all is well afterwards."""
+    monkeypatch.setenv("SYNCLENS_STORE", str(store))
+    monkeypatch.setattr(data, "REVIEW_SECONDS", 120.0)
+    second = export(tmp_path / "second.csv", 1_000, 300)
+    page = AppTest.from_file(dashboard.app_path(), default_timeout=120)
+    for _ in range(min(ROUNDS, 10)):
+        loader = python(LOADER, store, second)
+        assert loader.stdout.readline()
+        page.run()
+        assert not page.exception
+        assert page.metric or "in use" in " ".join(warning.value for warning in page.warning)
+        os.kill(loader.pid, signal.SIGKILL)
+        loader.communicate()
+    page.run()
+    assert not page.exception
+    assert page.metric
+    assert not page.warning
 
 
 def test_two_loaders_at_once_both_get_through(store, tmp_path):
