@@ -5,6 +5,7 @@
     python benchmarks/dashboard.py --sessions 20 --minutes 2            readers at once and a load beside them
     python benchmarks/dashboard.py --axe                                what axe-core finds on every page
     python benchmarks/dashboard.py --pictures docs/pictures [--store demo.duckdb] [--pages issue] [--themes dark]
+                                   [--screens tablet] [--whole]
 
 Server time is one run of a page's script as Streamlit runs it, without a browser; the questions are the part
 of it during which the store is open. On a machine that is busy otherwise `--cpu` counts what the page used
@@ -26,6 +27,8 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, timedelta
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -38,7 +41,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import analysis
 import dashboard
+from analysis.filters import Filters
 from analysis.fleet import fleet
+from analysis.metrics import moment_of
 from benchmarks.synthetic import fill
 from dashboard import data
 from dashboard.pages import ENTRIES
@@ -213,32 +218,37 @@ def _tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def many_readers(store: Path, sessions: int, minutes: float) -> None:
-    """Readers who click through the pages while a load writes to the store, again and again."""
-    errors, runs, stop = 0, 0, threading.Event()
+def many_readers(store: Path, sessions: int, minutes: float) -> SimpleNamespace:
+    """Readers who click through the pages while a load writes to the store, again and again.
+
+    Every page is seen once before memory is measured, so that filling the caches is not taken for growth.
+    Returns `views`, `errors` and `grown`, the MB by which the server grew for each reader.
+    """
+    errors, runs, stop, first = 0, 0, threading.Event(), 0.0
+    listed = [entry for entry in ENTRIES if entry.listed]
     loader = threading.Thread(target=_keep_loading, args=(store, stop), daemon=True)
     with serve(store) as server, chromium() as browser:
         pages = [browser.new_context(base_url=server.address).new_page() for _ in range(sessions)]
         for page in pages:
-            page.goto("/")
+            page.goto("/", timeout=PATIENCE_MS)
             settle(page)
-        first = memory_mb(server.pid)
         loader.start()
-        ends = time.monotonic() + 60 * minutes
-        while time.monotonic() < ends:
+        ends = None
+        while ends is None or time.monotonic() < ends:
             for number, page in enumerate(pages):
-                entry = [one for one in ENTRIES if one.listed][(runs + number) % 9]
-                page.locator(".st-key-menu").get_by_role("link", name=entry.title, exact=True).click()
+                entry = listed[(runs + number) % len(listed)]
+                link = page.locator(".st-key-menu").get_by_role("link", name=entry.title, exact=True)
+                link.click(timeout=PATIENCE_MS)
                 settle(page)
                 errors += page.get_by_test_id("stException").count()
             runs += 1
-            print(f"round {runs:3}  {errors} errors  {memory_mb(server.pid):,.0f} MB", flush=True)
+            _tell(f"round {runs:3}  {errors} errors  {memory_mb(server.pid):,.0f} MB")
+            if runs * min(sessions, len(listed)) >= len(listed) and ends is None:
+                first, ends = memory_mb(server.pid), time.monotonic() + 60 * minutes
         stop.set()
         loader.join(30)
         grown = (memory_mb(server.pid) - first) / sessions
-        print(
-            f"{sessions} sessions, {runs * sessions} page views, {errors} errors, {grown:+.1f} MB per session"
-        )
+    return SimpleNamespace(views=runs * sessions, errors=errors, grown=grown)
 
 
 def _keep_loading(store: Path, stop: threading.Event) -> None:
@@ -263,20 +273,40 @@ def memory_mb(pid: int) -> float:
     return pages * resource.getpagesize() / 1e6
 
 
-def take_pictures(store: Path, folder: Path, names: list[str], schemes: list[str]) -> None:
-    """A picture of each page in each theme; those of the light theme carry no suffix."""
+SCREENS = {"laptop": (1440, 1000), "tablet": (1024, 1366)}
+
+
+def take_pictures(
+    store: Path, folder: Path, names: list[str], schemes: list[str], screens: list[str], *, whole: bool
+) -> None:
+    """A picture of each page in each theme on each screen; those of a light laptop carry no suffix.
+
+    `whole` shows all of a page, however far it scrolls.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with serve(store) as server, chromium() as browser:
+    with serve(store, SYNCLENS_NOW=_morning_after(store)) as server, chromium() as browser:
         links = addresses(store, server.address)
-        for scheme in schemes:
-            suffix = "" if scheme == "light" else f"-{scheme}"
-            page = browser.new_page(viewport={"width": 1440, "height": 1000}, color_scheme=scheme)
+        for scheme, screen in product(schemes, screens):
+            width, height = SCREENS[screen]
+            suffix = "".join(f"-{one}" for one in (scheme, screen) if one not in ("light", "laptop"))
+            page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
             for name in names:
-                page.goto(links[name])
+                page.set_viewport_size({"width": width, "height": height})
+                page.goto(links[name], timeout=PATIENCE_MS)
                 settle(page)
+                if whole:
+                    length = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+                    page.set_viewport_size({"width": width, "height": max(length, height)})
                 page.wait_for_timeout(1_500)  # charts fade in
                 page.screenshot(path=folder / f"{name}{suffix}.png")
             page.close()
+
+
+def _morning_after(store: Path) -> str:
+    """A moment soon after the newest data, so that a picture does not grow old."""
+    with open_store(store) as opened:
+        newest = moment_of(opened, Filters())
+    return NOW if newest is None else (newest + timedelta(hours=15)).replace(tzinfo=UTC).isoformat()
 
 
 def main() -> None:
@@ -288,6 +318,8 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--pages", nargs="+", default=["overview", "issue"], choices=PAGES, metavar="PAGE")
     parser.add_argument("--themes", nargs="+", default=["light"], choices=["light", "dark"])
+    parser.add_argument("--screens", nargs="+", default=["laptop"], choices=SCREENS)
+    parser.add_argument("--whole", action="store_true", help="pictures of all of a page, however long")
     parser.add_argument("--cpu", action="store_true", help="server times in CPU time, on all cores together")
     parser.add_argument("--no-browser", action="store_true", help="leave out the times in Chromium")
     parser.add_argument("--axe", action="store_true")
@@ -300,11 +332,15 @@ def main() -> None:
             with open_store(store, read_only=False) as opened:
                 fill(opened, syncs=chosen.syncs, errors=chosen.errors, devices=chosen.devices, days=56)
         if chosen.pictures:
-            take_pictures(store, chosen.pictures, chosen.pages, chosen.themes)
+            take_pictures(
+                store, chosen.pictures, chosen.pages, chosen.themes, chosen.screens, whole=chosen.whole
+            )
         elif chosen.axe:
             axe_table(store)
         elif chosen.sessions:
-            many_readers(store, chosen.sessions, chosen.minutes)
+            found = many_readers(store, chosen.sessions, chosen.minutes)
+            told = f"{found.views} page views, {found.errors} errors, {found.grown:+.1f} MB per session"
+            print(f"{chosen.sessions} sessions, {told}")
         else:
             speed_table(store, cpu=chosen.cpu, browser=not chosen.no_browser)
 

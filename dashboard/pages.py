@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import quote, urlencode
 
 import streamlit as st
 
@@ -108,11 +109,10 @@ def link(name: str, label: object, *, icon: str | None = None, **selection: str)
     )
 
 
-def open_link(name: str, label: object, query: Mapping[str, Sequence[str]], *, icon: str) -> None:
-    """Draw a link to a page with exactly these parameters, whatever is chosen now."""
-    st.page_link(
-        page(name), label=escape(label), icon=icon, query_params={key: list(query[key]) for key in query}
-    )
+def address(name: str, query: Mapping[str, Sequence[str]]) -> str:
+    """The address of a page with exactly these parameters, as seen from any page."""
+    path = "./" if name == ENTRIES[0].name else name
+    return f"{path}?{urlencode(dict(query), doseq=True, quote_via=quote)}"
 
 
 def go(name: str, **selection: str) -> NoReturn:

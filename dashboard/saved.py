@@ -75,7 +75,8 @@ def menu(page: str) -> None:
 
 def _line(view: SavedView) -> None:
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key=f"line-{view.name}"):
-        pages.open_link(view.page, view.name, view.query, icon=":material/bookmark:")
+        # A link within the app would bring along what is chosen now; this one opens just what was saved.
+        st.markdown(f"[{escape(view.name)}]({pages.address(view.page, view.query)})", width="stretch")
         st.button(
             "Remove", key=f"forget-{view.name}", icon=":material/close:", type="tertiary",
             help=f"Kept by {escape(view.by)}. Remove it for everyone.", disabled=not roles.may_decide(),

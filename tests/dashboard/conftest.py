@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from playwright.sync_api import Browser
 from streamlit.testing.v1 import AppTest
 
 import dashboard
+from benchmarks import dashboard as bench
 from benchmarks.synthetic import fill
 from dashboard import data
 from ingest import open_store
@@ -47,6 +52,32 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the review end before a page is drawn, so that no test meets it half done on a busy machine."""
     monkeypatch.setattr(data, "REVIEW_SECONDS", 120.0)
+
+
+@pytest.fixture(scope="session")
+def served(
+    stores: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], SimpleNamespace]]:
+    """Serve a store by its name: `address`, `pid`, `store`. Tests share a server, and may decide in it."""
+    with ExitStack() as running:
+        known: dict[str, SimpleNamespace] = {}
+
+        def serve(name: str) -> SimpleNamespace:
+            if name not in known:
+                own = tmp_path_factory.mktemp("served") / f"{name}.duckdb"
+                own.write_bytes(stores[name].read_bytes())
+                known[name] = running.enter_context(bench.serve(own))
+                known[name].store = own
+            return known[name]
+
+        yield serve
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The one browser of a run; each test opens contexts of its own in it."""
+    with bench.chromium() as browser:
+        yield browser
 
 
 @pytest.fixture

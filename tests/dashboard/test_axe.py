@@ -20,21 +20,15 @@ GRAVE = ("serious", "critical")
 
 
 @pytest.fixture(scope="module")
-def links(stores) -> Iterator[dict[str, str]]:
+def links(served) -> dict[str, str]:
     """Where each page is served."""
-    with bench.serve(stores["normal"]) as server:
-        yield bench.addresses(stores["normal"], server.address)
-
-
-@pytest.fixture(scope="module")
-def chromium_for_axe() -> Iterator[Browser]:
-    with bench.chromium() as browser:
-        yield browser
+    server = served("normal")
+    return bench.addresses(server.store, server.address)
 
 
 @pytest.fixture(scope="module", params=["light", "dark"])
-def page(request: pytest.FixtureRequest, chromium_for_axe: Browser) -> Iterator[Page]:
-    context = chromium_for_axe.new_context(
+def page(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Page]:
+    context = chromium.new_context(
         viewport={"width": 1440, "height": 1000}, color_scheme=request.param, bypass_csp=True
     )
     yield context.new_page()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from benchmarks import dashboard as bench
 
@@ -20,32 +21,14 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def address(stores) -> Iterator[str]:
-    with bench.serve(stores["normal"]) as server:
-        yield server.address
-
-
-@pytest.fixture(scope="module")
-def hostile_address(stores) -> Iterator[str]:
-    with bench.serve(stores["hostile"]) as server:
-        yield server.address
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with bench.chromium() as browser:
-        yield browser
+@pytest.fixture
+def page(chromium: Browser, served) -> Iterator[Page]:
+    yield from opened_at(served("normal").address, chromium)
 
 
 @pytest.fixture
-def page(chromium: Browser, address: str) -> Iterator[Page]:
-    yield from opened_at(address, chromium)
-
-
-@pytest.fixture
-def hostile_page(chromium: Browser, hostile_address: str) -> Iterator[Page]:
-    yield from opened_at(hostile_address, chromium)
+def hostile_page(chromium: Browser, served) -> Iterator[Page]:
+    yield from opened_at(served("hostile").address, chromium)
 
 
 def opened_at(address: str, chromium: Browser) -> Iterator[Page]:
@@ -81,6 +64,141 @@ def test_from_the_overview_to_the_fix_in_one_click(page: Page) -> None:
     page.go_back()
     expect(page.get_by_role("heading", name="What needs attention")).to_be_visible()
     assert "platform=iPad" in page.url
+
+
+class Clicks:
+    """Clicks as a person does them, counted."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.count = page, 0
+
+    def on(self, place: Locator) -> None:
+        place.click()
+        self._settled()
+
+    def at(self, table: Locator, x: float, y: float) -> None:
+        box = table.bounding_box()
+        self.page.mouse.click(box["x"] + x, box["y"] + y)
+        self._settled()
+
+    def _settled(self) -> None:
+        self.count += 1
+        self.page.wait_for_timeout(
+            300
+        )  # the click reaches the server, and only then is there a run to wait for
+        bench.settle(self.page)
+
+
+def parameters(page: Page) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(page.url).query)
+
+
+def test_from_the_overview_to_the_failing_record_and_back_in_four_clicks(page: Page) -> None:
+    page.goto("/?platform=iPad&period=all+time")
+    bench.settle(page)
+    clicks = Clicks(page)
+    clicks.on(page.locator(MAIN_LINK).filter(has_text="new"))
+    expect(page.get_by_role("heading", name="Issues", exact=True)).to_be_visible()
+    clicks.at(page.get_by_test_id("stDataFrame").first, 60, 48)
+    expect(page.get_by_role("heading", name="Fix", exact=True)).to_be_visible()
+    events = page.get_by_label("Newest events of this issue")
+    events.scroll_into_view_if_needed()
+    clicks.at(page.get_by_test_id("stDataFrame").last, 18, 88)
+    expect(page.get_by_text("the message as the device sent it")).to_be_visible()
+    assert clicks.count <= 4
+    told = parameters(page)
+    assert told["platform"] == ["iPad"]
+    assert told["period"] == ["all time"]
+    (event,) = told["event"]
+    picture(page, "record")
+
+    colleague = page.context.new_page()
+    colleague.goto(page.url)
+    expect(colleague.get_by_text(f"Event {event}: the message")).to_be_visible()
+    colleague.close()
+
+    # Streamlit makes an entry of its own of each step in which it puts filters back into the address.
+    for _ in range(8):
+        page.go_back()
+        page.wait_for_timeout(300)
+        bench.settle(page)
+        if page.get_by_role("heading", name="What needs attention").count():
+            break
+    expect(page.get_by_role("heading", name="What needs attention")).to_be_visible()
+    assert parameters(page)["platform"] == ["iPad"]
+
+
+def test_a_saved_view_opens_as_it_was_for_everyone(page: Page) -> None:
+    page.goto("/issues?period=30+days&q=is%3Anew&country=DE")
+    bench.settle(page)
+    page.locator(".st-key-saved-views summary").click()
+    page.get_by_label("Save this view as").fill("New in Germany")
+    page.get_by_label("Save this view as").press("Enter")
+    page.get_by_role("button", name="Save view").click()
+    kept = page.locator(".st-key-saved-views").get_by_role("link", name="New in Germany")
+    expect(kept).to_be_visible()
+
+    colleague = page.context.new_page()
+    colleague.goto("/devices?period=all+time&platform=iPad")
+    bench.settle(colleague)
+    colleague.locator(".st-key-saved-views summary").click()
+    with page.context.expect_page() as opened:
+        colleague.locator(".st-key-saved-views").get_by_role("link", name="New in Germany").click()
+    colleague = opened.value
+    expect(colleague.get_by_role("heading", name="Issues", exact=True)).to_be_visible()
+    bench.settle(colleague)
+    expect(colleague.get_by_role("searchbox")).to_have_value("is:new")
+    expect(colleague.get_by_text("30 days ·")).to_be_visible()
+    assert parameters(colleague) == {"period": ["30 days"], "q": ["is:new"], "country": ["DE"]}
+
+
+def test_a_chart_is_saved_as_a_picture_with_its_header(page: Page) -> None:
+    page.goto("/?period=all+time&country=DE")
+    bench.settle(page)
+    page.locator(".st-key-twin-failures button").click()
+    shown = page.locator(".st-key-picture-failures")
+    expect(shown.get_by_text("Share of tracked syncs that failed, by day")).to_be_visible()
+    expect(shown.get_by_text("Country: DE")).to_be_visible()
+    with page.expect_download() as download:
+        shown.locator(".modebar-btn").first.click()
+    ARTEFACTS.mkdir(exist_ok=True)
+    download.value.save_as(ARTEFACTS / "failures.png")
+    assert (ARTEFACTS / "failures.png").read_bytes().startswith(b"\x89PNG")
+    assert download.value.suggested_filename == "synclens-failures.png"
+
+
+def test_a_spike_is_explained_against_days_that_are_moved(page: Page) -> None:
+    page.goto("/explain?period=all+time&baseline=days+of+my+choice")
+    bench.settle(page)
+    before = parameters(page)
+    chart = page.locator(".st-key-chart-explain-days .nsewdrag").first
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.10, box["y"] + 8)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.35, box["y"] + box["height"] - 8, steps=6)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+    bench.settle(page)
+    assert "against" in parameters(page), "the box moved the days that are compared with"
+    assert parameters(page).get("days") == before.get("days")
+    expect(page.get_by_role("heading", name="What explains it")).to_be_visible()
+    picture(page, "explain")
+
+
+@pytest.mark.parametrize("width", [1440, 1024])
+def test_no_page_scrolls_sideways(chromium: Browser, served, width: int) -> None:
+    server = served("normal")
+    page = chromium.new_page(viewport={"width": width, "height": 1000})
+    for name, address in bench.addresses(server.store, server.address).items():
+        page.goto(address)
+        bench.settle(page)
+        wide = page.evaluate(
+            "() => { const main = document.querySelector('[data-testid=stMain]');"
+            " return main.scrollWidth - main.clientWidth; }"
+        )
+        assert wide <= 0, name
+    page.close()
 
 
 def test_a_link_opens_the_same_view_for_a_colleague(page: Page) -> None:

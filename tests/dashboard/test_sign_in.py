@@ -169,15 +169,9 @@ def guarded(stores, issuer: str, tmp_path_factory: pytest.TempPathFactory) -> It
         )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def chromium_here() -> Iterator[Browser]:
-    with bench.chromium() as browser:
-        yield browser
-
-
 @pytest.fixture
-def page(chromium_here: Browser, guarded: SimpleNamespace) -> Iterator[Page]:
-    context = chromium_here.new_context(base_url=guarded.address, viewport={"width": 1440, "height": 1000})
+def page(chromium: Browser, guarded: SimpleNamespace) -> Iterator[Page]:
+    context = chromium.new_context(base_url=guarded.address, viewport={"width": 1440, "height": 1000})
     opened = context.new_page()
     opened.set_default_timeout(120_000)
     yield opened
