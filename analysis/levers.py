@@ -40,7 +40,8 @@ _WORDS: Mapping[str, _Words] = {
         "who": "user",
         "where": _TAB,
         "destructive": True,
-        "effect": "Takes back the change; the next incremental sync loads that object's whole table again.",
+        "effect": "Takes back the change; the next incremental sync loads that object's whole table again. "
+        "The app refuses it while another upload of the record is pending.",
     },
     "undelete": {
         "title": "Undelete",
