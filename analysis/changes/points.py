@@ -3,7 +3,8 @@
 An exact search (optimal partitioning, Jackson et al. 2005) over all ways to cut the series minimises a
 Poisson or binomial deviance plus a price per cut. Counts of failures are mostly small and vary more than
 coins do, so the deviance is divided by a dispersion, estimated from differences of neighbours, which steps
-in the series hardly touch, and never taken below 1.
+in the series hardly touch, and never taken below 1. A series that repeats its ups and downs is judged by whole
+periods, whose levels the ups and downs do not touch.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import logsumexp, xlogy
+
+from analysis.changes.rhythm import rhythm
 
 Floats = NDArray[np.float64]
 
@@ -51,21 +54,25 @@ def change_points(
     A series holds counts at equal steps (days, say) and is judged as Poisson; a frame holds `failures` out of
     `total` and is judged as binomial, steps without any total telling nothing. Missing values are steps
     without observation. `season` is the number of steps after which counts repeat their ups and downs (7 for
-    days of a week); the usual share of each step in them is then taken out first.
+    days of a week); the usual share of each step in them is then taken out first. Without it, a series that is
+    found to repeat itself is judged by whole periods, the newest one ending with the series: `at` is then the
+    first step of a period, and the interval as much wider.
 
     Raises ValueError when a count is negative or exceeds its total.
     """
     series = _Series.of(counts, failures, total, season)
-    if len(series.index) < 2 * _SHORTEST or not series.hits.sum():
+    if not season and (period := rhythm(series.rates())):
+        series = series.gathered(period)
+    if len(series.hits) < 2 * _SHORTEST or not series.hits.sum():
         return []
     dispersion = series.dispersion()
-    cuts = _best_cuts(series, _PRICE * np.log(len(series.index)) * dispersion)
+    cuts = _best_cuts(series, _PRICE * np.log(len(series.hits)) * dispersion)
     while found := _weakest(series, cuts, dispersion):
         cut, p_value = found
         if p_value <= _SIGNIFICANT:
             break
         cuts.remove(cut)
-    edges = [0, *cuts, len(series.index)]
+    edges = [0, *cuts, len(series.hits)]
     return [
         _described(series, left, cut, right, dispersion)
         for left, cut, right in zip(edges, edges[1:-1], edges[2:], strict=False)
@@ -80,6 +87,8 @@ class _Series:
     hits: Floats
     chances: Floats
     binomial: bool
+    period: int = 1
+    first: int = 0  # steps before the first whole period
 
     @classmethod
     def of(cls, counts: pd.Series | pd.DataFrame, failures: str, total: str, season: int) -> _Series:
@@ -94,6 +103,23 @@ class _Series:
         if (hits < 0).any() or (binomial and (hits > chances).any()):
             raise ValueError("Each step needs 0 <= failures <= total; check how the failures were counted.")
         return cls(counts.index, hits, chances, binomial)
+
+    def rates(self) -> Floats:
+        """Hits per chance of each step, NaN where nothing was seen."""
+        unknown = np.full_like(self.hits, np.nan)
+        return np.divide(self.hits, self.chances, out=unknown, where=self.chances > 0)
+
+    def gathered(self, period: int) -> _Series:
+        """The same by whole periods, of which the last ends with the series."""
+        first = len(self.index) % period
+        hits, chances = (
+            values[first:].reshape(-1, period).sum(axis=1) for values in (self.hits, self.chances)
+        )
+        return _Series(self.index[first:], hits, chances, self.binomial, period, first)
+
+    def label(self, at: int, away: int = 0) -> Any:  # noqa: ANN401 - the caller's own
+        """The label of the first step of a stretch, or of a step as far away as the series goes."""
+        return self.index[min(max(at * self.period + away, 0), len(self.index) - 1)]
 
     def cost(self, hits: Floats, chances: Floats) -> Floats:
         """Twice the negative log likelihood of one level for a whole stretch, without what all cuts share."""
@@ -155,7 +181,7 @@ def _won(series: _Series, left: int, right: int) -> Floats:
 
 
 def _weakest(series: _Series, cuts: list[int], dispersion: float) -> tuple[int, float] | None:
-    edges = [0, *cuts, len(series.index)]
+    edges = [0, *cuts, len(series.hits)]
     judged = [
         (_p_value(series, left, cut, right, dispersion), cut)
         for left, cut, right in zip(edges, edges[1:-1], edges[2:], strict=False)
@@ -172,11 +198,11 @@ def _described(series: _Series, left: int, cut: int, right: int, dispersion: flo
     belief = _won(series, left, right) / (2 * dispersion)
     cumulated = np.cumsum(np.exp(belief - logsumexp(belief)))
     low, high = (int(np.searchsorted(cumulated, at)) + left + 1 for at in (0.025, 0.975))
-    last = len(series.index) - 1
+    within = series.period - 1  # a change inside a period shows in that period already
     return ChangePoint(
-        at=series.index[cut],
-        position=cut,
-        interval=(series.index[min(low, cut)], series.index[min(max(high, cut), last)]),
+        at=series.label(cut),
+        position=series.first + cut * series.period,
+        interval=(series.label(min(low, cut), -within), series.label(max(high, cut), within)),
         before=_level(series, left, cut),
         after=_level(series, cut, right),
         p_value=_p_value(series, left, cut, right, dispersion),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from analysis.changes import change_points
+from analysis.changes.rhythm import rhythm
 
 DAYS = pd.date_range("2026-03-02", periods=40, freq="D")
 
@@ -59,6 +60,37 @@ def test_weekends_are_no_change_when_the_season_is_named():
     assert change_points(pd.Series(rng.poisson(usual)), season=7) == []
 
 
+def test_a_rhythm_that_nobody_named_is_no_change_either():
+    rng = np.random.default_rng(6)
+    usual = np.tile([40, 42, 41, 40, 39, 4, 3], 8)
+    assert rhythm(rng.poisson(usual).astype(float)) == 7
+    assert change_points(pd.Series(rng.poisson(usual))) == []
+    days = pd.date_range("2026-03-02", periods=58, freq="D")
+    doubled = rng.poisson(np.append([4, 3], usual) * np.where(np.arange(58) < 40, 1, 2))
+    [point] = change_points(pd.Series(doubled, index=days))
+    assert abs(point.position - 40) < 7
+    assert point.at == days[point.position]
+    assert point.interval[0] <= days[40] <= point.interval[1]
+    assert point.after / point.before == pytest.approx(2, rel=0.2)
+
+
+def test_a_share_may_have_a_rhythm_too():
+    rng = np.random.default_rng(9)
+    share = np.tile([0.3, 0.2, 0.1, 0.1, 0.1, 0.02, 0.02], 8)
+    total = np.full(56, 300)
+    frame = pd.DataFrame({"failures": rng.binomial(total, share), "total": total})
+    assert change_points(frame) == []
+
+
+def test_a_lone_change_is_no_rhythm():
+    rng = np.random.default_rng(10)
+    for length in (20, 60, 200):
+        for levels in ([3, 12], [3, 12, 3], [2, 5, 9, 14], [20, 2]):
+            steps = np.repeat(levels, -(-length // len(levels)))[:length]
+            assert rhythm(rng.poisson(steps).astype(float)) == 0
+    assert sum(rhythm(rng.poisson(5, 40).astype(float)) > 0 for _ in range(300)) <= 6
+
+
 def test_quiet_series_seldom_change():
     rng = np.random.default_rng(7)
     drawn = [rng.poisson(2, 60) for _ in range(100)] + [rng.negative_binomial(5, 0.5, 60) for _ in range(100)]
@@ -98,6 +130,8 @@ def test_points_are_in_order_and_inside_their_intervals(counts, season):
 @given(st.lists(st.integers(0, 30), min_size=6, max_size=40))
 @settings(max_examples=30, deadline=None)
 def test_reading_backwards_finds_the_same_cuts(counts):
+    # Periods are counted from the newest step, which is another one when read backwards.
+    assume(not rhythm(np.array(counts, dtype=float)))
     forwards = {point.position for point in change_points(pd.Series(counts))}
     backwards = {len(counts) - point.position for point in change_points(pd.Series(counts[::-1]))}
     assert len(forwards) == len(backwards)
