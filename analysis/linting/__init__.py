@@ -52,21 +52,31 @@ RELATIONS: Mapping[str, str] = {
             UNION SELECT user_id FROM current_device
             UNION SELECT user_id FROM sync_error)
     """,
-    # each combination of permission sets of mobile users; every set by itself where no users are loaded
+    # each combination of permission sets of mobile users; where rights are known only in sum, under the name of the
+    # security profile, that; every set by itself where nobody's are known
     "combination": """
         SELECT permission_sets AS sets, trim(unnest(string_split(permission_sets, ','))) AS permission_set,
-            count(*) AS users
+            count(*) AS users, 'permission set' AS kind
         FROM mobile_user WHERE permission_sets IS NOT NULL GROUP BY permission_sets
         UNION ALL
-        SELECT DISTINCT permission_set, permission_set, NULL::BIGINT FROM now_grant
-        WHERE NOT EXISTS (SELECT 1 FROM mobile_user WHERE permission_sets IS NOT NULL)
+        SELECT security_profile, security_profile, count(*), 'security profile' FROM mobile_user
+        WHERE coalesce(permission_sets LIKE '%,%', true)
+            AND security_profile IN (SELECT permission_set FROM now_grant)
+        GROUP BY security_profile
+        UNION ALL
+        SELECT DISTINCT permission_set, permission_set, NULL::BIGINT, 'permission set' FROM now_grant
+        WHERE NOT EXISTS (
+            SELECT 1 FROM mobile_user WHERE permission_sets IS NOT NULL
+                OR security_profile IN (SELECT permission_set FROM now_grant))
     """,
     # what a combination of sets may do in sum; NULL where no set of it says anything
     "may": """
         SELECT sets, any_value(users) AS users, object, field,
             bool_or(can_read) AS can_read, bool_or(can_create) AS can_create,
             bool_or(can_edit) AS can_edit, bool_or(can_delete) AS can_delete,
-            'permission sets ' || sets || coalesce(' (' || any_value(users) || ' mobile users)', '') AS place
+            any_value(kind) || CASE WHEN sets LIKE '%,%' THEN 's ' ELSE ' ' END || sets
+                || coalesce(' (' || any_value(users) || if(any_value(users) = 1, ' mobile user)', ' mobile users)'), '')
+                AS place
         FROM combination AS c JOIN now_grant AS g ON g.permission_set = c.permission_set
         GROUP BY sets, object, field
     """,

@@ -12,7 +12,7 @@ WITH cleared AS (
     -- only where the source tells of clearing at all; silence is no proof that nobody did it
     SELECT max(changed_at) AS last_at FROM config_change WHERE lower(kind || ' ' || target) LIKE '%cache%'
 )
-SELECT count(*) || ' changes of ' || string_agg(DISTINCT kind, ', ' ORDER BY kind) || ' since the cache was last cleared.' AS what,
+SELECT count(*) || if(count(*) = 1, ' change of ', ' changes of ') || string_agg(DISTINCT kind, ', ' ORDER BY kind) || ' since the cache was last cleared.' AS what,
     'since ' || strftime(last_at, '%Y-%m-%d %H:%M') || ' UTC' AS place, NULL::VARCHAR AS object, NULL::VARCHAR AS field
 FROM config_change, cleared
 WHERE changed_at > last_at AND kind IN ('permission_set', 'vmoc', 'object', 'field', 'setting', 'validation_rule')

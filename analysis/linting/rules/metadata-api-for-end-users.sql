@@ -9,8 +9,8 @@
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/MobileDeviceSetup/Sync/SyncOverview.htm
 -- proof: Each sync on an iPad fails when it begins.
 -- needs: permission_grant
-SELECT 'Metadata API access is granted by ' || permission_set || '.' AS what, 'permission set ' || permission_set
-        || coalesce(' (' || sum(users) || ' mobile users)', '') AS place,
+SELECT 'Metadata API access is granted by ' || permission_set || '.' AS what, any_value(kind) || ' ' || permission_set
+        || coalesce(' (' || sum(users) || if(sum(users) = 1, ' mobile user)', ' mobile users)'), '') AS place,
     NULL::VARCHAR AS object, NULL::VARCHAR AS field
 FROM combination JOIN now_grant USING (permission_set)
 WHERE object = 'application' AND lower(field) LIKE '%metadata%' AND lower(field) LIKE '%api%'

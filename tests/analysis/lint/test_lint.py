@@ -236,6 +236,21 @@ def test_a_gap_closes_when_its_table_is_loaded(store):
     assert "account-limit-raised" not in set(lint_gaps(store)["rule"])
 
 
+def test_rights_that_are_known_of_a_security_profile_in_sum_are_those_of_its_users(store):
+    """So a pull keeps them where users have several permission sets."""
+    user = {"permission_sets": "rep__c, base__c", "security_profile": "field__c"}
+    by_profile = {"permission_set": "field__c"}
+    put(store, [
+        vmoc(), ("sync_user", user), ("device", DEVICE), grant("modified_date__v", False, **by_profile),
+        grant("api: Metadata API", True, "application", **by_profile),
+    ])  # fmt: skip
+    places = lint(store).set_index("rule")["where"]
+    assert dict(places) == {
+        "metadata-api-for-end-users": "security profile field__c (1 mobile user)",
+        "modified-date-not-readable": "security profile field__c (1 mobile user)",
+    }
+
+
 def test_metadata_of_a_few_objects_makes_no_other_object_missing_and_the_gap_is_told(store):
     others = [vmoc(number, object=f"kind_{number}__v") for number in range(2, 5)]
     put(store, [vmoc(), *others, object_field("name__v")])
