@@ -49,6 +49,16 @@ def test_every_link_leads_somewhere(page):
             assert (page.parent / target).exists(), f"{page.name} points to {target}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_of_ours_that_a_page_names_is_there(page):
+    named = re.findall(
+        r"`((?:analysis|benchmarks|dashboard|deploy|docs|ingest|notebooks|sync_engine|synclens|tests)/[\w./*-]+)`",
+        page.read_text(encoding="utf-8"),
+    )
+    missing = [name for name in named if not any(ROOT.glob(name.rstrip("/").replace("NNNN", "*")))]
+    assert not missing, f"{page.name} names {', '.join(missing)}"
+
+
 @pytest.fixture
 def run(monkeypatch, capsys, tmp_path):
     """Run one line of a session as it stands, in an empty folder; give what it prints."""
