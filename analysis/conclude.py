@@ -52,7 +52,8 @@ def conclude(
     found["evidence"] = [[] for _ in range(len(found))]
     found = settle_by_context(connection, events, found)
     found["issue_id"] = apply_rules(events, issue_ids(events), rules)
-    found = _corrected(found, corrected(contents_of(events), corrections))
+    if corrections:
+        found = _corrected(found, corrected(contents_of(events), corrections))
     found["retryable"] = [CAUSES[cause].retry for cause in found["cause"]]
     found["side"] = [", ".join(CAUSES[cause].side) for cause in found["cause"]]
     _store(connection, found, chosen)
@@ -131,8 +132,9 @@ def issue_ids(events: pd.DataFrame) -> list[str]:
     return ids
 
 
+# Distinct: a store says few different things, however many errors it holds.
 _PLACED = f"""
-SELECT f.issue_id, {", ".join(f"e.{name}" for name in Content._fields)}
+SELECT DISTINCT f.issue_id, {", ".join(f"e.{name}" for name in Content._fields)}
 FROM finding AS f JOIN sync_error AS e ON e.event_id = f.event_id
 """
 _REGROUPED = f"""

@@ -195,8 +195,11 @@ class TriageState(LastingDecisions):
         return self._related(issue_id, "issue_id", "earlier_id")
 
     def heirs_of(self, issue_id: str) -> frozenset[str]:
-        """The ids of the issues that took over from this one, at once or by way of others."""
-        return self._related(issue_id, "earlier_id", "issue_id")
+        """The ids of the issues in which the errors of this one are now, where it is gone or was parted."""
+        found = self._related(issue_id, "earlier_id", "issue_id")
+        with self.opened() as connection:
+            rows = connection.execute("SELECT DISTINCT issue_id FROM content").fetchall()
+        return found & {str(row["issue_id"]) for row in rows}
 
     def _related(self, issue_id: str, near: str, far: str) -> frozenset[str]:
         sql = (

@@ -121,6 +121,15 @@ def test_both_merged_issues_say_so_in_their_log(visit, own):
         assert other in said.reason
 
 
+def test_an_issue_that_is_gone_leads_to_the_one_that_took_over(visit, own, issue_id):
+    kept(own)
+    load(own)  # now that there is a state file, it learns what each issue says
+    with kept(own).writing() as state:
+        state.execute("INSERT INTO lineage VALUES (?, 'an-older-id', 0)", (issue_id,))
+    app = visit("issue", period="all time", issue="an-older-id")
+    assert any(f"Its errors are in issue {issue_id} now" in link.label for link in app.get("page_link"))
+
+
 def test_nothing_chosen_is_nothing_kept(visit, own, issue_id):
     app = visit("issue", period="all time", issue=issue_id)
     app.button(key="keep-merge").click().run()

@@ -247,6 +247,8 @@ def test_decisions_follow_an_issue_to_its_new_id_with_its_log(events):
     log = triage.activity(events.issue(*BOB))
     assert [one.action for one in log] == ["note", "state", "assignee", "priority", "taken over"]
     assert before in log[-1].reason
+    assert triage.heirs_of(before) == {events.issue(*BOB)}
+    assert triage.earlier_names(events.issue(*BOB)) == {before}
     assert "archived until events 50, assigned to mia, priority high" in log[-1].after
 
 
