@@ -18,6 +18,7 @@ import stamina
 from duckdb import DuckDBPyConnection
 
 from ingest.errors import StoreFailed, StoreLocked, StoreMissing, StoreTooNew, StoreUnusable
+from ingest.retries import speak_for_ourselves
 
 MIGRATIONS = {
     script.name: script.read_text(encoding="utf-8")
@@ -128,6 +129,7 @@ def _current(path: Path, read_only: bool, patience_seconds: float) -> DuckDBPyCo
 
 
 def _connect(path: Path, read_only: bool, patience_seconds: float) -> DuckDBPyConnection:
+    speak_for_ourselves()
     attempts = stamina.retry_context(
         on=_is_lock_conflict,
         attempts=None,

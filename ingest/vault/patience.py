@@ -11,6 +11,7 @@ import httpx
 import stamina
 
 from ingest.errors import VaultRefused, VaultUnreachable
+from ingest.retries import speak_for_ourselves
 from ingest.vault.replies import KNOWN
 
 CALLS_TO_SPARE = 50
@@ -74,6 +75,7 @@ def patiently(work: Callable[[], Outcome], *, attempts: int, doubting: bool) -> 
         looks -= 1
         return looks >= 0 and isinstance(error, VaultRefused) and _is_doubtful(error)
 
+    speak_for_ourselves()
     retrying = stamina.retry_context(
         on=worth_it, attempts=attempts, timeout=None, wait_initial=0.25, wait_max=15.0, wait_jitter=0.25
     )

@@ -53,6 +53,7 @@ class Executioner:
 
     def run(self, command, *, calls, delay):
         self.left, self.delay = calls, delay
+        self.at += 400  # each sign-in counts for five minutes
         self.victim = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.victim.wait()
         if self.timer:

@@ -1,8 +1,11 @@
 """The client over real HTTP: signing in, addresses, limits, and what never shows in a log."""
 
 import logging
+import subprocess
+import sys
 
 import pytest
+import stamina
 
 from ingest import (
     ApiToken,
@@ -14,6 +17,7 @@ from ingest import (
     VaultUnreachable,
     WrongVault,
 )
+from ingest.retries import speak_for_ourselves
 from ingest.vault.client import version_pair
 
 
@@ -89,3 +93,35 @@ def test_a_refusal_carries_vaults_own_word(client):
         404,
         False,
     )
+
+
+SCRIPT = """
+import sys, stamina
+from ingest import ApiToken, VaultClient
+stamina.set_testing(True, attempts=5, cap=True)
+with VaultClient(sys.argv[1], ApiToken("veeva-vault-token")) as client:
+    client.keep_alive()
+"""
+
+
+def test_a_retry_is_told_in_one_line_of_ours_and_in_nothing_else(vault):
+    vault.trouble = ["proxy"]
+    ran = subprocess.run(
+        [sys.executable, "-c", SCRIPT, vault.url], capture_output=True, text=True, check=True
+    )
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("no Vault answers at 127.0.0.1: HTTP 502")
+    assert line.endswith("; trying again in 0.0 s")
+
+
+def test_the_retries_of_others_are_told_as_they_were(caplog):
+    @stamina.retry(on=OSError, attempts=2)
+    def fails_once():
+        failed.append(1)
+        if len(failed) == 1:
+            raise OSError
+
+    failed = []
+    speak_for_ourselves()
+    fails_once()
+    assert caplog.messages == ["stamina.retry_scheduled"]

@@ -1,0 +1,41 @@
+"""What is said when something is tried again: one line, in words, in place of the library's own."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AbstractContextManager
+from functools import cache
+
+import duckdb
+from stamina.instrumentation import RetryDetails, RetryHook, get_on_retry_hooks, set_on_retry_hooks
+
+from ingest.errors import IngestError
+
+_log = logging.getLogger("synclens.retry")
+
+
+@cache
+def speak_for_ourselves() -> None:
+    """Word this package's own retries; those of others are told by whoever told them before.
+
+    Waiting for the store happens in every busy house and is told at INFO; a Vault that has to be asked again
+    is worth a WARNING. It is done once per process, so that an application may still decide otherwise.
+    """
+    set_on_retry_hooks([tell, *map(_for_others, get_on_retry_hooks())])
+
+
+def tell(details: RetryDetails) -> None:
+    """Log what failed and when it is tried again, where the failure is one of ours."""
+    error, again = details.caused_by, f"trying again in {details.wait_for:.1f} s"
+    if isinstance(error, IngestError):
+        _log.warning("%s; %s", " ".join(str(error).split()), again)
+    elif isinstance(error, duckdb.Error):
+        _log.info("the store is in use; %s", again)
+
+
+def _for_others(hook: RetryHook) -> RetryHook:
+    def told(details: RetryDetails) -> AbstractContextManager[None] | None:
+        ours = isinstance(details.caused_by, IngestError | duckdb.Error)
+        return None if ours else hook(details)
+
+    return told
