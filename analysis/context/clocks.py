@@ -63,6 +63,8 @@ around AS (
     SELECT o.*,
         coalesce(CASE WHEN future THEN age >= -1 ELSE age BETWEEN 0 AND greatest(allowed, 1) END, false)
             AS contradicts,
+        -- a wrong clock stays wrong by the same; a sync that began long before it was saved does not
+        before.off AND after.off AND abs(before.hours - after.hours) < 2 AS off_around,
         before.off AS off_before, after.off AS off_after,
         earlier.off AS begun_off_before, later.off AS begun_off_after
     FROM open_ AS o
@@ -78,6 +80,6 @@ SELECT event_id, 'device-clock' AS cause, 0.95 AS confidence,
             concat(', and by the time of this error the refused date ', strftime(named, '%Y-%m-%d'), ' is allowed.')
             ELSE ', around this error too.' END) AS said
 FROM around
-WHERE contradicts OR off_before AND off_after
+WHERE contradicts OR off_around
     OR named IS NULL AND (off_before AND off_after IS NULL OR begun_off_before AND coalesce(begun_off_after, true))
 """

@@ -28,9 +28,7 @@ def settle_lost(connection: DuckDBPyConnection, events: pd.DataFrame, found: pd.
     of_records = found["also"].map(lambda also: not frozenset(CAUSES).isdisjoint(also)) | found["cause"].isin(
         CAUSES
     )
-    asked["refers"] = (of_records & ~(found["cause"].eq("object-permission") & events["field"].notna()))[
-        about
-    ]
+    asked["refers"] = of_records[about]
     apply(found, told(asked, ask(connection, _FACTS, asked), ["event_id"]), _OVER)
 
 
@@ -52,7 +50,10 @@ first_gone AS (
     WHERE length(id) >= 6 AND regexp_matches(id, '\d') GROUP BY id
 ),
 known AS (
-    SELECT a.event_id, a.occurred_at, a.refers, e.record_id, concat_ws(' ', e.message, e.payload) AS told
+    SELECT a.event_id, a.occurred_at, a.refers, e.record_id, concat_ws(' ', e.message,
+            -- an error about one field is about what that field refers to
+            CASE WHEN e.field IS NULL THEN e.payload
+                ELSE json_extract_string(try_cast(e.payload AS JSON), concat('$."', e.field, '"')) END) AS told
     FROM asked AS a JOIN sync_error AS e ON e.event_id = a.event_id
     WHERE EXISTS (FROM first_gone)
 ),

@@ -94,6 +94,12 @@ taken AS (
     QUALIFY row_number() OVER (
         PARTITION BY user_id, object, field, operation ORDER BY r.whole DESC, r.changed_at DESC, r.target) = 1
 ),
+removed AS (
+    SELECT a.user_id, a.object, a.field, a.operation
+    FROM asked AS a JOIN config_change AS c ON c.kind = 'field' AND c.object = a.object AND c.field = a.field
+        AND c.changed_at <= a.at
+    GROUP BY ALL HAVING arg_max(coalesce(c.after, '') = '', c.changed_at)
+),
 described AS (SELECT DISTINCT object FROM object_field),
 gone AS (
     SELECT a.user_id, a.object, a.field, a.operation
@@ -103,6 +109,7 @@ gone AS (
             'modified_date__v') AND NOT EXISTS (
         SELECT 1 FROM object_field AS f
         WHERE f.object = a.object AND f.name = a.field AND coalesce(f.active, true))
+    UNION SELECT user_id, object, field, operation FROM removed
 ),
 moved AS (
     SELECT a.user_id, a.object, a.field, a.operation, any_value(c.before) AS territory, max(c.changed_at) AS at
@@ -133,7 +140,7 @@ SELECT a.user_id, a.object, a.field, a.operation,
                 CASE WHEN t.whole THEN '' ELSE concat('.', a.field) END, ' at ',
                 strftime(t.changed_at, '%Y-%m-%d %H:%M'), ' UTC, before the error.')
         WHEN x.object IS NOT NULL THEN
-            concat('The Vault has no active field ', a.field, ' on ', a.object, '.')
+            concat('When it was met, the Vault had no active field ', a.field, ' on ', a.object, '.')
         ELSE concat('Territory ', v.territory, ' of the user lost records at ',
             strftime(v.at, '%Y-%m-%d %H:%M'), ' UTC, shortly before.') END AS said
 FROM asked AS a

@@ -32,7 +32,7 @@ WITH paced AS (
     FROM asked
 ),
 episodes AS (
-    SELECT *, count_if(pause > to_days(CAST($pause AS INTEGER))) OVER (
+    SELECT *, count(*) FILTER (pause > to_days(CAST($pause AS INTEGER))) OVER (
         PARTITION BY error_type, object, field, operation, phase ORDER BY occurred_at) AS episode
     FROM paced
 ),
@@ -69,7 +69,7 @@ verdict AS (
         concat('The only change on ', object, CASE WHEN any_value(whole) THEN '' ELSE '.' || field END, ' in the ',
             $days, ' days before the first of these errors: ', min(kind), ' ', min(target), ' at ',
             strftime(max(changed_at), '%Y-%m-%d %H:%M'), ' UTC.') AS said
-    FROM fitting GROUP BY ALL
+    FROM fitting GROUP BY error_type, object, field, operation, phase, episode
     HAVING count(DISTINCT (kind, target)) = 1 AND count(DISTINCT cause) = 1 AND bool_and(cause IS NOT NULL)
 )
 SELECT e.event_id, v.cause, 0.72 AS confidence, v.said

@@ -18,14 +18,17 @@ def settle_signins(connection: DuckDBPyConnection, events: pd.DataFrame, found: 
     its refusal of another sign-in of the same user within HOURS.
     """
     open_ = vague(found) | found["also"].map(bool)
-    signing_in = events["operation"].eq("sign_in") | events["phase"].eq("connect")
-    about = open_ & (found["cause"].isin(CAUSES) | (signing_in & vague(found))) & events["user_id"].notna()
+    # In the middle of work a 401 means that the session has ended, whatever has become of the account.
+    signing_in = events["operation"].eq("sign_in") | (
+        events["phase"].eq("connect") & found["cause"].isin(CAUSES[1:])
+    )
+    about = open_ & (found["cause"].isin(CAUSES) | vague(found)) & signing_in & events["user_id"].notna()
     if not about.any():
         return
-    asked = events.loc[about, ["event_id", "user_id", "occurred_at"]].assign(plain=None)
+    asked = events.loc[about, ["event_id", "user_id", "occurred_at"]].assign(plain="")
     said = found["cause"].isin(CAUSES[1:]) & (found["confidence"] > HINT) & ~about & events["user_id"].notna()
     plain = events.loc[said, ["event_id", "user_id", "occurred_at"]].assign(plain=found.loc[said, "cause"])
-    both = pd.concat([asked, plain]).astype({"plain": "str"})
+    both = pd.concat([asked, plain])
     facts = ask(connection, _FACTS, both, hours=HOURS)
     apply(found, told(asked, facts, ["event_id"]))
 
