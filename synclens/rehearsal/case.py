@@ -189,12 +189,9 @@ def _tell_shared(rows: list[dict[str, Any]], devices: set[str]) -> list[str]:
 
 def _tell_held(saved: list[Saved]) -> list[str]:
     held = sum(len(one.rows) for one in saved if not one.ours)
-    words = f"{many(held, 'record')} in error for other reasons on the same users' devices"
-    return (
-        [f"There {'is' if held == 1 else 'are'} also {words}; nothing that is tried here mends them."]
-        if held
-        else []
-    )
+    stay = "stays as it is" if held == 1 else "stay as they are"
+    words = f"{many(held, 'record')} in error for other reasons on the same users' devices {stay}"
+    return [f"{words}, whatever is tried here."] if held else []
 
 
 def _in_transactions(rows: list[Row]) -> Iterable[Saved]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sync_engine.device.edits import amend
+from sync_engine.model import an_object, text
 from sync_engine.testing import Story
 from sync_engine.vault import admin, records
 from sync_engine.vault.permissions import SETTINGS
@@ -72,3 +73,16 @@ def test_a_record_that_is_too_large_blocks_only_itself(story):
     assert all(records.find(story.vault, one) for one in small) and not records.find(story.vault, large)
     amend(story.devices["ana"], story.errors("ana")[0].key, large, {"signature__v": "x"})
     assert story.sync() == [] and records.find(story.vault, large)
+
+
+def test_a_filter_by_profile_follows_a_change_of_profile(story):
+    about = an_object("message__v", {"application_profile__v": text()}, sharing="public")
+    own = vmoc("message__v", where="WHERE application_profile__v = @@USER_APP_PROFILE_ID@@")
+    with story.vault.transaction():
+        story.vault.configure("object", "message__v", about)
+        story.vault.configure("vmoc", "message__v", own)
+        story.vault.publish()
+    made = {one: story.record("message__v", application_profile__v=one) for one in ("rep__c", "msl__c")}
+    assert story.sync() == [] and story.sees("ana", made["rep__c"]) and not story.sees("ana", made["msl__c"])
+    admin.set_user(story.vault, "ana", at=story.kernel.now, application_profile="msl__c")
+    assert story.sync() == [] and story.sees("ana", made["msl__c"]) and not story.sees("ana", made["rep__c"])
