@@ -24,7 +24,6 @@ Period = tuple[datetime, datetime]
 
 def sidebar(*, newest: datetime | None, options: Mapping[str, Sequence[str]]) -> View:
     """Draw the controls and work out the view; `newest` is the time of the newest data, naive UTC."""
-    _once_each()
     with st.sidebar:
         period = st.selectbox(
             "Period", list(PERIODS), index=list(PERIODS).index(DEFAULT_PERIOD),
@@ -44,14 +43,6 @@ def sidebar(*, newest: datetime | None, options: Mapping[str, Sequence[str]]) ->
     view = view_of(period=period, newest=newest, zone=zone, filters=filters, compare=compare)
     st.session_state[_VIEW] = view
     return view
-
-
-def _once_each() -> None:
-    """Parameters that a link and a bound control both brought along stand in the address twice."""
-    for name in ("period", "compare", "tz", *FILTERS):
-        values = st.query_params.get_all(name)
-        if len(values) > len(set(values)):
-            st.query_params[name] = list(dict.fromkeys(values))
 
 
 def current() -> View:

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 import streamlit as st
 
 from dashboard.safe import escape
-from dashboard.view import SELECTIONS
+from dashboard.view import CONTROLS, SELECTIONS
 
 _VIEWS = Path(__file__).parent / "views"
 
@@ -99,14 +99,15 @@ def menu() -> None:
 
 
 def link(name: str, label: object, *, icon: str | None = None, **selection: str) -> None:
-    """Draw a link to a page that keeps the filters; `selection` names the issue or device to open there."""
-    query = {key: st.query_params.get_all(key) for key in st.query_params if key not in SELECTIONS}
-    st.page_link(
-        page(name),
-        label=escape(label),
-        icon=icon,
-        query_params={**query, **{key: [value] for key, value in selection.items()}},
-    )
+    """Draw a link to a page that keeps the filters; `selection` names the issue or device to open there.
+
+    The controls put period, zone and filters back into the address by themselves; a link that brings them
+    along as well would leave them there twice.
+    """
+    held = {*SELECTIONS, *CONTROLS}
+    query = {key: st.query_params.get_all(key) for key in st.query_params if key not in held}
+    chosen = {**query, **{key: [value] for key, value in selection.items()}}
+    st.page_link(page(name), label=escape(label), icon=icon, query_params=chosen or None)
 
 
 def address(name: str, query: Mapping[str, Sequence[str]]) -> str:

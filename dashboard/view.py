@@ -33,6 +33,8 @@ FILTERS: Mapping[str, str] = {
     "object": "Object",
     "cause": "Cause",
 }
+# Parameters that controls beside every page are bound to.
+CONTROLS = ("period", "compare", "tz", *FILTERS)
 # Parameters that say what is selected on a page; they travel beside the filters.
 SELECTIONS = ("issue", "device", "event", "tab")
 

@@ -21,7 +21,7 @@ except AnalysisError as error:
     st.info(f"{escape(error)}. {escape(error.next_step)}", icon=":material/school:")
     st.stop()
 
-with st.grid(6, min_column_width=130, border=True):
+with st.grid(6, min_column_width=165, border=True):
     st.metric("Events with known truth", shapes.count(card.events))
     st.metric("Right", shapes.share(card.accuracy))
     st.metric(
