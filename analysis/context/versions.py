@@ -59,7 +59,7 @@ met AS (
     SELECT a.*, s.device_id, s.number > n.newest AS is_newer,
         s.clean AND (s.uploads OR a.phase <> 'upload') AS well
     FROM alike AS a JOIN newest AS n USING (error_type, http_status, object, operation, phase)
-    JOIN synced AS s ON s.hour BETWEEN a.since AND a.until AND n.platform IN ('', s.platform)
+    JOIN synced AS s ON s.hour BETWEEN a.since AND a.until AND (n.platform = '' OR s.platform IN ('', n.platform))
 ),
 counted AS (
     SELECT error_type, http_status, object, operation, phase, named, devices, since,

@@ -35,7 +35,11 @@ def synced(n, *, at=AT, ok=True, version="253.0.1", network="wifi", saved=None, 
 
 def change(kind, target, *, at=AT - timedelta(days=1), **more):
     return ConfigChange(
-        change_id=f"{kind}-{target}-{at:%d%H%M}", changed_at=at, kind=kind, target=target, **more
+        change_id=f"{kind}-{target}-{more.get('field')}-{at:%d%H%M}",
+        changed_at=at,
+        kind=kind,
+        target=target,
+        **more,
     )
 
 
