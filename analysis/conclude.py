@@ -18,6 +18,7 @@ from analysis.grouping import GROUPING, replay, templates
 from analysis.grouping.content import Content, contents_of, fingerprints
 from analysis.grouping.corrections import Correction, corrected
 from analysis.grouping.rules import apply_rules
+from analysis.lending import lent
 from analysis.lineage import follow
 from analysis.states import TriageState
 
@@ -164,19 +165,17 @@ def _corrected(found: pd.DataFrame, given: Sequence[Correction | None]) -> pd.Da
 
 def _store(connection: DuckDBPyConnection, found: pd.DataFrame, catalogue: Catalogue) -> None:
     rows = found.assign(catalogue=catalogue.version, grouping=GROUPING)
-    connection.register("concluded", rows)
-    connection.begin()
-    try:
-        connection.execute("DELETE FROM finding")
-        connection.execute(
-            """INSERT INTO finding BY NAME
-            SELECT event_id, issue_id, cause, confidence, rule, also::VARCHAR[] AS also,
-                evidence::VARCHAR[] AS evidence, retryable, side, catalogue, "grouping"
-            FROM concluded"""
-        )
-    except BaseException:
-        connection.rollback()
-        raise
-    finally:
-        connection.unregister("concluded")
-    connection.commit()
+    with lent(connection, "concluded", rows):
+        connection.begin()
+        try:
+            connection.execute("DELETE FROM finding")
+            connection.execute(
+                """INSERT INTO finding BY NAME
+                SELECT event_id, issue_id, cause, confidence, rule, also::VARCHAR[] AS also,
+                    evidence::VARCHAR[] AS evidence, retryable, side, catalogue, "grouping"
+                FROM concluded"""
+            )
+        except BaseException:
+            connection.rollback()
+            raise
+        connection.commit()

@@ -8,6 +8,7 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from analysis.catalogue import UNKNOWN
+from analysis.lending import lent
 
 HINT = 0.7
 """A rule that is no surer than this leaves the cause open."""
@@ -15,11 +16,8 @@ HINT = 0.7
 
 def ask(connection: DuckDBPyConnection, sql: str, asked: pd.DataFrame, **bound: object) -> pd.DataFrame:
     """Put one question about many findings: `sql` reads the frame as the table `asked`, values as $names."""
-    connection.register("asked", asked)
-    try:
+    with lent(connection, "asked", asked):
         return connection.execute(sql, bound).df()
-    finally:
-        connection.unregister("asked")
 
 
 def told(asked: pd.DataFrame, facts: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:

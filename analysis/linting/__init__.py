@@ -75,7 +75,7 @@ RELATIONS: Mapping[str, str] = {
             bool_or(can_read) AS can_read, bool_or(can_create) AS can_create,
             bool_or(can_edit) AS can_edit, bool_or(can_delete) AS can_delete,
             any_value(kind) || CASE WHEN sets LIKE '%,%' THEN 's ' ELSE ' ' END || sets
-                || coalesce(' (' || any_value(users) || if(any_value(users) = 1, ' mobile user)', ' mobile users)'), '')
+                || coalesce(' (' || any_value(users) || ' mobile user' || if(any_value(users) = 1, ')', 's)'), '')
                 AS place
         FROM combination AS c JOIN now_grant AS g ON g.permission_set = c.permission_set
         GROUP BY sets, object, field

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -125,6 +126,10 @@ class TestDoctor:
 
     def test_says_what_to_do_about_a_missing_folder(self, tmp_path):
         assert "mkdir" in self.ill(tmp_path / "nowhere" / "x.duckdb")["folder"].next_step
+
+    def test_says_what_to_do_about_a_disk_that_could_not_hold_the_store_twice(self, store):
+        os.truncate(store, shutil.disk_usage(store).free * 2)  # sparse: it takes no room
+        assert "Free some space" in self.ill(store)["disk"].next_step
 
     def test_tells_an_unreachable_vault_from_one_that_answers(self, store):
         def refuse(url):

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+import analysis
 import ingest
 from ingest.context import ObjectField, VmocInfo
 from sync_engine.telemetry import SyncUser
@@ -163,3 +164,14 @@ def test_the_only_setting_changed_just_before_is_named_by_what_it_is_about(store
     assert "max_accounts_ipad__v became 15" in said
     ingest.append(store, [change("setting", "other__v")], source="t", started_at=AT, clock=lambda: AT)
     assert found(store)[2] == ""
+
+
+def test_a_vault_whose_vmocs_nobody_knows_is_no_hindrance(store):
+    rows = [error(n, **NOTHING | DOWNLOAD) for n in range(2)]
+    limit = change("setting", "max_accounts_ipad__v", after="15")
+    assert found(store, *rows, limit)[0] == "sync-configuration"
+
+
+def test_an_answer_that_was_read_in_part_is_no_hindrance(store):
+    store.execute("FROM range(100000)").fetchone()
+    assert analysis.conclude(store).events == 0
