@@ -111,13 +111,14 @@ def mark_periods(
     since, until = explained
     if isinstance(against, int):
         against = (min(max(since - against * (until - since), days["day"].min()), since), since)
-    for (begin, end), colour, word in (
-        (against, figures.GREY, "compared with"),
-        (explained, figures.VERMILION, "explained"),
-    ):
+    side, other = ("left", "right") if against[0] < since else ("right", "left")
+    for (begin, end), colour, word, place in (
+        (against, figures.GREY, "compared with", other),
+        (explained, figures.VERMILION, "explained", side),
+    ):  # the words lead away from each other, or those over single days would meet
         figure.add_vrect(
             x0=begin, x1=end, fillcolor=colour, opacity=0.13, line_width=0, layer="below",
-            annotation={"text": word, "font_size": 10}, annotation_position="bottom left",
+            annotation={"text": word, "font_size": 10}, annotation_position=f"bottom {place}",
         )  # fmt: skip
 
 

@@ -69,6 +69,7 @@ def chart(
     if on_select is None:
         st.plotly_chart(figure, key=name, config=CHART_TOOLS, alt=alt)
     else:
+        figure.update_layout(dragmode="select", selectdirection="h")
         st.plotly_chart(
             figure, key=name, config=CHART_TOOLS, alt=alt, on_select=partial(on_select, name),
             selection_mode=("points", "box"),

@@ -103,30 +103,48 @@ def explain_period(
     since: datetime,
     until: datetime,
     *,
-    baseline: int = _EARLIER_PERIODS,
+    baseline: int | tuple[datetime, datetime] = _EARLIER_PERIODS,
     by: Sequence[str] | None = None,
     most: int = 5,
     **filters: object,
 ) -> list[Explanation]:
-    """Say why syncs failed more in a period than before, best first; counts are finished syncs.
+    """Say why syncs failed more in a period than in another, best first; counts are finished syncs.
 
-    Compares with the `baseline` periods of the same length just before, of which those without any sync are
-    left out. Canceled and unfinished syncs are not counted. Times are UTC. Raises AnalysisError when the
-    period is empty.
+    Compares with the `baseline` periods of the same length just before, or with the time between two moments,
+    wherever it lies, cut into such periods; those without any sync are left out. Canceled and unfinished syncs
+    are not counted. Times are UTC. Raises AnalysisError when either is empty.
     """
     now = Filters.of(since=since, until=until)
-    if now.since is None or now.until is None or now.since >= now.until or baseline < 1:
-        raise AnalysisError(
-            "there is nothing to compare",
-            next_step="Give a since before the until, and a baseline of 1 or more.",
-        )
+    if now.since is None or now.until is None or now.since >= now.until:
+        raise _nothing_to_compare()
     length: timedelta = now.until - now.since
-    whole = Filters.of(**filters | {"since": now.since - baseline * length, "until": now.until})
-    rows = ask(connection, _PERIODS, whole, {"start": now.since, "seconds": length.total_seconds()})
+    before = _earlier(baseline, now.since, length)
+    counted, earlier = (
+        ask(
+            connection,
+            _PERIODS,
+            Filters.of(**filters | {"since": period.since, "until": period.until}),
+            {"start": period.since, "seconds": length.total_seconds()},
+        )
+        for period in (now, before)
+    )
     attributes = [name for name in (*WHO, *WHEN) if by is None or name in by]
-    present = rows["period"] >= 0
-    return explain(
-        rows[present], rows[~present], by=attributes, failures="failures", total="total", most=most
+    return explain(counted, earlier, by=attributes, failures="failures", total="total", most=most)
+
+
+def _earlier(baseline: int | tuple[datetime, datetime], since: datetime, length: timedelta) -> Filters:
+    if isinstance(baseline, int):
+        baseline = (since - baseline * length, since)
+    before = Filters.of(since=baseline[0], until=baseline[1])
+    if before.since is None or before.until is None or before.since >= before.until:
+        raise _nothing_to_compare()
+    return before
+
+
+def _nothing_to_compare() -> AnalysisError:
+    return AnalysisError(
+        "there is nothing to compare",
+        next_step="Give each period a since before its until, or a baseline of 1 or more.",
     )
 
 

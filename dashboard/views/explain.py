@@ -6,7 +6,7 @@ import streamlit as st
 
 from analysis import METRICS, figures, measure
 from analysis.differences import explain_period
-from dashboard import baseline, controls, data, different, parts
+from dashboard import controls, data, different, parts
 
 view = controls.current()
 parts.heading("Explain", "Why did more syncs fail on these days than on the days they are compared with?")
@@ -31,9 +31,6 @@ with drawn:
         about=metric.about, on_select=controls.choose_days,
     )  # fmt: skip
 with st.spinner("Looking at every combination of attributes …", show_time=True):
-    if isinstance(against, int):
-        found = data.ask(explain_period, since, until, baseline=against, **view.of_filters())
-    else:
-        found = data.ask(baseline.explain_against, since, until, against, **view.of_filters())
+    found = data.ask(explain_period, since, until, baseline=against, **view.of_filters())
 parts.section("What explains it", help=different.ABOUT_PERIODS)
 different.draw_period(found, view)

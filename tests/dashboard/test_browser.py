@@ -97,7 +97,7 @@ def test_from_the_overview_to_the_failing_record_and_back_in_four_clicks(page: P
     page.goto("/?platform=iPad&period=all+time")
     bench.settle(page)
     clicks = Clicks(page)
-    clicks.on(page.locator(MAIN_LINK).filter(has_text="new"))
+    clicks.on(page.locator(MAIN_LINK).filter(has_text="All"))
     expect(page.get_by_role("heading", name="Issues", exact=True)).to_be_visible()
     clicks.at(page.get_by_test_id("stDataFrame").first, 60, 48)
     expect(page.get_by_role("heading", name="Fix", exact=True)).to_be_visible()
@@ -252,7 +252,7 @@ def test_what_is_shown_can_be_saved_with_its_filters(page: Page) -> None:
 def test_hostile_text_is_shown_and_not_run(hostile_page: Page) -> None:
     hostile_page.goto("/?period=all+time")
     bench.settle(hostile_page)
-    hostile_page.locator(MAIN_LINK).first.click()
+    hostile_page.locator(f"{MAIN_LINK}[href*='issue=']").first.click()
     expect(hostile_page.get_by_role("heading", name="Fix", exact=True)).to_be_visible()
     bench.settle(hostile_page)
     assert hostile_page.title() != "owned"

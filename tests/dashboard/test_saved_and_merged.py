@@ -18,7 +18,6 @@ from analysis.differences import explain_period
 from analysis.metrics.local_days import measure_by_local_day
 from analysis.states import Activity, TriageState
 from dashboard import pages, saved
-from dashboard.baseline import explain_against
 from dashboard.picture import with_header
 from dashboard.view import OWN_DAYS, view_of
 from ingest import open_store
@@ -153,7 +152,7 @@ def test_days_of_one_s_choice_count_as_the_days_before_do(stores):
     since, until = pd.Timestamp(2026, 3, 20), pd.Timestamp(2026, 3, 22)
     with open_store(stores["normal"]) as store:
         before = explain_period(store, since, until, baseline=3)
-        chosen = explain_against(store, since, until, (pd.Timestamp(2026, 3, 14), since))
+        chosen = explain_period(store, since, until, baseline=(pd.Timestamp(2026, 3, 14), since))
     assert [(one.where, one.failures, one.total) for one in chosen] == [
         (one.where, one.failures, one.total) for one in before
     ]
