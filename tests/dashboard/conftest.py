@@ -73,9 +73,12 @@ def served(
         yield serve
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The one browser of a run; each test opens contexts of its own in it."""
+    """One browser for the tests of a file; each opens contexts of its own in it.
+
+    Not for the whole run: its driver keeps an event loop in this thread, beside which no other one can run.
+    """
     with bench.chromium() as browser:
         yield browser
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -97,17 +98,19 @@ def test_from_the_overview_to_the_failing_record_and_back_in_four_clicks(page: P
     page.goto("/?platform=iPad&period=all+time")
     bench.settle(page)
     clicks = Clicks(page)
-    clicks.on(page.locator(MAIN_LINK).filter(has_text="All"))
+    clicks.on(page.get_by_role("link", name=re.compile(r"All \d+ issues")))
     expect(page.get_by_role("heading", name="Issues", exact=True)).to_be_visible()
     clicks.at(page.get_by_test_id("stDataFrame").first, 60, 48)
     expect(page.get_by_role("heading", name="Fix", exact=True)).to_be_visible()
-    events = page.get_by_test_id("stDataFrame").last
+    bench.settle(page)  # only now has the new page come to rest, and the table its place
+    events = page.locator(".st-key-issue-events").get_by_test_id("stDataFrame")
     events.scroll_into_view_if_needed()
     page.wait_for_timeout(500)
     clicks.at(events, 18, 84)
-    expect(page.get_by_text("the message as the device sent it")).to_be_visible()
     assert clicks.count <= 4
+    page.wait_for_url("**event=**")
     told = parameters(page)
+    expect(page.get_by_text(f"Event {told['event'][0]}: the message as the device sent it")).to_be_visible()
     assert told["platform"] == ["iPad"]
     assert told["period"] == ["all time"]
     (event,) = told["event"]
