@@ -8,13 +8,13 @@ same form; `SYNCLENS_SAMPLES` may name a file), and on codes and wordings of the
 from the repository's history (git). Left out of what a model learns: messages of the judged ones' own source, and
 those that say the same once numbers are masked. A model speaks where the rules are silent, or also where they only
 whisper (a confidence below WHISPER), and where its vote reaches a cut. The confidence it states is its hit rate in
-rounds 2 to 7; rounds 8 and later judge it.
+rounds 4 to 7; rounds 8 and later judge it.
 
 The cost: for each cause the rules that name it, in the catalogue of the day, and all its labelled messages are taken
 away, and its messages are asked again. `lost` is how many points fewer of them stay unknown because of the model,
 `misled` how many points more get a cause that nothing supports.
 
-Printed for each model: what the cut does that rounds 2 to 7 would choose (most points won there, less than AFFORDED
+Printed for each model: what the cut does that rounds 4 to 7 would choose (most points won there, less than AFFORDED
 lost); the most points that any cut wins in the later rounds with less than AFFORDED lost there, chosen in
 hindsight; and what the cheapest cut costs that wins WANTED points. `--cuts` prints a row for each cut. Everything is
 decided by its input: a second run prints the same.
@@ -43,7 +43,8 @@ from benchmarks.second_tier_models import Known, Votes, counted, grams_of, maske
 
 PROBE = Path("tests/analysis/causes/probe.jsonl")
 RULES = "analysis/causes/2026-11-23.toml"
-CHOOSING, JUDGING = range(2, 8), range(8, 99)
+# The first commit of the probes holds rounds 1 to 3 and rules that had learned from them already.
+CHOOSING, JUDGING = range(4, 8), range(8, 99)
 WHISPER = 0.705
 CUTS = tuple(cut / 100 for cut in range(100))
 LEAST_VOTE = 1e-6
@@ -301,7 +302,8 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--without-catalogue", action="store_true", help="learn from labelled messages only")
     parser.add_argument("--keep", type=Path, help="a file for all answers, as JSON lines")
     arguments = parser.parse_args(given)
-    numbers = sorted({int(str(line["round"])) for line in read_lines(PROBE)} - {1})
+    met = {int(str(line["round"])) for line in read_lines(PROBE)}
+    numbers = sorted(number for number in met if number >= CHOOSING.start)
     material = gather(arguments.samples, numbers, not arguments.without_catalogue)
     answers = walk(material, numbers)
     if arguments.keep:

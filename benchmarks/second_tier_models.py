@@ -18,7 +18,7 @@ from analysis.evidence import clean, spell
 
 SLOTS = 1 << 14
 NEAREST = 5
-RIDGE, STEPS = 0.1, 150
+RIDGE, STEPS = 0.02, 80
 SHARPNESS = 6.0
 OWN_SHARE, OWN_MESSAGES = 0.7, 3
 
@@ -147,6 +147,12 @@ def nearest_one(known: Known) -> Votes:
     return votes
 
 
+def clear(votes: Votes) -> Votes:
+    """Votes, less where the second cause has nearly as much."""
+    ordered = np.sort(votes, axis=1)
+    return np.asarray(votes * (1 - ordered[:, -2:-1] / np.maximum(ordered[:, -1:], 1e-9)))
+
+
 def own_words(known: Known) -> np.ndarray:
     """Whether a judged message has a word that is a cause's own: mostly its, in three learned messages or more."""
     by_cause = one_hot(known.truth, known.width).T @ known.counts
@@ -167,6 +173,7 @@ def votes_of(known: Known) -> dict[str, Votes]:
     own = own_words(known)
     return {
         "logistic": line,
+        "logistic, clear": clear(line),
         "bayes": odds,
         "nearest 5": five,
         "nearest 1": one,

@@ -62,7 +62,7 @@ def test_points_and_cost_are_counted_by_hand():
         {**met, "cause": "network", "said_by_rules": "unknown", "guess": "rate-limit", "forgotten": True},
         {**met, "cause": "network", "said_by_rules": "unknown", "guess": "x", "forgotten": True, "vote": 0.1},
     ]
-    frame = pd.DataFrame(rows + [{**row, "round": 2} for row in rows])
+    frame = pd.DataFrame(rows + [{**row, "round": 4} for row in rows])
     silent = tabulate(frame, [0.4], over_whispers=False).loc[0]
     assert (silent["judge answers"], silent["judge right"], silent["judge points"]) == (1, 1, 25)
     assert (silent["judge lost"], silent["judge misled"]) == (50, 50)
