@@ -1,6 +1,7 @@
 """Would a second tier behind the rules pay: a small text model, or the labelled messages most like a new one?
 
-    python -m benchmarks.second_tier [--samples FILE ...] [--without-catalogue] [--cuts 0.1,0.2,...] [--keep FILE]
+    python -m benchmarks.second_tier [--samples FILE ...] [--without-catalogue] [--first-looks]
+                                     [--cuts 0.1,0.2,...] [--keep FILE]
 
 Walks the rounds of tests/analysis/causes/probe.jsonl forward. Each message of a round is answered by what was known
 before it: the rules' first look, and models fitted on all earlier rounds, on `--samples` (labelled messages in the
@@ -156,14 +157,17 @@ def answered(votes: Mapping[str, Votes], base: pd.DataFrame, causes: Sequence[st
             model=name,
             guess=np.array(causes, dtype=object)[vote.argmax(axis=1)],
             vote=vote.max(axis=1),
+            three=[
+                [causes[place] for place in row] for row in np.argsort(-vote, axis=1, kind="stable")[:, :3]
+            ],
         )
         for name, vote in votes.items()
     ]
     return pd.concat(tables)
 
 
-def walk(material: Material, rounds: Sequence[int]) -> pd.DataFrame:
-    """Every answer of every model, at first look and with the cause forgotten."""
+def walk(material: Material, rounds: Sequence[int], forgetting: bool) -> pd.DataFrame:
+    """Every answer of every model, at first look and, where asked for, with the cause forgotten."""
     tables = []
     for number in rounds:
         known, judged = known_before(material, number)
@@ -177,7 +181,7 @@ def walk(material: Material, rounds: Sequence[int]) -> pd.DataFrame:
         tables.append(answered(votes_of(known), base.assign(forgotten=False), material.causes))
         for place, cause in enumerate(material.causes):
             rows = np.flatnonzero(met["cause"] == cause)
-            if len(rows):
+            if forgetting and len(rows):
                 left = classify(met.iloc[rows], forget(rules, cause))
                 base_left = base.iloc[rows].assign(
                     said_by_rules=left["cause"], confidence=left["confidence"], forgotten=True
@@ -260,20 +264,43 @@ def alone(answers: pd.DataFrame) -> pd.DataFrame:
                 "silent": int((~seen["named"]).sum()),
                 "whispers": int((given["confidence"] < WHISPER).sum()),
                 "ece": calibration_error(given["confidence"].to_numpy(dtype=float), given["ok"].to_numpy()),
-                "forgotten unknown": 100 * (~unseen["named"]).mean(),
+                "forgotten unknown": 100 * (~unseen["named"]).mean() if len(unseen) else float("nan"),
             }
         )
     return pd.DataFrame(rows)
 
 
-def as_only_one(answers: pd.DataFrame) -> pd.DataFrame:
-    """Which share of all messages each model would be right on if there were no rules (%)."""
-    seen = answers[~answers["forgotten"]]
+def as_second_opinion(answers: pd.DataFrame) -> pd.DataFrame:
+    """What each model knows in the rounds to judge by, whatever its vote (%).
+
+    `alone` is its share of right answers if there were no rules; `silent` and `three` how often it, or one of its first
+    three, is right where the rules are silent; `agrees` how often it says what the rules say where they speak, and
+    then how often the rules are right, and where it says something else.
+    """
+    seen = answers[~answers["forgotten"] & answers["round"].isin(JUDGING)]
+    supported = zip(seen["three"], seen["cause"], seen["also"], strict=True)
     seen = seen.assign(
-        ok=100.0 * (right(seen["guess"], seen) & (seen["vote"] >= LEAST_VOTE)),
-        when=np.where(seen["round"].isin(CHOOSING), "choose", "judge"),
+        alone=right(seen["guess"], seen) & (seen["vote"] >= LEAST_VOTE),
+        three=[bool({truth, *(also or [])} & set(three)) for three, truth, also in supported],
+        rules=right(seen["said_by_rules"], seen),
+        same=seen["guess"] == seen["said_by_rules"],
     )
-    return seen.pivot_table(index="model", columns="when", values="ok", sort=False).reset_index()
+    rows = []
+    for model, mine in seen.groupby("model", sort=False):
+        silent, spoken = (mine[(mine["said_by_rules"] == UNKNOWN) == still] for still in (True, False))
+        rows.append(
+            {
+                "model": model,
+                "alone": mine["alone"].mean(),
+                "silent": silent["alone"].mean(),
+                "three": silent["three"].mean(),
+                "agrees": spoken["same"].mean(),
+                "then right": spoken.loc[spoken["same"], "rules"].mean(),
+                "else right": spoken.loc[~spoken["same"], "rules"].mean(),
+            }
+        )
+    table = pd.DataFrame(rows)
+    return table.assign(**{name: 100 * table[name] for name in table.columns[1:]})
 
 
 def summaries(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -300,12 +327,15 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--samples", type=Path, nargs="*", default=[Path(named)] if named else [])
     parser.add_argument("--cuts", default="", help="print a row for each of these cuts as well")
     parser.add_argument("--without-catalogue", action="store_true", help="learn from labelled messages only")
+    parser.add_argument(
+        "--first-looks", action="store_true", help="do not measure the cost, which takes minutes"
+    )
     parser.add_argument("--keep", type=Path, help="a file for all answers, as JSON lines")
     arguments = parser.parse_args(given)
     met = {int(str(line["round"])) for line in read_lines(PROBE)}
     numbers = sorted(number for number in met if number >= CHOOSING.start)
     material = gather(arguments.samples, numbers, not arguments.without_catalogue)
-    answers = walk(material, numbers)
+    answers = walk(material, numbers, not arguments.first_looks)
     if arguments.keep:
         answers.to_json(arguments.keep, orient="records", lines=True)
     report(answers, [float(cut) for cut in arguments.cuts.split(",") if cut])
@@ -314,8 +344,10 @@ def main(given: Sequence[str] | None = None) -> None:
 def report(answers: pd.DataFrame, cuts: Sequence[float]) -> None:
     print("\nrules alone")
     show(alone(answers))
-    print("\nmodels alone, right (%)")
-    show(as_only_one(answers))
+    print("\nmodels as a second opinion (%)")
+    show(as_second_opinion(answers))
+    if not answers["forgotten"].any():
+        return
     for place, over in (("where the rules are silent", False), ("where they are silent or whisper", True)):
         for title, chosen in summaries(tabulate(answers, CUTS, over)):
             print(f"\n{place}: {title}")

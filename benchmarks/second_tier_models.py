@@ -18,7 +18,7 @@ from analysis.evidence import clean, spell
 
 SLOTS = 1 << 14
 NEAREST = 5
-RIDGE, STEPS = 0.02, 80
+RIDGE, STEPS = 0.02, 60
 SHARPNESS = 6.0
 OWN_SHARE, OWN_MESSAGES = 0.7, 3
 
