@@ -157,13 +157,15 @@ def answered(votes: Mapping[str, Votes], base: pd.DataFrame, causes: Sequence[st
             model=name,
             guess=np.array(causes, dtype=object)[vote.argmax(axis=1)],
             vote=vote.max(axis=1),
-            three=[
-                [causes[place] for place in row] for row in np.argsort(-vote, axis=1, kind="stable")[:, :3]
-            ],
+            three=pd.Series(_first_three(vote, causes), index=base.index, dtype=object),
         )
         for name, vote in votes.items()
     ]
     return pd.concat(tables)
+
+
+def _first_three(vote: Votes, causes: Sequence[str]) -> list[list[str]]:
+    return [[causes[place] for place in row] for row in np.argsort(-vote, axis=1, kind="stable")[:, :3]]
 
 
 def walk(material: Material, rounds: Sequence[int], forgetting: bool) -> pd.DataFrame:
@@ -273,9 +275,9 @@ def alone(answers: pd.DataFrame) -> pd.DataFrame:
 def as_second_opinion(answers: pd.DataFrame) -> pd.DataFrame:
     """What each model knows in the rounds to judge by, whatever its vote (%).
 
-    `alone` is its share of right answers if there were no rules; `silent` and `three` how often it, or one of its first
-    three, is right where the rules are silent; `agrees` how often it says what the rules say where they speak, and
-    then how often the rules are right, and where it says something else.
+    `alone` is its share of right answers if there were no rules; `silent` and `three` how often it, or one of its
+    first three, is right where the rules are silent; `agrees` how often it says what the rules say where they speak,
+    and then how often the rules are right, and where it says something else.
     """
     seen = answers[~answers["forgotten"] & answers["round"].isin(JUDGING)]
     supported = zip(seen["three"], seen["cause"], seen["also"], strict=True)
