@@ -16,7 +16,7 @@ BENCHES ?= grouping root_cause change_points suspects alerts ingest_speed sync_w
 UV     := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN    := .venv/bin/
 
-.PHONY: demo test check card audit lint format types contracts notebooks bench dash docs soak explore setup browser clean
+.PHONY: demo test cover check card audit lint format types contracts notebooks bench dash docs soak explore setup browser clean
 
 demo: .venv/.ready
 	@$(RUN)synclens demo --store $(STORE) --seed $(SEED) --port $(PORT) \
@@ -27,6 +27,10 @@ dash: .venv/.ready
 
 test: .venv/.ready browser
 	@echo "Running every test on all cores; this takes some minutes."
+	$(RUN)python -m pytest tests notebooks --nbmake --nbmake-timeout=300 -n auto --dist loadfile
+
+cover: .venv/.ready browser
+	@echo "The same with every line counted, which takes half as long again."
 	$(RUN)python -m pytest tests notebooks --nbmake --nbmake-timeout=300 -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
 check: lint card test

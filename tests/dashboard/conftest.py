@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -52,6 +53,12 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the review end before a page is drawn, so that no test meets it half done on a busy machine."""
     monkeypatch.setattr(data, "REVIEW_SECONDS", 120.0)
+
+
+@pytest.fixture(autouse=True)
+def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give `__main__` back: an AppTest takes its place, and a process spawned later would run the page instead."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture(scope="session")
