@@ -55,6 +55,7 @@ _NUMBERS = _families(
     ("sqlite", r"\((?:code )?(\d{1,4})(?: SQLITE_\w+)?\)[^\n]{0,24}SQLITE_"),
     ("sqlite", r"\(code (\d{1,4})\b"),
     ("ckerror", r"CKError(?:Domain|Code)?[^\d\n]{0,24}?(\d{1,3})\b"),
+    ("mobilesync", r"(?:Mobile|Smart)Sync\.ErrorDomain[^\d\n]{0,24}?(\d{3})\b"),
     ("ckerror", r"CKError[^\n]{0,80}?\((\d{1,3})/\d{3,4}\)"),
     ("cocoa", r"(?:NSCocoaErrorDomain|Cocoa error)[^\d]{0,12}(\d+)"),
     ("posix", r"(?:NSPOSIXErrorDomain|POSIX\w*|errno)[^\d]{0,12}(\d+)"),
