@@ -23,7 +23,8 @@ class Canceled(Exception):
 
 async def ask_for_body(device: Device, run: Run, request: Doc) -> tuple[Doc, memoryview]:
     """As `ask`, with the binary body that follows the reply."""
-    if device.cancel_at is not None and device.env.now() >= device.cancel_at:
+    # Only a sync that shows its progress has the button: signing in and autosync go on.
+    if device.cancel_at is not None and run.kind != "autosync" and device.env.now() >= device.cancel_at:
         device.cancel_at = None
         raise Canceled
     for attempt in range(1, ATTEMPTS + 1):

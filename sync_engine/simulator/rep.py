@@ -104,7 +104,10 @@ class Rep:
         if self.rng.random() < 0.012:
             self.device.cancel_at = self.env.now() + self.rng.uniform(2, 30)
         trigger = "forced" if self.device.get("refresh_wanted") == "forced" else "manual"
-        await syncs.incremental(self.device, trigger)
+        try:
+            await syncs.incremental(self.device, trigger)
+        finally:
+            self.device.cancel_at = None  # the button goes with its sync, however that ended
 
     async def _add_account(self) -> None:
         """An account found through search joins the territory, and comes down by itself."""

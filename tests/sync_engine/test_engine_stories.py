@@ -364,3 +364,17 @@ def test_a_request_that_is_nonsense_is_refused_and_harms_nothing(story):
         b'{"verb":"x"}',
     ):
         assert b"FAILURE" in handle(nonsense, story.vault, 1.0)
+
+
+def test_cancel_ends_the_sync_that_shows_it_and_neither_sign_in_nor_autosync(story, ruiz):
+    ana = story.devices["ana"]
+    ana.session, ana.cancel_at = None, ana.env.now()
+    story.edit("ana", ruiz, phone__v="1")
+    story.sync("ana", kind="autosync")
+    assert ana.session is not None
+    assert story.sync("ben") == []
+    assert story.sees("ben", ruiz)["phone__v"] == "1"
+    before = len(story.tracked())
+    story.sync("ana")
+    story.sync("ana")
+    assert [row.sync_canceled__v for row in story.tracked()[before:]] == [True, False]
