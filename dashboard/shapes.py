@@ -139,7 +139,11 @@ def issue_cards(about: dict[str, Any], view: View) -> None:
         st.metric("People", count(about["users"]))
         st.metric("Devices", count(about["devices"]))
         st.metric("Errors", count(about["events"]))
-        st.metric("Records waiting", count(about["pending"]), help="In error, on a device, not uploaded yet.")
+        st.metric(
+            "Records waiting", count(about["pending"]),
+            help="Records that met this issue, are in error on a device and not uploaded yet. "
+            "A newer error may be what holds them now; Fixes counts each under its newest one.",
+        )  # fmt: skip
         st.metric("First seen", moment(about["first_seen"], view.zone))
         st.metric("Last seen", moment(about["last_seen"], view.zone))
 
