@@ -14,7 +14,7 @@ from duckdb import DuckDBPyConnection
 
 from analysis.circumstances import Common, change_before, common_to, gaps
 from analysis.filters import Filters
-from analysis.issues import PENDING_NOW, UnknownIssue
+from analysis.issues import HELD_BY, PENDING_NOW, UnknownIssue
 from analysis.levers import Lever, levers, plain_rows
 from analysis.metrics import ask
 from analysis.playbook import Playbook, load_playbook
@@ -57,11 +57,11 @@ SELECT user_id FROM error WHERE issue_id = $issue_id AND user_id IS NOT NULL
 GROUP BY user_id ORDER BY count(*) DESC, user_id
 """
 _WAITING = f"""
-WITH {PENDING_NOW}
+WITH {PENDING_NOW}, {HELD_BY}
 SELECT p.device_id, p.user_id, p.object, p.record_id, p.operation, p.edited_at, p.parent_record_id
 FROM pending_now AS p
-WHERE p.in_error AND (p.device_id, p.record_id) IN
-    (SELECT DISTINCT device_id, record_id FROM error WHERE issue_id = $issue_id AND record_id IS NOT NULL)
+JOIN held_by AS h ON h.device_id = p.device_id AND h.record_id = p.record_id
+WHERE p.in_error AND h.issue_id = $issue_id
 ORDER BY p.edited_at, p.device_id, p.record_id
 """
 
@@ -75,7 +75,8 @@ class Suggestion:
     `user_ids` are the users hit, the one with most errors first. `permission_sets` are those to look at, and
     `vmocs` those that bring the named objects to devices, as far as the store knows (analysis.touched).
     `change` is the configuration change that the start is put down to, with `certain` and `p_value`.
-    `waiting` are the records that wait on devices with such an error; `notes` say what is not known.
+    `waiting` are the records that wait on devices with this as their newest error; `notes` say what is not
+    known.
     """
 
     issue_id: str

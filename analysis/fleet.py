@@ -13,7 +13,7 @@ from duckdb import DuckDBPyConnection
 
 from analysis.errors import AnalysisError
 from analysis.filters import Filters
-from analysis.issues import PENDING_NOW
+from analysis.issues import HELD_BY, PENDING_NOW
 from analysis.metrics import ask, metric, moment_of
 from analysis.review import newer
 
@@ -88,19 +88,13 @@ LIMIT $most
 """
 _AT_RISK = """
 WITH {pending_now},
-newest_error AS (
-    SELECT record_id, max_by(cause, occurred_at) AS cause, max_by(issue_id, occurred_at) AS issue_id,
-        max_by(message, occurred_at) AS message
-    FROM error
-    WHERE record_id IS NOT NULL
-    GROUP BY record_id
-)
+{held_by}
 SELECT p.device_id, p.user_id, p.object, p.record_id, p.parent_record_id, p.operation, p.edited_at,
     coalesce(p.in_error, false) AS in_error, e.cause, e.issue_id, e.message,
     date_diff('second', p.edited_at, as_of_now.as_of) / 3600.0 AS age_hours
 FROM pending_now AS p
 CROSS JOIN moment AS as_of_now
-LEFT JOIN newest_error AS e ON e.record_id = p.record_id
+LEFT JOIN held_by AS e ON e.device_id = p.device_id AND e.record_id = p.record_id
 ORDER BY p.device_id, p.record_id
 """
 
@@ -175,7 +169,7 @@ def at_risk(connection: DuckDBPyConnection, *, only_in_error: bool = True, **fil
     error only; without, all that wait. Filters by cause or issue keep records that have it.
     """
     by_error = {name: filters.pop(name, None) for name in ("cause", "issue_id")}
-    frame = ask(connection, _AT_RISK.format(pending_now=PENDING_NOW), Filters.of(**filters))
+    frame = ask(connection, _AT_RISK.format(pending_now=PENDING_NOW, held_by=HELD_BY), Filters.of(**filters))
     keys = [
         (str(name), str(record)) for name, record in frame[["device_id", "record_id"]].itertuples(index=False)
     ]

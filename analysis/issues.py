@@ -73,13 +73,27 @@ pending_now AS (
 )
 """
 
+# The error that holds each record: the newest of its device about it. A record waits for this one alone.
+HELD_BY = """
+held_by AS (
+    SELECT device_id, record_id, max_by(cause, (occurred_at, event_id)) AS cause,
+        max_by(issue_id, (occurred_at, event_id)) AS issue_id,
+        max_by(message, (occurred_at, event_id)) AS message
+    FROM error
+    WHERE record_id IS NOT NULL
+    GROUP BY device_id, record_id
+)
+"""
+
 _ISSUES = """
 WITH kept AS (SELECT * FROM error WHERE {where}),
 issue_records AS (SELECT DISTINCT issue_id, device_id, record_id FROM kept WHERE record_id IS NOT NULL),
 {pending_now},
+{held_by},
 waiting AS (
     SELECT r.issue_id, count(*) AS pending
     FROM issue_records AS r
+    JOIN held_by AS h USING (issue_id, device_id, record_id)
     JOIN (SELECT DISTINCT device_id, record_id FROM pending_now WHERE in_error) AS p
         ON p.record_id = r.record_id AND p.device_id = r.device_id
     GROUP BY r.issue_id
@@ -200,13 +214,15 @@ def list_issues(
     """List the issues for triage: one row per issue with ISSUE_COLUMNS, those that stop most people first.
 
     `trend` is a list of daily counts over the last 14 days, oldest first. `pending` counts records that wait
-    on a device now and had such an error. `query` is a search line (analysis.search); `triage` brings the
-    states, assignees and priorities that people gave.
+    in error on a device now and whose newest error is of the issue. `query` is a search line
+    (analysis.search); `triage` brings the states, assignees and priorities that people gave.
     """
     chosen = Filters.of(**filters)
     asked = parse_query(query, known=ISSUE_COLUMNS) if isinstance(query, str) else query
     where, bound = asked.of_events().where()
-    found = ask(connection, _ISSUES.format(where=where, pending_now=PENDING_NOW), chosen, bound)
+    found = ask(
+        connection, _ISSUES.format(where=where, pending_now=PENDING_NOW, held_by=HELD_BY), chosen, bound
+    )
     found["title"] = [
         _title(*row) for row in found[["error_type", "first_message", "last_message", "usual_message"]].values
     ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis.circumstances import Common
-from analysis.wording import difference, many
+from analysis.wording import chance, difference, many
 
 if TYPE_CHECKING:
     from analysis.fixes import Suggestion
@@ -99,7 +99,7 @@ def _tell_change(case: Suggestion, people: bool) -> Iterator[str]:
     at = str(row["changed_at"])[:16].replace("T", " ")
     yield f"At {at} UTC{by}, this was changed: {_what_changed(row)}."
     if row["certain"]:
-        yield f"It explains the start better than a random moment would (p = {row['p_value']:.3f})."
+        yield f"It explains the start better than a random moment would ({chance(row['p_value'])})."
     else:
         yield "It came shortly before, which is a hint and no proof."
 

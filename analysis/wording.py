@@ -12,6 +12,11 @@ def many(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def chance(p_value: float) -> str:
+    """A p value as people write it: `p = 0.038`, and `p < 0.001` for what three digits cannot show."""
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+
+
 def difference(before: object, after: object) -> str:
     """What a change turned into what; of two settings with many parts only the parts that differ."""
     old, new = _parts(before), _parts(after)

@@ -106,7 +106,7 @@ _SHARES = {
     "sick_without",
 }
 _BOUNDS = {"low", "high"}
-_DIGITS = {"p_value": "%.3f", "expected": "%.1f", "age_hours": "%.0f"}
+_DIGITS = {"p_value": "%.2g", "expected": "%.1f", "age_hours": "%.0f"}
 
 
 def configured(frame: pd.DataFrame) -> dict[str, Any]:

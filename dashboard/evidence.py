@@ -12,7 +12,7 @@ from analysis.changes import Suspect
 from analysis.fixes import Suggestion, suggest_fix
 from analysis.fleet import at_risk
 from analysis.levers import Lever
-from analysis.wording import difference
+from analysis.wording import chance, difference
 from dashboard import data, pages, parts, rehearsal, shapes, tables, triage
 from dashboard.columns import configured
 from dashboard.safe import escape
@@ -209,7 +209,7 @@ def suspected(found: Sequence[Suspect], view: View) -> None:
                 f"{parts.moment(one.changed_at, view.zone)} · {told}  \n"
                 f"It had reached {shapes.share(one.affected_in_scope, 0)} of the {one.affected:,} affected; "
                 f"{shapes.share(one.unaffected_in_scope, 0)} of those it reached were never hit. "
-                f"p {one.p_value:.3f}. {escape(one.relation[:1].upper() + one.relation[1:], 200)}"
+                f"{chance(one.p_value)}. {escape(one.relation[:1].upper() + one.relation[1:], 200)}"
             )
 
 

@@ -141,8 +141,7 @@ def issue_cards(about: dict[str, Any], view: View) -> None:
         st.metric("Errors", count(about["events"]))
         st.metric(
             "Records waiting", count(about["pending"]),
-            help="Records that met this issue, are in error on a device and not uploaded yet. "
-            "A newer error may be what holds them now; Fixes counts each under its newest one.",
+            help="Records in error on a device, not uploaded yet, whose newest error is of this issue.",
         )  # fmt: skip
         st.metric("First seen", moment(about["first_seen"], view.zone))
         st.metric("Last seen", moment(about["last_seen"], view.zone))

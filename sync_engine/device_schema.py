@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS outbox (
     operation     TEXT NOT NULL,
     base_revision INTEGER,
     fields        TEXT NOT NULL,
-    was           TEXT NOT NULL,      -- the changed fields as the device had received them
+    was           TEXT NOT NULL,      -- the changed fields as they stood before it
     edited_at     REAL NOT NULL,
     acked_seq     INTEGER             -- applied in Vault; shown until a download has passed this sequence
 );

@@ -56,11 +56,38 @@ def amend(device: Device, key: str, record_id: str, fields: Doc) -> str:
     with durable(device.journal):
         device.journal.execute("DELETE FROM failure WHERE key = ?", (key,))
         device.journal.execute("UPDATE outbox SET key = ? WHERE key = ?", (fresh, key))
+        rebase(device, fresh, record_id, fields)
         device.journal.execute(
             "UPDATE outbox SET fields = json_patch(fields, ?) WHERE key = ? AND record_id = ?",
             (as_text(fields), fresh, record_id),
         )
     return fresh
+
+
+def take_out(device: Device, key: str) -> None:
+    """Drop a transaction; what was saved over it from now on stands on what it stood on."""
+    rows = device.journal.execute("SELECT record_id, was FROM outbox WHERE key = ? ORDER BY n DESC", (key,))
+    for record_id, was in rows.fetchall():
+        rebase(device, key, record_id, from_text(was))
+    device.journal.execute("DELETE FROM outbox WHERE key = ?", (key,))
+
+
+def rebase(device: Device, key: str, record_id: str, values: Doc) -> None:
+    """Tell the next edit of each field that it finds this value there, and no longer what `key` wrote."""
+    names = names_of(device, record_id)
+    marks = ",".join("?" * len(names))
+    later = device.journal.execute(
+        "SELECT n, was FROM outbox WHERE n > (SELECT max(n) FROM outbox WHERE key = ?) "
+        f"AND record_id IN ({marks}) ORDER BY n",
+        (key, *names),
+    ).fetchall()
+    left = dict(values)
+    for n, was in later:
+        found = {name: left.pop(name) for name in from_text(was) if name in left}
+        if found:
+            device.journal.execute(
+                "UPDATE outbox SET was = ? WHERE n = ?", (as_text(from_text(was) | found), n)
+            )
 
 
 def _append(device: Device, key: str, edit: Edit, now: float) -> None:

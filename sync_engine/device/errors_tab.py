@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sync_engine.device.client import ON_ITS_WAY, Device, durable
 from sync_engine.device.download import want_whole
-from sync_engine.device.edits import names_of
+from sync_engine.device.edits import names_of, take_out
 from sync_engine.documents import Doc
 
 
@@ -94,5 +94,6 @@ def _entry(device: Device, key: str, action: str) -> Entry:
 
 def _drop(device: Device, keys: list[str]) -> None:
     with durable(device.journal):
-        device.journal.executemany("DELETE FROM outbox WHERE key = ?", [(key,) for key in keys])
+        for key in keys:
+            take_out(device, key)
         device.journal.executemany("DELETE FROM failure WHERE key = ?", [(key,) for key in keys])

@@ -10,6 +10,7 @@ from rich.text import Text
 
 import analysis
 import ingest
+from analysis.wording import chance
 from synclens import narrate
 from synclens.commands.ask import frame_table
 from synclens.naming import ask_of_issue
@@ -82,7 +83,7 @@ def _in_words(suspect: analysis.Suspect) -> str:
     return (
         f"{suspect.changed_at:%Y-%m-%d %H:%M} UTC  {change}\n"
         f"   {suspect.relation}; {reach} and {suspect.unaffected_in_scope:.0%} of the others; "
-        f"p = {suspect.p_value:.3f}  ({suspect.change_id})"
+        f"{chance(suspect.p_value)}  ({suspect.change_id})"
     )
 
 

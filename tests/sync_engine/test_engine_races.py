@@ -82,3 +82,28 @@ def test_clearing_errors_spares_what_the_vault_may_have_by_now(story, ruiz):
     assert errors_tab.clear(device) == []
     assert story.sync("ana") == []
     assert story.sees("ana", ruiz)["phone__v"] == "1"
+
+
+def test_an_edit_laid_over_a_cleared_one_is_judged_by_what_its_user_could_see(story, ruiz):
+    story.edit("ben", ruiz, phone__v="kept")
+    story.sync("ben")
+    admin.set_field_right(story.vault, "rep__c", "account__v", "phone__v", "read", False, at=1.0)
+    story.sync("ana")
+    story.edit("ana", ruiz, phone__v="first")
+    story.edit("ana", ruiz, phone__v="second")
+    admin.set_field_right(story.vault, "rep__c", "account__v", "phone__v", "read", True, at=2.0)
+    assert story.sync("ana") == [("ana", "OPERATION_NOT_ALLOWED")]
+    errors_tab.clear(story.devices["ana"])
+    assert story.sync("ana") == [("ana", "OPERATION_NOT_ALLOWED")], "her device has never seen what is there"
+    assert '"kept"' in story.vault.db.execute("SELECT doc FROM record WHERE id = ?", (ruiz,)).fetchone()[0]
+
+
+def test_an_edit_laid_over_an_amended_one_is_no_conflict_with_it(story, ruiz):
+    _allow(story, "phone__v", False)
+    key = story.edit("ana", ruiz, phone__v="1")
+    story.sync("ana")
+    story.edit("ana", ruiz, phone__v="2")
+    _allow(story, "phone__v", True)
+    amend(story.devices["ana"], key, ruiz, {"phone__v": "11"})
+    assert story.sync("ana") == []
+    assert story.sees("ana", ruiz)["phone__v"] == "2"

@@ -8,6 +8,7 @@ import pytest
 
 from analysis import AnalysisError, list_issues
 from analysis.fixes import suggest_fix
+from analysis.wording import chance
 
 
 def add_user(store, user, sets="base__c", country="DE"):
@@ -166,3 +167,10 @@ def test_every_issue_of_a_stormy_fleet_has_a_fix_that_is_plain_values(stormy_sto
         found = suggest_fix(stormy_store, issue_id)
         json.dumps(found.to_dict(), allow_nan=False)
         assert found.playbook.short_fix in found.as_text().replace("`", "")
+
+
+@pytest.mark.parametrize(
+    ("p_value", "said"), [(0.0379, "p = 0.038"), (0.001, "p = 0.001"), (0.0009, "p < 0.001")]
+)
+def test_a_chance_too_small_for_three_digits_is_not_told_as_none(p_value, said):
+    assert chance(p_value) == said

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis import health, issue, list_issues
+from analysis import health, issue, list_issues, suggest_fix
 from analysis.issues import ISSUE_COLUMNS, TREND_DAYS, UnknownIssue
 from benchmarks.synthetic import issue_id_of
 
@@ -54,6 +54,30 @@ def test_pending_records_are_those_that_wait_in_error(own_stormy_store):
     assert before[issue_id_of("offline")] == 0
     own_stormy_store.execute("UPDATE pending_record SET in_error = false").fetchall()
     assert list_issues(own_stormy_store).pending.sum() == 0
+
+
+def test_a_waiting_record_counts_once_under_its_newest_error(own_stormy_store):
+    (device, record, newest) = own_stormy_store.execute(
+        "SELECT p.device_id, p.record_id, max(e.occurred_at) FROM pending_record AS p "
+        "JOIN sync_error AS e USING (device_id, record_id) WHERE p.in_error GROUP BY ALL ORDER BY ALL LIMIT 1"
+    ).fetchone()
+    before = list_issues(own_stormy_store).set_index("issue_id").pending
+    other = issue_id_of("offline")
+    own_stormy_store.execute(
+        "INSERT INTO sync_error BY NAME (SELECT * REPLACE ('newest' AS event_id, occurred_at + INTERVAL 1 SECOND "
+        "AS occurred_at) FROM sync_error WHERE device_id = $device AND record_id = $record "
+        "AND occurred_at = $newest LIMIT 1)",
+        {"device": device, "record": record, "newest": newest},
+    ).fetchall()
+    own_stormy_store.execute(
+        "INSERT INTO finding BY NAME (SELECT * REPLACE ('newest' AS event_id) FROM finding "
+        "WHERE issue_id = ? LIMIT 1)",
+        [other],
+    ).fetchall()
+    after = list_issues(own_stormy_store).set_index("issue_id").pending
+    assert after[other] == before[other] + 1
+    assert after.sum() == before.sum()
+    assert len(suggest_fix(own_stormy_store, other).waiting) == after[other]
 
 
 def test_a_device_that_emptied_its_queue_since_has_nothing_pending(own_stormy_store):
