@@ -65,6 +65,7 @@ class Saved:
     pressed: int  # the how manieth press of Save of all; an amended edit keeps its place
     taken_back: bool = False
     excused: bool = False  # taken back, cleared, or lost with the device's backup
+    resurrected: bool = False  # was taken back, cleared or amended, but a restored backup may still hold it
     amended_to: str | None = None  # the key under which the same words went on
 
 
@@ -211,6 +212,7 @@ class Account:
         if key in self.saves:
             self.saves[key].excused = True
             self.saves[key].taken_back = True
+            self.saves[key].resurrected = False
 
     def amended(self, old: str, new: str) -> None:
         """The user has changed a refused edit; it goes on under a new key."""
@@ -247,11 +249,12 @@ class Account:
 
     def _still_shows(self, vault: Vault, device: Device) -> None:
         """From the moment of Save an edit shows, until somebody else has changed the record again."""
-        mine = [one for one in self.saves.values() if one.device == device.device_id and not one.excused]
+        mine = [one for one in self.saves.values() if one.device == device.device_id]
+        there = [one for one in mine if one.resurrected or not one.excused]
         allowed = self.view(vault, device.user_id, device.platform)
         looked_at: set[tuple[str, str]] = set()
         removed: set[str] = set()
-        for saved in sorted(mine, key=lambda one: -one.pressed)[:YOUNGEST]:
+        for saved in sorted(there, key=lambda one: -one.pressed)[:YOUNGEST]:
             for edit in saved.edits:
                 one = _id_in(allowed.get(edit.object, {}), edit.record_id)
                 if edit.operation == "delete":
@@ -260,7 +263,8 @@ class Account:
                     fresh = one not in removed and (one, name) not in looked_at
                     looked_at.add((one, name))
                     seen = allowed.get(edit.object, {}).get(one)
-                    if fresh and seen is not None and seen[1].get(name) == edit.fields[name]:
+                    expected = seen is not None and seen[1].get(name) == edit.fields[name]
+                    if fresh and expected and not saved.excused:
                         self._must_show(vault, device, edit, one, name)
 
     def _must_show(self, vault: Vault, device: Device, edit: Edit, record_id: str, name: str) -> None:
@@ -315,6 +319,7 @@ class Account:
         self.unsure[device.device_id] = frozenset(env.attempts)
         for key, one in self.saves.items():
             if one.device == device.device_id and (key not in image.keys or one.excused):
+                one.resurrected = one.excused and key in image.keys
                 one.excused = True
                 one.taken_back = False
 
