@@ -66,6 +66,7 @@ class Saved:
     taken_back: bool = False
     excused: bool = False  # taken back, cleared, or lost with the device's backup
     resurrected: bool = False  # was taken back, cleared or amended, but a restored backup may still hold it
+    arrived: bool = False  # the Vault had it before a backup was restored, which may still show it as refused
     amended_to: str | None = None  # the key under which the same words went on
 
 
@@ -310,18 +311,28 @@ class Account:
             data=device.data.serialize(), journal=device.journal.serialize(), keys=keys
         )
 
-    def restored(self, device: Device, image: Image) -> None:
-        """A backup was restored: what was saved after it is lost with it, what was taken back may be back."""
+    def restored(self, vault: Vault, device: Device, image: Image) -> None:
+        """A backup was restored: what was saved after it is lost with it, what was taken back may be back.
+
+        It may also show a refusal of what the Vault has accepted since; undoing that takes back nothing.
+        """
         env = device.env
         assert isinstance(env, StormEnv)  # noqa: S101
         self.fallbacks[device.device_id] += 1
         self.heard[device.device_id] = len(env.replies)
         self.unsure[device.device_id] = frozenset(env.attempts)
         for key, one in self.saves.items():
+            one.arrived |= one.device == device.device_id and _has_arrived(vault, one)
             if one.device == device.device_id and (key not in image.keys or one.excused):
                 one.resurrected = one.excused and key in image.keys
                 one.excused = True
                 one.taken_back = False
+
+
+def _has_arrived(vault: Vault, saved: Saved) -> bool:
+    words = [edit.fields[name] for edit in saved.edits for name in WORDS if name in edit.fields]
+    query = "SELECT 1 FROM seen WHERE instr(doc, ?) LIMIT 1"
+    return any(vault.db.execute(query, (word,)).fetchone() for word in words)
 
 
 def _id_in(records: dict[str, tuple[int, Doc]], record_id: str) -> str:

@@ -99,7 +99,7 @@ def _edits(history: History, device: Device, account: Account) -> Iterator[Viola
         if saved.device != device.device_id:
             continue
         undone = saved.taken_back and saved.edits[0].operation != "delete" and not account.lives_on(saved)
-        if undone and history.applied(saved):
+        if undone and not saved.arrived and history.applied(saved):
             yield Violation(
                 "I3", f"edit {key[:8]} of {device.device_id} was taken back and applied nevertheless"
             )

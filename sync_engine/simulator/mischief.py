@@ -247,7 +247,7 @@ def _device_restored(world: World, rng: Random) -> None:
         return
     world.env(device).put_image("data", image.data)
     world.env(device).put_image("journal", image.journal)
-    world.account.restored(device, image)
+    world.account.restored(world.vault, device, image)
     world.env(device).generation += 1
     device.start()
 
