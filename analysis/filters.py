@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from analysis.errors import AnalysisError
+from analysis.lean import view_of_syncs
 
 FILTERS: Mapping[str, str] = {
     "since": "from this moment on (ISO text or an aware datetime; UTC where no zone is given)",
@@ -87,10 +88,15 @@ class Filters:
             f"filter_{name}": value for name, value in self.values.items()
         }
 
-    def narrowed(self, relation: str) -> str:
-        """Write the rows of one of RELATIONS that the filters let through, as a SELECT."""
+    def narrowed(self, relation: str, asked: str | None = None) -> str:
+        """Write the rows of one of RELATIONS that the filters let through, as a SELECT.
+
+        With the text that asks, of syncs only the columns that it could mean.
+        """
         conditions = [*self._time(_CLOCK[relation]), *self._conditions(relation)]
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        if relation == "sync" and asked is not None:
+            return f"SELECT * FROM main.{view_of_syncs(f'{asked} {where}')}{where}"
         return f"SELECT * FROM {self._source(relation)}{where}"
 
     def before(self, days_of: Filters | None = None) -> Filters:

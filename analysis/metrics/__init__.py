@@ -97,12 +97,16 @@ def narrow(sql: str, filters: Filters, as_of: datetime | None = None) -> tuple[s
 
     `as_of` is needed by queries that read `moment`.
     """
-    parts = [f"{relation} AS ({filters.narrowed(relation)})" for relation in named_in(sql)] if filters else []
+    body = _without_comments(sql)
+    parts = [
+        f"{relation} AS ({filters.narrowed(relation, body)})"
+        for relation in named_in(sql)
+        if filters or relation == "sync"
+    ]
     bound: dict[str, Any] = {}
     if _reads_moment(sql):
         parts.append("moment AS (SELECT $as_of::TIMESTAMP AS as_of)")
         bound["as_of"] = as_of
-    body = _without_comments(sql)
     used = "".join(parts)
     bound |= {name: value for name, value in filters.parameters().items() if f"${name}" in used}
     if not parts:

@@ -6,7 +6,9 @@
 -- syncs are attempts too, but a device with nothing else since its last success is not stuck. Where a sync names
 -- no device, its user stands for it.
 WITH named AS (
-    SELECT *, coalesce(device_id, user_id) AS device FROM sync WHERE coalesce(device_id, user_id) IS NOT NULL
+    SELECT coalesce(device_id, user_id) AS device, user_id, started_at, outcome
+    FROM sync
+    WHERE coalesce(device_id, user_id) IS NOT NULL
 ),
 per_device AS (
     SELECT
