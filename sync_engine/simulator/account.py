@@ -67,6 +67,7 @@ class Saved:
     excused: bool = False  # taken back, cleared, or lost with the device's backup
     resurrected: bool = False  # was taken back, cleared or amended, but a restored backup may still hold it
     arrived: bool = False  # the Vault had it before a backup was restored, which may still show it as refused
+    amends: bool = False  # these words were refused under another key before
     amended_to: str | None = None  # the key under which the same words went on
 
 
@@ -220,9 +221,11 @@ class Account:
         if old in self.saves:
             former = self.saves[old]
             if former.amended_to is not None:  # a backup's copy of what has gone on under another key
-                self.saves[new] = replace(former, key=new, taken_back=False)
+                self.saves[new] = replace(former, key=new, taken_back=False, amends=True)
                 return
-            self.saves[new] = replace(former, key=new, taken_back=False, excused=False, amended_to=None)
+            self.saves[new] = replace(
+                former, key=new, taken_back=False, excused=False, amended_to=None, amends=True
+            )
             former.excused = True
             former.amended_to = new
 

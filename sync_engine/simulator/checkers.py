@@ -108,7 +108,8 @@ def _edits(history: History, device: Device, account: Account) -> Iterator[Viola
         applied = history.applied(saved)
         if not applied and key not in waiting:
             yield Violation("I3", f"edit {key[:8]} of {device.device_id} is lost: {saved.edits[0]}")
-        told_both = applied and key in failed
+        # Who amends on a restored backup what the Vault had before is told so, under the new key.
+        told_both = applied and key in failed and not (saved.arrived and saved.amends)
         # Of a delete only its effect can be seen, and that may be somebody else's.
         if told_both and saved.edits[0].operation != "delete":
             yield Violation("I3", f"edit {key[:8]} of {device.device_id} is both applied and refused")
@@ -161,22 +162,40 @@ def _parents_first(history: History) -> Iterator[Violation]:
 
 
 def _no_overwrite(history: History, device: Device, account: Account) -> Iterator[Violation]:
-    for saved in account.saves.values():
-        if saved.device != device.device_id:
-            continue
+    mine = [one for one in account.saves.values() if one.device == device.device_id]
+    for saved in mine:
         for edit in saved.edits:
-            for name in WORDS:
-                places = (
-                    history.written.get(str(edit.fields.get(name)), []) if edit.operation == "update" else []
-                )
-                shown = saved.shown.get((edit.record_id, name))
-                if isinstance(shown, str) and shown.startswith("w") and shown not in history.written:
-                    shown = saved.held.get((edit.record_id, name))  # an edit of theirs that went nowhere
-                if places and places[0][1] != shown and name in edit.fields:
+            for name in WORDS if edit.operation == "update" else ():
+                places = history.written.get(str(edit.fields.get(name)), [])
+                if places and places[0][1] not in _could_see(history, mine, saved, edit.record_id, name):
+                    shown = saved.shown.get((edit.record_id, name))
                     yield Violation(
                         "I11",
                         f"{device.device_id} overwrote {name} of {places[0][0]}: {places[0][1]} not {shown}",
                     )
+
+
+def _could_see(
+    history: History, mine: list[Saved], saved: Saved, record_id: str, name: str
+) -> tuple[object, ...]:
+    """What the user saw in the field; behind edits of theirs that went nowhere, what these stood on and what Vault
+    had sent.
+    """
+    shown = saved.shown.get((record_id, name))
+    vanished: set[object] = set()
+    while isinstance(shown, str) and shown.startswith("w") and shown not in {*history.written, *vanished}:
+        vanished.add(shown)
+        shown = _shown_below(mine, shown, name)
+    return (shown, saved.held.get((record_id, name))) if vanished else (shown,)
+
+
+def _shown_below(mine: list[Saved], word: object, name: str) -> object:
+    """What was shown when this word was saved."""
+    for saved in mine:
+        for edit in saved.edits:
+            if edit.fields.get(name) == word:
+                return saved.shown.get((edit.record_id, name))
+    return None
 
 
 def _errors(device: Device, account: Account) -> Iterator[Violation]:

@@ -43,7 +43,7 @@ def test_a_swarm_of_faults_breaks_no_invariant():
         202537,
         205426,
         307078,
-    ],
+    ],  # fmt: skip
 )
 def test_a_world_that_was_broken_once_holds(seed):
     assert simulate(seed=seed).violations == ()
