@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
+from analysis.aftermath import Aftermath, aftermath
 from analysis.circumstances import Common, change_before, common_to, gaps
 from analysis.filters import Filters
 from analysis.issues import HELD_BY, PENDING_NOW, UnknownIssue
@@ -75,8 +76,8 @@ class Suggestion:
     `user_ids` are the users hit, the one with most errors first. `permission_sets` are those to look at, and
     `vmocs` those that bring the named objects to devices, as far as the store knows (analysis.touched).
     `change` is the configuration change that the start is put down to, with `certain` and `p_value`.
-    `waiting` are the records that wait on devices with this as their newest error; `notes` say what is not
-    known.
+    `since_then` is what became of it. `waiting` are the records that wait on devices with this as their newest
+    error; `notes` say what is not known.
     """
 
     issue_id: str
@@ -98,6 +99,7 @@ class Suggestion:
     vmocs: tuple[str, ...]
     common: tuple[Common, ...]
     change: Mapping[str, Any] | None
+    since_then: Aftermath
     waiting: pd.DataFrame
     levers: tuple[Lever, ...]
     message: str | None
@@ -134,6 +136,7 @@ class Suggestion:
             "named": {kind: list(values) for kind, values in self.named.items()},
             "common": [{name: getattr(one, name) for name in Common.__slots__} for one in self.common],
             "change": None if self.change is None else dict(self.change),
+            "since_then": self.since_then.to_dict(),
             "waiting": plain_rows(self.waiting),
             "levers": [lever.to_dict() for lever in self.levers],
             "in_this_case": self.in_this_case,
@@ -199,6 +202,7 @@ def suggest_fix(connection: DuckDBPyConnection, issue_id: str) -> Suggestion:
         vmocs=vmocs_of(connection, issue_id, change),
         common=tuple(common),
         change=change,
+        since_then=aftermath(connection, issue_id, change),
         waiting=waiting,
         levers=tuple(levers(connection, issue_id=issue_id)),
         message=facts["message"],

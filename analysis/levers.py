@@ -16,7 +16,7 @@ from duckdb import DuckDBPyConnection
 
 from analysis.errors import AnalysisError
 from analysis.filters import Filters
-from analysis.issues import PENDING_NOW
+from analysis.issues import HELD_BY, PENDING_NOW
 from analysis.metrics import ask
 from analysis.playbook import load_playbook
 
@@ -98,7 +98,7 @@ UNION
 SELECT DISTINCT device_id FROM sync WHERE pending_uploads = 0 AND list_contains($devices, device_id)
 """
 _CAUSE = "SELECT mode(cause), mode(retryable) FROM error WHERE issue_id = ?"
-_RECORDS = "SELECT DISTINCT device_id, record_id FROM error WHERE issue_id = ? AND record_id IS NOT NULL"
+_RECORDS = f"WITH {HELD_BY} SELECT device_id, record_id FROM held_by WHERE issue_id = ?"
 _TROUBLE = """
 SELECT (SELECT count(*) FROM sync_error WHERE list_contains($devices, device_id))
      + (SELECT count(*) FROM sync WHERE list_contains($devices, device_id) AND outcome LIKE 'failed%')

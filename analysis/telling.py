@@ -35,6 +35,7 @@ def told(case: Suggestion, *, people: bool) -> list[str]:
         *_tell_sets(case),
         *_tell_vmocs(case),
         *_tell_change(case, people),
+        *_tell_aftermath(case, people),
         *_tell_waiting(case),
     ]
 
@@ -95,13 +96,31 @@ def _tell_change(case: Suggestion, people: bool) -> Iterator[str]:
     if case.change is None:
         return
     row = case.change
-    by = f" by {clean(row['changed_by'])}" if people and row["changed_by"] else ""
-    at = str(row["changed_at"])[:16].replace("T", " ")
-    yield f"At {at} UTC{by}, this was changed: {_what_changed(row)}."
+    yield f"{_when_and_who(row, people)}, this was changed: {_what_changed(row)}."
     if row["certain"]:
         yield f"It explains the start better than a random moment would ({chance(row['p_value'])})."
     else:
         yield "It came shortly before, which is a hint and no proof."
+
+
+def _tell_aftermath(case: Suggestion, people: bool) -> Iterator[str]:
+    now = case.since_then
+    if now.taken_back is not None and now.taken_back_at is not None:
+        yield f"{_when_and_who(now.taken_back, people)}, that was taken back: {_what_changed(now.taken_back)}."
+        later = case.latest > now.taken_back_at
+        yield "Errors of it came later too." if later else "No error of it came later."
+    if now.synced_since is not None:
+        have = "has" if now.synced_since == 1 else "have"
+        some = f"{now.synced_since:,} of {many(case.users, 'user')}" if now.synced_since else "None of them"
+        yield f"{some} {have} synced with success since their last error of it."
+    for held in now.held_elsewhere:
+        wait = "waits" if held.records == 1 else "wait"
+        yield f"{many(held.records, 'record')} that met it {wait} for {held.cause} by now ({held.issue_id})."
+
+
+def _when_and_who(row: Mapping[str, Any], people: bool) -> str:
+    by = f" by {clean(row['changed_by'])}" if people and row["changed_by"] else ""
+    return f"At {str(row['changed_at'])[:16].replace('T', ' ')} UTC{by}"
 
 
 def _what_changed(row: Mapping[str, Any]) -> str:

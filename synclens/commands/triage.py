@@ -70,9 +70,11 @@ def _issue_lines(issues: list[dict[str, object]], count: int) -> Group:
         Text(f"The {len(issues)} worst of {count} issues, by people hit (times in UTC)", style="bold")
     ]
     for place, issue in enumerate(issues, start=1):
-        since = str(issue["first_seen"])[5:16].replace("T", " ")
+        first, last = str(issue["first_seen"])[5:10], str(issue["last_seen"])[5:16].replace("T", " ")
         head = Text(f"{place}. {issue['cause']}", style="bold cyan")
-        told = f"  {_people(issue['users'])}, {issue['events']} errors since {since}, {issue['issue_id']}"
+        told = (
+            f"  {issue['issue_id']}  {_people(issue['users'])}, {issue['events']} errors, {first} to {last}"
+        )
         lines += [head.append(told, style="not bold"), Padding(Text(str(issue["fix"])), (0, 0, 0, 3))]
     return Group(*lines)
 

@@ -10,7 +10,7 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from analysis.filters import Filters
-from analysis.issues import PENDING_NOW, UnknownIssue
+from analysis.issues import HELD_BY, PENDING_NOW, UnknownIssue
 from analysis.levers import Lever, levers
 from analysis.metrics import ask
 from analysis.wording import many
@@ -28,6 +28,7 @@ SELECT coalesce(device_id, 'a device of ' || user_id) AS device_id, record_id, a
     bool_and(device_id IS NULL) AS assumed
 FROM error WHERE issue_id = ? AND coalesce(device_id, user_id) IS NOT NULL GROUP BY 1, 2 ORDER BY ALL
 """
+_HELD = f"WITH {HELD_BY} SELECT device_id, record_id FROM held_by WHERE issue_id = ?"
 _PENDING = f"""
 WITH {PENDING_NOW}
 SELECT DISTINCT device_id, user_id, object, record_id, operation, parent_record_id, edited_at,
@@ -130,7 +131,8 @@ def read_case(connection: DuckDBPyConnection, issue_id: str, *, seed: int, most_
     owners = {device: str(owners[device]) for device in devices}
     bound = {"devices": devices, "users": sorted(set(owners.values()))}
     waiting = _rows(ask(connection, _PENDING, Filters.of(), bound))
-    saved, more = _what_waits(failed, waiting, set(devices))
+    held = set(connection.execute(_HELD, [issue_id]).fetchall())
+    saved, more = _what_waits(failed, waiting, set(devices), held)
     more += _tell_assumed(failed)
     more += _tell_shared([*failed, *waiting], set(devices))
     for row in waiting:
@@ -155,10 +157,10 @@ def _sample(devices: list[str], seed: int, most: int) -> tuple[list[str], list[s
 
 
 def _what_waits(
-    failed: list[dict[str, Any]], waiting: list[dict[str, Any]], devices: set[str]
+    failed: list[dict[str, Any]], waiting: list[dict[str, Any]], devices: set[str], held: set[Key]
 ) -> tuple[list[Saved], list[str]]:
     named = {(row["device_id"], row["record_id"]) for row in failed if row["record_id"]}
-    stuck = [_row(one, named) for one in waiting if one["in_error"]]
+    stuck = [_row(one, held) for one in waiting if one["in_error"]]
     saved = list(_in_transactions(stuck))
     refused = {row.key: one.ours for one in saved for row in one.rows}
     for one in waiting:

@@ -169,6 +169,65 @@ def test_every_issue_of_a_stormy_fleet_has_a_fix_that_is_plain_values(stormy_sto
         assert found.playbook.short_fix in found.as_text().replace("`", "")
 
 
+def add_sync(store, user, at, good=True):
+    store.execute(
+        "INSERT INTO sync_tracking__v (id, created_by__v, sync_start_datetime__v, sync_completed_datetime__v,"
+        " successful_sync__v, source, batch_id) VALUES (?, ?, ?, ?, ?, 't', 't')",
+        [f"{user} {at}", user, at, at, good],
+    )
+
+
+def test_a_change_that_was_taken_back_is_told_with_what_came_of_it(case):
+    same = {"target": "rep_de__c", "object": "call2__v", "field": "signature__v"}
+    add_change(case, "true", **same, before="edit=True", after="edit=False")
+    add_change(case, "other", at="2026-03-02 11:00:00", **same | {"field": "status__v"}, after="edit=True")
+    add_change(case, "back", at="2026-03-02 12:00:00", **same, before="edit=False", after="edit=True")
+    add_sync(case, "u0", "2026-03-02 13:00:00")
+    add_sync(case, "u1", "2026-03-02 13:00:00", good=False)
+    found = suggest_fix(case, "one")
+    assert found.since_then.taken_back["change_id"] == "back"
+    said = " ".join(found.in_this_case)
+    assert "At 2026-03-02 12:00 UTC, that was taken back: " in said and "No error of it came later." in said
+    assert "1 of 4 users has synced with success since their last error of it." in said
+    add_error(case, 9, "u3", at="2026-03-02 14:00:00")
+    assert "Errors of it came later too." in " ".join(suggest_fix(case, "one").in_this_case)
+
+
+def test_what_was_never_taken_back_is_not_told_so(case):
+    same = {"target": "rep_de__c", "object": "call2__v", "field": "signature__v"}
+    add_change(case, "true", **same, before="edit=True", after="edit=False")
+    found = suggest_fix(case, "one")
+    assert found.since_then.taken_back is None and "taken back" not in found.in_short
+    assert "None of them have synced with success since" in found.in_short
+
+
+def test_of_users_without_a_known_sync_nothing_is_said_of_later_ones(store):
+    add_error(store, 0, "u0")
+    assert suggest_fix(store, "one").since_then.synced_since is None
+    assert "synced with success" not in suggest_fix(store, "one").in_short
+
+
+def test_a_record_that_waits_for_another_error_by_now_is_told_under_both(case):
+    (device, record) = case.execute(
+        "SELECT device_id, record_id FROM sync_error WHERE event_id = 'e0'"
+    ).fetchone()
+    case.execute(
+        "INSERT INTO pending_record (device_id, as_of, object, record_id, user_id, operation, edited_at, in_error,"
+        " source, batch_id) VALUES (?, '2026-03-03', 'call2__v', ?, 'u0', 'update', '2026-03-01', true, 't', 't')",
+        [device, record],
+    )
+    assert len(suggest_fix(case, "one").waiting) == 1
+    add_error(case, 7, "u0", cause="concurrent-change", at="2026-03-02 15:00:00")
+    case.execute("UPDATE sync_error SET record_id = ?, device_id = ? WHERE event_id = 'e7'", [record, device])
+    case.execute("UPDATE finding SET issue_id = 'two' WHERE event_id = 'e7'")
+    found = suggest_fix(case, "one")
+    assert found.waiting.empty and len(suggest_fix(case, "two").waiting) == 1
+    assert "1 record that met it waits for concurrent-change by now (two)." in found.in_this_case
+    assert found.to_dict()["since_then"]["held_elsewhere"] == [
+        {"issue_id": "two", "cause": "concurrent-change", "records": 1}
+    ]
+
+
 @pytest.mark.parametrize(
     ("p_value", "said"), [(0.0379, "p = 0.038"), (0.001, "p = 0.001"), (0.0009, "p < 0.001")]
 )
