@@ -32,13 +32,13 @@ _KINDS_OF: Mapping[str, tuple[str, ...]] = {
 _SHARED = """
 WITH hit AS (SELECT DISTINCT user_id FROM error WHERE issue_id = $issue_id AND user_id IS NOT NULL),
 everybody AS (
-    SELECT user_id FROM sync WHERE user_id IS NOT NULL
+    SELECT user_id FROM detailed_sync WHERE user_id IS NOT NULL
     UNION SELECT user_id FROM error WHERE user_id IS NOT NULL
 ),
 versions AS (
     SELECT user_id, app_version FROM error WHERE issue_id = $issue_id
     UNION
-    SELECT user_id, app_version FROM sync WHERE user_id NOT IN (SELECT user_id FROM hit)
+    SELECT user_id, app_version FROM detailed_sync WHERE user_id NOT IN (SELECT user_id FROM hit)
 ),
 attribute AS (
     SELECT user_id, 'permission_set' AS kind, trim(unnest(string_split(permission_sets, ','))) AS value
@@ -71,7 +71,7 @@ _GAPS = """
 SELECT
     (SELECT count(*) FROM pending_record
      WHERE device_id IN (SELECT device_id FROM error WHERE issue_id = $issue_id)),
-    least((SELECT min(occurred_at) FROM error), (SELECT min(started_at) FROM sync)),
+    least((SELECT min(occurred_at) FROM error), (SELECT min(started_at) FROM tracked_sync)),
     (SELECT count(*) FROM config_change),
     (SELECT count(*) FROM current_user_info
      WHERE user_id IN (SELECT user_id FROM error WHERE issue_id = $issue_id))

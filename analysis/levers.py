@@ -95,13 +95,13 @@ ORDER BY edited_at, device_id, object, record_id
 _TOLD = """
 SELECT DISTINCT device_id FROM pending_record WHERE list_contains($devices, device_id)
 UNION
-SELECT DISTINCT device_id FROM sync WHERE pending_uploads = 0 AND list_contains($devices, device_id)
+SELECT DISTINCT device_id FROM detailed_sync WHERE pending_uploads = 0 AND list_contains($devices, device_id)
 """
 _CAUSE = "SELECT mode(cause), mode(retryable) FROM error WHERE issue_id = ?"
 _RECORDS = f"WITH {HELD_BY} SELECT device_id, record_id FROM held_by WHERE issue_id = ?"
 _TROUBLE = """
 SELECT (SELECT count(*) FROM sync_error WHERE list_contains($devices, device_id))
-     + (SELECT count(*) FROM sync WHERE list_contains($devices, device_id) AND outcome LIKE 'failed%')
+     + (SELECT count(*) FROM detailed_sync WHERE list_contains($devices, device_id) AND outcome LIKE 'failed%')
 """
 
 

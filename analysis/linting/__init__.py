@@ -48,7 +48,7 @@ RELATIONS: Mapping[str, str] = {
     "mobile_user": """
         SELECT * FROM current_user_info
         WHERE coalesce(active, true) AND user_id IN (
-            SELECT user_id FROM sync
+            SELECT user_id FROM detailed_sync
             UNION SELECT user_id FROM current_device
             UNION SELECT user_id FROM sync_error)
     """,

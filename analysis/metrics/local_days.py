@@ -25,7 +25,7 @@ _MOVED = {
 }
 _KNOWN = """
 SELECT count(*) AS people, count(z.name) AS known
-FROM (SELECT DISTINCT user_id FROM sync WHERE user_id IS NOT NULL) AS s
+FROM (SELECT DISTINCT user_id FROM detailed_sync WHERE user_id IS NOT NULL) AS s
 LEFT JOIN current_user_info AS u ON u.user_id = s.user_id
 LEFT JOIN pg_timezone_names() AS z ON z.name = u.time_zone
 """
