@@ -73,14 +73,15 @@ pending_now AS (
 )
 """
 
-# The error that holds each record: the newest of its device about it. A record waits for this one alone.
+# The error that holds each record: the newest of its device about it. A record waits for this one alone, whatever
+# issue or cause a question is narrowed to, so this reads the store's own errors.
 HELD_BY = """
 held_by AS (
     SELECT device_id, record_id, max_by(cause, (occurred_at, event_id)) AS cause,
         max_by(issue_id, (occurred_at, event_id)) AS issue_id,
         max_by(message, (occurred_at, event_id)) AS message
-    FROM error
-    WHERE record_id IS NOT NULL
+    FROM main.error
+    WHERE record_id IS NOT NULL AND occurred_at <= (SELECT as_of FROM moment)
     GROUP BY device_id, record_id
 )
 """

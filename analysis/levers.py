@@ -98,7 +98,7 @@ UNION
 SELECT DISTINCT device_id FROM detailed_sync WHERE pending_uploads = 0 AND list_contains($devices, device_id)
 """
 _CAUSE = "SELECT mode(cause), mode(retryable) FROM error WHERE issue_id = ?"
-_RECORDS = f"WITH {HELD_BY} SELECT device_id, record_id FROM held_by WHERE issue_id = ?"
+_RECORDS = f"WITH {HELD_BY} SELECT device_id, record_id FROM held_by WHERE issue_id = $issue_id"
 _TROUBLE = """
 SELECT (SELECT count(*) FROM sync_error WHERE list_contains($devices, device_id))
      + (SELECT count(*) FROM detailed_sync WHERE list_contains($devices, device_id) AND outcome LIKE 'failed%')
@@ -202,6 +202,11 @@ def _scope(
     return _Scope(chosen, sorted({device for device, _ in every} | set(chosen)))
 
 
+def _held_by(connection: DuckDBPyConnection, issue_id: str) -> set[tuple[str, str]]:
+    found = ask(connection, _RECORDS, Filters.of(), {"issue_id": issue_id})
+    return set(zip(found["device_id"], found["record_id"], strict=True))
+
+
 @dataclass(frozen=True, slots=True)
 class _Situation:
     """What is known to wait on some devices."""
@@ -218,7 +223,7 @@ class _Situation:
         waiting = ask(connection, _WAITING, Filters.of(), bound)
         told = {row[0] for row in connection.execute(_TOLD, bound).fetchall()}
         (troubles,) = connection.execute(_TROUBLE, bound).fetchone() or (0,)
-        subject = None if issue_id is None else set(connection.execute(_RECORDS, [issue_id]).fetchall())
+        subject = None if issue_id is None else _held_by(connection, issue_id)
         return cls(list(devices), waiting, [d for d in devices if d not in told], troubles, subject)
 
     @property

@@ -28,7 +28,7 @@ SELECT coalesce(device_id, 'a device of ' || user_id) AS device_id, record_id, a
     bool_and(device_id IS NULL) AS assumed
 FROM error WHERE issue_id = ? AND coalesce(device_id, user_id) IS NOT NULL GROUP BY 1, 2 ORDER BY ALL
 """
-_HELD = f"WITH {HELD_BY} SELECT device_id, record_id FROM held_by WHERE issue_id = ?"
+_HELD = f"WITH {HELD_BY} SELECT device_id, record_id FROM held_by WHERE issue_id = $issue_id"
 _PENDING = f"""
 WITH {PENDING_NOW}
 SELECT DISTINCT device_id, user_id, object, record_id, operation, parent_record_id, edited_at,
@@ -122,6 +122,7 @@ def read_case(connection: DuckDBPyConnection, issue_id: str, *, seed: int, most_
 
     Raises UnknownIssue when no error of the store belongs to `issue_id`.
     """
+    about = {"issue_id": issue_id}
     facts = connection.execute(_FACTS, [issue_id]).fetchone()
     if facts is None or not facts[0]:
         raise UnknownIssue(issue_id)
@@ -131,7 +132,9 @@ def read_case(connection: DuckDBPyConnection, issue_id: str, *, seed: int, most_
     owners = {device: str(owners[device]) for device in devices}
     bound = {"devices": devices, "users": sorted(set(owners.values()))}
     waiting = _rows(ask(connection, _PENDING, Filters.of(), bound))
-    held = set(connection.execute(_HELD, [issue_id]).fetchall())
+    held = {
+        (row["device_id"], row["record_id"]) for row in _rows(ask(connection, _HELD, Filters.of(), about))
+    }
     saved, more = _what_waits(failed, waiting, set(devices), held)
     more += _tell_assumed(failed)
     more += _tell_shared([*failed, *waiting], set(devices))

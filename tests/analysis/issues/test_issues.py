@@ -78,6 +78,9 @@ def test_a_waiting_record_counts_once_under_its_newest_error(own_stormy_store):
     assert after[other] == before[other] + 1
     assert after.sum() == before.sum()
     assert len(suggest_fix(own_stormy_store, other).waiting) == after[other]
+    for one, waiting in after[after > 0].items():
+        assert list_issues(own_stormy_store, issue_id=one).pending.to_list() == [waiting]
+        assert issue(own_stormy_store, one).summary["pending"] == waiting
 
 
 def test_a_device_that_emptied_its_queue_since_has_nothing_pending(own_stormy_store):
