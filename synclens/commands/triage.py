@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ from rich.text import Text
 
 import analysis
 import ingest
+from analysis.wording import many
 from synclens import narrate
 from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
 
 MOST_ISSUES = 6
+QUIET = timedelta(days=3)
+"""An issue without an error for so long before the newest data may be over; a weekend alone is no sign of it."""
 
 
 def triage(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
@@ -48,7 +52,8 @@ def _screen(summary: dict[str, object]) -> Group:
     issues = summary["issues"]
     assert isinstance(health, dict)  # noqa: S101 - built by summarise
     assert isinstance(issues, list)  # noqa: S101
-    return Group(_health_line(health), Text(), _issue_lines(issues, int(str(summary["issue_count"]))))
+    count, as_of = int(str(summary["issue_count"])), str(health["as_of"])
+    return Group(_health_line(health), Text(), _issue_lines(issues, count, as_of))
 
 
 def _health_line(health: dict[str, object]) -> Text:
@@ -63,24 +68,34 @@ def _health_line(health: dict[str, object]) -> Text:
     )  # fmt: skip
 
 
-def _issue_lines(issues: list[dict[str, object]], count: int) -> Group:
+def _issue_lines(issues: list[dict[str, object]], count: int, as_of: str) -> Group:
     if not issues:
         return Group(Text("No errors are in this store: load some with `synclens load FILES`."))
     lines: list[Text | Padding] = [
         Text(f"The {len(issues)} worst of {count} issues, by people hit (times in UTC)", style="bold")
     ]
     for place, issue in enumerate(issues, start=1):
-        first, last = str(issue["first_seen"])[5:10], str(issue["last_seen"])[5:16].replace("T", " ")
         head = Text(f"{place}. {issue['cause']}", style="bold cyan")
-        told = (
-            f"  {issue['issue_id']}  {_people(issue['users'])}, {issue['events']} errors, {first} to {last}"
-        )
+        told = f"  {issue['issue_id']}  {_people(issue['users'])}, {many(events, 'error')}, {_when(issue, as_of)}"
         lines += [head.append(told, style="not bold"), Padding(Text(str(issue["fix"])), (0, 0, 0, 3))]
     return Group(*lines)
 
 
+def _when(issue: dict[str, object], as_of: str) -> str:
+    """Since when; of what has been quiet for days, from when to when: it may be over."""
+    first, last = str(issue["first_seen"]), str(issue["last_seen"])
+    if _is_quiet(issue, as_of):
+        return f"{first[5:10]} to {last[5:10]}, quiet"
+    return f"since {first[5:16].replace('T', ' ')}"
+
+
+def _is_quiet(issue: dict[str, object], as_of: str) -> bool:
+    return datetime.fromisoformat(as_of) - datetime.fromisoformat(str(issue["last_seen"])) > QUIET
+
+
 def _next_steps(summary: dict[str, Any], store: Path) -> Text:
-    worst = summary["issues"][0]["issue_id"]
+    issues, as_of = summary["issues"], str(summary["health"]["as_of"])
+    worst = next((one for one in issues if not _is_quiet(one, as_of)), issues[0])["issue_id"]
     named = "" if store == DEFAULT_STORE else f" --store {store}"
     return Text(
         f"Next: `synclens issue {worst}{named}` for the evidence and the fix, `suspects` for what changed before, "

@@ -107,6 +107,29 @@ class TestAsk:
         assert len(said.out.splitlines()) <= 45
         assert "Syncs succeed" in said.out
 
+    def test_triage_says_what_is_quiet_and_goes_on_with_what_is_not(self, synclens, tmp_path):
+        errors = tmp_path / "errors.jsonl"
+        told = [("e1", "u1", "04T08:00:00", "locked"), ("e2", "u2", "04T09:00:00", "locked")]
+        told += [("e3", "u1", "08T10:00:00", "gone")]
+        words = {
+            "locked": "The record [V6D000000001001] is locked",
+            "gone": "The resource [V6D000000001001] does not exist",
+        }
+        rows = [
+            {
+                "event_id": event, "occurred_at": f"2026-03-{at}Z", "user_id": user, "error_type": "INVALID_DATA",
+                "message": words[what],
+            }
+            for event, user, at, what in told
+        ]  # fmt: skip
+        errors.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        assert synclens("load", errors).code == 0
+        said = synclens("triage")
+        worst, other = json.loads(synclens("triage", "--json").out)["issues"]
+        assert f"{worst['issue_id']}  2 people, 2 errors, 03-04 to 03-04, quiet" in said.out
+        assert f"{other['issue_id']}  1 person, 1 error, since 03-08 10:00" in said.out
+        assert f"synclens issue {other['issue_id']}" in " ".join((said.out + said.err).split())
+
     def test_metric_lists_itself(self, synclens):
         listed = {row["name"] for row in json.loads(synclens("metric", "--json").out)}
         assert listed == set(analysis.METRICS)
