@@ -76,7 +76,8 @@ def _issue_lines(issues: list[dict[str, object]], count: int, as_of: str) -> Gro
     ]
     for place, issue in enumerate(issues, start=1):
         head = Text(f"{place}. {issue['cause']}", style="bold cyan")
-        told = f"  {issue['issue_id']}  {_people(issue['users'])}, {many(events, 'error')}, {_when(issue, as_of)}"
+        events = many(int(str(issue["events"])), "error")
+        told = f"  {issue['issue_id']}  {_people(issue['users'])}, {events}, {_when(issue, as_of)}"
         lines += [head.append(told, style="not bold"), Padding(Text(str(issue["fix"])), (0, 0, 0, 3))]
     return Group(*lines)
 
