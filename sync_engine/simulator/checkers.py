@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sync_engine.device.client import Device
+from sync_engine.device.media import files_on
 from sync_engine.documents import Doc, from_text
 from sync_engine.protocol import decode
 from sync_engine.simulator import view
@@ -68,6 +69,7 @@ def at_rest(vault: Vault, devices: list[Device], account: Account) -> list[Viola
         found += _tracking(vault, device, account)
         found += _ids(vault, device)
         found += _stores(device)
+        found += _files(vault, device)
     if account.seed % 5 == 0 and not found:
         found += _ways_down(vault, devices[0])
     return found
@@ -286,6 +288,32 @@ def _stores(device: Device) -> Iterator[Violation]:
     left = device.journal.execute("SELECT count(*) FROM outbox WHERE acked_seq IS NOT NULL").fetchone()[0]
     if left:
         yield Violation("I20", f"{left} answered edits stay in the outbox of {device.device_id}")
+
+
+def _files(vault: Vault, device: Device) -> Iterator[Violation]:
+    """The files of exactly the records that the user sees, where these bring files, each whole and as it is now."""
+    seen = view.of(vault, device.user_id, device.platform)
+    rows = vault.db.execute(
+        "SELECT f.id, f.content, r.object, r.id FROM file AS f JOIN record AS r ON r.id = f.record"
+    )
+    expected = {
+        file_id: bytes(content)
+        for file_id, content, name, record_id in rows
+        if record_id in seen.get(name, {}) and _brings_files(vault, name)
+    }
+    held = files_on(device)
+    if leaked := sorted(held.keys() - expected.keys()):
+        yield Violation("I1", f"{device.device_id} holds files outside its scope: {leaked[:3]}")
+    if missed := sorted(expected.keys() - held.keys()):
+        yield Violation("I1", f"{device.device_id} lacks files of its scope: {missed[:3]}")
+    if wrong := sorted(one for one in held.keys() & expected.keys() if held[one] != expected[one]):
+        yield Violation("I2", f"{device.device_id} holds other content of files: {wrong[:3]}")
+
+
+def _brings_files(vault: Vault, name: str) -> bool:
+    definition, rule = vault.live["object"][name], vault.published["vmoc"].get(name, {})
+    attached = definition.get("allow_attachments") and rule.get("include_attachments__v")
+    return bool(definition.get("media") or attached)
 
 
 def _ways_down(vault: Vault, device: Device) -> Iterator[Violation]:

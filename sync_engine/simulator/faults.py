@@ -1,8 +1,11 @@
 """How unkind a small world is. A fault is a named field with a unit; a swarm draws a plan from a seed."""
 
+# Simulated dice must replay from a seed, which is what `random` is for.
+# ruff: noqa: S311
+
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from random import Random
 
 
@@ -41,11 +44,22 @@ class FaultPlan:
     permission: float = 0.0  # per step: a right is taken or given back
     vmoc: float = 0.0  # per step: a WHERE clause changes
     schema: float = 0.0  # per step: a field or a picklist value goes or comes back
+    files: float = 0.0  # per step: media or an attachment come, change or go; without it the Vault has none
+
+    @classmethod
+    def of_seed(cls, seed: int) -> FaultPlan:
+        """The plan that a seed draws. Every third world has files; they are drawn apart, whatever else is there."""
+        rng = Random(f"{seed}/files")
+        files = rng.uniform(0.05, 0.3) if rng.random() < 0.34 else 0.0
+        return replace(cls.swarm(Random(f"{seed}/plan")), files=files)
 
     @classmethod
     def swarm(cls, rng: Random) -> FaultPlan:
-        """A plan in which each fault is absent or anything up to its limit; every third has one kind only."""
-        names = [one.name for one in fields(cls)]
+        """A plan in which each fault is absent or anything up to its limit; every third has one kind only.
+
+        Files are no fault of a swarm: `of_seed` draws them.
+        """
+        names = [one.name for one in fields(cls) if one.name != "files"]
         if rng.random() < 0.34:
             present = {rng.choice(names), rng.choice(names[-8:])}
         else:

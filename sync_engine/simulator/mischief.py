@@ -16,7 +16,7 @@ from sync_engine.device.edits import Edit, amend, ids_on, new_id
 from sync_engine.protocol import DeviceError, Killed
 from sync_engine.simulator.kernel import Sleep
 from sync_engine.simulator.world import World, restart
-from sync_engine.vault import admin, records
+from sync_engine.vault import admin, attachments, records
 
 STEPS = 45
 
@@ -298,6 +298,22 @@ def mend(world: World) -> None:
         world.vault.publish()
 
 
+def _files(world: World, rng: Random) -> None:
+    """A file comes to a key message or an account, has a new version, or goes."""
+    owner = _pick(world, rng, rng.choice(["key_message__v", "account__v"]))
+    if owner is None:
+        return
+    name = f"{rng.choice(['a', 'b'])}.zip"
+    with world.vault.transaction():
+        attached = world.vault.db.execute(
+            "SELECT id FROM file WHERE record = ? AND name = ?", (owner.id, name)
+        ).fetchone()
+        if attached and rng.random() < 0.3:
+            attachments.remove(world.vault, attached[0])
+        else:
+            attachments.put(world.vault, owner.id, name, rng.randbytes(rng.randint(0, 60)))
+
+
 ACTS = {
     "server_edit": _server_edit,
     "server_delete": _server_delete,
@@ -317,4 +333,5 @@ ACTS = {
     "device_restored": _device_restored,
     "overlap": _overlap,
     "undo": _undo,
+    "files": _files,
 }

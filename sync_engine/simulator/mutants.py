@@ -47,6 +47,7 @@ class Score:
 _UP, _DOWN, _REC = "sync_engine.vault.uploads", "sync_engine.vault.downloads", "sync_engine.vault.records"
 _DUP, _DDOWN, _RUNS = "sync_engine.device.upload", "sync_engine.device.download", "sync_engine.device.runs"
 _SYNCS, _TAB, _EDITS = "sync_engine.device.syncs", "sync_engine.device.errors_tab", "sync_engine.device.edits"
+_MEDIA, _FILES = "sync_engine.device.media", "sync_engine.vault.attachments"
 _SCOPE, _PERM, _XCH = (
     "sync_engine.vault.scope",
     "sync_engine.vault.permissions",
@@ -62,6 +63,9 @@ LATE_COPIES = FaultPlan(
 )
 """Requests that arrive once more after people have changed their minds."""
 
+WITH_FILES = FaultPlan(files=0.4, realign=0.1, server_delete=0.1, vmoc=0.1, kill=0.03, truncated=0.1)
+"""Files come and go, and so do the records that they hang on."""
+
 MUTANTS = (
     Mutant("upload is not idempotent", _UP, "_known", "dict(rows.fetchall())", "{}"),
     Mutant("a refused transaction stays half applied", _UP, "_one", "with vault.part():", "if True:"),
@@ -74,6 +78,10 @@ MUTANTS = (
     Mutant("the digest forgets deletes", _REC, "_count_out", "if row:", "if False:"),
     Mutant("hidden fields are sent", _DOWN, "wire", "if rule.hidden:", "if False:"),
     Mutant("the cursor runs ahead", _DOWN, "_changed", "seq = vault.sequence() if done", "seq = vault.sequence() + 1 if done"),
+    Mutant("files of what is gone stay on the device", _MEDIA, "_forget_gone", 'sorted(known - {one["id"] for one in scope})', "[]", WITH_FILES),
+    Mutant("a new version of a file is not fetched", _MEDIA, "_is_wanted", 'row[0] == one["version"]', "row[0]", WITH_FILES),
+    Mutant("files outside of the scope are listed", _FILES, "listing", "WHERE {condition}", "WHERE ({condition} OR 1)", WITH_FILES),
+    Mutant("a file that comes again goes by its former version", _FILES, "put", "name, number)", "name)", WITH_FILES),
     Mutant("the page boundary skips a record", _DOWN, "_changed", "seq > ?", "seq > ? + 1"),
     Mutant("records that leave by a clause stay", _DOWN, "_delta", "sorted(set(ids) - {row[1] for row in present})", "[]"),
     Mutant("a changed rule is not noticed", _DOWN, "pull", "message[\"rules\"].get(name) != names[name]", "name not in message[\"rules\"]"),

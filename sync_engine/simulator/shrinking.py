@@ -3,14 +3,10 @@
 A world of thirty faults hides its story; with two or three left the story can be read, and becomes a test.
 """
 
-# Simulated dice must replay from a seed, which is what `random` is for.
-# ruff: noqa: S311
-
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from random import Random
 
 from sync_engine.simulator.account import Violation
 from sync_engine.simulator.faults import FaultPlan
@@ -43,7 +39,7 @@ def shrink(
 
     None when the seed breaks nothing. `on_world(played)` is called after each world; some dozens are played.
     """
-    chosen = plan if plan is not None else FaultPlan.swarm(Random(f"{seed}/plan"))
+    chosen = plan if plan is not None else FaultPlan.of_seed(seed)
     found = simulate(seed=seed, plan=chosen).violations
     if not found:
         return None

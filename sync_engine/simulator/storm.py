@@ -43,7 +43,7 @@ class Run:
 
 def simulate(*, seed: int, plan: FaultPlan | None = None) -> Run:
     """Play the world of one seed; without a plan the seed draws one."""
-    chosen = plan if plan is not None else FaultPlan.swarm(Random(f"{seed}/plan"))
+    chosen = plan if plan is not None else FaultPlan.of_seed(seed)
     world = build(seed, chosen)
     try:
         _storm(world)

@@ -20,7 +20,10 @@ from sync_engine.telemetry import Telemetry
 Deliver = Callable[[bytes, bool], bytes]
 """Hands a request to the Vault; the flag asks for a crash in the middle of its transaction."""
 
-WRITING = ("edit.save", "download.page", "apply.middle", "apply.commit", "refresh.downloaded", "refresh.swap")
+WRITING = (
+    "edit.save", "download.page", "apply.middle", "apply.commit", "refresh.downloaded", "refresh.swap",
+    "media.piece", "media.file",
+)  # fmt: skip
 
 
 GHOST = "ghost"

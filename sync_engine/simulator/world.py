@@ -18,7 +18,7 @@ from sync_engine.simulator.account import Account
 from sync_engine.simulator.faults import FaultPlan
 from sync_engine.simulator.kernel import Kernel
 from sync_engine.simulator.storm_env import GHOST, StormEnv
-from sync_engine.vault import records
+from sync_engine.vault import attachments, records
 from sync_engine.vault.permissions import permission_set
 from sync_engine.vault.server import Vault, handle
 from sync_engine.vmoc import vmoc
@@ -117,6 +117,8 @@ def build(seed: int, plan: FaultPlan) -> World:
         rng=Random(f"{seed}/world"),
     )
     account.watch(vault)
+    if plan.files:
+        bring_files(vault)
     for n, platform in enumerate(("iPad", "Windows")):
         device_id = f"d{n}"
         env = StormEnv(device_id, kernel, world.deliver, plan, seed, world.fired)
@@ -127,6 +129,20 @@ def build(seed: int, plan: FaultPlan) -> World:
         env.device = device
         world.devices.append(device)
     return world
+
+
+def bring_files(vault: Vault) -> None:
+    """Key messages with media for everybody, and a VMOC that brings what is attached to accounts."""
+    with vault.transaction():
+        attachments.provide_media(vault)
+        accounts = vault.live["object"]["account__v"] | {"allow_attachments": True}
+        vault.configure("object", "account__v", accounts)
+        vault.configure(
+            "vmoc", "account__v", vault.live["vmoc"]["account__v"] | {"include_attachments__v": True}
+        )
+        for n in range(2):
+            records.insert(vault, "key_message__v", {"name__v": f"Slide {n}"}, at=START, by="System")
+        vault.publish()
 
 
 @cache

@@ -38,9 +38,15 @@ def provide_media(vault: Vault) -> None:
 
 
 def put(vault: Vault, record_id: str, name: str, content: bytes) -> str:
-    """Attach a file to a record, or the next version of it where one of this name is there; its id."""
-    file_id = f"F{short_hash(record_id, name)}"
-    vault.count("file")
+    """Attach a file to a record, or the next version of it where one of this name is there; its id.
+
+    A file that comes again after it was taken away is another one: versions of one file only grow.
+    """
+    number = vault.count("file")
+    there = vault.db.execute(
+        "SELECT id FROM file WHERE record = ? AND name = ?", (record_id, name)
+    ).fetchone()
+    file_id = there[0] if there else f"F{short_hash(record_id, name, number)}"
     vault.db.execute(
         "INSERT INTO file VALUES (?, ?, ?, 1, ?, ?, ?) ON CONFLICT DO UPDATE SET version = version + 1, "
         "size = excluded.size, checksum = excluded.checksum, content = excluded.content",

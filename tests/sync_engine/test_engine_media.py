@@ -282,3 +282,13 @@ def test_whatever_is_lost_on_the_way_the_device_ends_with_the_vaults_files(seed,
             story.sync("ana")
             network.heal()
         assert held(story) == wanted
+
+
+def test_a_file_that_was_taken_away_and_comes_again_is_another_file(story):
+    record_id, first = message(story, content=b"old")
+    story.sync("ana")
+    with story.vault.transaction():
+        attachments.remove(story.vault, first)
+    second = put(story, record_id, "Slide.zip", b"new")
+    story.sync("ana")
+    assert held(story) == {second: b"new"}

@@ -3,10 +3,11 @@
 import os
 import subprocess
 import sys
+from random import Random
 
 import pytest
 
-from sync_engine.simulator import CALM, load_scenario, run_seeds, simulate
+from sync_engine.simulator import CALM, FaultPlan, load_scenario, run_seeds, simulate
 from sync_engine.simulator.mutants import MUTANTS, hunt, planted, score_table
 
 SCRIPT = """
@@ -31,7 +32,19 @@ BROKEN_ONCE = (
 
 @pytest.mark.parametrize("seed", BROKEN_ONCE)
 def test_a_world_that_was_broken_once_holds(seed):
-    assert simulate(seed=seed).violations == ()
+    plan = FaultPlan.swarm(Random(f"{seed}/plan"))  # as it was then: without files
+    assert simulate(seed=seed, plan=plan).violations == ()
+
+
+def test_worlds_with_files_break_no_invariant_and_see_them_come_and_go():
+    fired = sum(_files_in(seed) for seed in range(60) if FaultPlan.of_seed(seed).files)
+    assert fired > 50
+
+
+def _files_in(seed):
+    run = simulate(seed=seed)
+    assert run.violations == ()
+    return run.fired["files"]
 
 
 def test_a_calm_world_needs_no_luck():
