@@ -99,6 +99,16 @@ SELECT DISTINCT device_id FROM detailed_sync WHERE pending_uploads = 0 AND list_
 """
 _CAUSE = "SELECT mode(cause), mode(retryable) FROM error WHERE issue_id = ?"
 _RECORDS = f"WITH {HELD_BY} SELECT device_id, record_id FROM held_by WHERE issue_id = $issue_id"
+# Records that the issue holds and has refused again a day or more after it first did.
+_IN_VAIN = f"""
+WITH {HELD_BY}
+SELECT device_id, record_id
+FROM error
+JOIN held_by AS h USING (device_id, record_id)
+WHERE error.issue_id = $issue_id AND h.issue_id = $issue_id
+GROUP BY device_id, record_id
+HAVING max(occurred_at) - min(occurred_at) >= INTERVAL 1 DAY
+"""
 _TROUBLE = """
 SELECT (SELECT count(*) FROM sync_error WHERE list_contains($devices, device_id))
      + (SELECT count(*) FROM detailed_sync WHERE list_contains($devices, device_id) AND outcome LIKE 'failed%')
@@ -142,8 +152,9 @@ def levers(
 
     A flag is set on a user and Veeva does not document what it does when the user has several devices: losses
     are counted over all of them. Undo and Undelete are counted on the device asked for. Levers without loss
-    come first. For an issue, Undo and Undelete are about its own records; neither Undo nor clearing is
-    offered when its uploads may succeed by themselves; a refresh only where the playbook speaks of it.
+    come first. For an issue, Undo and Undelete are about its own records. Where its uploads may succeed by
+    themselves, Undo and clearing are offered for no others than those that have been refused for a day or
+    longer. A refresh is offered only where the playbook speaks of it.
 
     Raises `AnalysisError` unless exactly one of the three is given.
     """
@@ -162,8 +173,9 @@ def levers(
         return harmless + harmful
     cause, retryable = connection.execute(_CAUSE, [issue_id]).fetchone() or (None, None)
     if retryable in ("yes", "often"):
-        why = "The same upload may succeed by itself; waiting and syncing again loses nothing."
-        harmful = [_hold(lever, why) for lever in harmful]
+        vain = _keys_of(connection, _IN_VAIN, issue_id)
+        harmful = [_undo(here.about(vain)), _clear(everywhere.about(vain))]
+        harmful = [_once_tried(lever) if vain else _hold(lever, _MAY_SUCCEED) for lever in harmful]
     if "force_full_refresh__v" not in load_playbook(cause or "unknown").fix:
         harmless[-1] = _hold(harmless[-1], "A refresh does not mend this cause; see its steps.")
     return harmless + harmful
@@ -173,6 +185,14 @@ def plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Turn a frame into rows of plain values: None for what is missing, ISO text for times."""
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return [{str(k): v.isoformat() if hasattr(v, "isoformat") else v for k, v in row.items()} for row in rows]
+
+
+_MAY_SUCCEED = "The same upload may succeed by itself; waiting and syncing again loses nothing."
+_IN_VAIN_WORDS = "Only for what has been refused for a day or longer: there, syncing again has not helped."
+
+
+def _once_tried(lever: Lever) -> Lever:
+    return replace(lever, reason=f"{lever.reason} {_IN_VAIN_WORDS}") if lever.offered else lever
 
 
 def _hold(lever: Lever, why: str) -> Lever:
@@ -202,8 +222,8 @@ def _scope(
     return _Scope(chosen, sorted({device for device, _ in every} | set(chosen)))
 
 
-def _held_by(connection: DuckDBPyConnection, issue_id: str) -> set[tuple[str, str]]:
-    found = ask(connection, _RECORDS, Filters.of(), {"issue_id": issue_id})
+def _keys_of(connection: DuckDBPyConnection, query: str, issue_id: str) -> set[tuple[str, str]]:
+    found = ask(connection, query, Filters.of(), {"issue_id": issue_id})
     return set(zip(found["device_id"], found["record_id"], strict=True))
 
 
@@ -223,8 +243,12 @@ class _Situation:
         waiting = ask(connection, _WAITING, Filters.of(), bound)
         told = {row[0] for row in connection.execute(_TOLD, bound).fetchall()}
         (troubles,) = connection.execute(_TROUBLE, bound).fetchone() or (0,)
-        subject = None if issue_id is None else _held_by(connection, issue_id)
+        subject = None if issue_id is None else _keys_of(connection, _RECORDS, issue_id)
         return cls(list(devices), waiting, [d for d in devices if d not in told], troubles, subject)
+
+    def about(self, records: set[tuple[str, str]]) -> _Situation:
+        """The same situation, with a question about these records only."""
+        return replace(self, subject=records)
 
     @property
     def failing(self) -> pd.DataFrame:

@@ -186,8 +186,7 @@ def _try_lever(case: Case, recipe: Recipe, stuck: _Stuck, seed: int, lever: Leve
         stage.sync()
         freed, failing, lost = _count(stage, recipe, stuck)
         actual = stage.lost()
-    told = set(zip(lever.loses["device_id"], lever.loses["record_id"], strict=True))
-    predicted = {key for key in told if key in stuck.failing}
+    predicted = {key for key in _told(lever) if key in stuck.failing}
     return Candidate(
         name=lever.title, who=lever.who, kind="lever", freed=freed, still_failing=failing, lost=lost,
         of=len(stuck.subject), unit=recipe.unit, predicted_loss=len(predicted),
@@ -196,9 +195,14 @@ def _try_lever(case: Case, recipe: Recipe, stuck: _Stuck, seed: int, lever: Leve
     )  # fmt: skip
 
 
+def _told(lever: Lever) -> set[Key]:
+    """The records that the lever is said to lose."""
+    return set(zip(lever.loses["device_id"], lever.loses["record_id"], strict=True))
+
+
 def _pull(stage: Stage, lever: Lever) -> None:
     if lever.name in ("undo", "undelete"):
-        _on_the_errors_tab(stage, lever.name)
+        _on_the_errors_tab(stage, lever)
         return
     owners = {stage.case.owners[name] for name in lever.devices if name in stage.case.owners}
     for name in stage.story.people:
@@ -207,9 +211,12 @@ def _pull(stage: Stage, lever: Lever) -> None:
             stage.sync([name])
 
 
-def _on_the_errors_tab(stage: Stage, action: str) -> None:
+def _on_the_errors_tab(stage: Stage, lever: Lever) -> None:
+    action = lever.name
     act = errors_tab.undo if action == "undo" else errors_tab.undelete
     named = {row.key for row in stage.rows() if row.named}
+    if action == "undo":
+        named &= _told(lever)
     keys = {keys[0]: key for key, keys in stage.keys.items()}
     for name, entry in stage.entries(named):
         if action not in entry.actions:

@@ -100,12 +100,12 @@ def test_a_flag_counts_all_devices_of_its_user_and_an_action_only_the_one_at_han
     assert lost(ask(store, user_id="u1")["undo"]) == {"C2"}
 
 
-def fail(store, record_id, *, device="ipad-1", user="u1", issue="one", retryable="no"):
-    event = f"{issue}-{device}-{record_id}"
+def fail(store, record_id, *, device="ipad-1", user="u1", issue="one", retryable="no", at="2026-03-02"):
+    event = f"{issue}-{device}-{record_id}-{at}"
     store.execute(
         "INSERT INTO sync_error (event_id, occurred_at, user_id, device_id, object, record_id, source,"
-        " batch_id) VALUES (?, '2026-03-02', ?, ?, 'call2__v', ?, 't', 't')",
-        [event, user, device, record_id],
+        " batch_id) VALUES (?, ?, ?, ?, 'call2__v', ?, 't', 't')",
+        [event, at, user, device, record_id],
     )
     store.execute(
         "INSERT INTO finding VALUES (?, ?, 'network', 0.9, 'r', [], [], ?, 'admin', 'c', 'g')",
@@ -142,6 +142,18 @@ def test_nothing_is_thrown_away_where_waiting_is_enough(store):
     assert not found["clear_client_sync_errors__v"].offered
     assert "may succeed by itself" in found["clear_client_sync_errors__v"].reason
     assert ask(store, device_id="ipad-1")["clear_client_sync_errors__v"].offered
+
+
+def test_what_has_been_refused_for_a_day_can_be_undone_though_others_may_succeed_by_themselves(store):
+    for record in ("C1", "C2"):
+        wait(store, record, "update")
+        fail(store, record, retryable="yes")
+    fail(store, "C2", retryable="yes", at="2026-03-02 23:59:00")
+    assert not ask(store, issue_id="one")["undo"].offered
+    fail(store, "C1", retryable="yes", at="2026-03-03")
+    found = ask(store, issue_id="one")
+    assert lost(found["undo"]) == {"C1"}
+    assert "refused for a day or longer" in found["undo"].reason
 
 
 @pytest.mark.parametrize(("cause", "helps"), [("local-state-mismatch", True), ("validation-rule", False)])
