@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from analysis.issues import HELD_BY, PENDING_NOW
 from analysis.metrics import ask, metric, moment_of
 from analysis.review import newer
 
+_Key = tuple[str, str]
 STALE_DAYS = 7
 LOW_STORAGE_MB = 1_000.0
 # Documented defaults of max_accounts_ipad__v and max_accounts__v (Vault CRM Help, settings).
@@ -165,8 +166,9 @@ def at_risk(connection: DuckDBPyConnection, *, only_in_error: bool = True, **fil
 
     `dependents` holds the ids of records that wait for this one (call, sample, signature, to any depth),
     `blocked_by` the nearest record in error above it, `order` its place when working through it, parents
-    first. A record that failed with the one above it has that one's cause. With `only_in_error`, records in
-    error only; without, all that wait. Filters by cause or issue keep records that have it.
+    first. Records saved together fail together: one without an error of its own has the cause of one above,
+    below or beside it. With `only_in_error`, records in error only; without, all that wait. Filters by cause
+    or issue keep records that have it.
     """
     by_error = {name: filters.pop(name, None) for name in ("cause", "issue_id")}
     frame = ask(connection, _AT_RISK.format(pending_now=PENDING_NOW, held_by=HELD_BY), Filters.of(**filters))
@@ -192,8 +194,9 @@ def at_risk(connection: DuckDBPyConnection, *, only_in_error: bool = True, **fil
         index=frame.index, dtype=object,
     )  # fmt: skip
     frame["order"] = [len(above[key]) for key in keys]
+    family = _Family(keys, above, below, failing)
     for name in ("cause", "issue_id", "message"):
-        frame[name] = pd.Series(_inherited(keys, above, frame[name]), index=frame.index, dtype=object)
+        frame[name] = pd.Series(_inherited(family, frame[name]), index=frame.index, dtype=object)
     for name, value in Filters.of(**by_error).values.items():
         frame = frame[frame[name].isin(value)]
     if only_in_error:
@@ -201,13 +204,32 @@ def at_risk(connection: DuckDBPyConnection, *, only_in_error: bool = True, **fil
     return frame.sort_values(["device_id", "order", "record_id"], kind="stable").reset_index(drop=True)
 
 
-def _inherited(
-    keys: list[tuple[str, str]], above: dict[tuple[str, str], list[str]], own: pd.Series[Any]
-) -> list[object]:
-    """Give each record its own value, else that of the nearest record above it that has one."""
-    told = {key: value for key, value in zip(keys, own, strict=True) if isinstance(value, str)}
-    lines = ([key, *((key[0], record) for record in above[key])] for key in keys)
-    return [next((told[one] for one in line if one in told), None) for line in lines]
+def _inherited(family: _Family, own: pd.Series[Any]) -> list[object]:
+    """Give each record its own value, else that of the nearest record above it that has one.
+
+    Records saved together fail together, and the error names one of them: a record in error takes what is told
+    of one below it, else of one beside it.
+    """
+    told = {key: value for key, value in zip(family.keys, own, strict=True) if isinstance(value, str)}
+    return [next((told[one] for one in family.of(key) if one in told), None) for key in family.keys]
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """The records that wait, as (device, record), and what hangs on what."""
+
+    keys: list[_Key]
+    above: dict[_Key, list[str]]  # nearest first
+    below: dict[_Key, list[str]]
+    failing: set[_Key]
+
+    def of(self, key: _Key) -> Iterator[_Key]:
+        """Name those whose error may be a record's own, the likeliest first."""
+        line = [key, *((key[0], record) for record in self.above[key])]
+        yield from line
+        for one in line if key in self.failing else ():
+            beneath = [(key[0], record) for record in sorted(self.below.get(one, []))]
+            yield from (other for other in beneath if other in self.failing)
 
 
 def _line(parents: dict[tuple[str, str], str], name: str, record: str) -> list[str]:

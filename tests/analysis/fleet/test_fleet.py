@@ -133,6 +133,28 @@ def test_a_record_that_failed_with_its_call_has_the_calls_cause(store):
     assert by_cause.dependents.sum() == 0
 
 
+def test_records_saved_together_share_the_cause_that_was_told_of_one_of_them(store):
+    add_pending(store, "call", in_error=True)
+    add_pending(store, "detail", "call", in_error=True)
+    add_pending(store, "sample", "call", in_error=True)
+    add_pending(store, "signature", "sample", in_error=True)
+    add_pending(store, "waits", "call")
+    add_pending(store, "other", in_error=True)
+    store.execute(
+        "INSERT INTO sync_error (event_id, occurred_at, device_id, record_id, source, batch_id)"
+        " VALUES ('e', $at, 'd', 'signature', 't', 't')",
+        {"at": AT},
+    ).fetchall()
+    store.execute(
+        "INSERT INTO finding VALUES ('e', 'i', 'invalid-reference', 1, '', [], [], '', '', '', '')"
+    ).fetchall()
+    found = at_risk(store, only_in_error=False).set_index("record_id").cause.to_dict()
+    told = dict.fromkeys(("call", "detail", "sample", "signature"), "invalid-reference")
+    assert found == told | {"waits": None, "other": None}
+    by_cause = measure(store, "records_at_risk").set_index("cause")
+    assert by_cause.records.to_dict() == {"invalid-reference": 4, "unknown": 1}
+
+
 def test_only_the_newest_list_of_a_device_counts(store):
     add_pending(store, "old", in_error=True, day=1)
     add_pending(store, "new", in_error=True, day=2)
