@@ -15,7 +15,7 @@ from duckdb import DuckDBPyConnection
 from analysis.aftermath import Aftermath, aftermath
 from analysis.circumstances import Common, change_before, common_to, gaps
 from analysis.filters import Filters
-from analysis.issues import HELD_BY, PENDING_NOW, UnknownIssue
+from analysis.issues import HELD_BY, HELD_NOW, PENDING_NOW, UnknownIssue
 from analysis.levers import Lever, levers, plain_rows
 from analysis.metrics import ask
 from analysis.playbook import Playbook, load_playbook
@@ -58,10 +58,10 @@ SELECT user_id FROM error WHERE issue_id = $issue_id AND user_id IS NOT NULL
 GROUP BY user_id ORDER BY count(*) DESC, user_id
 """
 _WAITING = f"""
-WITH {PENDING_NOW}, {HELD_BY}
+WITH {PENDING_NOW}, {HELD_BY}, {HELD_NOW}
 SELECT p.device_id, p.user_id, p.object, p.record_id, p.operation, p.edited_at, p.parent_record_id
 FROM pending_now AS p
-JOIN held_by AS h ON h.device_id = p.device_id AND h.record_id = p.record_id
+JOIN held_now AS h ON h.device_id = p.device_id AND h.record_id = p.record_id
 WHERE p.in_error AND h.issue_id = $issue_id
 ORDER BY p.edited_at, p.device_id, p.record_id
 """
@@ -77,7 +77,7 @@ class Suggestion:
     `vmocs` those that bring the named objects to devices, as far as the store knows (analysis.touched).
     `change` is the configuration change that the start is put down to, with `certain` and `p_value`.
     `since_then` is what became of it. `waiting` are the records that wait on devices with this as their newest
-    error; `notes` say what is not known.
+    error, and those saved together with them; `notes` say what is not known.
     """
 
     issue_id: str

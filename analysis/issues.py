@@ -86,18 +86,50 @@ held_by AS (
 )
 """
 
+# The issue that each record in error waits for: its own newest error's, else that of one saved together with it,
+# above, below or beside it (two levels, as in records_at_risk.sql). Needs PENDING_NOW and HELD_BY before it.
+HELD_NOW = """
+stuck AS (SELECT DISTINCT device_id, record_id, parent_record_id FROM pending_now WHERE in_error),
+told AS (
+    SELECT s.device_id, s.record_id, s.parent_record_id, h.issue_id
+    FROM stuck AS s
+    JOIN held_by AS h ON h.device_id = s.device_id AND h.record_id = s.record_id
+),
+told_below AS (
+    SELECT device_id, parent_record_id AS record_id, record_id AS told_by, issue_id FROM told
+    WHERE parent_record_id IS NOT NULL
+    UNION ALL
+    SELECT t.device_id, p.parent_record_id, t.record_id, t.issue_id
+    FROM told AS t
+    JOIN pending_now AS p ON p.device_id = t.device_id AND p.record_id = t.parent_record_id
+    WHERE p.parent_record_id IS NOT NULL
+),
+below AS (
+    SELECT device_id, record_id, min_by(issue_id, told_by) AS issue_id FROM told_below GROUP BY ALL
+),
+parent AS (SELECT DISTINCT device_id, record_id, parent_record_id FROM pending_now),
+held_now AS (
+    SELECT s.device_id, s.record_id, any_value(coalesce(
+        k.issue_id, pk.issue_id, gk.issue_id, b.issue_id, pb.issue_id, gb.issue_id)) AS issue_id
+    FROM stuck AS s
+    LEFT JOIN parent AS p ON p.device_id = s.device_id AND p.record_id = s.parent_record_id
+    LEFT JOIN held_by AS k ON k.device_id = s.device_id AND k.record_id = s.record_id
+    LEFT JOIN held_by AS pk ON pk.device_id = s.device_id AND pk.record_id = p.record_id
+    LEFT JOIN held_by AS gk ON gk.device_id = s.device_id AND gk.record_id = p.parent_record_id
+    LEFT JOIN below AS b ON b.device_id = s.device_id AND b.record_id = s.record_id
+    LEFT JOIN below AS pb ON pb.device_id = s.device_id AND pb.record_id = p.record_id
+    LEFT JOIN below AS gb ON gb.device_id = s.device_id AND gb.record_id = p.parent_record_id
+    GROUP BY s.device_id, s.record_id
+)
+"""
+
 _ISSUES = """
 WITH kept AS (SELECT * FROM error WHERE {where}),
-issue_records AS (SELECT DISTINCT issue_id, device_id, record_id FROM kept WHERE record_id IS NOT NULL),
 {pending_now},
 {held_by},
+{held_now},
 waiting AS (
-    SELECT r.issue_id, count(*) AS pending
-    FROM issue_records AS r
-    JOIN held_by AS h USING (issue_id, device_id, record_id)
-    JOIN (SELECT DISTINCT device_id, record_id FROM pending_now WHERE in_error) AS p
-        ON p.record_id = r.record_id AND p.device_id = r.device_id
-    GROUP BY r.issue_id
+    SELECT issue_id, count(*) AS pending FROM held_now GROUP BY issue_id
 )
 SELECT
     k.issue_id,
@@ -215,14 +247,17 @@ def list_issues(
     """List the issues for triage: one row per issue with ISSUE_COLUMNS, those that stop most people first.
 
     `trend` is a list of daily counts over the last 14 days, oldest first. `pending` counts records that wait
-    in error on a device now and whose newest error is of the issue. `query` is a search line
+    in error on a device now and whose newest error is of the issue, with those saved together with them. `query` is a search line
     (analysis.search); `triage` brings the states, assignees and priorities that people gave.
     """
     chosen = Filters.of(**filters)
     asked = parse_query(query, known=ISSUE_COLUMNS) if isinstance(query, str) else query
     where, bound = asked.of_events().where()
     found = ask(
-        connection, _ISSUES.format(where=where, pending_now=PENDING_NOW, held_by=HELD_BY), chosen, bound
+        connection,
+        _ISSUES.format(where=where, pending_now=PENDING_NOW, held_by=HELD_BY, held_now=HELD_NOW),
+        chosen,
+        bound,
     )
     found["title"] = [
         _title(*row) for row in found[["error_type", "first_message", "last_message", "usual_message"]].values

@@ -141,7 +141,8 @@ def issue_cards(about: dict[str, Any], view: View) -> None:
         st.metric("Errors", count(about["events"]))
         st.metric(
             "Records waiting", count(about["pending"]),
-            help="Records in error on a device, not uploaded yet, whose newest error is of this issue.",
+            help="Records in error on a device, not uploaded yet, whose newest error is of this issue, "
+            "and those saved together with them.",
         )  # fmt: skip
         st.metric("First seen", moment(about["first_seen"], view.zone))
         st.metric("Last seen", moment(about["last_seen"], view.zone))

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis import list_issues, suggest_fix
 from analysis.fleet import FLEET_COLUMNS, STATUSES, UnknownDevice, _line, at_risk, device, fleet
 from analysis.metrics import measure
 from benchmarks.synthetic import issue_id_of
@@ -153,6 +154,14 @@ def test_records_saved_together_share_the_cause_that_was_told_of_one_of_them(sto
     assert found == told | {"waits": None, "other": None}
     by_cause = measure(store, "records_at_risk").set_index("cause")
     assert by_cause.records.to_dict() == {"invalid-reference": 4, "unknown": 1}
+    assert list_issues(store).pending.to_list() == [4]
+    assert sorted(suggest_fix(store, "i").waiting.record_id) == sorted(told)
+
+
+def test_every_count_of_waiting_records_agrees(stormy_store):
+    at_risk_by_issue = at_risk(stormy_store).groupby("issue_id").size().to_dict()
+    issues = list_issues(stormy_store).set_index("issue_id").pending
+    assert issues[issues > 0].to_dict() == at_risk_by_issue
 
 
 def test_only_the_newest_list_of_a_device_counts(store):
