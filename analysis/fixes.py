@@ -15,7 +15,7 @@ from duckdb import DuckDBPyConnection
 from analysis.aftermath import Aftermath, aftermath
 from analysis.circumstances import Common, change_before, common_to, gaps
 from analysis.filters import Filters
-from analysis.issues import HELD_BY, HELD_NOW, PENDING_NOW, UnknownIssue
+from analysis.issues import WAITING, UnknownIssue
 from analysis.levers import Lever, levers, plain_rows
 from analysis.metrics import ask
 from analysis.playbook import Playbook, load_playbook
@@ -58,7 +58,7 @@ SELECT user_id FROM error WHERE issue_id = $issue_id AND user_id IS NOT NULL
 GROUP BY user_id ORDER BY count(*) DESC, user_id
 """
 _WAITING = f"""
-WITH {PENDING_NOW}, {HELD_BY}, {HELD_NOW}
+WITH {WAITING}
 SELECT p.device_id, p.user_id, p.object, p.record_id, p.operation, p.edited_at, p.parent_record_id
 FROM pending_now AS p
 JOIN held_now AS h ON h.device_id = p.device_id AND h.record_id = p.record_id

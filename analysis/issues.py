@@ -123,11 +123,10 @@ held_now AS (
 )
 """
 
+WAITING = f"{PENDING_NOW}, {HELD_BY}, {HELD_NOW}"
 _ISSUES = """
 WITH kept AS (SELECT * FROM error WHERE {where}),
-{pending_now},
-{held_by},
-{held_now},
+{waiting},
 waiting AS (
     SELECT issue_id, count(*) AS pending FROM held_now GROUP BY issue_id
 )
@@ -247,18 +246,14 @@ def list_issues(
     """List the issues for triage: one row per issue with ISSUE_COLUMNS, those that stop most people first.
 
     `trend` is a list of daily counts over the last 14 days, oldest first. `pending` counts records that wait
-    in error on a device now and whose newest error is of the issue, with those saved together with them. `query` is a search line
-    (analysis.search); `triage` brings the states, assignees and priorities that people gave.
+    in error on a device now and whose newest error is of the issue, with those saved together with them.
+    `query` is a search line (analysis.search); `triage` brings the states, assignees and priorities that
+    people gave.
     """
     chosen = Filters.of(**filters)
     asked = parse_query(query, known=ISSUE_COLUMNS) if isinstance(query, str) else query
     where, bound = asked.of_events().where()
-    found = ask(
-        connection,
-        _ISSUES.format(where=where, pending_now=PENDING_NOW, held_by=HELD_BY, held_now=HELD_NOW),
-        chosen,
-        bound,
-    )
+    found = ask(connection, _ISSUES.format(where=where, waiting=WAITING), chosen, bound)
     found["title"] = [
         _title(*row) for row in found[["error_type", "first_message", "last_message", "usual_message"]].values
     ]
