@@ -35,6 +35,8 @@ _MOST_TOLD = 6
 # Above a chart stand the letters of the changes.
 _UNDER_THE_CHART = {"y": -0.2, "yanchor": "top", "x": 0, "xanchor": "left", "traceorder": "normal"}
 # A day's value stands over the middle of the day, so that a change at six in the evening falls into its day.
+FEW = 10
+"""A share of fewer syncs than that is no level."""
 _WHOLE_DAYS = {"xperiod": 86_400_000, "xperiodalignment": "middle"}
 _OUTCOME_SHAPES = {
     "succeeded": "circle",
@@ -71,13 +73,18 @@ def rate_over_time(
     before: str | None = None,
     changes: pd.DataFrame | None = None,
     name: str = "success rate",
+    of: str | None = None,
     height: int = 260,
 ) -> Figure:
     """A share from 0 to 1 over time, its interval as a band, and the period before as a dotted line.
 
-    `before` names the column of the period before, if there is one; `changes` has `changed_at`, `label`.
+    `before` names the column of the period before, if there is one; `changes` has `changed_at`, `label`. `of`
+    names the column with the syncs that each share is of: where these are fewer than FEW the share is a hollow
+    point beside the line, unless they are so everywhere.
     """
     figure = _figure(height)
+    few = frame[of] < FEW if of else pd.Series(data=False, index=frame.index)
+    few &= not few.all()
     if low and high:
         figure.add_scatter(
             x=[*frame[at], *frame[at][::-1]],
@@ -91,9 +98,14 @@ def rate_over_time(
             line={"color": GREY, "width": 1.5, "dash": "dot"}, hovertemplate="%{y:.1%}", **_WHOLE_DAYS,
         )  # fmt: skip
     figure.add_scatter(
-        x=frame[at], y=frame[rate], mode="lines+markers", name=name,
+        x=frame[at], y=frame[rate].mask(few), mode="lines+markers", name=name, connectgaps=True,
         line={"color": BLUE, "width": 2}, marker={"size": 5}, hovertemplate="%{y:.1%}", **_WHOLE_DAYS,
     )  # fmt: skip
+    if few.any():
+        figure.add_scatter(
+            x=frame.loc[few, at], y=frame.loc[few, rate], mode="markers", name=f"fewer than {FEW} syncs",
+            marker={"size": 7, "symbol": "circle-open", "color": BLUE}, hovertemplate="%{y:.1%}", **_WHOLE_DAYS,
+        )  # fmt: skip
     figure.update_yaxes(tickformat=".0%", rangemode="tozero")
     figure.update_layout(legend=_UNDER_THE_CHART)
     return mark_changes(figure, changes)

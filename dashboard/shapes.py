@@ -80,7 +80,8 @@ def rising(issues: pd.DataFrame) -> None:
 
 
 def health_cards(health: Health, before: Health | None) -> None:
-    """The numbers at the top of the overview, each with what it was in the period before."""
+    """The numbers at the top of the overview, each with what it was in the period before, if that is known."""
+    before = before if before is not None and _is_comparable(health, before) else None
     with st.grid(5, min_column_width=170, border=True):
         interval = f"95 % interval: {share(health.success_low)} to {share(health.success_high)}"
         st.metric(
@@ -102,17 +103,18 @@ def health_cards(health: Health, before: Health | None) -> None:
         )
 
 
+def _is_comparable(health: Health, before: Health) -> bool:
+    """Whether the data reach back: a tenth of what is known now is rather a beginning than a calm period."""
+    return before.syncs + before.errors >= (health.syncs + health.errors) / 10
+
+
 def _many(number: int, one: str, more: str) -> str:
     return f"**{count(number)}** {one if number == 1 else more}"
 
 
 def _card(label: str, health: Health, before: Health | None, name: str, about: str) -> None:
     value = getattr(health, name)
-    earlier = (
-        None
-        if before is None or not before.as_of or not before.syncs + before.errors
-        else getattr(before, name)
-    )
+    earlier = None if before is None or not before.as_of else getattr(before, name)
     st.metric(
         label, count(value), delta=None if earlier is None else value - earlier, delta_color="inverse",
         delta_description=None if earlier is None else "on the period before", help=about, format="localized",

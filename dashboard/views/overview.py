@@ -28,7 +28,7 @@ with charts:
     else:
         parts.chart(
             figures.rate_over_time(
-                days, rate="failure_rate", name="failed", before="failure_rate_before", changes=changes
+                days, rate="failure_rate", name="failed", of="syncs", before="failure_rate_before", changes=changes
             ),
             days, key="failures", title=f"Share of tracked syncs that failed, by day ({view.days_of})",
             view=view, about=metric.about,
