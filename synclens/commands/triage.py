@@ -44,7 +44,11 @@ def summarise(path: Path) -> dict[str, object]:
         issue | {"fix": analysis.load_playbook(issue["cause"]).short_fix}
         for issue in narrate.records(issues.head(MOST_ISSUES))
     ]
-    return {"health": health.to_dict(), "issues": worst, "issue_count": len(issues)}
+    waiting = narrate.records(issues[issues["pending"] > 0].nlargest(1, "pending"))
+    return {
+        "health": health.to_dict(), "issues": worst, "issue_count": len(issues),
+        "most_waiting": waiting[0] if waiting else None,
+    }  # fmt: skip
 
 
 def _screen(summary: dict[str, object]) -> Group:
@@ -53,7 +57,12 @@ def _screen(summary: dict[str, object]) -> Group:
     assert isinstance(health, dict)  # noqa: S101 - built by summarise
     assert isinstance(issues, list)  # noqa: S101
     count, as_of = int(str(summary["issue_count"])), str(health["as_of"])
-    return Group(_health_line(health), Text(), _issue_lines(issues, count, as_of))
+    return Group(
+        _health_line(health),
+        Text(),
+        _issue_lines(issues, count, as_of),
+        *_waiting_line(summary["most_waiting"]),
+    )
 
 
 def _health_line(health: dict[str, object]) -> Text:
@@ -80,6 +89,14 @@ def _issue_lines(issues: list[dict[str, object]], count: int, as_of: str) -> Gro
         told = f"  {issue['issue_id']}  {_people(issue['users'])}, {events}, {_when(issue, as_of)}"
         lines += [head.append(told, style="not bold"), Padding(Text(str(issue["fix"])), (0, 0, 0, 3))]
     return Group(*lines)
+
+
+def _waiting_line(issue: Any) -> list[Text]:
+    """The issue for which most records wait, which few people may meet, or nothing."""
+    if issue is None:
+        return []
+    told = f"{issue['cause']} {issue['issue_id']}, {many(issue['pending'], 'record')} of {_people(issue['users'])}"
+    return [Text.assemble(("Most records wait for: ", "bold"), told)]
 
 
 def _when(issue: dict[str, object], as_of: str) -> str:

@@ -130,6 +130,12 @@ class TestAsk:
         assert f"{other['issue_id']}  1 person, 1 error, since 03-08 10:00" in said.out
         assert f"synclens issue {other['issue_id']}" in " ".join((said.out + said.err).split())
 
+    def test_triage_names_what_most_records_wait_for(self, simulated, synclens, tmp_path):
+        said, waiting = simulated("triage").out, json.loads(simulated("triage", "--json").out)["most_waiting"]
+        issues = json.loads(simulated("issues", "--json").out)
+        assert waiting["pending"] == max(issue["pending"] for issue in issues) > 0
+        assert f"Most records wait for: {waiting['cause']} {waiting['issue_id']}" in said
+
     def test_metric_lists_itself(self, synclens):
         listed = {row["name"] for row in json.loads(synclens("metric", "--json").out)}
         assert listed == set(analysis.METRICS)
