@@ -150,14 +150,17 @@ def issue(issue_id: str, view: View) -> analysis.Issue:
     return replace(found, summary=found.summary | {"cause": cause})
 
 
-def newest_rows(table: str, by: str, *, most: int) -> tuple[pd.DataFrame, int]:
-    """The `most` newest rows of a table of the store, as they are, and how many rows it has in all."""
-    found: tuple[pd.DataFrame, int] = ask(_newest_rows, table, by, most)
+def newest_rows(table: str, by: str, *, most: int, where: str = "true") -> tuple[pd.DataFrame, int]:
+    """The `most` newest rows of a table of the store, as they are, and how many rows it has in all.
+
+    `where` is a condition in SQL, written by the page and never by a reader.
+    """
+    found: tuple[pd.DataFrame, int] = ask(_newest_rows, table, by, most, where)
     return found
 
 
-def _newest_rows(connection: Any, table: str, by: str, most: int) -> tuple[pd.DataFrame, int]:  # noqa: ANN401 - see Question
-    everything = connection.table(table)
+def _newest_rows(connection: Any, table: str, by: str, most: int, where: str) -> tuple[pd.DataFrame, int]:  # noqa: ANN401 - see Question
+    everything = connection.table(table).filter(where)
     return everything.order(f"{by} DESC").limit(most).df(), everything.count("*").fetchall()[0][0]
 
 

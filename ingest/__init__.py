@@ -28,7 +28,7 @@ from ingest.errors import (
 from ingest.lake import export_lake
 from ingest.load import load, load_all
 from ingest.masking import Mask, local_key
-from ingest.rejected import Rejected, rejected, retry_rejected
+from ingest.rejected import Rejected, dismiss_rejected, rejected, retry_rejected
 from ingest.store import migrate, open_store
 from ingest.values import Manner
 from ingest.vault import (
@@ -75,6 +75,7 @@ __all__ = [
     "append",
     "direct_data_applied",
     "direct_data_reached",
+    "dismiss_rejected",
     "export_lake",
     "fetch_direct_data",
     "load",

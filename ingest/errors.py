@@ -22,6 +22,8 @@ IngestError
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 
 class IngestError(Exception):
     """Something that the person at the keyboard can put right; `next_step` says how."""
@@ -109,24 +111,51 @@ class ArchiveUnsafe(IngestError):
 
 
 class UnknownKind(IngestError):
-    """The columns of a source do not tell what its rows are."""
+    """The columns of a source do not tell what its rows are; `nearest` is a table and what it misses there."""
 
-    def __init__(self, source: str, header: list[str], kinds: list[str]) -> None:
-        shown = ", ".join(header[:12]) or "none"
+    def __init__(
+        self, source: str, header: list[str], kinds: list[str], nearest: tuple[str, list[str]] | None = None
+    ) -> None:
+        like = f". They are most like {nearest[0]}, without {', '.join(nearest[1])}" if nearest else ""
         super().__init__(
-            f"{source}: the columns do not tell what the rows are ({shown})",
-            next_step=f"Say it with --as (one of {', '.join(kinds)}), or add a mapping file for this source.",
+            f"{source}: the columns do not tell what the rows are ({some(header)}){like}",
+            next_step=f"Say it with --as (one of {', '.join(kinds)}), or name the columns in a mapping file "
+            "and give it with --mapping; `synclens load --help` shows one.",
         )
 
 
 class UnknownColumns(IngestError):
-    """A source lacks columns without which its rows cannot be of the wanted kind."""
+    """A source lacks columns without which its rows cannot be of the wanted kind.
 
-    def __init__(self, source: str, kind: str, missing: list[str]) -> None:
+    `sought` gives for each the names it was looked for under, `mapping` the title of the user's own mapping.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        kind: str,
+        sought: dict[str, tuple[str, ...]],
+        header: list[str],
+        mapping: str | None = None,
+    ) -> None:
+        reader = f"the mapping {mapping!r}" if mapping else "SyncLens"
         super().__init__(
-            f"{source}: no column for {', '.join(missing)}, which {kind} needs",
-            next_step="Name the source's columns in a mapping file, and give it with --mapping.",
+            f"{source}: {reader} finds no column for {sought_in_vain(sought)}, which {kind} needs. "
+            f"The file has: {some(header)}",
+            next_step="Name the file's own columns for these in a mapping file, and give it with --mapping; "
+            "`synclens load --help` shows one.",
         )
+
+
+def sought_in_vain(sought: Mapping[str, Sequence[str]]) -> str:
+    """Name columns of ours that a source lacks, each with the names under which it was looked for."""
+    return ", ".join(f"{ours} (looked for as {', '.join(names)})" for ours, names in sought.items())
+
+
+def some(names: Sequence[str], most: int = 40) -> str:
+    """Name the first of many names, and say how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return (", ".join(names[:most]) or "none") + more
 
 
 class MappingInvalid(IngestError):
@@ -135,7 +164,7 @@ class MappingInvalid(IngestError):
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(
             f"mapping {name}: {reason}",
-            next_step="Correct the file; those in ingest/mappings show how one looks.",
+            next_step="Correct the file; `synclens load --help` shows how one looks.",
         )
 
 

@@ -15,6 +15,7 @@ from ingest.archive import ArchiveName, parts_of
 from ingest.batches import Batch, BatchReport, Clock, utc_now
 from ingest.bulk import Unfit, stage_bulk
 from ingest.bulk_lines import set_aside
+from ingest.columns_told import columns_told
 from ingest.deletes import bury_source
 from ingest.differences import may_differ, tell_differences
 from ingest.errors import SourceMissing, UnknownColumns, UnknownKind
@@ -127,8 +128,8 @@ class _Taker:
             return self._bury(opened, content_hash)
         try:
             source, mapping = self._recognise(opened)
-        except UnknownKind as unknown:
-            if "#" not in opened.name:
+        except (UnknownKind, UnknownColumns) as unknown:
+            if "#" not in opened.name or self.as_kind:
                 raise
             return self._nothing(opened, content_hash, f"not loaded: {unknown}")
         batch = self._batch(source, mapping.contract.table, content_hash)
@@ -141,10 +142,10 @@ class _Taker:
             clock=self.clock,
             on_progress=self.on_progress,
         )
+        notes = columns_told(source.header, mapping, self.own)
         if source.announced is not None and source.announced != report.rows_in:
-            note = f"{source.announced} rows were announced, {report.rows_in} came"
-            return replace(report, notes=(*report.notes, note))
-        return report
+            notes.append(f"{source.announced} rows were announced, {report.rows_in} came")
+        return replace(report, notes=(*report.notes, *notes))
 
     def _recognise(self, opened: RowSource) -> tuple[RowSource, ColumnMapping]:
         source = opened if self.as_kind or self.own else reshape(opened)

@@ -23,7 +23,7 @@ class _File(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    title: str
+    title: str = ""
     kind: str
     columns: dict[str, list[str]] = {}
     constants: dict[str, str] = {}
@@ -67,12 +67,21 @@ class ColumnMapping:
             if any(name in there for name in names)
         }
 
+    def lacking(self, header: Iterable[str]) -> list[str]:
+        """Name the columns of ours that a row must have and a source with this header cannot fill."""
+        there = self.assign(header).keys() | self.constants.keys()
+        return [name for name in self.contract.names if name in self.contract.required - there]
+
+    def sought(self, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Give for columns of ours the names under which they are looked for."""
+        return {name: (name, *self.aliases.get(name, ())) for name in names}
+
     def score(self, header: Iterable[str]) -> int:
         """Say how well a header fits: 0 when a required column is missing, else the columns it explains."""
         header = list(header)
-        assigned = self.assign(header)
-        if not self.contract.required <= assigned.keys() | self.constants.keys():
+        if self.lacking(header):
             return 0
+        assigned = self.assign(header)
         folded = set(map(fold, header))
         return len(set(assigned.values())) + 100 * any(fold(name) in folded for name in self.distinct)
 
@@ -91,15 +100,22 @@ def read_mapping(path: Path) -> ColumnMapping:
     """Read one mapping file. Raises MappingInvalid, which says what is wrong with it."""
     try:
         told = _File.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise MappingInvalid(path.name, str(error)) from error
+    except ValidationError as error:
+        raise MappingInvalid(path.name, _wrong_in(error)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MappingInvalid(path.name, f"is not TOML: {error}") from error
+    except OSError as error:
+        raise MappingInvalid(str(path), f"cannot be read: {error.strerror}") from error
     if told.kind not in CONTRACTS:
         raise MappingInvalid(path.name, f"kind {told.kind!r} is not one of {', '.join(CONTRACTS)}")
     contract = CONTRACTS[told.kind]
     if unknown := sorted({*told.columns, *told.constants} - set(contract.names)):
-        raise MappingInvalid(path.name, f"{told.kind} has no column {', '.join(unknown)}")
+        raise MappingInvalid(
+            path.name,
+            f"{told.kind} has no column {', '.join(unknown)}; its columns: {', '.join(contract.names)}",
+        )
     return ColumnMapping(
-        title=told.title,
+        title=told.title or path.stem,
         contract=contract,
         aliases={ours: tuple(names) for ours, names in told.columns.items()},
         constants=told.constants,
@@ -107,6 +123,19 @@ def read_mapping(path: Path) -> ColumnMapping:
         manner=Manner(told.time_zone, told.date_order),
         doubled_backslashes=told.doubled_backslashes,
     )
+
+
+def _wrong_in(error: ValidationError) -> str:
+    told = []
+    for each in error.errors():
+        place = ".".join(map(str, each["loc"]))
+        if each["type"] == "missing":
+            told.append(f"{place} is missing")
+        elif each["type"] == "extra_forbidden":
+            told.append(f"{place} is not something a mapping says; it says {', '.join(_File.model_fields)}")
+        else:
+            told.append(f"{place}: {each['msg']}")
+    return "; ".join(told)
 
 
 def _shipped() -> tuple[ColumnMapping, ...]:
@@ -126,17 +155,30 @@ def choose(
     """Find the mapping that explains most of a header; a customer's own come first.
 
     Raises UnknownKind when none does, and UnknownColumns when `as_kind` names a table whose required
-    columns the header lacks.
+    columns the header lacks, or when the customer's own mapping lacks some.
     """
-    candidates = [
-        mapping for mapping in (*more, *SHIPPED) if as_kind is None or mapping.contract.table == as_kind
-    ]
+
+    def of_kind(mappings: Iterable[ColumnMapping]) -> list[ColumnMapping]:
+        return [mapping for mapping in mappings if as_kind in (None, mapping.contract.table)]
+
+    own = of_kind(more)
+    candidates = [*own, *of_kind(SHIPPED)]
     if not candidates:
         raise UnknownKind(source, header, list(CONTRACTS))
     best = max(candidates, key=lambda mapping: mapping.score(header))
     if best.score(header):
         return best
-    if as_kind is None:
-        raise UnknownKind(source, header, list(CONTRACTS))
-    missing = best.contract.required - best.assign(header).keys()
-    raise UnknownColumns(source, as_kind, sorted(missing))
+    if as_kind is None and not own:
+        raise UnknownKind(source, header, list(CONTRACTS), nearest=_nearest(header))
+    # Which of several is meant? The one that finds most of its columns here; a customer's own before ours.
+    meant = max(own or candidates, key=lambda mapping: len(mapping.assign(header)))
+    sought = meant.sought(meant.lacking(header))
+    raise UnknownColumns(source, meant.contract.table, sought, header, meant.title if own else None)
+
+
+def _nearest(header: list[str]) -> tuple[str, list[str]] | None:
+    """Name the table that a header is most like, and what it lacks for it; None where it is like nothing."""
+    nearest = max(SHIPPED, key=lambda mapping: len(mapping.assign(header)) - len(mapping.lacking(header)))
+    if len(nearest.assign(header)) < 2:
+        return None
+    return nearest.contract.table, nearest.lacking(header)

@@ -44,12 +44,13 @@ def settle(
     `rows_in` is how many rows the reader counted; without it the staged rows are taken at their number.
     """
     staged = _count(store, f"FROM {STAGED}")
-    rejected, reasons = _keep_rejected(store, batch)
+    rejected, reasons = _keep_rejected(store, batch, key=_single_key(contract))
     unmark(store, contract)
     kind = _choose_winners(store, contract)
     updated = _replace_older(store, contract, batch)
     new = _insert_new(store, contract, batch)
     mark(store, contract)
+    _settle_refused(store, contract, batch)
     store.execute(f"DROP {kind} winner; DROP TABLE {STAGED}")
     return batch.close(
         store,
@@ -110,14 +111,16 @@ def bury(
     )
 
 
-def _keep_rejected(store: DuckDBPyConnection, batch: Batch, staged: str = STAGED) -> tuple[int, Counter[str]]:
+def _keep_rejected(
+    store: DuckDBPyConnection, batch: Batch, staged: str = STAGED, *, key: str = "NULL"
+) -> tuple[int, Counter[str]]:
     rejected = _count(store, f"FROM {staged} WHERE len(reasons) > 0")
     if not rejected:
         return 0, Counter()
     number = "coalesce(s.row_number, s.rowid + 1)"  # a bulk load stages in the order of the file
     # The same bad row of the same source is kept once, however often the source is loaded.
     store.execute(
-        f"INSERT INTO rejected_row SELECT $batch, $source, $kind, {number}, raw, reasons "
+        f"INSERT INTO rejected_row SELECT $batch, $source, $kind, {number}, raw, reasons, {key}, NULL "
         f"FROM {staged} AS s "
         "WHERE len(reasons) > 0 AND NOT EXISTS (SELECT 1 FROM rejected_row AS r WHERE r.source = $source "
         f"AND r.kind = $kind AND r.row_number = {number} AND r.raw IS NOT DISTINCT FROM s.raw "
@@ -130,6 +133,30 @@ def _keep_rejected(store: DuckDBPyConnection, batch: Batch, staged: str = STAGED
         "ORDER BY count(*) DESC, short LIMIT 20"
     ).fetchall()
     return rejected, Counter(dict(counted))
+
+
+def _settle_refused(store: DuckDBPyConnection, contract: Contract, batch: Batch) -> None:
+    """Say of rows refused before that a row with their id is in now, as after the correction of a file."""
+    open_rows = "FROM rejected_row WHERE kind = $kind AND settled IS NULL AND key IS NOT NULL"
+    if not (store.execute(f"SELECT count(*) {open_rows}", {"kind": contract.table}).fetchone() or (0,))[0]:
+        return
+    # The same content again corrects nothing, even where it has a second row with the id.
+    store.execute(
+        "UPDATE rejected_row SET settled = 'came in later, with ' || $source WHERE rowid IN "
+        f"(SELECT rowid {open_rows} AND key IN (SELECT {_listed(contract.key[:1])} FROM winner) "
+        "AND batch_id <> $batch AND batch_id NOT IN "
+        "(SELECT batch_id FROM ingest_batch WHERE content_hash = coalesce($content, '')))",
+        {
+            "kind": contract.table,
+            "source": batch.source,
+            "batch": batch.batch_id,
+            "content": batch.content_hash,
+        },
+    )
+
+
+def _single_key(contract: Contract) -> str:
+    return f"s.{_q(contract.key[0])}" if len(contract.key) == 1 else "NULL"
 
 
 def _choose_winners(store: DuckDBPyConnection, contract: Contract) -> str:

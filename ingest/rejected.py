@@ -15,33 +15,65 @@ from ingest.load import settle_source
 from ingest.mapping import choose, read_mapping
 from ingest.rows import RawRow, RowSource
 from ingest.shapes import reshape
+from ingest.transaction import transaction
 from ingest.values import Manner
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """One refused row: where it came from, its number there, its text as it came, and every reason."""
+    """One refused row: where it came from, its number there, its text as it came, and every reason.
+
+    `row_number` counts rows of data from 1, so in most CSV files it is the line less one. `settled` says
+    what became of it, where it is not refused at present any more.
+    """
 
     source: str
     kind: str
     row_number: int
     raw: str | None
     reasons: tuple[str, ...]
+    settled: str | None = None
 
 
 def rejected(
-    store: DuckDBPyConnection, *, kind: str | None = None, limit: int | None = None
+    store: DuckDBPyConnection,
+    *,
+    kind: str | None = None,
+    source: str | None = None,
+    limit: int | None = None,
+    settled: bool = False,
 ) -> list[Rejected]:
-    """List the rows that are refused at present, by source and row number."""
+    """List the rows that are refused at present, by source and row number.
+
+    A row is refused no more once a later load brought a row with its id, or somebody dismissed it; with
+    `settled` those are listed too, and say so. `source` is the name that the list itself shows, or its end.
+    """
     found = store.execute(
-        "SELECT source, kind, row_number, raw, reasons FROM rejected_row WHERE kind = coalesce($kind, kind) "
+        "SELECT source, kind, row_number, raw, reasons, settled FROM rejected_row "
+        f"WHERE kind = coalesce($kind, kind) AND {_FROM_SOURCE} AND ($settled OR settled IS NULL) "
         "ORDER BY source, kind, row_number, raw LIMIT coalesce($limit, 9223372036854775807)",
-        {"kind": kind, "limit": limit},
+        {"kind": kind, "source": source, "limit": limit, "settled": settled},
     ).fetchall()
     return [
-        Rejected(source, of_kind, number, raw, tuple(reasons))
-        for source, of_kind, number, raw, reasons in found
+        Rejected(source, of_kind, number, raw, tuple(reasons), became)
+        for source, of_kind, number, raw, reasons, became in found
     ]
+
+
+_FROM_SOURCE = "($source IS NULL OR source = $source OR ends_with(source, '/' || $source))"
+
+
+def dismiss_rejected(store: DuckDBPyConnection, source: str, *, clock: Clock = utc_now) -> int:
+    """Say of all rows of one source that are refused at present that nobody waits for them; give their number.
+
+    They stay in the store with their reasons, and in the list of all that were ever refused.
+    """
+    told = {"source": source, "words": f"dismissed {clock():%Y-%m-%d %H:%M} UTC"}
+    with transaction(store):
+        found = store.execute(
+            f"UPDATE rejected_row SET settled = $words WHERE settled IS NULL AND {_FROM_SOURCE}", told
+        ).fetchone()
+    return int(found[0]) if found else 0
 
 
 def retry_rejected(
@@ -75,7 +107,7 @@ def retry_rejected(
         def forget(name: str = name, of_kind: str = of_kind, taken: list[int] = taken) -> None:
             store.execute(
                 "DELETE FROM rejected_row WHERE source = $source AND kind = $kind "
-                "AND list_contains($taken, row_number) AND starts_with(raw, '{')",
+                "AND settled IS NULL AND list_contains($taken, row_number) AND starts_with(raw, '{')",
                 {"source": name, "kind": of_kind, "taken": taken},
             )
 

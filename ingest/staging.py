@@ -34,6 +34,8 @@ def stage_rows(
         if contract.derived_key and not cells.get(contract.key[0]):
             cells[contract.key[0]] = derived_key(row)
         values, wrong = ({}, [row.problem]) if row.problem else accept(cells, contract, manner)
+        if wrong and len(contract.key) == 1:  # by its id one sees later whether a corrected row came
+            values = {contract.key[0]: cells.get(contract.key[0]) or None}
         numbers.append(row.number)
         raws.append(row.as_came() if wrong else None)
         reasons.append(wrong)

@@ -29,14 +29,24 @@ parts.table(batches, key="batches", title="Loads", view=view)
 parts.cut(len(batches), of, "loads")
 
 parts.section(
-    "Rejected rows", help="Rows that broke the contract, as they came, with every reason. Nothing is dropped."
+    "Rejected rows",
+    help="Rows that broke the contract, as they came, with every reason. Nothing is dropped. Row 1 is the first "
+    "below the header. A row leaves this list when a corrected row with its id is loaded, or when its file is "
+    "dismissed.",
 )
-rejected, of = data.newest_rows("rejected_row", "batch_id", most=MOST_ROWS)
+rejected, of = data.newest_rows("rejected_row", "batch_id", most=MOST_ROWS, where="settled IS NULL")
+_, settled = data.newest_rows("rejected_row", "batch_id", most=1, where="settled IS NOT NULL")
 if rejected.empty:
-    st.success("No row was rejected.", icon=":material/check_circle:")
+    st.success("No row is rejected at present.", icon=":material/check_circle:")
 else:
-    parts.table(rejected, key="rejected", title="Rejected rows", view=view)
+    shown = rejected[["source", "kind", "row_number", "reasons", "raw", "batch_id"]]
+    parts.table(shown, key="rejected", title="Rejected rows", view=view)
     parts.cut(len(rejected), of, "rejected rows", "synclens rejected")
+    st.caption(
+        "Correct them in the file and load it again; rows that gave no id: `synclens rejected --dismiss FILE`."
+    )
+if settled:
+    st.caption(f"{settled:,} more came in later or were dismissed: `synclens rejected --all` lists them.")
 
 metric = METRICS["cause_coverage"]
 parts.section(metric.title, help=metric.about)

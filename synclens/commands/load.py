@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
@@ -45,6 +48,9 @@ def load(
     Loading the same file again changes nothing. Rejected rows are kept with their reasons: see
     `synclens rejected`. Exit code 1 says that some rows were rejected.
 
+    A mapping is a small TOML file of your own that says which column is which: kind = "sync_error", and in its
+    table columns lines such as message = ["What it said", "Error text"]. docs/ingest.md has a whole one.
+
     Example: synclens load sync_tracking__v.csv errors.jsonl --store my.duckdb
     """
     if not files and not retry_rejected:
@@ -66,7 +72,10 @@ def load(
     else:
         show_reports(reports)
     if any(report.rows_rejected for report in reports):
-        narrate.say("The rejected rows are kept; look at them with `synclens rejected`.")
+        narrate.say(
+            "The rejected rows are kept; look at them with `synclens rejected`. "
+            "Correct them in the file and load it again: what is in already stays as it is."
+        )
         raise typer.Exit(narrate.FOUND_SOMETHING)
 
 
@@ -101,7 +110,11 @@ def load_files(
     mask = ingest.Mask(ingest.local_key(path.with_suffix(".key"))) if mask_people else None
     own = mappings or []
     reports: list[ingest.BatchReport] = []
-    with ingest.open_store(path, read_only=False) as store, narrate.progress("Loading", None) as advance:
+    with (
+        _no_store_for_nothing(path),
+        ingest.open_store(path, read_only=False) as store,
+        narrate.progress("Loading", None) as advance,
+    ):
         if retry:
             reports += ingest.retry_rejected(store, mappings=own, clock=now)
         reports += ingest.load_all(
@@ -117,29 +130,95 @@ def load_files(
     return reports
 
 
+@contextmanager
+def _no_store_for_nothing(path: Path) -> Iterator[None]:
+    """Take a store that was made for this load away again if nothing came into it.
+
+    Left behind, it would answer every question with "no errors" where the truth is that nothing was loaded.
+    """
+    was_there = path.exists()
+    try:
+        yield
+    except ingest.IngestError:
+        if not was_there and path.exists() and _is_bare(path):
+            path.unlink()
+        raise
+
+
+def _is_bare(path: Path) -> bool:
+    with ingest.open_store(path) as store:
+        return not store.table("ingest_batch").limit(1).fetchall()
+
+
 def rejected(
     store: StoreOption = DEFAULT_STORE,
     most: Annotated[int | None, typer.Option(help="How many rows to list; all unless told.")] = None,
+    source: Annotated[str | None, typer.Option(help="Only the rows of this file.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also rows that came in later or were dismissed.")
+    ] = False,
+    dismiss: Annotated[
+        str | None, typer.Option(metavar="SOURCE", help="Wait no longer for the rows of this file.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the rows that could not be taken, with where they came from and every reason.
 
+    A row leaves the list when a corrected row with its id is loaded. One that gave no id stays until you say
+    --dismiss with the file's name; nothing is deleted, --all still shows it. Row 1 is the first below the header.
+
     Example: synclens rejected --most 20
     """
+    if dismiss is not None:
+        _dismiss(store, dismiss)
+        return
     with ingest.open_store(store) as opened:
-        rows = ingest.rejected(opened, limit=most)
+        ever = ingest.rejected(opened, source=source, settled=True)
+    rows = ever if everything else [row for row in ever if row.settled is None]
+    elsewhere, rows = len(ever) - len(rows), rows[:most]
     if as_json:
         narrate.emit([asdict(row) for row in rows])
         return
-    table = Table("source", "row", "reasons", "raw", title=f"{len(rows)} rejected rows")
+    title = f"{len(rows)} {'rows ever rejected' if everything else 'rows rejected at present'}"
+    table = Table(
+        "source", "row", "reasons", "as it came", *(["what became of it"] * everything), title=title
+    )
     for row in rows:
         table.add_row(
             Text(Path(row.source).name),
             str(row.row_number),
             Text("; ".join(row.reasons)),
-            Text(row.raw or ""),
+            Text(_readable(row.raw)),
+            *([Text(row.settled or "")] * everything),
         )
     narrate.show(table)
+    if elsewhere:
+        narrate.say(f"{elsewhere} more came in later or were dismissed; --all lists them.")
+
+
+def _dismiss(path: Path, source: str) -> None:
+    with ingest.open_store(path, read_only=False) as store:
+        count = ingest.dismiss_rejected(store, source, clock=now)
+        known = sorted({row.source for row in ingest.rejected(store)})
+    if not count:
+        raise typer.BadParameter(
+            f"no row of {source!r} is rejected at present. Files with such rows: {', '.join(known) or 'none'}.",
+            param_hint="--dismiss",
+        )
+    narrate.say(f"{count} rows of {source} dismissed; `synclens rejected --all` still lists them.")
+
+
+def _readable(raw: str | None) -> str:
+    """Write a kept row for reading: its cells by name, the empty ones left out; a broken line as it came."""
+    try:
+        cells = json.loads(raw or "")
+    except ValueError:
+        return raw or ""
+    if isinstance(cells, list):
+        return " | ".join(map(str, cells))
+    if not isinstance(cells, dict):
+        return raw or ""
+    return ", ".join(f"{name}: {cell}" for name, cell in cells.items() if cell)
 
 
 def show_reports(reports: list[ingest.BatchReport]) -> None:

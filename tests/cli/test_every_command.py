@@ -70,6 +70,27 @@ class TestLoad:
             ((at,),) = store.execute("SELECT occurred_at FROM sync_error").fetchall()
         assert f"{at:%Y-%m-%d %H:%M}" == "2026-11-03 08:12"
 
+    def test_a_refused_file_leaves_no_empty_store_behind(self, synclens, tmp_path):
+        (tmp_path / "desk.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+        assert synclens("load", tmp_path / "desk.csv").code == 2
+        assert not (tmp_path / "test.duckdb").exists()
+        (tmp_path / "users.csv").write_text(USERS, encoding="utf-8")
+        synclens("load", tmp_path / "users.csv", "--as", "sync_user")
+        assert synclens("load", tmp_path / "desk.csv").code == 2
+        assert (tmp_path / "test.duckdb").exists()
+
+    def test_rejected_rows_can_be_dismissed_and_stay(self, synclens, tmp_path):
+        (tmp_path / "desk.csv").write_text(SLASHED, encoding="utf-8")
+        synclens("load", tmp_path / "desk.csv")
+        wrong = synclens("rejected", "--dismiss", "desk")
+        assert wrong.code == 2
+        assert "desk.csv" in wrong.err
+        assert synclens("rejected", "--dismiss", "desk.csv").code == 0
+        assert of(synclens("rejected", "--json")) == []
+        assert "--all lists them" in synclens("rejected").err
+        (ever,) = of(synclens("rejected", "--all", "--json"))
+        assert ever["settled"].startswith("dismissed")
+
     def test_nothing_to_load_is_said(self, synclens):
         said = synclens("load")
         assert said.code == 2

@@ -1,6 +1,16 @@
 import json
 
-from ingest import load, rejected, retry_rejected
+import pytest
+
+from ingest import (
+    MappingInvalid,
+    UnknownColumns,
+    UnknownKind,
+    dismiss_rejected,
+    load,
+    rejected,
+    retry_rejected,
+)
 from ingest.values import Manner
 
 REPORT = "id,Sync Start Datetime,Sync Duration\nV1,04/03/2024 07:58,98\nV2,05/03/2024 07:58,often\nV3\n"
@@ -26,3 +36,128 @@ def test_refused_rows_are_taken_again_when_the_manner_is_known(store, write, clo
 
 def test_nothing_refused_is_nothing_to_retry(store, clock):
     assert retry_rejected(store, clock=clock) == []
+
+
+BROKEN = (
+    "id,Sync Start Datetime,Sync Duration\nV1,2024-03-04T07:58:00Z,98\nV2,2024-03-05T07:58:00Z,often\nV3\n"
+)
+MENDED = BROKEN.replace("often", "97")
+
+
+@pytest.mark.parametrize("name", ["report.csv", "other.csv"])
+def test_a_row_is_refused_no_more_once_its_correction_is_in(store, write, clock, name):
+    load(write("report.csv", BROKEN), store, clock=clock)
+    load(write(name, MENDED), store, clock=clock)
+    assert [row.row_number for row in rejected(store) if row.row_number == 2] == []
+    (settled,) = [row for row in rejected(store, settled=True) if row.settled]
+    assert (settled.row_number, settled.settled) == (2, f"came in later, with {name}")
+    assert settled.reasons == ("sync_duration__v: is not a number (often)",)
+
+
+def test_the_same_file_again_corrects_nothing(store, write, clock):
+    twice = BROKEN + "V2,2024-03-05T07:58:00Z,97\n"
+    for _ in range(2):
+        load(write("report.csv", twice), store, clock=clock)
+    assert [row.row_number for row in rejected(store)] == [2, 3]
+
+
+def test_what_was_corrected_is_not_refused_again_by_the_old_file(store, write, clock):
+    for content in (BROKEN, MENDED, BROKEN):
+        load(write("report.csv", content), store, clock=clock)
+    assert [row.row_number for row in rejected(store)] == [3]
+
+
+def test_rows_in_bulk_know_their_ids_too(store, write, clock):
+    fine = "".join(f"W{n},2024-03-04T07:58:00Z,98\n" for n in range(50_000))
+    load(write("report.csv", BROKEN.removesuffix("V3\n") + fine), store, clock=clock)
+    assert [row.row_number for row in rejected(store)] == [2]
+    load(write("one.csv", MENDED.removesuffix("V3\n")), store, clock=clock)
+    assert rejected(store) == []
+
+
+def test_dismissed_rows_stay_and_say_so(store, write, clock):
+    load(write("report.csv", BROKEN), store, clock=clock)
+    load(write("other.csv", BROKEN), store, clock=clock)
+    assert dismiss_rejected(store, "nobody.csv", clock=clock) == 0
+    assert dismiss_rejected(store, "report.csv", clock=clock) == 2
+    assert {row.source for row in rejected(store)} == {"other.csv"}
+    assert {row.settled for row in rejected(store, source="report.csv", settled=True)} == {
+        f"dismissed {clock():%Y-%m-%d %H:%M} UTC"
+    }
+    (retried,) = retry_rejected(store, clock=clock)
+    assert (retried.source, retried.rows_in) == ("other.csv", 1)
+    assert len(rejected(store, source="report.csv", settled=True)) == 2
+
+
+DESK = "Ticket,When it happened,Who,Said\nT1,2026-11-20T10:00:00Z,u1,No\n"
+MAPPING = """
+kind = "sync_error"
+[columns]
+event_id = ["Ticket"]
+occurred_at = ["When it happened"]
+message = ["Said"]
+"""
+
+
+def test_columns_without_a_place_are_named(store, write, clock):
+    (report,) = load(write("desk.csv", DESK), store, mappings=[write("desk.toml", MAPPING)], clock=clock)
+    assert report.notes == ("columns without a place in sync_error, kept beside, in the column extra: Who",)
+    assert store.execute("SELECT extra FROM sync_error").fetchall() == [('{"Who":"u1"}',)]
+
+
+def test_a_column_that_a_mapping_names_in_vain_is_told(store, write, clock):
+    mapping = write("desk.toml", MAPPING + 'user_id = ["Whoo", "Rep"]\n')
+    (report,) = load(write("desk.csv", DESK), store, mappings=[mapping], clock=clock)
+    assert "the mapping names columns that are not there: Whoo or Rep (for user_id)" in report.notes
+
+
+def test_a_mapping_that_fits_nothing_says_what_it_looked_for(store, write, clock):
+    mapping = write("desk.toml", MAPPING.replace("When it happened", "When it hapened"))
+    with pytest.raises(UnknownColumns) as lacking:
+        load(write("desk.csv", DESK), store, mappings=[mapping], clock=clock)
+    said = str(lacking.value)
+    assert (
+        "the mapping 'desk' finds no column for occurred_at (looked for as occurred_at, When it hapened)"
+        in said
+    )
+    assert "Ticket, When it happened, Who, Said" in said
+
+
+def test_a_mapping_that_was_passed_over_is_told(store, write, clock):
+    mapping = write("desk.toml", MAPPING.replace("When it happened", "When"))
+    report = load(
+        write("list.csv", "Date,Error\n2026-11-20T10:00:00Z,No\n"), store, mappings=[mapping], clock=clock
+    )
+    assert "mapping 'desk' was not used: no column for occurred_at" in report[0].notes[0]
+
+
+def test_columns_that_tell_nothing_are_named_whole_with_what_they_are_most_like(store, write, clock):
+    names = ["Sync Duration", "Successful Sync", *(f"Column {n}" for n in range(45))]
+    with pytest.raises(UnknownKind) as unknown:
+        load(write("report.csv", ",".join(names) + "\n" + "," * 46 + "\n"), store, clock=clock)
+    said = str(unknown.value)
+    assert "and 7 more" in said
+    assert "most like sync_tracking__v, without id, sync_start_datetime__v" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('kind = "nothing"', "kind 'nothing' is not one of"),
+        ('title = "x"', "kind is missing"),
+        ('kind = "sync_error"\ncolums = 1', "colums is not something a mapping says"),
+        ('kind = "sync_error"\n[columns]\nwhat = ["x"]', "its columns: event_id"),
+        ('kind = "sync_error"\n[columns]\nmessage = "x"', "columns.message: Input should be a valid list"),
+        ("kind", "is not TOML"),
+    ],
+)
+def test_a_mapping_that_cannot_be_used_says_why_in_words(store, write, clock, text, said):
+    with pytest.raises(MappingInvalid) as invalid:
+        load(write("desk.csv", DESK), store, mappings=[write("desk.toml", text)], clock=clock)
+    assert said in str(invalid.value)
+    assert "pydantic" not in str(invalid.value)
+
+
+def test_a_mapping_that_is_not_there_is_no_traceback(store, write, clock, tmp_path):
+    with pytest.raises(MappingInvalid, match="cannot be read: No such file"):
+        load(write("desk.csv", DESK), store, mappings=[tmp_path / "none.toml"], clock=clock)
