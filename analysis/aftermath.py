@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from duckdb import DuckDBPyConnection
@@ -12,7 +12,10 @@ from duckdb import DuckDBPyConnection
 from analysis.filters import Filters
 from analysis.issues import HELD_BY, PENDING_NOW
 from analysis.levers import plain_rows
-from analysis.metrics import ask
+from analysis.metrics import ask, moment_of
+
+QUIET = timedelta(days=3)
+"""An issue without an error for so long before the newest data may be over; a weekend alone is no sign of it."""
 
 # The first change after it that gives the very same thing its former value again.
 _TAKEN_BACK = """
@@ -65,13 +68,14 @@ class Aftermath:
 
     `taken_back` is the change that gave what is suspected its former value again. `synced_since` counts users
     who have synced with success since their own last error of the issue; None when the store knows no sync of
-    theirs. `held_elsewhere` are records that met
-    it, still wait, and by now for another error.
+    theirs. `held_elsewhere` are records that met it, still wait, and by now for another error. `as_of` is the
+    newest moment of the store.
     """
 
     taken_back: Mapping[str, Any] | None
     synced_since: int | None
     held_elsewhere: tuple[Held, ...]
+    as_of: datetime | None = None
 
     @property
     def taken_back_at(self) -> datetime | None:
@@ -84,6 +88,7 @@ class Aftermath:
             "taken_back": None if self.taken_back is None else dict(self.taken_back),
             "synced_since": self.synced_since,
             "held_elsewhere": [asdict(one) for one in self.held_elsewhere],
+            "as_of": None if self.as_of is None else self.as_of.isoformat(),
         }
 
 
@@ -100,4 +105,5 @@ def aftermath(
         taken_back=rows[0] if rows else None,
         synced_since=int(synced["since"]) if synced["known"] else None,
         held_elsewhere=tuple(Held(**row) for row in held),
+        as_of=moment_of(connection, Filters.of()),
     )

@@ -48,17 +48,25 @@ attribute AS (
     UNION SELECT user_id, 'territory', territory FROM current_user_info
     UNION SELECT user_id, 'country', country FROM current_user_info
     UNION SELECT user_id, 'app_version', app_version FROM versions
+),
+told AS (SELECT user_id, kind, value FROM attribute WHERE value IS NOT NULL AND value <> ''),
+-- Of whom the store does not know the attribute, it is not known that they lack the value.
+known AS (
+    SELECT kind, count(DISTINCT t.user_id) FILTER (WHERE h.user_id IS NOT NULL) AS all_hit,
+        count(DISTINCT t.user_id) FILTER (WHERE h.user_id IS NULL) AS all_spared
+    FROM told AS t JOIN everybody AS e ON e.user_id = t.user_id LEFT JOIN hit AS h ON h.user_id = t.user_id
+    GROUP BY kind
 )
-SELECT kind AS attribute, value,
-    count(DISTINCT a.user_id) FILTER (WHERE h.user_id IS NOT NULL) AS users_hit,
-    (SELECT count(*) FROM hit) AS all_hit,
+SELECT a.kind AS attribute, a.value,
+    count(DISTINCT a.user_id) FILTER (WHERE h.user_id IS NOT NULL) AS users_hit, any_value(k.all_hit) AS all_hit,
     count(DISTINCT a.user_id) FILTER (WHERE h.user_id IS NULL) AS users_spared,
-    (SELECT count(*) FROM everybody) - (SELECT count(*) FROM hit) AS all_spared
-FROM attribute AS a
+    any_value(k.all_spared) AS all_spared,
+    (SELECT count(*) FROM everybody) - any_value(k.all_hit + k.all_spared) AS unknown
+FROM told AS a
 JOIN everybody AS e ON e.user_id = a.user_id
+JOIN known AS k ON k.kind = a.kind
 LEFT JOIN hit AS h ON h.user_id = a.user_id
-WHERE value IS NOT NULL AND value <> ''
-GROUP BY kind, value
+GROUP BY a.kind, a.value
 ORDER BY attribute, value
 """
 _CHANGES = """
@@ -80,7 +88,10 @@ SELECT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Common:
-    """An attribute value that nearly all users of an issue share and clearly fewer of the others have."""
+    """An attribute value that nearly all users of an issue share and clearly fewer of the others have.
+
+    `all_hit` and `all_spared` count the users whose attribute is known, `unknown` those of whom it is not.
+    """
 
     attribute: str
     value: str
@@ -88,6 +99,7 @@ class Common:
     all_hit: int
     users_spared: int
     all_spared: int
+    unknown: int = 0
 
 
 def common_to(connection: DuckDBPyConnection, issue_id: str) -> list[Common]:

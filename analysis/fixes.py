@@ -19,7 +19,7 @@ from analysis.issues import WAITING, UnknownIssue
 from analysis.levers import Lever, levers, plain_rows
 from analysis.metrics import ask
 from analysis.playbook import Playbook, load_playbook
-from analysis.telling import clean, told
+from analysis.telling import clean, told, told_check, told_over
 from analysis.touched import permission_sets_of, vmocs_of
 from analysis.wording import many
 
@@ -112,6 +112,16 @@ class Suggestion:
         return told(self, people=False)
 
     @property
+    def over(self) -> str:
+        """Say that the issue seems to be over, why, and what is left of it; empty while it goes on."""
+        return told_over(self)
+
+    @property
+    def how_to_check(self) -> list[str]:
+        """Tell how one sees that the fix worked, a sentence each."""
+        return told_check(self)
+
+    @property
     def in_short(self) -> str:
         """Tell who should do what, and this case, in one paragraph that can be sent to somebody as it is."""
         place = f"Place: {self.where}." if self.where else ""
@@ -140,17 +150,21 @@ class Suggestion:
             "waiting": plain_rows(self.waiting),
             "levers": [lever.to_dict() for lever in self.levers],
             "in_this_case": self.in_this_case,
+            "over": self.over,
+            "how_to_check": self.how_to_check,
             "in_short": self.in_short,
             "evidence": list(self.evidence),
             "notes": list(self.notes),
         }
 
     def as_text(self) -> str:
-        """Write it as plain text: the case, the fix, the levers, what is not known."""
+        """Write it as plain text: the case, the fix, how to see that it worked, the levers, what is not known."""
+        steps = self.playbook.fix.replace("**", "")
         parts = [
             self.playbook.title,
             "In this case\n" + _bullets([*told(self, people=True), *self.evidence]),
-            f"What to do\n{self.playbook.fix.replace('**', '')}",
+            "What to do\n" + "\n\n".join(filter(None, (self.over, steps))),
+            "How to know it worked\n" + _bullets(self.how_to_check),
             "Levers\n" + _bullets(_tell_lever(lever) for lever in self.levers),
         ]
         if self.notes:

@@ -39,7 +39,8 @@ SELECT
     count(DISTINCT coalesce(device_id, user_id)) AS devices,
     count(DISTINCT CASE WHEN outcome IN ('failed', 'failed_upload', 'failed_download')
         THEN coalesce(device_id, user_id) END) AS devices_with_failure,
-    count(DISTINCT user_id) AS users
+    count(DISTINCT user_id) AS users,
+    count(DISTINCT CASE WHEN device_id IS NULL THEN user_id END) AS users_without_device
 FROM sync
 """
 _ERRORS = """
@@ -176,7 +177,8 @@ class Health:
     """How the fleet is: tracked syncs by how they ended, and the errors in the same time.
 
     Canceled and unfinished syncs are in no share. `success_rate` and its 95 % Wilson bounds are None when no
-    sync succeeded or failed. A device that a sync does not name is counted by its user.
+    sync succeeded or failed. A device that a sync does not name is counted by its user; `users_without_device`
+    says of how many users that is so.
     """
 
     syncs: int
@@ -190,6 +192,7 @@ class Health:
     devices: int
     devices_with_failure: int
     users: int
+    users_without_device: int
     errors: int
     issues: int
     errors_with_cause: int

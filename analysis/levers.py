@@ -305,7 +305,7 @@ def _undo(at: _Situation) -> Lever:
     blocked = int((at.asked["operation"] == "update").sum()) - len(found)
     reason = f"{_count(len(found), 'refused update')} can be taken back."
     if found.empty:
-        reason = "" if blocked else "No refused update of an existing record is known."
+        reason = "" if blocked else "No refused update of an existing record waits."
     if blocked:
         reason += f" For {_count(blocked, 'record')} another upload is pending, which Undo does not allow."
     return _lever("undo", at, found, reason, at.with_children(found))
@@ -314,7 +314,7 @@ def _undo(at: _Situation) -> Lever:
 def _undelete(at: _Situation) -> Lever:
     found = at.free("delete")
     reason = f"{_count(len(found), 'refused delete')} can be taken back."
-    return _lever("undelete", at, found, reason if len(found) else "No refused delete is known.")
+    return _lever("undelete", at, found, reason if len(found) else "No refused delete waits.")
 
 
 def _clear(at: _Situation) -> Lever:
@@ -322,7 +322,7 @@ def _clear(at: _Situation) -> Lever:
     stuck = at.asked[~at.asked.index.isin(by_the_user)]
     lost = at.failing[at.owners(at.failing).isin(at.owners(stuck))]
     if at.asked.empty:
-        reason = "No record in error is known."
+        reason = "No record in error waits."
     elif stuck.empty:
         reason = f"Not needed: Undo or Undelete can free all {_count(len(at.asked), 'record')} in error."
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from analysis.aftermath import QUIET
 from analysis.circumstances import Common
 from analysis.wording import chance, difference, many
 
@@ -40,6 +41,49 @@ def told(case: Suggestion, *, people: bool) -> list[str]:
     ]
 
 
+def told_over(case: Suggestion) -> str:
+    """Say that a case seems to be over, why, and what of it is left; empty while it goes on."""
+    now = case.since_then
+    if now.taken_back_at is not None and case.latest <= now.taken_back_at:
+        seems = "It seems to be over: the change was taken back, and no error of it came later."
+    elif now.as_of is not None and now.as_of - case.latest > QUIET:
+        seems = f"It may be over: its last error came {(now.as_of - case.latest).days} days before the newest data."
+    else:
+        return ""
+    left = []
+    if waiting := len(case.waiting):
+        left.append(f"{many(waiting, 'record')} still {_waits(waiting)} for it")
+    if now.synced_since is not None and (not_yet := case.users - now.synced_since):
+        have = "has" if not_yet == 1 else "have"
+        left.append(f"{not_yet:,} of {many(case.users, 'user')} {have} not synced with success since")
+    if not left:
+        return f"{seems} Nothing of it is known to be left. The steps are for its return."
+    return f"{seems} What is left: {' and '.join(left)}. The other steps are for its return."
+
+
+def told_check(case: Suggestion) -> list[str]:
+    """Tell how one sees that the fix worked, a sentence each."""
+    now = case.since_then
+    lines = []
+    if now.as_of is not None:
+        lines.append(f"Load newer data first: what is known ends at {now.as_of:%Y-%m-%d %H:%M} UTC.")
+    lines.append(
+        f"No error of it comes after the fix; the newest so far is of {case.latest:%Y-%m-%d %H:%M} UTC."
+    )
+    if waiting := len(case.waiting):
+        lines.append(f"No record waits for it any more; so far {many(waiting, 'record')} {_waits(waiting)}.")
+    if now.synced_since is not None:
+        whole = "The user has" if case.users == 1 else f"All {case.users:,} users have"
+        lines.append(
+            f"{whole} synced with success since their last error of it; so far {now.synced_since:,}."
+        )
+    return lines
+
+
+def _waits(count: int) -> str:
+    return "waits" if count == 1 else "wait"
+
+
 def clean(value: object) -> str:
     """A value from outside as a few words on one line."""
     return shorten(" ".join(str(value).split()), _LONGEST, placeholder=" …") or "(blank)"
@@ -69,9 +113,11 @@ def _who_and_what(case: Suggestion, people: bool) -> Iterator[str]:
 
 
 def _tell_common(one: Common) -> str:
+    what = one.attribute.replace("_", " ")
+    unknown = f" Of {many(one.unknown, 'user')} no {what} is known." if one.unknown else ""
     return (
-        f"{one.users_hit} of {one.all_hit} users hit have {one.attribute.replace('_', ' ')} {clean(one.value)}, "
-        f"but only {one.users_spared} of {one.all_spared} others."
+        f"{one.users_hit} of {one.all_hit} users hit have {what} {clean(one.value)}, "
+        f"but only {one.users_spared} of {one.all_spared} others.{unknown}"
     )
 
 
@@ -114,7 +160,7 @@ def _tell_aftermath(case: Suggestion, people: bool) -> Iterator[str]:
         some = f"{now.synced_since:,} of {many(case.users, 'user')}" if now.synced_since else "None of them"
         yield f"{some} {have} synced with success since their last error of it."
     for held in now.held_elsewhere:
-        wait = "waits" if held.records == 1 else "wait"
+        wait = _waits(held.records)
         yield f"{many(held.records, 'record')} that met it {wait} for {held.cause} by now ({held.issue_id})."
 
 
@@ -138,7 +184,7 @@ def _tell_waiting(case: Suggestion) -> Iterator[str]:
     oldest = case.waiting["edited_at"].min()
     since = "" if pd.isna(oldest) else f", the oldest since {oldest:%Y-%m-%d %H:%M} UTC"
     devices = many(case.waiting["device_id"].nunique(), "device")
-    wait = "waits" if len(case.waiting) == 1 else "wait"
+    wait = _waits(len(case.waiting))
     pairs = zip(case.waiting["object"], case.waiting["record_id"], strict=True)
     names = [f"{what} {record}" if isinstance(what, str) and what else str(record) for what, record in pairs]
     yield f"{many(len(names), 'record')} {wait} on {devices}{since}: {listed(names)}."

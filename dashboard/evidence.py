@@ -49,8 +49,12 @@ def fix(issue_id: str, cause: str) -> None:
             st.caption(" · ".join(escape(word) for word in _place(found) if word))
         st.caption("IN THIS CASE")
         st.markdown("\n".join(f"- {escape(sentence, 400)}" for sentence in found.in_this_case))
+        if found.over and not corrected:
+            st.info(escape(found.over, 400), icon=":material/task_alt:")
         st.caption("STEPS")
         st.markdown(steps)
+        st.caption("HOW TO KNOW IT WORKED")
+        st.markdown("\n".join(f"- {escape(sentence, 400)}" for sentence in found.how_to_check))
         for note in found.notes:
             st.caption(f"Not known: {escape(note, 400)}")
     with st.expander("What it means, what it costs, how to be sure", icon=":material/menu_book:"):

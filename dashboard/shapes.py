@@ -93,7 +93,7 @@ def health_cards(health: Health, before: Health | None) -> None:
             health,
             before,
             "devices_with_failure",
-            f"of {health.devices:,} that synced",
+            f"of {health.devices:,} that synced{_by_user(health)}",
         )
         _card("Errors", health, before, "errors", "one record or one phase of a sync that failed")
         _card("Issues", health, before, "issues", "groups of errors with one cause")
@@ -101,6 +101,12 @@ def health_cards(health: Health, before: Health | None) -> None:
         st.metric(
             "Errors with a known cause", share(known, 0), help="The rest is listed as unknown, never guessed."
         )
+
+
+def _by_user(health: Health) -> str:
+    """Say how many users stand for devices that no sync names."""
+    users = health.users_without_device
+    return f"; {users:,} of them are users whose syncs do not name a device" if users else ""
 
 
 def _is_comparable(health: Health, before: Health) -> bool:

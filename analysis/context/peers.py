@@ -87,8 +87,8 @@ judged AS (
 )
 SELECT error_type, object, field, operation, phase,
     CASE WHEN field = '' THEN 'object-permission' ELSE 'field-permission' END AS cause, 0.85 AS confidence,
-    concat('All ', hit, ' users who meet it hold permission set ', permission_set, ', as ', hit, ' of the ', holders,
-        ' do who synced meanwhile; ', spared, ' users without it synced and did not.') AS said
+    concat('All ', hit, ' users who meet it hold permission set ', permission_set, '. Of those who synced ',
+        'meanwhile, ', holders - hit, ' others with it and ', spared, ' without it did not meet it.') AS said
 FROM judged WHERE spared >= $users AND chance <= $chance
 QUALIFY row_number() OVER (
     PARTITION BY error_type, object, field, operation, phase ORDER BY chance, permission_set) = 1

@@ -82,7 +82,7 @@ def _in_words(suspect: analysis.Suspect) -> str:
     reach = f"reached {suspect.affected_in_scope:.0%} of the {suspect.affected} people hit"
     return (
         f"{suspect.changed_at:%Y-%m-%d %H:%M} UTC  {change}\n"
-        f"   {suspect.relation}; {reach} and {suspect.unaffected_in_scope:.0%} of the others; "
+        f"   {suspect.relation}; {reach}; {suspect.unaffected_in_scope:.0%} of those it reached were never hit; "
         f"{chance(suspect.p_value)}  ({suspect.change_id})"
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,19 @@ from rich.text import Text
 
 import analysis
 import ingest
+from analysis.aftermath import QUIET
 from analysis.wording import many
 from synclens import narrate
 from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
 
 MOST_ISSUES = 6
-QUIET = timedelta(days=3)
-"""An issue without an error for so long before the newest data may be over; a weekend alone is no sign of it."""
+MOST_QUIET = 3
 
 
 def triage(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """Print health, the worst issues with their cause, who is hit since when, and what to do about each.
+
+    Issues without an error in the newest three days come after the others: they may be over.
 
     Example: synclens triage --store demo.duckdb
     """
@@ -36,13 +37,18 @@ def triage(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> N
 
 
 def summarise(path: Path) -> dict[str, object]:
-    """Health and the worst issues of the store at `path`, as plain values."""
+    """Health and the worst issues of the store at `path`, as plain values: those that go on, then quiet ones."""
     with ingest.open_store(path) as store:
         health = analysis.health(store)
         issues = analysis.list_issues(store)
+    quiet = issues["last_seen"].map(lambda last: last + QUIET < health.as_of).astype(bool)
     worst = [
-        issue | {"fix": analysis.load_playbook(issue["cause"]).short_fix}
-        for issue in narrate.records(issues.head(MOST_ISSUES))
+        issue | {"fix": analysis.load_playbook(issue["cause"]).short_fix, "quiet": is_quiet}
+        for is_quiet, some in (
+            (False, issues[~quiet].head(MOST_ISSUES)),
+            (True, issues[quiet].head(MOST_QUIET)),
+        )
+        for issue in narrate.records(some)
     ]
     waiting = narrate.records(issues[issues["pending"] > 0].nlargest(1, "pending"))
     return {
@@ -56,11 +62,10 @@ def _screen(summary: dict[str, object]) -> Group:
     issues = summary["issues"]
     assert isinstance(health, dict)  # noqa: S101 - built by summarise
     assert isinstance(issues, list)  # noqa: S101
-    count, as_of = int(str(summary["issue_count"])), str(health["as_of"])
     return Group(
         _health_line(health),
         Text(),
-        _issue_lines(issues, count, as_of),
+        _issue_lines(issues, int(str(summary["issue_count"]))),
         *_waiting_line(summary["most_waiting"]),
     )
 
@@ -70,25 +75,43 @@ def _health_line(health: dict[str, object]) -> Text:
     shown = "no finished sync yet" if rate is None else f"{rate:.1%} (95 % interval {low:.1%} to {high:.1%})"
     return Text.assemble(
         ("Syncs succeed: ", "bold"), shown,
-        ("   devices: ", "bold"), f"{health['devices']}",
+        ("   devices: ", "bold"), f"{health['devices']}{_by_user(health)}",
         ("   with a failed sync: ", "bold"), f"{health['devices_with_failure']}",
         ("   syncs: ", "bold"), f"{health['syncs']:,}",
         ("   errors: ", "bold"), f"{health['errors']:,}",
     )  # fmt: skip
 
 
-def _issue_lines(issues: list[dict[str, object]], count: int, as_of: str) -> Group:
+def _by_user(health: dict[str, Any]) -> str:
+    """Say how many users stand for devices that no sync names."""
+    users = health["users_without_device"]
+    return f" ({users} of them known by their user alone)" if users else ""
+
+
+def _issue_lines(issues: list[dict[str, Any]], count: int) -> Group:
     if not issues:
         return Group(Text("No errors are in this store: load some with `synclens load FILES`."))
-    lines: list[Text | Padding] = [
-        Text(f"The {len(issues)} worst of {count} issues, by people hit (times in UTC)", style="bold")
-    ]
-    for place, issue in enumerate(issues, start=1):
+    going, quiet = ([issue for issue in issues if issue["quiet"] is told] for told in (False, True))
+    worst = f"The {len(going)} worst of {count} issues" if len(going) > 1 else f"The worst of {count} issues"
+    title = (
+        f"{worst}, by people hit (times in UTC)" if going else "No issue had an error in the newest 3 days."
+    )
+    lines: list[Text | Padding] = [Text(title, style="bold")]
+    for place, issue in enumerate(going, start=1):
+        since = str(issue["first_seen"])[5:16].replace("T", " ")
         head = Text(f"{place}. {issue['cause']}", style="bold cyan")
-        events = many(int(str(issue["events"])), "error")
-        told = f"  {issue['issue_id']}  {_people(issue['users'])}, {events}, {_when(issue, as_of)}"
-        lines += [head.append(told, style="not bold"), Padding(Text(str(issue["fix"])), (0, 0, 0, 3))]
+        head.append(f"  {_told(issue)}, since {since}", style="not bold")
+        lines += [head, Padding(Text(str(issue["fix"])), (0, 0, 0, 3))]
+    if quiet:
+        lines.append(Text("Quiet for 3 days or longer, perhaps over", style="bold"))
+    for issue in quiet:
+        first, last = (str(issue[name])[5:10] for name in ("first_seen", "last_seen"))
+        lines.append(Text.assemble("   ", (issue["cause"], "cyan"), f"  {_told(issue)}, {first} to {last}"))
     return Group(*lines)
+
+
+def _told(issue: dict[str, Any]) -> str:
+    return f"{issue['issue_id']}  {_people(issue['users'])}, {many(issue['events'], 'error')}"
 
 
 def _waiting_line(issue: Any) -> list[Text]:
@@ -99,21 +122,8 @@ def _waiting_line(issue: Any) -> list[Text]:
     return [Text.assemble(("Most records wait for: ", "bold"), told)]
 
 
-def _when(issue: dict[str, object], as_of: str) -> str:
-    """Since when; of what has been quiet for days, from when to when: it may be over."""
-    first, last = str(issue["first_seen"]), str(issue["last_seen"])
-    if _is_quiet(issue, as_of):
-        return f"{first[5:10]} to {last[5:10]}, quiet"
-    return f"since {first[5:16].replace('T', ' ')}"
-
-
-def _is_quiet(issue: dict[str, object], as_of: str) -> bool:
-    return datetime.fromisoformat(as_of) - datetime.fromisoformat(str(issue["last_seen"])) > QUIET
-
-
 def _next_steps(summary: dict[str, Any], store: Path) -> Text:
-    issues, as_of = summary["issues"], str(summary["health"]["as_of"])
-    worst = next((one for one in issues if not _is_quiet(one, as_of)), issues[0])["issue_id"]
+    worst = summary["issues"][0]["issue_id"]
     named = "" if store == DEFAULT_STORE else f" --store {store}"
     return Text(
         f"Next: `synclens issue {worst}{named}` for the evidence and the fix, `suspects` for what changed before, "

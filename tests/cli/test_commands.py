@@ -125,9 +125,12 @@ class TestAsk:
         errors.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         assert synclens("load", errors).code == 0
         said = synclens("triage")
-        worst, other = json.loads(synclens("triage", "--json").out)["issues"]
-        assert f"{worst['issue_id']}  2 people, 2 errors, 03-04 to 03-04, quiet" in said.out
+        other, worst = json.loads(synclens("triage", "--json").out)["issues"]
+        assert (other["quiet"], worst["quiet"]) == (False, True)
+        assert f"1. locked-by-workflow  {other['issue_id']}" not in said.out
         assert f"{other['issue_id']}  1 person, 1 error, since 03-08 10:00" in said.out
+        quiet = said.out.index("Quiet for 3 days or longer")
+        assert said.out.index(f"{worst['issue_id']}  2 people, 2 errors, 03-04 to 03-04") > quiet
         assert f"synclens issue {other['issue_id']}" in " ".join((said.out + said.err).split())
 
     def test_triage_names_what_most_records_wait_for(self, simulated, synclens, tmp_path):

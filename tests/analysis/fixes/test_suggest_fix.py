@@ -233,3 +233,56 @@ def test_a_record_that_waits_for_another_error_by_now_is_told_under_both(case):
 )
 def test_a_chance_too_small_for_three_digits_is_not_told_as_none(p_value, said):
     assert chance(p_value) == said
+
+
+def test_of_users_whose_sets_are_not_known_nothing_is_said(case):
+    """They are no evidence that people without the set are spared."""
+    for number in range(20):
+        case.execute(
+            "INSERT INTO sync_tracking__v (id, created_by__v, sync_start_datetime__v, successful_sync__v, source,"
+            " batch_id) VALUES (?, ?, '2026-02-01', true, 't', 't')",
+            [f"s-x{number}", f"x{number}"],
+        )
+    found = suggest_fix(case, "one")
+    (shared,) = found.common
+    assert (shared.users_hit, shared.all_hit, shared.users_spared, shared.all_spared) == (4, 4, 0, 6)
+    assert shared.unknown == 20
+    assert "but only 0 of 6 others. Of 20 users no permission set is known." in found.in_short
+
+
+def test_what_goes_on_is_not_called_over_and_says_how_one_sees_that_it_worked(case):
+    found = suggest_fix(case, "one")
+    assert found.over == ""
+    said = found.as_text()
+    assert "How to know it worked" in said
+    assert "the newest so far is of 2026-03-02 10:00 UTC" in said
+    assert "All 4 users have synced with success since their last error of it; so far 0." in said
+
+
+def test_what_was_taken_back_is_called_over_and_says_what_is_left(case):
+    add_change(
+        case, "bad", target="rep_de__c", object="call2__v", field="signature__v", before="a", after="b"
+    )
+    add_change(
+        case, "back", at="2026-03-02 11:00:00", target="rep_de__c", object="call2__v", field="signature__v",
+        before="b", after="a",
+    )  # fmt: skip
+    case.execute(
+        "INSERT INTO sync_tracking__v (id, created_by__v, sync_start_datetime__v, sync_completed_datetime__v,"
+        " successful_sync__v, source, batch_id) SELECT 'later-' || n, 'u' || n, '2026-03-02 12:00:00',"
+        " '2026-03-02 12:01:00', true, 't', 't' FROM range(3) AS r(n)"
+    )
+    found = suggest_fix(case, "one")
+    assert found.over.startswith("It seems to be over: the change was taken back")
+    assert "What is left: 1 of 4 users has not synced with success since." in found.over
+    assert found.to_dict()["over"] == found.over
+    add_error(case, 9, "u1", at="2026-03-02 12:30:00")
+    assert suggest_fix(case, "one").over == ""
+
+
+def test_what_has_been_quiet_for_days_may_be_over(case):
+    case.execute(
+        "INSERT INTO sync_tracking__v (id, created_by__v, sync_start_datetime__v, source, batch_id)"
+        " VALUES ('late', 'u9', '2026-03-06 12:00:00', 't', 't')"
+    )
+    assert suggest_fix(case, "one").over.startswith("It may be over: its last error came 4 days before")

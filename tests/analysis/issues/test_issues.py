@@ -18,6 +18,18 @@ def test_health_counts_each_sync_once(stormy_store):
     assert found.success_low < found.success_rate < found.success_high
 
 
+def test_health_says_how_many_users_stand_for_devices(own_stormy_store):
+    before = health(own_stormy_store)
+    own_stormy_store.execute(
+        "INSERT INTO sync_tracking__v (id, created_by__v, sync_start_datetime__v, successful_sync__v, source,"
+        " batch_id) VALUES ('a', 'somebody', '2026-03-02', true, 't', 't'),"
+        " ('b', 'somebody', '2026-03-03', true, 't', 't')"
+    )
+    after = health(own_stormy_store)
+    assert after.users_without_device == before.users_without_device + 1
+    assert after.devices == before.devices + 1
+
+
 def test_health_narrows(stormy_store):
     assert health(stormy_store, country="DE").success_rate < health(stormy_store, country="JP").success_rate
 
