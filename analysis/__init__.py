@@ -1,4 +1,16 @@
-"""Answers: a connection to a store in, frames and small values out. Knows nothing of who wrote the store."""
+"""Answers: a connection to a store in, frames and small values out. Knows nothing of who wrote the store.
+
+How is the fleet?       health, measure, measure_compared, METRICS, Metric, FILTERS, fleet, device, coverage,
+                        durations, duration_curve, load_objectives, slo_status
+What is wrong?          list_issues, issue, error_event, at_risk, parse_query, group, why, twins
+Why?                    classify, conclude, CAUSES, explain_issue, explain_period, explain, suspects, change_points
+What to do?             suggest_fix, ranked_fixes, levers, load_playbook, lint, LINT_RULES
+Is it getting worse?    evaluate, load_rules, preview_alerts, deliver, prometheus_text, score_alerts
+How good are we?        report_card, track_record, rule_changes, read_catalogue, review, lint_gaps
+
+Each function takes an open store first (`ingest.open_store`). Figures for frames are in `analysis.figures`; fixes
+are rehearsed by `synclens.rehearsal.rehearse`. Names in the plural, such as `analysis.issues`, are modules.
+"""
 
 from analysis.alerts import (
     AlertBook,
@@ -20,7 +32,7 @@ from analysis.durations import duration_curve, durations
 from analysis.errors import AnalysisError
 from analysis.events import error_event
 from analysis.filters import FILTERS
-from analysis.fixes import Suggestion, suggest_fix
+from analysis.fixes import Suggestion, ranked_fixes, suggest_fix
 from analysis.fleet import Device, at_risk, device, fleet
 from analysis.grouping import GROUPING, group, templates, why
 from analysis.issues import Health, Issue, health, issue, list_issues
@@ -96,6 +108,7 @@ __all__ = [
     "parse_query",
     "preview_alerts",
     "prometheus_text",
+    "ranked_fixes",
     "read_catalogue",
     "report_card",
     "review",

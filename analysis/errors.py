@@ -9,3 +9,4 @@ class AnalysisError(Exception):
     def __init__(self, message: str, *, next_step: str) -> None:
         super().__init__(message)
         self.next_step = next_step
+        self.add_note(f"Next: {next_step}")  # a traceback in a notebook shows it too

@@ -15,6 +15,7 @@ from typing import Any
 
 from analysis.errors import AnalysisError
 from analysis.lean import view_of_syncs
+from analysis.wording import did_you_mean
 
 FILTERS: Mapping[str, str] = {
     "since": "from this moment on (ISO text or an aware datetime; UTC where no zone is given)",
@@ -41,7 +42,10 @@ class UnknownFilter(AnalysisError):
     """A filter that nobody knows."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"there is no filter {name!r}", next_step=f"Filter by one of: {', '.join(FILTERS)}.")
+        super().__init__(
+            f"there is no filter {name!r}",
+            next_step=f"{did_you_mean(name, FILTERS)}Filter by one of: {', '.join(FILTERS)}.",
+        )
 
 
 class UnusableFilter(AnalysisError):

@@ -17,12 +17,15 @@ from analysis.circumstances import Common, change_before, common_to, gaps
 from analysis.filters import Filters
 from analysis.issues import WAITING, UnknownIssue
 from analysis.levers import Lever, levers, plain_rows
-from analysis.metrics import ask
-from analysis.playbook import Playbook, load_playbook
+from analysis.metrics import ask, measure
+from analysis.playbook import Playbook, load_playbook, nearest_playbook
 from analysis.telling import clean, told, told_check, told_over
 from analysis.touched import permission_sets_of, vmocs_of
 from analysis.wording import many
 
+RANKED_COLUMNS = (
+    "cause", "title", "short_fix", "records", "dependents", "users", "events", "last_seen",
+)  # fmt: skip
 _FACTS = """
 SELECT
     mode(cause) AS cause,
@@ -223,6 +226,22 @@ def suggest_fix(connection: DuckDBPyConnection, issue_id: str) -> Suggestion:
         evidence=tuple(facts["evidence"] or ()),
         notes=tuple(gaps(connection, issue_id, since)),
     )
+
+
+def ranked_fixes(connection: DuckDBPyConnection, **filters: object) -> pd.DataFrame:
+    """Rank the causes by what their fix is worth: first those for which most records wait, then most people.
+
+    One row per cause with RANKED_COLUMNS. `records` wait in error on a device now, `dependents` hang on them
+    (the metric records_at_risk); `users` and `events` are those of errors_by_cause. Filters are those of `measure`.
+    """
+    causes = measure(connection, "errors_by_cause", **filters)
+    waiting = measure(connection, "records_at_risk", **filters).set_index("cause")[["records", "dependents"]]
+    found = causes.join(waiting, on="cause").fillna({"records": 0, "dependents": 0})
+    found = found.astype({"records": int, "dependents": int})
+    found["title"] = [nearest_playbook(cause).title for cause in found["cause"]]
+    found["short_fix"] = [nearest_playbook(cause).short_fix for cause in found["cause"]]
+    order = ["records", "users", "events"]
+    return found.sort_values(order, ascending=False, kind="stable", ignore_index=True)[list(RANKED_COLUMNS)]
 
 
 def _one(connection: DuckDBPyConnection, sql: str, bound: Mapping[str, Any]) -> dict[str, Any]:

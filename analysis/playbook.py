@@ -48,6 +48,11 @@ def load_playbook(cause: str) -> Playbook:
     return parse_playbook(cause, files("analysis").joinpath("playbooks", f"{cause}.md").read_text("utf-8"))
 
 
+def nearest_playbook(cause: str) -> Playbook:
+    """Read the playbook of `cause`; a cause of somebody else's catalogue gets the one for unknown errors."""
+    return load_playbook(cause if cause in playbook_causes() else "unknown")
+
+
 @cache
 def playbook_causes() -> frozenset[str]:
     """Name the causes that have a playbook."""

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 from ast import literal_eval
+from collections.abc import Iterable
 from contextlib import suppress
+from difflib import get_close_matches
 
 
 def many(count: int, noun: str) -> str:
     """A number with its noun: `1 record`, `1,204 records`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """`Did you mean platform? ` where a known name is near to the given one, else nothing."""
+    by_fold = {name.casefold(): name for name in known}
+    near = get_close_matches(given.casefold(), by_fold, n=1, cutoff=0.5)
+    return f"Did you mean {by_fold[near[0]]}? " if near else ""
 
 
 def chance(p_value: float) -> str:

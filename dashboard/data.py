@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, TypeVar
@@ -27,6 +26,7 @@ from analysis.issues import list_issues
 from analysis.metrics import measure, moment_of
 from analysis.metrics.compare import measure_compared
 from analysis.metrics.local_days import known_clocks, measure_by_local_day
+from analysis.playbook import nearest_playbook
 from analysis.review import review
 from analysis.states import TriageState
 from dashboard.launch import state_path, store_path
@@ -235,24 +235,15 @@ def bring_states_up_to_date() -> bool:
     return work.is_alive()
 
 
-@cache
-def playbook(cause: str) -> analysis.Playbook:
-    """The playbook of a cause; a cause of somebody else's catalogue gets the one for unknown errors."""
-    try:
-        return analysis.load_playbook(cause)
-    except analysis.AnalysisError:
-        return analysis.load_playbook("unknown")
-
-
 def cause_title(cause: str) -> str:
     """What a cause is called, in the words of its playbook."""
-    found = playbook(cause)
+    found = nearest_playbook(cause)
     return found.title if found.cause == cause else cause
 
 
 def short_fix(cause: str) -> str:
     """The first sentence of the fix of a cause."""
-    return playbook(cause).short_fix
+    return nearest_playbook(cause).short_fix
 
 
 def was_stale() -> bool:

@@ -12,6 +12,7 @@ from analysis.changes import Suspect
 from analysis.fixes import Suggestion, suggest_fix
 from analysis.fleet import at_risk
 from analysis.levers import Lever
+from analysis.playbook import nearest_playbook
 from analysis.wording import chance, difference
 from dashboard import data, pages, parts, rehearsal, shapes, tables, triage
 from dashboard.columns import configured
@@ -40,7 +41,7 @@ def fix(issue_id: str, cause: str) -> None:
     """
     found: Suggestion = data.ask(suggest_fix, issue_id)
     corrected = cause != found.cause
-    playbook = data.playbook(cause) if corrected else found.playbook
+    playbook = nearest_playbook(cause) if corrected else found.playbook
     first, _, steps = playbook.fix.partition("\n\n")
     parts.section("Fix")
     with st.container(border=True, key="fix"):
@@ -168,7 +169,7 @@ def playbook_box(cause: str, issues: pd.DataFrame, view: View) -> None:
 
     `issues` is the triage list of the view.
     """
-    found = data.playbook(cause)
+    found = nearest_playbook(cause)
     its = issues[issues["cause"] == cause].sort_values(["pending", "events"], ascending=False, kind="stable")
     parts.section(escape(data.cause_title(cause)))
     with st.container(border=True):

@@ -14,7 +14,7 @@ import streamlit as st
 from analysis.figures import marks
 from dashboard import pages
 from dashboard.columns import configured
-from dashboard.data import cause_title, short_fix
+from dashboard.data import cause_title
 from dashboard.parts import exports, localised, table
 from dashboard.shapes import state_word
 from dashboard.view import View
@@ -192,30 +192,12 @@ def follow_device() -> None:
         pages.go("device", device=opened)
 
 
-def ranked_fixes(causes: pd.DataFrame, risk: pd.DataFrame) -> pd.DataFrame:
-    """Causes with their fix, those first whose fix frees most records."""
-    waiting = risk.set_index("cause")[["records", "dependents"]]
-    found = causes.join(waiting, on="cause").fillna({"records": 0, "dependents": 0})
-    found = found.sort_values(
-        ["records", "users", "events"], ascending=False, kind="stable", ignore_index=True
-    )
-    return pd.DataFrame(
-        {
-            "what it is": found["cause"].map(cause_title),
-            "what to do": found["cause"].map(short_fix),
-            "waiting": found["records"].astype(int),
-            "hang on them": found["dependents"].astype(int),
-            "users": found["users"],
-            "events": found["events"],
-            "last_seen": found["last_seen"],
-            "cause": found["cause"],
-        }
-    )
-
-
 def fix_table(ranked: pd.DataFrame, view: View, *, about: str) -> str:
     """The ranked fixes as a table; returns the cause whose row is ticked, the first where none is."""
-    shown = localised(ranked, view.zone)[
+    words = {
+        "title": "what it is", "records": "waiting", "dependents": "hang on them", "short_fix": "what to do",
+    }  # fmt: skip
+    shown = localised(ranked, view.zone).rename(columns=words)[
         ["what it is", "waiting", "hang on them", "users", "events", "last_seen", "what to do"]
     ]
     # What to do stands beside the table, in whole; here it would be cut to its first letters.

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,16 @@ _out = Console(highlight=False)
 def say(message: str) -> None:
     """Narrate one line on stderr; the text is shown as it is, never read as markup."""
     _err.print(message, markup=False, soft_wrap=True)
+
+
+class _Narrator(logging.Handler):
+    """What `analysis` remarks in its log is narrated like everything else."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(f"Note: {record.getMessage()}")
+
+
+logging.getLogger("analysis").addHandler(_Narrator(logging.WARNING))
 
 
 def complain(message: str, next_step: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from analysis.filters import Filters
 from analysis.issues import UnknownIssue
 from analysis.metrics import ask
 
+_LOG = logging.getLogger("analysis")
 WHO = (
     "territory", "country", "security_profile", "application_profile", "platform", "device_model",
     "os_version", "app_version",
@@ -112,7 +114,8 @@ def explain_period(
 
     Compares with the `baseline` periods of the same length just before, or with the time between two moments,
     wherever it lies, cut into such periods; those without any sync are left out. Canceled and unfinished syncs
-    are not counted. Times are UTC. Raises AnalysisError when either is empty.
+    are not counted. Times are UTC. Of periods without a sync nothing is said, and the log of `analysis` says so.
+    Raises AnalysisError when a period ends before it begins.
     """
     now = Filters.of(since=since, until=until)
     if now.since is None or now.until is None or now.since >= now.until:
@@ -128,6 +131,9 @@ def explain_period(
         )
         for period in (now, before)
     )
+    for frame, period in ((counted, "the period"), (earlier, "what it is compared with")):
+        if frame.empty:
+            _LOG.warning("no finished sync lies in %s, so nothing can be said of it", period)
     attributes = [name for name in (*WHO, *WHEN) if by is None or name in by]
     return explain(counted, earlier, by=attributes, failures="failures", total="total", most=most)
 

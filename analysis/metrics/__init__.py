@@ -12,13 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from analysis.errors import AnalysisError
 from analysis.filters import Filters, named_in
+from analysis.known_values import tell_unknown_values
+from analysis.wording import did_you_mean
 
 # Whether a higher value is good news, bad news or neither: colours and alerts ask.
 DIRECTIONS = ("higher is better", "lower is better", "neither")
@@ -28,7 +32,20 @@ class UnknownMetric(AnalysisError):
     """A metric that has no file."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"there is no metric {name!r}", next_step=f"Ask for one of: {', '.join(METRICS)}.")
+        super().__init__(
+            f"there is no metric {name!r}",
+            next_step=f"{did_you_mean(name, METRICS)}Ask for one of: {', '.join(METRICS)}.",
+        )
+
+
+class UnusableMetric(AnalysisError):
+    """A metric of one's own that has no title or that the store cannot compute."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f"the metric {name} cannot be used: {reason}",
+            next_step="Compare it with those in analysis/metrics; it may read the tables and views of the store.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +60,19 @@ class Metric:
     sql: str
 
     @classmethod
+    def read(cls, path: Path | str) -> Metric:
+        """Read a .sql file of one's own. Raises UnusableMetric."""
+        try:
+            return cls.parse(Path(path).stem, Path(path).read_text(encoding="utf-8"))
+        except (ValueError, OSError) as error:
+            raise UnusableMetric(Path(path).name, str(error)) from error
+
+    @classmethod
     def parse(cls, name: str, text: str) -> Metric:
-        """Read the comment block at the top: title, unit and good as `key: value`, then sentences."""
+        """Read the comment block at the top: title, unit and good as `key: value`, then sentences.
+
+        Raises ValueError where one of the three is missing.
+        """
         head = re.match(r"(?:--.*\n)+", text)
         notes = [line[2:].strip() for line in head[0].splitlines()] if head else []
         label = dict(note.split(": ", 1) for note in notes[:3] if ": " in note)
@@ -68,17 +96,31 @@ def load_metrics() -> Mapping[str, Metric]:
 METRICS: Mapping[str, Metric] = load_metrics()
 
 
-def measure(connection: DuckDBPyConnection, name: str, **filters: object) -> pd.DataFrame:
+def measure(connection: DuckDBPyConnection, name: str | Metric, **filters: object) -> pd.DataFrame:
     """Compute a metric over the part of the store that the filters let through.
 
-    Filters are those of `analysis.filters.FILTERS`; each takes one value or a list of them, None means all.
-    Raises UnknownMetric, UnknownFilter and UnusableFilter.
+    `name` is that of one of METRICS, or a Metric of one's own (`Metric.read("my.sql")`). Filters are those of
+    `analysis.FILTERS`; each takes one value or a list of them, None means all. Where nothing passes because
+    the store has no such value, the log of `analysis` names those that it has.
+    Raises UnknownMetric, UnusableMetric, UnknownFilter and UnusableFilter.
     """
-    return ask(connection, metric(name).sql, Filters.of(**filters))
+    chosen = Filters.of(**filters)
+    if not isinstance(name, Metric):
+        found = ask(connection, metric(name).sql, chosen)
+    else:
+        try:
+            found = ask(connection, name.sql, chosen)
+        except duckdb.Error as error:
+            raise UnusableMetric(name.name, str(error).splitlines()[0]) from error
+    if found.empty:
+        tell_unknown_values(connection, chosen)
+    return found
 
 
-def metric(name: str) -> Metric:
-    """Find the metric of that name. Raises UnknownMetric."""
+def metric(name: str | Metric) -> Metric:
+    """Find the metric of that name; one of one's own is itself. Raises UnknownMetric."""
+    if isinstance(name, Metric):
+        return name
     if name not in METRICS:
         raise UnknownMetric(name)
     return METRICS[name]

@@ -6,13 +6,13 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from analysis.filters import Filters
-from analysis.metrics import ask, metric
+from analysis.metrics import Metric, ask, metric
 
 # A column of text or of these names says what a row is about; every other number is compared.
 _ABOUT = ("http_status",)
 
 
-def measure_compared(connection: DuckDBPyConnection, name: str, **filters: object) -> pd.DataFrame:
+def measure_compared(connection: DuckDBPyConnection, name: str | Metric, **filters: object) -> pd.DataFrame:
     """Compute a metric for since..until and for the period of equal length before it, row beside row.
 
     Each number gets two sisters: `…_before` and `…_change` (now minus before). Rows of either period are

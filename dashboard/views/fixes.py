@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import streamlit as st
 
-from analysis import METRICS, measure
+from analysis import METRICS, ranked_fixes
 from dashboard import controls, data, evidence, parts, shapes, tables
 
 view = controls.current()
 parts.heading("Fixes", f"{shapes.period_line(view)} · by records that wait, then by people hit")
-causes = data.ask(measure, "errors_by_cause", **view.arguments())
-if causes.empty:
+ranked = data.ask(ranked_fixes, **view.arguments())
+if ranked.empty:
     parts.nothing("errors", view, healthy="No errors in this period, so there is nothing to fix.")
     st.stop()
 
-risk = METRICS["records_at_risk"]
-ranked = tables.ranked_fixes(causes, data.ask(measure, risk.name, **view.arguments()))
 listed, chosen = st.columns([3, 2], gap="large")
 with listed:
     parts.section("What to do first", help="Tick a row to read its fix.")
-    cause = tables.fix_table(ranked, view, about=risk.about)
+    cause = tables.fix_table(ranked, view, about=METRICS["records_at_risk"].about)
     st.caption(
         "Waiting are records in error on a device now, with what hangs on them; known only where a source "
         "says what waits. A fix for the first row is worth most."

@@ -43,13 +43,20 @@ def metric(
 ) -> None:
     """Compute one metric; without a name, list all of them with their meaning.
 
+    A file of your own counts too: its first lines say title, unit and what is good, as those of `synclens metric`.
+
     Example: synclens metric success_rate -f platform=iPad -f since=2026-11-01
+    Example: synclens metric my_own.sql -f since=2026-11-01
     Example: synclens metric success_rate --engine spark --lake ./lake
     """
     if name is None:
         _list_metrics(as_json)
         return
     chosen = parse_filters(filters)
+    if name.endswith(".sql") and engine == "duckdb" and not local_day:
+        described = analysis.Metric.read(name)
+    else:
+        described = analysis.metrics.metric(name)
     if engine == "spark":
         if local_day:
             raise typer.BadParameter("--local-day needs the store; Spark computes UTC days")
@@ -57,11 +64,10 @@ def metric(
     elif lake or master or connect:
         raise typer.BadParameter("--lake, --master and --connect need --engine spark")
     else:
-        frame = _on_duckdb(name, chosen, store, local_day=local_day)
+        frame = _on_duckdb(described, chosen, store, local_day=local_day)
     if as_json:
         narrate.emit_frame(frame)
     else:
-        described = analysis.METRICS[name]
         narrate.show(frame_table(frame, title=f"{described.title} ({described.unit})"))
         narrate.say(described.about)
 
@@ -164,12 +170,14 @@ def frame_table(frame: pd.DataFrame, *, title: str, most: int = 50) -> Table:
     return table
 
 
-def _on_duckdb(name: str, chosen: dict[str, Any], store: Path, *, local_day: bool) -> pd.DataFrame:
+def _on_duckdb(
+    asked: analysis.Metric, chosen: dict[str, Any], store: Path, *, local_day: bool
+) -> pd.DataFrame:
     with ingest.open_store(store) as opened:
         if not local_day:
-            return analysis.measure(opened, name, **chosen)
+            return analysis.measure(opened, asked, **chosen)
         clocks = known_clocks(opened)
-        frame = measure_by_local_day(opened, name, **chosen)
+        frame = measure_by_local_day(opened, asked.name, **chosen)
     narrate.say(clocks.in_words())
     return frame
 
@@ -179,7 +187,6 @@ def _on_spark(
 ) -> pd.DataFrame:
     if lake is None:
         raise typer.BadParameter("--engine spark needs --lake DIR, which `synclens export --lake DIR` writes")
-    analysis.metrics.metric(name)  # a name that is none should not cost the start of a JVM
     with spark_session(master=master, connect=connect) as session:
         return LakeOnSpark.at(session, lake).measure(name, **chosen)
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 import ingest
+from analysis.wording import did_you_mean
 from synclens import narrate
 from synclens.clock import now
 from synclens.concluding import conclude
@@ -93,8 +93,7 @@ def _refuse_folder(file: Path) -> None:
 
 def _no_table(name: str) -> str:
     tables = sorted(ingest.CONTRACTS)
-    near = get_close_matches(name, tables, n=1, cutoff=0.4)
-    return f"{name!r} is no table.{f' Did you mean {near[0]}?' if near else ''} Tables: {', '.join(tables)}."
+    return f"{name!r} is no table. {did_you_mean(name, tables)}Tables: {', '.join(tables)}."
 
 
 def load_files(

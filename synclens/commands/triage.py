@@ -12,6 +12,7 @@ from rich.text import Text
 import analysis
 import ingest
 from analysis.aftermath import QUIET
+from analysis.playbook import nearest_playbook
 from analysis.wording import many
 from synclens import narrate
 from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
@@ -43,7 +44,7 @@ def summarise(path: Path) -> dict[str, object]:
         issues = analysis.list_issues(store)
     quiet = issues["last_seen"].map(lambda last: last + QUIET < health.as_of).astype(bool)
     worst = [
-        issue | {"fix": analysis.load_playbook(issue["cause"]).short_fix, "quiet": is_quiet}
+        issue | {"fix": nearest_playbook(issue["cause"]).short_fix, "quiet": is_quiet}
         for is_quiet, some in (
             (False, issues[~quiet].head(MOST_ISSUES)),
             (True, issues[quiet].head(MOST_QUIET)),

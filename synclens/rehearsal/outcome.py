@@ -97,6 +97,17 @@ class Rehearsal:
         rows = [[getattr(one, name) for name in CANDIDATE_COLUMNS] for one in self.candidates]
         return pd.DataFrame(rows, columns=list(CANDIDATE_COLUMNS))
 
+    def as_text(self) -> str:
+        """Write it as plain text: a line per candidate, the best first, then what was assumed and left alone."""
+        if self.reason is not None:
+            lines = [f"Issue {self.issue_id} ({self.cause}) is not rehearsed. {self.reason}"]
+        else:
+            lines = [f"Issue {self.issue_id} ({self.cause}): {self.stuck}"]
+            lines += [f"- {one.name} ({one.who}): {one.says}" for one in self.candidates]
+        lines += [f"Assumed: {sentence}" for sentence in self.assumptions]
+        lines += [f"Not offered: {name}. {why}" for name, why in self.not_offered]
+        return "\n".join(lines)
+
     def to_dict(self) -> dict[str, Any]:
         """Give the same as plain values that JSON can hold."""
         plain = ("issue_id", "cause", "seed", "of", "unit", "reason")

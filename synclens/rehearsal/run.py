@@ -48,12 +48,14 @@ WITHOUT: Mapping[str, str] = {
 
 
 def rehearse(
-    store: Path | str, issue_id: str, *, seed: int = 0, most_devices: int = MOST_DEVICES
+    store: DuckDBPyConnection | Path | str, issue_id: str, *, seed: int = 0, most_devices: int = MOST_DEVICES
 ) -> Rehearsal:
-    """Rehearse one issue of the store at this path; the same seed gives the same answer.
+    """Rehearse one issue of an open store, or of the one at a path; the same seed gives the same answer.
 
     Raises UnknownIssue for an id that no error of the store has, and what `ingest.open_store` raises.
     """
+    if isinstance(store, DuckDBPyConnection):
+        return rehearse_in(store, issue_id, seed=seed, most_devices=most_devices)
     with ingest.open_store(store) as connection:
         return rehearse_in(connection, issue_id, seed=seed, most_devices=most_devices)
 

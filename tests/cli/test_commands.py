@@ -150,6 +150,16 @@ class TestAsk:
         assert everyone != nobody
 
 
+def test_a_metric_of_ones_own_and_a_value_that_nobody_has(simulated, tmp_path):
+    own = tmp_path / "syncs.sql"
+    own.write_text("-- title: Syncs\n-- unit: syncs\n-- good: neither\nSELECT count(*) AS syncs FROM sync\n")
+    (row,) = json.loads(simulated("metric", own, "--json").out)
+    assert row["syncs"] > 0
+    assert "Did you mean iPad?" in simulated("metric", "success_rate", "-f", "platform=Ipad").err
+    assert "Did you mean success_rate?" in simulated("metric", "sucess_rate").err
+    assert simulated("metric", tmp_path / "none.sql").code == 2
+
+
 def test_the_same_seed_simulated_twice_changes_nothing(simulated):
     before = json.loads(simulated("issues", "--json").out)
     said = simulated("simulate", "--seed", 3, "--devices", 8, "--days", 4)

@@ -83,6 +83,15 @@ def test_it_comes_as_a_frame_with_the_best_first(path):
     assert frame["freed"].is_monotonic_decreasing and frame["name"][0] == found.best.name
 
 
+def test_it_comes_as_text_too_and_takes_an_open_store(store):
+    fill(store)
+    found = rehearse(store, ISSUE)
+    said = found.as_text().splitlines()
+    assert said[0] == f"Issue {ISSUE} ({found.cause}): {found.stuck}"
+    assert said[1].startswith(f"- {found.best.name} (") and found.best.says in said[1]
+    assert [line for line in said if line.startswith("Assumed: ")]
+
+
 def test_the_command_speaks_json(run):
     said = run(ISSUE, "--json")
     found = json.loads(said.stdout)

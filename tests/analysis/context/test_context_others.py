@@ -59,8 +59,8 @@ def peers(hit_set, spared_set, *, hit=6, spared=8):
 def test_a_refusal_that_follows_a_permission_set_and_spares_all_others_is_one_of_rights(store):
     cause, _, said = found(store, *peers("msl__c,base__c", "rep__c,base__c"))
     assert cause == "object-permission"
-    assert "All 6 users who meet it hold permission set msl__c. Of those who synced meanwhile, 0 others with it" in said
-    assert "8 users without it synced and did not" in said
+    assert "All 6 users who meet it hold permission set msl__c." in said
+    assert "Of those who synced meanwhile, 0 others with it and 8 without it did not meet it." in said
 
 
 def test_one_set_for_everybody_or_too_few_people_say_nothing_of_rights(store):

@@ -1,0 +1,36 @@
+"""The table of fixes: what is worth most first, and no cause without its words."""
+
+from __future__ import annotations
+
+from analysis import load_playbook, measure, ranked_fixes
+from analysis.fixes import RANKED_COLUMNS
+
+
+def test_the_fix_that_frees_most_records_comes_first(stormy_store):
+    ranked = ranked_fixes(stormy_store)
+    assert tuple(ranked.columns) == RANKED_COLUMNS
+    order = list(zip(-ranked["records"], -ranked["users"], -ranked["events"], strict=True))
+    assert order == sorted(order) and order[0][0] < 0
+    first = ranked.iloc[0]
+    assert first["short_fix"] == load_playbook(first["cause"]).short_fix
+
+
+def test_it_agrees_with_the_metrics_it_is_made_of(stormy_store):
+    ranked = ranked_fixes(stormy_store, platform="iPad").set_index("cause")
+    causes = measure(stormy_store, "errors_by_cause", platform="iPad").set_index("cause")
+    risk = measure(stormy_store, "records_at_risk", platform="iPad").set_index("cause")
+    assert set(ranked.index) == set(causes.index)
+    assert ranked["events"].to_dict() == causes["events"].to_dict()
+    assert {c: n for c, n in ranked["records"].items() if n} == {
+        c: n for c, n in risk["records"].items() if c in causes.index
+    }
+
+
+def test_a_cause_of_somebody_elses_catalogue_has_the_words_for_unknown_errors(own_stormy_store):
+    own_stormy_store.execute("UPDATE finding SET cause = 'gatehouse' WHERE cause = 'network'")
+    (row,) = ranked_fixes(own_stormy_store).query("cause == 'gatehouse'").to_dict("records")
+    assert row["short_fix"] == load_playbook("unknown").short_fix
+
+
+def test_an_empty_store_has_no_fixes_but_all_columns(store):
+    assert tuple(ranked_fixes(store).columns) == RANKED_COLUMNS
