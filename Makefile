@@ -1,4 +1,4 @@
-# SyncLens: every task of a day. Needs Python 3.11 and make; everything else is set up here.
+# SyncLens: every task of a day. Needs Python 3.11 and make; everything else is set up here. make help says this:
 #   make demo    simulate a fleet, load it, print the triage summary, serve the dashboard (SERVE=0 stops before)
 #   make test    every test          make check   the same, lint, types, import contracts, the report card
 #   make dash    only the dashboard  make bench   the benchmarks      make lint   ruff, mypy, import-linter
@@ -16,11 +16,14 @@ BENCHES ?= grouping root_cause change_points suspects alerts ingest_speed sync_w
 UV     := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN    := .venv/bin/
 
-.PHONY: demo test cover check card audit lint format types contracts notebooks bench dash docs soak explore setup browser clean
+.PHONY: help demo test cover check card audit lint format types contracts notebooks bench dash docs soak explore setup browser clean
 
 demo: .venv/.ready
 	@$(RUN)synclens demo --store $(STORE) --seed $(SEED) --port $(PORT) \
 	  --also tests/data/sync_tracking__v_export.csv $(if $(filter 0,$(SERVE)),--no-serve)
+
+help:
+	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
 
 dash: .venv/.ready
 	@$(RUN)synclens dashboard --store $(STORE) --port $(PORT)
