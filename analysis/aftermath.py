@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from duckdb import DuckDBPyConnection
@@ -13,9 +13,6 @@ from analysis.filters import Filters
 from analysis.issues import HELD_BY, PENDING_NOW
 from analysis.levers import plain_rows
 from analysis.metrics import ask, moment_of
-
-QUIET = timedelta(days=3)
-"""An issue without an error for so long before the newest data may be over; a weekend alone is no sign of it."""
 
 # The first change after it that gives the very same thing its former value again.
 _TAKEN_BACK = """

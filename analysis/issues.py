@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import zip_longest
 from math import isnan
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from analysis.states import TriageState
 
 TREND_DAYS = 14
+QUIET = timedelta(days=3)
+"""An issue without an error for so long before the newest data may be over; a weekend alone is no sign of it."""
 ISSUE_COLUMNS = (
     "issue_id", "title", "cause", "confidence", "events", "users", "devices", "pending", "objects",
     "app_versions", "first_seen", "last_seen", "trend", "side", "retryable", "state", "assignee", "priority",
@@ -250,8 +252,8 @@ def list_issues(
 
     `trend` is a list of daily counts over the last 14 days, oldest first. `pending` counts records that wait
     in error on a device now and whose newest error is of the issue, with those saved together with them.
-    `query` is a search line (analysis.search); `triage` brings the states, assignees and priorities that
-    people gave.
+    `query` is a search line (analysis.search), in which `is:quiet` finds what `is_quiet` says; `triage` brings
+    the states, assignees and priorities that people gave.
     """
     chosen = Filters.of(**filters)
     asked = parse_query(query, known=ISSUE_COLUMNS) if isinstance(query, str) else query
@@ -268,7 +270,18 @@ def list_issues(
     found["state"], found["assignee"], found["priority"] = "new", None, None
     if triage is not None:
         found = triage.onto(found)
-    return asked.of_rows().keep(found[list(ISSUE_COLUMNS)])
+    rows = found[list(ISSUE_COLUMNS)]
+    quiet = is_quiet(rows, moment_of(connection, chosen))
+    states = [[state, "quiet"][: 1 + silent] for state, silent in zip(rows["state"], quiet, strict=True)]
+    searched = rows.assign(state=pd.Series(states, index=rows.index, dtype=object))
+    return rows[asked.of_rows().holds(searched)].reset_index(drop=True)
+
+
+def is_quiet(issues: pd.DataFrame, as_of: datetime | None) -> pd.Series[bool]:
+    """Tell of each issue of a triage list whether it is new or ongoing and had no error in the QUIET time."""
+    if as_of is None:
+        return pd.Series(False, index=issues.index, dtype=bool)
+    return (issues["last_seen"] + QUIET < as_of) & issues["state"].isin(("new", "ongoing"))
 
 
 def issue(

@@ -102,11 +102,15 @@ class Query:
 
     def keep(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Keep the rows of a frame for which every term holds. Raises UnusableQuery for a column it lacks."""
+        return frame[self.holds(frame)].reset_index(drop=True)
+
+    def holds(self, frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Tell of each row of a frame whether every term holds. Raises UnusableQuery for a column it lacks."""
         mask = np.ones(len(frame), dtype=bool)
         for term in self.terms:
             found = _matches(frame, term)
             mask &= ~found if term.negated else found
-        return frame[mask].reset_index(drop=True)
+        return mask
 
 
 def parse_query(text: str, known: Collection[str] = ()) -> Query:

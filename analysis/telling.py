@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis.aftermath import QUIET
 from analysis.circumstances import Common
+from analysis.issues import QUIET
 from analysis.wording import chance, difference, many
 
 if TYPE_CHECKING:

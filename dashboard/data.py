@@ -21,8 +21,8 @@ import streamlit as st
 
 import analysis
 from analysis.filters import Filters
+from analysis.issues import is_quiet, list_issues
 from analysis.issues import issue as issue_of
-from analysis.issues import list_issues
 from analysis.metrics import measure, moment_of
 from analysis.metrics.compare import measure_compared
 from analysis.metrics.local_days import known_clocks, measure_by_local_day
@@ -126,7 +126,10 @@ def _newest(connection: Any) -> datetime | None:  # noqa: ANN401 - see Question
 
 
 def issues(view: View, query: str = "", **more: str) -> pd.DataFrame:
-    """The triage list of a view, with the title and the one-line fix of each cause."""
+    """The triage list of a view, with the title and the one-line fix of each cause.
+
+    `shown_state` is the state, or "quiet" for what is open and has had no error for days.
+    """
     found: pd.DataFrame = ask(list_issues, query=query, **view.arguments() | more)
     everything: pd.DataFrame = ask(list_issues)
     first = dict(zip(everything["issue_id"], everything["first_seen"], strict=True))
@@ -135,7 +138,9 @@ def issues(view: View, query: str = "", **more: str) -> pd.DataFrame:
     found = found.assign(
         cause=[given.get(one, cause) for one, cause in zip(ids, found["cause"], strict=True)]
     )
+    silent = is_quiet(found, view.until or newest())
     return found.assign(
+        shown_state=found["state"].mask(silent, "quiet"),
         cause_title=found["cause"].map(cause_title),
         fix=found["cause"].map(short_fix),
         # Of all time: a period must not make an old issue look new.
@@ -144,10 +149,12 @@ def issues(view: View, query: str = "", **more: str) -> pd.DataFrame:
 
 
 def issue(issue_id: str, view: View) -> analysis.Issue:
-    """One issue of a view, with the cause that a person gave it. Raises UnknownIssue."""
+    """One issue of a view, with the cause that a person gave it and its `shown_state`. Raises UnknownIssue."""
     found: analysis.Issue = ask(issue_of, issue_id, **view.arguments())
     cause = triage().corrections().get(issue_id, found.summary["cause"])
-    return replace(found, summary=found.summary | {"cause": cause})
+    silent = is_quiet(pd.DataFrame([found.summary]), view.until or newest()).iloc[0]
+    shown = {"cause": cause, "shown_state": "quiet" if silent else found.summary["state"]}
+    return replace(found, summary=found.summary | shown)
 
 
 def newest_rows(table: str, by: str, *, most: int, where: str = "true") -> tuple[pd.DataFrame, int]:

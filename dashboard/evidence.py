@@ -45,13 +45,13 @@ def fix(issue_id: str, cause: str) -> None:
     first, _, steps = playbook.fix.partition("\n\n")
     parts.section("Fix")
     with st.container(border=True, key="fix"):
+        if found.over and not corrected:
+            st.info(escape(found.over, 400), icon=":material/task_alt:")
         st.markdown(f"**{first}**")
         if not corrected:
             st.caption(" · ".join(escape(word) for word in _place(found) if word))
         st.caption("IN THIS CASE")
         st.markdown("\n".join(f"- {escape(sentence, 400)}" for sentence in found.in_this_case))
-        if found.over and not corrected:
-            st.info(escape(found.over, 400), icon=":material/task_alt:")
         st.caption("STEPS")
         st.markdown(steps)
         st.caption("HOW TO KNOW IT WORKED")

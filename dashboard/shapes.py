@@ -20,6 +20,7 @@ STATES = {
     "ongoing": ("Ongoing", "sync", "gray"),
     "escalating": ("Escalating", "trending_up", "red"),
     "regressed": ("Regressed", "undo", "orange"),
+    "quiet": ("Quiet", "bedtime", "gray"),
     "archived": ("Archived", "inventory_2", "gray"),
     "resolved": ("Resolved", "check_circle", "green"),
 }
@@ -60,7 +61,7 @@ def issue_line(issue: Any, view: View) -> None:  # noqa: ANN401 - a row of itert
     with st.container(border=True, gap="xxsmall"):
         with st.container(horizontal=True, gap="small", key=f"line-{issue.issue_id}"):
             pages.link("issue", issue.cause_title, icon=None, issue=str(issue.issue_id))
-            state_badge(issue.state)
+            state_badge(issue.shown_state)
         st.caption(
             f"{escape(issue.title, 110)}  \n{_many(issue.users, 'person', 'people')} · "
             f"{_many(issue.events, 'error', 'errors')} · "
@@ -137,7 +138,7 @@ def issue_heading(about: dict[str, Any], issue_id: str) -> None:
     """Name and state of an issue."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.title(escape(cause_title(about["cause"])), anchor=False, width="content")
-        state_badge(about["state"])
+        state_badge(about["shown_state"])
         st.caption(f"issue {escape(issue_id)}", width="content")
 
 

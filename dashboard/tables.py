@@ -28,6 +28,7 @@ FIX_COLUMNS = {
 MOST_ROWS = 20
 KNOWN_VIEWS = {
     "Still open": "-is:resolved,archived",
+    "Going on": "-is:quiet,resolved,archived",
     "New or rising": "is:new,escalating,regressed",
     "Work at risk": "pending>0",
     "Without a cause": "cause:unknown",
@@ -56,7 +57,7 @@ def issue_table(issues: pd.DataFrame, view: View) -> list[str]:
     shown = pd.DataFrame(
         {
             "open": "Open",
-            "state": shown["state"].map(state_word),
+            "state": shown["shown_state"].map(state_word),
             "cause": shown["cause_title"],
             "users": shown["users"],
             "events": shown["events"],
@@ -93,7 +94,9 @@ def _issue_columns(ids: list[str]) -> dict[str, Any]:
         "open": column.ButtonColumn(
             "Details", width=68, type="tertiary", on_click=opened, key="issue-click", pinned=True
         ),
-        "state": column.TextColumn("State", width=84),
+        "state": column.TextColumn(
+            "State", width=84, help="Quiet: open, and without an error for 3 days or longer. It may be over."
+        ),
         "cause": column.TextColumn("Cause", width=290),
         "title": column.TextColumn(
             "Message", width=300, help="What the messages share; … stands for what differs."

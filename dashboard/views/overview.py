@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from analysis import METRICS, coverage, figures, health, measure
@@ -62,13 +63,17 @@ with charts:
             tables.titled(risk), key="risk", title=metric.title, view=view, about=metric.about,
         )  # fmt: skip
 with attention:
-    parts.section("What needs attention", help="Open issues, those that stop most people first.")
+    parts.section(
+        "What needs attention",
+        help="Open issues, those that stop most people first. What has had no error for 3 days comes last.",
+    )
     shapes.rising(issues)
     if issues.empty:
         parts.nothing("issues", view, healthy="No errors in this period.")
     elif still_open.empty:
         st.success("Every issue of this view is resolved or archived.", icon=":material/check_circle:")
-    for issue in still_open.head(MOST_ISSUES).itertuples():
+    silent = still_open["shown_state"] == "quiet"
+    for issue in pd.concat([still_open[~silent], still_open[silent]]).head(MOST_ISSUES).itertuples():
         shapes.issue_line(issue, view)
     if not issues.empty:
         pages.link("issues", f"All {len(issues)} issues", icon=":material/arrow_forward:")

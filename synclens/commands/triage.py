@@ -11,7 +11,7 @@ from rich.text import Text
 
 import analysis
 import ingest
-from analysis.aftermath import QUIET
+from analysis.issues import is_quiet
 from analysis.playbook import nearest_playbook
 from analysis.wording import many
 from synclens import narrate
@@ -42,10 +42,10 @@ def summarise(path: Path) -> dict[str, object]:
     with ingest.open_store(path) as store:
         health = analysis.health(store)
         issues = analysis.list_issues(store)
-    quiet = issues["last_seen"].map(lambda last: last + QUIET < health.as_of).astype(bool)
+    quiet = is_quiet(issues, health.as_of)
     worst = [
-        issue | {"fix": nearest_playbook(issue["cause"]).short_fix, "quiet": is_quiet}
-        for is_quiet, some in (
+        issue | {"fix": nearest_playbook(issue["cause"]).short_fix, "quiet": silent}
+        for silent, some in (
             (False, issues[~quiet].head(MOST_ISSUES)),
             (True, issues[quiet].head(MOST_QUIET)),
         )

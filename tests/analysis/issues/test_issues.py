@@ -1,9 +1,11 @@
 """Health and the triage list, over a storm whose truth is known and over nothing."""
 
+from datetime import UTC, datetime
+
 import pytest
 
-from analysis import health, issue, list_issues, suggest_fix
-from analysis.issues import ISSUE_COLUMNS, TREND_DAYS, UnknownIssue
+from analysis import TriageState, health, issue, list_issues, suggest_fix
+from analysis.issues import ISSUE_COLUMNS, QUIET, TREND_DAYS, UnknownIssue, is_quiet
 from benchmarks.synthetic import issue_id_of
 
 
@@ -44,6 +46,24 @@ def test_people_come_first(stormy_store):
     found = list_issues(stormy_store)
     assert found.users.is_monotonic_decreasing
     assert found.events.sum() == 1_500
+
+
+def test_what_has_had_no_error_for_days_is_quiet(stormy_store):
+    everything = list_issues(stormy_store)
+    as_of = health(stormy_store).as_of
+    quiet, going = (list_issues(stormy_store, query=query) for query in ("is:quiet", "-is:quiet"))
+    assert len(quiet) and len(going) and len(quiet) + len(going) == len(everything)
+    assert (quiet["last_seen"] < as_of - QUIET).all() and (going["last_seen"] >= as_of - QUIET).all()
+    assert set(quiet["state"]) == {"new"}  # what people decided is not touched
+    assert list(is_quiet(everything, None)) == [False] * len(everything)
+
+
+def test_what_people_have_settled_is_not_quiet(stormy_store, tmp_path):
+    (first, *_) = list_issues(stormy_store, query="is:quiet")["issue_id"]
+    triage = TriageState(tmp_path / "t.triage.sqlite")
+    triage.resolve(first, actor="me", at=datetime(2026, 4, 20, tzinfo=UTC), reason="mended")
+    assert first not in set(list_issues(stormy_store, query="is:quiet", triage=triage)["issue_id"])
+    assert first in set(list_issues(stormy_store, query="is:resolved", triage=triage)["issue_id"])
 
 
 def test_titles_keep_what_the_messages_share(stormy_store):
