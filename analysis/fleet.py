@@ -80,7 +80,9 @@ ORDER BY e.device
 # One line per thing that happened to a device; what a configuration change reaches is left to the reader.
 _TIMELINE = """
 SELECT started_at AS happened_at, 'sync' AS kind, sync_type AS what, outcome AS how, sync_id AS id,
-    CASE WHEN upload_errors > 0 THEN concat(upload_errors, ' records refused') END AS detail, duration_seconds
+    CASE WHEN upload_errors > 0
+        THEN concat(upload_errors, CASE WHEN upload_errors = 1 THEN ' record refused' ELSE ' records refused' END)
+    END AS detail, duration_seconds
 FROM sync
 UNION ALL
 SELECT occurred_at, 'error', object, cause, event_id, message, NULL FROM error
@@ -106,7 +108,7 @@ class UnknownDevice(AnalysisError):
     def __init__(self, device: str) -> None:
         super().__init__(
             f"the store knows no device {device!r}",
-            next_step="Take one from the list of devices; a user's id stands where syncs name none.",
+            next_step="Take one from `synclens fleet --all`; a user's id stands where syncs name none.",
         )
 
 

@@ -20,6 +20,7 @@ PANELS = {
         "rehearse": "synclens.commands.rehearse:rehearse",
         "explain-error": "synclens.commands.ask:explain_error",
         "classify": "synclens.commands.classify:classify",
+        "history": "synclens.commands.history:history",
         "fleet": "synclens.commands.devices:fleet",
         "metric": "synclens.commands.ask:metric",
         "dashboard": "synclens.commands.serve:dashboard",

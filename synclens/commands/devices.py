@@ -62,12 +62,18 @@ def _chosen(frame: pd.DataFrame, status: list[str], *, every: bool) -> pd.DataFr
 
 
 def _show(frame: pd.DataFrame, known: int, most: int) -> None:
-    table = Table("status", *(name.replace("_", " ") for name in _SHOWN))
+    table = Table("status")
+    for name in _SHOWN:  # an id that is cut short cannot be looked up
+        table.add_column(name.replace("_", " "), no_wrap=name in ("device", "user_id"), overflow="fold")
     for row in narrate.records(frame.head(most)):
-        cells = ("–" if row[name] is None else str(row[name]).replace("T", " ") for name in _SHOWN)
+        row["last_success"] = row["last_success"] and row["last_success"][:16].replace("T", " ")
+        cells = ("–" if row[name] is None else str(row[name]) for name in _SHOWN)
         table.add_row(
             Text(row["status"], style="green" if row["status"] == "ok" else "red"), *map(Text, cells)
         )
     narrate.show(table)
     hidden = f", the first {most} shown" if len(frame) > most else ""
-    narrate.say(f"{len(frame)} of {known} devices{hidden}. `synclens fleet --all` lists every one.")
+    narrate.say(
+        f"{len(frame)} of {known} devices{hidden}. `synclens fleet --all` lists every one, "
+        "`synclens history DEVICE` tells what happened to one."
+    )
