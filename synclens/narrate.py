@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from synclens.terminal import Terminal
 
 if TYPE_CHECKING:
     import pandas as pd  # a second of waiting, which a typo should not cost
@@ -22,8 +24,9 @@ if TYPE_CHECKING:
 FOUND_SOMETHING = 1
 COULD_NOT_RUN = 2
 
-_err = Console(stderr=True, highlight=False)
-_out = Console(highlight=False)
+_OBEYED = re.compile(r"[\x7f-\x9f]")  # the controls that JSON leaves as they are
+_err = Terminal(stderr=True, highlight=False)
+_out = Terminal(highlight=False)
 
 
 def say(message: str) -> None:
@@ -58,8 +61,9 @@ def width() -> int:
 
 
 def emit(value: Any) -> None:
-    """Put one JSON document on stdout, for programs."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=_plain) + "\n")
+    """Put one JSON document on stdout, for programs; what a terminal would obey is written as an escape."""
+    document = json.dumps(value, ensure_ascii=False, default=_plain)
+    sys.stdout.write(_OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", document) + "\n")
 
 
 def emit_frame(frame: pd.DataFrame) -> None:
