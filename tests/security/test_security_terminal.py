@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 import ingest
-from synclens import narrate
+from synclens import cli, narrate
 from synclens.terminal import Terminal, inert
 
 COMMANDS = [
@@ -85,7 +85,6 @@ def test_the_commands_show_hostile_events_inert(tmp_path, monkeypatch, capsys):
     ]
     path = tmp_path / "errors.jsonl"
     path.write_text("".join(json.dumps(one) + "\n" for one in errors), encoding="utf-8")
-    from synclens import cli
 
     def run(*words):
         monkeypatch.setattr("sys.argv", ["synclens", *words, "--store", str(tmp_path / "s.duckdb")])
