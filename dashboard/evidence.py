@@ -208,7 +208,8 @@ def suspected(found: Sequence[Suspect], view: View) -> None:
     for one in found:
         with st.container(border=True, gap="xxsmall"):
             what = f"{one.kind.replace('_', ' ')} {one.target}"
-            st.markdown(f"**{escape(what)}** for {escape(one.scope)}")
+            whom = "" if one.scope == f"{one.kind}={one.target}" else f" for {escape(one.scope)}"
+            st.markdown(f"**{escape(what)}**{whom}")
             told = escape(difference(one.before, one.after), 300)
             st.caption(
                 f"{parts.moment(one.changed_at, view.zone)} · {told}  \n"
