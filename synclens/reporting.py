@@ -58,6 +58,8 @@ def report_card(
 ) -> None:
     """Score the causes where the truth is known: in every scenario of the simulator, and on labelled messages.
 
+    The page keeps what it says of labelled messages that are not named this time.
+
     Examples:
       synclens report-card --samples tests/analysis/causes/probe.jsonl
 
@@ -74,8 +76,19 @@ def report_card(
             raise typer.Exit(narrate.FOUND_SOMETHING)
         narrate.say(f"{page} still tells the truth.")
         return
-    page.write_text("\n".join([heading() + _NOTE, *sections]), encoding="utf-8")
+    page.write_text("\n".join([heading() + _NOTE, *sections, *others(written, sections)]), encoding="utf-8")
     narrate.say(f"Wrote {page}.")
+
+
+def others(page: str, sections: list[str]) -> list[str]:
+    """The sections of a page on labelled messages that are not among `sections`."""
+    titles = {text.splitlines()[0] for text in sections}
+    known = re.split(r"^(?=## )", page, flags=re.MULTILINE)
+    return [
+        f"{text.rstrip()}\n"
+        for text in known
+        if text.startswith("## Labelled messages: ") and text.splitlines()[0] not in titles
+    ]
 
 
 def simulated(seed: int, devices: int, days: int) -> str:

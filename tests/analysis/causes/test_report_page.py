@@ -49,6 +49,16 @@ def test_a_page_that_is_true_passes_and_a_figure_that_moved_is_named(page, capsy
     assert "coverage" in capsys.readouterr().out
 
 
+def test_what_the_page_says_of_other_messages_stays(page):
+    path, samples = page
+    other = path.with_name("other.md")
+    words = "## Labelled messages: desk\n\n| x | 0.5 |\n"
+    other.write_text(f"# Old\n\n## Simulated events\n\n| coverage | 0.1 |\n\n{words}", encoding="utf-8")
+    for _ in range(2):
+        assert run("--samples", samples, "--page", other) == 0
+        assert other.read_text(encoding="utf-8") == f"{path.read_text(encoding='utf-8')}\n{words}"
+
+
 def test_a_section_that_is_not_in_the_page_is_drift():
     assert "not in the page" in next(reporting.drifts_from("# Report card\n", "## Simulated events\n"))
 
