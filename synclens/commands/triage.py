@@ -17,7 +17,7 @@ from analysis.wording import many
 from synclens import narrate
 from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
 
-MOST_ISSUES = 6
+MOST_ISSUES = 5
 MOST_QUIET = 3
 
 
@@ -107,7 +107,8 @@ def _issue_lines(issues: list[dict[str, Any]], count: int) -> Group:
         lines.append(Text("Quiet for 3 days or longer, perhaps over", style="bold"))
     for issue in quiet:
         first, last = (str(issue[name])[5:10] for name in ("first_seen", "last_seen"))
-        lines.append(Text.assemble("   ", (issue["cause"], "cyan"), f"  {_told(issue)}, {first} to {last}"))
+        lines.append(Text.assemble("-  ", (issue["cause"], "cyan"), f"  {_told(issue)}, {first} to {last}"))
+        lines.append(Padding(Text(str(issue["fix"]), style="dim"), (0, 0, 0, 3)))
     return Group(*lines)
 
 
