@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from duckdb import DuckDBPyConnection
 
@@ -57,11 +59,12 @@ def export_lake(store: DuckDBPyConnection, directory: Path | str) -> dict[str, i
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     try:
-        known = _read_mark(directory)
+        known: Mapping[str, Parts] = _read_mark(directory).get("parts", {})
         parts = {table: _parts(store, table) for table in TABLES}
         for table in TABLES:
             _write(store, table, parts[table], fresh / table, directory / table, known.get(table, {}))
-        (fresh / _MARK).write_text(json.dumps({"parts": parts}) + "\n", encoding="utf-8")
+        mark = {"parts": parts, "loaded": _loaded(store)}
+        (fresh / _MARK).write_text(json.dumps(mark) + "\n", encoding="utf-8")
         _put(fresh, directory, old)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -72,6 +75,17 @@ def export_lake(store: DuckDBPyConnection, directory: Path | str) -> dict[str, i
 def is_lake(directory: Path) -> bool:
     """Say whether a directory is a lake that `export_lake` wrote."""
     return (directory / _MARK).is_file()
+
+
+def loaded_until(directory: Path) -> datetime | None:
+    """Say when the newest load ended that is in a lake, UTC without a zone; None where the lake does not tell."""
+    told = _read_mark(directory).get("loaded")
+    return datetime.fromisoformat(told) if isinstance(told, str) else None
+
+
+def _loaded(store: DuckDBPyConnection) -> str | None:
+    newest = store.execute("SELECT max(finished_at) FROM ingest_batch").fetchall()[0][0]
+    return newest.isoformat() if newest is not None else None
 
 
 def _put(fresh: Path, directory: Path, old: Path) -> None:
@@ -86,14 +100,13 @@ def _put(fresh: Path, directory: Path, old: Path) -> None:
         raise
 
 
-def _read_mark(directory: Path) -> Mapping[str, Parts]:
-    """What the lake that lies there holds; nothing where there is none, or one of an older kind."""
+def _read_mark(directory: Path) -> Mapping[str, Any]:
+    """What the lake that lies there says of itself; nothing where there is none, or one of an older kind."""
     try:
         told = json.loads((directory / _MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    parts: Mapping[str, Parts] = told.get("parts", {}) if isinstance(told, dict) else {}
-    return parts
+    return told if isinstance(told, dict) else {}
 
 
 def _parts(store: DuckDBPyConnection, table: str) -> Parts:

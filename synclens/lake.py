@@ -26,14 +26,10 @@ from analysis import AnalysisError
 from analysis.filters import Filters
 from analysis.metrics import metric, narrow
 from analysis.metrics.dialects import WHOLE, translate
-from ingest.lake import TABLES, is_lake
+from analysis.newest import AT_A_GLANCE, BELIEVED, settle_newest
+from ingest.lake import TABLES, is_lake, loaded_until
 from ingest.store import migrate
 
-_NEWEST = (
-    "SELECT max(m) AS m FROM (SELECT max(sync_start_datetime__v) AS m FROM sync_tracking__v"
-    " UNION ALL SELECT max(sync_completed_datetime__v) FROM sync_tracking__v"
-    " UNION ALL SELECT max(occurred_at) FROM sync_error)"
-)
 ISSUE_COUNTS = """
 SELECT issue_id, cause, count(*) AS events, count(DISTINCT user_id) AS users,
     count(DISTINCT coalesce(device_id, user_id)) AS devices, min(occurred_at) AS first_seen,
@@ -63,6 +59,7 @@ class LakeOnSpark:
     """A lake whose tables and views a Spark session knows by the store's names."""
 
     session: Any
+    loaded: datetime | None = None
 
     @classmethod
     def at(cls, session: Any, directory: Path | str) -> LakeOnSpark:
@@ -74,7 +71,7 @@ class LakeOnSpark:
             _name(session, session.read.parquet(str(root / table)).drop("day"), table)
         for name, sql in store_views().items():
             _name(session, session.sql(translate(sql, "spark")), name)
-        return cls(session)
+        return cls(session, loaded_until(root))
 
     def measure(self, name: str, **filters: object) -> pd.DataFrame:
         """Compute a metric as `analysis.measure` does, on Spark. Raises what that raises."""
@@ -83,11 +80,21 @@ class LakeOnSpark:
     def ask(self, sql: str, **filters: object) -> pd.DataFrame:
         """Run a query in the store's SQL over the part of the lake that the filters let through."""
         chosen = Filters.of(**filters)
-        as_of = chosen.until or self.session.sql(_NEWEST).collect()[0]["m"]
+        as_of = chosen.until or self._newest_moment()
         text, bound = narrow(sql, chosen, as_of)
         answer = self.session.sql(translate(text, "spark"), args=_texts(bound))
         rows = [[_plain(value) for value in row] for row in answer.collect()]
         return pd.DataFrame(rows, columns=list(answer.columns))
+
+    def _newest_moment(self) -> datetime | None:
+        (told,) = self.session.sql(translate(AT_A_GLANCE, "spark")).collect()
+
+        def believed(bound: datetime) -> datetime | None:
+            answer = self.session.sql(translate(BELIEVED, "spark"), args=_texts({"bound": bound}))
+            found: datetime | None = answer.collect()[0]["newest"]
+            return found
+
+        return settle_newest(told["newest"], told["recorded"], self.loaded, believed)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from duckdb import DuckDBPyConnection
 from analysis.errors import AnalysisError
 from analysis.filters import Filters, named_in
 from analysis.known_values import tell_unknown_values
+from analysis.newest import newest_moment
 from analysis.wording import did_you_mean
 
 # Whether a higher value is good news, bad news or neither: colours and alerts ask.
@@ -158,16 +159,11 @@ def narrow(sql: str, filters: Filters, as_of: datetime | None = None) -> tuple[s
 
 
 def moment_of(connection: DuckDBPyConnection, filters: Filters) -> datetime | None:
-    """Say what "now" is: `until`, else the newest moment of the whole store, None if it is empty."""
-    if filters.until is not None:
-        return filters.until
-    newest = connection.execute(
-        "SELECT max(m) FROM (SELECT max(sync_start_datetime__v) AS m FROM sync_tracking__v"
-        " UNION ALL SELECT max(sync_completed_datetime__v) FROM sync_tracking__v"
-        " UNION ALL SELECT max(occurred_at) FROM sync_error)"
-    ).fetchall()
-    found: datetime | None = newest[0][0]
-    return found
+    """Say what "now" is: `until`, else the newest moment of the whole store, None if it is empty.
+
+    See analysis/newest.py for what becomes of devices whose clocks run ahead.
+    """
+    return filters.until if filters.until is not None else newest_moment(connection)
 
 
 def _reads_moment(sql: str) -> bool:

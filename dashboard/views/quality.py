@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import METRICS, coverage, measure
+from analysis.newest import rows_ahead
 from dashboard import controls, data, parts, shapes
 
 MOST_ROWS = 1_000
@@ -20,6 +21,12 @@ with st.grid(4, min_column_width=180, border=True):
     st.metric("Syncs that name their device", shapes.share(found.known_device, 0))
     st.metric("Syncs with active and paused time", shapes.share(found.known_split, 0))
 st.caption(f"{found.badge.capitalize()}.")
+if ahead := data.ask(rows_ahead):
+    st.warning(
+        f"{ahead:,} syncs or errors tell a time later than now: clocks of devices that run ahead. They are kept, "
+        "and lie outside of every period that ends now.",
+        icon=":material/schedule:",
+    )
 
 parts.section(
     "Loads", help="One row per load and kind of row; rows in = new + updated + unchanged + rejected."

@@ -11,6 +11,7 @@ import pytest
 from analysis.filters import Filters
 from analysis.metrics import METRICS, ask, measure
 from analysis.metrics.dialects import DIALECTS, metric_sql, translate
+from analysis.newest import newest_moment
 from ingest import export_lake
 from synclens.lake import ISSUE_COUNTS, LakeOnSpark, NoLake, NoSpark, spark_session, store_views
 
@@ -53,6 +54,21 @@ class TestSpark:
     @pytest.mark.parametrize("name", ["success_rate", "stuck_devices", "errors_by_cause", "pending_backlog"])
     def test_understands_the_same_filters(self, lake, stormy_store, name, filters):
         assert_same(measure(stormy_store, name, **filters), lake.measure(name, **filters))
+
+    def test_believes_the_same_clocks(self, lake, lake_folder, own_stormy_store, tmp_path):
+        now = newest_moment(own_stormy_store)
+        own_stormy_store.execute("UPDATE ingest_batch SET finished_at = ?", [now])
+        own_stormy_store.execute(
+            "INSERT INTO sync_error (event_id, occurred_at, user_id, phase, message, source, batch_id)"
+            " VALUES ('odd', '2036-01-01', 'nobody', 'upload', 'No', 't', 't')"
+        )
+        export_lake(own_stormy_store, tmp_path / "odd")
+        try:
+            odd = LakeOnSpark.at(lake.session, tmp_path / "odd").measure("freshness")
+        finally:
+            LakeOnSpark.at(lake.session, lake_folder)
+        assert_same(measure(own_stormy_store, "freshness"), odd)
+        assert_same(measure(own_stormy_store, "freshness", until=now), odd)
 
     def test_counts_the_same_issues(self, lake, stormy_store):
         ours = ask(stormy_store, ISSUE_COUNTS, Filters())
