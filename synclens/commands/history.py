@@ -62,13 +62,15 @@ def _plain(one: analysis.Device, can: list[Lever]) -> dict[str, Any]:
 
 def _lines(one: analysis.Device, can: list[Lever]) -> Iterator[Text | Padding]:
     yield from _who(one.summary)
+    most = max(MOST_EVENTS, len(one.timeline))
     yield Text(f"\nWhat happened, the newest last (UTC; {many(len(one.timeline), 'event')})", style="bold")
     for row in narrate.records(one.timeline.iloc[::-1]):
         yield _indented(_event(row))
     yield Text(f"\nWhat waits on it: {_waiting(one)}", style="bold")
-    waiting = narrate.records(one.pending)
-    for row in waiting:
+    for row in narrate.records(one.pending.head(most)):
         yield _indented(_record(row))
+    if len(one.pending) > most:
+        yield _indented(f"and {len(one.pending) - most} more; --json lists all")
     yield Text("\nWhat can be done", style="bold")
     for lever in sorted(can, key=lambda lever: not lever.offered):
         state = "possible" if lever.offered else "not now"
