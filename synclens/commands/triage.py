@@ -125,11 +125,14 @@ def _waiting_line(issue: Any) -> list[Text]:
 
 
 def _next_steps(summary: dict[str, Any], store: Path) -> Text:
-    worst = summary["issues"][0]["issue_id"]
+    worst, waiting = summary["issues"][0], summary["most_waiting"]
     named = "" if store == DEFAULT_STORE else f" --store {store}"
+    ask = f"`synclens issue {worst['issue_id']}{named}`"
+    if waiting and waiting["issue_id"] != worst["issue_id"]:
+        ask += f" (most people) or `synclens issue {waiting['issue_id']}{named}` (most records)"
     return Text(
-        f"Next: `synclens issue {worst}{named}` for the evidence and the fix, `suspects` for what changed before, "
-        f"`rehearse` to try each fix; `synclens dashboard{named}` shows it all.",
+        f"Next: {ask} for the evidence and the fix, `suspects` for what changed before, `rehearse` to try each fix; "
+        f"`synclens dashboard{named}` shows it all.",
         style="dim",
     )
 

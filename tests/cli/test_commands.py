@@ -138,6 +138,7 @@ class TestAsk:
         issues = json.loads(simulated("issues", "--json").out)
         assert waiting["pending"] == max(issue["pending"] for issue in issues) > 0
         assert f"Most records wait for: {waiting['cause']} {waiting['issue_id']}" in said
+        assert f"synclens issue {waiting['issue_id']}" in " ".join(said.split())
 
     def test_metric_lists_itself(self, synclens):
         listed = {row["name"] for row in json.loads(synclens("metric", "--json").out)}
