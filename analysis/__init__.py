@@ -2,8 +2,10 @@
 
 How is the fleet?       health, measure, measure_compared, METRICS, Metric, FILTERS, fleet, device, coverage,
                         durations, duration_curve, load_objectives, slo_status
-What is wrong?          list_issues, issue, error_event, at_risk, parse_query, group, why, twins
-Why?                    classify, conclude, CAUSES, explain_issue, explain_period, explain, suspects, change_points
+What is wrong?          list_issues, issue, error_event, at_risk, parse_query, group, templates, why,
+                        twins
+Why?                    classify, conclude, CAUSES, load_catalogue, explain_issue, explain_period, explain,
+                        suspects, change_points
 What to do?             suggest_fix, ranked_fixes, levers, load_playbook, lint, LINT_RULES
 Is it getting worse?    evaluate, load_rules, preview_alerts, deliver, prometheus_text, score_alerts
 How good are we?        report_card, track_record, rule_changes, read_catalogue, review, lint_gaps

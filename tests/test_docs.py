@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
+import analysis
 from synclens import cli
 
 ROOT = Path(__file__).parents[1]
@@ -124,6 +125,14 @@ def test_the_python_on_the_pages_runs(run, tmp_path, monkeypatch, capsys):
         (example,) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
         exec(compile(example, page.name, "exec"), {})
         assert capsys.readouterr().out
+
+
+def test_help_lists_every_question_that_analysis_answers():
+    listed = analysis.__doc__.partition("\n\n")[2].partition("\n\n")[0]
+    named = set(re.findall(r"\b[A-Za-z_]{3,}\b", re.sub(r"^\S[^?\n]*\?", "", listed, flags=re.MULTILINE)))
+    assert named <= set(analysis.__all__)
+    functions = {name for name in analysis.__all__ if name.islower()}
+    assert functions <= named, f"not in the list: {', '.join(sorted(functions - named))}"
 
 
 @pytest.mark.slow

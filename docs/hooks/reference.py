@@ -7,6 +7,7 @@ Markdown already where they are Markdown (playbooks), and escaped where it is no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import ingest
 from analysis.catalogue import load_catalogue
 from synclens import cli
 
+_QUESTION = re.compile(r"^(\S[^\n?]*\?) {2,}((?:.+\n(?: {2,}.+\n)*))", re.MULTILINE)
 _FACES = {
     "ingest": "Everything that comes in, and the store it comes into.",
     "analysis": "Answers: a connection to a store in, frames and small values out.",
@@ -182,6 +184,21 @@ def _leaves(name: str, command: object) -> Iterator[tuple[str, typer.core.TyperC
 
 
 def _face(package: str, about: str) -> str:
-    names = {"ingest": ingest, "analysis": analysis}[package].__all__
-    callables = [name for name in names if not name.isupper()]
-    return f"# `{package}`\n\n{about}\n\n" + "\n".join(f"::: {package}.{name}\n" for name in callables)
+    module = {"ingest": ingest, "analysis": analysis}[package]
+    callables = [name for name in module.__all__ if not name.isupper()]
+    index = "".join(_index(package, module.__doc__ or "", callables))
+    return f"# `{package}`\n\n{about}\n\n{index}" + "\n".join(f"::: {package}.{name}\n" for name in callables)
+
+
+def _index(package: str, words: str, callables: list[str]) -> Iterator[str]:
+    """The questions of a package's docstring as a table, each name a link to where it is explained."""
+    questions = _QUESTION.findall(words)
+    if questions:
+        yield "| question | answered by |\n|---|---|\n"
+    for question, names in questions:
+        links = (
+            f"[`{name}`][{package}.{name}]" if name in callables else f"`{name}`"
+            for name in re.split(r",\s*", names.strip())
+        )
+        yield f"| {question} | {', '.join(links)} |\n"
+    yield "\n"
