@@ -24,7 +24,8 @@ class BatchReport:
     """What became of the rows of one load: `rows_in` is the sum of the four counts below it.
 
     `unchanged` rows were already known, or lost against a newer version, or belong to a deleted record.
-    `reasons` counts the rejected rows by reason, without the values, most frequent first.
+    `reasons` counts the rejected rows by reason, without the values, most frequent first; `first_rejected` are
+    the numbers of the first of them, row 1 being the first of data.
     """
 
     batch_id: str
@@ -39,6 +40,7 @@ class BatchReport:
     finished_at: datetime
     reasons: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    first_rejected: tuple[int, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Give the report as plain values, times as ISO text, for JSON."""
@@ -47,6 +49,7 @@ class BatchReport:
             "started_at": self.started_at.isoformat(),
             "finished_at": self.finished_at.isoformat(),
             "notes": list(self.notes),
+            "first_rejected": list(self.first_rejected),
         }
 
 
@@ -90,6 +93,7 @@ class Batch:
         counts: tuple[int, int, int, int],
         finished_at: datetime,
         reasons: Counter[str] | None = None,
+        first_rejected: tuple[int, ...] = (),
         notes: tuple[str, ...] = (),
     ) -> BatchReport:
         """Write the account (new, updated, unchanged, rejected); the table refuses a wrong sum."""
@@ -106,6 +110,7 @@ class Batch:
             finished_at=finished_at,
             reasons=dict((reasons or Counter()).most_common(20)),
             notes=notes,
+            first_rejected=first_rejected,
         )
         store.execute(
             "INSERT INTO ingest_batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

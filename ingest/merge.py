@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from duckdb import DuckDBPyConnection
 
@@ -20,6 +21,8 @@ from ingest.contracts import Contract
 from ingest.removals import GONE, mark, unmark
 
 STAGED = "staged_rows"
+_FIRST = 10
+"""Refused rows whose numbers an account names."""
 
 
 def stage(store: DuckDBPyConnection, contract: Contract) -> None:
@@ -44,7 +47,7 @@ def settle(
     `rows_in` is how many rows the reader counted; without it the staged rows are taken at their number.
     """
     staged = _count(store, f"FROM {STAGED}")
-    rejected, reasons = _keep_rejected(store, batch, key=_single_key(contract))
+    refused = _keep_rejected(store, batch, key=_single_key(contract))
     unmark(store, contract)
     kind = _choose_winners(store, contract)
     updated = _replace_older(store, contract, batch)
@@ -55,9 +58,10 @@ def settle(
     return batch.close(
         store,
         rows_in=staged if rows_in is None else rows_in,
-        counts=(new, updated, staged - rejected - new - updated, rejected),
+        counts=(new, updated, staged - refused.count - new - updated, refused.count),
         finished_at=clock(),
-        reasons=reasons,
+        reasons=refused.reasons,
+        first_rejected=refused.first,
         notes=notes,
     )
 
@@ -77,7 +81,7 @@ def bury(
     later than it was.
     """
     rows = _count(store, "FROM staged_deletes")
-    rejected, reasons = _keep_rejected(store, batch, "staged_deletes")
+    refused = _keep_rejected(store, batch, "staged_deletes")
     store.execute(
         "CREATE OR REPLACE TEMP TABLE burial AS SELECT d.id, max(d.deleted_at) AS deleted_at, "
         "any_value(t.deleted_at) AS known FROM staged_deletes AS d "
@@ -104,19 +108,29 @@ def bury(
     return batch.close(
         store,
         rows_in=rows,
-        counts=(new, updated, rows - new - updated - rejected, rejected),
+        counts=(new, updated, rows - new - updated - refused.count, refused.count),
         finished_at=clock(),
-        reasons=reasons,
+        reasons=refused.reasons,
+        first_rejected=refused.first,
         notes=notes,
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """The refused rows of one load: how many, for which reasons, and the numbers of the first."""
+
+    count: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    first: tuple[int, ...] = ()
+
+
 def _keep_rejected(
     store: DuckDBPyConnection, batch: Batch, staged: str = STAGED, *, key: str = "NULL"
-) -> tuple[int, Counter[str]]:
+) -> _Refused:
     rejected = _count(store, f"FROM {staged} WHERE len(reasons) > 0")
     if not rejected:
-        return 0, Counter()
+        return _Refused()
     number = "coalesce(s.row_number, s.rowid + 1)"  # a bulk load stages in the order of the file
     # The same bad row of the same source is kept once, however often the source is loaded.
     store.execute(
@@ -132,7 +146,10 @@ def _keep_rejected(
         f"FROM (SELECT unnest(reasons) AS reason FROM {staged}) GROUP BY short "
         "ORDER BY count(*) DESC, short LIMIT 20"
     ).fetchall()
-    return rejected, Counter(dict(counted))
+    first = store.execute(
+        f"SELECT {number} FROM {staged} AS s WHERE len(reasons) > 0 ORDER BY 1 LIMIT {_FIRST}"
+    ).fetchall()
+    return _Refused(rejected, Counter(dict(counted)), tuple(row[0] for row in first))
 
 
 def _settle_refused(store: DuckDBPyConnection, contract: Contract, batch: Batch) -> None:

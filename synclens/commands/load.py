@@ -226,6 +226,10 @@ def show_reports(reports: list[ingest.BatchReport]) -> None:
     for report in reports:
         for reason, count in report.reasons.items():
             narrate.say(f"  {report.source}: {count} × {reason}")
+        if report.first_rejected:
+            more = " …" if report.rows_rejected > len(report.first_rejected) else ""
+            numbers = ", ".join(map(str, report.first_rejected))
+            narrate.say(f"  {report.source}: rejected, counted from the first row of data: {numbers}{more}")
         for note in report.notes:
             narrate.say(f"  {report.source}: {note}")
 

@@ -48,6 +48,7 @@ def test_a_report_says_what_was_wrong_and_how_often_as_plain_values(store, data,
     (report,) = load(data / "sync_tracking__v_export.csv", store, clock=clock)
     plain = json.loads(json.dumps(report.to_dict()))
     assert plain["reasons"]["sync_start_datetime__v: is not a time"] == 2
+    assert plain["first_rejected"] == [32, 78, 79, 121, 162, 203]
     assert plain["started_at"] == "2026-11-22T12:00:00+00:00"
 
 
