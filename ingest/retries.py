@@ -18,19 +18,20 @@ _log = logging.getLogger("synclens.retry")
 def speak_for_ourselves() -> None:
     """Word this package's own retries; those of others are told by whoever told them before.
 
-    Waiting for the store happens in every busy house and is told at INFO; a Vault that has to be asked again
-    is worth a WARNING. It is done once per process, so that an application may still decide otherwise.
+    Waiting for the store happens in every busy house and is told once, at INFO; a Vault that has to be asked
+    again is worth a WARNING each time. It is done once per process, so that an application may still decide
+    otherwise.
     """
     set_on_retry_hooks([tell, *map(_for_others, get_on_retry_hooks())])
 
 
 def tell(details: RetryDetails) -> None:
-    """Log what failed and when it is tried again, where the failure is one of ours."""
-    error, again = details.caused_by, f"trying again in {details.wait_for:.1f} s"
+    """Log what failed and that it is tried again, where the failure is one of ours."""
+    error = details.caused_by
     if isinstance(error, IngestError):
-        _log.warning("%s; %s", " ".join(str(error).split()), again)
-    elif isinstance(error, duckdb.Error):
-        _log.info("the store is in use; %s", again)
+        _log.warning("%s; trying again in %.1f s", " ".join(str(error).split()), details.wait_for)
+    elif isinstance(error, duckdb.Error) and details.retry_num == 1:
+        _log.info("the store is in use; waiting for it")
 
 
 def _for_others(hook: RetryHook) -> RetryHook:

@@ -41,7 +41,7 @@ def open_store(
     A writer creates a missing store. A store of an older version is brought up to date first, for a reader
     too: nobody asks questions of tables that are not there. A reader gets a connection that cannot write,
     has no access to the rest of the machine and cannot change that. While another process is in the way
-    this waits, with growing pauses, for at most `patience_seconds`.
+    this tries again, some eight times a second, for at most `patience_seconds`.
 
     Raises StoreFailed, StoreLocked, StoreMissing, StoreTooNew or StoreUnusable; each says what to do next.
     """
@@ -135,7 +135,8 @@ def _connect(path: Path, read_only: bool, patience_seconds: float) -> DuckDBPyCo
         attempts=None,
         timeout=patience_seconds,
         wait_initial=0.02,
-        wait_max=1.0,
+        wait_max=0.1,  # a writer that loads file after file leaves the store for moments; longer pauses miss them
+        wait_jitter=0.05,
     )
     try:
         for attempt in attempts:

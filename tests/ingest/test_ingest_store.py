@@ -18,15 +18,33 @@ with ingest.open_store(sys.argv[1], read_only=False):
     time.sleep(float(sys.argv[2]))
 """
 
+HARDLY_PAUSE = """
+import sys, time, duckdb
+print("held", flush=True)
+while True:
+    try:
+        with duckdb.connect(sys.argv[1]):
+            time.sleep(0.5)
+    except duckdb.IOException:
+        pass
+    time.sleep(0.2)
+"""
+
 
 @contextmanager
-def another_process_writing(path, seconds):
+def another_process(code, *arguments):
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path), str(seconds)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE, text=True
     ) as holder:
-        assert holder.stdout.readline() == "held\n"
-        yield holder
-        holder.kill()
+        try:
+            assert holder.stdout.readline() == "held\n"
+            yield holder
+        finally:
+            holder.kill()
+
+
+def another_process_writing(path, seconds):
+    return another_process(HOLD, path, seconds)
 
 
 @pytest.fixture
@@ -47,6 +65,23 @@ def test_a_store_that_another_process_writes_is_refused_with_the_holders_name(pa
 def test_a_reader_waits_for_a_writer_that_soon_lets_go(path):
     with another_process_writing(path, 0.5), ingest.open_store(path, patience_seconds=30) as store:
         assert store.execute("SELECT count(*) FROM sync").fetchone() == (0,)
+
+
+def test_readers_get_their_turn_beside_a_writer_that_hardly_pauses(path):
+    """Long pauses would miss the moments in which the store is free, and starve the reader."""
+    with another_process(HARDLY_PAUSE, path):
+        for _ in range(15):
+            with ingest.open_store(path, patience_seconds=2.5) as store:
+                assert store.execute("SELECT count(*) FROM sync").fetchone() == (0,)
+            time.sleep(0.3)  # the writer takes it again
+
+
+def test_waiting_is_told_once(path, caplog):
+    caplog.set_level("INFO", logger="synclens.retry")
+    with another_process_writing(path, 60), pytest.raises(ingest.StoreLocked):  # noqa: SIM117
+        with ingest.open_store(path, patience_seconds=1):
+            raise AssertionError("two processes were let in")
+    assert caplog.messages == ["the store is in use; waiting for it"]
 
 
 def test_a_writer_in_this_process_keeps_a_reader_out_with_a_clear_word(path):
