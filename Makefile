@@ -39,7 +39,7 @@ cover: .venv/.ready browser
 check: lint card test
 
 card: .venv/.ready
-	$(RUN)synclens report-card --samples tests/analysis/causes/probe.jsonl --check
+	$(RUN)synclens report-card --samples tests/analysis/classification/probe.jsonl --check
 
 lint: .venv/.ready
 	$(RUN)ruff check .
@@ -48,12 +48,12 @@ lint: .venv/.ready
 	$(RUN)lint-imports
 
 audit: .venv/.ready
-	$(RUN)bandit -q -c pyproject.toml -r sync_engine ingest analysis dashboard synclens
+	$(RUN)bandit -q -c pyproject.toml -r sync_engine ingest analysis rehearsal dashboard synclens
 	$(RUN)pip-audit --skip-editable
 
 soak: .venv/.ready
 	@echo "Killing, filling, truncating and racing for some minutes; every refusal has to say what to do."
-	SYNCLENS_KILLS=$(KILLS) $(RUN)python -m pytest tests/soak tests/ingest/test_ingest_crash.py tests/ingest/test_ingest_fuzz.py tests/security -q --hypothesis-profile=exploring
+	SYNCLENS_KILLS=$(KILLS) $(RUN)python -m pytest tests/e2e/test_soak.py tests/ingest/test_ingest_crash.py tests/ingest/test_ingest_fuzz.py tests/security -q --hypothesis-profile=exploring
 
 explore: .venv/.ready
 	@echo "Drawing new examples for every property; what fails belongs into the test as an @example."

@@ -10,47 +10,46 @@ What to do?             suggest_fix, ranked_fixes, levers, load_playbook, lint, 
 Is it getting worse?    evaluate, load_rules, preview_alerts, deliver, prometheus_text, score_alerts
 How good are we?        report_card, track_record, rule_changes, read_catalogue, review, lint_gaps
 
-Each function takes an open store first (`ingest.open_store`). Figures for frames are in `analysis.figures`; fixes
-are rehearsed by `synclens.rehearsal.rehearse`. Names in the plural, such as `analysis.issues`, are modules.
+Each function takes an open store first (`ingest.open_store`). Figures for frames are in `analysis.charts`; fixes
+are rehearsed by `rehearsal.rehearse`. Names in the plural, such as `analysis.issues`, are modules.
 """
 
-from analysis.alerts import (
-    AlertBook,
-    deliver,
-    evaluate,
-    load_rules,
-    preview_alerts,
-    prometheus_text,
-    score_alerts,
-)
-from analysis.catalogue import CAUSES, Catalogue, load_catalogue
-from analysis.changes import ChangePoint, Suspect, change_points, suspects
-from analysis.circumstances import Common
-from analysis.classify import classify
-from analysis.conclude import Conclusion, conclude
-from analysis.coverage import Coverage, coverage
-from analysis.differences import Explanation, explain, explain_issue, explain_period
-from analysis.durations import duration_curve, durations
-from analysis.errors import AnalysisError
-from analysis.events import error_event
-from analysis.filters import FILTERS
-from analysis.fixes import Suggestion, ranked_fixes, suggest_fix
-from analysis.fleet import Device, at_risk, device, fleet
-from analysis.grouping import GROUPING, group, templates, why
-from analysis.issues import Health, Issue, health, issue, list_issues
-from analysis.levers import Lever, levers
-from analysis.linting import LINT_RULES, LintRule, lint, lint_gaps
-from analysis.metrics import METRICS, Metric, measure
+from analysis.alerting.alert_log import AlertBook
+from analysis.alerting.backtest import preview_alerts, score_alerts
+from analysis.alerting.channels import deliver
+from analysis.alerting.prometheus import prometheus_text
+from analysis.alerting.rules import evaluate, load_rules
+from analysis.alerting.slo import load_objectives, slo_status
+from analysis.base.errors import AnalysisError
+from analysis.classification.catalogue import CAUSES, Catalogue, load_catalogue
+from analysis.classification.catalogue_diff import read_catalogue, rule_changes
+from analysis.classification.classifier import classify
+from analysis.config_lint.rules import LINT_RULES, LintRule, lint, lint_gaps
+from analysis.diagnosis.change_points import ChangePoint, change_points
+from analysis.diagnosis.explain.explanations import Explanation, explain
+from analysis.diagnosis.explain.questions import explain_issue, explain_period
+from analysis.diagnosis.healthy_peers import Twins, twins
+from analysis.diagnosis.suspect_changes import Suspect, suspects
+from analysis.evaluation.scores import ReportCard, report_card
+from analysis.findings import Conclusion, conclude
+from analysis.fixes.issue_context import Common
+from analysis.fixes.playbook import Playbook, load_playbook
+from analysis.fixes.recovery_actions import Lever, levers
+from analysis.fixes.suggestion import Suggestion, ranked_fixes, suggest_fix
+from analysis.fleet.coverage import Coverage, coverage
+from analysis.fleet.devices import Device, at_risk, device, fleet
+from analysis.fleet.sync_durations import duration_curve, durations
+from analysis.grouping.comparison import why
+from analysis.grouping.issue_ids import GROUPING, group, templates
+from analysis.issues.events import error_event
+from analysis.issues.listing import Health, Issue, health, issue, list_issues
+from analysis.issues.search import parse_query
 from analysis.metrics.compare import measure_compared
-from analysis.playbook import Playbook, load_playbook
-from analysis.review import review
-from analysis.rulecheck import read_catalogue, rule_changes
-from analysis.scoring import ReportCard, report_card
-from analysis.search import parse_query
-from analysis.slo import load_objectives, slo_status
-from analysis.states import TriageState
-from analysis.track_record import TrackRecord, track_record
-from analysis.twins import Twins, twins
+from analysis.metrics.registry import METRICS, Metric, measure
+from analysis.query.filters import FILTERS
+from analysis.triage.auto_review import review
+from analysis.triage.resolution_stats import TrackRecord, track_record
+from analysis.triage.states import TriageState
 
 __all__ = [
     "CAUSES",

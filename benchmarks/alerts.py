@@ -1,7 +1,7 @@
 """How good the alert rules are: precision, recall and delay against incidents whose begin and end are known.
 
 Two measurements. Quiet fleets: constant trouble, nothing begins, so every alert of a spreading issue is
-false. Incident fleets: the troubles of benchmarks/trouble.toml that begin during the time are the incidents;
+false. Incident fleets: the troubles of tests/support/trouble.toml that begin during the time are the incidents;
 the rule looked at is the one for spreading issues, scored against those of its own issue only.
 
     python -m benchmarks.alerts [--fleets 5] [--devices 200]
@@ -18,9 +18,10 @@ import duckdb
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from analysis.alerts import load_rules, preview_alerts, score_alerts
-from benchmarks.synthetic import START, TROUBLE, fill, issue_id_of
-from ingest.store import migrate
+from analysis.alerting.backtest import preview_alerts, score_alerts
+from analysis.alerting.rules import load_rules
+from ingest.store.open import migrate
+from tests.support.synthetic import START, TROUBLE, fill, issue_id_of
 
 DAYS = 28
 WARM_UP_DAYS = 8

@@ -24,7 +24,7 @@ import ruptures
 from otava_test_data.generators import advanced
 from otava_test_data.generators.combiner import add_noise
 
-from analysis.changes import change_points
+from analysis.diagnosis.change_points import change_points
 
 NEAR = 5
 LEVELS = {"step_function", "regression_fix", "multiple_changes"}

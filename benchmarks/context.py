@@ -8,7 +8,7 @@
 four ways: words alone and words with context, first on the messages as they came, then on masked ones: every
 telling message is replaced by one that says next to nothing (MASKS), so that only context can tell causes of
 the same mask apart. `--keep` stores what was played, for another run. `speed` draws synthetic errors
-(benchmarks/synthetic.py) and measures each settler on all of them, classified but masked the same way, so that
+(tests/support/synthetic.py) and measures each settler on all of them, classified but masked the same way, so that
 every settler has as many open findings as there can be. One thread of Python, two of DuckDB.
 """
 
@@ -28,14 +28,16 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 
 import ingest
-from analysis.catalogue import load_catalogue
-from analysis.classify import FIELDS, classify
-from analysis.context import SETTLERS, settle_by_context
-from benchmarks.synthetic import fill
-from ingest.context import ContextRow
-from ingest.store import migrate
-from sync_engine import simulator
-from synclens.configuration import configuration
+from analysis.classification.catalogue import load_catalogue
+from analysis.classification.classifier import FIELDS, classify
+from analysis.classification.context.refinement import SETTLERS, settle_by_context
+from ingest.config_records import ContextRow
+from ingest.store.open import migrate
+from sync_engine.simulator.fleet.fleet import START
+from sync_engine.simulator.fleet.run import simulate_fleet
+from sync_engine.simulator.fleet.scenario import SCENARIOS, load_scenario
+from synclens.engine_configuration import configuration
+from tests.support.synthetic import fill
 
 SEEDS = (101, 102, 103, 104, 105)
 MASKS: Mapping[tuple[str, str], tuple[str, ...]] = {
@@ -78,10 +80,10 @@ def opened(path: str = ":memory:") -> DuckDBPyConnection:
 def play(store: DuckDBPyConnection, scenario: str, seed: int, devices: int, days: int) -> None:
     """Fill an empty store with what a scenario's devices and Vault tell, and the truth."""
     told: list[ContextRow] = []
-    end = simulator.START + timedelta(days=days)
+    end = START + timedelta(days=days)
     rows = list(
-        simulator.simulate_fleet(
-            scenario=simulator.load_scenario(scenario),
+        simulate_fleet(
+            scenario=load_scenario(scenario),
             seed=seed,
             device_count=devices,
             days=days,
@@ -163,7 +165,7 @@ def shares(scored: pd.DataFrame, by: str) -> pd.DataFrame:
 
 def accuracy(arguments: argparse.Namespace) -> None:
     """Print both tables of accuracy: by scenario, and of masked causes."""
-    names = arguments.scenarios.split(",") if arguments.scenarios else sorted(simulator.SCENARIOS)
+    names = arguments.scenarios.split(",") if arguments.scenarios else sorted(SCENARIOS)
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     if arguments.keep:
         arguments.keep.mkdir(parents=True, exist_ok=True)

@@ -41,14 +41,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import analysis
 import dashboard
-from analysis.filters import Filters
-from analysis.fleet import fleet
-from analysis.metrics import moment_of
-from benchmarks.synthetic import fill
+from analysis.fleet.devices import fleet
+from analysis.metrics.registry import moment_of
+from analysis.query.filters import Filters
 from dashboard import data
 from dashboard.pages import ENTRIES
 from ingest import open_store
 from synclens.commands.serve import REHEARSAL
+from tests.support.synthetic import fill
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--headless", "--no-sandbox", "--disable-background-networking", "--disable-dev-shm-usage"]

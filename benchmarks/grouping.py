@@ -22,7 +22,7 @@ from statistics import fmean
 from drain3 import TemplateMiner
 from drain3.template_miner_config import TemplateMinerConfig
 
-from analysis.grouping import group
+from analysis.grouping.issue_ids import group
 
 Groups = Sequence[str | int]
 ORDERS = 3

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.differences import explain
+from analysis.diagnosis.explain.explanations import explain
 
 NOT_ATTRIBUTES = {"case", "period", "failures", "total"}
 Answers = dict[int, list[dict[str, str]]]

@@ -3,7 +3,7 @@
     python -m benchmarks.scale FOLDER [--syncs 1000000,10000000] [--ask success_rate,health,...] [--memory 8GB]
                                [--spark] [--keep]
 
-The first million is drawn by benchmarks/synthetic.py (one error in 20 syncs, one device for 500 syncs, 90 days);
+The first million is drawn by tests/support/synthetic.py (one error in 20 syncs, one device for 500 syncs, 90 days);
 a larger store holds that fleet many times over, each time with people, devices and ids of its own.
 Each figure comes from a process of its own, so its peak memory is its own, and no figure is warmed by the
 one before it, other than by the file cache of the machine. Work of Spark's JVM is not in the figures for
@@ -23,7 +23,7 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection
 
 from analysis import METRICS
-from benchmarks.synthetic import fill
+from tests.support.synthetic import fill
 
 SYNCS_PER_ERROR = 20
 SYNCS_PER_DEVICE = 500

@@ -26,8 +26,8 @@ import numpy as np
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from analysis.changes import suspects
-from ingest.store import migrate
+from analysis.diagnosis.suspect_changes import suspects
+from ingest.store.open import migrate
 
 START = pd.Timestamp("2026-03-02")
 DAYS = 28

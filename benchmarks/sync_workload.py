@@ -33,10 +33,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sync_engine.http.filling import open_vault
 from sync_engine.vault import admin, records
 from sync_engine.vault.permissions import permission_set
 from sync_engine.vault.state import Vault
+from sync_engine.vault_api.seed_data import open_vault
 
 OBJECTS = ("account__v", "address__v", "call2__v", "medical_insight__v", "order__v")
 VISIBLE_IN_SCALE = 2_000

@@ -18,7 +18,7 @@ from pathlib import Path
 from sync_engine.device import syncs
 from sync_engine.device.client import Device
 from sync_engine.device.edits import Edit, new_id, save
-from sync_engine.http.env import HttpEnv
+from sync_engine.device.http_env import HttpEnv
 
 KINDS: dict[str, Callable[[Device], Awaitable[bool]]] = {
     "sign_in": syncs.sign_in,

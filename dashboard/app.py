@@ -7,8 +7,8 @@ from pathlib import Path
 import streamlit as st
 
 from analysis import AnalysisError
-from dashboard import controls, data, pages, parts, roles, saved
-from dashboard.safe import escape
+from dashboard import auth, controls, data, pages, saved_views, widgets
+from dashboard.escaping import escape
 from ingest import IngestError, StoreLocked, StoreMissing
 
 HERE = Path(__file__).parent
@@ -45,7 +45,7 @@ st.html(f"<style>{STYLE}</style>")
 
 def main() -> None:
     """Draw one page; whatever a person can put right is said on the page, with the next step."""
-    if roles.sign_in_is_configured() and not roles.is_signed_in():
+    if auth.sign_in_is_configured() and not auth.is_signed_in():
         sign_in()
         return
     chosen = st.navigation(pages.every(), position="hidden")
@@ -56,21 +56,21 @@ def main() -> None:
         newest = data.newest()
         controls.sidebar(newest=newest, options=data.options())
         with st.sidebar:
-            saved.menu(chosen.url_path or pages.ENTRIES[0].name)
-        parts.footer(newest)
+            saved_views.menu(chosen.url_path or pages.ENTRIES[0].name)
+        widgets.footer(newest)
         if reviewing:
-            parts.review_note(data.bring_states_up_to_date)
+            widgets.review_note(data.bring_states_up_to_date)
         if newest is None:
-            parts.heading(chosen.title)
-            parts.no_data()
+            widgets.heading(chosen.title)
+            widgets.no_data()
         else:
             chosen.run()
         if data.was_stale():
             with notice:
-                parts.stale_note()
+                widgets.stale_note()
     except StoreMissing:
-        parts.heading(chosen.title)
-        parts.no_data()
+        widgets.heading(chosen.title)
+        widgets.no_data()
     except StoreLocked as error:
         st.warning(f"{escape(error)}. {escape(error.next_step)}", icon=":material/hourglass:")
         st.button("Try again", type="primary")
@@ -80,7 +80,7 @@ def main() -> None:
 
 def sign_in() -> None:
     """All that somebody sees who has not signed in."""
-    parts.heading("SyncLens", "Sign in to see the fleet.")
+    widgets.heading("SyncLens", "Sign in to see the fleet.")
     st.button("Sign in", type="primary", icon=":material/login:", on_click=st.login)
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import streamlit as st
 
-from dashboard.view import FILTERS, OWN_DAYS, PERIODS, View, view_of
+from dashboard.view_state import FILTERS, OWN_DAYS, PERIODS, View, view_of
 
 DEFAULT_PERIOD = "14 days"
 ZONES = (

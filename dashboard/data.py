@@ -20,17 +20,17 @@ import pandas as pd
 import streamlit as st
 
 import analysis
-from analysis.filters import Filters
-from analysis.issues import is_quiet, list_issues
-from analysis.issues import issue as issue_of
-from analysis.metrics import measure, moment_of
+from analysis.fixes.playbook import nearest_playbook
+from analysis.issues.listing import is_quiet, list_issues
+from analysis.issues.listing import issue as issue_of
 from analysis.metrics.compare import measure_compared
 from analysis.metrics.local_days import known_clocks, measure_by_local_day
-from analysis.playbook import nearest_playbook
-from analysis.review import review
-from analysis.states import TriageState
-from dashboard.launch import state_path, store_path
-from dashboard.view import View
+from analysis.metrics.registry import measure, moment_of
+from analysis.query.filters import Filters
+from analysis.triage.auto_review import review
+from analysis.triage.states import TriageState
+from dashboard.launcher import state_path, store_path
+from dashboard.view_state import View
 from ingest import IngestError, StoreLocked, open_store
 
 # A page may wait this long for an ingest before it shows what it knew before.

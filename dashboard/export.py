@@ -6,7 +6,7 @@ import json
 
 import pandas as pd
 
-from dashboard.safe import formula_safe
+from dashboard.escaping import formula_safe
 
 
 def as_csv(frame: pd.DataFrame, *, title: str, about: str, view: str) -> bytes:

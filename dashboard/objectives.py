@@ -6,11 +6,11 @@ import pandas as pd
 import streamlit as st
 from plotly.graph_objs._figure import Figure
 
-from analysis.figures import spans, words
-from dashboard.parts import localised
-from dashboard.safe import escape
-from dashboard.shapes import share
-from dashboard.view import View
+from analysis.charts import spans, words
+from dashboard.cards import share
+from dashboard.escaping import escape
+from dashboard.view_state import View
+from dashboard.widgets import localised
 
 STATES = {
     "ok": ("Kept", "check_circle", "green"),

@@ -11,8 +11,8 @@ from urllib.parse import quote, urlencode
 
 import streamlit as st
 
-from dashboard.safe import escape
-from dashboard.view import CONTROLS, SELECTIONS
+from dashboard.escaping import escape
+from dashboard.view_state import CONTROLS, SELECTIONS
 
 _VIEWS = Path(__file__).parent / "views"
 

@@ -8,8 +8,8 @@ from typing import Any
 import streamlit as st
 from plotly.graph_objs._figure import Figure
 
-from analysis.figures import plain
-from dashboard.view import View
+from analysis.charts import plain
+from dashboard.view_state import View
 
 _LINE, _LINE_HEIGHT, _MOST = 118, 15, 700
 # The camera is the only tool: what it saves is what stands here, header and all.

@@ -11,13 +11,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis.figures import marks
+from analysis.charts import marks
 from dashboard import pages
-from dashboard.columns import configured
+from dashboard.cards import state_word
+from dashboard.column_config import configured
 from dashboard.data import cause_title
-from dashboard.parts import exports, localised, table
-from dashboard.shapes import state_word
-from dashboard.view import View
+from dashboard.view_state import View
+from dashboard.widgets import exports, localised, table
 
 DEVICE = "_opened_device"
 OPENED = "_opened_issue"

@@ -1,9 +1,8 @@
 """Everything that comes in, and the one DuckDB file it comes into."""
 
-from ingest.append import append
-from ingest.batches import BatchReport
-from ingest.contracts import CONTRACTS, Contract
-from ingest.differences import tell_differences
+from ingest.config_diff import tell_differences
+from ingest.contracts.cell_values import Manner
+from ingest.contracts.tables import CONTRACTS, Contract
 from ingest.errors import (
     ArchiveUnsafe,
     IngestError,
@@ -25,22 +24,17 @@ from ingest.errors import (
     VaultUnreachable,
     WrongVault,
 )
-from ingest.lake import export_lake
 from ingest.load import load, load_all
-from ingest.masking import Mask, local_key
+from ingest.parquet_export import export_lake
+from ingest.pseudonyms import Mask, local_key
 from ingest.rejected import Rejected, dismiss_rejected, rejected, retry_rejected
-from ingest.store import migrate, open_store
-from ingest.values import Manner
-from ingest.vault import (
-    ApiToken,
-    OAuth,
-    Password,
-    VaultClient,
-    direct_data_applied,
-    direct_data_reached,
-    fetch_direct_data,
-    pull,
-)
+from ingest.staging.typed import append
+from ingest.store.batches import BatchReport
+from ingest.store.open import migrate, open_store
+from ingest.vault.client import VaultClient
+from ingest.vault.credentials import ApiToken, OAuth, Password
+from ingest.vault.direct_data import direct_data_applied, direct_data_reached, fetch_direct_data
+from ingest.vault.pull import pull
 
 __all__ = [
     "CONTRACTS",

@@ -11,27 +11,27 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from ingest.archive import ArchiveName, parts_of
-from ingest.batches import Batch, BatchReport, Clock, utc_now
-from ingest.bulk import Unfit, stage_bulk
-from ingest.bulk_lines import set_aside
-from ingest.columns_told import columns_told
-from ingest.deletes import bury_source
-from ingest.differences import may_differ, tell_differences
+from ingest.config_diff import may_differ, tell_differences
+from ingest.contracts.cell_values import Manner
 from ingest.errors import SourceMissing, UnknownColumns, UnknownKind
-from ingest.json_rows import read_again
-from ingest.mapping import ColumnMapping, choose, read_mapping
-from ingest.masking import Mask, masked
-from ingest.merge import settle, stage
-from ingest.removals import followed
-from ingest.rows import BulkTable, RowSource
-from ingest.shapes import reshape
-from ingest.sources import open_source
-from ingest.staging import stage_rows
-from ingest.store import open_store
-from ingest.text import examine
-from ingest.transaction import transaction
-from ingest.values import Manner
+from ingest.mapping.column_report import columns_told
+from ingest.mapping.mapping import ColumnMapping, choose, read_mapping
+from ingest.mapping.reshape import reshape
+from ingest.pseudonyms import Mask, masked
+from ingest.readers.detect import open_source
+from ingest.readers.direct_data import ArchiveName, parts_of
+from ingest.readers.encoding import examine
+from ingest.readers.json_lines import read_again
+from ingest.readers.rows import BulkTable, RowSource
+from ingest.staging.bulk import Unfit, stage_bulk
+from ingest.staging.lines import set_aside
+from ingest.staging.rows import stage_rows
+from ingest.store.batches import Batch, BatchReport, Clock, utc_now
+from ingest.store.deletions import bury_source
+from ingest.store.merge import settle, stage
+from ingest.store.open import open_store
+from ingest.store.removals import followed
+from ingest.store.transaction import transaction
 
 Progress = Callable[[str, int], None]
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from ingest.batches import Batch, BatchReport, Clock, utc_now
+from ingest.contracts.cell_values import Manner
 from ingest.errors import UnknownColumns, UnknownKind
 from ingest.load import settle_source
-from ingest.mapping import choose, read_mapping
-from ingest.rows import RawRow, RowSource
-from ingest.shapes import reshape
-from ingest.transaction import transaction
-from ingest.values import Manner
+from ingest.mapping.mapping import choose, read_mapping
+from ingest.mapping.reshape import reshape
+from ingest.readers.rows import RawRow, RowSource
+from ingest.store.batches import Batch, BatchReport, Clock, utc_now
+from ingest.store.transaction import transaction
 
 
 @dataclass(frozen=True, slots=True)

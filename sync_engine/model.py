@@ -6,7 +6,7 @@ offline. Only a small part of Vault CRM's real model is here; names are spelled 
 
 from __future__ import annotations
 
-from sync_engine.documents import Doc
+from sync_engine.json_docs import Doc
 
 SYSTEM_FIELDS = (
     "id",

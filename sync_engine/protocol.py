@@ -12,7 +12,7 @@ from collections.abc import Awaitable
 from random import Random
 from typing import Protocol
 
-from sync_engine.documents import Doc, as_text, from_text
+from sync_engine.json_docs import Doc, as_text, from_text
 from sync_engine.telemetry import Telemetry
 
 SNAPSHOT_SEPARATOR = b"\n"

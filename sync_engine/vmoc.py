@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from sync_engine.documents import Doc
+from sync_engine.json_docs import Doc
 
 VmocType = Literal["full_object__v", "top_level__v", "related_to_top_level__v", "child_and_parent_row__v"]
 DEVICE_NAMES = {"iPad": "ipad__v", "iPhone": "iphone__v", "Windows": "windows__v"}

@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import ingest
-from dashboard.launch import state_path
+from dashboard.launcher import state_path
 
 STORE, TRIAGE, MANIFEST = "store.duckdb", "triage.sqlite", "manifest.json"
 

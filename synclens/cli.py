@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from synclens import narrate
-from synclens.shelf import LazyGroup, Shelf, fetch
+from synclens import console
+from synclens.lazy_commands import LazyGroup, Shelf, fetch
 
 PANELS = {
     "What is wrong, and what to do": {
@@ -46,7 +46,7 @@ PANELS = {
         "device": "synclens.commands.device:device_app",
         "unknown": "synclens.commands.judge:unknown",
         "rules": "synclens.commands.rules:rules_app",
-        "report-card": "synclens.reporting:report_card",
+        "report-card": "synclens.commands.report_card:report_card",
     },
 }
 
@@ -82,19 +82,19 @@ def main() -> None:
     try:
         app()
     except BrokenPipeError:  # the reader of our output has left, as `head` does
-        sys.exit(narrate.COULD_NOT_RUN)
+        sys.exit(console.COULD_NOT_RUN)
     except OSError as error:
-        narrate.complain(
+        console.complain(
             f"{error.filename or 'a file'}: {error.strerror or error}",
             "Check the path and its permissions.",
         )
-        sys.exit(narrate.COULD_NOT_RUN)
+        sys.exit(console.COULD_NOT_RUN)
     except Exception as error:
         next_step = getattr(error, "next_step", None)  # IngestError and AnalysisError have one
         if next_step is None:
             raise
-        narrate.complain(str(error), f"{next_step}{_stores_here(error)}")
-        sys.exit(narrate.COULD_NOT_RUN)
+        console.complain(str(error), f"{next_step}{_stores_here(error)}")
+        sys.exit(console.COULD_NOT_RUN)
 
 
 def _stores_here(error: Exception) -> str:

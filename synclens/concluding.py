@@ -7,8 +7,8 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection
 
 import analysis
-from analysis.conclude import conclude_minding
-from dashboard.launch import state_path
+from analysis.findings import conclude_minding
+from dashboard.launcher import state_path
 from synclens.clock import now
 
 

@@ -12,7 +12,7 @@ import httpx
 
 import analysis
 import ingest
-from dashboard.launch import state_path
+from dashboard.launcher import state_path
 
 LOW_DISK_BYTES = 1 << 30
 

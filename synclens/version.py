@@ -8,7 +8,7 @@ from importlib.metadata import version
 import duckdb
 
 import analysis
-from ingest.store import MIGRATIONS
+from ingest.store.open import MIGRATIONS
 
 
 def in_words() -> str:

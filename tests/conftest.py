@@ -9,8 +9,8 @@ import pytest
 from duckdb import DuckDBPyConnection
 from hypothesis import HealthCheck, settings
 
-from benchmarks.synthetic import fill
-from ingest.store import migrate
+from ingest.store.open import migrate
+from tests.support.synthetic import fill
 
 # `make test` says the same of the same tree each time; `make explore` draws new examples on every run. What
 # exploring finds is fixed and stays as an @example. No profile judges a test by the clock.

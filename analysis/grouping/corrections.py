@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from analysis.grouping.content import Content, masked
+from analysis.grouping.fingerprint import Content, masked
 from analysis.grouping.masks import Words, is_state, words_of
 from analysis.grouping.templates import is_word, settle
 

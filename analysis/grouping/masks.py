@@ -13,7 +13,7 @@ ANYTHING = "<*>"
 Words = tuple[str, ...]
 
 _DATA: dict[str, Any] = tomllib.loads(
-    files("analysis").joinpath("grouping", "masks.toml").read_text(encoding="utf-8")
+    files("analysis.grouping").joinpath("masks.toml").read_text(encoding="utf-8")
 )
 VERSION: str = _DATA["version"]
 ROLES: frozenset[str] = frozenset(_DATA["roles"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from analysis.filters import Filters
-from analysis.metrics import Metric, ask, metric
+from analysis.metrics.registry import Metric, ask, metric
+from analysis.query.filters import Filters
 
 # A column of text or of these names says what a row is about; every other number is compared.
 _ABOUT = ("http_status",)

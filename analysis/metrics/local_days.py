@@ -14,9 +14,9 @@ from typing import Any
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from analysis.errors import AnalysisError
-from analysis.filters import Filters, named_in
-from analysis.metrics import METRICS, metric
+from analysis.base.errors import AnalysisError
+from analysis.metrics.registry import METRICS, metric
+from analysis.query.filters import Filters, named_in
 
 # What a relation tells of time; everything else of it stays.
 _MOVED = {

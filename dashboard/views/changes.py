@@ -4,48 +4,48 @@ from __future__ import annotations
 
 import streamlit as st
 
-from analysis import METRICS, figures, measure
-from dashboard import controls, data, parts, shapes, tables
+from analysis import METRICS, charts, measure
+from dashboard import cards, controls, data, tables, widgets
 
 view = controls.current()
 asked = view.arguments()
-parts.heading("Changes", shapes.period_line(view))
+widgets.heading("Changes", cards.period_line(view))
 changes = data.changes(view)
 
 metric = METRICS["errors_by_day"]
-parts.section("Errors a day by cause, changes marked", help=metric.about)
+widgets.section("Errors a day by cause, changes marked", help=metric.about)
 days = tables.titled(data.by_day(metric.name, view))
 if days.empty:
-    parts.nothing("errors", view, healthy="No errors in this period.")
+    widgets.nothing("errors", view, healthy="No errors in this period.")
 else:
-    parts.chart(
-        figures.counts_over_time(days, by="cause", changes=changes, height=330),
+    widgets.chart(
+        charts.counts_over_time(days, by="cause", changes=changes, height=330),
         days, key="changes-days", title=f"{metric.title} ({view.days_of})", view=view, about=metric.about,
     )  # fmt: skip
     if told := data.clocks(view):
         st.caption(told)
 
-parts.section(
+widgets.section(
     "Configuration changes", help="From audit trails, from differences of metadata, or from the engine."
 )
 if changes.empty and data.knows_changes():
     st.success("Nothing was changed in this period.", icon=":material/check_circle:")
 elif changes.empty:
-    parts.not_loaded(
+    widgets.not_loaded(
         "No configuration change is known at all. Load an audit trail, or pull one from Vault:",
         "synclens load AUDIT_TRAIL.csv\nsynclens pull --help",
     )
 else:
-    parts.table(tables.lettered(changes), key="changes", title="Configuration changes", view=view)
+    widgets.table(tables.lettered(changes), key="changes", title="Configuration changes", view=view)
 
 metric = METRICS["version_adoption"]
-parts.section("App versions", help=metric.about)
+widgets.section("App versions", help=metric.about)
 versions = data.ask(measure, metric.name, **asked)
 if versions.empty:
-    parts.nothing("app versions", view, healthy="No sync of this period names its app version.")
+    widgets.nothing("app versions", view, healthy="No sync of this period names its app version.")
     st.stop()
-parts.table(versions, key="versions", title=metric.title, view=view, about=metric.about)
+widgets.table(versions, key="versions", title=metric.title, view=view, about=metric.about)
 metric = METRICS["version_risk"]
-parts.section("Does a version fail more than the others?", help=metric.about)
+widgets.section("Does a version fail more than the others?", help=metric.about)
 risk = data.ask(measure, metric.name, **asked)
-parts.table(risk, key="version-risk", title=metric.title, view=view, about=metric.about)
+widgets.table(risk, key="version-risk", title=metric.title, view=view, about=metric.about)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import streamlit as st
 
-from analysis import METRICS, figures, measure
-from analysis.fleet import STATUSES, fleet
-from dashboard import controls, data, parts, shapes, tables
+from analysis import METRICS, charts, measure
+from analysis.fleet.devices import STATUSES, fleet
+from dashboard import cards, controls, data, tables, widgets
 
 EMPTY = {
     "freshness": "No sync of this view says when a device last succeeded.",
     "pending_backlog": "No record is known to wait: nothing of this view lists what waits on devices.",
 }
 view = controls.current()
-parts.heading("Devices", shapes.period_line(view))
+widgets.heading("Devices", cards.period_line(view))
 devices = data.ask(fleet, **view.arguments())
 if devices.empty:
     if view.is_narrowed():
-        parts.nothing("devices", view)
+        widgets.nothing("devices", view)
     else:
-        parts.not_loaded(
+        widgets.not_loaded(
             "The store knows no device. Load syncs that name theirs, or a list of devices:",
             "synclens load SYNCS.csv DEVICES.csv",
         )
@@ -27,7 +27,7 @@ if devices.empty:
 
 with st.grid(6, min_column_width=140, border=True):
     for status, number in tables.by_status(devices, STATUSES).items():
-        st.metric(status.capitalize(), shapes.count(number))
+        st.metric(status.capitalize(), cards.count(number))
 chosen = st.pills(
     "Show only", STATUSES, selection_mode="multi", key="status", bind="query-params",
     help="Stuck tries and fails; silent stopped trying; stale had no success for a week.",
@@ -43,12 +43,12 @@ for place, name, label, value in (
 ):
     with place:
         metric = METRICS[name]
-        parts.section(metric.title, help=metric.about)
+        widgets.section(metric.title, help=metric.about)
         found = data.ask(measure, name, **view.arguments())
         if found.empty:
             st.caption(EMPTY[name])
             continue
-        parts.chart(
-            figures.bars(found, label=label, value=value),
+        widgets.chart(
+            charts.bars(found, label=label, value=value),
             found, key=name, title=metric.title, view=view, about=metric.about,
         )  # fmt: skip

@@ -5,22 +5,22 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import METRICS, ranked_fixes
-from dashboard import controls, data, evidence, parts, shapes, tables
+from dashboard import cards, controls, data, issue_panels, tables, widgets
 
 view = controls.current()
-parts.heading("Fixes", f"{shapes.period_line(view)} · by records that wait, then by people hit")
+widgets.heading("Fixes", f"{cards.period_line(view)} · by records that wait, then by people hit")
 ranked = data.ask(ranked_fixes, **view.arguments())
 if ranked.empty:
-    parts.nothing("errors", view, healthy="No errors in this period, so there is nothing to fix.")
+    widgets.nothing("errors", view, healthy="No errors in this period, so there is nothing to fix.")
     st.stop()
 
 listed, chosen = st.columns([3, 2], gap="large")
 with listed:
-    parts.section("What to do first", help="Tick a row to read its fix.")
+    widgets.section("What to do first", help="Tick a row to read its fix.")
     cause = tables.fix_table(ranked, view, about=METRICS["records_at_risk"].about)
     st.caption(
         "Waiting are records in error on a device now, with what hangs on them; known only where a source "
         "says what waits. A fix for the first row is worth most."
     )
 with chosen:
-    evidence.playbook_box(cause, data.issues(view), view)
+    issue_panels.playbook_box(cause, data.issues(view), view)

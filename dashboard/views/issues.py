@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import AnalysisError
-from dashboard import controls, data, merging, pages, parts, shapes, tables, triage
-from dashboard.safe import escape
+from dashboard import cards, controls, data, issue_actions, merge_preview, pages, tables, widgets
+from dashboard.escaping import escape
 
 view = controls.current()
-parts.heading("Issues", shapes.period_line(view))
+widgets.heading("Issues", cards.period_line(view))
 
 query = st.text_input(
     "Search", key="q", bind="query-params", type="search", label_visibility="collapsed",
@@ -25,10 +25,10 @@ except AnalysisError as error:
 if issues.empty and query:
     st.info("No issue matches this search.", icon=":material/search_off:")
 elif issues.empty:
-    parts.nothing("issues", view, healthy="No errors in this period.")
+    widgets.nothing("issues", view, healthy="No errors in this period.")
 else:
     chosen = tables.issue_table(issues, view)
-    triage.bulk_actions(chosen, lambda: merging.box(chosen, view))
-    parts.exports(parts.localised(issues, view.zone), key="issues", title="Issues", view=view)
+    issue_actions.bulk_actions(chosen, lambda: merge_preview.box(chosen, view))
+    widgets.exports(widgets.localised(issues, view.zone), key="issues", title="Issues", view=view)
 if opened := st.session_state.pop(tables.OPENED, None):
     pages.go("issue", issue=opened)

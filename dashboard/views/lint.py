@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from analysis.linting import LINT_RULES, lint, lint_gaps
-from dashboard import controls, data, evidence, parts
+from analysis.config_lint.rules import LINT_RULES, lint, lint_gaps
+from dashboard import controls, data, issue_panels, widgets
 
 view = controls.current()
-parts.heading(
+widgets.heading(
     "Configuration", "Known misconfigurations, found before they hurt. As loaded, whatever the period."
 )
 findings, gaps = data.ask(lint), data.ask(lint_gaps)
@@ -32,10 +32,10 @@ elif findings.empty:
     )
 alike = findings.groupby(["rule", "severity", "fix"], sort=False, dropna=False)
 for number, (_, found) in enumerate(alike):
-    evidence.lint_rule(found, number, view)
+    issue_panels.lint_rule(found, number, view)
 if not findings.empty:
-    parts.exports(findings, key="lint", title="Configuration lint", view=view)
+    widgets.exports(findings, key="lint", title="Configuration lint", view=view)
 if not gaps.empty:
     label = f"{len(gaps)} of {len(LINT_RULES)} rules could not be checked"
     with st.expander(label, icon=":material/help:", expanded=findings.empty):
-        parts.table(gaps, key="lint-gaps", title="Rules that could not be checked", view=view)
+        widgets.table(gaps, key="lint-gaps", title="Rules that could not be checked", view=view)

@@ -5,30 +5,30 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from analysis import METRICS, coverage, figures, health, measure
-from analysis.states import OPEN_STATES
-from dashboard import controls, data, pages, parts, shapes, tables
+from analysis import METRICS, charts, coverage, health, measure
+from analysis.triage.states import OPEN_STATES
+from dashboard import cards, controls, data, pages, tables, widgets
 
 MOST_ISSUES, MOST_CAUSES = 8, 8
 view = controls.current()
 asked = view.arguments()
-parts.heading("Overview", shapes.period_line(view))
+widgets.heading("Overview", cards.period_line(view))
 now, before = data.ask(health, **asked), data.ask_before(health, view)
-shapes.health_cards(now, before)
+cards.health_cards(now, before)
 
 issues = data.issues(view)
 still_open = issues[issues["state"].isin(OPEN_STATES)]
-charts, attention = parts.beside()
-with charts:
+chart_side, attention = widgets.beside()
+with chart_side:
     metric = METRICS["failures_by_day"]
-    parts.section("Share of syncs that failed, by day", help=metric.about)
+    widgets.section("Share of syncs that failed, by day", help=metric.about)
     days = data.measured(metric.name, view)
     changes = data.changes(view)
     if days.empty:
-        parts.nothing("syncs", view, healthy="No tracked sync in this period.")
+        widgets.nothing("syncs", view, healthy="No tracked sync in this period.")
     else:
-        parts.chart(
-            figures.rate_over_time(
+        widgets.chart(
+            charts.rate_over_time(
                 days, rate="failure_rate", name="failed", of="syncs", before="failure_rate_before", changes=changes
             ),
             days, key="failures", title=f"Share of tracked syncs that failed, by day ({view.days_of})",
@@ -40,41 +40,41 @@ with charts:
     by_type, fresh = st.columns(2, gap="medium")
     with by_type:
         metric = METRICS["success_rate"]
-        parts.section("Success by sync type", help=metric.about)
+        widgets.section("Success by sync type", help=metric.about)
         rates = data.ask(measure, metric.name, **asked).dropna(subset=["success_rate"])
-        parts.chart(
-            figures.intervals(rates, label="sync_type", rate="success_rate", low="low", high="high"),
+        widgets.chart(
+            charts.intervals(rates, label="sync_type", rate="success_rate", low="low", high="high"),
             rates, key="types", title=metric.title, view=view, about=metric.about,
         )  # fmt: skip
     with fresh:
         metric = METRICS["freshness"]
-        parts.section("Last successful sync", help=metric.about)
+        widgets.section("Last successful sync", help=metric.about)
         ages = data.ask(measure, metric.name, **asked)
-        parts.chart(
-            figures.bars(ages, label="age", value="devices"),
+        widgets.chart(
+            charts.bars(ages, label="age", value="devices"),
             ages, key="freshness", title=metric.title, view=view, about=metric.about,
         )  # fmt: skip
     metric = METRICS["records_at_risk"]
     risk = data.ask(measure, metric.name, **asked)
     if not risk.empty:
-        parts.section("Records that wait in error, by cause", help=metric.about)
-        parts.chart(
-            figures.bars(tables.titled(risk.head(MOST_CAUSES)), label="cause", value="records"),
+        widgets.section("Records that wait in error, by cause", help=metric.about)
+        widgets.chart(
+            charts.bars(tables.titled(risk.head(MOST_CAUSES)), label="cause", value="records"),
             tables.titled(risk), key="risk", title=metric.title, view=view, about=metric.about,
         )  # fmt: skip
 with attention:
-    parts.section(
+    widgets.section(
         "What needs attention",
         help="Open issues, those that stop most people first. What has had no error for 3 days comes last.",
     )
-    shapes.rising(issues)
+    cards.rising(issues)
     if issues.empty:
-        parts.nothing("issues", view, healthy="No errors in this period.")
+        widgets.nothing("issues", view, healthy="No errors in this period.")
     elif still_open.empty:
         st.success("Every issue of this view is resolved or archived.", icon=":material/check_circle:")
     silent = still_open["shown_state"] == "quiet"
     for issue in pd.concat([still_open[~silent], still_open[silent]]).head(MOST_ISSUES).itertuples():
-        shapes.issue_line(issue, view)
+        cards.issue_line(issue, view)
     if not issues.empty:
         pages.link("issues", f"All {len(issues)} issues", icon=":material/arrow_forward:")
 st.caption(

@@ -5,21 +5,21 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import METRICS, coverage, measure
-from analysis.newest import rows_ahead
-from dashboard import controls, data, parts, shapes
+from analysis.query.as_of import rows_ahead
+from dashboard import cards, controls, data, widgets
 
 MOST_ROWS = 1_000
 view = controls.current()
-parts.heading("Data quality", "What was loaded, what was refused and why, and what the numbers cannot see.")
+widgets.heading("Data quality", "What was loaded, what was refused and why, and what the numbers cannot see.")
 
 found = data.ask(coverage, **view.arguments())
 with st.grid(4, min_column_width=180, border=True):
-    st.metric("Tracked syncs in this view", shapes.count(found.syncs))
+    st.metric("Tracked syncs in this view", cards.count(found.syncs))
     st.metric(
-        "Uploads that tracked syncs show", shapes.share(found.tracked_share, 0), help=found.badge.capitalize()
+        "Uploads that tracked syncs show", cards.share(found.tracked_share, 0), help=found.badge.capitalize()
     )
-    st.metric("Syncs that name their device", shapes.share(found.known_device, 0))
-    st.metric("Syncs with active and paused time", shapes.share(found.known_split, 0))
+    st.metric("Syncs that name their device", cards.share(found.known_device, 0))
+    st.metric("Syncs with active and paused time", cards.share(found.known_split, 0))
 st.caption(f"{found.badge.capitalize()}.")
 if ahead := data.ask(rows_ahead):
     st.warning(
@@ -28,14 +28,14 @@ if ahead := data.ask(rows_ahead):
         icon=":material/schedule:",
     )
 
-parts.section(
+widgets.section(
     "Loads", help="One row per load and kind of row; rows in = new + updated + unchanged + rejected."
 )
 batches, of = data.newest_rows("ingest_batch", "started_at", most=MOST_ROWS)
-parts.table(batches, key="batches", title="Loads", view=view)
-parts.cut(len(batches), of, "loads")
+widgets.table(batches, key="batches", title="Loads", view=view)
+widgets.cut(len(batches), of, "loads")
 
-parts.section(
+widgets.section(
     "Rejected rows",
     help="Rows that broke the contract, as they came, with every reason. Nothing is dropped. Row 1 is the first "
     "below the header. A row leaves this list when a corrected row with its id is loaded, or when its file is "
@@ -47,8 +47,8 @@ if rejected.empty:
     st.success("No row is rejected at present.", icon=":material/check_circle:")
 else:
     shown = rejected[["source", "kind", "row_number", "reasons", "raw", "batch_id"]]
-    parts.table(shown, key="rejected", title="Rejected rows", view=view)
-    parts.cut(len(rejected), of, "rejected rows", "synclens rejected")
+    widgets.table(shown, key="rejected", title="Rejected rows", view=view)
+    widgets.cut(len(rejected), of, "rejected rows", "synclens rejected")
     st.caption(
         "Correct them in the file and load it again; rows that gave no id: `synclens rejected --dismiss FILE`."
     )
@@ -56,5 +56,7 @@ if settled:
     st.caption(f"{settled:,} more came in later or were dismissed: `synclens rejected --all` lists them.")
 
 metric = METRICS["cause_coverage"]
-parts.section(metric.title, help=metric.about)
-parts.table(data.ask(measure, metric.name, **view.arguments()), key="coverage", title=metric.title, view=view)
+widgets.section(metric.title, help=metric.about)
+widgets.table(
+    data.ask(measure, metric.name, **view.arguments()), key="coverage", title=metric.title, view=view
+)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from analysis import AnalysisError, figures
-from analysis.scoring import report_card
-from dashboard import controls, data, parts, shapes, tables
-from dashboard.safe import escape
+from analysis import AnalysisError, charts
+from analysis.evaluation.scores import report_card
+from dashboard import cards, controls, data, tables, widgets
+from dashboard.escaping import escape
 
 ABOUT = "Accuracy counts every event; the others say how sure, how often and how honestly a cause is given."
 view = controls.current()
-parts.heading(
+widgets.heading(
     "Report card", "How right the causes are, where the truth is known: on simulated events, of all time."
 )
 try:
@@ -22,34 +22,34 @@ except AnalysisError as error:
     st.stop()
 
 with st.grid(6, min_column_width=165, border=True):
-    st.metric("Events with known truth", shapes.count(card.events))
-    st.metric("Right", shapes.share(card.accuracy))
+    st.metric("Events with known truth", cards.count(card.events))
+    st.metric("Right", cards.share(card.accuracy))
     st.metric(
-        "Macro F1", shapes.share(card.macro_f1), help="The mean over causes, so that rare ones count as much."
+        "Macro F1", cards.share(card.macro_f1), help="The mean over causes, so that rare ones count as much."
     )
-    st.metric("Got a cause", shapes.share(card.coverage), help="The rest is called unknown.")
-    st.metric("Right where given", shapes.share(card.accuracy_where_given))
+    st.metric("Got a cause", cards.share(card.coverage), help="The rest is called unknown.")
+    st.metric("Right where given", cards.share(card.accuracy_where_given))
     st.metric(
-        "Calibration error", shapes.share(card.calibration_error),
+        "Calibration error", cards.share(card.calibration_error),
         help="Mean distance between the confidence that is stated and the share that is right.",
     )  # fmt: skip
 
 left, right = st.columns([3, 2], gap="large")
 with left:
-    parts.section("By cause", help=ABOUT)
-    parts.table(
+    widgets.section("By cause", help=ABOUT)
+    widgets.table(
         tables.titled(card.per_cause), key="per-cause", title="Report card by cause", view=view, height=500
     )
 with right:
-    parts.section("Most frequent mistakes")
+    widgets.section("Most frequent mistakes")
     if card.confused.empty:
         st.success("No mistake in these events.", icon=":material/check_circle:")
     else:
         mistakes = tables.titled(card.confused, "truth", "cause")
-        parts.table(mistakes, key="confused", title="Most frequent mistakes", view=view)
-    parts.section("What leaving out unsure answers would gain", help="From the most confident answers on.")
-    parts.chart(
-        figures.steps(card.risk, at="coverage", value="risk"),
+        widgets.table(mistakes, key="confused", title="Most frequent mistakes", view=view)
+    widgets.section("What leaving out unsure answers would gain", help="From the most confident answers on.")
+    widgets.chart(
+        charts.steps(card.risk, at="coverage", value="risk"),
         card.risk, key="risk-coverage", title="Share wrong by share answered", view=view,
     )  # fmt: skip
     st.caption("Across: the share of events that get an answer. Upwards: the share of those that is wrong.")

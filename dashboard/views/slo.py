@@ -5,26 +5,27 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import slo_status
-from analysis.alerts import load_rules, preview_alerts
-from dashboard import controls, data, objectives, parts, shapes
+from analysis.alerting.backtest import preview_alerts
+from analysis.alerting.rules import load_rules
+from dashboard import cards, controls, data, objectives, widgets
 
 ABOUT = (
     "The burn is the share of failed syncs over the share that the objective allows. It is judged by its "
     "lower 95 % bound and only when enough devices are hit, so that one broken iPad is no outage."
 )
 view = controls.current()
-parts.heading("SLO & alerts", f"{shapes.period_line(view)} · objectives look back over their own windows")
+widgets.heading("SLO & alerts", f"{cards.period_line(view)} · objectives look back over their own windows")
 status = data.ask(slo_status, **view.of_filters())
 if status.empty:
-    parts.nothing("syncs", view, healthy="No tracked sync to judge.")
+    widgets.nothing("syncs", view, healthy="No tracked sync to judge.")
     st.stop()
 
-parts.section("Objectives", help=ABOUT)
+widgets.section("Objectives", help=ABOUT)
 objectives.objective_cards(status)
 with st.expander("Every window, with its interval", icon=":material/table_rows:"):
-    parts.table(status, key="slo", title="Objectives", view=view, about=ABOUT)
+    widgets.table(status, key="slo", title="Objectives", view=view, about=ABOUT)
 
-parts.section(
+widgets.section(
     "What alerts would have said in this period",
     help="The rules played over history, once a day; nothing is sent.",
 )
@@ -39,7 +40,7 @@ if st.toggle("Play the rules over this period", key="alerts", bind="query-params
     if told.empty:
         st.success("No alert would have fired.", icon=":material/check_circle:")
     else:
-        parts.chart(
+        widgets.chart(
             objectives.alert_figure(told, view), told, key="alerts", title="Alerts in this period",
             view=view, about="One bar from firing to recovery; still open where it reaches the end.",
         )  # fmt: skip

@@ -17,7 +17,7 @@ from mkdocs.structure.files import File, Files
 
 import analysis
 import ingest
-from analysis.catalogue import load_catalogue
+from analysis.classification.catalogue import load_catalogue
 from synclens import cli
 
 _QUESTION = re.compile(r"^(\S[^\n?]*\?) {2,}((?:.+\n(?: {2,}.+\n)*))", re.MULTILINE)

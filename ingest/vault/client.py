@@ -21,8 +21,8 @@ import httpx
 
 from ingest.errors import SignInRefused, VaultRefused, VaultUnreachable, WrongVault
 from ingest.vault.credentials import ApiToken, Credentials, OAuth, Password
-from ingest.vault.patience import ATTEMPTS, Outcome, Pauses, patiently
-from ingest.vault.replies import SESSION_OVER, Reply, read_reply
+from ingest.vault.responses import SESSION_OVER, Reply, read_reply
+from ingest.vault.retry import ATTEMPTS, Outcome, Pauses, patiently
 
 TESTED_VERSION = (26, 2)
 """The newest API version this client was written against; a newer one may still be a beta."""

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from ingest.batches import BatchReport
 from ingest.errors import PullIncomplete
-from ingest.removals import followed
-from ingest.vault.books import Books
+from ingest.store.batches import BatchReport
+from ingest.store.removals import followed
 from ingest.vault.client import VaultClient
-from ingest.vault.walk import vault_time
+from ingest.vault.paging import vault_time
+from ingest.vault.pull_state import Books
 
 _PAGE = 1000
 

@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 
 from duckdb import DuckDBPyConnection
 
-from ingest.batches import naive
+from ingest.contracts.cell_values import AS_VAULT, read_time
 from ingest.errors import PartDamaged
-from ingest.transaction import transaction
-from ingest.values import AS_VAULT, read_time
+from ingest.store.batches import naive
+from ingest.store.transaction import transaction
 from ingest.vault.client import VaultClient
 
 EXTRACTS = ("full_directdata", "incremental_directdata", "log_directdata")

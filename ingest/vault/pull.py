@@ -13,15 +13,15 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from ingest.batches import BatchReport, Clock, utc_now
-from ingest.differences import may_differ, tell_differences
+from ingest.config_diff import may_differ, tell_differences
 from ingest.errors import PullIncomplete, UnknownKind, VaultRefused
-from ingest.vault.books import Books
+from ingest.store.batches import BatchReport, Clock, utc_now
 from ingest.vault.client import VaultClient
 from ingest.vault.deletions import follow_deletions
-from ingest.vault.describe import Described, describe
-from ingest.vault.rights import pull_rights
-from ingest.vault.walk import Place, changed_at, vault_time, walk
+from ingest.vault.metadata import Described, describe
+from ingest.vault.paging import Place, changed_at, vault_time, walk
+from ingest.vault.permissions import pull_rights
+from ingest.vault.pull_state import Books
 
 OBJECTS = ("sync_tracking__v", "user__sys", "vmobile_object_configuration__v", "veeva_settings__v")
 TRAILS = ("object_audit_trail", "system_audit_trail", "login_audit_trail")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sync_engine.device.client import Device, read_state
-from sync_engine.documents import from_text
+from sync_engine.json_docs import from_text
 from sync_engine.vault.alerts import PUSH_OBJECTS
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
 
-from sync_engine.device_schema import DATA_SCHEMA, JOURNAL_SCHEMA
-from sync_engine.documents import Doc, as_text, from_text
+from sync_engine.device.schema import DATA_SCHEMA, JOURNAL_SCHEMA
+from sync_engine.json_docs import Doc, as_text, from_text
 from sync_engine.protocol import Env
 
 ON_ITS_WAY = "on_its_way"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sync_engine.device.client import Device, read_state, write_state
-from sync_engine.device.exchange import ask
-from sync_engine.device.runs import Run, enter, report_error
-from sync_engine.device_schema import DATA_INDEXES, DATA_TABLES
-from sync_engine.digest import tag
-from sync_engine.documents import Doc
+from sync_engine.device.request import ask
+from sync_engine.device.schema import DATA_INDEXES, DATA_TABLES
+from sync_engine.device.sync_run import Run, enter, report_error
+from sync_engine.hashing import tag
+from sync_engine.json_docs import Doc
 
 MANY = 1000
 """From so many records on, tables are exchanged and not copied."""

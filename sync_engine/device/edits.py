@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sync_engine.device.client import ON_ITS_WAY, Device, durable
-from sync_engine.documents import Doc, as_text, from_text
+from sync_engine.json_docs import Doc, as_text, from_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sync_engine.device.client import ON_ITS_WAY, Device, durable
 from sync_engine.device.download import want_whole
 from sync_engine.device.edits import names_of, take_out
-from sync_engine.documents import Doc
+from sync_engine.json_docs import Doc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

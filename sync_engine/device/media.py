@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from sync_engine.device.client import Device
-from sync_engine.device.exchange import ask, ask_for_body
-from sync_engine.device.runs import Run, enter, report_error
-from sync_engine.documents import Doc
+from sync_engine.device.request import ask, ask_for_body
+from sync_engine.device.sync_run import Run, enter, report_error
+from sync_engine.json_docs import Doc
 from sync_engine.protocol import Refused, TransportError
 
 MEDIA_SCHEMA = """

@@ -18,8 +18,8 @@ from sync_engine.device.download import (
     forget_object,
     report_configuration,
 )
-from sync_engine.device.exchange import Canceled, ask, ask_for_body
-from sync_engine.device.runs import (
+from sync_engine.device.request import Canceled, ask, ask_for_body
+from sync_engine.device.sync_run import (
     Run,
     abandon,
     begin,
@@ -31,7 +31,7 @@ from sync_engine.device.runs import (
     unsent,
 )
 from sync_engine.device.upload import take_lane, upload
-from sync_engine.documents import Doc
+from sync_engine.json_docs import Doc
 from sync_engine.protocol import DeviceError, Refused, TransportError
 
 RESUME_SECONDS = 12 * 3600.0

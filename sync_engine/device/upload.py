@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 
 from sync_engine.device.client import ON_ITS_WAY, Device, durable
-from sync_engine.device.exchange import ask, next_number
-from sync_engine.device.runs import Run, enter, report_error
-from sync_engine.documents import Doc, as_text, from_text
+from sync_engine.device.request import ask, next_number
+from sync_engine.device.sync_run import Run, enter, report_error
+from sync_engine.json_docs import Doc, as_text, from_text
 from sync_engine.protocol import Refused
 
 BATCH_ROWS = 500

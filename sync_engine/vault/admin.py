@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from sync_engine.digest import short_hash
-from sync_engine.documents import Doc, as_text, from_text
+from sync_engine.hashing import short_hash
+from sync_engine.json_docs import Doc, as_text, from_text
 from sync_engine.telemetry import ConfigChange
 from sync_engine.vault import records
 from sync_engine.vault.state import Vault

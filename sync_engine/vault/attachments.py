@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlite3
 from hashlib import blake2b
 
-from sync_engine.digest import short_hash
-from sync_engine.documents import Doc
+from sync_engine.hashing import short_hash
+from sync_engine.json_docs import Doc
 from sync_engine.model import an_object, reference, text
 from sync_engine.protocol import Refused
 from sync_engine.vault.scope import Scope

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 
-from sync_engine.documents import Doc, as_text, from_text
+from sync_engine.json_docs import Doc, as_text, from_text
 from sync_engine.vault.scope import Rule, Scope, scope_of
 from sync_engine.vault.state import EVERYWHERE, Vault
-from sync_engine.where import paths
+from sync_engine.where_clause import paths
 
 END = "end"
 """In place of a position: all whole objects are sent, what follows are changes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sync_engine.documents import Doc
+from sync_engine.json_docs import Doc
 from sync_engine.model import SYSTEM_FIELDS
 from sync_engine.protocol import Refused
 from sync_engine.vault.state import Vault

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cache
 
-from sync_engine.digest import tag
-from sync_engine.documents import Doc, as_text, from_text
+from sync_engine.hashing import tag
+from sync_engine.json_docs import Doc, as_text, from_text
 from sync_engine.vault.state import EVERYWHERE, Vault
 
 

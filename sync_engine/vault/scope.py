@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from sync_engine.digest import short_hash
-from sync_engine.documents import Doc, sorted_text
+from sync_engine.hashing import short_hash
+from sync_engine.json_docs import Doc, sorted_text
 from sync_engine.model import SYSTEM_FIELDS
 from sync_engine.vault import permissions
 from sync_engine.vault.state import EVERYWHERE, Vault
 from sync_engine.vmoc import effective, with_related_objects
-from sync_engine.where import BadClause, Condition, Value, parse, paths, to_sql
+from sync_engine.where_clause import BadClause, Condition, Value, parse, paths, to_sql
 
 Sql = tuple[str, list[Value]]
 

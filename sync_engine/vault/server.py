@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
-from sync_engine.documents import Doc, as_text, from_text
+from sync_engine.json_docs import Doc, as_text, from_text
 from sync_engine.protocol import Refused, decode, encode
 from sync_engine.vault import attachments, downloads, permissions, sessions, snapshots, tracking, uploads
 from sync_engine.vault.scope import scope_of

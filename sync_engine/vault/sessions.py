@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sync_engine.digest import short_hash
-from sync_engine.documents import Doc
+from sync_engine.hashing import short_hash
+from sync_engine.json_docs import Doc
 from sync_engine.protocol import Refused
 from sync_engine.vault import permissions
 from sync_engine.vault.state import Vault

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sync_engine.documents import Doc
+from sync_engine.json_docs import Doc
 from sync_engine.vault import permissions
 from sync_engine.vault.scope import scope_of
 from sync_engine.vault.state import Vault
-from sync_engine.where import matches
+from sync_engine.where_clause import matches
 
 
 def settings_for(vault: Vault, user: Doc, platform: str) -> Doc:

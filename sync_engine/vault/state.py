@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sync_engine.documents import Doc, as_text, from_text
+from sync_engine.json_docs import Doc, as_text, from_text
 from sync_engine.model import default_objects, default_settings
 from sync_engine.vault.schema import SCHEMA
 from sync_engine.vmoc import default_vmocs

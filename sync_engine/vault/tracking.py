@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from sync_engine.digest import short_hash
-from sync_engine.documents import Doc, as_text, from_text
+from sync_engine.hashing import short_hash
+from sync_engine.json_docs import Doc, as_text, from_text
 from sync_engine.telemetry import SyncTracking
 from sync_engine.vault.state import Vault
 

@@ -7,7 +7,7 @@ have repaired the reason meanwhile.
 
 from __future__ import annotations
 
-from sync_engine.documents import Doc, as_text, from_text
+from sync_engine.json_docs import Doc, as_text, from_text
 from sync_engine.model import SYSTEM_FIELDS
 from sync_engine.protocol import Refused
 from sync_engine.vault import permissions, records, validation

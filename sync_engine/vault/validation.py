@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 
-from sync_engine.documents import Doc
+from sync_engine.json_docs import Doc
 from sync_engine.protocol import Refused
 from sync_engine.vault import records
 from sync_engine.vault.records import Record
 from sync_engine.vault.state import Vault
-from sync_engine.where import matches, parse
+from sync_engine.where_clause import matches, parse
 
 WELL_FORMED_ID = re.compile(r"m-[0-9a-f]{20}|V[0-9A-F]{3}\d{12}")
 """Ids as this Vault and its devices make them; anything else cannot be one."""

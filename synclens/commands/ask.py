@@ -12,11 +12,12 @@ from rich.text import Text
 
 import analysis
 import ingest
+from analysis.metrics import registry
 from analysis.metrics.local_days import known_clocks, measure_by_local_day
-from synclens import narrate
-from synclens.lake import LakeOnSpark, spark_session
-from synclens.naming import ask_of_issue
+from synclens import console
+from synclens.issue_id_prefix import ask_of_issue
 from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
+from synclens.spark import LakeOnSpark, spark_session
 
 FilterOption = Annotated[
     list[str] | None,
@@ -56,7 +57,7 @@ def metric(
     if name.endswith(".sql") and engine == "duckdb" and not local_day:
         described = analysis.Metric.read(name)
     else:
-        described = analysis.metrics.metric(name)
+        described = registry.metric(name)
     if engine == "spark":
         if local_day:
             raise typer.BadParameter("--local-day needs the store; Spark computes UTC days")
@@ -66,10 +67,10 @@ def metric(
     else:
         frame = _on_duckdb(described, chosen, store, local_day=local_day)
     if as_json:
-        narrate.emit_frame(frame)
+        console.emit_frame(frame)
     else:
-        narrate.show(frame_table(frame, title=f"{described.title} ({described.unit})"))
-        narrate.say(described.about)
+        console.show(frame_table(frame, title=f"{described.title} ({described.unit})"))
+        console.say(described.about)
 
 
 def issues(
@@ -87,7 +88,7 @@ def issues(
     with ingest.open_store(store) as opened:
         frame = analysis.list_issues(opened, query=query)
     if as_json:
-        narrate.emit_frame(frame)
+        console.emit_frame(frame)
         return
     table = Table(title=f"{len(frame)} issues", title_justify="left", box=None, expand=True)
     for column in ("issue", "cause", "since (UTC)"):
@@ -95,11 +96,11 @@ def issues(
     for column in ("people", "errors"):
         table.add_column(column, justify="right")
     table.add_column("what", ratio=1, no_wrap=True, overflow="ellipsis")
-    for row in narrate.records(frame.head(most)):
+    for row in console.records(frame.head(most)):
         since = row["first_seen"][5:16].replace("T", " ")
         counts = (str(row["users"]), str(row["events"]))
         table.add_row(row["issue_id"], row["cause"], since, *counts, Text(row["title"]))
-    narrate.show(table)
+    console.show(table)
 
 
 def issue(
@@ -116,13 +117,13 @@ def issue(
         suggestion = analysis.suggest_fix(opened, str(found.summary["issue_id"]))
     frames = ("variants", "users", "devices", "records", "events")
     if as_json:
-        parts = {name: narrate.records(getattr(found, name)) for name in frames}
-        narrate.emit({"summary": found.summary, **parts, "fix": suggestion.to_dict()})
+        parts = {name: console.records(getattr(found, name)) for name in frames}
+        console.emit({"summary": found.summary, **parts, "fix": suggestion.to_dict()})
         return
-    narrate.show(Text(f"{found.summary['title']}\n", style="bold"))
-    narrate.show(Text(f"{suggestion.as_text()}\n"))
+    console.show(Text(f"{found.summary['title']}\n", style="bold"))
+    console.show(Text(f"{suggestion.as_text()}\n"))
     sample = found.events[["event_id", "occurred_at", "user_id", "message"]]
-    narrate.show(frame_table(sample, title="Newest events", most=5))
+    console.show(frame_table(sample, title="Newest events", most=5))
 
 
 def explain_error(
@@ -135,10 +136,10 @@ def explain_error(
     Example: synclens explain-error e-660a804a5c643519
     """
     with ingest.open_store(store) as opened:
-        row = narrate.records(analysis.error_event(opened, event_id))[0]
+        row = console.records(analysis.error_event(opened, event_id))[0]
         suggestion = analysis.suggest_fix(opened, row["issue_id"])
     if as_json:
-        narrate.emit({"event": row, "fix": suggestion.to_dict()})
+        console.emit({"event": row, "fix": suggestion.to_dict()})
         return
     _show_explained(row, suggestion)
 
@@ -163,7 +164,7 @@ def frame_table(frame: pd.DataFrame, *, title: str, most: int = 50) -> Table:
     table = Table(title=title)
     for column in frame.columns:
         table.add_column(str(column), justify="right" if _is_number(frame[column]) else "left")
-    for row in narrate.records(frame.head(most)):
+    for row in console.records(frame.head(most)):
         table.add_row(*(Text(_cell(value)) for value in row.values()))
     if len(frame) > most:
         table.caption = f"the first {most} of {len(frame)} rows; --json prints all"
@@ -178,7 +179,7 @@ def _on_duckdb(
             return analysis.measure(opened, asked, **chosen)
         clocks = known_clocks(opened)
         frame = measure_by_local_day(opened, asked.name, **chosen)
-    narrate.say(clocks.in_words())
+    console.say(clocks.in_words())
     return frame
 
 
@@ -207,7 +208,7 @@ def _cell(value: Any) -> str:
 
 def _list_metrics(as_json: bool) -> None:
     if as_json:
-        narrate.emit([
+        console.emit([
             {"name": m.name, "title": m.title, "unit": m.unit, "about": m.about}
             for m in analysis.METRICS.values()
         ])  # fmt: skip
@@ -215,7 +216,7 @@ def _list_metrics(as_json: bool) -> None:
     table = Table("name", "unit", "what it is")
     for described in analysis.METRICS.values():
         table.add_row(described.name, described.unit, described.title)
-    narrate.show(table)
+    console.show(table)
 
 
 def _show_explained(event: dict[str, Any], suggestion: analysis.Suggestion) -> None:
@@ -231,5 +232,5 @@ def _show_explained(event: dict[str, Any], suggestion: analysis.Suggestion) -> N
         table.add_row(Text(name, style="bold"), Text(value))
     for sentence in event["evidence"] or []:
         table.add_row(Text("evidence", style="bold"), Text(sentence))
-    narrate.show(table)
-    narrate.show(Text(f"\n{suggestion.as_text()}"))
+    console.show(table)
+    console.show(Text(f"\n{suggestion.as_text()}"))

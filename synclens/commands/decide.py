@@ -12,13 +12,14 @@ from rich.text import Text
 
 import analysis
 import ingest
-from analysis.conclude import regrouped
-from dashboard.launch import state_path
-from synclens import narrate
+from analysis.findings import regrouped
+from analysis.grouping.corrections import Correction
+from dashboard.launcher import state_path
+from synclens import console
 from synclens.clock import now
 from synclens.commands.ask import frame_table
 from synclens.concluding import conclude
-from synclens.naming import ask_of_issue
+from synclens.issue_id_prefix import ask_of_issue
 from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
 
 _NOTHING = "Nobody has corrected a cause."
@@ -51,7 +52,7 @@ def correct(
         triage.correct(known, cause, actor=getpass.getuser(), at=now(), reason=why or "no reason was given")
         conclude(opened, store)
     standing = triage.standing_correction(known)
-    narrate.say(
+    console.say(
         f"{known} is called {standing} from now on." if standing else f"{known} has no correction now."
     )
 
@@ -70,18 +71,18 @@ def corrections(
     triage = _triage(store)
     if samples:
         for sample in triage.labelled_samples() if triage else []:
-            narrate.emit(sample)
+            console.emit(sample)
         return
     rows = [_plain(one) for one in triage.correction_rules()] if triage else []
     if as_json:
-        narrate.emit(rows)
+        console.emit(rows)
     elif not rows:
-        narrate.say(_NOTHING)
+        console.say(_NOTHING)
     else:
         table = Table(*rows[0], title=f"{len(rows)} corrections, the oldest first")
         for row in rows:
             table.add_row(*(Text(str(value)) for value in row.values()))
-        narrate.show(table)
+        console.show(table)
 
 
 def regroup(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
@@ -96,12 +97,12 @@ def regroup(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> 
     with ingest.open_store(store) as opened:
         frame = regrouped(opened, triage.rules() if triage else ())
     if as_json:
-        narrate.emit_frame(frame)
+        console.emit_frame(frame)
     elif frame.empty:
-        narrate.say(f"No issue changes under the grouping {analysis.GROUPING}.")
+        console.say(f"No issue changes under the grouping {analysis.GROUPING}.")
     else:
         title = f"{frame['events'].sum()} errors get into another issue under {analysis.GROUPING}"
-        narrate.show(frame_table(frame, title=title))
+        console.show(frame_table(frame, title=title))
 
 
 def _triage(store: Path) -> analysis.TriageState | None:
@@ -109,7 +110,7 @@ def _triage(store: Path) -> analysis.TriageState | None:
     return analysis.TriageState.beside(store) if state_path(store).exists() else None
 
 
-def _plain(one: analysis.grouping.Correction) -> dict[str, object]:
+def _plain(one: Correction) -> dict[str, object]:
     return {
         "number": one.number, "issue_id": one.issue_id, "cause": one.cause, "wordings": len(one.contents),
         "at": one.at.isoformat(), "actor": one.actor, "reason": one.reason,

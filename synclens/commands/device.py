@@ -15,10 +15,10 @@ from rich.text import Text
 
 from sync_engine.device import edits, errors_tab, syncs, widgets
 from sync_engine.device.client import Device
-from sync_engine.device.runs import close_interrupted
-from sync_engine.http.env import HttpEnv
+from sync_engine.device.http_env import HttpEnv
+from sync_engine.device.sync_run import close_interrupted
 from sync_engine.protocol import DeviceError
-from synclens import narrate
+from synclens import console
 from synclens.clock import now
 from synclens.settings import JsonOption
 
@@ -73,7 +73,7 @@ def sign_in(
                 f"user {user} could not sign in at {address}: {_reason(device)}",
                 "Put that right, then sign in again.",
             )
-    narrate.say(f"Signed in as {user}.")
+    console.say(f"Signed in as {user}.")
 
 
 @device_app.command()
@@ -92,7 +92,7 @@ def create(
             device,
             [edits.Edit(operation="create", object=object_name, record_id=record_id, fields=_fields(fields))],
         )
-    narrate.emit({"id": record_id})
+    console.emit({"id": record_id})
 
 
 @device_app.command()
@@ -145,7 +145,7 @@ def list_records(
     """
     with _device(home) as device:
         found = [edits.read(device, one) for one in edits.ids_on(device, object_name)]
-    narrate.emit([doc for doc in found if doc is not None])
+    console.emit([doc for doc in found if doc is not None])
 
 
 @device_app.command()
@@ -164,11 +164,11 @@ def sync(
         if device.session is None:
             _fail("nobody is signed in on this device", "Sign in with `synclens device sign-in`.")
         done = asyncio.run(_synced(device, KINDS[kind]))
-    narrate.say(
+    console.say(
         "The sync ended well." if done else "The sync did not end well; see `synclens device errors`."
     )
     if not done:
-        raise typer.Exit(narrate.FOUND_SOMETHING)
+        raise typer.Exit(console.FOUND_SOMETHING)
 
 
 def _reason(device: Device) -> str:
@@ -193,7 +193,7 @@ def apply(home: HomeOption = HOME) -> None:
         applied = syncs.apply_update(device)
         if applied:
             asyncio.run(_synced(device, syncs.follow_apply))
-        narrate.say("Applied." if applied else "There is nothing to apply.")
+        console.say("Applied." if applied else "There is nothing to apply.")
 
 
 @device_app.command()
@@ -204,7 +204,7 @@ def status(home: HomeOption = HOME) -> None:
     """
     with _device(home) as device:
         row = device.data.execute("SELECT count(*) FROM record").fetchone()
-        narrate.emit(
+        console.emit(
             {
                 "user": device.user_id,
                 "device": device.device_id,
@@ -226,7 +226,7 @@ def widget(home: HomeOption = HOME) -> None:
     """
     with _device(home) as device:
         shown = {"sync": asdict(widgets.sync_widget(device)), "status": asdict(widgets.status_widget(device))}
-    narrate.emit(shown)
+    console.emit(shown)
 
 
 @device_app.command()
@@ -238,13 +238,13 @@ def errors(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
     with _device(home) as device:
         found = errors_tab.entries(device)
     if as_json:
-        narrate.emit([asdict(one) | {"actions": list(one.actions)} for one in found])
+        console.emit([asdict(one) | {"actions": list(one.actions)} for one in found])
         return
     for one in found:
-        narrate.show(
+        console.show(
             Text(f"{one.object} {one.record_id}: {one.operation} refused, {one.type}: {one.message}")
         )
-        narrate.show(Text(f"  key {one.key}; actions: {', '.join(('amend', *one.actions))}"))
+        console.show(Text(f"  key {one.key}; actions: {', '.join(('amend', *one.actions))}"))
 
 
 @device_app.command()
@@ -353,5 +353,5 @@ def _value(text: str) -> Any:
 
 
 def _fail(message: str, next_step: str) -> NoReturn:
-    narrate.complain(message, next_step)
-    raise typer.Exit(narrate.COULD_NOT_RUN)
+    console.complain(message, next_step)
+    raise typer.Exit(console.COULD_NOT_RUN)

@@ -12,9 +12,9 @@ from rich.text import Text
 
 import analysis
 import ingest
-from analysis.fleet import STATUSES
-from dashboard.safe import formula_safe
-from synclens import narrate
+from analysis.fleet.devices import STATUSES
+from dashboard.escaping import formula_safe
+from synclens import console
 from synclens.settings import DEFAULT_STORE, StoreOption
 
 _SHOWN = ("device", "user_id", "app_version", "last_success", "pending_in_error", "why")
@@ -44,7 +44,7 @@ def fleet(
     known = len(frame)
     frame = _chosen(frame, status or [], every=every or bool(user))
     if form == "json":
-        narrate.emit_frame(frame)
+        console.emit_frame(frame)
     elif form == "csv":
         lists = frame["problems"].map("; ".join)
         sys.stdout.write(formula_safe(frame.assign(problems=lists)).to_csv(index=False))
@@ -65,15 +65,15 @@ def _show(frame: pd.DataFrame, known: int, most: int) -> None:
     table = Table("status")
     for name in _SHOWN:  # an id that is cut short cannot be looked up
         table.add_column(name.replace("_", " "), no_wrap=name in ("device", "user_id"), overflow="fold")
-    for row in narrate.records(frame.head(most)):
+    for row in console.records(frame.head(most)):
         row["last_success"] = row["last_success"] and row["last_success"][:16].replace("T", " ")
         cells = ("–" if row[name] is None else str(row[name]) for name in _SHOWN)
         table.add_row(
             Text(row["status"], style="green" if row["status"] == "ok" else "red"), *map(Text, cells)
         )
-    narrate.show(table)
+    console.show(table)
     hidden = f", the first {most} shown" if len(frame) > most else ""
-    narrate.say(
+    console.say(
         f"{len(frame)} of {known} devices{hidden}. `synclens fleet --all` lists every one, "
         "`synclens history DEVICE` tells what happened to one."
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import ingest
-from synclens import narrate
+from synclens import console
 from synclens.settings import DEFAULT_STORE, StoreOption
 
 
@@ -28,4 +28,4 @@ def export(
     with ingest.open_store(store, read_only=False) as opened:
         rows = ingest.export_lake(opened, lake)
     told = ", ".join(f"{name} {count:,}" for name, count in rows.items() if count)
-    narrate.say(f"The lake is at {lake}: {told or 'no rows yet'}.")
+    console.say(f"The lake is at {lake}: {told or 'no rows yet'}.")

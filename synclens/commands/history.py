@@ -13,10 +13,10 @@ from rich.text import Text
 
 import analysis
 import ingest
-from analysis.levers import Lever
-from analysis.telling import clean
-from analysis.wording import many
-from synclens import narrate
+from analysis.base.text import many
+from analysis.fixes.recovery_actions import Lever
+from analysis.fixes.rendering import clean
+from synclens import console
 from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
 
 MOST_EVENTS = 20
@@ -37,16 +37,16 @@ def history(
         found = [_with_plain_summary(analysis.device(opened, name, most=most)) for name in names]
         can = {one.device: analysis.levers(opened, device_id=one.device) for one in found}
     if as_json:
-        narrate.emit([_plain(one, can[one.device]) for one in found])
+        console.emit([_plain(one, can[one.device]) for one in found])
         return
     named = "" if store == DEFAULT_STORE else f" --store {store}"
     for one in found:
         for line in (*_lines(one, can[one.device]), *_next_steps(one, named)):
-            narrate.show(line)
+            console.show(line)
 
 
 def _with_plain_summary(one: analysis.Device) -> analysis.Device:
-    (row,) = narrate.records(pd.DataFrame([one.summary]))
+    (row,) = console.records(pd.DataFrame([one.summary]))
     return replace(one, summary=row)
 
 
@@ -54,8 +54,8 @@ def _plain(one: analysis.Device, can: list[Lever]) -> dict[str, Any]:
     return {
         "device": one.device,
         "summary": one.summary,
-        "timeline": narrate.records(one.timeline),
-        "pending": narrate.records(one.pending),
+        "timeline": console.records(one.timeline),
+        "pending": console.records(one.pending),
         "levers": [lever.to_dict() for lever in can],
     }
 
@@ -64,10 +64,10 @@ def _lines(one: analysis.Device, can: list[Lever]) -> Iterator[Text | Padding]:
     yield from _who(one.summary)
     most = max(MOST_EVENTS, len(one.timeline))
     yield Text(f"\nWhat happened, the newest last (UTC; {many(len(one.timeline), 'event')})", style="bold")
-    for row in narrate.records(one.timeline.iloc[::-1]):
+    for row in console.records(one.timeline.iloc[::-1]):
         yield _indented(_event(row))
     yield Text(f"\nWhat waits on it: {_waiting(one)}", style="bold")
-    for row in narrate.records(one.pending.head(most)):
+    for row in console.records(one.pending.head(most)):
         yield _indented(_record(row))
     if len(one.pending) > most:
         yield _indented(f"and {len(one.pending) - most} more; --json lists all")

@@ -10,10 +10,10 @@ from rich.text import Text
 
 import analysis
 import ingest
-from analysis.wording import chance
-from synclens import narrate
+from analysis.base.text import chance
+from synclens import console
 from synclens.commands.ask import frame_table
-from synclens.naming import ask_of_issue
+from synclens.issue_id_prefix import ask_of_issue
 from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
 
 
@@ -25,20 +25,20 @@ def lint(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> Non
     with ingest.open_store(store) as opened:
         found, gaps = analysis.lint(opened), analysis.lint_gaps(opened)
     if as_json:
-        narrate.emit({"findings": narrate.records(found), "not_checked": narrate.records(gaps)})
+        console.emit({"findings": console.records(found), "not_checked": console.records(gaps)})
     elif found.empty:
         checked = len(analysis.LINT_RULES) - len(gaps)
-        narrate.show(f"Nothing found by {checked} of {len(analysis.LINT_RULES)} rules.")
+        console.show(f"Nothing found by {checked} of {len(analysis.LINT_RULES)} rules.")
     else:
         table = Table("severity", "where", "what", "how to fix", title=f"{len(found)} findings")
-        for row in narrate.records(found):
+        for row in console.records(found):
             table.add_row(row["severity"], Text(str(row["where"])), Text(row["title"]), Text(row["fix"]))
-        narrate.show(table)
+        console.show(table)
     if not as_json:
-        for row in narrate.records(gaps):
-            narrate.say(f"not checked: {' · '.join(str(value) for value in row.values())}")
+        for row in console.records(gaps):
+            console.say(f"not checked: {' · '.join(str(value) for value in row.values())}")
     if len(found):
-        raise typer.Exit(narrate.FOUND_SOMETHING)
+        raise typer.Exit(console.FOUND_SOMETHING)
 
 
 def unknown(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
@@ -49,10 +49,10 @@ def unknown(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> 
     with ingest.open_store(store) as opened:
         frame = analysis.list_issues(opened, query="cause:unknown")
     if as_json:
-        narrate.emit_frame(frame)
+        console.emit_frame(frame)
     else:
         columns = ["issue_id", "title", "users", "events", "first_seen", "last_seen"]
-        narrate.show(frame_table(frame[columns], title=f"{len(frame)} issues without a cause"))
+        console.show(frame_table(frame[columns], title=f"{len(frame)} issues without a cause"))
 
 
 def suspects(
@@ -67,12 +67,12 @@ def suspects(
     with ingest.open_store(store) as opened:
         found = ask_of_issue(opened, issue_id, lambda known: analysis.suspects(opened, known))
     if as_json:
-        narrate.emit([_as_dict(suspect) for suspect in found])
+        console.emit([_as_dict(suspect) for suspect in found])
         return
     if not found:
-        narrate.show(Text("No suspect: no change in this store explains the start of this issue."))
+        console.show(Text("No suspect: no change in this store explains the start of this issue."))
     for place, suspect in enumerate(found, start=1):
-        narrate.show(Text(f"{place}. {_in_words(suspect)}"))
+        console.show(Text(f"{place}. {_in_words(suspect)}"))
 
 
 def _in_words(suspect: analysis.Suspect) -> str:

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 import ingest
-from analysis.wording import did_you_mean
-from synclens import narrate
+from analysis.base.text import did_you_mean
+from synclens import console
 from synclens.clock import now
 from synclens.concluding import conclude
 from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
@@ -68,15 +68,15 @@ def load(
         retry=retry_rejected,
     )
     if as_json:
-        narrate.emit([report.to_dict() for report in reports])
+        console.emit([report.to_dict() for report in reports])
     else:
         show_reports(reports)
     if any(report.rows_rejected for report in reports):
-        narrate.say(
+        console.say(
             "The rejected rows are kept; look at them with `synclens rejected`. "
             "Correct them in the file and load it again: what is in already stays as it is."
         )
-        raise typer.Exit(narrate.FOUND_SOMETHING)
+        raise typer.Exit(console.FOUND_SOMETHING)
 
 
 def _refuse_folder(file: Path) -> None:
@@ -112,7 +112,7 @@ def load_files(
     with (
         _no_store_for_nothing(path),
         ingest.open_store(path, read_only=False) as store,
-        narrate.progress("Loading", None) as advance,
+        console.progress("Loading", None) as advance,
     ):
         if retry:
             reports += ingest.retry_rejected(store, mappings=own, clock=now)
@@ -176,7 +176,7 @@ def rejected(
     rows = ever if everything else [row for row in ever if row.settled is None]
     elsewhere, rows = len(ever) - len(rows), rows[:most]
     if as_json:
-        narrate.emit([asdict(row) for row in rows])
+        console.emit([asdict(row) for row in rows])
         return
     title = f"{len(rows)} {'rows ever rejected' if everything else 'rows rejected at present'}"
     table = Table(
@@ -190,9 +190,9 @@ def rejected(
             Text(_readable(row.raw)),
             *([Text(row.settled or "")] * everything),
         )
-    narrate.show(table)
+    console.show(table)
     if elsewhere:
-        narrate.say(f"{elsewhere} more came in later or were dismissed; --all lists them.")
+        console.say(f"{elsewhere} more came in later or were dismissed; --all lists them.")
 
 
 def _dismiss(path: Path, source: str) -> None:
@@ -204,7 +204,7 @@ def _dismiss(path: Path, source: str) -> None:
             f"no row of {source!r} is rejected at present. Files with such rows: {', '.join(known) or 'none'}.",
             param_hint="--dismiss",
         )
-    narrate.say(f"{count} rows of {source} dismissed; `synclens rejected --all` still lists them.")
+    console.say(f"{count} rows of {source} dismissed; `synclens rejected --all` still lists them.")
 
 
 def _readable(raw: str | None) -> str:
@@ -222,16 +222,16 @@ def _readable(raw: str | None) -> str:
 
 def show_reports(reports: list[ingest.BatchReport]) -> None:
     """Put the account of each batch on stdout, and its reasons and notes on stderr."""
-    narrate.show(_table(reports))
+    console.show(_table(reports))
     for report in reports:
         for reason, count in report.reasons.items():
-            narrate.say(f"  {report.source}: {count} × {reason}")
+            console.say(f"  {report.source}: {count} × {reason}")
         if report.first_rejected:
             more = " …" if report.rows_rejected > len(report.first_rejected) else ""
             numbers = ", ".join(map(str, report.first_rejected))
-            narrate.say(f"  {report.source}: rejected, counted from the first row of data: {numbers}{more}")
+            console.say(f"  {report.source}: rejected, counted from the first row of data: {numbers}{more}")
         for note in report.notes:
-            narrate.say(f"  {report.source}: {note}")
+            console.say(f"  {report.source}: {note}")
 
 
 def _table(reports: list[ingest.BatchReport]) -> Table:

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from synclens import narrate
+from synclens import console
 from synclens.backup import Backup, back_up
 from synclens.backup import restore as bring_back
 from synclens.clock import now
@@ -51,11 +51,11 @@ def doctor(store: StoreOption = DEFAULT_STORE) -> None:
     for check in checks:
         mark = Text("ok", style="green") if check.ok else Text("ILL", style="bold red")
         table.add_row(mark, check.name, Text(check.seen), Text(check.next_step))
-    narrate.show(table)
+    console.show(table)
     if not all(check.ok for check in checks):
-        raise typer.Exit(narrate.FOUND_SOMETHING)
+        raise typer.Exit(console.FOUND_SOMETHING)
 
 
 def _tell(what: str, made: Backup) -> None:
     sizes = ", ".join(f"{name} {size / 1e6:,.1f} MB" for name, size in made.sizes.items())
-    narrate.say(f"{what}: made {made.made_at} by synclens {made.synclens}; {sizes}.")
+    console.say(f"{what}: made {made.made_at} by synclens {made.synclens}; {sizes}.")

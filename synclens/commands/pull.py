@@ -13,7 +13,7 @@ import keyring
 import typer
 
 import ingest
-from synclens import narrate
+from synclens import console
 from synclens.clock import now
 from synclens.commands.load import show_reports
 from synclens.concluding import conclude
@@ -48,8 +48,8 @@ def pull(
     Example: VAULT_DNS=crm.veevavault.com VAULT_USERNAME=svc@example.com synclens pull
     """
     if not dns:
-        narrate.complain("no Vault is named", "Set VAULT_DNS, or give --dns.")
-        raise typer.Exit(narrate.COULD_NOT_RUN)
+        console.complain("no Vault is named", "Set VAULT_DNS, or give --dns.")
+        raise typer.Exit(console.COULD_NOT_RUN)
     credentials = find_credentials(os.environ, dns)
     reference = f"synclens-{now():%Y%m%dT%H%M%SZ}"
     with ingest.VaultClient(dns, credentials, vault_id=vault_id, reference_id=reference) as client:
@@ -58,11 +58,11 @@ def pull(
             _direct_data(client, store, direct_data, begin) if direct_data else _tables(client, store, begin)
         )
     if as_json:
-        narrate.emit([report.to_dict() for report in reports])
+        console.emit([report.to_dict() for report in reports])
     else:
         show_reports(reports)
     if any(report.rows_rejected for report in reports):
-        raise typer.Exit(narrate.FOUND_SOMETHING)
+        raise typer.Exit(console.FOUND_SOMETHING)
 
 
 def find_credentials(
@@ -96,7 +96,7 @@ def _kept(name: str) -> str | None:
 
 
 def _tables(client: ingest.VaultClient, path: Path, since: datetime | None) -> list[ingest.BatchReport]:
-    with narrate.progress("Pulling", None) as advance:
+    with console.progress("Pulling", None) as advance:
         reports = ingest.pull(path, client, since=since, clock=now, on_progress=lambda *_: advance())
     with ingest.open_store(path, read_only=False) as store:
         conclude(store, path)
@@ -109,12 +109,12 @@ def _direct_data(
     extract = f"{kind}_directdata"
     with ingest.open_store(path, read_only=False) as store:
         begin = since or ingest.direct_data_reached(store, client.host, extract)
-    with tempfile.TemporaryDirectory() as folder, narrate.progress("Fetching", None) as advance:
+    with tempfile.TemporaryDirectory() as folder, console.progress("Fetching", None) as advance:
         fetched = ingest.fetch_direct_data(
             client, Path(folder), extract=extract, since=begin, on_progress=lambda *_: advance()
         )
         for note in fetched.notes:
-            narrate.say(f"  {note}")
+            console.say(f"  {note}")
         with ingest.open_store(path, read_only=False) as store:
             reports = ingest.load_all(fetched.paths, store, clock=now)
             if fetched.reached_at:

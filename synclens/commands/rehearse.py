@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 import ingest
-from synclens import narrate, rehearsal
-from synclens.naming import ask_of_issue
+import rehearsal
+from synclens import console
+from synclens.issue_id_prefix import ask_of_issue
 from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
 
 
@@ -34,14 +35,14 @@ def rehearse(
             lambda known: rehearsal.rehearse_in(opened, known, seed=seed, most_devices=most_devices),
         )
     if as_json:
-        narrate.emit(found.to_dict())
+        console.emit(found.to_dict())
         return
     _show(found)
 
 
 def _show(found: rehearsal.Rehearsal) -> None:
     if found.reason is not None:
-        narrate.show(Text(f"Issue {found.issue_id} ({found.cause}) is not rehearsed. {found.reason}"))
+        console.show(Text(f"Issue {found.issue_id} ({found.cause}) is not rehearsed. {found.reason}"))
     else:
         table = Table(
             "candidate", "who", "what happens",
@@ -49,8 +50,8 @@ def _show(found: rehearsal.Rehearsal) -> None:
         )  # fmt: skip
         for one in found.candidates:
             table.add_row(Text(one.name), one.who, Text(one.says))
-        narrate.show(table)
+        console.show(table)
     for sentence in found.assumptions:
-        narrate.show(Text(f"Assumed: {sentence}"))
+        console.show(Text(f"Assumed: {sentence}"))
     for name, why in found.not_offered:
-        narrate.show(Text(f"Not offered: {name}. {why}"))
+        console.show(Text(f"Not offered: {name}. {why}"))

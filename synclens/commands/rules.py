@@ -9,7 +9,7 @@ import typer
 
 import analysis
 import ingest
-from synclens import narrate
+from synclens import console
 from synclens.commands import decide
 from synclens.commands.ask import frame_table
 from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
@@ -33,14 +33,14 @@ def check(
 ) -> None:
     """Show which errors of the store change their cause under another catalogue; nothing is stored.
 
-    Example: synclens rules check --catalogue analysis/causes/2026-12-01.toml
+    Example: synclens rules check --catalogue analysis/classification/causes/2026-12-01.toml
     """
     after = analysis.read_catalogue(catalogue) if catalogue else None
     with ingest.open_store(store) as opened:
         frame = analysis.rule_changes(opened, after, analysis.load_catalogue(against))
     if as_json:
-        narrate.emit_frame(frame)
+        console.emit_frame(frame)
     elif frame.empty:
-        narrate.say("No error of this store changes its cause.")
+        console.say("No error of this store changes its cause.")
     else:
-        narrate.show(frame_table(frame, title=f"{frame['events'].sum()} errors change their cause"))
+        console.show(frame_table(frame, title=f"{frame['events'].sum()} errors change their cause"))

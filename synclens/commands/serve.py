@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 import dashboard as pages
-from sync_engine import simulator
-from synclens import narrate
+from sync_engine.simulator.fleet.scenario import load_scenario
+from synclens import console
 from synclens.commands.load import load_files
 from synclens.commands.simulate import play
 from synclens.commands.triage import triage
@@ -29,18 +29,18 @@ def dashboard(store: StoreOption = DEFAULT_STORE, port: PortOption = 8501) -> No
 
     Example: synclens dashboard --store demo.duckdb
     """
-    narrate.say(f"The dashboard is at http://localhost:{port} (Ctrl-C ends it).")
+    console.say(f"The dashboard is at http://localhost:{port} (Ctrl-C ends it).")
     command = [sys.executable, "-m", "streamlit", *pages.streamlit_arguments(port=port)]
     try:
         finished = subprocess.run(command, env=pages.environment(store, rehearsal=REHEARSAL), check=False)  # noqa: S603 - our own words
     except KeyboardInterrupt:
         return
     if finished.returncode:
-        narrate.complain(
+        console.complain(
             f"the dashboard ended with exit code {finished.returncode}",
             f"If port {port} is taken, choose another with --port.",
         )
-        raise typer.Exit(narrate.COULD_NOT_RUN)
+        raise typer.Exit(console.COULD_NOT_RUN)
 
 
 def demo(
@@ -56,11 +56,11 @@ def demo(
 
     Example: synclens demo --seed 7 --no-serve
     """
-    narrate.say(f"Writing to {store}. The same seed gives the same fleet; a second run changes nothing.")
-    play(store, simulator.load_scenario("demo"), seed=seed, devices=devices, days=days, start=DEMO_START)
+    console.say(f"Writing to {store}. The same seed gives the same fleet; a second run changes nothing.")
+    play(store, load_scenario("demo"), seed=seed, devices=devices, days=days, start=DEMO_START)
     for report in load_files(store, also or []):
         name = Path(report.source).name
-        narrate.say(f"{name}: {report.rows_in} rows in, {report.rows_rejected} rejected and kept.")
+        console.say(f"{name}: {report.rows_in} rows in, {report.rows_rejected} rejected and kept.")
     triage(store)
     if serve:
         dashboard(store, port)

@@ -10,13 +10,17 @@ from typing import Annotated
 import typer
 
 import ingest
-from ingest.context import ContextRow
-from sync_engine import simulator
+from ingest.config_records import ContextRow
+from sync_engine.simulator.fleet.fleet import START
+from sync_engine.simulator.fleet.run import simulate_fleet
+from sync_engine.simulator.fleet.scenario import SCENARIOS, Scenario, load_scenario
+from sync_engine.simulator.stress.seeds import run_seeds
+from sync_engine.simulator.stress.shrink import shrink
 from sync_engine.telemetry import Telemetry
-from synclens import narrate
+from synclens import console
 from synclens.clock import now
 from synclens.concluding import conclude
-from synclens.configuration import configuration
+from synclens.engine_configuration import configuration
 from synclens.settings import DEFAULT_STORE, StoreOption
 
 
@@ -25,12 +29,10 @@ def simulate(
     seed: Annotated[int, typer.Option(help="One seed, one fleet, byte for byte.")] = 1,
     devices: Annotated[int, typer.Option(min=1, help="How many devices sync.")] = 60,
     days: Annotated[int, typer.Option(min=1, help="How many simulated days.")] = 14,
-    scenario: Annotated[
-        str, typer.Option(help=f"What goes wrong: {', '.join(sorted(simulator.SCENARIOS))}.")
-    ] = "demo",
+    scenario: Annotated[str, typer.Option(help=f"What goes wrong: {', '.join(sorted(SCENARIOS))}.")] = "demo",
     start: Annotated[
         datetime, typer.Option(formats=["%Y-%m-%d"], help="The first simulated day, in UTC.")
-    ] = simulator.START,
+    ] = START,
     seeds: Annotated[
         int | None, typer.Option(min=1, help="Check invariants over this many small worlds instead.")
     ] = None,
@@ -62,16 +64,14 @@ def simulate(
         play(store, chosen, seed=seed, devices=devices, days=days, start=start.replace(tzinfo=UTC))
 
 
-def play(
-    path: Path, scenario: simulator.Scenario, *, seed: int, devices: int, days: int, start: datetime
-) -> None:
+def play(path: Path, scenario: Scenario, *, seed: int, devices: int, days: int, start: datetime) -> None:
     """Simulate a fleet into the store at `path`, then conclude on its errors."""
     started = now()
     end = start + timedelta(days=days)
     context: list[Telemetry | ContextRow] = []
-    with narrate.progress(f"Simulating {devices} devices over {days} days", days) as advance:
+    with console.progress(f"Simulating {devices} devices over {days} days", days) as advance:
         rows: list[Telemetry | ContextRow] = list(
-            simulator.simulate_fleet(
+            simulate_fleet(
                 scenario=scenario,
                 seed=seed,
                 device_count=devices,
@@ -86,13 +86,13 @@ def play(
         reports = ingest.append(store, rows + context, source=source, started_at=started, clock=now)
         concluded = conclude(store, path)
     for report in reports:
-        narrate.say(f"  {report.kind}: {report.rows_in} rows, {report.rows_new} new")
-    narrate.say(f"{concluded.events} errors in {concluded.issues} issues.")
+        console.say(f"  {report.kind}: {report.rows_in} rows, {report.rows_new} new")
+    console.say(f"{concluded.events} errors in {concluded.issues} issues.")
 
 
-def _check(scenario: simulator.Scenario, first_seed: int, count: int, jobs: int) -> None:
-    with narrate.progress(f"Playing {count} worlds of {scenario.name}", count) as advance:
-        report = simulator.run_seeds(
+def _check(scenario: Scenario, first_seed: int, count: int, jobs: int) -> None:
+    with console.progress(f"Playing {count} worlds of {scenario.name}", count) as advance:
+        report = run_seeds(
             scenario,
             first_seed=first_seed,
             count=count,
@@ -101,26 +101,24 @@ def _check(scenario: simulator.Scenario, first_seed: int, count: int, jobs: int)
             timer=time.perf_counter,
         )
     for violation in report.violations:
-        narrate.show(f"seed {violation.seed}: {violation.reason}")
-    narrate.show(report.summary())
+        console.show(f"seed {violation.seed}: {violation.reason}")
+    console.show(report.summary())
     if report.violations:
-        raise typer.Exit(narrate.FOUND_SOMETHING)
+        raise typer.Exit(console.FOUND_SOMETHING)
 
 
 def _shrink(seed: int) -> None:
-    with narrate.progress(f"Taking faults away from seed {seed}", None) as advance:
-        found = simulator.shrink(seed, on_world=lambda *_: advance())
+    with console.progress(f"Taking faults away from seed {seed}", None) as advance:
+        found = shrink(seed, on_world=lambda *_: advance())
     if found is None:
-        narrate.show(f"Seed {seed} breaks no invariant.")
+        console.show(f"Seed {seed} breaks no invariant.")
         return
-    narrate.show(str(found))
-    raise typer.Exit(narrate.FOUND_SOMETHING)
+    console.show(str(found))
+    raise typer.Exit(console.FOUND_SOMETHING)
 
 
-def _scenario(name: str) -> simulator.Scenario:
-    if name not in simulator.SCENARIOS:
-        narrate.complain(
-            f"there is no scenario {name!r}", f"Take one of: {', '.join(sorted(simulator.SCENARIOS))}."
-        )
-        raise typer.Exit(narrate.COULD_NOT_RUN)
-    return simulator.load_scenario(name)
+def _scenario(name: str) -> Scenario:
+    if name not in SCENARIOS:
+        console.complain(f"there is no scenario {name!r}", f"Take one of: {', '.join(sorted(SCENARIOS))}.")
+        raise typer.Exit(console.COULD_NOT_RUN)
+    return load_scenario(name)

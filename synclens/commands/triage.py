@@ -11,10 +11,10 @@ from rich.text import Text
 
 import analysis
 import ingest
-from analysis.issues import is_quiet
-from analysis.playbook import nearest_playbook
-from analysis.wording import many
-from synclens import narrate
+from analysis.base.text import many
+from analysis.fixes.playbook import nearest_playbook
+from analysis.issues.listing import is_quiet
+from synclens import console
 from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
 
 MOST_ISSUES = 5
@@ -30,11 +30,11 @@ def triage(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> N
     """
     summary = summarise(store)
     if as_json:
-        narrate.emit(summary)
+        console.emit(summary)
         return
-    narrate.show(_screen(summary))
+    console.show(_screen(summary))
     if summary["issues"]:
-        narrate.show(_next_steps(summary, store))
+        console.show(_next_steps(summary, store))
 
 
 def summarise(path: Path) -> dict[str, object]:
@@ -49,9 +49,9 @@ def summarise(path: Path) -> dict[str, object]:
             (False, issues[~quiet].head(MOST_ISSUES)),
             (True, issues[quiet].head(MOST_QUIET)),
         )
-        for issue in narrate.records(some)
+        for issue in console.records(some)
     ]
-    waiting = narrate.records(issues[issues["pending"] > 0].nlargest(1, "pending"))
+    waiting = console.records(issues[issues["pending"] > 0].nlargest(1, "pending"))
     return {
         "health": health.to_dict(), "issues": worst, "issue_count": len(issues),
         "most_waiting": waiting[0] if waiting else None,

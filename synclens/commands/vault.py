@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from sync_engine import simulator
-from sync_engine.http import filling
-from sync_engine.http.app import build_app, make_server, serve
-from sync_engine.http.mischief import WAYS, Mischief
-from sync_engine.http.served import SERVICE_NAME, Served
+from sync_engine.simulator.fleet.scenario import SCENARIOS, load_scenario
 from sync_engine.vault.state import Vault
-from synclens import narrate
+from sync_engine.vault_api import seed_data
+from sync_engine.vault_api.app import build_app, make_server, serve
+from sync_engine.vault_api.fault_injection import WAYS, Mischief
+from sync_engine.vault_api.server_state import SERVICE_NAME, Served
+from synclens import console
 from synclens.clock import now
 
 vault_app = typer.Typer(help="A Vault to sync with and to pull from.", no_args_is_help=True)
@@ -55,8 +55,8 @@ def serve_vault(
     """
     mischief = _mischief(misbehave or [])
     if links not in LINKS:
-        narrate.complain(f"there are no links {links!r}", f"Take one of: {', '.join(LINKS)}.")
-        raise typer.Exit(narrate.COULD_NOT_RUN)
+        console.complain(f"there are no links {links!r}", f"Take one of: {', '.join(LINKS)}.")
+        raise typer.Exit(console.COULD_NOT_RUN)
     vault = _vault(db, scenario, seed, devices, days)
     secret = password or secrets.token_urlsafe(12)
     served = Served(
@@ -65,7 +65,7 @@ def serve_vault(
     served.provide_service_user(secret)
     if token:
         served.provide_token(token)
-    offset = filling.clock_offset(vault)
+    offset = seed_data.clock_offset(vault)
     server = make_server(build_app(served, lambda: now().timestamp() + offset, slow=slow))
     serve(server, port, lambda taken: _announce(taken, None if password else secret))
 
@@ -78,9 +78,9 @@ def users(db: DatabaseOption = Path("vault.sqlite")) -> None:
 
     Example: synclens vault users --db vault.sqlite
     """
-    vault = filling.open_vault(db)
+    vault = seed_data.open_vault(db)
     shown = ("id", "name", "email", "password", "permission_set", "territories")
-    narrate.emit(
+    console.emit(
         [{name: one[name] for name in shown} for _, one in sorted(vault.live.get("user", {}).items())]
     )
     vault.db.close()
@@ -93,43 +93,43 @@ def ways() -> None:
     Example: synclens vault ways
     """
     for name, meaning in WAYS.items():
-        narrate.show(f"{name}: {meaning}")
-    narrate.show("error:TYPE: every Nth call is refused with a type of the API reference")
+        console.show(f"{name}: {meaning}")
+    console.show("error:TYPE: every Nth call is refused with a type of the API reference")
 
 
 def _mischief(texts: list[str]) -> Mischief:
     try:
         return Mischief.parse(texts)
     except ValueError as error:
-        narrate.complain(str(error), "List them with `synclens vault ways`.")
-        raise typer.Exit(narrate.COULD_NOT_RUN) from None
+        console.complain(str(error), "List them with `synclens vault ways`.")
+        raise typer.Exit(console.COULD_NOT_RUN) from None
 
 
 def _vault(db: Path, scenario: str, seed: int, devices: int, days: int) -> Vault:
     if db.exists():
-        return filling.open_vault(db)
+        return seed_data.open_vault(db)
     if days == 0:
-        return filling.open_vault(db)
-    if scenario not in simulator.SCENARIOS:
-        narrate.complain(
-            f"there is no scenario {scenario!r}", f"Take one of: {', '.join(sorted(simulator.SCENARIOS))}."
+        return seed_data.open_vault(db)
+    if scenario not in SCENARIOS:
+        console.complain(
+            f"there is no scenario {scenario!r}", f"Take one of: {', '.join(sorted(SCENARIOS))}."
         )
-        raise typer.Exit(narrate.COULD_NOT_RUN)
-    with narrate.progress(f"Playing {devices} devices over {days} days", days) as advance:
-        end = filling.fill(
+        raise typer.Exit(console.COULD_NOT_RUN)
+    with console.progress(f"Playing {devices} devices over {days} days", days) as advance:
+        end = seed_data.fill(
             db,
-            simulator.load_scenario(scenario),
+            load_scenario(scenario),
             seed=seed,
             devices=devices,
             days=days,
             on_day=lambda _: advance(),
         )
-    vault = filling.open_vault(db)
-    filling.set_clock(vault, end - now().timestamp())
+    vault = seed_data.open_vault(db)
+    seed_data.set_clock(vault, end - now().timestamp())
     return vault
 
 
 def _announce(port: int, secret: str | None) -> None:
-    narrate.say(f"Serving on http://127.0.0.1:{port} for {SERVICE_NAME}.")
+    console.say(f"Serving on http://127.0.0.1:{port} for {SERVICE_NAME}.")
     if secret:
-        narrate.say(f"Its password, made for this run: {secret}")
+        console.say(f"Its password, made for this run: {secret}")

@@ -15,11 +15,11 @@ from rich.text import Text
 
 import analysis
 import ingest
-from analysis.alerts import FileChannel
-from analysis.alerts.deliver import Channel
-from synclens import narrate, watching
+from analysis.alerting.channels import Channel, FileChannel
+from analysis.alerting.slo import Slo
+from synclens import console, watcher
 from synclens.clock import now
-from synclens.scraping import LOOPBACK, serving_figures
+from synclens.metrics_server import LOOPBACK, serving_figures
 from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
 
 ObjectivesOption = Annotated[
@@ -59,12 +59,12 @@ def watch(
 
     Example: synclens watch --every 5 --webhook https://chat.example.com/hook --prometheus 9187
     """
-    channels: list[Channel] = watching.webhooks(webhook or [])
+    channels: list[Channel] = watcher.webhooks(webhook or [])
     if email:
-        channels.append(watching.mail_channel(smtp, sender=sender, recipients=email, starttls=starttls))
+        channels.append(watcher.mail_channel(smtp, sender=sender, recipients=email, starttls=starttls))
     if to_file:
         channels.append(FileChannel(to_file))
-    watched = watching.Watch(
+    watched = watcher.Watch(
         store=store,
         rules=analysis.load_rules(rules.read_text(encoding="utf-8") if rules else None),
         objectives=_objectives(objectives),
@@ -88,22 +88,22 @@ def slo(
     with ingest.open_store(store) as opened:
         frame = analysis.slo_status(opened, _objectives(objectives))
     if as_json:
-        narrate.emit_frame(frame)
+        console.emit_frame(frame)
     else:
-        narrate.show(_slo_table(narrate.records(frame)))
+        console.show(_slo_table(console.records(frame)))
     if frame["state"].isin(["burning", "spent"]).any():
-        raise typer.Exit(narrate.FOUND_SOMETHING)
+        raise typer.Exit(console.FOUND_SOMETHING)
 
 
-def _look_once(watched: watching.Watch, at: datetime) -> None:
-    done = watching.look_once(watched, at, pause=threading.Event().wait)
-    for line in watching.in_words(done):
-        narrate.say(line)
+def _look_once(watched: watcher.Watch, at: datetime) -> None:
+    done = watcher.look_once(watched, at, pause=threading.Event().wait)
+    for line in watcher.in_words(done):
+        console.say(line)
     if done.failed or done.blind:
-        raise typer.Exit(narrate.FOUND_SOMETHING)
+        raise typer.Exit(console.FOUND_SOMETHING)
 
 
-def _keep_looking(watched: watching.Watch, *, every_seconds: float, port: int | None) -> None:
+def _keep_looking(watched: watcher.Watch, *, every_seconds: float, port: int | None) -> None:
     end = threading.Event()
     with ExitStack() as stack:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -111,16 +111,16 @@ def _keep_looking(watched: watching.Watch, *, every_seconds: float, port: int | 
             stack.callback(signal.signal, number, before)
         if port is not None:
             taken = stack.enter_context(serving_figures(watched.store, port))
-            narrate.say(f"The figures for Prometheus are at http://{LOOPBACK}:{taken}/metrics.")
+            console.say(f"The figures for Prometheus are at http://{LOOPBACK}:{taken}/metrics.")
         told = ", ".join(watched.names) or "nobody but this terminal"
-        narrate.say(f"Watching {watched.store} every {every_seconds / 60:g} min; told are: {told}.")
-        rounds = watching.keep_looking(
-            watched, every_seconds=every_seconds, clock=now, wait=end.wait, tell=narrate.say
+        console.say(f"Watching {watched.store} every {every_seconds / 60:g} min; told are: {told}.")
+        rounds = watcher.keep_looking(
+            watched, every_seconds=every_seconds, clock=now, wait=end.wait, tell=console.say
         )
-    narrate.say(f"Ended as asked, after {rounds} rounds. What was not sent is kept for the next start.")
+    console.say(f"Ended as asked, after {rounds} rounds. What was not sent is kept for the next start.")
 
 
-def _objectives(path: Path | None) -> list[analysis.slo.Slo]:
+def _objectives(path: Path | None) -> list[Slo]:
     return analysis.load_objectives(path.read_text(encoding="utf-8") if path else None)
 
 

@@ -12,9 +12,9 @@ from streamlit.testing.v1 import AppTest
 
 import dashboard
 from benchmarks import dashboard as bench
-from benchmarks.synthetic import fill
 from dashboard import data
 from ingest import open_store
+from tests.support.synthetic import fill
 
 HOSTILE = (
     '<script>document.title="owned"</script><img src=x onerror=alert(1)> '

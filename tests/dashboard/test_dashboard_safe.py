@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.wording import difference
+from analysis.base.text import difference
+from dashboard.escaping import JOINER, escape, formula_safe
 from dashboard.export import as_csv, as_json
-from dashboard.safe import JOINER, escape, formula_safe
-from dashboard.view import FILTERS, view_of
+from dashboard.view_state import FILTERS, view_of
 
 WORDS = {"title": "Issues", "about": "one row per issue", "view": "7 days · times in UTC"}
 
@@ -112,7 +112,7 @@ def test_an_empty_filter_is_no_filter():
 
 
 def test_all_filters_are_filters_of_analysis():
-    from analysis.filters import FILTERS as KNOWN
+    from analysis.query.filters import FILTERS as KNOWN
 
     assert FILTERS.keys() <= KNOWN.keys()
 

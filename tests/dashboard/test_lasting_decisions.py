@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import analysis
-from analysis.states import TriageState
+from analysis.triage.states import TriageState
 from ingest import open_store
 from synclens.concluding import conclude
 

@@ -6,10 +6,10 @@ import pytest
 
 import analysis
 import dashboard
-from dashboard.launch import REHEARSAL_VARIABLE
+from dashboard.launcher import REHEARSAL_VARIABLE
 from ingest import open_store
+from rehearsal.run import rehearse
 from synclens.commands.serve import REHEARSAL
-from synclens.rehearsal import rehearse
 
 pytestmark = pytest.mark.usefixtures("stores")
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 import analysis
-from analysis.differences import explain_period
+from analysis.diagnosis.explain.questions import explain_period
 from analysis.metrics.local_days import measure_by_local_day
-from analysis.states import Activity, TriageState
-from dashboard import pages, saved
+from analysis.triage.states import Activity, TriageState
+from dashboard import pages, saved_views
 from dashboard.picture import with_header
-from dashboard.view import OWN_DAYS, view_of
+from dashboard.view_state import OWN_DAYS, view_of
 from ingest import open_store
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -39,7 +39,7 @@ def own(stores, tmp_path, monkeypatch) -> Path:
 
 def line(text: str, number: int = 1) -> Activity:
     return Activity(
-        number=number, at=AT, actor="ana", issue_id=saved.LOG, action="note", before=None, after=None,
+        number=number, at=AT, actor="ana", issue_id=saved_views.LOG, action="note", before=None, after=None,
         reason=text,
     )  # fmt: skip
 
@@ -55,14 +55,14 @@ def test_the_newest_line_of_a_name_counts_and_one_without_a_page_takes_it_back()
         line(said("a", "fixes")),
         line(said("b", None)),
     ]
-    assert [(view.name, view.page, dict(view.query)) for view in saved.saved_views(log)] == [
+    assert [(view.name, view.page, dict(view.query)) for view in saved_views.saved_views(log)] == [
         ("a", "fixes", {})
     ]
 
 
 @given(st.lists(st.text() | st.sampled_from(["null", "[]", "{}", said("x", "nowhere"), '{"name": 7}'])))
 def test_a_line_that_is_no_view_is_passed_over(texts):
-    found = saved.saved_views([line(text) for text in texts] + [line(said("kept", "issues"))])
+    found = saved_views.saved_views([line(text) for text in texts] + [line(said("kept", "issues"))])
     assert "kept" in [view.name for view in found]
 
 
@@ -80,30 +80,30 @@ def test_a_view_is_kept_with_its_page_and_parameters_and_can_be_removed(visit, o
     app.button(key="save-view").click().run()
     assert not app.exception
     state = TriageState.beside(own)
-    (kept,) = saved.saved_views(state.activity(saved.LOG))
+    (kept,) = saved_views.saved_views(state.activity(saved_views.LOG))
     assert (kept.name, kept.page) == ("**New** in Germany", "issues")
     assert {key: list(values) for key, values in kept.query.items()} == {
         "period": ["30 days"], "q": ["is:new"], "country": ["DE"]
     }  # fmt: skip
     app = visit("overview")
     app.button(key="forget-**New** in Germany").click().run()
-    assert saved.saved_views(state.activity(saved.LOG)) == []
+    assert saved_views.saved_views(state.activity(saved_views.LOG)) == []
 
 
 def test_a_view_without_a_name_is_not_kept(visit, own):
     app = visit("issues").button(key="save-view").click().run()
     assert "Nothing was saved" in app.toast[0].value
-    assert TriageState.beside(own).activity(saved.LOG) == []
+    assert TriageState.beside(own).activity(saved_views.LOG) == []
 
 
 def merging_box():
     """The box under the list of issues as a script: the tool that runs pages here cannot tick rows."""
     import streamlit as st
 
-    from dashboard import merging
-    from dashboard.view import view_of
+    from dashboard import merge_preview
+    from dashboard.view_state import view_of
 
-    merging.box(st.session_state["ticked"], view_of(period="all time", newest=None, zone="UTC"))
+    merge_preview.box(st.session_state["ticked"], view_of(period="all time", newest=None, zone="UTC"))
 
 
 def test_a_merge_is_shown_before_it_is_made(own, monkeypatch):
@@ -165,11 +165,11 @@ def test_explain_compares_with_days_of_one_s_choice(visit):
 
 
 def test_a_picture_says_what_it_is_and_how_it_was_filtered():
-    from analysis import figures
+    from analysis import charts
 
     frame = pd.DataFrame({"day": pd.date_range("2026-03-01", periods=3), "events": [1, 2, 3]})
     view = view_of(period="7 days", newest=frame["day"].max(), zone="UTC", filters={"country": ["<b>DE</b>"]})
-    figure = figures.counts_over_time(frame)
+    figure = charts.counts_over_time(frame)
     drawn = with_header(figure, title="Errors <i>a day</i>", about="One error each.", view=view)
     assert "Errors &lt;i&gt;a day&lt;/i&gt;" in drawn.layout.title.text
     header = drawn.layout.title.subtitle.text

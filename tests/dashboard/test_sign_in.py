@@ -23,8 +23,8 @@ from starlette.routing import Route
 
 import analysis
 from benchmarks import dashboard as bench
+from dashboard.auth import HIDDEN
 from dashboard.clock import now
-from dashboard.roles import HIDDEN
 from ingest import open_store
 
 pytest.importorskip("authlib", reason="sign-in needs Authlib, which is not installed: pip install Authlib")

@@ -8,9 +8,9 @@ from threading import Event
 import pytest
 
 import analysis
-from analysis.states import TriageState
+from analysis.triage.states import TriageState
 from dashboard import data
-from dashboard.roles import role_of
+from dashboard.auth import role_of
 from ingest import open_store
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ingest import ArchiveUnsafe, SourceUnreadable, load, load_all
-from ingest.archive import ArchiveName, read_manifest
+from ingest.readers.direct_data import ArchiveName, read_manifest
 
 HEADER = "id,modified_date__v,sync_start_datetime__v,successful_sync__v,version__v\n"
 METADATA = "modified_date,extract,extract_label,column_name,column_label,type,length,related_extract\n"

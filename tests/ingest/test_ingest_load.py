@@ -3,7 +3,7 @@ import json
 import pytest
 
 from ingest import Manner, SourceMissing, SourceUnreadable, UnknownColumns, UnknownKind, load
-from ingest.text import examine
+from ingest.readers.encoding import examine
 
 HEADER = "id,sync_start_datetime__v,successful_sync__v,number_of_uploads__v\n"
 

@@ -3,7 +3,7 @@ import stat
 import pytest
 
 from ingest import load
-from ingest.masking import Mask, local_key
+from ingest.pseudonyms import Mask, local_key
 
 USERS = (
     "id,modified_date__v,name__v,username__sys,status__v\n"

@@ -11,7 +11,7 @@ from ingest import (
     rejected,
     retry_rejected,
 )
-from ingest.values import Manner
+from ingest.contracts.cell_values import Manner
 
 REPORT = "id,Sync Start Datetime,Sync Duration\nV1,04/03/2024 07:58,98\nV2,05/03/2024 07:58,often\nV3\n"
 

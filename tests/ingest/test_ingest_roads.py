@@ -11,16 +11,16 @@ import pytest
 from hypothesis import example, given, settings
 
 from ingest import Manner, load, migrate
-from ingest.bulk import Unfit, stage_bulk
-from ingest.bulk_lines import plain_name, set_aside
-from ingest.contracts import CONTRACTS, Column
-from ingest.csv_rows import bulk_table, read_csv
-from ingest.json_rows import read_again, read_json_lines
-from ingest.mapping import choose
-from ingest.merge import STAGED, stage
-from ingest.sql_values import problem, value
-from ingest.staging import stage_rows
-from ingest.values import AS_VAULT, INTEGER, ISO, LOCAL, NEGATIVE, NUMBER, READERS
+from ingest.contracts.cell_sql import problem, value
+from ingest.contracts.cell_values import AS_VAULT, INTEGER, ISO, LOCAL, NEGATIVE, NUMBER, READERS
+from ingest.contracts.tables import CONTRACTS, Column
+from ingest.mapping.mapping import choose
+from ingest.readers.csv import bulk_table, read_csv
+from ingest.readers.json_lines import read_again, read_json_lines
+from ingest.staging.bulk import Unfit, stage_bulk
+from ingest.staging.lines import plain_name, set_aside
+from ingest.staging.rows import stage_rows
+from ingest.store.merge import STAGED, stage
 
 COLUMNS = [Column("c", kind, required) for kind in READERS for required in (False, True)]
 MANNERS = [AS_VAULT, Manner("Europe/Berlin"), Manner("America/New_York", "dmy"), Manner("UTC", "mdy")]

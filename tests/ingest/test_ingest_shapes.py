@@ -7,7 +7,7 @@ import openpyxl
 import pytest
 
 from ingest import SourceUnreadable, load, tell_differences
-from ingest.usage_log import join_lines
+from ingest.readers.usage_log import join_lines
 
 USAGE = (
     "timestamp,session_id,user_id,http_method,endpoint,http_response_status,api_response_status,"

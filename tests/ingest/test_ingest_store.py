@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 import ingest
-from ingest.store import MIGRATIONS
+from ingest.store.open import MIGRATIONS
 
 HOLD = """
 import sys, time, ingest

@@ -9,10 +9,11 @@ import typer
 from typer.testing import CliRunner
 
 import ingest
-from analysis.issues import UnknownIssue
+from analysis.issues.listing import UnknownIssue
+from rehearsal.result import CANDIDATE_COLUMNS
+from rehearsal.run import rehearse, rehearse_in
 from synclens.commands.rehearse import rehearse as command
-from synclens.rehearsal import CANDIDATE_COLUMNS, rehearse, rehearse_in
-from tests.rehearsal.ward import ISSUE, Ward
+from tests.support.issue_store_builder import ISSUE, Ward
 
 
 def fill(store, devices=6):

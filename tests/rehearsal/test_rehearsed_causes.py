@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.playbook import playbook_causes
-from synclens.rehearsal import rehearse_in
-from synclens.rehearsal.run import RECIPES, WITHOUT
-from tests.rehearsal.ward import ISSUE, Ward
+from analysis.fixes.playbook import playbook_causes
+from rehearsal.run import RECIPES, WITHOUT, rehearse_in
+from tests.support.issue_store_builder import ISSUE, Ward
 
 RECORDS = [
     ("field-permission", ["update", "create"], "account__v", "phone__v"),

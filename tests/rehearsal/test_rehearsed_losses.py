@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synclens.rehearsal import rehearse_in
+from rehearsal.run import rehearse_in
 from tests.conftest import fresh_store
-from tests.rehearsal.ward import ISSUE, Ward
+from tests.support.issue_store_builder import ISSUE, Ward
 
 
 def levers(found):

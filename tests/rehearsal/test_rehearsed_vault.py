@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from synclens.rehearsal import rehearse_in
-from tests.rehearsal.ward import ISSUE, Ward
+from rehearsal.run import rehearse_in
+from tests.support.issue_store_builder import ISSUE, Ward
 
 
 def knows_user(store, device, sets):

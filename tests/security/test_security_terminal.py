@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 import ingest
-from synclens import cli, narrate
-from synclens.terminal import Terminal, inert
+from synclens import cli, console
+from synclens.safe_console import Terminal, inert
 
 COMMANDS = [
     "\x1b[2J\x1b[H",  # clear the screen
@@ -65,7 +65,7 @@ def test_json_carries_the_text_whole_and_commands_nothing(text):
     with pytest.MonkeyPatch.context() as patched:
         written = io.StringIO()
         patched.setattr("sys.stdout", written)
-        narrate.emit({"message": text})
+        console.emit({"message": text})
     assert json.loads(written.getvalue()) == {"message": text}
     assert not set(map(chr, [*range(10), *range(11, 32), *range(0x7F, 0xA0)])) & set(
         written.getvalue().rstrip("\n")

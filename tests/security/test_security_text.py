@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import analysis
 import ingest
+from dashboard.escaping import escape
 from dashboard.export import as_csv, as_json
-from dashboard.safe import escape
-from ingest.store import migrate
+from ingest.store.open import migrate
 from sync_engine.telemetry import SyncError
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)

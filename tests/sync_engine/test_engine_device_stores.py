@@ -8,9 +8,9 @@ import pytest
 
 from sync_engine.device import download
 from sync_engine.device.client import durable
+from sync_engine.lab import Story
 from sync_engine.protocol import Killed
-from sync_engine.simulator import simulate
-from sync_engine.testing import Story
+from sync_engine.simulator.stress.run import simulate
 
 
 @pytest.fixture

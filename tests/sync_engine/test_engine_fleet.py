@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from sync_engine.simulator import SCENARIOS, load_scenario, simulate_fleet
+from sync_engine.simulator.fleet.run import simulate_fleet
+from sync_engine.simulator.fleet.scenario import SCENARIOS, load_scenario
 from sync_engine.telemetry import ConfigChange, SyncDetail, SyncError, SyncTracking, Truth
 
 SCRIPT = """

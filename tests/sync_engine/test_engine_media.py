@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync_engine.device import media, syncs
+from sync_engine.lab import Story
 from sync_engine.protocol import Killed, TransportError, decode, encode
 from sync_engine.telemetry import SyncDetail, SyncError
-from sync_engine.testing import Story
 from sync_engine.vault import attachments, records
 from sync_engine.vmoc import vmoc
 

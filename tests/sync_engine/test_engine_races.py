@@ -7,7 +7,7 @@ import pytest
 from sync_engine.device import errors_tab
 from sync_engine.device.client import Device
 from sync_engine.device.edits import amend
-from sync_engine.testing import Story
+from sync_engine.lab import Story
 from sync_engine.vault import admin
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sync_engine.device.edits import amend
+from sync_engine.lab import Story
 from sync_engine.model import an_object, text
-from sync_engine.testing import Story
 from sync_engine.vault import admin, records
 from sync_engine.vault.permissions import SETTINGS
 from sync_engine.vmoc import vmoc

@@ -1,8 +1,9 @@
 """A broken seed is brought down to the faults that matter."""
 
-from sync_engine.simulator import FaultPlan, simulate
-from sync_engine.simulator.mutants import MUTANTS, planted
-from sync_engine.simulator.shrinking import shrink
+from sync_engine.simulator.stress.faults import FaultPlan
+from sync_engine.simulator.stress.mutations import MUTANTS, planted
+from sync_engine.simulator.stress.run import simulate
+from sync_engine.simulator.stress.shrink import shrink
 
 NOISY = FaultPlan(request_loss=0.2, clock_skew=0.2, server_edit=0.2)
 

@@ -4,8 +4,8 @@ import pytest
 
 from sync_engine.device import errors_tab, syncs
 from sync_engine.device.edits import amend
-from sync_engine.simulator.kernel import Sleep
-from sync_engine.testing import Story
+from sync_engine.lab import Story
+from sync_engine.simulator.scheduler import Sleep
 from sync_engine.vault import admin
 from sync_engine.vault.server import handle
 from sync_engine.vmoc import vmoc

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_engine.where import BadClause, matches, parse, to_sql
+from sync_engine.where_clause import BadClause, matches, parse, to_sql
 
 FIELDS = ["a__v", "b__v"]
 LITERALS = st.one_of(st.integers(-3, 3), st.sampled_from(["x", "y", "xy", ""]), st.booleans(), st.none())

@@ -7,8 +7,11 @@ from random import Random
 
 import pytest
 
-from sync_engine.simulator import CALM, FaultPlan, load_scenario, run_seeds, simulate
-from sync_engine.simulator.mutants import MUTANTS, hunt, planted, score_table
+from sync_engine.simulator.fleet.scenario import load_scenario
+from sync_engine.simulator.stress.faults import CALM, FaultPlan
+from sync_engine.simulator.stress.mutations import MUTANTS, hunt, planted, score_table
+from sync_engine.simulator.stress.run import simulate
+from sync_engine.simulator.stress.seeds import run_seeds
 
 SCRIPT = """
 from sync_engine.simulator import simulate
@@ -96,12 +99,12 @@ def test_a_violation_names_its_seed_and_reason():
 
 
 def test_the_score_table_counts(monkeypatch):
-    monkeypatch.setattr("sync_engine.simulator.mutants.MUTANTS", MUTANTS[:2])
+    monkeypatch.setattr("sync_engine.simulator.stress.mutations.MUTANTS", MUTANTS[:2])
     assert score_table(range(8)).endswith("2 of 2 caught within 8 seeds")
 
 
 def test_a_seed_that_goes_another_way_when_played_again_is_a_violation(monkeypatch):
     worlds = iter([simulate(seed=1), simulate(seed=2)])
-    monkeypatch.setattr("sync_engine.simulator.seeds.simulate", lambda **_: next(worlds))
+    monkeypatch.setattr("sync_engine.simulator.stress.seeds.simulate", lambda **_: next(worlds))
     report = run_seeds(load_scenario("storm"), first_seed=100, count=1)
     assert [one.reason for one in report.violations] == ["I18: played again, the seed goes another way"]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync_engine.testing import Story
-from sync_engine.vault import handle
+from sync_engine.lab import Story
+from sync_engine.vault.server import handle
 
 HOSTILE = st.one_of(
     st.none(),

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.fixes import suggest_fix
-from analysis.playbook import load_playbook, playbook_causes
-from analysis.telling import clean, listed
+from analysis.fixes.playbook import load_playbook, playbook_causes
+from analysis.fixes.rendering import clean, listed
+from analysis.fixes.suggestion import suggest_fix
 from tests.conftest import fresh_store
 
 CAUSES = sorted(playbook_causes())

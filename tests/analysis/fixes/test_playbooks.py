@@ -10,8 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import METRICS, AnalysisError, parse_query
-from analysis.issues import ISSUE_COLUMNS
-from analysis.playbook import HEADINGS, first_sentence, load_playbook, parse_playbook, playbook_causes
+from analysis.fixes.playbook import (
+    HEADINGS,
+    first_sentence,
+    load_playbook,
+    parse_playbook,
+    playbook_causes,
+)
+from analysis.issues.listing import ISSUE_COLUMNS
 
 TAXONOMY = [
     "object-permission", "field-permission", "record-visibility", "session-expired", "password-expired",
@@ -33,7 +39,7 @@ each_cause = pytest.mark.parametrize("cause", TAXONOMY)
 
 
 def text_of(cause: str) -> str:
-    return files("analysis").joinpath("playbooks", f"{cause}.md").read_text("utf-8")
+    return files("analysis.fixes").joinpath("playbooks", f"{cause}.md").read_text("utf-8")
 
 
 def sql_blocks(cause: str) -> list[str]:

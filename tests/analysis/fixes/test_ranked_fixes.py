@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis import load_playbook, measure, ranked_fixes
-from analysis.fixes import RANKED_COLUMNS
+from analysis.fixes.suggestion import RANKED_COLUMNS
 
 
 def test_the_fix_that_frees_most_records_comes_first(stormy_store):

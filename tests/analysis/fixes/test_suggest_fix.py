@@ -7,8 +7,8 @@ import json
 import pytest
 
 from analysis import AnalysisError, list_issues
-from analysis.fixes import suggest_fix
-from analysis.wording import chance
+from analysis.base.text import chance
+from analysis.fixes.suggestion import suggest_fix
 
 
 def add_user(store, user, sets="base__c", country="DE"):

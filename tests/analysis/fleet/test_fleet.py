@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import list_issues, suggest_fix
-from analysis.fleet import FLEET_COLUMNS, STATUSES, UnknownDevice, _line, at_risk, device, fleet
-from analysis.metrics import measure
-from benchmarks.synthetic import issue_id_of
+from analysis.fleet.devices import FLEET_COLUMNS, STATUSES, UnknownDevice, _line, at_risk, device, fleet
+from analysis.metrics.registry import measure
+from tests.support.synthetic import issue_id_of
 
 AT = datetime(2026, 3, 20, 12)  # noqa: DTZ001 - as in the store
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from analysis.grouping import GROUPING, apply_rules, group, replay, templates, why
+from analysis.grouping.comparison import why
+from analysis.grouping.issue_ids import GROUPING, group, replay, templates
+from analysis.grouping.merge_rules import apply_rules
 
 NUMBERS = st.integers(0, 10**9).map(str)
 VARIABLE = {

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from analysis import TriageState, health, issue, list_issues, suggest_fix
-from analysis.issues import ISSUE_COLUMNS, QUIET, TREND_DAYS, UnknownIssue, is_quiet
-from benchmarks.synthetic import issue_id_of
+from analysis.issues.listing import ISSUE_COLUMNS, QUIET, TREND_DAYS, UnknownIssue, is_quiet
+from tests.support.synthetic import issue_id_of
 
 
 def test_health_of_nothing_is_unknown_and_not_perfect(store):

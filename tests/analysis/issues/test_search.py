@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import list_issues
-from analysis.search import Query, Term, UnusableQuery, parse_query
+from analysis.issues.search import Query, Term, UnusableQuery, parse_query
 
 FRAME = pd.DataFrame(
     {

@@ -3,10 +3,10 @@
 import pytest
 
 from analysis import AnalysisError
-from analysis.coverage import coverage
-from analysis.intervals import clean_tries_needed, rate_ratio, wilson
-from analysis.metrics import METRICS, measure
+from analysis.base.intervals import clean_tries_needed, rate_ratio, wilson
+from analysis.fleet.coverage import coverage
 from analysis.metrics.compare import measure_compared
+from analysis.metrics.registry import METRICS, measure
 
 PERIOD = {"since": "2026-03-16", "until": "2026-03-23"}
 

@@ -6,8 +6,8 @@ import pytest
 import sqlglot
 
 from analysis import FILTERS, METRICS, measure
-from analysis.filters import UnknownFilter, UnusableFilter
-from analysis.metrics import DIRECTIONS, Metric, UnknownMetric
+from analysis.metrics.registry import DIRECTIONS, Metric, UnknownMetric
+from analysis.query.filters import UnknownFilter, UnusableFilter
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 # One value per filter that every metric must feel on the stormy store.

@@ -13,11 +13,11 @@ import pytest
 import stamina
 
 from ingest import Password, VaultClient, migrate, pull
-from sync_engine.http import filling
-from sync_engine.http.app import build_app, make_server
-from sync_engine.http.mischief import WAYS, Mischief
-from sync_engine.http.served import SERVICE_NAME, Served
-from sync_engine.simulator import load_scenario
+from sync_engine.simulator.fleet.scenario import load_scenario
+from sync_engine.vault_api import seed_data
+from sync_engine.vault_api.app import build_app, make_server
+from sync_engine.vault_api.fault_injection import WAYS, Mischief
+from sync_engine.vault_api.server_state import SERVICE_NAME, Served
 
 SECRET = "a password for a test"
 EVERYTHING = [
@@ -34,7 +34,7 @@ assert {each.partition("=")[0] for each in EVERYTHING if ":" not in each} == ALM
 @pytest.fixture(scope="session")
 def played(tmp_path_factory):
     path = tmp_path_factory.mktemp("served") / "vault.sqlite"
-    at = filling.fill(path, load_scenario("demo"), seed=5, devices=4, days=2)
+    at = seed_data.fill(path, load_scenario("demo"), seed=5, devices=4, days=2)
     return SimpleNamespace(path=path, at=at, now=datetime.fromtimestamp(at, UTC))
 
 
@@ -46,7 +46,9 @@ def served(played, tmp_path):
     def serve(*ways, now=None, **options):
         path = tmp_path / f"vault-{len(running)}.sqlite"
         shutil.copy(played.path, path)
-        vault = Served(vault=filling.open_vault(path), salt="salt", mischief=Mischief.parse(ways), **options)
+        vault = Served(
+            vault=seed_data.open_vault(path), salt="salt", mischief=Mischief.parse(ways), **options
+        )
         vault.provide_service_user(SECRET)
         listening = socket.create_server(("127.0.0.1", 0))
         server = make_server(build_app(vault, now or (lambda: played.at)))

@@ -2,7 +2,7 @@
 
 from analysis import lint
 from ingest import fetch_direct_data, load_all
-from sync_engine.http.served import SERVICE_NAME
+from sync_engine.vault_api.server_state import SERVICE_NAME
 
 TABLES = ("sync_tracking__v", "sync_user", "vmoc", "veeva_setting", "permission_grant", "config_change")
 

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from ingest import open_store
-from sync_engine.http.served import SERVICE_NAME
+from sync_engine.vault_api.server_state import SERVICE_NAME
 
 SECRET = "a password for a test"
 TABLES = ("sync_tracking__v", "sync_user", "vmoc", "veeva_setting")

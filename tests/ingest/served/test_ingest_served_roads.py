@@ -15,10 +15,10 @@ from ingest import (
     load,
     load_all,
 )
-from ingest.rows import as_text
-from ingest.vault.describe import describe
+from ingest.readers.rows import as_text
+from ingest.vault.metadata import describe
 from ingest.vault.pull import OBJECTS, TRAILS
-from sync_engine.documents import as_text as as_json
+from sync_engine.json_docs import as_text as as_json
 from sync_engine.vault import admin
 
 DAY = 86_400

@@ -17,7 +17,7 @@ from ingest import (
     VaultUnreachable,
     WrongVault,
 )
-from ingest.retries import speak_for_ourselves
+from ingest.retry_log import speak_for_ourselves
 from ingest.vault.client import version_pair
 
 

@@ -1,0 +1,1 @@
+"""Alert rules, the alert log, delivery channels and service level objectives."""

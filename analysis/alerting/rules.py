@@ -1,0 +1,161 @@
+"""Alert rules: read from TOML, evaluated against a store at one moment. Nothing is remembered here."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from importlib.resources import files
+from typing import Any, Literal
+
+import pandas as pd
+from duckdb import DuckDBPyConnection
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from analysis.alerting.slo import Slo, slo_status
+from analysis.base.errors import AnalysisError
+from analysis.metrics.registry import METRICS, measure
+from analysis.query.filters import Filters
+from analysis.triage.auto_review import escalations
+
+
+class UnusableRules(AnalysisError):
+    """A file of alert rules that breaks its rules; the message names the place."""
+
+
+class Rule(BaseModel):
+    """One alert rule, as a file states it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9-]+$")
+    title: str
+    kind: Literal["slo", "escalation", "metric"]
+    severity: Literal["page", "ticket"]
+    calm: int = Field(default=1, ge=1)
+    metric: str | None = None
+    column: str | None = None
+    rows: bool = False
+    above: float | None = None
+    below: float | None = None
+    require: str | None = None
+    last_hours: float | None = Field(default=None, gt=0)
+    filters: Mapping[str, str | list[str]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _a_metric_rule_is_complete(self) -> Rule:
+        told = (self.metric, self.column, self.above, self.below)
+        if self.kind != "metric":
+            if any(value is not None for value in told):
+                raise ValueError("metric, column, above and below belong to rules of kind metric")
+            return self
+        if self.metric not in METRICS:
+            raise ValueError(f"there is no metric {self.metric!r}; known are {', '.join(METRICS)}")
+        if (self.column is None) == (not self.rows):
+            raise ValueError("a metric rule names a column, or says rows = true")
+        if (self.above is None) == (self.below is None):
+            raise ValueError("a metric rule has one limit: above or below")
+        Filters.of(**self.filters)
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firing:
+    """One reason to alert at one moment. `key` tells apart what one rule may find at the same time."""
+
+    rule: str
+    key: str
+    title: str
+    severity: str
+    value: float
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the same as plain values."""
+        return asdict(self)
+
+
+def load_rules(text: str | None = None) -> list[Rule]:
+    """Read rules from TOML text, or those that come with this package. Raises UnusableRules."""
+    if text is None:
+        text = files("analysis.alerting").joinpath("rules.toml").read_text(encoding="utf-8")
+    try:
+        found = [Rule.model_validate(entry) for entry in tomllib.loads(text).get("rule", [])]
+    except (ValueError, AnalysisError) as error:
+        raise UnusableRules(
+            f"the alert rules cannot be read: {error}",
+            next_step="Correct the entry that the message names; analysis/alerting/rules.toml is an example.",
+        ) from error
+    if len({rule.name for rule in found}) < len(found):
+        raise UnusableRules("two alert rules have the same name", next_step="Rename one of them.")
+    return found
+
+
+def evaluate(
+    connection: DuckDBPyConnection,
+    rules: Sequence[Rule],
+    at: datetime,
+    *,
+    slos: Sequence[Slo] | None = None,
+) -> list[Firing]:
+    """Say what every rule finds wrong as of the moment `at`; events after it have not happened."""
+    return [firing for rule in rules for firing in _evaluate(connection, rule, at, slos)]
+
+
+def _evaluate(
+    connection: DuckDBPyConnection, rule: Rule, at: datetime, slos: Sequence[Slo] | None
+) -> Iterator[Firing]:
+    if rule.kind == "slo":
+        narrowed: dict[str, Any] = {**rule.filters, "until": at}
+        status = slo_status(connection, slos, **narrowed)
+        for row in status[status["state"] == "burning"].to_dict("records"):
+            key = f"{row['slo']} {row['sync_type']} {row['severity']}"
+            yield _firing(rule, key, row["burn_low"], row["reason"], str(row["severity"]))
+    elif rule.kind == "escalation":
+        for issue_id, judged in escalations(connection, at, **rule.filters).items():
+            if judged.escalates:
+                yield _firing(rule, issue_id, judged.rise_low, judged.reason)
+    else:
+        yield from _evaluate_metric(connection, rule, at)
+
+
+def _evaluate_metric(connection: DuckDBPyConnection, rule: Rule, at: datetime) -> Iterator[Firing]:
+    since = None if rule.last_hours is None else at - timedelta(hours=rule.last_hours)
+    narrowed: dict[str, Any] = {**rule.filters, "since": since, "until": at}
+    frame = measure(connection, str(rule.metric), **narrowed)
+    if rule.require is not None:
+        frame = frame[frame[rule.require].fillna(value=False).astype(bool)]
+    if rule.rows:
+        if _beyond(rule, len(frame)):
+            yield _firing(rule, "", len(frame), f"{METRICS[str(rule.metric)].title}: {len(frame)}")
+        return
+    for row in frame.to_dict("records"):
+        value = row[str(rule.column)]
+        if pd.notna(value) and _beyond(rule, float(value)):
+            key = _key(frame, row)
+            limit = f"above {rule.above:g}" if rule.above is not None else f"below {rule.below:g}"
+            reason = f"{METRICS[str(rule.metric)].title}: {rule.column} of {key} is {value:.4g}, {limit}"
+            yield _firing(rule, key, float(value), reason)
+
+
+def _beyond(rule: Rule, value: float) -> bool:
+    if rule.above is not None:
+        return value > rule.above
+    return rule.below is not None and value < rule.below
+
+
+def _key(frame: pd.DataFrame, row: Mapping[Any, Any]) -> str:
+    texts = [str(row[name]) for name in frame.columns if pd.api.types.is_string_dtype(frame[name])]
+    return " ".join(texts) or "the fleet"
+
+
+def _firing(rule: Rule, key: str, value: float, reason: str, severity: str | None = None) -> Firing:
+    return Firing(
+        rule=rule.name,
+        key=key,
+        title=rule.title,
+        severity=severity or rule.severity,
+        value=float(value),
+        reason=reason,
+    )

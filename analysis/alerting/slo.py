@@ -1,0 +1,246 @@
+"""Service level objectives: what is promised, how much of the error budget is gone, how fast it burns.
+
+The burn rate is the bad share divided by the share that the objective allows (Google, Site Reliability
+Workbook, chapter 5). A fleet of iPads makes a hundred syncs an hour, not a million requests, so three
+things differ from the book: the burn compared with a limit is that of the *lower* Wilson bound, a minimum
+of distinct devices must be hit, and a window is a number of syncs with a longest age. One broken iPad that
+retries is not an outage.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from importlib.resources import files
+from math import ceil, nan
+from typing import Any, Literal
+
+import pandas as pd
+from duckdb import DuckDBPyConnection
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from analysis.base.errors import AnalysisError
+from analysis.base.intervals import wilson
+from analysis.base.text import many
+from analysis.metrics.registry import ask, moment_of
+from analysis.query.filters import Filters
+
+MIN_DEVICE_SHARE = 0.01
+SLO_COLUMNS = (
+    "slo", "title", "sync_type", "severity", "objective", "window_syncs", "bad", "devices", "devices_bad",
+    "bad_share", "low", "high", "burn", "burn_low", "burn_limit", "budget_used", "state", "reason",
+)  # fmt: skip
+
+
+class Window(BaseModel):
+    """The last `syncs` syncs (0: all) of at most `hours`; more than `burn` times the budget is too fast."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    severity: Literal["page", "ticket"]
+    syncs: int = Field(ge=0)
+    hours: float = Field(gt=0)
+    burn: float = Field(gt=0)
+
+
+class Slo(BaseModel):
+    """One objective, as a file states it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    name: str = Field(pattern=r"^[a-z0-9-]+$")
+    title: str
+    kind: Literal["success", "freshness"]
+    sync_type: str = "*"
+    but_not: str = Field(default="", alias="except")
+    objective: float = Field(gt=0, lt=1)
+    window_days: float = Field(gt=0)
+    min_devices: int = Field(ge=1)
+    max_age_hours: float | None = Field(default=None, gt=0)
+    window: tuple[Window, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _ages_belong_to_freshness(self) -> Slo:
+        if (self.kind == "freshness") != (self.max_age_hours is not None):
+            raise ValueError("max_age_hours belongs to a freshness objective, and only there")
+        return self
+
+    def covers(self, sync_type: str) -> bool:
+        """Say whether syncs of this type are promised anything here."""
+        return fnmatchcase(sync_type, self.sync_type) and not fnmatchcase(sync_type, self.but_not)
+
+
+class UnusableObjectives(AnalysisError):
+    """A file of objectives that breaks its rules; the message names the place."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    sync_type: str
+    n: int
+    bad: int
+    devices: int
+    devices_bad: int
+
+
+_COUNTED = """
+WITH placed AS (
+    SELECT
+        coalesce(sync_type, 'unknown') AS sync_type,
+        coalesce(device_id, user_id) AS device,
+        CASE WHEN outcome IN ('failed', 'failed_upload', 'failed_download') THEN 1 ELSE 0 END AS bad{place}
+    FROM sync CROSS JOIN moment
+    WHERE outcome NOT IN ('canceled', 'unfinished') AND started_at > $after AND started_at <= as_of
+)
+SELECT sync_type, count(*) AS n, cast(sum(bad) AS BIGINT) AS bad, count(DISTINCT device) AS devices,
+    count(DISTINCT CASE WHEN bad = 1 THEN device END) AS devices_bad
+FROM placed
+{last}GROUP BY sync_type
+ORDER BY sync_type
+"""
+_WHOLE = _COUNTED.format(place="", last="")
+# Only the newest syncs of each type; putting millions in order to keep all of them would cost a minute.
+_WINDOW = _COUNTED.format(
+    place=""",
+        row_number() OVER (PARTITION BY coalesce(sync_type, 'unknown') ORDER BY started_at DESC) AS place""",
+    last="WHERE place <= $syncs\n",
+)
+# Devices known from a sync of the last window or from the list of devices; silence is what is looked for.
+_FRESH = """
+WITH tried AS (
+    SELECT coalesce(device_id, user_id) AS device,
+        max(CASE WHEN outcome IN ('succeeded', 'succeeded_with_upload_errors') THEN started_at END) AS success
+    FROM sync CROSS JOIN moment
+    WHERE started_at > $after AND started_at <= as_of AND coalesce(device_id, user_id) IS NOT NULL
+    GROUP BY coalesce(device_id, user_id)
+)
+SELECT 'all devices' AS sync_type, count(*) AS n,
+    count(*) FILTER (WHERE success IS NULL OR success < $fresh) AS bad,
+    count(*) AS devices,
+    count(*) FILTER (WHERE success IS NULL OR success < $fresh) AS devices_bad
+FROM tried
+HAVING count(*) > 0
+"""
+
+
+def load_objectives(text: str | None = None) -> list[Slo]:
+    """Read objectives from TOML text, or those that come with this package. Raises UnusableObjectives."""
+    if text is None:
+        text = files("analysis.alerting").joinpath("objectives.toml").read_text(encoding="utf-8")
+    try:
+        found = [Slo.model_validate(entry) for entry in tomllib.loads(text).get("slo", [])]
+    except ValueError as error:
+        raise UnusableObjectives(
+            f"the objectives cannot be read: {error}",
+            next_step="Correct the entry that the message names; analysis/alerting/objectives.toml is an example.",
+        ) from error
+    if len({slo.name for slo in found}) < len(found):
+        raise UnusableObjectives("two objectives have the same name", next_step="Rename one of them.")
+    return found
+
+
+def slo_status(
+    connection: DuckDBPyConnection, slos: Sequence[Slo] | None = None, **filters: object
+) -> pd.DataFrame:
+    """Judge each objective in each of its windows, per sync type: one row each with SLO_COLUMNS.
+
+    `state` is "burning" when the lower bound of the burn exceeds the window's limit and enough devices are
+    hit, "spent" when the budget of the whole period is used up beyond doubt, "little data" below the
+    minimum of devices, else "ok". Shares are of finished syncs, or of devices for freshness. Seen from
+    `until`, or from the newest moment in the store.
+    """
+    chosen = Filters.of(**filters)
+    at = moment_of(connection, chosen)
+    if at is None:
+        return pd.DataFrame(columns=list(SLO_COLUMNS))
+    judged = load_objectives() if slos is None else slos
+    rows = [row for slo in judged for row in _judge(connection, slo, chosen, at)]
+    return pd.DataFrame(rows, columns=list(SLO_COLUMNS))
+
+
+def _judge(
+    connection: DuckDBPyConnection, slo: Slo, chosen: Filters, at: datetime
+) -> Iterator[dict[str, Any]]:
+    whole = {
+        one.sync_type: one for one in _count(connection, slo, chosen, at, hours=24 * slo.window_days, syncs=0)
+    }
+    for window in slo.window:
+        seen = {
+            one.sync_type: one
+            for one in _count(connection, slo, chosen, at, hours=window.hours, syncs=window.syncs)
+        }
+        for sync_type, period in whole.items():
+            yield _row(slo, window, seen.get(sync_type, _Count(sync_type, 0, 0, 0, 0)), period)
+
+
+def _count(
+    connection: DuckDBPyConnection, slo: Slo, chosen: Filters, at: datetime, *, hours: float, syncs: int
+) -> list[_Count]:
+    if slo.kind == "freshness":
+        ages = {
+            "after": at - timedelta(days=slo.window_days),
+            "fresh": at - timedelta(hours=slo.max_age_hours or 0),
+        }
+        frame = ask(connection, _FRESH, chosen, ages)
+    else:
+        sql, newest = (_WINDOW, {"syncs": syncs}) if syncs else (_WHOLE, {})
+        frame = ask(connection, sql, chosen, {"after": at - timedelta(hours=hours)} | newest)
+    counts = [_Count(str(name), *map(int, numbers)) for name, *numbers in frame.itertuples(index=False)]
+    return [one for one in counts if slo.kind == "freshness" or slo.covers(one.sync_type)]
+
+
+def _row(slo: Slo, window: Window, seen: _Count, period: _Count) -> dict[str, Any]:
+    allowed = 1 - slo.objective
+    low, high = wilson(seen.bad, seen.n)
+    share = seen.bad / seen.n if seen.n else nan
+    needed = max(slo.min_devices, ceil(MIN_DEVICE_SHARE * period.devices))
+    used = period.bad / (allowed * period.n) if period.n else 0.0
+    used_low = wilson(period.bad, period.n).low / allowed if period.n else 0.0
+    state = "ok"
+    if seen.devices < slo.min_devices:
+        state = "little data"
+    elif low / allowed > window.burn and seen.devices_bad >= needed:
+        state = "burning"
+    elif used_low > 1 and period.devices_bad >= needed:
+        state = "spent"
+    return {
+        "slo": slo.name,
+        "title": slo.title,
+        "sync_type": seen.sync_type,
+        "severity": window.severity,
+        "objective": slo.objective,
+        "window_syncs": seen.n,
+        "bad": seen.bad,
+        "devices": seen.devices,
+        "devices_bad": seen.devices_bad,
+        "bad_share": share,
+        "low": low,
+        "high": high,
+        "burn": share / allowed,
+        "burn_low": low / allowed,
+        "burn_limit": window.burn,
+        "budget_used": used,
+        "state": state,
+        "reason": _reason(slo, window, seen, state, low / allowed, used),
+    }
+
+
+def _reason(slo: Slo, window: Window, seen: _Count, state: str, burn_low: float, used: float) -> str:  # noqa: PLR0917
+    what = "devices are stale" if slo.kind == "freshness" else f"of the last {seen.n} syncs failed"
+    count = f"{seen.bad} of {seen.n} {what}" if slo.kind == "freshness" else f"{seen.bad} {what}"
+    match state:
+        case "little data":
+            seen_devices = f"only {many(seen.devices, 'device')}" if seen.devices else "no device"
+            return f"{seen_devices} synced in this window; it takes {slo.min_devices} to judge"
+        case "burning":
+            return (
+                f"{count} on {many(seen.devices_bad, 'device')}: the budget burns at least {burn_low:.1f} times too"
+                f" fast (limit {window.burn:g})"
+            )
+        case "spent":
+            return f"{used:.0%} of the budget of {slo.window_days:g} days is used"
+        case _:
+            return f"{count}; {used:.0%} of the budget of {slo.window_days:g} days is used"

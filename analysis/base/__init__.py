@@ -1,0 +1,1 @@
+"""Shared values without a subject of their own: errors, text, intervals, versions, frames for SQL."""

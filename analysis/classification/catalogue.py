@@ -1,0 +1,153 @@
+"""The cause catalogue: which causes there are, and the ordered rules that name them, in dated TOML files."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache, cached_property
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from analysis.base.errors import AnalysisError
+
+UNKNOWN = "unknown"
+
+Tier = Literal["code", "words", "broad", "name", "status", "hint"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", ignored_types=(cached_property,))
+
+
+class Cause(_Frozen):
+    """One cause: `side` is where the fix is made, `retry` whether the same upload may succeed by itself."""
+
+    id: str = Field(pattern=r"^[a-z]+(-[a-z]+)*$")
+    title: str
+    family: str
+    side: tuple[str, ...]
+    retry: str
+
+
+class Rule(_Frozen):
+    """One general statement: these codes or these words mean that cause.
+
+    A rule matches when one of `codes` or one of `words` is there, all of `all`, none of `unless`, and every
+    field named in `when` agrees. Patterns are regular expressions that ignore case.
+    """
+
+    id: str = Field(pattern=r"^[a-z]+(-[a-z]+)*$")
+    cause: str
+    tier: Tier
+    codes: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    all: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    when: dict[str, str] = Field(default_factory=dict)
+    also: tuple[str, ...] = ()
+
+    @field_validator("words", "all", "unless")
+    @classmethod
+    def _patterns_compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            re.compile(pattern, re.IGNORECASE)
+        return patterns
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Rule:
+        if not (self.codes or self.words):
+            raise ValueError(f"rule {self.id} names neither codes nor words")
+        return self
+
+    @cached_property
+    def code_tokens(self) -> frozenset[str]:
+        """The codes without HTTP statuses, in lower case."""
+        return frozenset(code.lower() for code in self.codes if not code.startswith("http:"))
+
+    @cached_property
+    def statuses(self) -> frozenset[str]:
+        """The HTTP statuses among the codes: they speak only when nothing else does."""
+        return frozenset(code for code in self.codes if code.startswith("http:"))
+
+    @cached_property
+    def any_words(self) -> re.Pattern[str] | None:
+        """All wordings as one pattern, or None."""
+        return _either(self.words)
+
+    @cached_property
+    def every(self) -> tuple[re.Pattern[str], ...]:
+        """The patterns that all have to be there."""
+        return tuple(re.compile(pattern, re.IGNORECASE) for pattern in self.all)
+
+    @cached_property
+    def exceptions(self) -> re.Pattern[str] | None:
+        """The patterns that must not be there, as one."""
+        return _either(self.unless)
+
+    @cached_property
+    def circumstances(self) -> tuple[tuple[str, re.Pattern[str]], ...]:
+        """`when`, compiled."""
+        return tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in self.when.items())
+
+
+class Catalogue(_Frozen):
+    """A published version of causes and rules.
+
+    `confidence` gives each tier its stated hit rate, `contested` the one where another cause has a rule that
+    matches as well.
+    """
+
+    version: str = Field(pattern=r"^\d{4}-\d\d-\d\d$")
+    confidence: Mapping[Tier, float]
+    contested: Mapping[Tier, float]
+    cause: tuple[Cause, ...]
+    rule: tuple[Rule, ...]
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Catalogue:
+        known = {cause.id for cause in self.cause}
+        named = {rule.cause for rule in self.rule} | {also for rule in self.rule for also in rule.also}
+        if strangers := sorted(named - known):
+            raise ValueError(f"rules name causes that do not exist: {', '.join(strangers)}")
+        if silent := sorted(known - {rule.cause for rule in self.rule}):
+            raise ValueError(f"no rule names {', '.join(silent)}")
+        if len({rule.id for rule in self.rule}) != len(self.rule):
+            raise ValueError("two rules have the same id")
+        return self
+
+
+def load_catalogue(version: str | None = None) -> Catalogue:
+    """Read a catalogue by its date, the newest by default. Raises AnalysisError when there is none."""
+    return _read(version or versions()[-1])
+
+
+def versions() -> list[str]:
+    """The dates of all published catalogues, oldest first."""
+    entries = files("analysis.classification").joinpath("causes").iterdir()
+    return sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml"))
+
+
+@cache
+def _read(version: str) -> Catalogue:
+    if version not in versions():
+        raise AnalysisError(
+            f"there is no cause catalogue of {version}", next_step=f"Take one of: {', '.join(versions())}."
+        )
+    text = files("analysis.classification").joinpath("causes", f"{version}.toml").read_text(encoding="utf-8")
+    return Catalogue.model_validate(tomllib.loads(text))
+
+
+def _either(patterns: tuple[str, ...]) -> re.Pattern[str] | None:
+    if not patterns:
+        return None
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
+
+
+CAUSES: Mapping[str, Cause] = MappingProxyType(
+    {cause.id: cause for cause in load_catalogue().cause}
+    | {UNKNOWN: Cause(id="unknown", title="Not known", family="Unknown", side=("support",), retry="unknown")}
+)

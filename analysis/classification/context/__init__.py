@@ -1,0 +1,1 @@
+"""Refine causes with facts from the store that the message does not contain."""

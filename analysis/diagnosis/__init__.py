@@ -1,0 +1,1 @@
+"""Find out why: change points, suspect changes, healthy peers and explanations."""

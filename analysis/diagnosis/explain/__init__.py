@@ -1,0 +1,1 @@
+"""Find combinations of attributes that explain failures."""

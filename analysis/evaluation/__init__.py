@@ -1,0 +1,1 @@
+"""Score classification against events whose cause is known."""

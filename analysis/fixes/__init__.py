@@ -1,0 +1,1 @@
+"""Suggest a fix for an issue: playbook, evidence, recovery actions and resolution status."""

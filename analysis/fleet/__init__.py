@@ -1,0 +1,1 @@
+"""Device status, sync durations and data coverage."""

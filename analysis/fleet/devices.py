@@ -1,0 +1,277 @@
+"""The fleet, device by device: who is stuck, silent or stale, over a limit, out of date; what is at risk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from duckdb import DuckDBPyConnection
+
+from analysis.base.errors import AnalysisError
+from analysis.issues.listing import HELD_BY, PENDING_NOW
+from analysis.metrics.registry import ask, metric, moment_of
+from analysis.query.filters import Filters
+from analysis.triage.auto_review import newer
+
+_Key = tuple[str, str]
+STALE_DAYS = 7
+LOW_STORAGE_MB = 1_000.0
+# Documented defaults of max_accounts_ipad__v and max_accounts__v (Vault CRM Help, settings).
+ACCOUNT_LIMITS = {"iPad": 15_000, "iPhone": 15_000, "Windows": 50_000}
+# What is wrong with a device, the worst first; a device may have several.
+STATUSES = ("stuck", "silent", "stale", "too many accounts", "low storage", "old version")
+FLEET_COLUMNS = (
+    "device", "user_id", "status", "problems", "why", "platform", "model", "os_version", "app_version",
+    "territory", "country", "syncs", "failures", "last_attempt", "last_success", "errors", "pending",
+    "pending_in_error", "oldest_edit", "accounts", "storage_free_mb",
+)  # fmt: skip
+
+_FLEET = """
+WITH synced AS (
+    SELECT coalesce(device_id, user_id) AS device, max(user_id) AS user_id, count(*) AS syncs,
+        count(*) FILTER (WHERE outcome IN ('failed', 'failed_upload', 'failed_download')) AS failures,
+        max(started_at) AS last_attempt,
+        max(CASE WHEN outcome IN ('succeeded', 'succeeded_with_upload_errors') THEN started_at END)
+            AS last_success,
+        max_by(app_version, started_at) AS synced_version
+    FROM sync
+    WHERE coalesce(device_id, user_id) IS NOT NULL
+    GROUP BY coalesce(device_id, user_id)
+),
+failed AS (
+    SELECT coalesce(device_id, user_id) AS device, max(user_id) AS user_id, count(*) AS errors
+    FROM error
+    WHERE coalesce(device_id, user_id) IS NOT NULL
+    GROUP BY coalesce(device_id, user_id)
+),
+{pending_now},
+waiting AS (
+    SELECT device_id AS device, max(user_id) AS user_id, count(*) AS pending,
+        count(*) FILTER (WHERE in_error) AS pending_in_error, min(edited_at) AS oldest_edit
+    FROM pending_now
+    GROUP BY device_id
+),
+listed AS (SELECT device_id AS device, user_id FROM current_device),
+everyone AS (
+    SELECT device FROM synced UNION SELECT device FROM failed UNION SELECT device FROM waiting
+    UNION SELECT device FROM listed
+)
+SELECT
+    e.device,
+    coalesce(l.user_id, s.user_id, f.user_id, w.user_id) AS user_id,
+    d.platform, d.model, d.os_version, coalesce(s.synced_version, d.app_version) AS app_version,
+    u.territory, u.country,
+    coalesce(s.syncs, 0) AS syncs, coalesce(s.failures, 0) AS failures, s.last_attempt, s.last_success,
+    coalesce(f.errors, 0) AS errors, coalesce(w.pending, 0) AS pending,
+    coalesce(w.pending_in_error, 0) AS pending_in_error, w.oldest_edit, d.accounts, d.storage_free_mb
+FROM everyone AS e
+LEFT JOIN synced AS s ON s.device = e.device
+LEFT JOIN failed AS f ON f.device = e.device
+LEFT JOIN waiting AS w ON w.device = e.device
+LEFT JOIN listed AS l ON l.device = e.device
+LEFT JOIN current_device AS d ON d.device_id = e.device
+LEFT JOIN current_user_info AS u ON u.user_id = coalesce(l.user_id, s.user_id, f.user_id, w.user_id)
+ORDER BY e.device
+"""
+# One line per thing that happened to a device; what a configuration change reaches is left to the reader.
+_TIMELINE = """
+SELECT started_at AS happened_at, 'sync' AS kind, sync_type AS what, outcome AS how, sync_id AS id,
+    CASE WHEN upload_errors > 0
+        THEN concat(upload_errors, CASE WHEN upload_errors = 1 THEN ' record refused' ELSE ' records refused' END)
+    END AS detail, duration_seconds
+FROM sync
+UNION ALL
+SELECT occurred_at, 'error', object, cause, event_id, message, NULL FROM error
+ORDER BY happened_at DESC, kind, id
+LIMIT $most
+"""
+_AT_RISK = """
+WITH {pending_now},
+{held_by}
+SELECT p.device_id, p.user_id, p.object, p.record_id, p.parent_record_id, p.operation, p.edited_at,
+    coalesce(p.in_error, false) AS in_error, e.cause, e.issue_id, e.message,
+    date_diff('second', p.edited_at, as_of_now.as_of) / 3600.0 AS age_hours
+FROM pending_now AS p
+CROSS JOIN moment AS as_of_now
+LEFT JOIN held_by AS e ON e.device_id = p.device_id AND e.record_id = p.record_id
+ORDER BY p.device_id, p.record_id
+"""
+
+
+class UnknownDevice(AnalysisError):
+    """A device of which the store knows nothing."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__(
+            f"the store knows no device {device!r}",
+            next_step="Take one from `synclens fleet --all`; a user's id stands where syncs name none.",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One device: its row of the fleet list, what happened to it, and what waits on it."""
+
+    device: str
+    summary: dict[str, Any]
+    timeline: pd.DataFrame
+    pending: pd.DataFrame
+
+
+def fleet(connection: DuckDBPyConnection, **filters: object) -> pd.DataFrame:
+    """List every known device with FLEET_COLUMNS, those in the worst trouble first.
+
+    `status` is the worst of STATUSES or "ok"; `problems` lists all, `why` says each in words. Stale is a last
+    success more than 7 days ago. A device that no sync names is its user's; counts are of the selection.
+    """
+    chosen = Filters.of(**filters)
+    frame = ask(connection, _FLEET.format(pending_now=PENDING_NOW), chosen)
+    at = moment_of(connection, chosen)
+    stuck = ask(connection, metric("stuck_devices").sql, chosen).set_index("device")
+    silent = ask(connection, metric("silent_devices").sql, chosen).set_index("device")
+    old = _old_versions(ask(connection, metric("version_adoption").sql, chosen))
+    found = [dict(_problems(row, stuck, silent, old, at)) for row in frame.to_dict("records")]
+    frame["problems"] = pd.Series([list(one) for one in found], index=frame.index, dtype=object)
+    frame["why"] = pd.Series(["; ".join(one.values()) for one in found], index=frame.index, dtype="str")
+    frame["status"] = pd.Series([next(iter(one), "ok") for one in found], index=frame.index, dtype="str")
+    rank = [(STATUSES.index(status) if status in STATUSES else len(STATUSES)) for status in frame["status"]]
+    order = np.lexsort((frame["device"].to_numpy(), -frame["pending_in_error"].to_numpy(), np.array(rank)))
+    return frame.iloc[order][list(FLEET_COLUMNS)].reset_index(drop=True)
+
+
+def device(connection: DuckDBPyConnection, name: str, *, most: int = 500, **filters: object) -> Device:
+    """Show one device with its newest `most` events. Raises UnknownDevice."""
+    narrowed: dict[str, Any] = {**filters, "device_id": name}
+    rows = fleet(connection, **narrowed)
+    rows = rows[rows["device"] == name]
+    if rows.empty:
+        narrowed = {**filters, "user_id": name}
+        rows = fleet(connection, **narrowed)
+        rows = rows[rows["device"] == name]
+    if rows.empty:
+        raise UnknownDevice(name)
+    waiting = at_risk(connection, only_in_error=False, **narrowed)
+    return Device(
+        device=name,
+        summary={str(key): value for key, value in rows.iloc[0].to_dict().items()},
+        timeline=ask(connection, _TIMELINE, Filters.of(**narrowed), {"most": most}),
+        pending=waiting[waiting["device_id"] == name].reset_index(drop=True),
+    )
+
+
+def at_risk(connection: DuckDBPyConnection, *, only_in_error: bool = True, **filters: object) -> pd.DataFrame:
+    """List the records that wait on devices, what is wrong with each, and what hangs on it.
+
+    `dependents` holds the ids of records that wait for this one (call, sample, signature, to any depth),
+    `blocked_by` the nearest record in error above it, `order` its place when working through it, parents
+    first. Records saved together fail together: one without an error of its own has the cause of one above,
+    below or beside it. With `only_in_error`, records in error only; without, all that wait. Filters by cause
+    or issue keep records that have it.
+    """
+    by_error = {name: filters.pop(name, None) for name in ("cause", "issue_id")}
+    frame = ask(connection, _AT_RISK.format(pending_now=PENDING_NOW, held_by=HELD_BY), Filters.of(**filters))
+    keys = [
+        (str(name), str(record)) for name, record in frame[["device_id", "record_id"]].itertuples(index=False)
+    ]
+    parents = {
+        key: parent
+        for key, parent in zip(keys, frame["parent_record_id"], strict=True)
+        if isinstance(parent, str)
+    }
+    failing = {key for key, in_error in zip(keys, frame["in_error"], strict=True) if in_error}
+    above = {key: _line(parents, *key) for key in keys}
+    below: dict[tuple[str, str], list[str]] = {}
+    for (name, record), line in above.items():
+        for parent in line:
+            below.setdefault((name, parent), []).append(record)
+    frame["dependents"] = pd.Series(
+        [sorted(below.get(key, [])) for key in keys], index=frame.index, dtype=object
+    )
+    frame["blocked_by"] = pd.Series(
+        [next((one for one in above[key] if (key[0], one) in failing), None) for key in keys],
+        index=frame.index, dtype=object,
+    )  # fmt: skip
+    frame["order"] = [len(above[key]) for key in keys]
+    family = _Family(keys, above, below, failing)
+    for name in ("cause", "issue_id", "message"):
+        frame[name] = pd.Series(_inherited(family, frame[name]), index=frame.index, dtype=object)
+    for name, value in Filters.of(**by_error).values.items():
+        frame = frame[frame[name].isin(value)]
+    if only_in_error:
+        frame = frame[frame["in_error"]]
+    return frame.sort_values(["device_id", "order", "record_id"], kind="stable").reset_index(drop=True)
+
+
+def _inherited(family: _Family, own: pd.Series[Any]) -> list[object]:
+    """Give each record its own value, else that of the nearest record above it that has one.
+
+    Records saved together fail together, and the error names one of them: a record in error takes what is told
+    of one below it, else of one beside it.
+    """
+    told = {key: value for key, value in zip(family.keys, own, strict=True) if isinstance(value, str)}
+    return [next((told[one] for one in family.of(key) if one in told), None) for key in family.keys]
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """The records that wait, as (device, record), and what hangs on what."""
+
+    keys: list[_Key]
+    above: dict[_Key, list[str]]  # nearest first
+    below: dict[_Key, list[str]]
+    failing: set[_Key]
+
+    def of(self, key: _Key) -> Iterator[_Key]:
+        """Name those whose error may be a record's own, the likeliest first."""
+        line = [key, *((key[0], record) for record in self.above[key])]
+        yield from line
+        for one in line if key in self.failing else ():
+            beneath = [(key[0], record) for record in sorted(self.below.get(one, []))]
+            yield from (other for other in beneath if other in self.failing)
+
+
+def _line(parents: dict[tuple[str, str], str], name: str, record: str) -> list[str]:
+    """Name the records above one, the nearest first. A circle, which bad data may hold, ends the line."""
+    line: list[str] = []
+    here = record
+    while (parent := parents.get((name, here))) and parent not in line and parent != record:
+        line.append(parent)
+        here = parent
+    return line
+
+
+def _old_versions(adoption: pd.DataFrame) -> set[str]:
+    """Find the versions older than one that a tenth of the last day's syncs already use."""
+    adopted = [str(one) for one in adoption.loc[adoption["stage"] == "adopted", "app_version"]]
+    known = [str(one) for one in adoption["app_version"] if one != "unknown"]
+    return {one for one in known if one not in adopted and any(newer(other, one) for other in adopted)}
+
+
+def _problems(
+    row: dict[Any, Any], stuck: pd.DataFrame, silent: pd.DataFrame, old: set[str], at: datetime | None
+) -> Sequence[tuple[str, str]]:
+    name, found = row["device"], []
+    if name in stuck.index:
+        hours, tries = stuck.loc[name, ["hours_stuck", "attempts_since"]]
+        found.append(("stuck", f"no success in {tries:.0f} attempts over {hours:.0f} hours"))
+    if name in silent.index:
+        hours, usual = silent.loc[name, ["hours_silent", "usual_pause_hours"]]
+        found.append(("silent", f"no attempt for {hours:.0f} hours, usually every {usual:.0f}"))
+    if at is not None and row["syncs"] and _older(row["last_success"], at - timedelta(days=STALE_DAYS)):
+        found.append(("stale", f"no success in the last {STALE_DAYS} days"))
+    limit = ACCOUNT_LIMITS.get(str(row["platform"]))
+    if limit and pd.notna(row["accounts"]) and row["accounts"] > limit:
+        found.append(("too many accounts", f"{row['accounts']:.0f} accounts, the default limit is {limit}"))
+    if pd.notna(row["storage_free_mb"]) and row["storage_free_mb"] < LOW_STORAGE_MB:
+        found.append(("low storage", f"{row['storage_free_mb']:.0f} MB free"))
+    if row["app_version"] in old:
+        found.append(("old version", f"{row['app_version']} while newer versions are adopted"))
+    return found
+
+
+def _older(moment: Any, than: datetime) -> bool:  # noqa: ANN401 - a cell of a frame
+    return bool(pd.isna(moment) or moment < than)

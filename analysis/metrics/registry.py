@@ -1,0 +1,174 @@
+"""Metrics: each is one .sql file of this folder, with its meaning in the comment at its top.
+
+A file reads the store's tables and views and, where it needs to know what "now" is, the one-row relation
+`moment` with the column `as_of`: `until` if given, else the newest moment that the store knows. To run such
+a file by hand, begin with `CREATE TEMP VIEW moment AS SELECT max(started_at) AS as_of FROM sync`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+from duckdb import DuckDBPyConnection
+
+from analysis.base.errors import AnalysisError
+from analysis.base.text import did_you_mean
+from analysis.query.as_of import newest_moment
+from analysis.query.filter_hints import tell_unknown_values
+from analysis.query.filters import Filters, named_in
+
+# Whether a higher value is good news, bad news or neither: colours and alerts ask.
+DIRECTIONS = ("higher is better", "lower is better", "neither")
+
+
+class UnknownMetric(AnalysisError):
+    """A metric that has no file."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"there is no metric {name!r}",
+            next_step=f"{did_you_mean(name, METRICS)}Ask for one of: {', '.join(METRICS)}.",
+        )
+
+
+class UnusableMetric(AnalysisError):
+    """A metric of one's own that has no title or that the store cannot compute."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f"the metric {name} cannot be used: {reason}",
+            next_step="Compare it with those in analysis/metrics; it may read the tables and views of the store.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One figure people argue about: its name is the file's, its meaning is `about`."""
+
+    name: str
+    title: str
+    unit: str
+    good: str
+    about: str
+    sql: str
+
+    @classmethod
+    def read(cls, path: Path | str) -> Metric:
+        """Read a .sql file of one's own. Raises UnusableMetric."""
+        try:
+            return cls.parse(Path(path).stem, Path(path).read_text(encoding="utf-8"))
+        except (ValueError, OSError) as error:
+            raise UnusableMetric(Path(path).name, str(error)) from error
+
+    @classmethod
+    def parse(cls, name: str, text: str) -> Metric:
+        """Read the comment block at the top: title, unit and good as `key: value`, then sentences.
+
+        Raises ValueError where one of the three is missing.
+        """
+        head = re.match(r"(?:--.*\n)+", text)
+        notes = [line[2:].strip() for line in head[0].splitlines()] if head else []
+        label = dict(note.split(": ", 1) for note in notes[:3] if ": " in note)
+        if label.keys() != {"title", "unit", "good"} or label["good"] not in DIRECTIONS:
+            raise ValueError(
+                f"{name}.sql must begin with -- title:, -- unit: and -- good: ({', '.join(DIRECTIONS)})"
+            )
+        return cls(name, label["title"], label["unit"], label["good"], " ".join(notes[3:]), text)
+
+
+def load_metrics() -> Mapping[str, Metric]:
+    """Every metric of the folder by name, sorted."""
+    found = {
+        script.name.removesuffix(".sql"): script.read_text(encoding="utf-8")
+        for script in files("analysis.metrics").iterdir()
+        if script.name.endswith(".sql")
+    }
+    return {name: Metric.parse(name, found[name]) for name in sorted(found)}
+
+
+METRICS: Mapping[str, Metric] = load_metrics()
+
+
+def measure(connection: DuckDBPyConnection, name: str | Metric, **filters: object) -> pd.DataFrame:
+    """Compute a metric over the part of the store that the filters let through.
+
+    `name` is that of one of METRICS, or a Metric of one's own (`Metric.read("my.sql")`). Filters are those of
+    `analysis.FILTERS`; each takes one value or a list of them, None means all. Where nothing passes because
+    the store has no such value, the log of `analysis` names those that it has.
+    Raises UnknownMetric, UnusableMetric, UnknownFilter and UnusableFilter.
+    """
+    chosen = Filters.of(**filters)
+    if not isinstance(name, Metric):
+        found = ask(connection, metric(name).sql, chosen)
+    else:
+        try:
+            found = ask(connection, name.sql, chosen)
+        except duckdb.Error as error:
+            raise UnusableMetric(name.name, str(error).splitlines()[0]) from error
+    if found.empty:
+        tell_unknown_values(connection, chosen)
+    return found
+
+
+def metric(name: str | Metric) -> Metric:
+    """Find the metric of that name; one of one's own is itself. Raises UnknownMetric."""
+    if isinstance(name, Metric):
+        return name
+    if name not in METRICS:
+        raise UnknownMetric(name)
+    return METRICS[name]
+
+
+def ask(
+    connection: DuckDBPyConnection, sql: str, filters: Filters, parameters: Mapping[str, Any] | None = None
+) -> pd.DataFrame:
+    """Run a query over narrowed tables; the one road by which analysis reads the store."""
+    text, bound = narrow(sql, filters, moment_of(connection, filters) if _reads_moment(sql) else None)
+    return connection.execute(text, bound | dict(parameters or {})).df()
+
+
+def narrow(sql: str, filters: Filters, as_of: datetime | None = None) -> tuple[str, dict[str, Any]]:
+    """Write the query with narrowed relations put in front of it, and the values to bind.
+
+    `as_of` is needed by queries that read `moment`.
+    """
+    body = _without_comments(sql)
+    parts = [
+        f"{relation} AS ({filters.narrowed(relation, body)})"
+        for relation in named_in(sql)
+        if filters or relation == "sync"
+    ]
+    bound: dict[str, Any] = {}
+    if _reads_moment(sql):
+        parts.append("moment AS (SELECT $as_of::TIMESTAMP AS as_of)")
+        bound["as_of"] = as_of
+    used = "".join(parts)
+    bound |= {name: value for name, value in filters.parameters().items() if f"${name}" in used}
+    if not parts:
+        return body, bound
+    rest = body[len("WITH") :].lstrip() if re.match(r"WITH\b", body, re.IGNORECASE) else None
+    return f"WITH {', '.join(parts)}{', ' + rest if rest else ' ' + body}", bound
+
+
+def moment_of(connection: DuckDBPyConnection, filters: Filters) -> datetime | None:
+    """Say what "now" is: `until`, else the newest moment of the whole store, None if it is empty.
+
+    See analysis/query/as_of.py for what becomes of devices whose clocks run ahead.
+    """
+    return filters.until if filters.until is not None else newest_moment(connection)
+
+
+def _reads_moment(sql: str) -> bool:
+    return re.search(r"\b(?:FROM|JOIN|,)\s*moment\b", _without_comments(sql), re.IGNORECASE) is not None
+
+
+def _without_comments(sql: str) -> str:
+    return re.sub(r"--[^\n]*", "", sql).strip().rstrip(";")

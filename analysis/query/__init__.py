@@ -1,0 +1,1 @@
+"""Read a store: filters, the reference time, and queries over filtered relations."""

@@ -1,0 +1,212 @@
+"""Filters: which part of the fleet, and which time, a question is about.
+
+A metric file reads the store's own tables and says nothing of filters. A filter puts a narrowed relation of
+the same name in front of each table that the file reads, so every metric understands every filter, and each
+file still runs as it stands in any DuckDB shell. Values are bound, never written into the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from analysis.base.errors import AnalysisError
+from analysis.base.text import did_you_mean
+from analysis.query.sync_views import view_of_syncs
+
+FILTERS: Mapping[str, str] = {
+    "since": "from this moment on (ISO text or an aware datetime; UTC where no zone is given)",
+    "until": "before this moment",
+    "sync_type": "API name of the sync type",
+    "app_version": "version of the mobile app",
+    "object": "object with an error; of syncs: those of the people who had such an error",
+    "territory": "territory of the user",
+    "profile": "security profile or application profile of the user",
+    "country": "country of the user",
+    "device_model": "model of the device",
+    "platform": "iPad, iPhone, Windows",
+    "user_id": "one user",
+    "device_id": "one device",
+    "cause": "cause of an error; of syncs: those of the people who had such an error",
+    "issue_id": "one issue; of syncs: those of the people who had it",
+}
+RELATIONS = ("sync", "error", "pending_record", "current_device", "current_user_info")
+
+_OF_ERRORS = ("object", "cause", "issue_id")
+
+
+class UnknownFilter(AnalysisError):
+    """A filter that nobody knows."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"there is no filter {name!r}",
+            next_step=f"{did_you_mean(name, FILTERS)}Filter by one of: {', '.join(FILTERS)}.",
+        )
+
+
+class UnusableFilter(AnalysisError):
+    """A filter whose value means nothing, such as a date that is none."""
+
+    def __init__(self, name: str, value: object) -> None:
+        super().__init__(
+            f"the filter {name}={value!r} is not a moment in time",
+            next_step="Write it as 2026-11-22 or 2026-11-22T14:00:00Z, or hand over an aware datetime.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Checked filters: two moments (UTC without a zone, as in the store) and lists of accepted values."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    values: Mapping[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, **filters: object) -> Filters:
+        """Check filters as `measure` takes them; None means all, an empty list means none.
+
+        Raises UnknownFilter and UnusableFilter.
+        """
+        for name in filters:
+            if name not in FILTERS:
+                raise UnknownFilter(name)
+        values = {
+            name: _texts(value)
+            for name, value in filters.items()
+            if value is not None and name not in ("since", "until")
+        }
+        return cls(_moment("since", filters.get("since")), _moment("until", filters.get("until")), values)
+
+    def __bool__(self) -> bool:
+        return bool(self.since or self.until or self.values)
+
+    def parameters(self) -> dict[str, Any]:
+        """Values to bind, by the names that `narrowed` uses."""
+        moments = {"since": self.since, "until": self.until}
+        return {f"filter_{name}": value for name, value in moments.items() if value is not None} | {
+            f"filter_{name}": value for name, value in self.values.items()
+        }
+
+    def narrowed(self, relation: str, asked: str | None = None) -> str:
+        """Write the rows of one of RELATIONS that the filters let through, as a SELECT.
+
+        With the text that asks, of syncs only the columns that it could mean.
+        """
+        conditions = [*self._time(_CLOCK[relation]), *self._conditions(relation)]
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        if relation == "sync" and asked is not None:
+            return f"SELECT * FROM main.{view_of_syncs(f'{asked} {where}')}{where}"
+        return f"SELECT * FROM {self._source(relation)}{where}"
+
+    def before(self, days_of: Filters | None = None) -> Filters:
+        """Take the same part of the fleet in the period of equal length just before this one.
+
+        Raises AnalysisError when this period has no beginning or no end.
+        """
+        period = days_of or self
+        if period.since is None or period.until is None:
+            raise AnalysisError(
+                "without since and until there is no previous period",
+                next_step="Give both, e.g. since=2026-11-15 until=2026-11-22.",
+            )
+        length = period.until - period.since
+        return Filters(period.since - length, period.since, self.values)
+
+    def _source(self, relation: str) -> str:
+        if relation != "pending_record":
+            return f"main.{relation}"
+        # The newest list of a device is found before any filter: a record that left the list is not pending,
+        # however the question is narrowed.
+        known = "WHERE as_of <= $filter_until" if self.until is not None else ""
+        newest = "as_of = max(as_of) OVER (PARTITION BY device_id)"
+        return f"(SELECT * FROM main.pending_record {known} QUALIFY {newest})"
+
+    def _time(self, column: str) -> Iterable[str]:
+        if self.since is not None and column:
+            yield f"{column} >= $filter_since"
+        if self.until is not None and column:
+            yield f"{column} < $filter_until"
+
+    def _conditions(self, relation: str) -> Iterable[str]:
+        told = [name for name in self.values if name in _OF_ERRORS]
+        direct = _DIRECT[relation]
+        for name in self.values:
+            if name in direct:
+                yield direct[name].format(p=f"$filter_{name}")
+            elif name not in told:
+                yield _through(relation, name)
+        if (behind := [name for name in told if name not in direct]) and relation != "error":
+            yield self._people_with(behind)
+
+    def _people_with(self, names: Sequence[str]) -> str:
+        conditions = [f"list_contains($filter_{name}, {name})" for name in names]
+        conditions += self._time("occurred_at")
+        return f"user_id IN (SELECT user_id FROM main.error WHERE {' AND '.join(conditions)})"
+
+
+def named_in(sql: str) -> list[str]:
+    """Which of RELATIONS a query reads."""
+    text = re.sub(r"--[^\n]*", "", sql)
+    return [name for name in RELATIONS if re.search(rf"\b(?:FROM|JOIN)\s+{name}\b", text, re.IGNORECASE)]
+
+
+_CLOCK = {
+    "sync": "started_at",
+    "error": "occurred_at",
+    "pending_record": "coalesce(edited_at, as_of)",
+    "current_device": "",
+    "current_user_info": "",
+}
+_SAME = {
+    name: f"list_contains({{p}}, {name})" for name in ("user_id", "device_id", "app_version", "platform")
+}
+_USER = {name: f"list_contains({{p}}, {name})" for name in ("territory", "country")} | {
+    "profile": "(list_contains({p}, security_profile) OR list_contains({p}, application_profile))"
+}
+_MODEL = {"device_model": "list_contains({p}, device_model)"}
+_TYPE = {"sync_type": "list_contains({p}, sync_type)"}
+_DIRECT: Mapping[str, Mapping[str, str]] = {
+    "sync": _SAME | _USER | _MODEL | _TYPE,
+    "error": _SAME | _USER | _MODEL | _TYPE | {name: f"list_contains({{p}}, {name})" for name in _OF_ERRORS},
+    "pending_record": {name: _SAME[name] for name in ("user_id", "device_id")}
+    | {"object": "list_contains({p}, object)"},
+    "current_device": _SAME | {"device_model": "list_contains({p}, model)"},
+    "current_user_info": {"user_id": _SAME["user_id"]} | _USER,
+}
+
+
+def _through(relation: str, name: str) -> str:
+    """Put a condition on what the relation does not hold itself, by way of its user or device."""
+    parameter = f"$filter_{name}"
+    if name in _USER:
+        source, key = "current_user_info", "user_id"
+    elif relation == "pending_record" and name in ("platform", "app_version", "device_model"):
+        source, key = "current_device", "device_id"
+    elif name in ("platform", "app_version", "device_model", "device_id"):
+        source, key = "current_device", "user_id"
+    else:
+        source, key = "sync", "user_id"
+    return f"{key} IN (SELECT {key} FROM main.{source} WHERE {_DIRECT[source][name].format(p=parameter)})"
+
+
+def _texts(value: object) -> list[str]:
+    given = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
+    return [str(one) for one in given]
+
+
+def _moment(name: str, value: object) -> datetime | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise UnusableFilter(name, value) from None
+    if not isinstance(value, datetime):
+        raise UnusableFilter(name, value)
+    return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value

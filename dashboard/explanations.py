@@ -1,0 +1,149 @@
+"""What sets a group apart: explanations as a picture, as sentences and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import pandas as pd
+import streamlit as st
+from plotly.graph_objs._figure import Figure
+
+from analysis import AnalysisError, Explanation, charts
+from analysis.diagnosis.explain.questions import explain_issue
+from analysis.diagnosis.healthy_peers import twins
+from dashboard import cards, column_config, data, widgets
+from dashboard.escaping import escape
+from dashboard.view_state import View
+
+ABOUT = (
+    "Combinations of at most three attributes in which failures are more frequent than elsewhere, beyond "
+    "what chance and the number of combinations looked at would give. The first explains most."
+)
+
+
+ABOUT_PERIODS = (
+    "Combinations of at most three attributes in which syncs failed more than the days they are compared "
+    "with would bring, beyond what chance and the number of combinations looked at would give. Parts may overlap."
+)
+
+
+def of_issue(issue_id: str, view: View) -> None:
+    """What the devices with an issue have in common that the others have not."""
+    widgets.section("What is different about them", help=ABOUT)
+    try:
+        found = data.ask(explain_issue, issue_id, **view.arguments())
+    except AnalysisError:  # no device or person is known
+        found = []
+    draw(found, view, key="different", inside="with this issue")
+
+
+def of_device(name: str, view: View) -> None:
+    """How a device differs from its nearest healthy twins."""
+    widgets.section("Healthy twins", help="The nearest devices without its trouble.")
+    try:
+        found = data.ask(twins, name, **view.of_filters())
+    except AnalysisError:  # no finished sync yet
+        st.caption("It has no finished sync yet to compare.")
+        return
+    if found.smallest_set:
+        told = " and ".join(escape(column_config.label(one)) for one in found.smallest_set)
+        st.markdown(f"Together these part it from every healthy device: **{told}**.")
+    differences = found.differences.assign(attribute=found.differences["attribute"].map(column_config.label))
+    widgets.table(differences, key="twins", title=f"How {name} differs from its twins", view=view)
+    with st.expander(f"{len(found.twins)} nearest twins", icon=":material/group:"):
+        widgets.table(found.twins, key="twin-list", title=f"Healthy twins of {name}", view=view)
+
+
+def draw(found: Sequence[Explanation], view: View, *, key: str, inside: str) -> None:
+    """Draw explanations best first, or say that there is nothing to say."""
+    if not found:
+        st.caption("Nothing sets them apart from the others more than chance would.")
+        return
+    best = found[0]
+    st.markdown(
+        f"**{words(best)}**: {best.failures:,} of {best.total:,} {inside} ({cards.share(best.rate_in, 0)}), "
+        f"elsewhere {cards.share(best.rate_out, 0)}."
+    )
+    frame = as_frame(found)
+    widgets.chart(
+        charts.rate_pairs(frame, label="what", inside="rate_in", outside="rate_out"),
+        frame, key=key, title="What is different", view=view, about=ABOUT,
+    )  # fmt: skip
+
+
+def draw_period(found: Sequence[Explanation], view: View) -> None:
+    """Draw what explains some days, best first: failures then against what the days before would have brought."""
+    if not found:
+        st.info(
+            "Nothing explains these days: no group failed more than its days before and chance would bring. "
+            "Choose other days, or another stretch to compare with.",
+            icon=":material/compare:",
+        )
+        return
+    best = found[0]
+    st.markdown(
+        f"**{words(best)}**: {best.failures:,} of {best.total:,} syncs failed "
+        f"({cards.share(best.rate_in, 0)}), {best.expected:,.0f} at the rate of the days before. "
+        f"That is {cards.share(best.share, 0)} of what is too much."
+    )
+    kept = ["what", "failures", "expected", "share", "total", "rate_in", "rate_out", "low", "high", "p_value"]
+    bar = st.column_config.ProgressColumn(
+        "Explains",
+        format="percent",
+        min_value=0,
+        max_value=1,
+        help="Part of all failures beyond those of before.",
+    )
+    widgets.table(
+        as_frame(found)[kept], key="explained", title="What explains these days", view=view,
+        about=ABOUT_PERIODS, columns={"share": bar, "what": st.column_config.TextColumn("What", width=360)},
+    )  # fmt: skip
+
+
+def mark_periods(
+    figure: Figure,
+    days: pd.DataFrame,
+    explained: tuple[datetime, datetime],
+    against: int | tuple[datetime, datetime],
+) -> None:
+    """Shade on a chart over `days` what is explained and what it is compared with, as far as it is shown."""
+    since, until = explained
+    if isinstance(against, int):
+        against = (min(max(since - against * (until - since), days["day"].min()), since), since)
+    side, other = ("left", "right") if against[0] < since else ("right", "left")
+    for (begin, end), colour, word, place in (
+        (against, charts.GREY, "compared with", other),
+        (explained, charts.VERMILION, "explained", side),
+    ):  # the words lead away from each other, or those over single days would meet
+        figure.add_vrect(
+            x0=begin, x1=end, fillcolor=colour, opacity=0.13, line_width=0, layer="below",
+            annotation={"text": word, "font_size": 10}, annotation_position=f"bottom {place}",
+        )  # fmt: skip
+
+
+def words(one: Explanation) -> str:
+    """The combination of an explanation, safe for Markdown."""
+    return " and ".join(
+        f"{escape(column_config.label(name))} {escape(value)}" for name, value in one.where.items()
+    )
+
+
+def as_frame(found: Sequence[Explanation]) -> pd.DataFrame:
+    """Explanations as rows."""
+    return pd.DataFrame(
+        {
+            "what": [
+                " and ".join(f"{column_config.label(k)} {v}" for k, v in one.where.items()) for one in found
+            ],
+            "rate_in": [one.rate_in for one in found],
+            "rate_out": [one.rate_out for one in found],
+            "low": [one.interval[0] for one in found],
+            "high": [one.interval[1] for one in found],
+            "share": [one.share for one in found],
+            "failures": [one.failures for one in found],
+            "total": [one.total for one in found],
+            "expected": [one.expected for one in found],
+            "p_value": [one.p_value for one in found],
+        }
+    )

@@ -1,0 +1,1 @@
+"""Row contracts: what a row must contain before the store accepts it."""

@@ -1,0 +1,1 @@
+"""Map source columns to the columns of the store."""

@@ -1,0 +1,299 @@
+"""Sources whose rows say something else than a table of ours does: logs, audit trails, configuration objects.
+
+A shape is found by the columns it needs and turns the cells of a row into the cells of one of our
+contracts, or into nothing where the row says nothing about sync (a successful call in a usage log). What is
+left out that way is counted in the notes of the batch. Column names and texts of audit trails follow
+Veeva's published clients; the wording of `item` in the system trail is not documented, so it is only used
+to sort a change into a kind, never to decide whether it is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from ingest.contracts.tables import CONTRACTS, Contract
+from ingest.mapping.mapping import fold
+from ingest.readers.rows import RawRow, RowSource, compact
+
+Cells = dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A kind of source: the columns it needs, the table it feeds, and how one row becomes another."""
+
+    name: str
+    table: str
+    needs: frozenset[str]
+    convert: Callable[[Cells], Cells | None]
+
+    @property
+    def contract(self) -> Contract:
+        """The contract of the table it feeds."""
+        return CONTRACTS[self.table]
+
+
+def reshape(source: RowSource) -> RowSource:
+    """Give the source itself, or, where its columns fit a shape, its rows as rows of the shape's table."""
+    there = frozenset(map(fold, source.header))
+    fitting = [shape for shape in SHAPES if shape.needs <= there]
+    if not fitting:
+        return source
+    shape = max(fitting, key=lambda each: len(each.needs))
+    return RowSource(
+        source.name,
+        list(shape.contract.names),
+        _converted(source, shape),
+        notes=source.notes,
+        defaults=source.defaults,
+    )
+
+
+def _converted(source: RowSource, shape: Shape) -> Iterator[RawRow]:
+    left_out = 0
+    for row in source.rows:
+        if row.problem:
+            yield row
+            continue
+        cells = _Noticed({fold(name): cell for name, cell in row.cells.items()})
+        if converted := shape.convert(cells):
+            unread = {name: cell for name, cell in row.cells.items() if fold(name) not in cells.read}
+            yield RawRow(row.number, unread | converted, raw=compact(dict(row.cells)))
+        else:
+            left_out += 1
+    if left_out:
+        source.notes.append(
+            f"{left_out} rows of the {shape.name} say nothing about sync errors or configuration"
+        )
+
+
+class _Noticed(Cells):
+    """Cells that remember which of them were read; the others are kept beside the columns of the table."""
+
+    def __init__(self, cells: Cells) -> None:
+        super().__init__(cells)
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> str | None:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        self.read.add(name)
+        return super().get(name, default)
+
+
+def _usage(cells: Cells) -> Cells | None:
+    if (cells.get("apiresponsestatus") or "") not in ("FAILURE", "EXCEPTION"):
+        return None
+    resource = cells.get("apiresource") or None
+    return {
+        "event_id": f"api-{cells['executionid']}" if cells.get("executionid") else None,
+        "occurred_at": cells.get("timestamp"),
+        "user_id": cells.get("userid"),
+        "platform": "vault_api",
+        "operation": {"POST": "create", "PUT": "update", "DELETE": "delete", "GET": "query"}.get(
+            cells.get("httpmethod") or ""
+        ),
+        "object": resource if resource and "__" in resource else None,
+        "http_status": cells.get("httpresponsestatus"),
+        "error_type": cells.get("apiresponseerrortype"),
+        "message": cells.get("apiresponseerrormessage"),
+        **{
+            name: cells.get(name)
+            for name in ("endpoint", "clientid", "executionid", "referenceid", "sessionid")
+        },
+    }
+
+
+def _login(cells: Cells) -> Cells | None:
+    status = (cells.get("status") or "").strip()
+    if status.lower() in ("success", ""):
+        return None
+    return {
+        "event_id": f"login-{cells['id']}" if cells.get("id") else None,
+        "occurred_at": cells.get("timestamp"),
+        "user_id": cells.get("username"),
+        "platform": cells.get("platform"),
+        "phase": "connect",
+        "operation": "sign_in",
+        "error_type": status,
+        "message": f"{cells.get('type') or 'Login'}: {status}",
+    }
+
+
+_SYSTEM_KINDS = {
+    "permissionset": "permission_set",
+    "securityprofile": "permission_set",
+    "object": "object",
+    "objectfield": "field",
+    "field": "field",
+    "objectvalidationrule": "validation_rule",
+    "validationrule": "validation_rule",
+    "user": "user",
+}
+
+
+def _system(cells: Cells) -> Cells | None:
+    what, _, name = (cells.get("item") or "").partition(" : ")
+    return {
+        "change_id": f"system-{cells['id']}" if cells.get("id") else None,
+        "changed_at": cells.get("timestamp"),
+        "changed_by": cells.get("username"),
+        "kind": _SYSTEM_KINDS.get(fold(what), "setting"),
+        "target": name or what or "unnamed",
+        "field": cells.get("fieldname"),
+        "before": _spelled(cells.get("oldvalue")),
+        "after": _spelled(cells.get("newvalue")),
+        "detail": cells.get("eventdescription"),
+        "action": cells.get("action"),
+    }
+
+
+_OBJECT_KINDS = {
+    "vmobile_object_configuration__v": "vmoc",
+    "veeva_settings__v": "setting",
+    "application_profile__v": "setting",
+    "user__sys": "user",
+    "territory__v": "territory",
+    "user_territory__v": "territory",
+}
+
+
+def _object(cells: Cells) -> Cells | None:
+    kind = _OBJECT_KINDS.get(cells.get("objectname") or "")
+    if kind is None:
+        return None
+    return {
+        "change_id": f"object-{cells['id']}" if cells.get("id") else None,
+        "changed_at": cells.get("timestamp"),
+        "changed_by": cells.get("username"),
+        "kind": kind,
+        "target": cells.get("item") or cells.get("recordid") or "unnamed",
+        "object": cells.get("objectname"),
+        "field": cells.get("fieldname"),
+        "before": _spelled(cells.get("olddisplayvalue")) or _spelled(cells.get("oldvalue")),
+        "after": _spelled(cells.get("newdisplayvalue")) or _spelled(cells.get("newvalue")),
+        "detail": cells.get("eventdescription"),
+        "action": cells.get("action"),
+        "record_id": cells.get("recordid"),
+    }
+
+
+def _spelled(value: str | None) -> str | None:
+    # The trail spells an absent value out.
+    return None if value is None or value.lower() == "null" else value
+
+
+def _picklist(cells: Cells) -> Cells | None:
+    return {
+        "object": cells.get("object"),
+        "field": cells.get("objectfield"),
+        "name": cells.get("picklistvaluename"),
+        "label": cells.get("picklistvaluelabel"),
+        "status": cells.get("statusv"),
+        "as_of": cells.get("modifieddatev") or None,
+    }
+
+
+def _metadata(cells: Cells) -> Cells | None:
+    place, _, name = (cells.get("extract") or "").partition(".")
+    if place != "Object":
+        return None
+    return {
+        "object": name,
+        "name": cells.get("columnname"),
+        "label": cells.get("columnlabel"),
+        "type": cells.get("type"),
+        "max_length": cells.get("length"),
+        "refers_to": (cells.get("relatedextract") or "").partition(".")[2] or None,
+        "active": "true",
+        "as_of": cells.get("modifieddate") or cells.get("modifieddatev") or None,
+    }
+
+
+def _user(cells: Cells) -> Cells | None:
+    return {
+        "user_id": cells.get("id"),
+        "as_of": cells.get("modifieddatev"),
+        "name": cells.get("namev"),
+        "email": cells.get("emailsys") or cells.get("usernamesys"),
+        "active": _STATUS.get(cells.get("statusv") or ""),
+        "security_profile": cells.get("securityprofilesys"),
+        "application_profile": cells.get("applicationprofilev"),
+        "permission_sets": cells.get("permissionsetsv") or cells.get("permissionsetsc"),
+        "territory": cells.get("territoryv"),
+        "country": cells.get("countryv"),
+        "time_zone": cells.get("timezonesys"),
+        "language": cells.get("languagesys"),
+    }
+
+
+def _vmoc(cells: Cells) -> Cells | None:
+    return {
+        "vmoc_id": cells.get("id"),
+        "as_of": cells.get("modifieddatev"),
+        "name": cells.get("namev"),
+        "object": cells.get("objectv") or cells.get("objectnamev"),
+        "type": cells.get("typev") or cells.get("vmoctypev"),
+        "device": cells.get("devicev"),
+        "where_clause": cells.get("whereclausev"),
+        "application_profile": cells.get("applicationprofilev"),
+        "active": cells.get("activev") or _STATUS.get(cells.get("statusv") or ""),
+    }
+
+
+def _setting(cells: Cells) -> Cells | None:
+    return {
+        "setting_id": cells.get("id"),
+        "as_of": cells.get("modifieddatev"),
+        "name": cells.get("namev"),
+        "value": cells.get("valuev"),
+        "scope": cells.get("applicationprofilev") or cells.get("userv"),
+    }
+
+
+_STATUS = {"active__v": "true", "inactive__v": "false"}
+
+
+def _needs(*names: str) -> frozenset[str]:
+    return frozenset(map(fold, names))
+
+
+SHAPES = (
+    Shape("API usage log", "sync_error", _needs("timestamp", "endpoint", "api_response_status"), _usage),
+    Shape(
+        "login audit", "sync_error", _needs("timestamp", "user_name", "source_ip", "type", "status"), _login
+    ),
+    Shape(
+        "system audit",
+        "config_change",
+        _needs("timestamp", "action", "item", "field_name", "event_description"),
+        _system,
+    ),
+    Shape(
+        "object audit",
+        "config_change",
+        _needs("timestamp", "action", "item", "field_name", "record_id", "object_name", "event_description"),
+        _object,
+    ),
+    Shape(
+        "picklist extract",
+        "picklist_value",
+        _needs("object", "object_field", "picklist_value_name", "picklist_value_label"),
+        _picklist,
+    ),
+    Shape(
+        "metadata extract",
+        "object_field",
+        _needs("extract", "column_name", "column_label", "type"),
+        _metadata,
+    ),
+    Shape("user object", "sync_user", _needs("id", "modified_date__v", "username__sys"), _user),
+    Shape(
+        "settings object", "veeva_setting", _needs("id", "modified_date__v", "name__v", "value__v"), _setting
+    ),
+    Shape("VMOC object", "vmoc", _needs("id", "modified_date__v", "where_clause__v"), _vmoc),
+)
+"""Every shape; of those that fit, the one that needs most columns is taken."""

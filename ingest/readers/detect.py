@@ -1,0 +1,76 @@
+"""What a file is, seen from its first bytes: the name of a file proves nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from ingest.errors import SourceUnreadable
+from ingest.readers.csv import read_csv
+from ingest.readers.direct_data import ArchiveName, read_archive
+from ingest.readers.encoding import Examined
+from ingest.readers.excel_parquet import read_excel, read_parquet
+from ingest.readers.json_lines import read_json_lines, read_json_page
+from ingest.readers.rows import RowSource
+from ingest.readers.usage_log import read_usage_zip
+
+LARGEST_PAGE = 512 << 20
+"""Bytes of a JSON document that is not JSON lines; it has to be read whole."""
+
+
+def open_source(path: Path, examined: Examined) -> Iterator[RowSource]:
+    """Open a file as the tables of rows it holds. Raises SourceUnreadable."""
+    if not examined.size:
+        raise SourceUnreadable(path.name, "it is empty")
+    with path.open("rb") as file:
+        magic = file.read(8)
+    if magic.startswith(b"\x1f\x8b") or ArchiveName.of(path):
+        yield from read_archive(path)
+    elif magic.startswith(b"PAR1"):
+        yield read_parquet(path)
+    elif magic.startswith(b"PK\x03\x04"):
+        yield from _zip(path)
+    elif magic.startswith((b"\xd0\xcf\x11\xe0", b"%PDF", b"\x89PNG")):
+        raise SourceUnreadable(path.name, "it is neither CSV, JSON, Parquet nor a workbook of today's Excel")
+    else:
+        yield _text(path, examined)
+
+
+def _zip(path: Path) -> Iterator[RowSource]:
+    if path.suffix.lower() == ".zip":
+        yield from read_usage_zip(path)
+    else:
+        yield from read_excel(path)
+
+
+def _text(path: Path, examined: Examined) -> RowSource:
+    with path.open(encoding=examined.encoding, errors="replace") as file:
+        start = file.read(65_536).lstrip()
+    if start[:1] in ("{", "["):
+        return _json(path, examined, start)
+    return read_csv(path, examined.encoding)
+
+
+def _json(path: Path, examined: Examined, start: str) -> RowSource:
+    first = start.split("\n", 1)[0]
+    if (_is_json(first) and not _is_page(first) and first != start.rstrip()) or examined.size > LARGEST_PAGE:
+        return read_json_lines(path, examined.encoding)
+    text = path.read_text(encoding=examined.encoding, errors="replace")
+    try:
+        return read_json_page(json.loads(text), name=path.name)
+    except (ValueError, RecursionError):
+        return read_json_lines(path, examined.encoding)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _is_page(text: str) -> bool:
+    document = json.loads(text)
+    return isinstance(document, dict) and isinstance(document.get("data"), list)

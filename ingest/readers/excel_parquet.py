@@ -1,0 +1,92 @@
+"""Tables with types of their own: Parquet files and Excel sheets, turned into the text a CSV would have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from itertools import count
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+
+from ingest.errors import SourceUnreadable
+from ingest.readers.csv import unique
+from ingest.readers.rows import RawRow, RowSource, clean
+from ingest.readers.usage_log import refuse_bombs
+from ingest.staging.bulk import parquet_table
+
+_Row = TypeVar("_Row")
+
+
+def read_parquet(path: Path, *, name: str | None = None) -> RowSource:
+    """Read a Parquet file. Raises SourceUnreadable."""
+    with duckdb.connect(":memory:") as reader:
+        try:
+            table = parquet_table(reader, path)
+        except duckdb.Error as error:
+            raise SourceUnreadable(path.name, str(error).splitlines()[0]) from error
+    rows = _undamaged(_parquet_rows(table.relation, table.header, str(path)), path.name)
+    return RowSource(name or path.name, table.header, rows, bulk=table)
+
+
+def _parquet_rows(relation: str, header: list[str], path: str) -> Iterator[RawRow]:
+    with duckdb.connect(":memory:") as reader:
+        reader.execute("SET TimeZone = 'UTC'")
+        result = reader.execute(f"SELECT * FROM {relation}", {"path": path})
+        numbers = count(1)
+        while rows := result.fetchmany(5_000):
+            for row in rows:
+                yield RawRow(next(numbers), dict(zip(header, row, strict=True)))
+
+
+def read_excel(path: Path) -> Iterator[RowSource]:
+    """Read each sheet of an Excel workbook that has a header and at least one more row."""
+    # Half a second of import that only workbooks should cost.
+    import openpyxl  # noqa: PLC0415
+
+    try:
+        refuse_bombs(path)
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except SourceUnreadable:
+        raise
+    except Exception as error:  # openpyxl raises whatever its parsers raise
+        raise SourceUnreadable(path.name, f"it is no Excel workbook ({error})") from error
+    try:
+        for sheet in book.worksheets:
+            every = _undamaged(sheet.iter_rows(values_only=True), path.name)
+            rows = (row for row in every if any(cell is not None for cell in row))
+            first = next(rows, None)
+            if first is None:
+                continue
+            header = unique([(_cell(cell) or "").strip() for cell in first])
+            name = path.name if len(book.worksheets) == 1 else f"{path.name}#{sheet.title}"
+            yield RowSource(name, header, _sheet_rows(rows, header))
+    finally:
+        book.close()
+
+
+def _undamaged(rows: Iterator[_Row], name: str) -> Iterator[_Row]:
+    # A file can be sound at its ends and damaged within, which shows only while its rows are read.
+    try:
+        yield from rows
+    except Exception as error:
+        told = (str(error) or type(error).__name__).splitlines()[0]
+        raise SourceUnreadable(name, f"it is damaged ({told})") from error
+
+
+def _sheet_rows(rows: Iterator[tuple[object, ...]], header: list[str]) -> Iterator[RawRow]:
+    for number, row in enumerate(rows, start=1):
+        yield RawRow(number, dict(zip(header, map(_cell, row), strict=False)))
+
+
+def _cell(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return clean(value) if value else None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, datetime | date):
+        return value.isoformat(timespec="microseconds") if isinstance(value, datetime) else value.isoformat()
+    return str(value)

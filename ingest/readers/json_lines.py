@@ -1,0 +1,81 @@
+"""JSON lines, and JSON pages as an API returns them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from ingest.readers.rows import RawRow, RowSource, as_text, clean
+from ingest.staging.bulk import Unfit
+from ingest.staging.lines import lines_table
+
+HEADER_SAMPLE = 200
+"""Rows that are looked at to learn the column names; JSON leaves out what is empty."""
+
+NOT_JSON = "row: is not JSON"
+NOT_AN_OBJECT = "row: is not a JSON object"
+
+
+def read_json_lines(path: Path, encoding: str, *, name: str | None = None) -> RowSource:
+    """Read a file with one JSON object per line; blank lines are nothing."""
+    source = _source(name or path.name, _from_lines(path, encoding))
+    with path.open(encoding=encoding, errors="replace", newline="\n") as file:
+        sample = [line.strip() for line in islice(file, HEADER_SAMPLE) if line.strip()]
+    source.bulk = lines_table(path, encoding, source.header, sample)
+    return source
+
+
+def read_again(found: Iterable[tuple[int, str]]) -> list[RawRow]:
+    """Read lines that were set aside, each with its number. Raises Unfit where a line is no row after all."""
+    rows = []
+    for number, line in found:
+        row = next(parse_lines([line]), None)
+        if row is None:
+            raise Unfit("a line that looked like a row is blank")
+        rows.append(replace(row, number=number))
+    return rows
+
+
+def read_json_page(page: object, *, name: str) -> RowSource:
+    """Read a parsed JSON document: a list of objects, or an object that has one under `data`."""
+    records = page.get("data") if isinstance(page, dict) else page
+    records = records if isinstance(records, list) else [page]
+    return _source(name, (_from_value(number, each) for number, each in enumerate(records, start=1)))
+
+
+def _source(name: str, rows: Iterator[RawRow]) -> RowSource:
+    head = list(islice(rows, HEADER_SAMPLE))
+    header = dict.fromkeys(column for row in head for column in row.cells)
+    return RowSource(name, list(header), chain(head, rows))
+
+
+def _from_lines(path: Path, encoding: str) -> Iterator[RawRow]:
+    with path.open(encoding=encoding, errors="replace", newline="\n") as file:
+        yield from parse_lines(file)
+
+
+def parse_lines(lines: Iterable[str]) -> Iterator[RawRow]:
+    """Parse JSON lines one by one; a line that is not an object becomes a row with a problem."""
+    number = 0
+    for line in lines:
+        if not line.strip():
+            continue
+        number += 1
+        try:
+            yield _from_value(number, json.loads(line), line)
+        except (ValueError, RecursionError):
+            yield RawRow(number, {}, NOT_JSON, clean(line.rstrip("\r\n")))
+
+
+def _from_value(number: int, value: Any, line: str | None = None) -> RawRow:  # noqa: ANN401 - any JSON
+    if not isinstance(value, dict):
+        raw = line.rstrip("\r\n") if line is not None else json.dumps(value)
+        return RawRow(number, {}, NOT_AN_OBJECT, clean(raw))
+    cells = {name: as_text(each) for name, each in value.items()}
+    if not all(map(str.isascii, cells)):
+        cells = {clean(name): each for name, each in cells.items()}
+    return RawRow(number, cells)

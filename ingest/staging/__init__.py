@@ -1,0 +1,1 @@
+"""Stage rows in DuckDB and validate them against a contract."""

@@ -1,0 +1,117 @@
+"""Rows that are already typed: what an engine reports goes into the store by columns, not one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+
+import pyarrow as pa  # type: ignore[import-untyped]
+from duckdb import DuckDBPyConnection
+
+from ingest.config_records import ContextRow
+from ingest.contracts.cell_values import BELOW_ZERO, MISSING
+from ingest.contracts.tables import CONTRACT_OF, Column, Contract, Kind
+from ingest.store.batches import Batch, BatchReport, Clock, utc_now
+from ingest.store.merge import STAGED, settle, stage
+from ingest.store.transaction import transaction
+from sync_engine.telemetry import Telemetry
+
+ARROW: dict[Kind, pa.DataType] = {
+    "text": pa.string(),
+    "flag": pa.bool_(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "time": pa.timestamp("us", tz="UTC"),
+}
+
+
+def append(
+    store: DuckDBPyConnection,
+    rows: Iterable[Telemetry | ContextRow],
+    *,
+    source: str,
+    started_at: datetime | None = None,
+    clock: Clock = utc_now,
+) -> list[BatchReport]:
+    """Take in what an engine reports, of any mix of record classes, as one transaction.
+
+    Each record class becomes one batch, reported in the order in which the classes first appear. Rows that
+    are known already change nothing; a newer version of a row replaces the older one. `Truth` goes to the
+    schema `engine_truth`, away from everything an analysis may read. Times must be aware.
+    """
+    begun = started_at or clock()
+    with transaction(store):
+        return append_within(store, rows, source=source, started_at=begun, clock=clock)
+
+
+def append_within(
+    store: DuckDBPyConnection,
+    rows: Iterable[Telemetry | ContextRow],
+    *,
+    source: str,
+    started_at: datetime | None = None,
+    clock: Clock = utc_now,
+) -> list[BatchReport]:
+    """Do what `append` does, in a transaction that the caller has begun."""
+    sorted_out: dict[type, list[Telemetry | ContextRow]] = {}
+    for row in rows:
+        sorted_out.setdefault(type(row), []).append(row)
+    begun = started_at or clock()
+    return [
+        _append_kind(store, CONTRACT_OF[kind], of_kind, source=source, started_at=begun, clock=clock)
+        for kind, of_kind in sorted_out.items()
+    ]
+
+
+def _append_kind(
+    store: DuckDBPyConnection,
+    contract: Contract,
+    rows: Sequence[Telemetry | ContextRow],
+    *,
+    source: str,
+    started_at: datetime,
+    clock: Clock,
+) -> BatchReport:
+    batch = Batch.open(store, source=source, kind=contract.table, content_hash=None, started_at=started_at)
+    stage(store, contract)
+    stage_typed(store, contract, as_table(contract, rows))
+    return settle(store, contract, batch, clock, rows_in=len(rows))
+
+
+def as_table(contract: Contract, rows: Sequence[Any]) -> pa.Table:
+    """Put records into an Arrow table with one column per field of the contract; times in UTC."""
+    return pa.table(
+        {
+            column.name: pa.array(map(attrgetter(column.name), rows), type=ARROW[column.kind], size=len(rows))
+            for column in contract.columns
+        }
+    )
+
+
+def stage_typed(store: DuckDBPyConnection, contract: Contract, arrived: pa.Table) -> None:
+    """Stage typed rows, with the rules of the contract that types alone do not express."""
+    store.register("arrived", arrived)
+    values = ", ".join(
+        f'("{c.name}" AT TIME ZONE \'UTC\') AS "{c.name}"' if c.kind == "time" else f'"{c.name}"'
+        for c in contract.columns
+    )
+    checks = ", ".join(filter(None, map(_check, contract.columns)))
+    store.execute(
+        f"INSERT INTO {STAGED} BY NAME SELECT row_number, reasons, {values}, "
+        "CASE WHEN len(reasons) > 0 THEN to_json(a_row)::VARCHAR END AS raw FROM (SELECT arrived AS a_row, "
+        f"row_number() OVER () AS row_number, list_filter([{checks}], lambda x: x IS NOT NULL) AS reasons, * "
+        "FROM arrived)"
+    )
+    store.unregister("arrived")
+
+
+def _check(column: Column) -> str | None:
+    name = f'"{column.name}"'
+    if column.required:
+        empty = f"OR trim({name}) = ''" if column.kind == "text" else ""
+        return f"CASE WHEN {name} IS NULL {empty} THEN '{column.name}: {MISSING}' END"
+    if column.kind in ("integer", "number"):
+        return f"CASE WHEN {name} < 0 THEN '{column.name}: {BELOW_ZERO} (' || {name} || ')' END"
+    return None

@@ -1,0 +1,1 @@
+"""The DuckDB store: open, migrate, merge, delete."""

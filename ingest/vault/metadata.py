@@ -1,0 +1,166 @@
+"""What an object of this Vault looks like: its fields and the values of its picklists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+
+from ingest.contracts.tables import CONTRACTS
+from ingest.errors import VaultRefused
+from ingest.readers.rows import RawRow, RowSource, as_text
+from ingest.vault.client import VaultClient
+
+_FIELD_COLUMNS = (
+    "name", "label", "type", "required", "editable", "unique_values", "max_length", "min_value", "max_value",
+    "refers_to", "active",
+)  # fmt: skip
+_VALUE_COLUMNS = ("field", "name", "label")
+
+
+@dataclass(frozen=True)
+class Described:
+    """One object as the Vault describes it to our user: fields that the user may not read are not there."""
+
+    name: str
+    fields: tuple[dict[str, Any], ...]
+    picklists: dict[str, tuple[dict[str, Any], ...]]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields to ask for, `id` first."""
+        named = sorted(str(each["name"]) for each in self.fields if _is_active(each))
+        return ("id", *(name for name in named if name != "id"))
+
+    def missing_notes(self) -> list[str]:
+        """Say which fields our table has and this Vault does not show."""
+        if self.name not in CONTRACTS:
+            return []
+        missing = [name for name in CONTRACTS[self.name].names if name not in self.names]
+        return [f"this Vault shows no field {name}" for name in missing]
+
+    def vql(self, changed: str | None, page_size: int, offset: int = 0) -> str:
+        """Word the query for what was `changed` (such as `> '2026-01-01T…'`), oldest change first."""
+        dated = "modified_date__v" in self.names
+        where = f" WHERE modified_date__v {changed}" if changed and dated else ""
+        order = "modified_date__v ASC, id ASC" if dated else "id ASC"
+        page = f"PAGESIZE {page_size}" + (f" PAGEOFFSET {offset}" if offset else "")
+        return f"SELECT {', '.join(self.names)} FROM {self.name}{where} ORDER BY {order} {page}"
+
+    def as_sources(self, source: str, as_of: str) -> list[RowSource]:
+        """Give fields and picklist values as rows for the store."""
+        fields = [
+            {
+                "object": self.name,
+                "name": as_text(each.get("name")),
+                "as_of": as_of,
+                "label": as_text(each.get("label")),
+                "type": as_text(each.get("type")),
+                "required": as_text(each.get("required")),
+                "editable": as_text(each.get("editable")),
+                "unique_values": as_text(each.get("unique")),
+                "max_length": as_text(each.get("max_length")),
+                "min_value": as_text(each.get("min_value")),
+                "max_value": as_text(each.get("max_value")),
+                "refers_to": as_text(each.get("picklist") or (each.get("object") or {}).get("name")),
+                "active": as_text(_is_active(each)),
+            }
+            for each in self.fields
+        ]
+        values = [
+            {
+                "object": self.name,
+                "field": field,
+                "name": as_text(each.get("name")),
+                "label": as_text(each.get("label")),
+                "as_of": as_of,
+            }
+            for field, listed in sorted(self.picklists.items())
+            for each in listed
+        ]
+        return [
+            _table(f"{source}#fields", "object_field", fields),
+            _table(f"{source}#picklists", "picklist_value", values),
+        ]
+
+    def news(self, store: DuckDBPyConnection, source: RowSource) -> RowSource | None:
+        """Give a description for the store when it differs from the newest one there, else None.
+
+        Fields that the store knows and this Vault shows no longer come along as inactive: a description of
+        an object is whole, so that absence in it is proof.
+        """
+        table = "object_field" if source.name.endswith("#fields") else "picklist_value"
+        compared = _FIELD_COLUMNS if table == "object_field" else _VALUE_COLUMNS
+        rows = [dict(row.cells) for row in source.rows]
+        known = _newest(store, table, self.name, compared)
+        if table == "object_field" and rows:
+            there = {row["name"] for row in rows}
+            gone = [each for each in known if each["name"] not in there]
+            still_known = [each for each in known if each["name"] in there]
+            lost = [each | {"active": "false"} for each in gone if each["active"] != "false"]
+            as_of = {"object": self.name, "as_of": rows[0]["as_of"]}
+            rows, known = [*rows, *(each | as_of for each in lost)], still_known
+        shown = [{name: row.get(name) for name in compared} for row in rows]
+        if not rows or _as_set(shown) == _as_set(known):
+            return None
+        return _table(source.name, table, rows)
+
+
+def describe(client: VaultClient, name: str) -> Described:
+    """Ask a Vault what an object looks like. Raises VaultRefused where it has no such object for our user."""
+    told = client.call("GET", f"/metadata/vobjects/{name}").body.get("object")
+    listed = told.get("fields") if isinstance(told, dict) else None
+    fields = tuple(each for each in listed or () if isinstance(each, dict) and each.get("name"))
+    picklists = {
+        str(each["name"]): _values(client, str(each["picklist"])) for each in fields if each.get("picklist")
+    }
+    return Described(name, fields, picklists)
+
+
+def _values(client: VaultClient, picklist: str) -> tuple[dict[str, Any], ...]:
+    try:
+        listed = client.call("GET", f"/objects/picklists/{picklist}").body.get("picklistValues")
+    except VaultRefused:
+        return ()  # labels are a comfort; rows carry the API names
+    return tuple(each for each in listed or () if isinstance(each, dict) and each.get("name"))
+
+
+def _is_active(field: dict[str, Any]) -> bool:
+    status = field.get("status")
+    return not isinstance(status, list) or not status or "active__v" in status
+
+
+def _table(name: str, table: str, cells: list[dict[str, str | None]]) -> RowSource:
+    rows = (RawRow(number, each) for number, each in enumerate(cells, start=1))
+    return RowSource(name, list(CONTRACTS[table].names), rows)
+
+
+def _newest(
+    store: DuckDBPyConnection, table: str, name: str, columns: tuple[str, ...]
+) -> list[dict[str, str | None]]:
+    # Of each thing the newest row: a source of single changes may have told of one field only.
+    thing = "name" if table == "object_field" else "field, name"
+    latest = (
+        ""
+        if table == "object_field"
+        else f"AND as_of = (SELECT max(as_of) FROM {table} WHERE object = $object) "
+    )
+    found = store.execute(
+        f"SELECT {', '.join(columns)} FROM {table} WHERE object = $object {latest}"
+        f"QUALIFY row_number() OVER (PARTITION BY {thing} ORDER BY as_of DESC) = 1",
+        {"object": name},
+    ).fetchall()
+    return [dict(zip(columns, map(as_text, row), strict=True)) for row in found]
+
+
+def _as_set(rows: list[dict[str, str | None]]) -> set[tuple[str | None, ...]]:
+    return {tuple(_plain(cell) for cell in row.values()) for row in rows}
+
+
+def _plain(cell: str | None) -> str | None:
+    # What was a number in JSON comes back from the store as another spelling of it.
+    try:
+        return f"{float(cell):g}" if cell else None
+    except ValueError:
+        return cell

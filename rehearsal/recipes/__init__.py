@@ -1,0 +1,1 @@
+"""Recipes: how each cause is reproduced in the engine, and the fixes to try."""

@@ -1,0 +1,149 @@
+"""The world of a real device: files of its own, the machine's clock, and a Vault behind HTTP.
+
+A device lives in one folder: `journal.sqlite` holds what must never be lost, `data.sqlite` what Vault sent, and one
+JSON-lines file per kind of row what the device reports. One process at a time may use the folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from random import Random, SystemRandom
+
+from sync_engine.device.http_connection import Connection
+from sync_engine.protocol import DeviceError
+from sync_engine.telemetry import SyncDetail, SyncError, Telemetry
+
+FILES: dict[type, str] = {SyncError: "sync_error", SyncDetail: "sync_detail"}
+TIMEOUT_SECONDS = 60.0
+CACHE_KIBIBYTES = 8_000
+KEPT = ("journal", "data", "media")
+"""Stores with a file of their own; any other is made new each time."""
+
+
+class HttpEnv:
+    """`Env` for a device that runs on this machine.
+
+    `kill_at` names a fault point at which the process ends as by `kill -9`, to try recovery by hand.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        address: str,
+        *,
+        clock: Callable[[], float],
+        kill_at: str | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.folder = folder
+        self.address = address.rstrip("/")
+        self.kill_at = kill_at
+        self.last_error: SyncError | None = None
+        self._clock = clock
+        self._random = SystemRandom()
+        self._connection = Connection(address, timeout)
+        self._sleep = sleep
+        self._stores: dict[str, sqlite3.Connection] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def now(self) -> float:
+        return self._clock()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._sleep(seconds)
+
+    def online(self) -> bool:
+        return True
+
+    def network(self) -> str:
+        return "wifi"
+
+    def rand(self, stream: str) -> Random:
+        """Chance for ids and keys, which must differ between devices; nothing else here is random."""
+        return self._random
+
+    async def call(self, request: bytes) -> bytes:
+        self.point("call.send")
+        reply = await self._connection.post(request)
+        self.point("call.answered")
+        return reply
+
+    def open_store(self, name: str, content: memoryview | None = None) -> sqlite3.Connection:
+        if name not in KEPT:
+            return self._new_store(name, content)
+        if name not in self._stores:
+            self._stores[name] = _open(self.folder / f"{name}.sqlite")
+        return self._stores[name]
+
+    def _new_store(self, name: str, content: memoryview | None) -> sqlite3.Connection:
+        """A file that nobody minds to lose until `keep_store` gives it a name that counts."""
+        path = self.folder / f"{name}.new"
+        path.write_bytes(content or b"")
+        store = sqlite3.connect(path, isolation_level=None)
+        store.execute("PRAGMA locking_mode = EXCLUSIVE")
+        store.execute("PRAGMA journal_mode = MEMORY")
+        store.execute("PRAGMA synchronous = OFF")
+        return store
+
+    def keep_store(self, name: str, store: sqlite3.Connection) -> None:
+        """Put the new store's file in the place of the old; who dies in between finds the whole old one.
+
+        The old one is closed first, which empties its log; a log left beside another database would damage it.
+        """
+        fresh = Path(store.execute("PRAGMA database_list").fetchone()[2])
+        store.close()
+        with fresh.open("rb+") as file:
+            os.fsync(file.fileno())
+        self._stores.pop(name).close()
+        self.point("store.swap")
+        fresh.replace(self.folder / f"{name}.sqlite")
+
+    def point(self, name: str) -> None:
+        if name == self.kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def emit(self, row: Telemetry, about: str | None = None) -> None:
+        if isinstance(row, SyncError):
+            self.last_error = row
+        name = FILES.get(type(row))
+        if name is None:
+            return
+        with (self.folder / f"{name}.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(row), ensure_ascii=False, default=_text) + "\n")
+
+    def close(self) -> None:
+        """Close every store, and the connection."""
+        self._connection.close()
+        for store in self._stores.values():
+            store.close()
+        self._stores.clear()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    try:
+        store = sqlite3.connect(path, isolation_level=None, timeout=1.0)
+        store.execute("PRAGMA locking_mode = EXCLUSIVE")
+        store.execute("PRAGMA journal_mode = WAL")
+        store.execute("PRAGMA synchronous = NORMAL")  # `durable` asks for more where it matters
+        store.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+        store.execute("BEGIN IMMEDIATE")  # takes the lock now, not at the first edit
+        store.execute("COMMIT")
+    except sqlite3.OperationalError as error:
+        words = f"{path} is in use by another process, or cannot be written: {error}"
+        raise DeviceError("SQLITE_BUSY", words) from error
+    except sqlite3.DatabaseError as error:
+        raise DeviceError("SQLITE_NOTADB", f"{path} is no device database: {error}") from error
+    return store
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,73 @@
+"""One request and its reply, with a bounded number of retries where another try may help."""
+
+from __future__ import annotations
+
+from sync_engine.device.client import Device
+from sync_engine.device.sync_run import Run
+from sync_engine.json_docs import Doc
+from sync_engine.protocol import Refused, TransportError, body_of, decode, encode
+
+ATTEMPTS = 3
+FIRST_PAUSE_SECONDS = 2.0
+
+
+async def ask(device: Device, run: Run, request: Doc) -> Doc:
+    """Send a request and return the reply. Raises Refused, or TransportError when every attempt failed."""
+    reply, _ = await ask_for_body(device, run, request)
+    return reply
+
+
+class Canceled(Exception):
+    """The user pressed Cancel."""
+
+
+async def ask_for_body(device: Device, run: Run, request: Doc) -> tuple[Doc, memoryview]:
+    """As `ask`, with the binary body that follows the reply."""
+    # Only a sync that shows its progress has the button: signing in and autosync go on.
+    if device.cancel_at is not None and run.kind != "autosync" and device.env.now() >= device.cancel_at:
+        device.cancel_at = None
+        raise Canceled
+    for attempt in range(1, ATTEMPTS + 1):
+        body = encode(device.identity() | request)
+        run.bytes_up += len(body)
+        try:
+            raw = await device.env.call(body)
+        except TransportError as error:
+            if not error.transient or attempt == ATTEMPTS:
+                raise
+            run.retries += 1
+            if "number" in request:
+                request = request | {"number": next_number(device)}
+            await device.env.sleep(FIRST_PAUSE_SECONDS * 2**attempt)
+            continue
+        run.bytes_down += len(raw)
+        return _checked(raw), body_of(raw)
+    raise AssertionError("the last attempt either returned or raised")
+
+
+def next_number(device: Device) -> int:
+    """The next number in the device's lane, remembered before it is used."""
+    number = int(device.get("number", 0)) + 1
+    device.put("number", number)
+    return number
+
+
+def _checked(raw: bytes) -> Doc:
+    try:
+        reply = decode(raw)
+    except ValueError as bad:
+        raise TransportError(
+            "INVALID_RESPONSE",
+            "The reply is not from Vault; a portal or proxy may have answered",
+            transient=False,
+        ) from bad
+    if reply.get("responseStatus") != "SUCCESS":
+        error = reply["errors"][0]
+        raise Refused(
+            error["type"],
+            error["message"],
+            object=error.get("object"),
+            field=error.get("field"),
+            record_id=error.get("record_id"),
+        )
+    return reply

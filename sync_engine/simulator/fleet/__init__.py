@@ -1,0 +1,1 @@
+"""Simulate a fleet of devices over days and emit its telemetry."""

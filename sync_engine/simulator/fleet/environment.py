@@ -1,0 +1,200 @@
+"""The world as one simulated device sees it, and the ledger of why things went wrong.
+
+Trouble is attributed where it is made: the environment remembers what it did to the device, the Vault's
+witness what it refused and which configuration was to blame. Neither travels to the device.
+"""
+
+# Simulated dice must replay from a seed, which is what `random` is for.
+# ruff: noqa: S311
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+from random import Random
+
+from sync_engine.protocol import DeviceError, TransportError
+from sync_engine.simulator.fleet.error_texts import words_for
+from sync_engine.simulator.scheduler import Kernel, Sleep
+from sync_engine.telemetry import SyncError, Telemetry, Truth
+from sync_engine.vault.server import Vault, handle
+
+ON_CALL = frozenset(
+    {
+        "network",
+        "tls-certificate",
+        "server-unavailable",
+        "rate-limit",
+        "app-suspended",
+        "payload-too-large",
+        "device-clock",
+        "sync-configuration",
+    }
+)
+STORE_POINTS = ("upload.send", "download.page", "apply.middle", "refresh.downloaded")
+NATURAL = "everyday use"
+"""Who to name for what nobody planted: two people, one record; a tunnel; a full day."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Trouble:
+    """Something wrong around a device: its cause, the plant that made it, and the chance that it strikes."""
+
+    cause: str
+    plant: str
+    rate: float
+    change_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Why something went wrong."""
+
+    cause: str
+    injected_by: str
+    change_id: str | None = None
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Everything that is known about why, and every row reported so far."""
+
+    vault: Vault
+    rows: list[Telemetry] = field(default_factory=list)
+    planted: dict[str, Origin] = field(default_factory=dict)
+    refused: dict[tuple[str, str], Origin] = field(default_factory=dict)
+    last: dict[str, Origin] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+
+    def witness(self, device: str, key: str | None, cause: str, blame: str | None) -> None:
+        """Hear of a refusal from the Vault."""
+        origin = self.blame(cause, blame)
+        if key is None:
+            self.last[device] = origin
+        else:
+            self.refused[(device, key)] = origin
+
+    def blame(self, cause: str, blame: str | None) -> Origin:
+        """The origin behind a piece of configuration or a record: a plant, or everyday use."""
+        known = self.planted.get(blame or "") or self.planted.get(f"{cause}|{blame}")
+        return Origin(cause, known.injected_by, known.change_id) if known else Origin(cause, NATURAL)
+
+
+class SimulatedEnv:
+    """`Env` in simulated time. One per device; all share the kernel, the Vault and the ledger."""
+
+    def __init__(
+        self, *, device_id: str, platform: str, kernel: Kernel, ledger: Ledger, seed: int, background: float
+    ) -> None:
+        self.device_id = device_id
+        self.platform = platform
+        self.kernel = kernel
+        self.ledger = ledger
+        self.background = background
+        self.skew = 0.0
+        self.kind = "wifi"
+        self.troubles: list[Trouble] = []
+        self._seed = seed
+        self._streams: dict[str, Random] = {}
+        self._stores: dict[str, sqlite3.Connection] = {}
+
+    def now(self) -> float:
+        return self.kernel.now + self.skew
+
+    def sleep(self, seconds: float) -> Sleep:
+        return Sleep(seconds)
+
+    def online(self) -> bool:
+        return self.kind != "none"
+
+    def network(self) -> str:
+        return self.kind
+
+    def rand(self, stream: str) -> Random:
+        if stream not in self._streams:
+            self._streams[stream] = Random(f"{self._seed}/{self.device_id}/{stream}")
+        return self._streams[stream]
+
+    def open_store(self, name: str, content: memoryview | None = None) -> sqlite3.Connection:
+        if name == "fresh" or name not in self._stores:
+            self._stores[name] = sqlite3.connect(":memory:", isolation_level=None)
+        if content is not None:
+            self._stores[name].deserialize(content)
+        return self._stores[name]
+
+    def keep_store(self, name: str, store: sqlite3.Connection) -> None:
+        self._stores[name] = store
+
+    def close(self) -> None:
+        """Close every store."""
+        for store in self._stores.values():
+            store.close()
+
+    async def call(self, request: bytes) -> bytes:
+        rng = self.rand("network")
+        slow = {"wifi": 2.0, "cellular": 4.5, "vpn": 5.5}.get(self.kind, 5.0)
+        await Sleep(slow * rng.lognormvariate(0.0, 0.6))
+        self._strike_call(rng)
+        reply = handle(request, self.ledger.vault, self.kernel.now)
+        await Sleep(slow * rng.lognormvariate(0.0, 0.6) + len(reply) * slow / 100_000)
+        if rng.random() < self.background / 2:
+            self._fail("network", NATURAL, rng)
+        return reply
+
+    def _strike_call(self, rng: Random) -> None:
+        if self.kind == "none":
+            self._fail("network", NATURAL, rng)
+        for trouble in self.troubles:
+            if trouble.cause in ON_CALL and rng.random() < trouble.rate:
+                self._fail(trouble.cause, trouble.plant, rng, trouble.change_id)
+        if rng.random() < self.background:
+            self._fail("network", NATURAL, rng)
+
+    def _fail(self, cause: str, plant: str, rng: Random, change_id: str | None = None) -> None:
+        self.ledger.last[self.device_id] = Origin(cause, plant, change_id)
+        words = words_for(cause, self.platform, rng)
+        raise TransportError(
+            words.error_type,
+            words.message,
+            http_status=words.http_status,
+            transient=cause in ("network", "server-unavailable", "rate-limit"),
+        )
+
+    def point(self, name: str) -> None:
+        if name not in STORE_POINTS:
+            return
+        rng = self.rand("store")
+        for trouble in self.troubles:
+            if trouble.cause not in ON_CALL and rng.random() < trouble.rate:
+                self.ledger.last[self.device_id] = Origin(trouble.cause, trouble.plant, trouble.change_id)
+                words = words_for(trouble.cause, self.platform, rng)
+                raise DeviceError(words.error_type, words.message)
+
+    def emit(self, row: Telemetry, about: str | None = None) -> None:
+        if isinstance(row, SyncError):
+            if row.event_id in self.ledger.seen:
+                return
+            self.ledger.seen.add(row.event_id)
+            self.ledger.rows.append(row)
+            origin = self._origin(row, about)
+            self.ledger.rows.append(
+                Truth(
+                    event_id=row.event_id,
+                    cause=origin.cause,
+                    injected_by=origin.injected_by,
+                    change_id=origin.change_id,
+                )
+            )
+        else:
+            self.ledger.rows.append(row)
+
+    def _origin(self, row: SyncError, about: str | None) -> Origin:
+        if about is None:
+            return self.ledger.last.get(self.device_id, Origin("unknown", NATURAL))
+        known = self.ledger.refused.get((self.device_id, about))
+        if known is None:
+            cause, _, blame = about.partition("|")
+            return self.ledger.blame(cause, blame)
+        if known.cause == "date-limit" and abs(self.skew) > 86_400:
+            return self.ledger.blame("device-clock", f"clock/{self.device_id}")
+        return known

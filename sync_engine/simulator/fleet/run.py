@@ -1,0 +1,166 @@
+"""A fleet of devices at work for days, as a stream of telemetry."""
+
+# Simulated dice must replay from a seed, which is what `random` is for.
+# ruff: noqa: S311
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from random import Random
+
+from sync_engine.device.client import Device
+from sync_engine.simulator.fleet.environment import Ledger, SimulatedEnv
+from sync_engine.simulator.fleet.fleet import START, Fleet
+from sync_engine.simulator.fleet.people import Person, populate
+from sync_engine.simulator.fleet.rep import DAY, Rep
+from sync_engine.simulator.fleet.scenario import Scenario
+from sync_engine.simulator.fleet.vault_faults import plant_all
+from sync_engine.simulator.scheduler import Kernel
+from sync_engine.telemetry import DeviceInfo, SyncUser, Telemetry
+from sync_engine.vault import admin, tracking
+from sync_engine.vault.state import Vault
+
+
+def simulate_fleet(
+    *,
+    scenario: Scenario,
+    seed: int,
+    device_count: int,
+    days: int,
+    start: datetime = START,
+    on_day: Callable[[int, int], None] | None = None,
+    on_end: Callable[[Vault], None] | None = None,
+) -> Iterator[Telemetry]:
+    """Play a fleet and report what its Vault, devices and administrators would, plus the truth about errors.
+
+    The same arguments give the same rows in the same order, in any process. `on_day(done, days)` is called
+    after each simulated day, `on_end(vault)` after the last, while the Vault is still there to be looked at.
+    """
+    with play(scenario=scenario, seed=seed, device_count=device_count, days=days, start=start) as fleet:
+        for day in range(days):
+            fleet.let_pass(day)
+            yield from _report(fleet, day)
+            if on_day is not None:
+                on_day(day + 1, days)
+        if on_end is not None:
+            on_end(fleet.vault)
+
+
+@contextmanager
+def play(
+    *, scenario: Scenario, seed: int, device_count: int, days: int, start: datetime = START
+) -> Iterator[Fleet]:
+    """A fleet on the morning of its first day, planted and ready; let its days pass and look at its Vault.
+
+    Devices and Vault live in memory and are closed in the end.
+    """
+    fleet = _build(scenario, seed, device_count, days, start)
+    try:
+        yield fleet
+    finally:
+        fleet.kernel.close()
+        _close(fleet)
+
+
+def _build(scenario: Scenario, seed: int, device_count: int, days: int, start: datetime) -> Fleet:
+    begin = start.timestamp()
+    kernel = Kernel(begin)
+    vault = Vault(sqlite3.connect(":memory:"), epoch=f"{seed:x}")
+    ledger = Ledger(vault)
+    vault.witness = ledger.witness
+    rng = Random(f"{seed}/fleet")
+    people = populate(vault, Random(f"{seed}/people"), device_count, begin - DAY, scenario.people)
+    fleet = Fleet(
+        scenario=scenario,
+        seed=seed,
+        start=begin,
+        days=days,
+        kernel=kernel,
+        vault=vault,
+        ledger=ledger,
+        rng=rng,
+    )
+    for person in people:
+        fleet.reps.append(_rep(fleet, person))
+    for rep in fleet.reps:
+        kernel.spawn(rep.live(begin, days))
+    plant_all(fleet)
+    return fleet
+
+
+def _rep(fleet: Fleet, person: Person) -> Rep:
+    env = SimulatedEnv(
+        device_id=person.device_id,
+        platform=person.platform,
+        kernel=fleet.kernel,
+        ledger=fleet.ledger,
+        seed=fleet.seed,
+        background=fleet.scenario.background,
+    )
+    device = Device(
+        device_id=person.device_id,
+        user_id=person.user_id,
+        password=fleet.vault.live["user"][person.user_id]["password"],
+        platform=person.platform,
+        version=person.version,
+        model=person.model,
+        os_version=person.os_version,
+        env=env,
+    )
+    device.put("refresh_mode", "enabled__v" if person.refresh_mode else "disabled__v")
+    stream = Random(f"{fleet.seed}/{person.device_id}/rep")
+    return Rep(person=person, device=device, env=env, vault=fleet.vault, rng=stream)
+
+
+def _report(fleet: Fleet, day: int) -> Iterator[Telemetry]:
+    rows, fleet.ledger.rows = fleet.ledger.rows, []
+    until, since = fleet.start + (day + 1) * DAY, fleet.start + day * DAY
+    yield from tracking.report(fleet.vault, since, until)
+    yield from rows
+    yield from admin.audit_trail(fleet.vault, since - 1 if day else 0.0)
+    yield from _who(fleet, until)
+
+
+def _who(fleet: Fleet, until: float) -> Iterator[Telemetry]:
+    as_of = datetime.fromtimestamp(until, UTC)
+    for user_id, user in sorted(fleet.vault.live["user"].items()):
+        yield SyncUser(
+            user_id=user_id,
+            as_of=as_of,
+            name=user["name"],
+            email=user["email"],
+            active=user["active"],
+            permission_sets=user["permission_set"],
+            security_profile=user["security_profile"],
+            application_profile=user["application_profile"],
+            territory=",".join(user["territories"]),
+            country=user["country"],
+            time_zone=user["time_zone"],
+            language=user["language"],
+        )
+    for rep in fleet.reps:
+        accounts = rep.device.data.execute(
+            "SELECT count(*) FROM record WHERE object = 'account__v'"
+        ).fetchone()
+        full = any(trouble.cause == "device-storage-full" for trouble in rep.env.troubles)
+        yield DeviceInfo(
+            device_id=rep.device.device_id,
+            as_of=as_of,
+            user_id=rep.device.user_id,
+            platform=rep.device.platform,
+            model=rep.device.model,
+            os_version=rep.device.os_version,
+            app_version=rep.device.version,
+            storage_free_mb=3.0 if full else round(2_000 + 60_000 * Random(rep.device.device_id).random(), 1),
+            accounts=int(accounts[0]),
+            last_seen_at=datetime.fromtimestamp(round(rep.last_seen, 3), UTC) if rep.last_seen else None,
+        )
+
+
+def _close(fleet: Fleet) -> None:
+    for rep in fleet.reps:
+        rep.env.close()
+    fleet.vault.db.close()

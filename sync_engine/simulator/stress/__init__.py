@@ -1,0 +1,1 @@
+"""Simulate small worlds full of faults and check invariants."""

@@ -1,0 +1,147 @@
+"""What a user should see, worked out from scratch: no SQL of the engine, no log, no digest.
+
+Slow and plain on purpose: it judges the engine's scope, so it shares with it only the WHERE clause's parser.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from sync_engine.json_docs import Doc, from_text
+from sync_engine.vault.server import Vault
+from sync_engine.where_clause import matches, parse
+
+View = dict[str, dict[str, tuple[int, Doc]]]
+"""object -> record id -> (revision, visible fields)."""
+Record = tuple[str, str, int, str, str | None, Doc]
+"""(object, id, revision, territory, parent, fields)."""
+Records = dict[str, Record]
+
+
+def of(vault: Vault, user_id: str, platform: str) -> View:
+    """Every record that belongs on the user's device now."""
+    rows = vault.db.execute(
+        "SELECT object, id, revision, territory, parent, doc FROM record WHERE NOT deleted ORDER BY id"
+    ).fetchall()
+    user = vault.live["user"][user_id]
+    rights = vault.live["permission_set"][user["permission_set"]]
+    vmocs = {
+        one["object_name__v"]: one
+        for one in vault.published["vmoc"].values()
+        if one["active__v"] and f"{platform.lower()}__v" in one["device__v"]
+    }
+    records: Records = {row[1]: (*row[:5], fields_of(row[5])) for row in rows}
+    kinds: dict[str, list[Record]] = {}
+    for record in records.values():
+        kinds.setdefault(record[0], []).append(record)
+    chosen: set[str] = set()
+    for name in _top_down(vmocs):
+        if rights["objects"].get(name, {}).get("read", True):
+            chosen |= {
+                record[1]
+                for record in kinds.get(name, [])
+                if _bounded(vault, user, record) and _wanted(vmocs[name], record, records, chosen)
+            }
+    chosen |= _parents(vault, user, rights, vmocs, kinds, records)
+    _drop_orphans(rights, vmocs, kinds, records, chosen)
+    return _fields(rights, records, chosen)
+
+
+@lru_cache(maxsize=8192)
+def fields_of(text: str) -> Doc:
+    """The fields of a record as it went over the wire, or lies in the Vault; only to be looked at."""
+    return from_text(text)  # type: ignore[no-any-return]
+
+
+def _top_down(vmocs: dict[str, Doc]) -> list[str]:
+    """Parents before the objects that hang on them."""
+    done: list[str] = []
+    while len(done) < len(vmocs):
+        done += [
+            name
+            for name, one in vmocs.items()
+            if name not in done
+            and (one["type__v"] != "related_to_top_level__v" or one["parent_object__v"] in [*done, None]
+                 or one["parent_object__v"] not in vmocs)
+        ]  # fmt: skip
+    return done
+
+
+def _bounded(vault: Vault, user: Doc, record: Record) -> bool:
+    public = vault.live["object"][record[0]]["sharing"] == "public"
+    return record[3] == "*" if public else record[3] in user["territories"]
+
+
+def _wanted(
+    one: Doc,
+    record: Record,
+    records: Records,
+    chosen: set[str],
+) -> bool:
+    if not matches(parse(one["where_clause__v"], {}), record[5], lambda _, other: _doc(records, other)):
+        return False
+    return (
+        one["type__v"] != "related_to_top_level__v" or record[4] in chosen or one["parent_object__v"] is None
+    )
+
+
+def _doc(records: Records, record_id: object) -> Doc | None:
+    found = records.get(str(record_id))
+    return None if found is None else found[5]
+
+
+def _parents(  # noqa: PLR0917
+    vault: Vault,
+    user: Doc,
+    rights: Doc,
+    vmocs: dict[str, Doc],
+    kinds: dict[str, list[Record]],
+    records: Records,
+) -> set[str]:
+    """Parents that come along with their children's rows."""
+    found: set[str] = set()
+    reaching = [name for name, one in vmocs.items() if one["type__v"] == "child_and_parent_row__v"]
+    for record in (one for name in reaching for one in kinds.get(name, [])):
+        one = vmocs[record[0]]
+        parent = records.get(record[4] or "")
+        if parent is None:
+            continue
+        readable = all(rights["objects"].get(name, {}).get("read", True) for name in (record[0], parent[0]))
+        placed = _bounded(vault, user, record) and _bounded(vault, user, parent)
+        wanted = matches(parse(one["where_clause__v"], {}), record[5], lambda _, other: _doc(records, other))
+        if readable and placed and wanted and parent[0] == one["parent_object__v"] and parent[0] in vmocs:
+            found.add(parent[1])
+    return found
+
+
+def _drop_orphans(
+    rights: Doc,
+    vmocs: dict[str, Doc],
+    kinds: dict[str, list[Record]],
+    records: Records,
+    chosen: set[str],
+) -> None:
+    """A parent that came along brings its related rows too; nothing else hangs in the air."""
+    for name in _top_down(vmocs):
+        one = vmocs[name]
+        readable = rights["objects"].get(name, {}).get("read", True)
+        if one["type__v"] != "related_to_top_level__v" or not readable:
+            continue
+        for record in kinds.get(name, []):
+            if record[4] not in chosen:
+                chosen.discard(record[1])
+            elif matches(parse(one["where_clause__v"], {}), record[5], lambda _, other: _doc(records, other)):
+                chosen.add(record[1])
+
+
+def _fields(rights: Doc, records: Records, chosen: set[str]) -> View:
+    found: View = {}
+    for record_id in sorted(chosen):
+        name, _, revision, _, _, doc = records[record_id]
+        exceptions = rights["fields"].get(name, {})
+        if not rights["objects"].get(name, {}).get("read", True):
+            continue
+        hidden = {field for field, rule in exceptions.items() if not rule.get("read", True)}
+        visible = {k: v for k, v in doc.items() if k not in hidden} if hidden else doc
+        found.setdefault(name, {})[record_id] = (revision, visible)
+    return found

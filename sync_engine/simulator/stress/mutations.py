@@ -1,0 +1,198 @@
+"""Planted bugs: each changes a few words of one function, and the checkers must notice.
+
+They test the tests. A mutant is a piece of source text to replace, so the engine itself carries no switch; it
+lives only inside `planted`, in the process of a test.
+"""
+
+# One bug on one line reads as a table.
+# ruff: noqa: E501
+
+from __future__ import annotations
+
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+from sync_engine.simulator.stress.faults import FaultPlan
+from sync_engine.simulator.stress.run import simulate
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A bug: in `function` of `module`, `old` becomes `new`."""
+
+    name: str
+    module: str
+    function: str
+    old: str
+    new: str
+    plan: FaultPlan | None = None  # faults under which it shows soon; None for the swarm
+    first: int = 0  # the seed to begin with: of what shows rarely, one near a seed that has shown it
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How a mutant fared: the first seed that noticed it and the invariant that did, or None twice."""
+
+    mutant: str
+    seed: int | None
+    invariant: str | None
+
+
+_UP, _DOWN, _REC = "sync_engine.vault.uploads", "sync_engine.vault.downloads", "sync_engine.vault.records"
+_DUP, _DDOWN, _RUNS = (
+    "sync_engine.device.upload",
+    "sync_engine.device.download",
+    "sync_engine.device.sync_run",
+)
+_SYNCS, _TAB, _EDITS = "sync_engine.device.syncs", "sync_engine.device.errors_tab", "sync_engine.device.edits"
+_MEDIA, _FILES = "sync_engine.device.media", "sync_engine.vault.attachments"
+_SCOPE, _PERM, _XCH = (
+    "sync_engine.vault.scope",
+    "sync_engine.vault.permissions",
+    "sync_engine.device.request",
+)
+
+ERRORS_TAB = FaultPlan(
+    truncated=0.15, delay=0.3, poison=0.3, permission=0.3, lock=0.15, undo=0.5, server_edit=0.3, overlap=0.1
+)
+"""Many refusals, lost answers, and people who act on the Errors tab."""
+LATE_COPIES = FaultPlan(
+    late_duplicate=0.4, truncated=0.1, poison=0.2, permission=0.3, undo=0.5, server_edit=0.2
+)
+"""Requests that arrive once more after people have changed their minds."""
+
+WITH_FILES = FaultPlan(files=0.4, realign=0.1, server_delete=0.1, vmoc=0.1, kill=0.03, truncated=0.1)
+"""Files come and go, and so do the records that they hang on."""
+
+MUTANTS = (
+    Mutant("upload is not idempotent", _UP, "_known", "dict(rows.fetchall())", "{}"),
+    Mutant("a refused transaction stays half applied", _UP, "_one", "with vault.part():", "if True:"),
+    Mutant("conflicts are overwritten", _UP, "_merge", "if not meeting:", "if True:"),
+    Mutant("an invisible record may be written", _UP, "_require_visible", "record.territory == EVERYWHERE", "True"),
+    Mutant("an update brings a deleted record back", _UP, "_target", "if record is None or record.deleted:", "if record is not None and record.deleted:\n        return records.undelete(vault, record, at=0.0, by='x')\n    if record is None:"),
+    Mutant("a delete leaves no tombstone in the log", _REC, "_write", '_log(vault, record.territory, record, seq, "put")', 'record.deleted or _log(vault, record.territory, record, seq, "put")'),
+    Mutant("a moved record leaves no REMOVE", _REC, "_leave", "_log(", "(lambda *_: None)("),
+    Mutant("children do not follow a moved parent", _REC, "move", "for (child,) in rows:", "for (child,) in []:"),
+    Mutant("the digest forgets deletes", _REC, "_count_out", "if row:", "if False:"),
+    Mutant("hidden fields are sent", _DOWN, "wire", "if rule.hidden:", "if False:"),
+    Mutant("the cursor runs ahead", _DOWN, "_changed", "seq = vault.sequence() if done", "seq = vault.sequence() + 1 if done"),
+    Mutant("files of what is gone stay on the device", _MEDIA, "_forget_gone", 'sorted(known - {one["id"] for one in scope})', "[]", WITH_FILES),
+    Mutant("a new version of a file is not fetched", _MEDIA, "_is_wanted", 'row[0] == one["version"]', "row[0]", WITH_FILES),
+    Mutant("files outside of the scope are listed", _FILES, "listing", "WHERE {condition}", "WHERE ({condition} OR 1)", WITH_FILES),
+    Mutant("a file that comes again goes by its former version", _FILES, "put", "name, number)", "name)", WITH_FILES),
+    Mutant("the page boundary skips a record", _DOWN, "_changed", "seq > ?", "seq > ? + 1"),
+    Mutant("records that leave by a clause stay", _DOWN, "_delta", "sorted(set(ids) - {row[1] for row in present})", "[]"),
+    Mutant("a changed rule is not noticed", _DOWN, "pull", "message[\"rules\"].get(name) != names[name]", "name not in message[\"rules\"]"),
+    Mutant("related records do not follow their parent's clause", _DOWN, "_chained", "parent.object in conditional", "False"),
+    Mutant("a clause is not applied", _SCOPE, "_own", "rule.condition is not None", "False"),
+    Mutant("a territory is not looked at", _SCOPE, "_bounds", "{alias}.territory IN ({marks})", "({alias}.territory IN ({marks}) OR 1)"),
+    Mutant("deleted records are sent", _SCOPE, "_bounds", " AND {alias}.deleted = 0", ""),
+    Mutant("field permission is not checked", _PERM, "require_fields", "if not all(rights)", "if False"),
+    Mutant("removes are not applied", _DDOWN, "_put_in_place", "(SELECT id FROM gone)", "(SELECT id FROM gone WHERE 0)"),
+    Mutant("the cursor is saved before the rows", _DDOWN, "apply", "_count(device, run)", 'write_state(data, "cursor", {"epoch": final["epoch"], "seq": final["seq"]}); data.execute("COMMIT"); data.execute("BEGIN"); _count(device, run)', first=10),
+    Mutant("objects out of scope are kept", _DDOWN, "_put_in_place", "former.keys() - kept", 'set(final["whole"])'),
+    Mutant("a whole object is laid over the old one", _DDOWN, "_put_in_place", ' - set(final["whole"])', ""),
+    Mutant("a digest that differs is ignored", _DDOWN, "differing", "!= wanted", "is None"),
+    Mutant("stage is left behind", _DDOWN, "_put_in_place", "DELETE FROM stage", "DELETE FROM stage WHERE 0"),
+    Mutant("answers drop edits before they are downloaded", _DUP, "_accept", "UPDATE outbox SET acked_seq = ? WHERE key = ?", "DELETE FROM outbox WHERE ?1 AND key = ?2"),
+    Mutant("the outbox is emptied before the answer", _DUP, "_send", 'device.env.point("upload.send")', 'device.journal.executemany("DELETE FROM outbox WHERE key = ?", [(one.key,) for one in batch])'),
+    Mutant("answered edits are never dropped", _DDOWN, "drop_answered", "acked_seq <= ?", "acked_seq < ? - 1000000"),
+    Mutant("a refusal leaves no entry", _DUP, "_refuse", "INSERT INTO failure VALUES (?, ?, ?, ?, ?, ?, ?, ?) ", "INSERT INTO failure SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE 0 "),
+    Mutant("a refusal is not reported", _DUP, "_refuse", "report_error(", "(lambda *_, **__: None)("),
+    Mutant("an accepted edit keeps its error", _DUP, "_accept", "DELETE FROM failure WHERE key = ?", "DELETE FROM failure WHERE key = ? AND 0"),
+    Mutant("a child is sent before its refused parent", _DUP, "_next_batch", "one.touches & blocked or ", ""),
+    Mutant("upload errors are not counted", _DUP, "settle", "run.upload_errors += len(one.rows)", "pass"),
+    Mutant("uploads are counted per transaction", _DUP, "settle", "run.uploads += len(one.rows)", "run.uploads += 1"),
+    Mutant("retries are not counted", _XCH, "ask_for_body", "run.retries += 1", "run.retries += 0"),
+    Mutant("a refusal is reported twice", _DUP, "_refuse", "report_error(", "for _ in (1, 2): report_error("),
+    Mutant("autosync leaves a tracking record", _RUNS, "begin", 'kind != "autosync"', "True"),
+    Mutant("a killed sync loses its record", _RUNS, "close_interrupted", "UPDATE tracking SET open = 0, sent = 0 WHERE open", "DELETE FROM tracking WHERE open"),
+    Mutant("tracking records are sent once at most", _SYNCS, "_send_tracking", "rows = unsent(device)", "rows = unsent(device); forget_sent(device, [row['mobile_id__v'] for row in rows])"),
+    Mutant("a failed sync claims success", _SYNCS, "_tracked", "done = False", "done = True"),
+    Mutant("a refresh forgets the outbox", _SYNCS, "_replace", 'drop_answered(device, head["seq"])', 'device.journal.execute("DELETE FROM outbox")'),
+    Mutant("a refresh keeps the old cursor", _SYNCS, "_stamp", '"seq": head["seq"]', '"seq": head["seq"] - 40'),
+    Mutant("Undo does not wait for an answer", _TAB, "_entry", " or key in device.get(ON_ITS_WAY, [])", "", ERRORS_TAB, 50),
+    Mutant("Undo disturbs a download", _TAB, "undo", "want_whole(device, entry.object)", "from sync_engine.device.download import forget_object as now; now(device, entry.object)", ERRORS_TAB, 40),
+    Mutant("an answer to some uploads is taken for all", _DUP, "_settle_all", "set(device.get(ON_ITS_WAY, [])) - {one.key for one in batch}", "set()", ERRORS_TAB, 50),
+    Mutant("an edit overtakes one under the record's other name", _DUP, "_ids_of", "return found", "return {}", first=5858),
+    Mutant("a late upload is let in", _UP, "_check_lane", 'message["lane"] != lane or message["number"] <= number', "False", LATE_COPIES, 70),
+    Mutant("an old digest is told again", _DOWN, "digest", "seq not in scope.digests", "not scope.digests"),
+    Mutant("an edit is shown only after its upload", _EDITS, "read", "ORDER BY n", "AND acked_seq IS NOT NULL ORDER BY n"),
+)  # fmt: skip
+"""The bugs, most of them reported against real sync engines in one shape or another."""
+
+
+@contextmanager
+def planted(mutant: Mutant) -> Iterator[None]:
+    """Put the bug into the engine of this process, and take it out again.
+
+    Raises ValueError when the function no longer has the text exactly once: the mutant must be brought up to date.
+    """
+    module = sys.modules[mutant.module]
+    former = getattr(module, mutant.function)
+    source = textwrap.dedent(inspect.getsource(former))
+    if source.count(mutant.old) != 1:
+        raise ValueError(f"{mutant.name}: {mutant.function} has the text {source.count(mutant.old)} times")
+    made: dict[str, Any] = {}
+    code = compile(
+        "from __future__ import annotations\n" + source.replace(mutant.old, mutant.new), mutant.module, "exec"
+    )
+    exec(code, module.__dict__ | {"__name__": mutant.module}, made)  # noqa: S102 - our own words, in a test
+    bug = _in(module.__dict__, made[mutant.function])
+    places = _places(former)
+    for place in places:
+        setattr(place, mutant.function, bug)
+    try:
+        yield
+    finally:
+        for place in places:
+            setattr(place, mutant.function, former)
+
+
+def _in(names: dict[str, Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, looking its names up in the module as it will be."""
+    moved = FunctionType(
+        function.__code__, names, function.__name__, function.__defaults__, function.__closure__
+    )
+    moved.__kwdefaults__ = function.__kwdefaults__
+    return moved
+
+
+def _places(function: Callable[..., Any]) -> list[Any]:
+    """Every module of the engine that holds this function under its name."""
+    return [
+        module
+        for name, module in sorted(sys.modules.items())
+        if name.startswith("sync_engine") and getattr(module, function.__name__, None) is function
+    ]
+
+
+def hunt(mutant: Mutant, seeds: range) -> Score:
+    """Play seeds with the bug planted until a checker notices. An engine that falls over has noticed, too."""
+    with planted(mutant):
+        for seed in (mutant.first + one for one in seeds):
+            try:
+                run = simulate(seed=seed, plan=mutant.plan)
+            except Exception as fell:  # a bug may break anything
+                return Score(mutant.name, seed, type(fell).__name__)
+            if run.violations:
+                return Score(mutant.name, seed, run.violations[0].invariant)
+    return Score(mutant.name, None, None)
+
+
+def score_table(seeds: range) -> str:
+    """Every mutant with the first seed that caught it, as a table for people."""
+    scores = [hunt(mutant, seeds) for mutant in MUTANTS]
+    lines = [f"{one.mutant:<58} {_caught(one)}" for one in scores]
+    caught = sum(one.seed is not None for one in scores)
+    return "\n".join([*lines, f"{caught} of {len(scores)} caught within {len(seeds)} seeds"])
+
+
+def _caught(score: Score) -> str:
+    return "survived" if score.seed is None else f"seed {score.seed} by {score.invariant}"

@@ -1,0 +1,357 @@
+"""The checkers' own account of a small world: what was saved, what the Vault wrote, what devices were told.
+
+It is kept beside the engine and never asks the engine. Writes of the Vault are seen by a trigger of its own;
+answers are seen on the wire.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from sync_engine.device.client import Device, read_state
+from sync_engine.device.edits import Edit, read
+from sync_engine.json_docs import Doc
+from sync_engine.protocol import decode
+from sync_engine.simulator.stress import expected_view
+from sync_engine.simulator.stress.storm_env import StormEnv
+from sync_engine.vault.scope import scope_of
+from sync_engine.vault.server import Vault
+
+WATCH = """
+CREATE TEMP TABLE seen (
+    n INTEGER PRIMARY KEY, id TEXT, object TEXT, mobile_id TEXT, deleted INTEGER, territory TEXT, revision
+    INTEGER, doc TEXT );
+CREATE INDEX temp.seen_id ON seen (id);
+CREATE TEMP TRIGGER watch AFTER INSERT ON main.record BEGIN
+    INSERT INTO seen (id, object, mobile_id, deleted, territory, revision, doc)
+    VALUES (new.id, new.object, new.mobile_id, new.deleted, new.territory, new.revision, new.doc);
+END;
+INSERT INTO seen (id, object, mobile_id, deleted, territory, revision, doc)
+SELECT id, object, mobile_id, deleted, territory, revision, doc FROM main.record ORDER BY revision;
+"""
+USERS = {"d0": "u0", "d1": "u1"}
+WORDS = ("phone__v", "next_call_notes__v", "lot__v", "summary__v")
+"""Fields in which each edit of a small world writes a word that nothing else writes."""
+
+
+YOUNGEST = 3
+"""So many of a device's last presses of Save are looked at after each sync."""
+
+Values = dict[tuple[str, str], object]
+"""(record id, field) -> value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A broken invariant."""
+
+    invariant: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant}: {self.reason}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Saved:
+    """One press of Save as its user saw it: what was shown before, per record and field, and what Vault had said."""
+
+    device: str
+    key: str
+    edits: list[Edit]
+    shown: Values
+    held: Values
+    pressed: int  # the how manieth press of Save of all; an amended edit keeps its place
+    taken_back: bool = False
+    excused: bool = False  # taken back, cleared, or lost with the device's backup
+    resurrected: bool = False  # was taken back, cleared or amended, but a restored backup may still hold it
+    arrived: bool = False  # the Vault had it before a backup was restored, which may still show it as refused
+    amends: bool = False  # these words were refused under another key before
+    amended_to: str | None = None  # the key under which the same words went on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A device's data at one moment, as far as it can be compared."""
+
+    cursor: Doc
+    rules: Doc
+    content: tuple[int, int]
+    fallbacks: int  # how often somebody else has changed the data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A backup of a device."""
+
+    data: bytes
+    journal: bytes
+    keys: frozenset[str]
+
+
+@dataclass(slots=True)
+class Account:
+    """Everything that the checkers know."""
+
+    seed: int
+    found: list[Violation] = field(default_factory=list)
+    saves: dict[str, Saved] = field(default_factory=dict)
+    undeleted: Counter[str] = field(default_factory=Counter)
+    images: dict[str, Image] = field(default_factory=dict)
+    fallbacks: Counter[str] = field(default_factory=Counter)
+    tampers: Counter[str] = field(default_factory=Counter)
+    sound: Counter[str] = field(default_factory=Counter)  # fallbacks that a whole sync has made good
+    heard: Counter[str] = field(default_factory=Counter)  # replies before the last restore
+    unsure: dict[str, frozenset[str]] = field(default_factory=dict)  # syncs before the last restore
+    syncs: Counter[str] = field(default_factory=Counter)
+    views: dict[tuple[int, int, str, str], expected_view.View] = field(default_factory=dict)
+
+    def violate(self, invariant: str, reason: str) -> None:
+        """Note a broken invariant."""
+        self.found.append(Violation(invariant, reason))
+
+    def witness(self, device: str, key: str | None, cause: str, blame: str | None) -> None:
+        """Hear of refusals; every refusal must have a cause."""
+        if cause == "unknown":
+            self.violate("I5", f"a refusal of {device} {key} has no cause")
+
+    def watch(self, vault: Vault) -> None:
+        """See every write of the Vault from now on."""
+        vault.db.executescript(WATCH)
+
+    def mark(self, vault: Vault) -> int:
+        """The number of the last write."""
+        return int(vault.db.execute("SELECT coalesce(max(n), 0) FROM seen").fetchone()[0])
+
+    def after(self, vault: Vault, request: bytes, reply: bytes, before: int) -> None:
+        """Compare what a request did with what its reply says."""
+        if b'"verb":"upload"' in request:
+            self._after_upload(vault, decode(request), decode(reply), before)
+        elif b'"verb":"pull"' in request:
+            self._after_pull(vault, decode(request), decode(reply))
+
+    def _after_upload(self, vault: Vault, asked: Doc, told: Doc, before: int) -> None:
+        results = told.get("results", [])
+        changed = self.mark(vault) > before
+        if changed and not any(one["responseStatus"] == "SUCCESS" for one in results):
+            self.violate("I16", "a refused upload changed the Vault")
+        if not changed:
+            return
+        self._check_rights(vault, asked, results)
+        visible = ["*", *vault.live["user"][USERS[asked["device"]]]["territories"]]
+        rows = vault.db.execute(
+            "SELECT s.id, (SELECT f.territory FROM seen AS f WHERE f.id = s.id AND f.n < s.n "
+            "ORDER BY f.n DESC LIMIT 1) FROM seen AS s WHERE s.n > ?",
+            (before,),
+        )
+        for record_id, territory in rows:
+            if territory is not None and territory not in visible:
+                self.violate("I16", f"{asked['device']} wrote {record_id} of territory {territory}")
+
+    def _check_rights(self, vault: Vault, asked: Doc, results: list[Doc]) -> None:
+        rights = vault.live["permission_set"]["rep__c"]
+        fresh = {
+            one["key"] for one in results if one["responseStatus"] == "SUCCESS" and not one.get("replayed")
+        }
+        rows = [row for one in asked["transactions"] if one["key"] in fresh for row in one["rows"]]
+        for row in rows:
+            needed = {"create": "create", "update": "edit", "delete": "delete"}[row["operation"]]
+            held = rights["objects"].get(row["object"], {}).get(needed, True)
+            fields = rights["fields"].get(row["object"], {})
+            if not held or any(not fields.get(name, {}).get("edit", True) for name in row["fields"]):
+                self.violate(
+                    "I16", f"{asked['device']} was allowed to {needed} {row['object']} without the right"
+                )
+
+    def _after_pull(self, vault: Vault, asked: Doc, told: Doc) -> None:
+        if not told.get("put"):
+            return
+        allowed = self.view(vault, USERS[asked["device"]], asked["platform"])
+        for name, record_id, _, _, text in told["put"]:
+            known = allowed.get(name, {}).get(record_id)
+            if known is None:
+                self.violate("I1b", f"{record_id} of {name} was sent to {asked['device']} but is not visible")
+            elif expected_view.fields_of(text) != known[1]:
+                self.violate("I1b", f"{record_id} of {name} was sent with other fields than are visible")
+
+    def view(self, vault: Vault, user: str, platform: str) -> expected_view.View:
+        """What the user should see now; worked out once for each state of the Vault."""
+        state = (vault.version, self.mark(vault), user, platform)
+        if state not in self.views:
+            self.views = {state: expected_view.of(vault, user, platform)}
+        return self.views[state]
+
+    def shown(self, device: Device, edits: list[Edit]) -> tuple[Values, Values]:
+        """What the device shows in the fields that the edits are about to change, and what Vault had sent of them."""
+        shown: Values = {}
+        held: Values = {}
+        for edit in edits:
+            doc = {} if edit.operation == "create" else read(device, edit.record_id) or {}
+            shown |= {(edit.record_id, name): doc.get(name) for name in edit.fields}
+            row = device.data.execute(
+                "SELECT doc FROM record WHERE id = ?1 OR mobile_id = ?1", (edit.record_id,)
+            ).fetchone()
+            doc = expected_view.fields_of(row[0]) if row else {}
+            held |= {(edit.record_id, name): doc.get(name) for name in edit.fields}
+        return shown, held
+
+    def saved(self, device: Device, key: str, edits: list[Edit], before: tuple[Values, Values]) -> None:
+        """A press of Save that the device accepted. Its edits must show at once."""
+        self.saves[key] = Saved(
+            device=device.device_id, key=key, edits=edits, shown=before[0], held=before[1],
+            pressed=len(self.saves),
+        )  # fmt: skip
+        for edit in edits:
+            doc = read(device, edit.record_id)
+            if edit.operation == "delete" and doc is not None:
+                self.violate("I9", f"{edit.record_id} still shows after its delete")
+            if edit.operation != "delete" and any((doc or {}).get(k) != v for k, v in edit.fields.items()):
+                self.violate("I9", f"{edit.record_id} does not show what was just saved")
+
+    def taken_back(self, key: str) -> None:
+        """The user has undone this."""
+        if key in self.saves:
+            self.saves[key].excused = True
+            self.saves[key].taken_back = True
+            self.saves[key].resurrected = False
+
+    def amended(self, old: str, new: str) -> None:
+        """The user has changed a refused edit; it goes on under a new key."""
+        if old in self.saves:
+            former = self.saves[old]
+            if former.amended_to is not None:  # a backup's copy of what has gone on under another key
+                self.saves[new] = replace(former, key=new, taken_back=False, amends=True)
+                return
+            self.saves[new] = replace(
+                former, key=new, taken_back=False, excused=False, amended_to=None, amends=True
+            )
+            former.excused = True
+            former.amended_to = new
+
+    def lives_on(self, saved: Saved) -> bool:
+        """Whether the words went on under a later key that nobody took back.
+
+        A device that was restored from a backup may hold the refused former self of what was amended and
+        accepted since; taking that back takes back nothing.
+        """
+        while saved.amended_to is not None:
+            saved = self.saves[saved.amended_to]
+            if not saved.taken_back:
+                return True
+        return False
+
+    def look(self, device: Device) -> Look:
+        """The device's data as it is now."""
+        row = device.data.execute("SELECT count(*), coalesce(sum(tag), 0) FROM record").fetchone()
+        return Look(
+            cursor=read_state(device.data, "cursor", {"epoch": None, "seq": 0}),
+            rules=read_state(device.data, "rules", {}),
+            content=(row[0], row[1]),
+            fallbacks=self.fallbacks[device.device_id],
+        )
+
+    def _still_shows(self, vault: Vault, device: Device) -> None:
+        """From the moment of Save an edit shows, until somebody else has changed the record again."""
+        mine = [one for one in self.saves.values() if one.device == device.device_id]
+        there = [one for one in mine if one.resurrected or not one.excused]
+        allowed = self.view(vault, device.user_id, device.platform)
+        looked_at: set[tuple[str, str]] = set()
+        removed: set[str] = set()
+        for saved in sorted(there, key=lambda one: -one.pressed)[:YOUNGEST]:
+            for edit in saved.edits:
+                one = _id_in(allowed.get(edit.object, {}), edit.record_id)
+                if edit.operation == "delete":
+                    removed.add(one)
+                for name in sorted(edit.fields.keys() & set(WORDS)):
+                    fresh = one not in removed and (one, name) not in looked_at
+                    looked_at.add((one, name))
+                    seen = allowed.get(edit.object, {}).get(one)
+                    expected = seen is not None and seen[1].get(name) == edit.fields[name]
+                    if fresh and expected and not saved.excused:
+                        self._must_show(vault, device, edit, one, name)
+
+    def _must_show(self, vault: Vault, device: Device, edit: Edit, record_id: str, name: str) -> None:
+        rule = scope_of(vault, device.user_id, device.platform).rules.get(edit.object)
+        if rule is None or read_state(device.data, "rules", {}).get(edit.object) != rule.name:
+            return  # it has not heard yet that its user sees these records, or so much of them
+        doc = read(device, edit.record_id)
+        if doc is None and not _knows(vault, device, record_id, edit.fields[name]):
+            return
+        if (doc or {}).get(name) != edit.fields[name]:
+            self.violate("I9", f"{device.device_id} no longer shows {name} of {record_id} as it was saved")
+
+    def compare(self, vault: Vault, device: Device, before: Look, done: bool) -> None:
+        """A cursor never goes back, and data changes only together with it. `done` if all was downloaded."""
+        self.syncs[device.device_id] += 1
+        now = self.look(device)
+        if now.fallbacks != before.fallbacks:
+            return
+        sound = self.sound[device.device_id] == now.fallbacks
+        if now.cursor["epoch"] == before.cursor["epoch"] and now.cursor["seq"] < before.cursor["seq"]:
+            self.violate("I6", f"the cursor of {device.device_id} went back: {before.cursor} {now.cursor}")
+        unmoved = now.cursor == before.cursor and now.rules == before.rules
+        if unmoved and sound and now.content != before.content:
+            self.violate("I10", f"data of {device.device_id} changed without its cursor")
+        if done:
+            self.sound[device.device_id] = now.fallbacks
+        if sound or done:
+            self._still_shows(vault, device)
+
+    def tampered(self, device: Device) -> None:
+        """Somebody changed the data behind the engine's back."""
+        self.fallbacks[device.device_id] += 1
+        self.tampers[device.device_id] += 1
+
+    def fell_back(self, device: Device) -> None:
+        """The data database is an older one again."""
+        self.fallbacks[device.device_id] += 1
+
+    def take_image(self, device: Device) -> None:
+        """Back up a device."""
+        keys = frozenset(key for key, one in self.saves.items() if one.device == device.device_id)
+        self.images[device.device_id] = Image(
+            data=device.data.serialize(), journal=device.journal.serialize(), keys=keys
+        )
+
+    def restored(self, vault: Vault, device: Device, image: Image) -> None:
+        """A backup was restored: what was saved after it is lost with it, what was taken back may be back.
+
+        It may also show a refusal of what the Vault has accepted since; undoing that takes back nothing.
+        """
+        env = device.env
+        assert isinstance(env, StormEnv)  # noqa: S101
+        self.fallbacks[device.device_id] += 1
+        self.heard[device.device_id] = len(env.replies)
+        self.unsure[device.device_id] = frozenset(env.attempts)
+        for key, one in self.saves.items():
+            one.arrived |= one.device == device.device_id and _has_arrived(vault, one)
+            if one.device == device.device_id and (key not in image.keys or one.excused):
+                one.resurrected = one.excused and key in image.keys
+                one.excused = True
+                one.taken_back = False
+
+
+def _has_arrived(vault: Vault, saved: Saved) -> bool:
+    words = [edit.fields[name] for edit in saved.edits for name in WORDS if name in edit.fields]
+    query = "SELECT 1 FROM seen WHERE instr(doc, ?) LIMIT 1"
+    return any(vault.db.execute(query, (word,)).fetchone() for word in words)
+
+
+def _id_in(records: dict[str, tuple[int, Doc]], record_id: str) -> str:
+    """Vault's id of a record that a device may know by its mobile id."""
+    if record_id in records:
+        return record_id
+    return next((one for one, seen in records.items() if seen[1].get("mobile_id__v") == record_id), record_id)
+
+
+def _knows(vault: Vault, device: Device, record_id: str, word: object) -> bool:
+    """Whether the device must have the record: it has heard all, or nothing since that write.
+
+    In between it may have seen the record leave its scope, and not yet seen it come back.
+    """
+    seq = read_state(device.data, "cursor", {"seq": 0})["seq"]
+    row = vault.db.execute(
+        "SELECT min(revision) FROM seen WHERE id = ? AND instr(doc, ?)", (record_id, word)
+    ).fetchone()
+    return bool(row[0] is None or seq < row[0] or seq == vault.sequence())

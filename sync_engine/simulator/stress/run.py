@@ -1,0 +1,189 @@
+"""A small world under faults: a dozen syncs a device in a storm; then the faults heal and all must agree.
+
+Safety is watched at every step by checkers with an account of their own; liveness is that after healing every
+device settles within a few syncs. One seed is one world, byte for byte.
+"""
+
+# Simulated dice must replay from a seed, which is what `random` is for.
+# ruff: noqa: S311
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from random import Random
+
+from sync_engine.device import errors_tab, syncs
+from sync_engine.device.client import Device
+from sync_engine.device.edits import save
+from sync_engine.json_docs import as_text
+from sync_engine.protocol import DeviceError, Killed
+from sync_engine.simulator.scheduler import Sleep
+from sync_engine.simulator.stress import invariants, workload
+from sync_engine.simulator.stress.faults import FaultPlan
+from sync_engine.simulator.stress.observations import Violation
+from sync_engine.simulator.stress.world import World, build, restart
+
+SYNCS = 12
+ROUNDS = 6
+"""After healing, a device has this many syncs to settle."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What one world showed."""
+
+    seed: int
+    violations: tuple[Violation, ...]
+    fired: Counter[str]
+    syncs: int
+    trace: str
+
+
+def simulate(*, seed: int, plan: FaultPlan | None = None) -> Run:
+    """Play the world of one seed; without a plan the seed draws one."""
+    chosen = plan if plan is not None else FaultPlan.of_seed(seed)
+    world = build(seed, chosen)
+    try:
+        _storm(world)
+        _heal(world)
+        world.account.found += invariants.at_rest(world.vault, world.devices, world.account)
+        return Run(
+            seed=seed,
+            violations=tuple(world.account.found),
+            fired=world.fired,
+            syncs=sum(world.account.syncs.values()),
+            trace=_trace(world),
+        )
+    finally:
+        world.kernel.close()
+        for device in world.devices:
+            world.env(device).close()
+        world.vault.db.close()
+
+
+def _storm(world: World) -> None:
+    for device in world.devices:
+        world.kernel.spawn(_sync_often(world, device), world.rng.uniform(1, 100))
+        world.kernel.spawn(_edit_often(world, device), world.rng.uniform(1, 100))
+    world.kernel.spawn(workload.meddle(world), 50.0)
+    world.kernel.drain()
+
+
+async def _sync_often(world: World, device: Device) -> None:
+    rng = Random(f"{world.seed}/{device.device_id}/syncs")
+    for _ in range(SYNCS):
+        await Sleep(rng.uniform(100, 2500))
+        if rng.random() < 0.3:
+            world.kernel.spawn(_edit_meanwhile(world, device, rng), rng.uniform(0.5, 6.0))
+        await one_sync(world, device, rng.random())
+
+
+async def one_sync(world: World, device: Device, choice: float) -> None:
+    """One attempt to sync, of a kind by chance; the account watches what it leaves behind."""
+    if device.busy:
+        return
+    before, done = world.account.look(device), False
+    try:
+        if device.session is None and not await syncs.sign_in(device):
+            return
+        if choice < 0.5:
+            done = await syncs.incremental(device)
+        elif choice < 0.75:
+            await syncs.autosync(device)
+        elif choice < 0.9:
+            await syncs.non_blocking(device)
+            await Sleep(40.0)
+            syncs.apply_update(device)
+        else:
+            done = await syncs.database_refresh(device)
+    except Killed as killed:
+        restart(world, device, killed)
+    except DeviceError:
+        device.busy = False
+    world.account.compare(world.vault, device, before, done)
+
+
+async def _edit_often(world: World, device: Device) -> None:
+    rng = Random(f"{world.seed}/{device.device_id}/edits")
+    for _ in range(14):
+        await Sleep(rng.uniform(10, 2200))
+        _edit(world, device, rng)
+
+
+async def _edit_meanwhile(world: World, device: Device, rng: Random) -> None:
+    """People go on working while their device syncs."""
+    await Sleep(0.0)
+    _edit(world, device, rng)
+
+
+def _edit(world: World, device: Device, rng: Random) -> None:
+    """One press of Save; the account hears of it only if the device took it."""
+    edits = workload.draw_edits(device, rng, poison=world.env(device).strikes("poison"))
+    if not edits:
+        return
+    before = world.account.shown(device, edits)
+    try:
+        key = save(device, edits)
+    except Killed as killed:
+        restart(world, device, killed)
+    except DeviceError:
+        return
+    else:
+        world.account.saved(device, key, edits, before)
+
+
+def _heal(world: World) -> None:
+    for device in world.devices:
+        world.env(device).heal()
+        device.foreground = True
+    workload.mend(world)
+    for _ in range(ROUNDS):
+        for device in world.devices:
+            world.kernel.spawn(_settle(world, device), 1.0)
+        world.kernel.drain()
+        if all(_settled(device) for device in world.devices):
+            break
+    else:
+        for device in world.devices:
+            if not _settled(device):
+                world.account.violate("I12", f"{device.device_id} does not settle: {_why_not(device)}")
+    # One more each, so that what the other has just sent is seen by everybody.
+    for device in world.devices:
+        world.kernel.spawn(_settle(world, device), 1.0)
+    world.kernel.drain()
+
+
+async def _settle(world: World, device: Device) -> None:
+    before = world.account.look(device)
+    if device.session is None:
+        await syncs.sign_in(device)
+    done = await syncs.incremental(device)
+    device.put("settled", done)
+    world.account.compare(world.vault, device, before, done)
+
+
+def _settled(device: Device) -> bool:
+    return bool(device.get("settled")) and _why_not(device) == "the last sync failed"
+
+
+def _why_not(device: Device) -> str:
+    failed = {entry.key for entry in errors_tab.entries(device)}
+    rows = device.journal.execute("SELECT key FROM outbox WHERE acked_seq IS NULL").fetchall()
+    left = {row[0] for row in rows} - failed
+    if left and not failed:
+        return f"{len(left)} unsent transactions without an error"
+    if device.get("refresh_wanted") and not failed:
+        return "a wanted database refresh has not run"
+    return "the last sync failed"
+
+
+def _trace(world: World) -> str:
+    digest = hashlib.sha256()
+    for device in world.devices:
+        for row, about in world.env(device).rows:
+            digest.update(f"{row!r}{about}".encode())
+    for row in world.vault.db.execute("SELECT id, revision, doc FROM record ORDER BY id"):
+        digest.update(as_text(row).encode())
+    return digest.hexdigest()

@@ -1,0 +1,225 @@
+"""The world of one device in a small faulty world: every exchange and every fault point may go wrong."""
+
+# Simulated dice must replay from a seed, which is what `random` is for.
+# ruff: noqa: S311
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from sync_engine.device.client import Device
+from sync_engine.protocol import DeviceError, Killed, TransportError, decode
+from sync_engine.simulator.scheduler import Kernel, Sleep
+from sync_engine.simulator.stress.faults import CALM, FaultPlan
+from sync_engine.telemetry import Telemetry
+
+Deliver = Callable[[bytes, bool], bytes]
+"""Hands a request to the Vault; the flag asks for a crash in the middle of its transaction."""
+
+WRITING = (
+    "edit.save", "download.page", "apply.middle", "apply.commit", "refresh.downloaded", "refresh.swap",
+    "media.piece", "media.file",
+)  # fmt: skip
+
+
+GHOST = "ghost"
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What the wire shows of one tracked sync."""
+
+    accepted: int = 0
+    refused: int = 0
+    retries: int = 0
+    ended_badly: bool = False
+
+    def hear(self, request: bytes, reply: bytes) -> None:
+        """Count what a delivered reply says."""
+        self.ended_badly = False
+        if b'"verb":"upload"' not in request:
+            return
+        try:
+            results = decode(reply).get("results", [])
+            sizes = {one["key"]: len(one["rows"]) for one in decode(request)["transactions"]}
+        except ValueError:
+            return
+        for one in results:
+            if one["responseStatus"] == "SUCCESS":
+                self.accepted += sizes[one["key"]]
+            else:
+                self.refused += sizes[one["key"]]
+
+
+def _well(_: str) -> None:
+    """Nothing is wrong at any point."""
+
+
+class StormEnv:
+    """`Env` with faults from a plan. `fired` counts how often each of them struck.
+
+    `ill` is called with the name of each fault point, and with `exchange` before each request; it raises what a
+    rehearsal wants to go wrong there.
+    """
+
+    def __init__(  # noqa: PLR0917
+        self,
+        device_id: str,
+        kernel: Kernel,
+        deliver: Deliver,
+        plan: FaultPlan,
+        seed: int,
+        fired: Counter[str],
+    ) -> None:
+        self.device_id = device_id
+        self.kernel = kernel
+        self.deliver = deliver
+        self.plan = plan
+        self.fired = fired
+        self.skew = 0.0
+        self.cut_off_until = 0.0
+        self.rows: list[tuple[Telemetry, str | None]] = []
+        self.replies: list[tuple[bytes, bytes]] = []
+        self.attempts: dict[str, Attempt] = {}
+        self.device: Device | None = None
+        self.ill: Callable[[str], None] = _well
+        self.generation = 0
+        self._current: Attempt | None = None
+        self._seed = seed
+        self._streams: dict[str, Random] = {}
+        self._stores: dict[str, sqlite3.Connection] = {}
+
+    def now(self) -> float:
+        return self.kernel.now + self.skew
+
+    async def sleep(self, seconds: float) -> None:
+        await self._wait(seconds)
+
+    async def _wait(self, seconds: float) -> None:
+        """Sleep; if the process died meanwhile, what slept is only its ghost and must not act."""
+        mine = self.generation
+        await Sleep(seconds)
+        if self.generation != mine:
+            raise Killed(GHOST)
+
+    def online(self) -> bool:
+        return True
+
+    def network(self) -> str:
+        return "wifi"
+
+    def rand(self, stream: str) -> Random:
+        if stream not in self._streams:
+            self._streams[stream] = Random(f"{self._seed}/{self.device_id}/{stream}")
+        return self._streams[stream]
+
+    def open_store(self, name: str, content: memoryview | None = None) -> sqlite3.Connection:
+        if name == "fresh" or name not in self._stores:
+            self._stores[name] = sqlite3.connect(":memory:", isolation_level=None)
+        if content is not None:
+            self._stores[name].deserialize(content)
+        return self._stores[name]
+
+    def keep_store(self, name: str, store: sqlite3.Connection) -> None:
+        former, self._stores[name] = self._stores.get(name), store
+        self._stores.pop("fresh", None)
+        if former is not None:
+            former.close()
+
+    def put_image(self, name: str, image: bytes) -> None:
+        """Bring a store back to an earlier image of it; whoever has it open must open it again."""
+        self._stores[name].close()
+        self._stores[name] = sqlite3.connect(":memory:", isolation_level=None)
+        self._stores[name].deserialize(image)
+
+    def close(self) -> None:
+        """Close every store."""
+        for store in self._stores.values():
+            store.close()
+
+    def heal(self) -> None:
+        """No more faults."""
+        self.plan = CALM
+        self.ill = _well
+        self.skew = 0.0
+        self.cut_off_until = 0.0
+
+    def emit(self, row: Telemetry, about: str | None = None) -> None:
+        self.rows.append((row, about))
+
+    def strikes(self, name: str) -> bool:
+        """Whether the fault happens now; counted if it does."""
+        rate = getattr(self.plan, name)
+        if not rate or self.rand("faults").random() >= rate:
+            return False
+        self.fired[name] += 1
+        return True
+
+    def point(self, name: str) -> None:
+        self._note(name)
+        if self.strikes("kill"):
+            raise Killed(name)
+        if name in WRITING and self.strikes("disk_full"):
+            raise DeviceError("SQLITE_FULL", "database or disk is full (13)")
+        self.ill(name)
+
+    def _note(self, name: str) -> None:
+        """Keep an own account of which tracked sync is running, from the points that it passes."""
+        if name.startswith("autosync."):
+            self._current = None
+        elif name.endswith(".connect") and self.device is not None:
+            row = self.device.journal.execute("SELECT mobile_id FROM tracking WHERE open").fetchone()
+            self._current = self.attempts.setdefault(row[0], Attempt()) if row else None
+
+    async def call(self, request: bytes) -> bytes:
+        attempt = None if b'"verb":"track"' in request or b'"verb":"sign_in"' in request else self._current
+        if attempt is not None and attempt.ended_badly:
+            attempt.retries += 1
+        try:
+            reply = await self._exchange(request)
+        except TransportError as error:
+            if attempt is not None:
+                attempt.ended_badly = True
+            raise error
+        if attempt is not None:
+            attempt.hear(request, reply)
+        return reply
+
+    async def _exchange(self, request: bytes) -> bytes:
+        rng = self.rand("delays")
+        await self._wait(rng.uniform(0.1, 1.0) + (rng.uniform(60, 600) if self.strikes("delay") else 0.0))
+        self._before()
+        if self.strikes("late_duplicate"):
+            self.kernel.spawn(self._again(request), rng.uniform(30, 3000))
+        if self.strikes("duplicate"):
+            self.deliver(request, False)
+        if self.strikes("server_crash"):
+            self.deliver(request, True)
+            raise TransportError("HTTP_503", "Service Unavailable", http_status=503)
+        reply = self.deliver(request, False)
+        await self._wait(rng.uniform(0.1, 1.0))
+        if self.strikes("reply_loss") or self.kernel.now < self.cut_off_until:
+            raise TransportError("NSURLErrorDomain -1005", "The network connection was lost.")
+        if self.strikes("truncated"):
+            return reply[: len(reply) // 2]
+        self.replies.append((request, reply))
+        return reply
+
+    def _before(self) -> None:
+        if self.kernel.now < self.cut_off_until or self.strikes("request_loss"):
+            raise TransportError("NSURLErrorDomain -1001", "The request timed out.")
+        if self.strikes("throttle"):
+            raise TransportError("HTTP_429", "Too Many Requests", http_status=429)
+        if self.strikes("outage"):
+            raise TransportError("HTTP_503", "Service Unavailable", http_status=503)
+        if self.strikes("portal"):
+            raise TransportError("INVALID_RESPONSE", "<html>Welcome to our guests</html>", http_status=200)
+        self.ill("exchange")
+
+    async def _again(self, request: bytes) -> None:
+        await Sleep(0.0)
+        self.deliver(request, False)

@@ -1,0 +1,337 @@
+"""What people and administrators do in a small world while devices sync: edits, deletes, realignments,
+changes.
+"""
+
+# Simulated dice must replay from a seed, which is what `random` is for.
+# ruff: noqa: S311
+
+from __future__ import annotations
+
+import copy
+from random import Random
+
+from sync_engine.device import errors_tab, syncs
+from sync_engine.device.client import Device
+from sync_engine.device.edits import Edit, amend, ids_on, new_id
+from sync_engine.protocol import DeviceError, Killed
+from sync_engine.simulator.scheduler import Sleep
+from sync_engine.simulator.stress.world import World, restart
+from sync_engine.vault import admin, attachments, records
+
+STEPS = 45
+
+
+def draw_edits(device: Device, rng: Random, *, poison: bool) -> list[Edit]:
+    """What one press of Save changes; each edit carries a word of its own that nothing else writes."""
+    accounts, calls = ids_on(device, "account__v"), ids_on(device, "call2__v")
+    word = f"w{rng.getrandbits(40):x}"
+    if not accounts:
+        return []
+    choice = rng.random()
+    if choice < 0.4 or not calls:
+        return _a_call(device, rng, rng.choice(accounts), word, poison=poison)
+    if choice < 0.65:
+        fields = {"phone__v": word * (20 if poison else 1)}
+        return [Edit(operation="update", object="account__v", record_id=rng.choice(accounts), fields=fields)]
+    if choice < 0.85:
+        fields = {"next_call_notes__v": word * (200 if poison else 1)}
+        one = rng.choice([*calls, *_own_calls(device)])
+        return [Edit(operation="update", object="call2__v", record_id=one, fields=fields)]
+    if choice < 0.93:
+        return [Edit(operation="delete", object="call2__v", record_id=rng.choice(calls), fields={})]
+    fields = {"account__v": rng.choice(accounts), "summary__v": word, "detail__c": "x"}
+    return [Edit(operation="create", object="medical_insight__v", record_id=new_id(device), fields=fields)]
+
+
+def _own_calls(device: Device) -> list[str]:
+    rows = device.journal.execute(
+        "SELECT record_id FROM outbox WHERE object = 'call2__v' AND operation = 'create' ORDER BY n"
+    )
+    return [row[0] for row in rows]
+
+
+def _a_call(device: Device, rng: Random, account: str, word: str, *, poison: bool) -> list[Edit]:
+    call = new_id(device)
+    fields = {
+        "account__v": account,
+        "call_date__v": "2026-03-02",
+        "status__v": rng.choice(["saved__v", "saved__v", "submitted__v"]),
+        "next_call_notes__v": word,
+    }
+    edits = [Edit(operation="create", object="call2__v", record_id=call, fields=fields)]
+    products = ids_on(device, "product__v")
+    if products and rng.random() < 0.7:
+        detail = {
+            "call2__v": call,
+            "product__v": rng.choice(products),
+            "quantity__v": 5000 if poison else 2,
+            "lot__v": word,
+        }
+        edits.append(
+            Edit(operation="create", object="call2_sample__v", record_id=new_id(device), fields=detail)
+        )
+    return edits
+
+
+async def meddle(world: World) -> None:
+    """Go through the steps of the storm; each kind of mischief draws for itself whether it happens."""
+    rng = Random(f"{world.seed}/mischief")
+    for _ in range(STEPS):
+        await Sleep(rng.uniform(50, 900))
+        for name, act in ACTS.items():
+            rate = getattr(world.plan, name)
+            if rate and rng.random() < rate:
+                world.fired[name] += 1
+                act(world, rng)
+
+
+def _pick(world: World, rng: Random, object_name: str, deleted: int = 0) -> records.Record | None:
+    rows = world.vault.db.execute(
+        "SELECT id FROM record WHERE object = ? AND deleted = ? ORDER BY id", (object_name, deleted)
+    ).fetchall()
+    return records.find(world.vault, rng.choice(rows)[0]) if rows else None
+
+
+def _server_edit(world: World, rng: Random) -> None:
+    name = rng.choice(["account__v", "account__v", "call2__v"])
+    found = _pick(world, rng, name)
+    if found is None:
+        return
+    field = {"account__v": "phone__v", "call2__v": "next_call_notes__v"}[name]
+    changes: dict[str, object] = {field: f"s{rng.getrandbits(40):x}"}
+    if name == "account__v" and rng.random() < 0.4:
+        changes = {"specialty__v": rng.choice(["cardiology__v", "oncology__v", "neurology__v"])}
+    with world.vault.transaction():
+        records.update(world.vault, found, changes, at=world.kernel.now, by="somebody")
+
+
+def _server_delete(world: World, rng: Random) -> None:
+    found = _pick(world, rng, "call2__v", deleted=int(rng.random() < 0.4))
+    if found is None:
+        return
+    with world.vault.transaction():
+        if found.deleted:
+            parent = records.find(world.vault, found.parent)
+            if parent is not None and not parent.deleted:
+                world.account.undeleted[found.id] += 1
+                records.undelete(world.vault, found, at=world.kernel.now, by="somebody")
+            return
+        for child in records.children(world.vault, found.id):
+            one = records.find(world.vault, child)
+            if one is not None:
+                records.delete(world.vault, one, at=world.kernel.now, by="somebody")
+        records.delete(world.vault, found, at=world.kernel.now, by="somebody")
+
+
+def _realign(world: World, rng: Random) -> None:
+    if rng.random() < 0.25:
+        user = world.vault.live["user"][rng.choice(["u0", "u1"])]
+        territories = sorted(rng.sample(["T1", "T2", "T3"], rng.randint(1, 3)))
+        admin.set_user(world.vault, user["id"], at=world.kernel.now, territories=territories)
+        return
+    found = _pick(world, rng, "account__v")
+    if found is not None:
+        admin.realign(world.vault, [found.id], rng.choice(["T1", "T2", "T3"]), at=world.kernel.now)
+
+
+def _lock(world: World, rng: Random) -> None:
+    found = _pick(world, rng, "call2__v")
+    if found is not None:
+        status = "saved__v" if found.doc.get("status__v") == "submitted__v" else "submitted__v"
+        with world.vault.transaction():
+            records.update(world.vault, found, {"status__v": status}, at=world.kernel.now, by="somebody")
+
+
+def _merge(world: World, rng: Random) -> None:
+    one, other = _pick(world, rng, "account__v"), _pick(world, rng, "account__v")
+    rows = world.vault.db.execute("SELECT count(*) FROM record WHERE object = 'account__v' AND NOT deleted")
+    if one is None or other is None or one.id == other.id or rows.fetchone()[0] < 5:
+        return
+    admin.merge(world.vault, one.id, other.id, at=world.kernel.now)
+
+
+def _permission(world: World, rng: Random) -> None:
+    object_name = rng.choice(["call2__v", "account__v", "call2_sample__v"])
+    allowed = rng.random() < 0.5
+    at = world.kernel.now
+    if rng.random() < 0.4:
+        right = rng.choice(["create", "edit", "delete", "read"])
+        admin.set_object_right(world.vault, "rep__c", object_name, right, allowed, at=at)
+    else:
+        field = {"call2__v": "next_call_notes__v", "account__v": "phone__v", "call2_sample__v": "lot__v"}
+        right = rng.choice(["edit", "read"])
+        admin.set_field_right(world.vault, "rep__c", object_name, field[object_name], right, allowed, at=at)
+
+
+def _vmoc(world: World, rng: Random) -> None:
+    doc = copy.deepcopy(world.vault.live["vmoc"]["account__v"])
+    where = ["", "WHERE specialty__v = 'cardiology__v'", "WHERE specialty__v CONTAINS ('oncology__v')"]
+    if rng.random() < 0.3:
+        calls = copy.deepcopy(world.vault.live["vmoc"]["call2__v"])
+        kinds = ["related_to_top_level__v", "child_and_parent_row__v"]
+        calls |= {"type__v": rng.choice(kinds), "where_clause__v": rng.choice(["", "status__v = 'saved__v'"])}
+        admin.set_vmoc(world.vault, "call2__v", calls, at=world.kernel.now)
+        return
+    admin.set_vmoc(
+        world.vault, "account__v", doc | {"where_clause__v": rng.choice(where)}, at=world.kernel.now
+    )
+
+
+def _schema(world: World, rng: Random) -> None:
+    fields = world.vault.live["object"]["medical_insight__v"]["fields"]
+    spec = None if "detail__c" in fields else {"type": "text", "length": 200}
+    admin.set_field(world.vault, "medical_insight__v", "detail__c", spec, at=world.kernel.now)
+
+
+def _epoch_change(world: World, rng: Random) -> None:
+    """The log is rebuilt: what it knew of records that went away is gone, and a new epoch says so."""
+    world.vault.epoch = f"e{rng.getrandbits(32):x}"
+    world.vault.db.execute(
+        "DELETE FROM bucket_log WHERE operation = 'remove' OR id IN (SELECT id FROM record WHERE deleted)"
+    )
+
+
+def _partition(world: World, rng: Random) -> None:
+    env = world.env(rng.choice(world.devices))
+    env.cut_off_until = world.kernel.now + rng.uniform(60, 6000)
+
+
+def _background(world: World, rng: Random) -> None:
+    device = rng.choice(world.devices)
+    if device.foreground:
+        device.foreground = False
+        world.kernel.spawn(_come_back(device), rng.choice([30.0, 600.0, 5000.0, 50_000.0]))
+
+
+async def _come_back(device: Device) -> None:
+    await Sleep(0.0)
+    device.foreground = True
+
+
+def _clock_skew(world: World, rng: Random) -> None:
+    world.env(rng.choice(world.devices)).skew = rng.choice([-93_600.0, -60.0, 0.0, 3600.0, 93_600.0])
+
+
+def _rows_lost(world: World, rng: Random) -> None:
+    device = rng.choice(world.devices)
+    row = device.data.execute("SELECT id FROM record ORDER BY revision LIMIT 1").fetchone()
+    if row and not device.busy:
+        device.data.execute("DELETE FROM record WHERE id = ?", row)
+        world.account.tampered(device)
+
+
+def _session_end(world: World, rng: Random) -> None:
+    admin.revoke_sessions(world.vault, rng.choice(["u0", "u1"]))
+
+
+def _power_loss(world: World, rng: Random) -> None:
+    device = rng.choice(world.devices)
+    if device.busy:
+        return
+    image = world.account.images.get(device.device_id)
+    if image is not None and rng.random() < 0.7:
+        world.env(device).put_image("data", image.data)
+        world.account.fell_back(device)
+        world.env(device).generation += 1
+        device.start()
+    world.account.take_image(device)
+
+
+def _device_restored(world: World, rng: Random) -> None:
+    device = rng.choice(world.devices)
+    if device.busy:
+        return
+    image = world.account.images.get(device.device_id)
+    if image is None or rng.random() < 0.3:
+        world.account.take_image(device)
+        return
+    world.env(device).put_image("data", image.data)
+    world.env(device).put_image("journal", image.journal)
+    world.account.restored(world.vault, device, image)
+    world.env(device).generation += 1
+    device.start()
+
+
+def _overlap(world: World, rng: Random) -> None:
+    device = rng.choice(world.devices)
+    world.kernel.spawn(_second(world, device, rng.random()), 0.0)
+
+
+async def _second(world: World, device: Device, choice: float) -> None:
+    try:
+        await (syncs.autosync(device) if choice < 0.6 else syncs.incremental(device))
+    except Killed as killed:
+        restart(world, device, killed)
+    except DeviceError:
+        device.busy = False
+
+
+def _undo(world: World, rng: Random) -> None:
+    device = rng.choice(world.devices)
+    found = errors_tab.entries(device)
+    if not found:
+        return
+    entry = rng.choice(found)
+    try:
+        if "undo" in entry.actions:
+            errors_tab.undo(device, entry.key)
+            world.account.taken_back(entry.key)
+        elif "undelete" in entry.actions:
+            errors_tab.undelete(device, entry.key)
+            world.account.taken_back(entry.key)
+        elif entry.object == "call2_sample__v":
+            fresh = amend(device, entry.key, entry.record_id, {"quantity__v": 3})
+            world.account.amended(entry.key, fresh)
+        elif rng.random() < 0.3:
+            flags = {"clear_client_sync_errors__v": True}
+            admin.set_user(world.vault, device.user_id, at=world.kernel.now, **flags)
+    except ValueError:
+        return
+
+
+def mend(world: World) -> None:
+    """What an administrator would put right so that devices can sync: nothing that people may disagree on."""
+    with world.vault.transaction():
+        user = world.vault.live["user"]
+        for name in ("u0", "u1"):
+            world.vault.configure("user", name, user[name] | {"active": True, "locked": False})
+        world.vault.publish()
+
+
+def _files(world: World, rng: Random) -> None:
+    """A file comes to a key message or an account, has a new version, or goes."""
+    owner = _pick(world, rng, rng.choice(["key_message__v", "account__v"]))
+    if owner is None:
+        return
+    name = f"{rng.choice(['a', 'b'])}.zip"
+    with world.vault.transaction():
+        attached = world.vault.db.execute(
+            "SELECT id FROM file WHERE record = ? AND name = ?", (owner.id, name)
+        ).fetchone()
+        if attached and rng.random() < 0.3:
+            attachments.remove(world.vault, attached[0])
+        else:
+            attachments.put(world.vault, owner.id, name, rng.randbytes(rng.randint(0, 60)))
+
+
+ACTS = {
+    "server_edit": _server_edit,
+    "server_delete": _server_delete,
+    "realign": _realign,
+    "lock": _lock,
+    "merge": _merge,
+    "permission": _permission,
+    "vmoc": _vmoc,
+    "schema": _schema,
+    "epoch_change": _epoch_change,
+    "partition": _partition,
+    "background": _background,
+    "clock_skew": _clock_skew,
+    "rows_lost": _rows_lost,
+    "session_end": _session_end,
+    "power_loss": _power_loss,
+    "device_restored": _device_restored,
+    "overlap": _overlap,
+    "undo": _undo,
+    "files": _files,
+}

@@ -1,0 +1,189 @@
+"""What lives in a small world: one Vault, two devices, and the account that watches them."""
+
+# Simulated dice must replay from a seed, which is what `random` is for.
+# ruff: noqa: S311
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cache
+from random import Random
+
+from sync_engine.device.client import Device
+from sync_engine.device.sync_run import close_interrupted
+from sync_engine.protocol import Killed
+from sync_engine.simulator.scheduler import Kernel
+from sync_engine.simulator.stress.faults import FaultPlan
+from sync_engine.simulator.stress.observations import Account
+from sync_engine.simulator.stress.storm_env import GHOST, StormEnv
+from sync_engine.vault import attachments, records
+from sync_engine.vault.permissions import permission_set
+from sync_engine.vault.server import Vault, handle
+from sync_engine.vmoc import vmoc
+
+START = 1_772_409_600.0  # 2026-03-02 00:00 UTC
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """One Vault and two devices under one kernel."""
+
+    seed: int
+    plan: FaultPlan
+    kernel: Kernel
+    vault: Vault
+    account: Account
+    rng: Random
+    devices: list[Device] = field(default_factory=list)
+    fired: Counter[str] = field(default_factory=Counter)
+
+    def env(self, device: Device) -> StormEnv:
+        """The device's environment."""
+        assert isinstance(device.env, StormEnv)  # noqa: S101
+        return device.env
+
+    def deliver(self, request: bytes, crash: bool) -> bytes:
+        """Hand a request to the Vault, and let the account see what it did."""
+        if crash:
+            return self._crash(request)
+        before = self.account.mark(self.vault) if b'"verb":"upload"' in request else 0
+        reply = handle(request, self.vault, self.kernel.now)
+        self.account.after(self.vault, request, reply, before)
+        return reply
+
+    def _crash(self, request: bytes) -> bytes:
+        """Everything is done but the commit."""
+        self.vault.db.execute("SAVEPOINT process")
+        nested, version = _Nested(self.vault), self.vault.version
+        try:
+            handle(request, nested, self.kernel.now)  # type: ignore[arg-type]
+        finally:
+            self.vault.db.execute("ROLLBACK TO process")
+            self.vault.db.execute("RELEASE process")
+            if self.vault.version != version:
+                self.vault.reload()
+        return b""
+
+
+class _Nested:
+    """The Vault inside a savepoint that will be rolled back: its own transactions become part of it."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._vault, name)
+
+    def transaction(self) -> sqlite3.Connection:
+        return _Nothing()  # type: ignore[return-value]
+
+
+class _Nothing:
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+def restart(world: World, device: Device, killed: Killed) -> None:
+    """The app starts again after its process was gone; a ghost of an earlier process changes nothing."""
+    if killed.args == (GHOST,):
+        return
+    world.env(device).generation += 1
+    for store in (device.journal, device.data):
+        if store.in_transaction:
+            store.execute("ROLLBACK")
+    device.start()
+    close_interrupted(device)
+
+
+def build(seed: int, plan: FaultPlan) -> World:
+    """The world of a seed before anything has happened in it."""
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    db.deserialize(template())
+    kernel = Kernel(START)
+    vault = Vault(db, epoch=f"e{seed}")
+    account = Account(seed)
+    vault.witness = account.witness
+    world = World(
+        seed=seed,
+        plan=plan,
+        kernel=kernel,
+        vault=vault,
+        account=account,
+        rng=Random(f"{seed}/world"),
+    )
+    account.watch(vault)
+    if plan.files:
+        bring_files(vault)
+    for n, platform in enumerate(("iPad", "Windows")):
+        device_id = f"d{n}"
+        env = StormEnv(device_id, kernel, world.deliver, plan, seed, world.fired)
+        device = Device(
+            device_id=device_id, user_id=f"u{n}", password="secret", platform=platform,  # noqa: S106
+            version="253.0.1", env=env,
+        )  # fmt: skip
+        env.device = device
+        world.devices.append(device)
+    return world
+
+
+def bring_files(vault: Vault) -> None:
+    """Key messages with media for everybody, and a VMOC that brings what is attached to accounts."""
+    with vault.transaction():
+        attachments.provide_media(vault)
+        accounts = vault.live["object"]["account__v"] | {"allow_attachments": True}
+        vault.configure("object", "account__v", accounts)
+        vault.configure(
+            "vmoc", "account__v", vault.live["vmoc"]["account__v"] | {"include_attachments__v": True}
+        )
+        for n in range(2):
+            records.insert(vault, "key_message__v", {"name__v": f"Slide {n}"}, at=START, by="System")
+        vault.publish()
+
+
+@cache
+def template() -> bytes:
+    """A Vault with two users, two territories and a few records, as an image that each world starts from."""
+    vault = Vault(sqlite3.connect(":memory:"))
+    with vault.transaction():
+        vault.configure("permission_set", "rep__c", permission_set("rep__c"))
+        for n, territories in enumerate((["T1", "T2"], ["T2", "T3"])):
+            vault.configure("user", f"u{n}", _user(n, territories))
+        clause = "WHERE specialty__v CONTAINS ('cardiology__v', 'oncology__v')"
+        vault.configure("vmoc", "account__v", vmoc("account__v", where=clause))
+        for n in range(3):
+            doc = {"name__v": f"Product {n}", "status__v": "active__v"}
+            records.insert(vault, "product__v", doc, at=START, by="System")
+        for n in range(9):
+            _an_account(vault, n)
+        vault.publish()
+    image = vault.db.serialize()
+    vault.db.close()
+    return image
+
+
+def _an_account(vault: Vault, n: int) -> None:
+    doc = {
+        "name__v": f"Dr {n}",
+        "specialty__v": ("cardiology__v", "oncology__v")[n % 2],
+        "status__v": "active__v",
+        "territory__v": f"T{1 + n % 3}",
+    }
+    account = records.insert(vault, "account__v", doc, at=START, by="System").id
+    address = {"account__v": account, "name__v": f"Street {n}"}
+    records.insert(vault, "address__v", address, at=START, by="System")
+    call = {"account__v": account, "call_date__v": "2026-03-01", "status__v": "saved__v"}
+    records.insert(vault, "call2__v", call, at=START, by="System")
+
+
+def _user(n: int, territories: list[str]) -> dict[str, object]:
+    return {
+        "id": f"u{n}", "name": f"User {n}", "email": "", "active": True, "locked": False,
+        "password": "secret", "password_expired": False, "permission_set": "rep__c",
+        "security_profile": "rep__c", "application_profile": "rep__c", "territories": territories,
+        "country": "US", "time_zone": "America/New_York", "language": "en",
+    }  # fmt: skip

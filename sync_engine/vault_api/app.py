@@ -1,0 +1,100 @@
+"""The served Vault as a Starlette application: two routes around two plain functions.
+
+`POST /device` speaks the device protocol, everything else the REST API. All work on the Vault happens in one worker
+thread at a time, because the engine has one writer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from sync_engine.vault.server import handle
+from sync_engine.vault_api.messages import Reply, Request
+from sync_engine.vault_api.rest import answer
+from sync_engine.vault_api.server_state import Served
+
+METHODS = ["GET", "POST", "PUT", "DELETE"]
+DEVICE_TYPE = "application/vnd.synclens.device"
+
+
+class Dropped(Response):
+    """An answer of which only the beginning arrives, because the connection ends."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        heads = [(b"content-type", b"application/json"), (b"content-length", b"4096")]
+        await send({"type": "http.response.start", "status": 200, "headers": heads})
+        await send({"type": "http.response.body", "body": b'{"responseStatus": "SUC', "more_body": True})
+
+
+def build_app(served: Served, clock: Callable[[], float], *, slow: float = 0.0) -> Starlette:
+    """The application of one served Vault. `slow` seconds pass before each answer to a device."""
+    lock = asyncio.Lock()
+
+    async def device(http: HttpRequest) -> Response:
+        body = await http.body()
+        if slow:
+            await asyncio.sleep(slow)
+        async with lock:
+            reply = await run_in_threadpool(handle, body, served.vault, clock())
+        return Response(reply, media_type=DEVICE_TYPE)
+
+    async def rest(http: HttpRequest) -> Response:
+        request = await _taken(http)
+        async with lock:
+            reply = await run_in_threadpool(answer, served, request, clock())
+        if reply.delay:
+            await asyncio.sleep(reply.delay)
+        return _given(reply)
+
+    return Starlette(
+        routes=[
+            Route("/device", device, methods=["POST"]),
+            Route("/{path:path}", rest, methods=METHODS),
+        ]
+    )
+
+
+async def _taken(http: HttpRequest) -> Request:
+    return Request(
+        method=http.method,
+        path=http.url.path,
+        query=dict(http.query_params),
+        headers={name.lower(): value for name, value in http.headers.items()},
+        body=await http.body(),
+        base=str(http.base_url).rstrip("/"),
+        client=http.client.host if http.client else "unknown",
+    )
+
+
+def _given(reply: Reply) -> Response:
+    if reply.dropped:
+        return Dropped()
+    return Response(reply.body, reply.status, dict(reply.headers), media_type=reply.content_type)
+
+
+def make_server(app: Starlette, *, log_level: str = "warning") -> uvicorn.Server:
+    """A server for the application; `serve` gives it a socket."""
+    return uvicorn.Server(
+        uvicorn.Config(app, log_level=log_level, lifespan="off", ws="none", access_log=False)
+    )
+
+
+def serve(server: uvicorn.Server, port: int, on_ready: Callable[[int], None]) -> None:
+    """Serve on loopback until stopped; `on_ready` hears the port, which is any free one for 0."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
+        # The protocol is named because asyncio only then sends small answers at once; else each waits for 40 ms.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", port))
+        listening.listen(100)  # from here on a caller waits instead of being refused
+        on_ready(int(listening.getsockname()[1]))
+        server.run(sockets=[listening])

@@ -1,0 +1,300 @@
+"""Audit trails: who changed what, and who signed in.
+
+A change of a VMOC, a user or a setting is a change of a record and shows in the object trail; every other change of
+configuration shows in the system trail. The wording of items and descriptions is ours, Vault's is not published.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from sync_engine.hashing import short_hash
+from sync_engine.json_docs import Doc, from_text
+from sync_engine.protocol import Refused
+from sync_engine.vault_api.messages import Reply, moment_of, success, whole
+from sync_engine.vault_api.objects import Object, label
+from sync_engine.vault_api.server_state import Call
+
+DAY = 86400.0
+RECORD_KINDS = {
+    "vmoc": "vmobile_object_configuration__v",
+    "user": "user__sys",
+    "setting": "veeva_settings__v",
+    "profile_setting": "veeva_settings__v",
+}
+COLUMNS = {
+    "login_audit_trail": [
+        "id",
+        "timestamp",
+        "user_name",
+        "full_name",
+        "on_behalf_of",
+        "source_ip",
+        "type",
+        "status",
+        "browser",
+        "platform",
+        "vault_id",
+    ],
+    "system_audit_trail": [
+        "id",
+        "timestamp",
+        "user_id",
+        "user_name",
+        "full_name",
+        "action",
+        "item",
+        "field_name",
+        "old_value",
+        "new_value",
+        "event_description",
+        "on_behalf_of",
+    ],
+    "object_audit_trail": [
+        "id",
+        "timestamp",
+        "user_name",
+        "full_name",
+        "action",
+        "item",
+        "field_label",
+        "field_name",
+        "old_value",
+        "new_value",
+        "old_display_value",
+        "new_display_value",
+        "record_id",
+        "object_label",
+        "object_name",
+        "workflow_name",
+        "task_name",
+        "verdict",
+        "reason",
+        "capacity",
+        "event_description",
+        "on_behalf_of",
+        "grouping_id",
+    ],
+    "domain_audit_trail": [
+        "id",
+        "timestamp",
+        "user_id",
+        "user_name",
+        "full_name",
+        "action",
+        "type",
+        "item",
+        "field_name",
+        "new_value",
+        "event_description",
+    ],
+    "document_audit_trail": [
+        "id",
+        "timestamp",
+        "user_name",
+        "full_name",
+        "action",
+        "item",
+        "field_name",
+        "old_value",
+        "new_value",
+    ],
+}
+"""The columns of each trail, in order."""
+
+
+def kinds(call: Call) -> Reply:
+    """`GET /metadata/audittrail`."""
+    data = [
+        {"name": name, "label": label(name + "__v"), "url": call.url(f"/metadata/audittrail/{name}")}
+        for name in COLUMNS
+    ]
+    return success({"data": data})
+
+
+def kind(call: Call) -> Reply:
+    """`GET /metadata/audittrail/{type}`."""
+    fields = [
+        {"name": name, "label": label(name + "__v"), "type": "String"} for name in _columns(call.args["kind"])
+    ]
+    return success({"data": {"name": call.args["kind"], "fields": fields}})
+
+
+def trail(call: Call) -> Reply:
+    """`GET /audittrail/{type}` with `start_date`, `end_date`, `limit`, `offset`, `objects` and `events`."""
+    name, asked = call.args["kind"], call.request.query
+    _columns(name)
+    if asked.get("format_result", "json") != "json":
+        raise Refused(
+            "OPERATION_NOT_ALLOWED", "This Vault answers audit trails as JSON only; leave out format_result"
+        )
+    since = moment_of(asked["start_date"]) if asked.get("start_date") else call.now // DAY * DAY - DAY
+    until = moment_of(asked["end_date"]) if asked.get("end_date") else call.now
+    if since < call.now - 30 * DAY - 1:
+        raise Refused("INVALID_DATA", "Only the last 30 days can be asked for; choose a later start_date")
+    rows = [row for at, row in rows_of(call, name) if since <= at <= until]
+    for field, wanted in (("object_name", asked.get("objects")), ("action", asked.get("events"))):
+        if wanted:
+            rows = [row for row in rows if row.get(field) in wanted.split(",")]
+    return _page(call, name, rows)
+
+
+def of_record(call: Call) -> Reply:
+    """`GET /vobjects/{object}/{id}/audittrail`: the whole history of one record."""
+    rows = [
+        row
+        for _, row in rows_of(call, "object_audit_trail")
+        if row["object_name"] == call.args["object"] and row["record_id"] == call.args["id"]
+    ]
+    return _page(call, "object_audit_trail", rows)
+
+
+def _page(call: Call, name: str, rows: list[Doc]) -> Reply:
+    size = whole(call.request.query.get("limit"), 200, low=1, high=1000)
+    start = whole(call.request.query.get("offset"), 0)
+    page = rows[start : start + size]
+    about = {"name": name, "label": label(name + "__v"), "url": call.url(f"/metadata/audittrail/{name}")}
+    details: Doc = {"offset": start, "limit": size, "size": len(page), "total": len(rows), "object": about}
+    kept = "&".join(
+        f"{key}={value}" for key, value in call.request.query.items() if key not in ("limit", "offset")
+    )
+    tail = f"{call.request.path.partition(f'/{call.version}')[2]}?{kept + '&' if kept else ''}limit={size}&offset="
+    if start + size < len(rows):
+        details["next_page"] = call.url(f"{tail}{start + size}")
+    if start:
+        details["previous_page"] = call.url(f"{tail}{max(0, start - size)}")
+    return success({"responseDetails": details, "data": page})
+
+
+def rows_of(call: Call, name: str) -> Iterator[tuple[float, Doc]]:
+    """Every row of a trail with its moment in seconds, oldest first."""
+    source = {"login_audit_trail": _logins, "system_audit_trail": _system, "object_audit_trail": _records}
+    blank: Doc = dict.fromkeys(_columns(name))
+    for at, row in source[name](call) if name in source else ():
+        yield at, blank | row
+
+
+def _columns(name: str) -> list[str]:
+    if name not in COLUMNS:
+        raise Refused("MALFORMED_URL", f"There is no audit trail [{name}]; there are {', '.join(COLUMNS)}")
+    return COLUMNS[name]
+
+
+def _second(at: float) -> str:
+    """Audit trails know seconds, not parts of them."""
+    return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _number(*parts: object) -> str:
+    return str(int(short_hash(*parts, size=5), 16))
+
+
+def _logins(call: Call) -> Iterator[tuple[float, Doc]]:
+    users = call.vault.live.get("user", {})
+    names = {one["email"]: one["name"] for one in users.values()}
+    found: list[tuple[float, Doc]] = []
+    for n, at, name, status, client in call.vault.db.execute(
+        "SELECT n, at, user_name, status, client FROM rest_login"
+    ):
+        who = {"user_name": name, "full_name": names.get(name), "source_ip": client, "browser": "Unknown"}
+        found.append((at, who | {"id": _number("rest", n), "status": status, "platform": "Unknown"}))
+    for token, user, at, device in call.vault.db.execute(
+        "SELECT token, user, created, device FROM session WHERE device <> 'rest'"
+    ):
+        one = users.get(user, {})
+        who = {
+            "user_name": one.get("email"),
+            "full_name": one.get("name"),
+            "platform": device.partition("-")[0],
+        }
+        found.append((at, who | {"id": _number("session", token), "status": "Success", "browser": "Unknown"}))
+    for at, row in sorted(found, key=lambda pair: (pair[0], pair[1]["id"])):
+        yield at, row | {"timestamp": _second(at), "type": "User Login", "vault_id": call.served.vault_id}
+
+
+def _changes(call: Call) -> Iterator[Doc]:
+    for (text,) in call.vault.db.execute("SELECT doc FROM audit ORDER BY at, change_id").fetchall():
+        yield from_text(text)
+
+
+def _who(call: Call, by: str) -> Doc:
+    one = call.vault.live.get("user", {}).get(by)
+    return {
+        "user_name": one["email"] if one else f"{by}@example.com",
+        "full_name": one["name"] if one else by.title(),
+    }
+
+
+def _system(call: Call) -> Iterator[tuple[float, Doc]]:
+    for doc in _changes(call):
+        if doc["kind"] in RECORD_KINDS:
+            continue
+        yield (
+            doc["changed_at"],
+            _who(call, doc["changed_by"])
+            | {
+                "id": _number(doc["change_id"]),
+                "timestamp": _second(doc["changed_at"]),
+                "user_id": doc["changed_by"],
+                "action": "Create" if doc["before"] is None else "Delete" if doc["after"] is None else "Edit",
+                "item": f"{doc['kind'].replace('_', ' ').title()} : {doc['target']}",
+                "field_name": ".".join(one for one in (doc["object"], doc["field"]) if one) or None,
+                "old_value": doc["before"],
+                "new_value": doc["after"],
+                "event_description": doc["detail"] or f"{doc['kind']} {doc['target']} changed",
+            },
+        )
+
+
+def _records(call: Call) -> Iterator[tuple[float, Doc]]:
+    objects = call.objects()
+    ids = {name: _ids(objects[name]) for name in RECORD_KINDS.values() if name in objects}
+    for doc in _changes(call):
+        if doc["kind"] not in RECORD_KINDS:
+            continue
+        name = RECORD_KINDS[doc["kind"]]
+        old, new = _fields(doc["before"]), _fields(doc["after"])
+        for field in new or old or {"value__v": None}:
+            before, after = old.get(field), new.get(field)
+            yield (
+                doc["changed_at"],
+                _who(call, doc["changed_by"])
+                | {
+                    "id": _number(doc["change_id"], field),
+                    "timestamp": _second(doc["changed_at"]),
+                    "action": "Edit",
+                    "item": f"{label(name)} : {doc['target']}",
+                    "field_label": label(field),
+                    "field_name": field,
+                    "old_value": before,
+                    "new_value": after,
+                    "old_display_value": before,
+                    "new_display_value": after,
+                    "record_id": str(ids.get(name, {}).get(doc["target"], doc["target"])),
+                    "object_label": label(name),
+                    "object_name": name,
+                    "event_description": f'"{label(field)}" changed',
+                    "grouping_id": doc["change_id"],
+                },
+            )
+
+
+def _ids(source: Object) -> dict[str, object]:
+    return {
+        str(row["id"] if source.name == "user__sys" else row["name__v"]): row["id"] for row in source.rows()
+    }
+
+
+def _fields(text: str | None) -> dict[str, str | None]:
+    """The fields that a change names, with their values as text; a plain value is the field `value__v`."""
+    if text is None:
+        return {}
+    try:
+        values = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        values = text
+    if not isinstance(values, dict):
+        return {"value__v": text}
+    return {str(name): None if value is None else str(value) for name, value in values.items()}

@@ -1,0 +1,256 @@
+"""Answer a VQL query over the objects of a catalogue.
+
+A comparison with a missing value is false, except `= null` and `!= null`. A picklist fulfils `=` when one of its
+values does. Text compares as it stands; a date literal is read for the field that it is compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sync_engine.json_docs import Doc
+from sync_engine.protocol import Refused
+from sync_engine.vault_api.messages import iso, moment_of
+from sync_engine.vault_api.objects import Field, Object, label
+from sync_engine.vault_api.vql import Column, Compare, Condition, Junction, Select, Show, Value, Within
+
+SUBQUERY_PAGE = 250
+LONG_TEXT_SHOWN = 250
+"""Characters of long text that a query returns without LONGTEXT()."""
+
+
+@dataclass(slots=True)
+class Answers:
+    """Queries over one catalogue; what references lead to is looked up once."""
+
+    objects: Mapping[str, Object]
+    _by_id: dict[str, dict[Any, Doc]] = field(default_factory=dict)
+    _children: dict[tuple[str, str], dict[Any, list[Doc]]] = field(default_factory=dict)
+
+    def select(self, query: Select) -> list[Doc]:
+        """All rows of a query, in order, before any paging."""
+        source = self.objects[self.target(query.target)]
+        for one in query.columns:
+            if isinstance(one, Column):
+                self.field_of(source, one.path)
+        test = self._test(source, query.where)
+        rows = [row for row in source.rows() if test(row)]
+        for column, descending in reversed(query.order):
+            self.field_of(source, column.path)
+            rows.sort(key=lambda row: _sortable(self.value(source, row, column.path)), reverse=descending)
+        start = (query.number("SKIP") or 0) + (query.number("OFFSET") or 0)
+        most = [n for n in (query.number("MAXROWS"), query.number("LIMIT")) if n is not None]
+        rows = rows[start : start + min(most)] if most else rows[start:]
+        return [self._shown(source, row, query) for row in rows]
+
+    def target(self, name: str) -> str:
+        """The object that a target means. Raises Refused when there is none that the user may read."""
+        known = "user__sys" if name == "users" else name
+        if known not in self.objects:
+            raise Refused("INVALID_DATA", f"The query target [{name}] does not exist or cannot be read")
+        return known
+
+    def field_of(self, source: Object, path: str) -> Field:
+        """The field at the end of a path. Raises Refused with ATTRIBUTE_NOT_SUPPORTED where there is none."""
+        first, _, rest = path.partition(".")
+        if not rest:
+            if first in source.fields:
+                return source.fields[first]
+        else:
+            for one in source.fields.values():
+                if one.relationship == first and one.to in self.objects:
+                    return self.field_of(self.objects[str(one.to)], rest)
+        raise Refused("ATTRIBUTE_NOT_SUPPORTED", f"[{path}] is not a queryable field of [{source.name}]")
+
+    def value(self, source: Object, row: Doc, path: str) -> Any:  # noqa: ANN401 - any JSON value
+        """What lies at the end of a path for one row; None where the path breaks off."""
+        first, _, rest = path.partition(".")
+        if not rest:
+            return row.get(first)
+        one = next(one for one in source.fields.values() if one.relationship == first)
+        there = self.objects[str(one.to)]
+        found = self._index(there).get(str(row.get(one.name)))
+        return None if found is None else self.value(there, found, rest)
+
+    def _index(self, source: Object) -> dict[Any, Doc]:
+        if source.name not in self._by_id:
+            self._by_id[source.name] = {str(row["id"]): row for row in source.rows()}
+        return self._by_id[source.name]
+
+    def _family(self, child: Object, key: str) -> dict[Any, list[Doc]]:
+        if (child.name, key) not in self._children:
+            found: dict[Any, list[Doc]] = {}
+            for row in child.rows():
+                found.setdefault(str(row.get(key)), []).append(row)
+            self._children[child.name, key] = found
+        return self._children[child.name, key]
+
+    def _shown(self, source: Object, row: Doc, query: Select) -> Doc:
+        shown: Doc = {}
+        for one in query.columns:
+            if isinstance(one, Select):
+                shown[one.target] = self._subquery(source, row, one)
+                continue
+            value = self.value(source, row, one.path)
+            kind = self.field_of(source, one.path)
+            if kind.type == "LongText" and one.function != "LONGTEXT" and isinstance(value, str):
+                value = value[:LONG_TEXT_SHOWN]
+            if one.function == "TOLABEL" and isinstance(value, list):
+                value = [label(str(name)) for name in value]
+            shown[one.name] = value
+        return shown
+
+    def _subquery(self, source: Object, row: Doc, query: Select) -> Doc:
+        child, key = self.child(source, query.target)
+        test = self._test(child, query.where)
+        rows = [one for one in self._family(child, key).get(str(row["id"]), []) if test(one)]
+        page = rows[: query.number("PAGESIZE") or SUBQUERY_PAGE]
+        details = {"pagesize": SUBQUERY_PAGE, "pageoffset": 0, "size": len(page), "total": len(rows)}
+        return {"responseDetails": details, "data": [self._shown(child, one, query) for one in page]}
+
+    def child(self, source: Object, relationship: str) -> tuple[Object, str]:
+        """The child object behind an inbound relationship, and its field. Raises Refused when there is none."""
+        name, key = source.inbound.get(relationship, (None, ""))
+        if name is None:
+            raise Refused("INVALID_DATA", f"[{relationship}] is not a relationship of [{source.name}]")
+        return self.objects[name], key
+
+    def _test(self, source: Object, condition: Condition | None) -> Callable[[Doc], bool]:
+        if condition is None:
+            return lambda row: True
+        if isinstance(condition, Junction):
+            parts = [self._test(source, part) for part in condition.parts]
+            if condition.word == "NOT":
+                return lambda row: not parts[0](row)
+            every = all if condition.word == "AND" else any
+            return lambda row: every(part(row) for part in parts)
+        if isinstance(condition, Within):
+            return self._within(source, condition)
+        return self._compare(source, condition)
+
+    def _within(self, source: Object, condition: Within) -> Callable[[Doc], bool]:
+        inner, path = condition.query, condition.column.path
+        self.field_of(source, path)
+        related = inner.target in source.inbound
+        if related:
+            inner = Select(inner.columns, self.child(source, inner.target)[0].name, inner.where)
+        found = {str(value) for row in self.select(inner) for value in row.values()}
+        return lambda row: str(self.value(source, row, path)) in found
+
+    def _compare(self, source: Object, condition: Compare) -> Callable[[Doc], bool]:
+        path = condition.column.path
+        kind = self.field_of(source, path)
+        wanted = [_literal(kind, value) for value in condition.values]
+        compare = _OPERATORS[condition.operator]
+        folded = condition.column.function == "CASEINSENSITIVE"
+        if folded:
+            wanted = [_fold(value) for value in wanted]
+
+        def holds(row: Doc) -> bool:
+            value = self.value(source, row, path)
+            values = (
+                value if isinstance(value, list) and value else [None] if isinstance(value, list) else [value]
+            )
+            if kind.type in ("ID", "Object"):
+                values = [None if one is None else str(one) for one in values]
+            if folded:
+                values = [_fold(one) for one in values]
+            if condition.operator == "!=":
+                return all(compare(one, wanted) for one in values)
+            return any(compare(one, wanted) for one in values)
+
+        return holds
+
+    def show(self, question: Show) -> list[Doc]:
+        """The answer to SHOW."""
+        if question.what == "TARGETS":
+            return [{"name": name, "label": one.label} for name, one in sorted(self.objects.items())]
+        source = self.objects[self.target(str(question.target))]
+        if question.what == "FIELDS":
+            return [
+                {"name": one.name, "label": label(one.name), "type": one.type}
+                for one in source.fields.values()
+            ]
+        return list(relationships(source))
+
+
+def relationships(source: Object) -> Iterator[Doc]:
+    """Where one can go from a record: outwards through its references, inwards to its children."""
+    for one in source.fields.values():
+        if one.to:
+            yield {
+                "relationship_name": one.relationship,
+                "relationship_label": label(one.name),
+                "field": one.name,
+            } | {
+                "relationship_type": "reference_outbound",
+                "relationship_deletion": "block",
+                "object": {"name": one.to, "label": label(one.to)},
+            }
+    for name, (child, key) in source.inbound.items():
+        yield {"relationship_name": name, "relationship_label": label(child), "field": key} | {
+            "relationship_type": "reference_inbound",
+            "relationship_deletion": "block",
+            "object": {"name": child, "label": label(child)},
+        }
+
+
+def _literal(kind: Field, value: Value) -> object:
+    """A value as the field's own values look, so that both compare as they stand."""
+    if value is None:
+        return None
+    if kind.type == "DateTime":
+        return iso(moment_of(str(value)))
+    if kind.type == "Date":
+        return str(iso(moment_of(str(value))))[:10]
+    if kind.type in ("ID", "Object"):
+        return str(value)
+    fits = {"Number": (int, float), "Boolean": (bool,)}.get(kind.type, (str,))
+    if not isinstance(value, fits) or (isinstance(value, bool) and kind.type != "Boolean"):
+        raise Refused("INVALID_DATA", f"[{value}] does not fit the field [{kind.name}] of type [{kind.type}]")
+    return value
+
+
+def _fold(value: object) -> object:
+    return value.casefold() if isinstance(value, str) else value
+
+
+def _sortable(value: object) -> tuple[bool, str, Any]:
+    if isinstance(value, list):
+        value = ",".join(map(str, value)) or None
+    return (
+        value is not None,
+        type(value).__name__ if isinstance(value, str) else "",
+        value if value is not None else 0,
+    )
+
+
+def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, list[Any]], bool]:
+    return lambda value, wanted: value is not None and wanted[0] is not None and compare(value, wanted[0])
+
+
+_OPERATORS: dict[str, Callable[[Any, list[Any]], bool]] = {
+    "=": lambda value, wanted: bool(value == wanted[0]),
+    "!=": lambda value, wanted: bool(value != wanted[0]),
+    "<": _ordered(lambda a, b: a < b),
+    "<=": _ordered(lambda a, b: a <= b),
+    ">": _ordered(lambda a, b: a > b),
+    ">=": _ordered(lambda a, b: a >= b),
+    "CONTAINS": lambda value, wanted: value in wanted,
+    "BETWEEN": lambda value, wanted: (
+        value is not None and None not in wanted and wanted[0] <= value <= wanted[1]
+    ),
+    "LIKE": lambda value, wanted: isinstance(value, str) and _like(value, str(wanted[0])),
+}
+
+
+def _like(value: str, pattern: str) -> bool:
+    """`%` at the ends stands for any text."""
+    core = pattern.strip("%")
+    if pattern.startswith("%") and pattern.endswith("%"):
+        return core in value
+    if pattern.startswith("%"):
+        return value.endswith(core)
+    return value.startswith(core) if pattern.endswith("%") else value == core

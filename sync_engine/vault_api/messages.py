@@ -1,0 +1,152 @@
+"""Requests and replies as plain values, and Vault's envelope around each answer.
+
+Vault answers HTTP 200 even when it refuses; `responseStatus` says which it is. Nothing here knows a web framework,
+so that a test may call the whole API as a function.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.parser import BytesParser
+from email.policy import HTTP
+from typing import Any
+from urllib.parse import parse_qsl
+
+from sync_engine.json_docs import Doc
+from sync_engine.protocol import Refused
+
+JSON_TYPE = "application/json;charset=UTF-8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One HTTP request. Header names are lower case; `base` is scheme, host and port as the caller wrote them."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    base: str = "http://127.0.0.1"
+    client: str = "127.0.0.1"
+
+    def header(self, name: str, default: str = "") -> str:
+        """The value of a header."""
+        return self.headers.get(name.lower(), default)
+
+    def form(self) -> dict[str, str]:
+        """The fields of the body and of the URL; of a field in both, the body's counts."""
+        return dict(self.query) | _form(self.header("content-type"), self.body)
+
+    def rows(self) -> list[Doc]:
+        """The rows of a bulk write, from CSV or JSON. Raises Refused for anything else."""
+        return _csv_rows(self.body) if "csv" in self.header("content-type") else _json_rows(self.body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """One HTTP reply. `delay` is seconds to hold it back; `dropped` ends the connection instead."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = JSON_TYPE
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    dropped: bool = False
+
+
+def success(doc: Mapping[str, Any]) -> Reply:
+    """A JSON answer; its status is SUCCESS unless the document says otherwise."""
+    return as_json({"responseStatus": "SUCCESS"} | dict(doc))
+
+
+def failure(refused: Refused, *, status: int = 200, response: str = "FAILURE") -> Reply:
+    """A refusal in Vault's envelope."""
+    error = {"type": refused.type, "message": refused.message}
+    doc: Doc = {"responseStatus": response, "responseMessage": refused.message, "errors": [error]}
+    if refused.cause == "authentication":
+        doc["errorType"] = "AUTHENTICATION_FAILED"
+    return as_json(doc, status=status)
+
+
+def as_json(doc: Mapping[str, Any], *, status: int = 200) -> Reply:
+    """A document as it travels."""
+    return Reply(body=json.dumps(doc, ensure_ascii=False).encode("utf-8", "replace"), status=status)
+
+
+def attachment(name: str, body: bytes, content_type: str = "application/octet-stream") -> Reply:
+    """A file to download."""
+    head = {"Content-Disposition": f'attachment;filename="{name}"', "X-VaultAPI-Status": "SUCCESS"}
+    return Reply(body=body, content_type=content_type, headers=head)
+
+
+def iso(seconds: float | None) -> str | None:
+    """A moment as Vault writes it: UTC, milliseconds, `Z`."""
+    if seconds is None:
+        return None
+    moment = datetime.fromtimestamp(round(seconds, 3), UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def moment_of(text: str) -> float:
+    """Seconds since 1970 of a date or datetime; without a zone it is UTC. Raises Refused for anything else."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        words = f"[{text[:40]}] is no date or datetime; write YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS.SSSZ"
+        raise Refused("INVALID_DATA", words) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def whole(text: str | None, default: int, *, low: int = 0, high: int | None = None) -> int:
+    """A whole number from a parameter. Raises Refused when it is none or out of bounds."""
+    if text is None or text == "":
+        return default
+    try:
+        value = int(text)
+    except ValueError:
+        value = low - 1
+    if value < low or (high is not None and value > high):
+        bound = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise Refused("INVALID_DATA", f"[{text[:40]}] is not a whole number {bound}")
+    return value
+
+
+def _form(content_type: str, body: bytes) -> dict[str, str]:
+    if content_type.startswith("multipart/"):
+        head = f"Content-Type: {content_type}\r\n\r\n".encode()
+        message = BytesParser(policy=HTTP).parsebytes(head + body)
+        parts = message.iter_parts() if message.is_multipart() else ()
+        named = ((part.get_param("name", header="content-disposition"), part) for part in parts)
+        return {str(name): _text(part.get_payload(decode=True)) for name, part in named if name}
+    if "urlencoded" in content_type or not content_type:
+        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    return {}
+
+
+def _text(payload: object) -> str:
+    return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else str(payload or "")
+
+
+def _csv_rows(body: bytes) -> list[Doc]:
+    try:
+        text = body.decode("utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as wrong:
+        raise Refused("INVALID_DATA", f"The CSV cannot be read: {wrong}") from None
+    return [{name: value for name, value in row.items() if name is not None} for row in rows]
+
+
+def _json_rows(body: bytes) -> list[Doc]:
+    try:
+        rows = json.loads(body)
+    except (ValueError, RecursionError) as wrong:
+        raise Refused("INVALID_DATA", f"The JSON cannot be read: {wrong}") from None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise Refused("INVALID_DATA", "The body must be a JSON list of objects")
+    return rows

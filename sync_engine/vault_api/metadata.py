@@ -1,0 +1,147 @@
+"""What the Vault says of its own shape: objects, fields, picklists, permission sets."""
+
+from __future__ import annotations
+
+from sync_engine.json_docs import Doc
+from sync_engine.protocol import Refused
+from sync_engine.vault_api.evaluate import relationships
+from sync_engine.vault_api.messages import Reply, iso, success
+from sync_engine.vault_api.objects import Field, Object, founded, label
+from sync_engine.vault_api.server_state import Call
+
+AUDITED = frozenset({"vmobile_object_configuration__v", "user__sys", "veeva_settings__v"})
+"""Objects whose records have an audit trail here."""
+
+
+def field_entry(one: Field) -> Doc:
+    """A field as object metadata and query descriptions show it."""
+    entry: Doc = {"name": one.name, "label": "ID" if one.name == "id" else label(one.name), "type": one.type}
+    entry |= {
+        "required": one.required,
+        "editable": one.editable,
+        "unique": one.unique,
+        "status": [_status(one.active)],
+    }
+    entry["source"] = "custom" if one.name.endswith("__c") else "standard"
+    if one.length:
+        entry["max_length"] = one.length
+    if one.type == "Number":
+        entry |= {
+            "min_value": one.low,
+            "max_value": one.high,
+            "scale": 0 if one.name.startswith("number_") else 3,
+        }
+    if one.type == "Picklist":
+        entry |= {"picklist": one.name, "multi_value": one.several}
+    if one.to:
+        entry["object"] = {"name": one.to, "label": label(one.to)}
+        entry |= {"relationship_type": "reference", "relationship_outbound_name": one.relationship}
+    return entry
+
+
+def objects(call: Call) -> Reply:
+    """`GET /metadata/vobjects`."""
+    return success({"objects": [_brief(call, one) for _, one in sorted(call.objects().items())]})
+
+
+def one_object(call: Call) -> Reply:
+    """`GET /metadata/vobjects/{object}`."""
+    source = readable(call, call.args["object"])
+    begun = iso(founded(call.vault))
+    urls = {
+        "metadata": call.url(f"/metadata/vobjects/{source.name}"),
+        "list": call.url(f"/vobjects/{source.name}"),
+    }
+    urls |= {"field": urls["metadata"] + "/fields/{name}", "record": urls["list"] + "/{id}"}
+    more: Doc = {
+        "data_store": "standard", "object_class": "base", "auditable": source.name in AUDITED, "allow_types": False,
+        "secure_audit_trail": False, "dynamic_security": False, "allow_attachments": False, "system_managed": False,
+        "available_lifecycles": [], "default_obj_type": "base__v", "created_by": 1, "created_date": begun,
+        "modified_by": 1, "modified_date": begun, "urls": urls, "relationships": list(relationships(source)),
+        "fields": [field_entry(one) | {"order": n} for n, one in enumerate(source.fields.values())],
+    }  # fmt: skip
+    return success({"object": _brief(call, source) | more})
+
+
+def one_field(call: Call) -> Reply:
+    """`GET /metadata/vobjects/{object}/fields/{field}`."""
+    source = readable(call, call.args["object"])
+    one = source.fields.get(call.args["field"])
+    if one is None:
+        raise Refused("ATTRIBUTE_NOT_SUPPORTED", f"[{call.args['field']}] is not a field of [{source.name}]")
+    return success({"field": field_entry(one)})
+
+
+def picklists(call: Call) -> Reply:
+    """`GET /objects/picklists`."""
+    used: dict[str, list[Doc]] = {}
+    for source in call.objects().values():
+        for one in source.fields.values():
+            if one.type == "Picklist":
+                used.setdefault(one.name, []).append({"objectName": source.name, "propertyName": one.name})
+    return success(
+        {
+            "picklists": [
+                {"name": name, "label": label(name), "kind": "global", "system": False, "usedIn": where}
+                for name, where in sorted(used.items())
+            ]
+        }
+    )
+
+
+def one_picklist(call: Call) -> Reply:
+    """`GET /objects/picklists/{name}`: its values with their labels."""
+    name, found = call.args["name"], dict[str, str]()
+    known = False
+    for source in call.objects().values():
+        if name in source.fields and source.fields[name].type == "Picklist":
+            known = True
+            found |= {value: label(value) for value in values_of(source, source.fields[name])}
+    if not known:
+        raise Refused("INVALID_DATA", f"The picklist [{name}] does not exist")
+    return success({"picklistValues": [{"name": key, "label": text} for key, text in sorted(found.items())]})
+
+
+def values_of(source: Object, one: Field) -> list[str]:
+    """The values of a picklist: those of its definition, else those in use."""
+    if one.values:
+        return list(one.values)
+    used = {str(value) for row in source.rows() for value in row.get(one.name) or ()}
+    return sorted(used)
+
+
+def permission_sets(call: Call) -> Reply:
+    """`GET /configuration/Permissionset`, or one of them with its body."""
+    known = call.vault.live.get("permission_set", {})
+    name = call.args.get("name")
+    if name is None:
+        return success({"data": [_permission_set(key, doc) for key, doc in sorted(known.items())]})
+    if name not in known:
+        raise Refused("INVALID_DATA", f"The component [Permissionset.{name}] does not exist")
+    return success({"data": _permission_set(name, known[name])})
+
+
+def _permission_set(name: str, doc: Doc) -> Doc:
+    body = {key: value for key, value in doc.items() if key != "name"}
+    return {"name": name, "label": label(name), "active": True} | body
+
+
+def readable(call: Call, name: str) -> Object:
+    """An object that the caller may read. Raises Refused with MALFORMED_URL where there is none."""
+    source = call.objects().get(name)
+    if source is None:
+        raise Refused("MALFORMED_URL", f"The object [{name}] does not exist or cannot be read")
+    return source
+
+
+def _brief(call: Call, source: Object) -> Doc:
+    return {
+        "url": call.url(f"/metadata/vobjects/{source.name}"), "label": source.label, "name": source.name,
+        "label_plural": source.label, "prefix": source.prefix, "order": 0, "in_menu": True,
+        "source": "custom" if source.name.endswith("__c") else "standard", "status": [_status(source.active)],
+        "configuration_state": "STEADY_STATE",
+    }  # fmt: skip
+
+
+def _status(active: bool) -> str:
+    return "active__v" if active else "inactive__v"

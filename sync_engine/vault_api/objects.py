@@ -1,0 +1,376 @@
+"""The objects that the served Vault shows: their fields, their relationships and their records.
+
+Records of the engine's own objects come from its tables; sync tracking, users, VMOCs, settings and territories are
+shown as objects too, as Vault does. Values look as they travel:
+picklists are lists of API names, moments are UTC text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from typing import Literal
+
+from sync_engine.hashing import short_hash
+from sync_engine.json_docs import Doc, as_text, from_text
+from sync_engine.telemetry import SyncTracking
+from sync_engine.vault import permissions
+from sync_engine.vault.state import EVERYWHERE, Vault
+from sync_engine.vault_api.messages import iso
+from sync_engine.vmoc import default_vmocs
+
+FieldType = Literal["ID", "String", "LongText", "Number", "DateTime", "Date", "Boolean", "Picklist", "Object"]
+VAULT_ID = 90210
+"""The number of the served Vault."""
+LONG = 1500
+"""Text fields above this length are Long Text."""
+_PEOPLE = ("created_by__v", "modified_by__v")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One field. `to` is the object that a reference leads to; `values` are a picklist's API names."""
+
+    name: str
+    type: FieldType
+    required: bool = False
+    unique: bool = False
+    editable: bool = True
+    length: int | None = None
+    low: float | None = None
+    high: float | None = None
+    to: str | None = None
+    values: tuple[str, ...] = ()
+    several: bool = False
+    active: bool = True
+
+    @property
+    def relationship(self) -> str | None:
+        """The name that leads from a record to what the field refers to: `account__vr` for `account__v`."""
+        return self.name + "r" if self.to else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Object:
+    """One object. `rows` yields its records for a user, as they travel."""
+
+    name: str
+    fields: dict[str, Field]
+    rows: Callable[[], Iterator[Doc]]
+    writable: bool = False
+    active: bool = True
+    inbound: dict[str, tuple[str, str]] = field(
+        default_factory=dict
+    )  # relationship -> child object and its field
+
+    @property
+    def label(self) -> str:
+        """What people read."""
+        return label(self.name)
+
+    @property
+    def prefix(self) -> str:
+        """Three characters that its ids begin with."""
+        return "V" + short_hash("prefix", self.name, size=1).upper()
+
+
+def label(name: str) -> str:
+    """`sync_type__v` as people read it."""
+    return name.rpartition("__")[0].replace("_", " ").title() or name.title()
+
+
+def catalogue(vault: Vault, user: Doc) -> dict[str, Object]:
+    """Every object that the user may read, by name."""
+    found = {name: _engine_object(vault, user, name, spec) for name, spec in vault.live["object"].items()}
+    found["sync_tracking__v"] = Object(
+        name="sync_tracking__v", fields=_tracking_fields(vault), rows=partial(_tracking_rows, vault)
+    )
+    for name, (own, rows) in _CONFIGURED.items():
+        found[name] = Object(
+            name=name, fields=_standard() | {one.name: one for one in own}, rows=partial(rows, vault)
+        )
+    seen = {name: one for name, one in found.items() if permissions.allows(vault, user, name, "read")}
+    _link(seen)
+    return seen
+
+
+def _link(found: dict[str, Object]) -> None:
+    for child in found.values():
+        for one in child.fields.values():
+            if one.to in found and one.name not in _PEOPLE:
+                found[one.to].inbound.setdefault(
+                    f"{child.name.removesuffix('__v')}s__vr", (child.name, one.name)
+                )
+
+
+def _standard() -> dict[str, Field]:
+    known = (
+        Field(name="id", type="ID", editable=False),
+        Field(name="name__v", type="String", length=128),
+        Field(name="status__v", type="Picklist", values=("active__v", "inactive__v")),
+        Field(name="created_by__v", type="Object", to="user__sys", editable=False),
+        Field(name="created_date__v", type="DateTime", editable=False),
+        Field(name="modified_by__v", type="Object", to="user__sys", editable=False),
+        Field(name="modified_date__v", type="DateTime", editable=False),
+        Field(name="global_id__sys", type="String", length=255, editable=False),
+        Field(name="link__sys", type="String", length=255, editable=False),
+    )
+    return {one.name: one for one in known}
+
+
+def _engine_object(vault: Vault, user: Doc, name: str, spec: Doc) -> Object:
+    own = {key: _engine_field(key, one) for key, one in spec["fields"].items()}
+    if name.endswith("__v"):  # of custom objects it is not documented
+        own["mobile_id__v"] = Field(name="mobile_id__v", type="String", length=100, unique=True)
+    hidden = set(permissions.hidden_fields(vault, user, name))
+    shown = {key: one for key, one in (_standard() | own).items() if key not in hidden}
+    active = bool(spec.get("active", True))
+    if not active:
+        shown = {key: replace(one, active=False) for key, one in shown.items()}
+    rows = _setting_rows if name == "veeva_settings__v" else partial(_engine_rows, user=user, name=name)
+    return Object(
+        name=name,
+        fields=shown,
+        rows=partial(rows, vault),
+        writable=name != "veeva_settings__v",
+        active=active,
+    )
+
+
+def _engine_field(name: str, spec: Doc) -> Field:
+    length = spec.get("length")
+    types: dict[str, FieldType] = {
+        "text": "LongText" if length and length > LONG else "String",
+        "number": "Number",
+        "picklist": "Picklist",
+        "reference": "Object",
+        "date": "Date",
+        "boolean": "Boolean",
+    }
+    return Field(
+        name=name,
+        type=types[spec["type"]],
+        required=bool(spec.get("required")),
+        unique=bool(spec.get("unique")),
+        length=length,
+        low=spec.get("min"),
+        high=spec.get("max"),
+        to=spec.get("to"),
+        values=tuple(spec.get("values", ())),
+    )
+
+
+def person(user_id: object) -> int | str | None:
+    """A user's id as it travels: a number; the Vault's own hand is user 1."""
+    text = str(user_id)
+    return None if user_id is None else int(text) if text.isdigit() else 1
+
+
+def _engine_rows(vault: Vault, *, user: Doc, name: str) -> Iterator[Doc]:
+    spec = vault.live["object"][name]["fields"]
+    lists = [key for key, one in spec.items() if one["type"] == "picklist"]
+    blank: Doc = dict.fromkeys(spec)
+    rows = vault.db.execute(
+        "SELECT id, territory, mobile_id, doc FROM record WHERE object = ? AND NOT deleted ORDER BY id",
+        (name,),
+    )
+    for record_id, territory, mobile_id, text in rows.fetchall():
+        if not user.get("admin") and territory not in (EVERYWHERE, *user["territories"]):
+            continue
+        doc = blank | from_text(text)
+        own = {key: doc[key] for key in doc if key in spec}
+        for key in lists:
+            own[key] = _listed(own[key])
+        yield _stamped(doc, record_id) | own | {"mobile_id__v": mobile_id}
+
+
+def _listed(value: object) -> list[object] | None:
+    return None if value is None else list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _stamped(doc: Doc, record_id: str) -> Doc:
+    created, modified = doc.get("created_date__v"), doc.get("modified_date__v")
+    return {
+        "id": record_id,
+        "name__v": doc.get("name__v") or record_id,
+        "status__v": ["active__v"],
+        "created_by__v": person(doc.get("created_by__v", "System")),
+        "created_date__v": iso(created),
+        "modified_by__v": person(doc.get("modified_by__v", "System")),
+        "modified_date__v": iso(modified),
+        "global_id__sys": f"{VAULT_ID}_{record_id}",
+        "link__sys": None,
+    }
+
+
+def _tracking_fields(vault: Vault) -> dict[str, Field]:
+    found = _standard()
+    for one in fields(SyncTracking):
+        if one.name in found:
+            continue
+        kinds: dict[str, FieldType] = {
+            "datetime": "DateTime",
+            "float": "Number",
+            "int": "Number",
+            "bool": "Boolean",
+        }
+        kind = kinds.get(str(one.type).partition(" ")[0], "String")
+        if one.name in ("sync_type__v", "refresh_mode__v"):
+            values = _values_of_tracking(vault, one.name)
+            found[one.name] = Field(name=one.name, type="Picklist", values=values)
+        else:
+            found[one.name] = Field(name=one.name, type=kind, length=128 if kind == "String" else None)
+    return found
+
+
+def _values_of_tracking(vault: Vault, name: str) -> tuple[str, ...]:
+    rows = vault.db.execute("SELECT DISTINCT json_extract(doc, ?) FROM tracking ORDER BY 1", (f"$.{name}",))
+    return tuple(row[0] for row in rows.fetchall() if row[0] is not None)
+
+
+def _tracking_rows(vault: Vault) -> Iterator[Doc]:
+    rows = vault.db.execute("SELECT id, user, created, modified, doc FROM tracking ORDER BY created, id")
+    for record_id, user, created, modified, text in rows.fetchall():
+        doc = from_text(text)
+        stamps = {"created_by__v": user, "modified_by__v": user}
+        times = {"created_date__v": created, "modified_date__v": modified}
+        for name in ("sync_start_datetime__v", "sync_completed_datetime__v"):
+            doc[name] = iso(doc[name])
+        for name in ("sync_type__v", "refresh_mode__v"):
+            doc[name] = _listed(doc[name])
+        yield _stamped(doc | stamps | times, record_id) | doc
+
+
+def founded(vault: Vault) -> float:
+    """When the Vault began, in seconds: its oldest record, or the epoch of an empty one."""
+    row = vault.db.execute(
+        "SELECT json_extract(doc, '$.created_date__v') FROM record ORDER BY id LIMIT 1"
+    ).fetchone()
+    return float(row[0]) if row and row[0] is not None else 0.0
+
+
+def _last_changes(vault: Vault, kind: str) -> dict[str, float]:
+    rows = vault.db.execute(
+        "SELECT json_extract(doc, '$.target'), max(at) FROM audit WHERE json_extract(doc, '$.kind') = ? GROUP BY 1",
+        (kind,),
+    )
+    return {str(target): float(at) for target, at in rows.fetchall()}
+
+
+def _configured(vault: Vault, kind: str, prefix: str) -> Iterator[tuple[str, Doc, Doc]]:
+    """Each piece of configuration of a kind: its name, the document, and its stamps as a record."""
+    changed, begun = _last_changes(vault, kind), founded(vault)
+    for name, doc in sorted(vault.live.get(kind, {}).items()):
+        record_id = f"{prefix}{int(short_hash(kind, name, size=5), 16) % 10**12:012d}"
+        times = {"created_date__v": begun, "modified_date__v": changed.get(name, begun)}
+        yield name, doc, _stamped({"name__v": name} | times, record_id)
+
+
+def _setting_rows(vault: Vault) -> Iterator[Doc]:
+    blank: Doc = {"mobile_id__v": None, "application_profile__v": None, "security_profile__v": None}
+    for _, doc, stamps in _configured(vault, "profile_setting", "V6P"):
+        own = {"value__v": as_text(doc["value"]), "application_profile__v": doc["application_profile"]}
+        yield stamps | blank | own | {"name__v": doc["name"]}
+    for _, doc, stamps in _configured(vault, "setting", "V6S"):
+        yield stamps | blank | {"value__v": as_text(doc["value"])}
+
+
+def _profile_rows(vault: Vault) -> Iterator[Doc]:
+    begun = founded(vault)
+    names = {user["application_profile"] for user in vault.live.get("user", {}).values()} - {None}
+    for name in sorted(names):
+        record_id = f"V6A{int(short_hash('application_profile', name, size=5), 16) % 10**12:012d}"
+        yield _stamped({"name__v": name, "created_date__v": begun, "modified_date__v": begun}, record_id)
+
+
+def _vmoc_rows(vault: Vault) -> Iterator[Doc]:
+    lists = ("type__v", "device__v", "security_profile__v", "application_profile__v")
+    for _, doc, stamps in _configured(vault, "vmoc", "V6C"):
+        shown = {name: _listed(value) if name in lists else value for name, value in doc.items()}
+        yield stamps | shown | {"status__v": ["active__v" if doc["active__v"] else "inactive__v"]}
+
+
+def _user_rows(vault: Vault) -> Iterator[Doc]:
+    for user_id, doc, stamps in _configured(vault, "user", "V0U"):
+        first, _, last = doc["name"].partition(" ")
+        yield stamps | {
+            "id": int(user_id) if user_id.isdigit() else user_id,
+            "name__v": doc["name"],
+            "username__sys": doc["email"],
+            "email__sys": doc["email"],
+            "first_name__sys": first,
+            "last_name__sys": last,
+            "status__v": ["active__v" if doc["active"] else "inactive__v"],
+            "security_profile__sys": doc["security_profile"],
+            "application_profile__v": doc["application_profile"],
+            "permission_sets__c": doc["permission_set"],
+            "timezone__sys": _listed(doc["time_zone"]),
+            "language__sys": _listed(doc["language"]),
+            "country__v": doc["country"],
+            **{name: bool(doc.get(name)) for name in LEVERS},
+        }
+
+
+def _territory_rows(vault: Vault) -> Iterator[Doc]:
+    names = {name for user in vault.live.get("user", {}).values() for name in user["territories"]}
+    begun = founded(vault)
+    for name in sorted(names):
+        stamps = _stamped(
+            {"name__v": name, "created_date__v": begun, "modified_date__v": begun}, territory_id(name)
+        )
+        yield stamps | {"api_name__v": name}
+
+
+def _member_rows(vault: Vault) -> Iterator[Doc]:
+    for user_id, doc, stamps in _configured(vault, "user", "V0M"):
+        for name in doc["territories"]:
+            record_id = f"V0M{int(short_hash('member', user_id, name, size=5), 16) % 10**12:012d}"
+            yield stamps | {"id": record_id, "user__v": person(user_id), "territory__v": territory_id(name)}
+
+
+def territory_id(name: str) -> str:
+    """The id of a territory's record."""
+    return f"V0T{int(short_hash('territory', name, size=5), 16) % 10**12:012d}"
+
+
+LEVERS = ("force_full_refresh__v", "clear_client_sync_errors__v", "upload_vtrans__v")
+"""What an administrator sets on a user to make the user's devices do something."""
+
+
+def _vmoc_fields() -> tuple[Field, ...]:
+    known = default_vmocs()["account__v"]
+    lists = {"type__v": False, "device__v": True, "security_profile__v": True, "application_profile__v": True}
+    return tuple(
+        Field(name=name, type="Boolean")
+        if isinstance(value, bool)
+        else Field(name=name, type="Picklist", several=lists[name])
+        if name in lists
+        else Field(name=name, type="LongText" if name == "where_clause__v" else "String", length=5000)
+        for name, value in known.items()
+    )
+
+
+def _user_fields() -> tuple[Field, ...]:
+    texts = ("username__sys", "email__sys", "first_name__sys", "last_name__sys", "security_profile__sys")
+    more = ("application_profile__v", "permission_sets__c", "country__v")
+    return (
+        *(Field(name=name, type="String", length=255) for name in (*texts, *more)),
+        *(Field(name=name, type="Picklist") for name in ("timezone__sys", "language__sys")),
+        *(Field(name=name, type="Boolean") for name in LEVERS),
+    )
+
+
+_CONFIGURED: dict[str, tuple[tuple[Field, ...], Callable[[Vault], Iterator[Doc]]]] = {
+    "user__sys": (_user_fields(), _user_rows),
+    "vmobile_object_configuration__v": (_vmoc_fields(), _vmoc_rows),
+    "application_profile__v": ((), _profile_rows),
+    "territory__v": ((Field(name="api_name__v", type="String", length=80),), _territory_rows),
+    "user_territory__v": (
+        (
+            Field(name="user__v", type="Object", to="user__sys"),
+            Field(name="territory__v", type="Object", to="territory__v"),
+        ),
+        _member_rows,
+    ),
+}

@@ -1,0 +1,231 @@
+"""The REST face of the served Vault as one function: a request in, a reply out.
+
+It finds the endpoint, asks who is calling, answers in Vault's envelope, adds Vault's headers and writes the usage
+log. Nothing that a client sends makes it raise.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
+
+from sync_engine.json_docs import Doc
+from sync_engine.protocol import Refused
+from sync_engine.vault_api import (
+    audits,
+    direct_data,
+    logins,
+    metadata,
+    query_endpoint,
+    records,
+    usage,
+    users,
+)
+from sync_engine.vault_api.messages import JSON_TYPE, Reply, Request, as_json, failure
+from sync_engine.vault_api.server_state import VERSIONS, Call, Served
+
+BURST_LIMIT = 2000
+"""Calls in five minutes that the published example allows."""
+HELD_BACK_SECONDS = 0.5
+Endpoint = Callable[[Call], Reply]
+
+_ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
+    ("POST", "/keep-alive", logins.keep_alive),
+    ("DELETE", "/session", logins.end),
+    ("GET", "/objects/users/me", users.me),
+    ("GET", "/objects/users", users.everyone),
+    ("GET", "/objects/users/{id}", users.one),
+    ("GET", "/objects/users/{id}/permissions", users.rights),
+    ("GET", "/objects/domain", users.domain),
+    ("GET", "/objects/domains", users.domain),
+    ("POST", "/query", query_endpoint.query),
+    ("GET", "/query", query_endpoint.query),
+    ("POST", "/query/{query}", query_endpoint.next_page),
+    ("GET", "/query/{query}", query_endpoint.next_page),
+    ("GET", "/metadata/vobjects", metadata.objects),
+    ("GET", "/metadata/vobjects/{object}", metadata.one_object),
+    ("GET", "/metadata/vobjects/{object}/fields/{field}", metadata.one_field),
+    ("GET", "/objects/picklists", metadata.picklists),
+    ("GET", "/objects/picklists/{name}", metadata.one_picklist),
+    ("GET", "/configuration/Permissionset", metadata.permission_sets),
+    ("GET", "/configuration/Permissionset.{name}", metadata.permission_sets),
+    ("GET", "/vobjects/{object}", records.listing),
+    ("POST", "/vobjects/{object}", records.bulk),
+    ("PUT", "/vobjects/{object}", records.bulk),
+    ("DELETE", "/vobjects/{object}", records.bulk),
+    ("GET", "/vobjects/{object}/{id}", records.one),
+    ("GET", "/vobjects/{object}/{id}/audittrail", audits.of_record),
+    ("GET", "/objects/deletions/vobjects/{object}", records.deletions),
+    ("GET", "/metadata/audittrail", audits.kinds),
+    ("GET", "/metadata/audittrail/{kind}", audits.kind),
+    ("GET", "/audittrail/{kind}", audits.trail),
+    ("GET", "/logs/api_usage", usage.daily),
+    ("GET", "/services/directdata/files", direct_data.listing),
+    ("GET", "/services/directdata/files/{part}", direct_data.download),
+)
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path)))
+
+
+_COMPILED = tuple((method, _pattern(path), endpoint) for method, path, endpoint in _ROUTES)
+_VERSIONED = re.compile(r"/api/(v\d+\.\d+)(/.*)")
+_CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+def answer(served: Served, request: Request, now: float) -> Reply:
+    """Answer one request at `now`, in seconds since 1970 by the Vault's clock."""
+    execution_id = served.execution_id()
+    who: Doc = {}
+    instead = served.mischief.instead()
+    if instead is not None:
+        reply = instead
+    else:
+        try:
+            reply = _dispatch(served, request, now, execution_id, who)
+        except Refused as refused:
+            reply = _refused(served, refused)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, sqlite3.Error) as wrong:
+            words = f"The request has a part of the wrong kind: {wrong!r}"
+            reply = failure(Refused("INVALID_DATA", words))
+    heads = {"X-VaultAPI-ExecutionId": execution_id}
+    return _finish(served, request, reply, now, heads | _about(who))
+
+
+def _refused(served: Served, refused: Refused) -> Reply:
+    if refused.type == "INVALID_SESSION_ID" and served.mischief.number("odd-session"):
+        doc = {"responseStatus": "FAILURE", "errorType": refused.type, "responseMessage": refused.message}
+        return as_json(doc)
+    return failure(refused, status=404 if refused.cause == "no-such-path" else 200)
+
+
+def _dispatch(served: Served, request: Request, now: float, execution_id: str, who: Doc) -> Reply:
+    path = request.path.rstrip("/") or "/"
+    if path == "/api":
+        return as_json({"values": {one: f"{request.base}/api/{one}" for one in VERSIONS}})
+    if path == "/auth/discovery":
+        return logins.discover(served, request)
+    if path.startswith("/auth/oauth/session/"):
+        return logins.sign_in_with_identity(served, request, now)
+    version, rest = _version(served, path)
+    if rest == "/auth":
+        if request.method != "POST":
+            raise _no_method(request.method, path)
+        return logins.sign_in(served, request, now)
+    user, session = logins.caller(served, request, now)
+    who |= {"user": user, "session": session, "version": version}
+    endpoint, args = _endpoint(request.method, rest)
+    call = Call(
+        served=served, request=request, now=now, version=version, user=user, session=session,
+        execution_id=execution_id, args=args,
+    )  # fmt: skip
+    return endpoint(call)
+
+
+def _version(served: Served, path: str) -> tuple[str, str]:
+    match = _VERSIONED.fullmatch(path)
+    if match is None:
+        raise Refused("MALFORMED_URL", f"The path [{path[:200]}] does not exist", cause="no-such-path")
+    if match[1] not in VERSIONS:
+        if served.mischief.number("version-trap"):
+            raise Refused("INVALID_SESSION_ID", "Invalid or expired session ID.")
+        words = f"The version [{match[1]}] is not served; GET /api/ lists those that are"
+        raise Refused("MALFORMED_URL", words, cause="no-such-path")
+    return match[1], match[2]
+
+
+def _endpoint(method: str, path: str) -> tuple[Endpoint, Doc]:
+    other = False
+    for known, pattern, endpoint in _COMPILED:
+        match = pattern.fullmatch(path)
+        if match and known == method:
+            return endpoint, match.groupdict()
+        other = other or match is not None
+    if other:
+        raise _no_method(method, path)
+    raise Refused("MALFORMED_URL", f"The path [{path[:200]}] does not exist", cause="no-such-path")
+
+
+def _no_method(method: str, path: str) -> Refused:
+    return Refused("METHOD_NOT_SUPPORTED", f"[{method}] is not supported for [{path[:200]}]")
+
+
+def _about(who: Doc) -> Doc:
+    """Headers that say whose call it was."""
+    if not who:
+        return {}
+    return {"X-VaultAPI-UserId": str(who["user"]["id"]), "X-VaultAPI-TruncatedSessionId": who["session"][:8]}
+
+
+def _finish(served: Served, request: Request, reply: Reply, now: float, heads: Doc) -> Reply:
+    """Add Vault's headers, hold the reply back where the burst limit says so, and write the usage log."""
+    limit = served.mischief.number("burst") or BURST_LIMIT
+    left = served.burst_left(now, limit)
+    held_back = served.mischief.number("burst-delay") / 1000 or HELD_BACK_SECONDS
+    delay = 0.0 if left else held_back
+    doc = _body(reply)
+    heads |= {
+        "X-VaultAPI-BurstLimit": str(limit),
+        "X-VaultAPI-BurstLimitRemaining": str(left),
+        "X-VaultAPI-VaultId": str(served.vault_id),
+        "X-VaultAPI-Status": str(doc.get("responseStatus", "SUCCESS")),
+    }
+    if delay:
+        heads["X-VaultAPI-ResponseDelay"] = str(int(delay * 1000))
+    reference = request.header("x-vaultapi-referenceid")
+    if reference:
+        heads["X-VaultAPI-ReferenceId"] = _one_line(reference)
+    served.log_call(now, _sender(served, request, heads) | _outcome(reply, doc, heads))
+    return replace(reply, headers=dict(reply.headers) | heads, delay=delay)
+
+
+def _body(reply: Reply) -> Doc:
+    if reply.content_type != JSON_TYPE or not reply.body:
+        return {}
+    doc = json.loads(reply.body)
+    return doc if isinstance(doc, dict) else {}
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"[^\x20-\x7e]", "?", text)[:200]
+
+
+def _sender(served: Served, request: Request, heads: Doc) -> Doc:
+    """Who sent what, for the usage log."""
+    user_id = heads.get("X-VaultAPI-UserId")
+    user = served.vault.user(str(user_id)) or {}
+    match = _VERSIONED.fullmatch(request.path)
+    sent = request.query.get("client_id") or request.header("x-vaultapi-clientid")
+    return {
+        "session_id": heads.get("X-VaultAPI-TruncatedSessionId"),
+        "user_id": user_id,
+        "username": user.get("email"),
+        "http_method": request.method,
+        "endpoint": request.path,
+        "api_version": match[1] if match else None,
+        "client_id": "unknown" if not sent else sent if _CLIENT_ID.fullmatch(sent) else "invalid_client_id",
+        "client_ip": request.client,
+        "reference_id": heads.get("X-VaultAPI-ReferenceId"),
+    }
+
+
+def _outcome(reply: Reply, doc: Doc, heads: Doc) -> Doc:
+    """How it was answered, for the usage log."""
+    error = (doc.get("errors") or [{}])[0]
+    warning = (doc.get("warnings") or [{}])[0]
+    return {
+        "http_response_status": reply.status,
+        "api_response_status": heads["X-VaultAPI-Status"],
+        "api_response_error_type": error.get("type") or doc.get("errorType"),
+        "api_response_error_message": error.get("message"),
+        "api_response_warning_type": warning.get("type") or warning.get("warning_type"),
+        "api_response_warning_message": warning.get("message"),
+        "execution_id": heads["X-VaultAPI-ExecutionId"],
+        "burst_limit_remaining": heads["X-VaultAPI-BurstLimitRemaining"],
+        "response_delay": heads.get("X-VaultAPI-ResponseDelay"),
+        "duration": 0,
+    }

@@ -1,0 +1,137 @@
+"""The state of a served Vault beyond the Vault itself: sign-ins, calls, result pages, and its own clock."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from sync_engine.hashing import short_hash
+from sync_engine.json_docs import Doc, as_text
+from sync_engine.vault.permissions import permission_set
+from sync_engine.vault.state import Vault
+from sync_engine.vault_api.fault_injection import Mischief
+from sync_engine.vault_api.messages import Request
+from sync_engine.vault_api.objects import VAULT_ID, Object, catalogue
+
+VERSIONS = tuple(f"v{year}.{release}" for year in range(22, 27) for release in (1, 2, 3))
+"""Versions of the API that are served; the last is the Beta."""
+SERVICE_USER = "41000"
+SERVICE_NAME = "integration@example.com"
+KEPT_QUERIES = 100
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS rest_login (
+    n INTEGER PRIMARY KEY, at REAL NOT NULL, user_name TEXT NOT NULL, status TEXT NOT NULL, client TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS rest_call (n INTEGER PRIMARY KEY, at REAL NOT NULL, doc TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS rest_call_at ON rest_call (at);
+"""
+
+
+@dataclass(slots=True)
+class Pages:
+    """The rows of one query, of which further pages may be asked."""
+
+    rows: list[Doc]
+    object: str
+    used: float
+    taken: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Served:
+    """One served Vault. `salt` makes session ids that nobody can guess; `links` is the form of page URLs."""
+
+    vault: Vault
+    salt: str
+    mischief: Mischief = field(default_factory=Mischief)
+    links: str = "versioned"  # full, versioned, bare, mixed
+    part_bytes: int = 1 << 30
+    queries: OrderedDict[str, Pages] = field(default_factory=OrderedDict)
+    calls: int = 0
+    session_calls: dict[str, int] = field(default_factory=dict)
+    files: dict[str, tuple[int, bytes]] = field(default_factory=dict)  # Direct Data: rows and bytes by name
+
+    def __post_init__(self) -> None:
+        self.vault.db.executescript(_TABLES)
+
+    def provide_service_user(self, password: str) -> None:
+        """Make the user with whom a client signs in, an administrator, or give it this password."""
+        user = {
+            "id": SERVICE_USER, "name": "Integration User", "email": SERVICE_NAME, "active": True, "locked": False,
+            "password": password, "password_expired": False, "permission_set": "integration__c",
+            "security_profile": "system_admin__v", "application_profile": None, "territories": [], "country": "US",
+            "time_zone": "UTC", "language": "en", "admin": True,
+        }  # fmt: skip
+        with self.vault.transaction():
+            if "integration__c" not in self.vault.live.get("permission_set", {}):
+                self.vault.configure("permission_set", "integration__c", permission_set("integration__c"))
+            self.vault.configure("user", SERVICE_USER, user)
+
+    def provide_token(self, token: str, user_id: str = SERVICE_USER) -> None:
+        """Accept an API access token for a user; only its digest is kept."""
+        with self.vault.transaction():
+            self.vault.configure("api_token", token_key(token), {"user": user_id})
+
+    def objects(self, user: Doc) -> dict[str, Object]:
+        """What this user may read."""
+        return catalogue(self.vault, user)
+
+    @property
+    def vault_id(self) -> int:
+        """The number of the Vault for which sessions are opened."""
+        return VAULT_ID + 1 if self.mischief.number("other-vault") else VAULT_ID
+
+    def execution_id(self) -> str:
+        """The next call's id, in the shape of a UUID."""
+        self.calls += 1
+        text = short_hash("call", self.salt, self.calls, size=16)
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+    def remember(self, key: str, pages: Pages) -> None:
+        """Keep the rows of a query for its further pages; the oldest queries are forgotten."""
+        self.queries[key] = pages
+        while len(self.queries) > KEPT_QUERIES:
+            self.queries.popitem(last=False)
+
+    def log_call(self, at: float, doc: Doc) -> None:
+        """Write one line of the usage log."""
+        self.vault.db.execute("INSERT INTO rest_call (at, doc) VALUES (?, ?)", (at, as_text(doc)))
+
+    def burst_left(self, now: float, limit: int) -> int:
+        """Calls left in the window of five minutes that `now` lies in."""
+        start = now // 300 * 300
+        row = self.vault.db.execute("SELECT count(*) FROM rest_call WHERE at >= ?", (start,)).fetchone()
+        return max(0, limit - int(row[0]) - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call with everything an endpoint needs. `args` are the named parts of the path."""
+
+    served: Served
+    request: Request
+    now: float
+    version: str
+    user: Doc
+    session: str
+    execution_id: str
+    args: Doc
+
+    @property
+    def vault(self) -> Vault:
+        """The Vault behind it."""
+        return self.served.vault
+
+    def objects(self) -> dict[str, Object]:
+        """What the caller may read."""
+        return self.served.objects(self.user)
+
+    def url(self, path: str) -> str:
+        """A path of this version, as links carry it."""
+        return f"/api/{self.version}{path}"
+
+
+def token_key(token: str) -> str:
+    """What is kept of a token."""
+    return short_hash("token", token, size=32)

@@ -1,0 +1,71 @@
+"""The daily API usage log: one line for each call, as CSV in a ZIP."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from datetime import UTC, datetime
+
+from sync_engine.json_docs import from_text
+from sync_engine.protocol import Refused
+from sync_engine.vault_api.messages import Reply, attachment, iso, moment_of
+from sync_engine.vault_api.objects import VAULT_ID
+from sync_engine.vault_api.server_state import Call
+
+DAY = 86400.0
+COLUMNS = [
+    "timestamp",
+    "session_id",
+    "user_id",
+    "username",
+    "http_method",
+    "endpoint",
+    "http_response_status",
+    "api_version",
+    "api_response_status",
+    "api_response_error_type",
+    "execution_id",
+    "client_id",
+    "client_ip",
+    "burst_limit_remaining",
+    "duration",
+    "response_delay",
+    "sdk_count",
+    "sdk_cpu_time",
+    "sdk_elapsed_time",
+    "sdk_gross_memory",
+    "connection",
+    "api_resource",
+    "api_response_warning_type",
+    "api_response_warning_message",
+    "api_response_error_message",
+    "reference_id",
+]
+
+
+def daily(call: Call) -> Reply:
+    """`GET /logs/api_usage?date=YYYY-MM-DD`: a day in UTC, at most 30 days back."""
+    text = call.request.query.get("date", "")
+    if not text:
+        raise Refused("PARAMETER_REQUIRED", "Missing required parameter [date]")
+    day = moment_of(text[:10])
+    if not call.now - 31 * DAY <= day <= call.now:
+        raise Refused("INVALID_DATA", f"[{text}] is not within the last 30 days")
+    name = f"{VAULT_ID}-APIUsageLog-{datetime.fromtimestamp(day, UTC):%Y-%m-%d}"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo(f"{name}.csv", (1980, 1, 1, 0, 0, 0)), _lines(call, day))
+    return attachment(f"{name}.zip", packed.getvalue(), "application/zip")
+
+
+def _lines(call: Call, day: float) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", restval="")
+    writer.writeheader()
+    rows = call.vault.db.execute(
+        "SELECT at, doc FROM rest_call WHERE at >= ? AND at < ? ORDER BY n", (day, day + DAY)
+    )
+    for at, doc in rows.fetchall():
+        writer.writerow({"timestamp": iso(at)} | from_text(doc))
+    return text.getvalue()

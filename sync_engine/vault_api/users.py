@@ -1,0 +1,93 @@
+"""Users as the Vault API shows them apart from VQL: who am I, who is there, and what may they do."""
+
+from __future__ import annotations
+
+from sync_engine.json_docs import Doc
+from sync_engine.protocol import Refused
+from sync_engine.vault import permissions
+from sync_engine.vault_api.messages import Reply, success, whole
+from sync_engine.vault_api.objects import VAULT_ID, person
+from sync_engine.vault_api.server_state import Call
+
+
+def me(call: Call) -> Reply:
+    """`GET /objects/users/me`."""
+    return success({"users": [{"user": _entry(call.user)}]})
+
+
+def everyone(call: Call) -> Reply:
+    """`GET /objects/users`, a page at a time."""
+    size = whole(call.request.query.get("limit"), 200, low=1, high=1000)
+    start = whole(call.request.query.get("start"), 0)
+    users = sorted(call.vault.live.get("user", {}).values(), key=lambda one: str(one["id"]))
+    page = [{"user": _entry(one)} for one in users[start : start + size]]
+    return success({"size": len(page), "start": start, "limit": size, "total": len(users), "users": page})
+
+
+def one(call: Call) -> Reply:
+    """`GET /objects/users/{id}`."""
+    return success({"users": [{"user": _entry(_user(call))}]})
+
+
+def rights(call: Call) -> Reply:
+    """`GET /objects/users/{id}/permissions?filter=name__v::object.{object}.object_actions`."""
+    user = _user(call)
+    wanted = call.request.query.get("filter", "").removeprefix("name__v::")
+    entries = _rights(call, user)
+    if wanted:
+        entries = {name: entry for name, entry in entries.items() if name == wanted}
+    return success(
+        {"data": [{"name__v": name, "permissions": entry} for name, entry in sorted(entries.items())]}
+    )
+
+
+def domain(call: Call) -> Reply:
+    """`GET /objects/domain`: the Vaults beside this one."""
+    vault = {"id": str(VAULT_ID), "vault_name__v": "Reference Vault", "vault_status__v": "Active"}
+    return success(
+        {"domain__v": {"domain_name__v": "example.com", "domain_type__v": "Testing", "vaults__v": [vault]}}
+    )
+
+
+def _user(call: Call) -> Doc:
+    if call.args["id"] == "me":
+        return call.user
+    user = call.vault.user(call.args["id"])
+    if user is None:
+        raise Refused("USER_NOT_FOUND", f"The user [{call.args['id']}] does not exist")
+    return user
+
+
+def _rights(call: Call, user: Doc) -> dict[str, Doc]:
+    found: dict[str, Doc] = {}
+    exceptions = permissions.set_of(call.vault, user)
+    for source in call.objects().values():
+        name = source.name
+        verbs = ("read", "create", "edit", "delete")
+        found[f"object.{name}.object_actions"] = {
+            verb: bool(exceptions["objects"].get(name, {}).get(verb, True)) for verb in verbs
+        }
+        for field in source.fields:
+            found[f"object.{name}.{field}.field_actions"] = {
+                "read": permissions.allows_field(call.vault, user, name, field, "read"),
+                "edit": permissions.allows_field(call.vault, user, name, field, "edit"),
+            }
+    found["application.api.metadata_api"] = {"read": bool(exceptions["metadata_api"])}
+    return found
+
+
+def _entry(user: Doc) -> Doc:
+    first, _, last = user["name"].partition(" ")
+    return {
+        "id": person(user["id"]),
+        "user_name__v": user["email"],
+        "user_first_name__v": first,
+        "user_last_name__v": last,
+        "user_email__v": user["email"],
+        "user_timezone__v": user["time_zone"],
+        "user_language__v": user["language"],
+        "active__v": user["active"],
+        "security_profile__v": user["security_profile"],
+        "license_type__v": "full__v",
+        "vault_membership": [{"id": VAULT_ID, "active__v": user["active"]}],
+    }

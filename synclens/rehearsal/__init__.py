@@ -1,6 +1,0 @@
-"""The rehearsal: an issue's situation rebuilt in the reference engine, and each candidate tried on a copy."""
-
-from synclens.rehearsal.outcome import CANDIDATE_COLUMNS, Candidate, Rehearsal
-from synclens.rehearsal.run import MOST_DEVICES, rehearse, rehearse_in
-
-__all__ = ["CANDIDATE_COLUMNS", "MOST_DEVICES", "Candidate", "Rehearsal", "rehearse", "rehearse_in"]

@@ -1,0 +1,150 @@
+"""Watching a store: round after round, move issue states on, note alerts, and tell who asked to be told.
+
+The clock and the waiting are handed in, so that a test plays a week at once and a signal ends a pause. What
+could not be done in a round is said and tried again in the next; nothing that was noted is lost between them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import analysis
+import ingest
+from analysis.alerting.alert_log import AlertBook, Notice
+from analysis.alerting.channels import Channel, Delivery, EmailChannel, WebhookChannel, send_unsent
+from analysis.alerting.rules import Rule
+from analysis.alerting.slo import Slo
+
+PATIENCE_SECONDS = 20.0
+Told = Callable[[str], None]
+Clock = Callable[[], datetime]
+Wait = Callable[[float], bool]
+"""Waits that many seconds, or less when the end is asked for; says whether it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What is watched, by which rules, and who is told."""
+
+    store: Path
+    rules: Sequence[Rule]
+    objectives: Sequence[Slo]
+    channels: Sequence[Channel] = ()
+    patience_seconds: float = PATIENCE_SECONDS
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the channels, under which what they have not received is kept."""
+        return [channel.name for channel in self.channels]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What one round did: issue states moved, notices noted, deliveries, and why nothing could be looked at."""
+
+    at: datetime
+    moved: int = 0
+    notices: tuple[Notice, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
+    blind: str | None = None
+
+    @property
+    def failed(self) -> list[Delivery]:
+        """The deliveries that did not arrive and are kept for the next round."""
+        return [delivery for delivery in self.deliveries if delivery.error is not None]
+
+
+def look_once(watch: Watch, at: datetime, *, pause: Callable[[float], object]) -> Round:
+    """Do one round as of `at`. A store that is held, missing or damaged is reported in `blind`, not raised.
+
+    What earlier rounds noted and could not deliver goes out all the same. `pause` waits between tries.
+    """
+    book = AlertBook.beside(watch.store)
+    moved, notices, blind = 0, list[Notice](), None
+    try:
+        moved, notices = _look(watch, book, at)
+    except ingest.IngestError as held:
+        blind = f"{held}. {held.next_step}"
+    sent = send_unsent(book, watch.channels, pause=lambda seconds: _ignored(pause(seconds)))
+    return Round(at=at, moved=moved, notices=tuple(notices), deliveries=tuple(sent), blind=blind)
+
+
+def keep_looking(watch: Watch, *, every_seconds: float, clock: Clock, wait: Wait, tell: Told) -> int:
+    """Look round after round until `wait` says that the end is asked for; gives the number of rounds."""
+    rounds = 0
+    while True:
+        for line in in_words(look_once(watch, clock(), pause=wait)):
+            tell(line)
+        rounds += 1
+        if wait(every_seconds):
+            return rounds
+
+
+def in_words(done: Round) -> list[str]:
+    """Say what a round did, one line each; a round without news has none."""
+    stamp = f"{done.at:%Y-%m-%d %H:%M:%S}Z"
+    lines = [f"{stamp} could not look, the next round tries again: {done.blind}"] if done.blind else []
+    if done.moved:
+        lines.append(f"{stamp} {done.moved} issue states moved")
+    lines += [
+        f"{stamp} {'(silenced) ' if notice.silenced else ''}{_one_line(notice.headline)}"
+        for notice in done.notices
+    ]
+    for delivery in done.deliveries:
+        if delivery.error is None:
+            lines.append(f"{stamp} {delivery.channel}: {delivery.sent} sent")
+        else:
+            lines.append(f"{stamp} {delivery.channel}: {delivery.error}; kept, the next round tries again")
+    return lines
+
+
+def webhooks(urls: Sequence[str]) -> list[Channel]:
+    """One channel for each address. Raises UnusableChannel."""
+    return [WebhookChannel(url) for url in urls]
+
+
+def mail_channel(
+    server: str,
+    *,
+    sender: str,
+    recipients: Sequence[str],
+    starttls: bool,
+    environment: Mapping[str, str] = os.environ,
+) -> Channel:
+    """A channel by HOST or HOST:PORT; user and password come from the environment, never from the command.
+
+    They are SYNCLENS_SMTP_USER and SYNCLENS_SMTP_PASSWORD. Raises AnalysisError for a port that is none.
+    """
+    host, _, port = server.partition(":")
+    if port and not port.isdecimal():
+        raise analysis.AnalysisError(
+            f"{server!r} is not HOST or HOST:PORT", next_step="Write it as mail.example.com:587."
+        )
+    return EmailChannel(
+        host=host,
+        port=int(port or 25),
+        sender=sender,
+        recipients=tuple(recipients),
+        starttls=starttls,
+        user=environment.get("SYNCLENS_SMTP_USER"),
+        password=environment.get("SYNCLENS_SMTP_PASSWORD"),
+    )
+
+
+def _look(watch: Watch, book: AlertBook, at: datetime) -> tuple[int, list[Notice]]:
+    with ingest.open_store(watch.store, patience_seconds=watch.patience_seconds) as opened:
+        moved = analysis.review(opened, analysis.TriageState.beside(watch.store), at)
+        firings = analysis.evaluate(opened, watch.rules, at, slos=watch.objectives)
+    return len(moved), book.advance(watch.rules, firings, at, channels=watch.names)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _ignored(_: object) -> None:
+    """`send_unsent` takes a pause without an answer."""

@@ -1,0 +1,125 @@
+"""Objectives: few syncs prove nothing, one device is no outage, silence is not health."""
+
+import re
+from datetime import datetime, timedelta
+
+import pytest
+
+from analysis.alerting.slo import SLO_COLUMNS, UnusableObjectives, load_objectives, slo_status
+
+AT = datetime(2026, 3, 16, 12)  # noqa: DTZ001 - as in the store
+
+
+def add(store, good, bad, *, bad_devices=1, sync_type="incremental__v", hours_ago=1.0):
+    """Syncs of one hour; the bad ones on `bad_devices` devices, the good ones on fifty."""
+    store.execute(
+        "INSERT INTO sync_tracking__v (id, created_by__v, sync_type__v, sync_start_datetime__v,"
+        " sync_completed_datetime__v, successful_sync__v, source, batch_id)"
+        " SELECT $t || $at || '-' || i, CASE WHEN i < $bad THEN 'b' || i % $devices ELSE 'g' || i % 50 END,"
+        " $t, $at, $at, i >= $bad, 't', 't' FROM range($n) AS r(i)",
+        {
+            "t": sync_type,
+            "at": AT - timedelta(hours=hours_ago),
+            "bad": bad,
+            "devices": bad_devices,
+            "n": good + bad,
+        },
+    ).fetchall()
+
+
+def pages(store):
+    found = slo_status(store, until=AT)
+    return found[(found.slo == "everyday-syncs") & (found.severity == "page")].set_index("sync_type")
+
+
+def test_an_empty_store_has_no_rows_but_all_columns(store):
+    assert tuple(slo_status(store).columns) == SLO_COLUMNS
+
+
+def test_one_failure_in_ten_does_not_page(store):
+    add(store, 9, 1)
+    assert pages(store).state.to_list() == ["ok"]
+
+
+def test_one_ipad_that_retries_does_not_page(store):
+    add(store, 100, 60, bad_devices=1)
+    row = pages(store).loc["incremental__v"]
+    assert row.burn_low > row.burn_limit
+    assert row.state != "burning"
+
+
+def test_the_same_failures_on_many_ipads_do(store):
+    add(store, 100, 60, bad_devices=20)
+    row = pages(store).loc["incremental__v"]
+    assert row.state == "burning"
+    assert "20 devices" in row.reason
+
+
+def test_types_are_never_pooled(store):
+    add(store, 100, 60, bad_devices=20, sync_type="mini__v")
+    add(store, 100, 0)
+    assert pages(store).state.to_dict() == {"incremental__v": "ok", "mini__v": "burning"}
+
+
+def test_a_window_forgets_what_is_older(store):
+    add(store, 100, 60, bad_devices=20, hours_ago=20)
+    add(store, 50, 0)
+    assert pages(store).state.to_list() != ["burning"]
+    found = slo_status(store, until=AT).set_index(["slo", "severity"])
+    assert found.loc[("everyday-syncs", "ticket")].state == "burning"
+
+
+def test_a_window_of_syncs_is_the_newest_ones(store):
+    add(store, 40, 160, bad_devices=20, hours_ago=3)
+    add(store, 200, 0, hours_ago=1)
+    assert pages(store).bad.to_list() == [0]
+
+
+def test_two_devices_are_too_few_to_judge(store):
+    add(store, 0, 20, bad_devices=2)
+    judged = pages(store)
+    assert judged.state.to_list() == ["little data"]
+    assert re.fullmatch(
+        r"(no device|only \d+ devices?) synced in this window; it takes \d+ to judge", judged.reason.iloc[0]
+    )
+
+
+def test_refreshes_have_an_objective_of_their_own(store):
+    add(store, 60, 40, bad_devices=20, sync_type="database_refresh__v")
+    found = slo_status(store, until=AT)
+    assert "database_refresh__v" not in found[found.slo == "everyday-syncs"].sync_type.to_list()
+    assert found[found.slo == "database-refreshes"].state.to_list() == ["burning"]
+
+
+def test_devices_that_stop_syncing_are_seen_although_nothing_fails(store):
+    add(store, 100, 0, hours_ago=24 * 5)
+    found = slo_status(store, until=AT).set_index("slo")
+    assert found.loc["fresh-devices"].state == "burning"
+    assert found.loc["fresh-devices"].devices_bad == 50
+
+
+def test_the_storm_burns(stormy_store):
+    assert "burning" in set(slo_status(stormy_store).state) | {"spent"}
+    assert len(slo_status(stormy_store, country="JP")) > 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[[slo]]\nname = 'x'",
+        "[[slo]\n",
+        "[[slo]]\nname='x'\ntitle='x'\nkind='success'\nobjective=1.5\nwindow_days=1\nmin_devices=1\n"
+        "[[slo.window]]\nseverity='page'\nsyncs=1\nhours=1\nburn=1",
+        "[[slo]]\nname='x'\ntitle='x'\nkind='freshness'\nobjective=0.9\nwindow_days=1\nmin_devices=1\n"
+        "[[slo.window]]\nseverity='page'\nsyncs=1\nhours=1\nburn=1",
+    ],
+)
+def test_a_broken_file_of_objectives_is_refused_with_advice(text):
+    with pytest.raises(UnusableObjectives) as refused:
+        load_objectives(text)
+    assert "objectives.toml" in refused.value.next_step
+
+
+def test_our_own_objectives_are_kept_apart_by_name():
+    names = [slo.name for slo in load_objectives()]
+    assert len(names) == len(set(names)) >= 3

@@ -1,0 +1,153 @@
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import analysis
+import ingest
+from analysis.classification.catalogue import UNKNOWN, Catalogue
+from analysis.evaluation.report import as_markdown
+from analysis.evaluation.scores import calibration_error, leave_one_cause_out, report_card, score
+from analysis.grouping.corrections import Correction
+from analysis.grouping.fingerprint import contents_of
+from sync_engine.simulator.fleet.run import simulate_fleet
+from sync_engine.simulator.fleet.scenario import load_scenario
+
+ODD = st.one_of(st.none(), st.just(np.nan), st.just(pd.NA), st.integers(), st.floats(), st.text(max_size=60))
+MOMENT = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def cause_of(message: str, **fields: object) -> str:
+    return str(analysis.classify(pd.DataFrame([{"message": message, **fields}])).loc[0, "cause"])
+
+
+@pytest.mark.parametrize(
+    ("message", "fields", "cause"),
+    [
+        ("Ausnahme", {"http_status": 503}, "server-unavailable"),
+        ("", {"http_status": 429}, "rate-limit"),
+        ("", {"error_type": "503"}, "server-unavailable"),
+        ("Error Domain=NSURLErrorDomain Code=-1009", {}, "network"),
+        ("code 5 SQLITE_BUSY", {}, "local-database-busy"),
+        ("Token used too early", {}, "device-clock"),
+        ("必須項目が入力されていません", {}, "required-field"),
+        ("Votre session a expiré", {}, "session-expired"),
+        ("Er ging etwas mis", {}, UNKNOWN),
+        ("-1009", {}, UNKNOWN),
+        ("5", {}, UNKNOWN),
+    ],
+)
+def test_codes_words_and_numbers_in_their_name_space(message, fields, cause):
+    assert cause_of(message, **fields) == cause
+
+
+def test_the_innermost_error_decides():
+    wrapped = "MyTrigger: execution of BeforeUpdate caused by: FIELD_CUSTOM_VALIDATION_EXCEPTION, No."
+    assert cause_of(wrapped) == "validation-rule"
+    broken = "MyTrigger: execution of BeforeUpdate caused by: System.NullPointerException: null"
+    assert cause_of(broken) == "server-automation"
+
+
+@settings(max_examples=60, deadline=None)  # the first example compiles every rule
+@given(
+    st.lists(st.dictionaries(st.sampled_from(["message", "error_type", "http_status", "x"]), ODD), max_size=4)
+)
+def test_nothing_is_too_odd_to_classify(rows):
+    frame = pd.DataFrame(rows, index=[f"r{n}" for n in range(len(rows))])
+    found = analysis.classify(frame)
+    assert list(found.index) == list(frame.index)
+    assert set(found["cause"]) <= set(analysis.CAUSES)
+    assert found["confidence"].between(0, 1).all()
+
+
+@pytest.mark.parametrize("rule", analysis.load_catalogue().rule, ids=lambda rule: rule.id)
+def test_a_code_of_a_rule_reaches_its_cause_or_is_listed_beside_it(rule):
+    codes = [code for code in rule.codes if ":" not in code and " " not in code]
+    if rule.all or rule.when or rule.unless or not codes:
+        assert rule.words or rule.codes
+        return
+    found = analysis.classify(pd.DataFrame({"error_type": codes}))
+    reached = [rule.cause == c or rule.cause in a for c, a in zip(found["cause"], found["also"], strict=True)]
+    assert sum(reached) / len(reached) >= 0.8
+
+
+def test_a_catalogue_that_names_strangers_is_refused():
+    whole = analysis.load_catalogue().model_dump()
+    whole["rule"][0]["cause"] = "no-such-cause"
+    with pytest.raises(ValueError, match="no-such-cause"):
+        Catalogue.model_validate(whole)
+    with pytest.raises(analysis.AnalysisError):
+        analysis.load_catalogue("1999-01-01")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    path = tmp_path_factory.mktemp("world") / "store.duckdb"
+    scenario = load_scenario("clock-skew")
+    rows = list(simulate_fleet(scenario=scenario, seed=77, device_count=15, days=5))
+    with ingest.open_store(path, read_only=False) as store:
+        ingest.append(store, rows, source="test", started_at=MOMENT, clock=lambda: MOMENT)
+        concluded = analysis.conclude(store)
+    return path, concluded
+
+
+def test_every_error_gets_one_finding_and_a_second_run_changes_nothing(world):
+    path, concluded = world
+    query = "SELECT * FROM finding ORDER BY event_id"
+    with ingest.open_store(path, read_only=False) as store:
+        before = store.execute(query).fetchall()
+        assert analysis.conclude(store) == concluded
+        assert store.execute(query).fetchall() == before
+        assert len(before) == store.execute("SELECT count(*) FROM sync_error").fetchone()[0] > 0
+
+
+def test_simulated_errors_are_named_right(world):
+    with ingest.open_store(world[0]) as store:
+        card = report_card(store)
+    assert card.accuracy >= 0.97
+    assert "| accuracy |" in as_markdown({"simulated": card})
+
+
+def test_a_persons_word_wins(world):
+    with ingest.open_store(world[0], read_only=False) as store:
+        event = store.execute("SELECT event_id FROM finding ORDER BY 1").fetchone()[0]
+        says = contents_of(store.execute("SELECT * FROM sync_error WHERE event_id = ?", [event]).df())
+        word = Correction(
+            number=1,
+            cause="record-locked",
+            contents=tuple(says),
+            issue_id="i",
+            at=MOMENT,
+            actor="mia",
+            reason="",
+        )
+        analysis.conclude(store, corrections=[word])
+        row = store.execute("SELECT cause, confidence FROM finding WHERE event_id = ?", [event]).fetchone()
+        analysis.conclude(store)
+    assert row == ("record-locked", 1.0)
+
+
+def test_a_store_without_truth_has_no_report_card(tmp_path):
+    with ingest.open_store(tmp_path / "s.duckdb", read_only=False) as store:
+        assert analysis.conclude(store).events == 0
+        with pytest.raises(analysis.AnalysisError):
+            report_card(store)
+
+
+def test_scores_count_by_hand():
+    found = pd.DataFrame({"cause": ["a", "b", UNKNOWN, "a"], "confidence": [0.95, 0.95, 0.0, 0.55]})
+    card = score(pd.Series(["a", "a", "a", "b"]), found, also=[[], ["b"], [], []])
+    assert (card.accuracy, card.coverage) == (0.5, 0.75)
+    assert card.accuracy_where_given == pytest.approx(2 / 3)
+    assert list(card.risk["risk"]) == pytest.approx([0, 1 / 3])
+    assert calibration_error(np.array([0.9, 0.9]), np.array([True, False])) == pytest.approx(0.4)
+
+
+def test_a_cause_that_is_forgotten_is_not_guessed():
+    events = pd.DataFrame({"error_type": ["ENTITY_IS_LOCKED"], "message": [""]})
+    out = leave_one_cause_out(events, pd.Series(["record-locked"]))
+    row = {"cause": "record-locked", "events": 1, "share_unknown": 1.0, "share_wrong": 0.0}
+    assert out.to_dict("records") == [row]

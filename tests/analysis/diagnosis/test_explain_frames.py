@@ -1,0 +1,150 @@
+"""`explain` on frames: it finds what was planted, and keeps quiet when nothing was."""
+
+from __future__ import annotations
+
+from itertools import product
+from random import Random
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from analysis.diagnosis.explain.explanations import Explanation, explain
+
+BY = ["version", "country", "platform"]
+VALUES = {
+    "version": ["25.1", "25.2", "25.3"],
+    "country": ["DE", "FR", "US", "JP"],
+    "platform": ["iPad", "iPhone"],
+}
+
+
+def period(rng, bad=None, rate=0.3, size=60, usual=0.03):
+    """One row per combination; combinations that match `bad` fail at `rate`."""
+    rows = []
+    for values in product(*VALUES.values()):
+        row = dict(zip(BY, values, strict=True))
+        hit = bad is not None and bad.items() <= row.items()
+        total = int(rng.integers(size // 2, size * 2))
+        rows.append(row | {"failures": int(rng.binomial(total, rate if hit else usual)), "total": total})
+    return pd.DataFrame(rows)
+
+
+def history(rng, periods=5):
+    return pd.concat([period(rng) for _ in range(periods)], ignore_index=True)
+
+
+def found(now, before, **options) -> list[Explanation]:
+    return explain(now, before, **({"by": BY, "failures": "failures", "total": "total"} | options))
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [{"version": "25.2"}, {"country": "DE", "platform": "iPad"}, {"version": "25.3", "country": "JP"}],
+)
+@pytest.mark.parametrize("periods", [0, 1, 6])
+def test_the_planted_combination_comes_first(planted, periods):
+    rng = np.random.default_rng(7)
+    before = history(rng, periods) if periods else pd.DataFrame()
+    first = found(period(rng, planted), before)[0]
+    assert first.where == planted
+    assert first.p_value <= 0.05
+    assert first.interval[0] <= first.rate_in <= first.interval[1]
+    assert first.rate_in > 3 * first.rate_out
+    assert first.failures > 2 * first.expected
+    assert first.share > 0.5
+
+
+def test_two_causes_at_once_are_both_named():
+    rng = np.random.default_rng(3)
+    now = period(rng, {"version": "25.2", "country": "DE"}, rate=0.5)
+    other = period(rng, {"platform": "iPhone", "country": "US"}, rate=0.5)
+    now.loc[now.country == "US"] = other.loc[other.country == "US"]
+    named = [one.where for one in found(now, history(rng))]
+    assert {"version": "25.2", "country": "DE"} in named
+    assert {"platform": "iPhone", "country": "US"} in named
+
+
+def test_what_always_failed_more_is_no_news():
+    rng = np.random.default_rng(5)
+    standing = {"country": "JP"}
+    before = pd.concat([period(rng, standing, rate=0.2) for _ in range(6)])
+    assert found(period(rng, standing, rate=0.2), before) == []
+
+
+def test_a_new_value_without_history_can_be_the_cause():
+    rng = np.random.default_rng(6)
+    before = history(rng, 6)
+    before = before[before.version != "25.3"]
+    assert found(period(rng, {"version": "25.3"}), before)[0].where == {"version": "25.3"}
+
+
+def test_quiet_periods_seldom_show_anything():
+    pages = [bool(found(period(rng), history(rng))) for rng in map(np.random.default_rng, range(40))]
+    assert sum(pages) <= 4  # at a true rate of 5 % this fails for one set of seeds in twenty; these are fixed
+
+
+def test_an_attribute_that_another_decides_is_not_named_beside_it():
+    rng = np.random.default_rng(8)
+    region = {"DE": "EMEA", "FR": "EMEA", "US": "AMER", "JP": "APAC"}
+    now, before = period(rng, {"country": "DE"}), history(rng)
+    now["region"], before["region"] = now.country.map(region), before.country.map(region)
+    first = found(now, before, by=[*BY, "region"])[0]
+    assert first.where == {"country": "DE"}
+
+
+def test_numbers_that_measure_are_binned_and_numbers_that_name_are_not():
+    rng = np.random.default_rng(9)
+    size = 4_000
+    free = rng.uniform(0, 1_000, size)
+    frame = pd.DataFrame({"free": free, "major": rng.integers(16, 19, size).astype(float), "total": 1})
+    frame["failures"] = (rng.random(size) < np.where(free < 150, 0.6, 0.02)).astype(int)
+    first = found(frame, pd.DataFrame(), by=["free", "major"])[0]
+    assert list(first.where) == ["free"]
+    assert first.where["free"].startswith(f"{free.min():g} to ")
+    frame["failures"] = (rng.random(size) < np.where(frame.major == 17, 0.4, 0.02)).astype(int)
+    assert found(frame, pd.DataFrame(), by=["free", "major"])[0].where == {"major": "17"}
+
+
+def test_missing_values_count_but_are_never_the_explanation():
+    rng = np.random.default_rng(10)
+    now, before = period(rng, {"version": "25.2"}), history(rng)
+    now.loc[now.version == "25.2", "country"] = None
+    now["nothing"], before["nothing"] = np.nan, np.nan
+    answers = found(now, before, by=[*BY, "nothing"])
+    assert answers[0].where == {"version": "25.2"}
+    assert not any(value in ("nan", "None") for one in answers for value in one.where.values())
+
+
+def test_nothing_in_nothing_out():
+    assert found(pd.DataFrame(), pd.DataFrame()) == []
+    assert found(pd.DataFrame({name: [] for name in [*BY, "failures", "total"]}), pd.DataFrame()) == []
+
+
+def test_a_missing_column_and_impossible_counts_say_what_is_wrong():
+    rng = np.random.default_rng(1)
+    with pytest.raises(ValueError, match=r"No column colour; the frame has version"):
+        found(period(rng), pd.DataFrame(), by=["colour"])
+    with pytest.raises(ValueError, match="count failures among the total"):
+        found(period(rng).assign(failures=10_000), pd.DataFrame())
+
+
+@given(seed=st.integers(0, 10_000), periods=st.integers(0, 5), shuffle=st.randoms(use_true_random=False))
+@example(seed=381, periods=3, shuffle=Random(1))
+@settings(max_examples=25, deadline=None)
+def test_order_of_rows_and_split_of_rows_change_nothing(seed, periods, shuffle):
+    rng = np.random.default_rng(seed)
+    now = period(rng, {"country": "US"}, rate=0.2)
+    before = history(rng, periods) if periods else pd.DataFrame()
+    answers = found(now, before)
+    order = list(range(len(now)))
+    shuffle.shuffle(order)
+    assert [one.where for one in found(now.iloc[order], before)] == [one.where for one in answers]
+    assert len(answers) <= 5
+    for one in answers:
+        assert 0 <= one.p_value <= 0.05
+        assert 0 <= one.share <= 1
+        assert 1 <= len(one.where) <= 3
+    assert [one.score for one in answers] == sorted((one.score for one in answers), reverse=True)

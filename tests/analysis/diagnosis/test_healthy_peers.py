@@ -1,0 +1,97 @@
+"""Healthy twins: an injected fault of one attribute is among the first two lines."""
+
+import numpy as np
+import pytest
+
+from analysis.diagnosis.healthy_peers import ATTRIBUTES, twins
+from analysis.fleet.devices import UnknownDevice
+from tests.support.synthetic import issue_id_of
+
+CHOICES = {
+    "app_version": ["25.2.4", "25.3.0", "25.3.1"],
+    "model": ["iPad Pro 11", "iPad Air", "iPad 9", "iPad mini"],
+    "os_version": ["17.6", "18.1", "18.3"],
+    "territory": [f"DE-{n:02}" for n in range(12)],
+    "security_profile": ["rep", "msl", "kam"],
+    "permission_sets": ["base", "base,samples", "base,orders"],
+}
+
+
+def build(store, rng, fault):
+    """150 devices with random attributes; those with the fault's value fail nine syncs in ten, others few."""
+    attribute, value = fault
+    drawn = {name: rng.choice(values, 150) for name, values in CHOICES.items()}
+    sick = drawn[attribute] == value
+    for n in range(150):
+        one = {name: str(values[n]) for name, values in drawn.items()}
+        store.execute(
+            "INSERT INTO device (device_id, as_of, user_id, platform, model, os_version, app_version, source,"
+            " batch_id) VALUES ($d, TIMESTAMP '2026-03-01', $u, 'iPad', $model, $os, $app, 't', 't')",
+            {
+                "d": f"d{n}",
+                "u": f"u{n}",
+                "model": one["model"],
+                "os": one["os_version"],
+                "app": one["app_version"],
+            },
+        ).fetchall()
+        store.execute(
+            "INSERT INTO sync_user (user_id, as_of, territory, security_profile, permission_sets, source,"
+            " batch_id) VALUES ($u, TIMESTAMP '2026-03-01', $t, $p, $s, 't', 't')",
+            {"u": f"u{n}", "t": one["territory"], "p": one["security_profile"], "s": one["permission_sets"]},
+        ).fetchall()
+    names = [f"d{n}-{k}" for n in range(150) for k in range(10)]
+    failed = rng.random(1500) < np.where(np.repeat(sick, 10), 0.9, 0.03)
+    store.execute(
+        "INSERT INTO sync_tracking__v (id, created_by__v, sync_start_datetime__v, sync_completed_datetime__v,"
+        " successful_sync__v, version__v, source, batch_id)"
+        " SELECT i, replace(split_part(i, '-', 1), 'd', 'u'), TIMESTAMP '2026-03-02', TIMESTAMP '2026-03-02',"
+        " NOT f, v, 't', 't' FROM (SELECT unnest($i) AS i, unnest($f) AS f, unnest($v) AS v)",
+        {"i": names, "f": failed.tolist(), "v": np.repeat(drawn["app_version"], 10).tolist()},
+    ).fetchall()
+    store.execute(
+        "INSERT INTO sync_detail (sync_id, user_id, device_id, source, batch_id)"
+        " SELECT i, replace(split_part(i, '-', 1), 'd', 'u'), split_part(i, '-', 1), 't', 't'"
+        " FROM (SELECT unnest($i) AS i)",
+        {"i": names},
+    ).fetchall()
+    return f"d{int(np.flatnonzero(sick)[0])}"
+
+
+def test_injected_faults_are_in_the_first_two_lines(store):
+    rng = np.random.default_rng(21)
+    single = ("app_version", "model", "os_version", "permission_sets", "security_profile")
+    faults = [(name, value) for name in single for value in CHOICES[name][:2]]
+    found = 0
+    for fault in faults:
+        for table in ("device", "sync_user", "sync_tracking__v", "sync_detail"):
+            store.execute(f"DELETE FROM {table}").fetchall()
+        told = twins(store, build(store, rng, fault))
+        assert told.sick
+        found += fault[0] in told.differences.attribute.head(2).to_list()
+    assert found >= 0.9 * len(faults)
+
+
+def test_the_smallest_set_parts_the_device_from_every_healthy_one(store):
+    told = twins(store, build(store, np.random.default_rng(3), ("os_version", "18.1")))
+    assert told.smallest_set[0] == "os_version"
+    assert len(told.smallest_set) <= 3
+
+
+def test_twins_are_healthy_and_near(stormy_store):
+    wanted = issue_id_of("signature-edit-lost")
+    (name,) = stormy_store.execute(
+        "SELECT device_id FROM error WHERE issue_id = ? ORDER BY occurred_at LIMIT 1", [wanted]
+    ).fetchall()[0]
+    told = twins(stormy_store, name, issue_id=wanted)
+    assert told.sick
+    assert told.twins.shared.is_monotonic_decreasing
+    assert name not in told.twins.device.to_list()
+    assert told.differences.attribute.isin(ATTRIBUTES).all()
+    # Only Germany lost the permission, and the German permission set stands for it.
+    assert {"country", "permission_sets", "time_zone", "language"} & set(told.differences.attribute.head(4))
+
+
+def test_an_unknown_device_is_refused(store):
+    with pytest.raises(UnknownDevice):
+        twins(store, "nobody")

@@ -1,0 +1,427 @@
+"""What people decide holds on to what errors say: through loads, wider templates, merges, restarts and old files."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import tempfile
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+import analysis
+from analysis.findings import CORRECTED, conclude_minding
+from analysis.triage.id_migration import heirs
+from analysis.triage.overrides import NOT_MET
+from analysis.triage.states import TriageState, UnusableTriage
+from tests.conftest import fresh_store
+
+NOW = datetime(2026, 3, 30, 8)  # noqa: DTZ001 - as in the store
+OBJECTS = ["call2__v", "account__v"]
+# Family of wordings: what a message of it says. Names vary; numbers are masked; the last two are one word apart.
+FAMILIES = {
+    "left": "user {} left the room",
+    "tapped": "somebody tapped {} and nothing came",
+    "locked": "Record V4W00000000{}01 is locked",
+    "started": "Sync Started at noon",
+    "paused": "Sync Paused at noon",
+}
+NAMES = ["ann", "bob", "cleo", "dora", "emil"]
+CAUSES = ["network", "record-locked", "unknown", "app-outdated"]
+said = st.tuples(st.sampled_from(OBJECTS), st.sampled_from(list(FAMILIES)), st.sampled_from(NAMES))
+
+
+def message_of(family: str, name: str) -> str:
+    return FAMILIES[family].format(NAMES.index(name) if family == "locked" else name)
+
+
+class Events:
+    """A store to which errors are added, and the state file beside it, opened anew for each question."""
+
+    def __init__(self, store, folder: str | Path):
+        self.store, self.path, self.count = store, Path(folder) / "fleet.triage.sqlite", 0
+        for table in ("sync_error", "finding"):
+            store.execute(f"DELETE FROM {table}")
+
+    @property
+    def triage(self) -> TriageState:
+        return TriageState(self.path)
+
+    def add(self, *rows: tuple[str, str, str]) -> None:
+        for about, family, name in rows:
+            self.count += 1
+            self.store.execute(
+                "INSERT INTO sync_error (event_id, occurred_at, user_id, device_id, phase, operation, object,"
+                " error_type, message, payload, source, batch_id)"
+                " VALUES (?, ?, 'u1', 'd1', 'upload', 'update', ?, 'X', ?, ?, 't', 't')",
+                [f"e{self.count}", NOW, about, message_of(family, name), json.dumps([about, family, name])],
+            )
+
+    def conclude(self) -> None:
+        conclude_minding(self.store, self.triage, at=NOW)
+
+    def load(self, *rows: tuple[str, str, str]) -> None:
+        self.add(*rows)
+        self.conclude()
+
+    def findings(self) -> list[tuple[str, ...]]:
+        return self.store.execute("SELECT * EXCLUDE (evidence, also) FROM finding ORDER BY ALL").fetchall()
+
+    def rows(self):
+        """What each error says, its issue, and the cause that a person gave it."""
+        asked = "SELECT payload, f.issue_id, cause, rule FROM finding AS f JOIN sync_error USING (event_id)"
+        for payload, issue, cause, how in self.store.execute(asked).fetchall():
+            yield tuple(json.loads(payload)), issue, cause if how == CORRECTED else None
+
+    def issue(self, about: str, family: str, name: str = "ann") -> str:
+        return next(issue for says, issue, _ in self.rows() if says == (about, family, name))
+
+    def given(self) -> dict[tuple[str, ...], str]:
+        return {says: cause for says, _, cause in self.rows() if cause}
+
+
+@pytest.fixture
+def events(store, tmp_path):
+    return Events(store, tmp_path)
+
+
+def correct(events: Events, issue: str, cause: str | None = "network", why: str = "asked the rep") -> None:
+    events.triage.correct(issue, cause, actor="mia", at=NOW, reason=why)
+
+
+ANN, BOB, CLEO = (("call2__v", "left", name) for name in NAMES[:3])
+LOCKED, ELSEWHERE = ("call2__v", "locked", "ann"), ("account__v", "left", "ann")
+
+
+def test_a_correction_holds_when_a_wider_template_gives_the_issue_another_id(events):
+    events.load(ANN, LOCKED)
+    before = events.issue(*ANN)
+    correct(events, before)
+    events.load(BOB, ELSEWHERE)
+    assert events.issue(*ANN) == events.issue(*BOB) != before
+    assert events.given() == {ANN: "network"}, (
+        "nobody has looked at Bob's, and it is another object elsewhere"
+    )
+
+
+def test_a_correction_of_many_names_is_about_the_next_name_too_and_about_no_other_word(events):
+    events.load(ANN, BOB)
+    correct(events, events.issue(*ANN))
+    events.load(CLEO, ELSEWHERE, ("call2__v", "tapped", "ann"))
+    assert events.given() == {ANN: "network", BOB: "network", CLEO: "network"}
+
+
+def test_words_that_turn_a_meaning_are_no_names(events):
+    events.load(ANN, BOB)
+    correct(events, events.issue(*ANN))
+    events.store.execute("UPDATE sync_error SET message = 'user not left the room' WHERE event_id = 'e2'")
+    events.conclude()
+    assert events.given() == {ANN: "network"}
+
+
+def test_a_correction_outlives_the_store(events):
+    events.load(ANN, LOCKED)
+    correct(events, events.issue(*ANN))
+    for table in ("sync_error", "finding"):
+        events.store.execute(f"DELETE FROM {table}")
+    events.load(BOB)
+    events.load(ANN, LOCKED)
+    assert events.given() == {ANN: "network"}
+
+
+def test_the_newest_correction_wins_and_taking_it_back_brings_the_older_one(events):
+    events.load(ANN, BOB)
+    issue = events.issue(*ANN)
+    correct(events, issue, "network")
+    correct(events, issue, "record-locked")
+    assert events.triage.corrections() == {issue: "record-locked"}
+    correct(events, issue, None)
+    assert events.triage.standing_correction(issue) == "network"
+    events.conclude()
+    assert set(events.given().values()) == {"network"}
+
+
+def test_a_correction_is_taken_back_by_its_number_too(events):
+    events.load(ANN)
+    correct(events, events.issue(*ANN))
+    (one,) = events.triage.correction_rules()
+    assert (one.actor, one.reason, one.cause) == ("mia", "asked the rep", "network")
+    events.triage.withdraw(one.number, actor="mia", at=NOW, reason="no")
+    assert events.triage.correction_rules() == []
+    with pytest.raises(UnusableTriage) as refused:
+        events.triage.withdraw(one.number, actor="mia", at=NOW, reason="no")
+    assert "list of corrections" in refused.value.next_step
+
+
+def test_a_cause_that_does_not_exist_is_refused_with_those_that_do(events):
+    with pytest.raises(UnusableTriage) as refused:
+        correct(events, "any", "gremlins")
+    assert "network" in refused.value.next_step
+
+
+def test_corrections_become_labelled_errors(events):
+    events.load(ANN, BOB, LOCKED)
+    correct(events, events.issue(*ANN))
+    assert events.triage.labelled_samples() == [
+        {"error_type": "X", "object": "call2__v", "operation": "update", "phase": "upload",
+         "message": message_of("left", name), "cause": "network"}
+        for name in ("ann", "bob")
+    ]  # fmt: skip
+
+
+def old_file(path: Path, corrections: dict[str, str], rules: dict[str, object]) -> None:
+    """A state file as the first version made it: corrections by the id of an issue."""
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(
+            "CREATE TABLE issue_state (issue_id TEXT PRIMARY KEY, state TEXT NOT NULL, since TEXT NOT NULL,"
+            " until_kind TEXT, until_value TEXT, fixed_in TEXT, assignee TEXT, priority TEXT);"
+            "CREATE TABLE activity (number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL,"
+            " actor TEXT NOT NULL, issue_id TEXT NOT NULL, action TEXT NOT NULL, before TEXT, after TEXT,"
+            " reason TEXT NOT NULL);"
+            "CREATE TABLE grouping_rule (rule_id TEXT PRIMARY KEY, kind TEXT NOT NULL, content TEXT NOT NULL);"
+            "CREATE TABLE correction (key TEXT PRIMARY KEY, cause TEXT NOT NULL);"
+        )
+        for key, cause in corrections.items():
+            old.execute("INSERT INTO correction VALUES (?, ?)", (key, cause))
+            old.execute(
+                "INSERT INTO activity (at, actor, issue_id, action, after, reason)"
+                " VALUES ('2026-01-01T00:00:00', 'tom', ?, 'cause', ?, 'old')", (key, cause),
+            )  # fmt: skip
+            old.execute(
+                "INSERT INTO activity (at, actor, issue_id, action, after, reason)"
+                " VALUES ('2026-01-01T00:00:00', 'tom', ?, 'state', 'archived', 'old')", (key,),
+            )  # fmt: skip
+            old.execute(
+                "INSERT INTO issue_state (issue_id, state, since)"
+                " VALUES (?, 'archived', '2026-01-01T00:00:00')", (key,),
+            )  # fmt: skip
+        for key, content in rules.items():
+            old.execute("INSERT INTO grouping_rule VALUES (?, 'merge', ?)", (key, json.dumps(content)))
+        old.commit()
+
+
+def test_an_old_file_is_brought_over_and_what_is_unknown_is_kept_and_said(events):
+    events.add(ANN, LOCKED)
+    analysis.conclude(events.store)
+    left, locked = events.issue(*ANN), events.issue(*LOCKED)
+    old_file(events.path, {left: "network", "gone": "network"}, {"r": {"issues": [left, locked]}})
+    assert events.triage.state_of(left).decided_by == "tom"
+    events.load(BOB)
+    assert events.given() == {ANN: "network"}
+    assert events.issue(*ANN) == events.issue(*BOB) == events.issue(*LOCKED)
+    (rule,) = events.triage.correction_rules()
+    assert (rule.actor, rule.reason, rule.at.year) == ("tom", "old", 2026)
+    assert events.triage.state_of(events.issue(*BOB)).state == "archived"
+    assert events.triage.corrections()["gone"] == "network"
+    for _ in range(2):
+        events.conclude()
+    assert [one.reason for one in events.triage.activity("gone")].count(NOT_MET) == 1
+
+
+def test_a_correction_of_an_issue_that_no_load_has_shown_counts_from_the_next_load(events):
+    events.add(ANN)
+    analysis.conclude(events.store)
+    correct(events, events.issue(*ANN))
+    assert events.triage.corrections() == {events.issue(*ANN): "network"}
+    events.load(BOB)
+    assert events.given() == {ANN: "network"}
+
+
+def test_decisions_follow_an_issue_to_its_new_id_with_its_log(events):
+    events.load(ANN)
+    before = events.issue(*ANN)
+    triage = events.triage
+    triage.note(before, "the admin knows", actor="mia", at=NOW)
+    triage.archive(before, actor="mia", at=NOW, reason="later", until="events", value=50)
+    triage.assign(before, "mia", actor="tom", at=NOW)
+    triage.pin_priority(before, "high", actor="tom", at=NOW)
+    events.load(BOB)
+    now = triage.state_of(events.issue(*BOB))
+    assert (now.state, now.until_kind, now.until_value) == ("archived", "events", "50")
+    assert (now.assignee, now.priority, now.decided_by, now.since) == ("mia", "high", "mia", NOW)
+    log = triage.activity(events.issue(*BOB))
+    assert [one.action for one in log] == ["note", "state", "assignee", "priority", "taken over"]
+    assert before in log[-1].reason
+    assert triage.heirs_of(before) == {events.issue(*BOB)}
+    assert triage.earlier_names(events.issue(*BOB)) == {before}
+    assert "archived until events 50, assigned to mia, priority high" in log[-1].after
+
+
+def test_where_two_decided_issues_meet_the_open_one_stays_open_and_the_log_says_what_met(events):
+    four = [("call2__v", "tapped", name) for name in NAMES[:4]]
+    events.load(*four[:2])
+    first, second = (events.issue(*one) for one in four[:2])
+    assert first != second
+    events.triage.archive(first, actor="mia", at=NOW, reason="harmless")
+    events.triage.assign(first, "mia", actor="mia", at=NOW)
+    events.triage.reopen(second, actor="tom", at=NOW - timedelta(days=1), reason="hurts")
+    events.load(*four[2:])
+    both = events.issue(*four[0])
+    assert both == events.issue(*four[1])
+    state = events.triage.state_of(both)
+    assert (state.state, state.assignee) == ("ongoing", "mia")
+    met = next(one.reason for one in events.triage.activity(both) if one.action == "taken over")
+    assert f"{first}: archived until forever, assigned to mia" in met and f"{second}: ongoing" in met
+
+
+def test_a_persons_word_goes_before_what_the_review_found(events):
+    four = [("call2__v", "tapped", name) for name in NAMES[:4]]
+    events.load(*four[:2])
+    first, second = (events.issue(*one) for one in four[:2])
+    events.triage.change(second, "escalating", actor="synclens", at=NOW, reason="8 devices")
+    events.triage.archive(first, actor="mia", at=NOW - timedelta(days=9), reason="harmless")
+    events.load(*four[2:])
+    assert events.triage.state_of(events.issue(*four[1])).state == "archived"
+
+
+def test_what_a_cut_short_load_left_behind_is_made_up_for_by_the_next(events):
+    events.load(ANN)
+    events.triage.archive(events.issue(*ANN), actor="mia", at=NOW, reason="harmless")
+    events.add(BOB)
+    analysis.conclude(events.store)  # the store has new ids, and the state file has not heard of them
+    events.conclude()
+    assert events.triage.state_of(events.issue(*BOB)).state == "archived"
+
+
+def test_a_content_that_wanders_between_living_issues_takes_nothing_along():
+    assert heirs({"a": "x", "b": "x", "c": "y"}, {"a": "x", "b": "y", "c": "y"}) == {}
+    assert heirs({"a": "x", "b": "x"}, {"a": "x", "b": "z"}) == {"z": ["x"]}
+    assert heirs({"a": "x", "b": "y"}, {"a": "z", "b": "z", "c": "z"}) == {"z": ["x", "y"]}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shared_store():
+    with fresh_store() as made:
+        Desk.store = made
+        yield
+        Desk.store = None
+
+
+class Desk(RuleBasedStateMachine):
+    """Loads in any order, merges, corrections and other decisions; the account of what must hold is our own.
+
+    `rules` are corrections as a person means them: what was on the screen when the cause was given. `told` is
+    for each content what was decided while its issue was looked at.
+    """
+
+    store = None
+
+    def __init__(self):
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.events = Events(self.store, self.folder.name)
+        self.rules: list[tuple[str, set[tuple[str, str]], set[tuple[str, str, str]]]] = []
+        self.merged = self.notes = 0
+        self.told: dict[tuple[str, ...], set[str]] = {}
+        self.assigned: dict[tuple[str, ...], str] = {}
+
+    def teardown(self):
+        self.folder.cleanup()
+
+    @initialize(rows=st.lists(said, min_size=1, max_size=4))
+    def begin(self, rows):
+        self.events.load(*rows)
+
+    @rule(rows=st.lists(said, min_size=1, max_size=4))
+    def load(self, rows):
+        self.events.load(*rows)
+
+    @rule(data=st.data(), cause=st.sampled_from(CAUSES))
+    def correct(self, data, cause):
+        issue, shown = self.look(data)
+        correct(self.events, issue, cause)
+        assert self.events.triage.corrections()[issue] == cause
+        names: dict[tuple[str, str], set[str]] = {}
+        for about, family, name in shown:
+            names.setdefault((about, family), set()).add(name)
+        always = {(about, family) for about, family in names if family not in ("left", "tapped")}
+        varies = {key for key, found in names.items() if self.is_place_for_names(key[1], found)}
+        self.rules.append((cause, always | varies, shown))
+        self.events.conclude()
+
+    @staticmethod
+    def is_place_for_names(family: str, names: set[str]) -> bool:
+        return len(names) >= {"left": 2, "tapped": 4}.get(family, 1)
+
+    @precondition(lambda self: self.rules)
+    @rule(data=st.data())
+    def withdraw(self, data):
+        place = data.draw(st.integers(0, len(self.rules) - 1))
+        number = self.events.triage.correction_rules()[place].number
+        self.events.triage.withdraw(number, actor="mia", at=NOW, reason="no")
+        del self.rules[place]
+        self.events.conclude()
+
+    @rule(data=st.data(), cause=st.sampled_from(CAUSES))
+    def correct_and_take_back(self, data, cause):
+        issue, _ = self.look(data)
+        before, corrections = self.events.findings(), self.events.triage.corrections()
+        correct(self.events, issue, cause)
+        self.events.conclude()
+        correct(self.events, issue, None)
+        assert self.events.triage.corrections() == corrections
+        self.events.conclude()
+        assert self.events.findings() == before
+
+    @rule(data=st.data())
+    def merge(self, data):
+        one, other = self.look(data)[0], self.look(data)[0]
+        self.merged += 1
+        self.events.triage.add_rule(
+            f"r{self.merged}", "merge", {"issues": sorted({one, other})}, actor="mia", at=NOW, reason=""
+        )
+        self.events.conclude()
+        assert len({issue for _, issue, _ in self.events.rows() if issue in (one, other)}) == 1
+
+    @precondition(lambda self: self.events.triage.rules())
+    @rule(data=st.data())
+    def take_a_merge_back(self, data):
+        names = [one["rule_id"] for one in self.events.triage.rules()]
+        self.events.triage.remove_rule(data.draw(st.sampled_from(names)), actor="mia", at=NOW, reason="")
+        self.events.conclude()
+
+    @rule(data=st.data())
+    def note(self, data):
+        issue, shown = self.look(data)
+        self.notes += 1
+        self.events.triage.note(issue, f"note {self.notes}", actor="mia", at=NOW)
+        for says in shown:
+            self.told.setdefault(says, set()).add(f"note {self.notes}")
+
+    @rule(data=st.data(), who=st.sampled_from(["mia", "tom"]))
+    def assign(self, data, who):
+        issue, shown = self.look(data)
+        self.events.triage.assign(issue, who, actor="tom", at=NOW)
+        self.assigned |= dict.fromkeys(shown, who)
+
+    def look(self, data) -> tuple[str, set[tuple[str, ...]]]:
+        rows = sorted(self.events.rows(), key=str)
+        issue = data.draw(st.sampled_from(sorted({issue for _, issue, _ in rows})))
+        return issue, {says for says, found, _ in rows if found == issue}
+
+    @invariant()
+    def every_error_of_a_corrected_content_and_no_other_has_the_corrected_cause(self):
+        for says, _, cause in self.events.rows():
+            about = [rule[0] for rule in self.rules if says in rule[2] or says[:2] in rule[1]]
+            assert cause == (about[-1] if about else None), says
+
+    @invariant()
+    def what_was_decided_about_an_error_holds_in_the_issue_it_is_in_now(self):
+        triage = self.events.triage
+        inside: dict[str, set[str]] = {}
+        for says, issue, _ in self.events.rows():
+            notes = {one.reason for one in triage.activity(issue) if one.action == "note"}
+            assert self.told.get(says, set()) <= notes
+            if says in self.assigned:
+                inside.setdefault(issue, set()).add(self.assigned[says])
+        for issue, people in inside.items():
+            assert triage.state_of(issue).assignee in people
+
+
+TestDesk = Desk.TestCase
+TestDesk.settings = settings(max_examples=6, stateful_step_count=8, deadline=None)

@@ -1,0 +1,104 @@
+"""One rep, one device, one Vault of the reference engine, and the store that hears of them."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+from random import Random
+
+import ingest
+from sync_engine.device import syncs
+from sync_engine.device.client import Device
+from sync_engine.device.edits import Edit, ids_on, new_id, pending, save
+from sync_engine.simulator.fleet.environment import Ledger, SimulatedEnv
+from sync_engine.simulator.fleet.people import populate
+from sync_engine.simulator.scheduler import Kernel
+from sync_engine.vault import admin, tracking
+from sync_engine.vault.state import Vault
+
+START = datetime(2026, 3, 2, 8, tzinfo=UTC).timestamp()
+
+
+class Clinic:
+    """One rep with one device at a Vault, and the store that hears of it."""
+
+    def __init__(self, store, seed=1):
+        self.store = store
+        self.kernel = Kernel(START)
+        self.vault = Vault(sqlite3.connect(":memory:"), epoch="1")
+        self.ledger = Ledger(self.vault)
+        self.vault.witness = self.ledger.witness
+        self.person = populate(self.vault, Random(f"{seed}/people"), 1, START - 86_400, {})[0]
+        user = self.vault.live["user"][self.person.user_id]
+        self.permission_set = user["permission_set"]
+        self.env = SimulatedEnv(
+            device_id=self.person.device_id, platform=self.person.platform, kernel=self.kernel,
+            ledger=self.ledger, seed=seed, background=0.0,
+        )  # fmt: skip
+        self.device = Device(
+            device_id=self.person.device_id, user_id=self.person.user_id, password=user["password"],
+            platform=self.person.platform, version=self.person.version, model=self.person.model,
+            os_version=self.person.os_version, env=self.env,
+        )  # fmt: skip
+        self.run(syncs.sign_in(self.device))
+        self.run(syncs.database_refresh(self.device))
+
+    def run(self, task):
+        self.kernel.spawn(task)
+        self.kernel.run(self.kernel.now + 3_600)
+
+    def sync(self):
+        """Sync, and let the store hear what was reported."""
+        self._report(syncs.incremental)
+
+    def refresh(self):
+        """Load the whole database again, and let the store hear what was reported."""
+        self._report(syncs.database_refresh)
+
+    def errors(self):
+        """Count the errors that the store has heard of."""
+        return self.store.execute("SELECT count(*) FROM sync_error").fetchone()[0]
+
+    def _report(self, kind):
+        since = self.kernel.now
+        self.run(kind(self.device))
+        rows, self.ledger.rows = self.ledger.rows, []
+        rows += tracking.report(self.vault, since, self.kernel.now)
+        ingest.append(
+            self.store, rows, source="engine", started_at=datetime.fromtimestamp(self.kernel.now, UTC)
+        )
+
+    def forbid(self, right, object_name):
+        admin.set_object_right(self.vault, self.permission_set, object_name, right, False, at=self.kernel.now)
+
+    def update(self, account):
+        save(
+            self.device,
+            [Edit(operation="update", object="account__v", record_id=account, fields={"phone__v": "1"})],
+        )
+
+    def delete(self, account):
+        save(self.device, [Edit(operation="delete", object="account__v", record_id=account, fields={})])
+
+    def visit(self, account):
+        """A call with a child, saved as one transaction."""
+        call, detail = new_id(self.device), new_id(self.device)
+        about = {"account__v": account, "status__v": "saved__v", "call_date__v": "2026-03-02"}
+        product = ids_on(self.device, "product__v")[0]
+        save(self.device, [
+            Edit(operation="create", object="call2__v", record_id=call, fields=about),
+            Edit(operation="create", object="call2_detail__v", record_id=detail,
+                 fields={"call2__v": call, "product__v": product}),
+        ])  # fmt: skip
+        return {call, detail}
+
+    def waiting(self):
+        return {record_id for _, record_id, _, _, _ in pending(self.device)}
+
+    def pull(self, **flag):
+        admin.set_user(self.vault, self.person.user_id, at=self.kernel.now, **flag)
+
+    def close(self):
+        self.kernel.close()
+        self.env.close()
+        self.vault.db.close()

@@ -1,0 +1,304 @@
+"""`synclens watch`, from the first look to the last: real store, real receivers, a clock of the test's own."""
+
+import json
+import os
+import re
+import signal
+import socketserver
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+import analysis
+import ingest
+from analysis.alerting.alert_log import AlertBook
+from analysis.alerting.channels import FileChannel
+from synclens import cli, watcher
+from synclens.metrics_server import serving_figures
+from tests.support.synthetic import fill
+
+AT = datetime(2026, 3, 27, 12, tzinfo=UTC)
+SAMPLE = re.compile(
+    r'[a-z_]+(\{[a-z_]+="([^"\\]|\\.)*"(,[a-z_]+="([^"\\]|\\.)*")*\})? -?[0-9.]+(e[+-]?[0-9]+)?|# (HELP|TYPE) .+'
+)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    path = tmp_path_factory.mktemp("watched") / "made.duckdb"
+    with ingest.open_store(path, read_only=False) as opened:
+        fill(opened, syncs=4_000, errors=800, devices=60, days=28, seed=1)
+    return path
+
+
+@pytest.fixture
+def store(filled, tmp_path):
+    """A copy for each test: alerts and states lie beside the store."""
+    path = tmp_path / "fleet.duckdb"
+    path.write_bytes(filled.read_bytes())
+    return path
+
+
+def watched(store, *channels, patience_seconds=0.2):
+    return watcher.Watch(
+        store=store,
+        rules=analysis.load_rules(),
+        objectives=analysis.load_objectives(),
+        channels=channels,
+        patience_seconds=patience_seconds,
+    )
+
+
+def at_once(_seconds):
+    return False
+
+
+@contextmanager
+def serving(server):
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class Hook(BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        status = self.server.answers.pop(0) if self.server.answers else 204
+        if status < 300:
+            self.server.received.append(json.loads(body))
+        self.send_response(status)
+        self.send_header("Location", "/elsewhere")
+        self.end_headers()
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def hook():
+    server = HTTPServer(("127.0.0.1", 0), Hook)
+    server.answers, server.received = [], []
+    with serving(server):
+        server.url = f"http://127.0.0.1:{server.server_address[1]}/secret-token"
+        yield server
+
+
+class Mailbox(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(b"220 ready\r\n")
+        while line := self.rfile.readline().strip().upper():
+            if line.startswith(b"DATA"):
+                self.wfile.write(b"354 go on\r\n")
+                self.server.received.append(b"".join(iter(self.rfile.readline, b".\r\n")))
+            elif line.startswith(b"QUIT"):
+                self.wfile.write(b"221 bye\r\n")
+                return
+            self.wfile.write(b"250 fine\r\n")
+
+
+@pytest.fixture
+def mailbox():
+    server = socketserver.TCPServer(("127.0.0.1", 0), Mailbox)
+    server.received = []
+    with serving(server):
+        yield server
+
+
+@contextmanager
+def held_by_a_writer(store):
+    """Another process has the store open for writing."""
+    code = (
+        "import sys, ingest\nwith ingest.open_store(sys.argv[1], read_only=False):\n"
+        " print('held', flush=True)\n sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, store]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout.readline() == "held\n"
+        try:
+            yield
+        finally:
+            writer.stdin.close()
+            writer.wait()
+
+
+def test_the_first_look_moves_states_and_tells_of_trouble(store, tmp_path):
+    done = watcher.look_once(watched(store, FileChannel(tmp_path / "told.jsonl")), AT, pause=at_once)
+    assert done.moved > 0
+    assert len(done.notices) > 0
+    told = [json.loads(line)["headline"] for line in (tmp_path / "told.jsonl").read_text().splitlines()]
+    assert told == [notice.headline for notice in done.notices]
+    states = analysis.TriageState.beside(store).states()
+    assert len(states) == done.moved
+
+
+def test_another_look_at_the_same_moment_has_no_news(store, tmp_path):
+    watch = watched(store, FileChannel(tmp_path / "told.jsonl"))
+    for _ in range(2):  # what was over long ago is met in the first look and closed in the second
+        watcher.look_once(watch, AT, pause=at_once)
+    again = watcher.look_once(watch, AT, pause=at_once)
+    assert (again.moved, again.notices, again.deliveries) == (0, (), ())
+    assert watcher.in_words(again) == []
+
+
+def test_what_could_not_be_sent_is_said_kept_and_sent_by_a_later_watcher(store, hook):
+    channel = watcher.webhooks([hook.url])
+    hook.answers = [500] * 3
+    first = watcher.look_once(watched(store, *channel), AT, pause=at_once)
+    assert len(first.failed) == 1
+    said = " ".join(watcher.in_words(first))
+    assert "kept" in said
+    assert "secret-token" not in said
+    assert hook.received == []
+    later = watcher.look_once(watched(store, *channel), AT, pause=at_once)
+    assert later.notices == ()
+    assert [len(body["notices"]) for body in hook.received] == [len(first.notices)]
+
+
+def test_two_webhooks_of_one_host_are_both_told(store, hook):
+    channels = watcher.webhooks([hook.url, hook.url + "-of-another-team"])
+    watcher.look_once(watched(store, *channels), AT, pause=at_once)
+    first, second = hook.received
+    assert first == second
+
+
+def test_a_redirect_is_not_taken_for_a_receipt(store, hook):
+    hook.answers = [302] * 3
+    done = watcher.look_once(watched(store, *watcher.webhooks([hook.url])), AT, pause=at_once)
+    assert "302" in done.failed[0].error
+
+
+def test_a_store_held_by_a_writer_is_waited_for_and_said(store, hook):
+    channel = watcher.webhooks([hook.url])
+    hook.answers = [500] * 3
+    watcher.look_once(watched(store, *channel), AT, pause=at_once)
+    with held_by_a_writer(store):
+        blind = watcher.look_once(watched(store, *channel), AT, pause=at_once)
+    assert "in use by process" in blind.blind
+    assert any("next round" in line for line in watcher.in_words(blind))
+    assert len(hook.received) == 1, "what was waiting goes out although nobody can look"
+    assert watcher.look_once(watched(store, *channel), AT, pause=at_once).blind is None
+
+
+def test_a_week_of_looks_ends_when_asked_and_tells_of_recoveries_too(store, tmp_path):
+    clock = iter(AT + timedelta(hours=12 * step) for step in range(100))
+    waits = []
+
+    def wait(seconds):
+        waits.append(seconds)
+        return len(waits) == 14
+
+    lines = []
+    watch = watched(store, FileChannel(tmp_path / "told.jsonl"))
+    rounds = watcher.keep_looking(
+        watch, every_seconds=43_200, clock=lambda: next(clock), wait=wait, tell=lines.append
+    )
+    assert (rounds, waits) == (14, [43_200] * 14)
+    kinds = [json.loads(line)["kind"] for line in (tmp_path / "told.jsonl").read_text().splitlines()]
+    assert kinds.count("recovered") == kinds.count("fired") - len(AlertBook.beside(store).open_alerts())
+    assert kinds.count("recovered") > 0
+
+
+def run(monkeypatch, *words):
+    monkeypatch.setattr(sys, "argv", ["synclens", *map(str, words)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return ended.value.code or 0
+
+
+def test_the_command_mails_posts_and_writes(store, hook, mailbox, tmp_path, monkeypatch):
+    monkeypatch.setenv("SYNCLENS_WEBHOOK", hook.url)
+    told = tmp_path / "told.jsonl"
+    words = ["watch", "--once", "--at", "2026-03-27T12:00:00", "--store", store, "--file", told]
+    port = mailbox.server_address[1]
+    assert run(monkeypatch, *words, "--email", "mia@example.com", "--smtp", f"127.0.0.1:{port}") == 0
+    assert len(hook.received) == len(mailbox.received) == 1
+    assert len(told.read_text().splitlines()) == len(hook.received[0]["notices"])
+
+
+def test_the_command_exits_1_when_something_was_not_sent(store, tmp_path, monkeypatch, capsys):
+    nowhere = tmp_path / "no" / "such" / "folder" / "told.jsonl"
+    words = ["watch", "--once", "--at", "2026-03-27T12:00:00", "--store", store, "--file", nowhere]
+    assert run(monkeypatch, *words) == 1
+    assert "kept" in capsys.readouterr().err
+
+
+def test_sigterm_ends_the_watch_cleanly(store):
+    command = [
+        sys.executable,
+        "-m",
+        "synclens",
+        "watch",
+        "--store",
+        store,
+        "--prometheus",
+        "0",
+        "--every",
+        "60",
+    ]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=os.environ | {"COLUMNS": "200"}
+    ) as watch:
+        said = []
+        for line in watch.stderr:
+            said.append(line)
+            if "Watching" in line:
+                watch.send_signal(signal.SIGTERM)
+        assert watch.wait() == 0
+    assert "Ended as asked" in said[-1]
+    assert re.search(r"http://127\.0\.0\.1:\d+/metrics", said[0])
+
+
+def scrape(port, path="/metrics"):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as answer:
+        return answer.headers["Content-Type"], answer.read().decode()
+
+
+class TestPrometheus:
+    def test_gets_figures_in_its_own_format(self, store):
+        with serving_figures(store, 0) as port:
+            kind, text = scrape(port)
+        assert kind.startswith("text/plain; version=0.0.4")
+        assert text.endswith("\n")
+        lines = text.splitlines()
+        assert [line for line in lines if not SAMPLE.fullmatch(line)] == []
+        families = [line.split()[2] for line in lines if line.startswith("# TYPE")]
+        assert len(families) == len(set(families)) >= 8
+        counted = sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("synclens_errors{"))
+        assert counted == 800
+
+    def test_sees_what_came_in_since(self, store):
+        with serving_figures(store, 0) as port:
+            before = scrape(port)[1]
+            with ingest.open_store(store, read_only=False) as opened:
+                opened.execute("DELETE FROM sync_error")
+            assert scrape(port)[1] != before
+
+    def test_is_told_why_when_there_is_no_store(self, tmp_path):
+        with serving_figures(tmp_path / "none.duckdb", 0) as port:
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                scrape(port)
+            assert refused.value.code == 503
+            assert b"there is no store" in refused.value.read()
+            refused.value.close()
+
+    def test_finds_nothing_elsewhere(self, store):
+        with serving_figures(store, 0) as port, pytest.raises(urllib.error.HTTPError) as refused:
+            scrape(port, "/etc/passwd")
+        assert refused.value.code == 404
+        refused.value.close()
