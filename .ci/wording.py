@@ -123,8 +123,13 @@ def _files(arguments: list[str]) -> list[Path]:
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout.split("\0")  # fmt: skip
     kinds = {".py", ".sql", ".toml", ".yml", ".yaml", ".md", ".ipynb"}
-    names = [name for name in listed if Path(name).suffix in kinds or Path(name).name in ("Makefile", "Containerfile")]
-    return [ROOT / name for name in sorted(set(names)) if (ROOT / name).exists() and not _is_any(name, CONFIG["skip"]["files"])]
+    return [
+        ROOT / name
+        for name in sorted(set(listed))
+        if (Path(name).suffix in kinds or Path(name).name in {"Makefile", "Containerfile"})
+        and (ROOT / name).exists()
+        and not _is_any(name, CONFIG["skip"]["files"])
+    ]
 
 
 def main() -> int:

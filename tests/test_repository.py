@@ -146,9 +146,9 @@ def run_installed(python, *command):
 
 def test_the_wheel_carries_its_data(installed):
     script = (
-        "import json, analysis, ingest.store\n"
+        "import json, analysis, ingest.store.open\n"
         "print(json.dumps([analysis.__file__, len(analysis.CAUSES), len(analysis.METRICS),"
-        " len(ingest.store.MIGRATIONS), [analysis.load_playbook(c).short_fix for c in analysis.CAUSES]]))"
+        " len(ingest.store.open.MIGRATIONS), [analysis.load_playbook(c).short_fix for c in analysis.CAUSES]]))"
     )
     path, causes, metrics, migrations, fixes = json.loads(run_installed(installed, "-c", script))
     assert Path(path).is_relative_to(installed.parents[1])
