@@ -47,7 +47,7 @@ from analysis.query.filters import Filters
 from dashboard import data
 from dashboard.pages import ENTRIES
 from ingest import open_store
-from synclens.commands.serve import REHEARSAL
+from synclens.commands.dashboard import REHEARSAL
 from tests.support.synthetic import fill
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -260,7 +260,7 @@ def _keep_loading(store: Path, stop: threading.Event) -> None:
 _HOLD = """
 import sys, time
 from ingest import open_store
-from synclens.commands.serve import REHEARSAL
+from synclens.commands.dashboard import REHEARSAL
 with open_store(sys.argv[1], read_only=False) as store:
     store.execute("UPDATE ingest_batch SET rows_in = rows_in")
     time.sleep(2)

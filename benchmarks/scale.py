@@ -75,7 +75,7 @@ with open_store(sys.argv[1], read_only=False) as store:
 """
 _SPARK = """
 import sys
-from synclens.lake import LakeOnSpark, spark_session
+from synclens.spark import LakeOnSpark, spark_session
 starting = spark_session(master="local[2]")
 session = starting.__enter__()
 # ---

@@ -20,7 +20,7 @@ from sync_engine.device.sync_run import close_interrupted
 from sync_engine.protocol import DeviceError
 from synclens import console
 from synclens.clock import now
-from synclens.settings import JsonOption
+from synclens.options import JsonOption
 
 device_app = typer.Typer(help="A real device: sign in, work offline, sync.", no_args_is_help=True)
 

@@ -9,7 +9,7 @@ import typer
 
 import ingest
 from synclens import console
-from synclens.settings import DEFAULT_STORE, StoreOption
+from synclens.options import DEFAULT_STORE, StoreOption
 
 
 def export(

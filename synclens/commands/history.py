@@ -17,7 +17,7 @@ from analysis.base.text import many
 from analysis.fixes.recovery_actions import Lever
 from analysis.fixes.rendering import clean
 from synclens import console
-from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
+from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
 
 MOST_EVENTS = 20
 

@@ -1,24 +1,21 @@
-"""`synclens load` and `synclens rejected`: files into the store, and what would not go in."""
+"""`synclens load`: load exports into the store."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 import ingest
 from analysis.base.text import did_you_mean
 from synclens import console
 from synclens.clock import now
 from synclens.concluding import conclude
-from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
+from synclens.load_report import print_load_reports
+from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
 
 MappingOption = Annotated[
     list[Path] | None,
@@ -70,7 +67,7 @@ def load(
     if as_json:
         console.emit([report.to_dict() for report in reports])
     else:
-        show_reports(reports)
+        print_load_reports(reports)
     if any(report.rows_rejected for report in reports):
         console.say(
             "The rejected rows are kept; look at them with `synclens rejected`. "
@@ -147,104 +144,3 @@ def _no_store_for_nothing(path: Path) -> Iterator[None]:
 def _is_bare(path: Path) -> bool:
     with ingest.open_store(path) as store:
         return not store.table("ingest_batch").limit(1).fetchall()
-
-
-def rejected(
-    store: StoreOption = DEFAULT_STORE,
-    most: Annotated[int | None, typer.Option(help="How many rows to list; all unless told.")] = None,
-    source: Annotated[str | None, typer.Option(help="Only the rows of this file.")] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Also rows that came in later or were dismissed.")
-    ] = False,
-    dismiss: Annotated[
-        str | None, typer.Option(metavar="SOURCE", help="Wait no longer for the rows of this file.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List the rows that could not be taken, with where they came from and every reason.
-
-    A row leaves the list when a corrected row with its id is loaded. One that gave no id stays until you say
-    --dismiss with the file's name; nothing is deleted, --all still shows it. Row 1 is the first below the header.
-
-    Example: synclens rejected --most 20
-    """
-    if dismiss is not None:
-        _dismiss(store, dismiss)
-        return
-    with ingest.open_store(store) as opened:
-        ever = ingest.rejected(opened, source=source, settled=True)
-    rows = ever if everything else [row for row in ever if row.settled is None]
-    elsewhere, rows = len(ever) - len(rows), rows[:most]
-    if as_json:
-        console.emit([asdict(row) for row in rows])
-        return
-    title = f"{len(rows)} {'rows ever rejected' if everything else 'rows rejected at present'}"
-    table = Table(
-        "source", "row", "reasons", "as it came", *(["what became of it"] * everything), title=title
-    )
-    for row in rows:
-        table.add_row(
-            Text(Path(row.source).name),
-            str(row.row_number),
-            Text("; ".join(row.reasons)),
-            Text(_readable(row.raw)),
-            *([Text(row.settled or "")] * everything),
-        )
-    console.show(table)
-    if elsewhere:
-        console.say(f"{elsewhere} more came in later or were dismissed; --all lists them.")
-
-
-def _dismiss(path: Path, source: str) -> None:
-    with ingest.open_store(path, read_only=False) as store:
-        count = ingest.dismiss_rejected(store, source, clock=now)
-        known = sorted({row.source for row in ingest.rejected(store)})
-    if not count:
-        raise typer.BadParameter(
-            f"no row of {source!r} is rejected at present. Files with such rows: {', '.join(known) or 'none'}.",
-            param_hint="--dismiss",
-        )
-    console.say(f"{count} rows of {source} dismissed; `synclens rejected --all` still lists them.")
-
-
-def _readable(raw: str | None) -> str:
-    """Write a kept row for reading: its cells by name, the empty ones left out; a broken line as it came."""
-    try:
-        cells = json.loads(raw or "")
-    except ValueError:
-        return raw or ""
-    if isinstance(cells, list):
-        return " | ".join(map(str, cells))
-    if not isinstance(cells, dict):
-        return raw or ""
-    return ", ".join(f"{name}: {cell}" for name, cell in cells.items() if cell)
-
-
-def show_reports(reports: list[ingest.BatchReport]) -> None:
-    """Put the account of each batch on stdout, and its reasons and notes on stderr."""
-    console.show(_table(reports))
-    for report in reports:
-        for reason, count in report.reasons.items():
-            console.say(f"  {report.source}: {count} × {reason}")
-        if report.first_rejected:
-            more = " …" if report.rows_rejected > len(report.first_rejected) else ""
-            numbers = ", ".join(map(str, report.first_rejected))
-            console.say(f"  {report.source}: rejected, counted from the first row of data: {numbers}{more}")
-        for note in report.notes:
-            console.say(f"  {report.source}: {note}")
-
-
-def _table(reports: list[ingest.BatchReport]) -> Table:
-    table = Table("source", "kind", title="Loaded")
-    for name in ("in", "new", "updated", "unchanged", "rejected"):
-        table.add_column(name, justify="right")
-    for report in reports:
-        counts = (
-            report.rows_in,
-            report.rows_new,
-            report.rows_updated,
-            report.rows_unchanged,
-            report.rows_rejected,
-        )
-        table.add_row(Text(Path(report.source).name), report.kind, *(f"{count:,}" for count in counts))
-    return table

@@ -15,9 +15,9 @@ import typer
 import ingest
 from synclens import console
 from synclens.clock import now
-from synclens.commands.load import show_reports
 from synclens.concluding import conclude
-from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
+from synclens.load_report import print_load_reports
+from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
 
 KEYRING_SERVICE = "synclens"
 
@@ -60,7 +60,7 @@ def pull(
     if as_json:
         console.emit([report.to_dict() for report in reports])
     else:
-        show_reports(reports)
+        print_load_reports(reports)
     if any(report.rows_rejected for report in reports):
         raise typer.Exit(console.FOUND_SOMETHING)
 

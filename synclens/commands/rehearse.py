@@ -12,7 +12,7 @@ import ingest
 import rehearsal
 from synclens import console
 from synclens.issue_id_prefix import ask_of_issue
-from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
+from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
 
 
 def rehearse(

@@ -1,23 +1,31 @@
-"""`synclens rules`: what a new or changed rule would do to the errors of a store, and what people corrected."""
+"""`synclens rules`: compare catalogues, correct causes, and preview a new grouping."""
 
 from __future__ import annotations
 
+import getpass
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
 import analysis
 import ingest
+from analysis.findings import regrouped
+from analysis.grouping.corrections import Correction
+from dashboard.launcher import state_path
 from synclens import console
-from synclens.commands import decide
-from synclens.commands.ask import frame_table
-from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
+from synclens.clock import now
+from synclens.concluding import conclude
+from synclens.issue_id_prefix import ask_of_issue
+from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
+from synclens.tables import frame_table
 
 rules_app = typer.Typer(help="The rules that name causes, and people's corrections.", no_args_is_help=True)
-rules_app.command()(decide.correct)
-rules_app.command()(decide.corrections)
-rules_app.command()(decide.regroup)
+
+
+_NOTHING = "Nobody has corrected a cause."
 
 
 @rules_app.command("check")
@@ -44,3 +52,98 @@ def check(
         console.say("No error of this store changes its cause.")
     else:
         console.show(frame_table(frame, title=f"{frame['events'].sum()} errors change their cause"))
+
+
+@rules_app.command()
+def correct(
+    issue_id: Annotated[str, typer.Argument(help="An issue id from `synclens issues`.")],
+    cause: Annotated[
+        str | None, typer.Argument(help="The cause its errors really have; not with --take-back.")
+    ] = None,
+    why: Annotated[str, typer.Option(help="How you know; goes into the activity log.")] = "",
+    take_back: Annotated[
+        bool, typer.Option("--take-back", help="Take the newest correction of this issue back.")
+    ] = False,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:
+    """Say what the errors of an issue really are; it wins over every rule, now and in later loads.
+
+    It is kept as a rule on what the errors say, so it holds when the issue gets another id.
+
+    Example: synclens rules correct 3f1c0a9b2d7e record-locked --why "the admin saw the lock"
+    """
+    if (cause is None) != take_back:
+        raise typer.BadParameter("give the cause, or --take-back", param_hint="CAUSE")
+    with ingest.open_store(store) as opened:
+        known = ask_of_issue(opened, issue_id, lambda one: str(analysis.issue(opened, one).issue_id))
+    triage = analysis.TriageState.beside(store)
+    with ingest.open_store(store, read_only=False) as opened:
+        conclude(opened, store)  # so that the state file knows what the issue says
+        triage.correct(known, cause, actor=getpass.getuser(), at=now(), reason=why or "no reason was given")
+        conclude(opened, store)
+    standing = triage.standing_correction(known)
+    console.say(
+        f"{known} is called {standing} from now on." if standing else f"{known} has no correction now."
+    )
+
+
+@rules_app.command()
+def corrections(
+    store: StoreOption = DEFAULT_STORE,
+    samples: Annotated[
+        bool, typer.Option("--samples", help="Print them as labelled errors, for `report-card --samples`.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the causes that people corrected: who, when, why, and on how many wordings each holds.
+
+    Example: synclens rules corrections --samples > corrected.jsonl
+    """
+    triage = _triage(store)
+    if samples:
+        for sample in triage.labelled_samples() if triage else []:
+            console.emit(sample)
+        return
+    rows = [_plain(one) for one in triage.correction_rules()] if triage else []
+    if as_json:
+        console.emit(rows)
+    elif not rows:
+        console.say(_NOTHING)
+    else:
+        table = Table(*rows[0], title=f"{len(rows)} corrections, the oldest first")
+        for row in rows:
+            table.add_row(*(Text(str(value)) for value in row.values()))
+        console.show(table)
+
+
+@rules_app.command()
+def regroup(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """Show which issues the grouping of this version would change; nothing is stored.
+
+    Run it after an update and before the next load, which groups all errors anew. What people decided
+    follows the errors.
+
+    Example: synclens rules regroup
+    """
+    triage = _triage(store)
+    with ingest.open_store(store) as opened:
+        frame = regrouped(opened, triage.rules() if triage else ())
+    if as_json:
+        console.emit_frame(frame)
+    elif frame.empty:
+        console.say(f"No issue changes under the grouping {analysis.GROUPING}.")
+    else:
+        title = f"{frame['events'].sum()} errors get into another issue under {analysis.GROUPING}"
+        console.show(frame_table(frame, title=title))
+
+
+def _triage(store: Path) -> analysis.TriageState | None:
+    """What people decided beside the store; None, and no new file, where nobody decided anything."""
+    return analysis.TriageState.beside(store) if state_path(store).exists() else None
+
+
+def _plain(one: Correction) -> dict[str, object]:
+    return {
+        "number": one.number, "issue_id": one.issue_id, "cause": one.cause, "wordings": len(one.contents),
+        "at": one.at.isoformat(), "actor": one.actor, "reason": one.reason,
+    }  # fmt: skip

@@ -21,7 +21,7 @@ from synclens import console
 from synclens.clock import now
 from synclens.concluding import conclude
 from synclens.engine_configuration import configuration
-from synclens.settings import DEFAULT_STORE, StoreOption
+from synclens.options import DEFAULT_STORE, StoreOption
 
 
 def simulate(

@@ -15,7 +15,7 @@ from analysis.base.text import many
 from analysis.fixes.playbook import nearest_playbook
 from analysis.issues.listing import is_quiet
 from synclens import console
-from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
+from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
 
 MOST_ISSUES = 5
 MOST_QUIET = 3

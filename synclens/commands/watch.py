@@ -1,4 +1,4 @@
-"""`synclens watch` and `synclens slo`: promises, whether they hold, and who is told when they do not."""
+"""`synclens watch`: update issue states and send alerts."""
 
 from __future__ import annotations
 
@@ -10,17 +10,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 import analysis
-import ingest
 from analysis.alerting.channels import Channel, FileChannel
 from analysis.alerting.slo import Slo
 from synclens import console, watcher
 from synclens.clock import now
 from synclens.metrics_server import LOOPBACK, serving_figures
-from synclens.settings import DEFAULT_STORE, JsonOption, StoreOption
+from synclens.options import DEFAULT_STORE, StoreOption
 
 ObjectivesOption = Annotated[
     Path | None, typer.Option("--objectives", help="Your own objectives (.toml) instead of ours.")
@@ -67,7 +64,7 @@ def watch(
     watched = watcher.Watch(
         store=store,
         rules=analysis.load_rules(rules.read_text(encoding="utf-8") if rules else None),
-        objectives=_objectives(objectives),
+        objectives=load_objectives(objectives),
         channels=channels,
     )
     if once:
@@ -76,23 +73,6 @@ def watch(
         raise typer.BadParameter("--at needs --once")
     else:
         _keep_looking(watched, every_seconds=60 * every, port=prometheus)
-
-
-def slo(
-    store: StoreOption = DEFAULT_STORE, objectives: ObjectivesOption = None, as_json: JsonOption = False
-) -> None:
-    """Show each objective: what is left of its budget and how fast it burns; exit 1 if one burns or is spent.
-
-    Example: synclens slo --store my.duckdb
-    """
-    with ingest.open_store(store) as opened:
-        frame = analysis.slo_status(opened, _objectives(objectives))
-    if as_json:
-        console.emit_frame(frame)
-    else:
-        console.show(_slo_table(console.records(frame)))
-    if frame["state"].isin(["burning", "spent"]).any():
-        raise typer.Exit(console.FOUND_SOMETHING)
 
 
 def _look_once(watched: watcher.Watch, at: datetime) -> None:
@@ -120,31 +100,5 @@ def _keep_looking(watched: watcher.Watch, *, every_seconds: float, port: int | N
     console.say(f"Ended as asked, after {rounds} rounds. What was not sent is kept for the next start.")
 
 
-def _objectives(path: Path | None) -> list[Slo]:
+def load_objectives(path: Path | None) -> list[Slo]:
     return analysis.load_objectives(path.read_text(encoding="utf-8") if path else None)
-
-
-def _slo_table(rows: list[dict[str, object]]) -> Table:
-    colours = {"burning": "bold red", "spent": "red", "little data": "dim"}
-    table = Table("objective", "sync type", "window", "budget used", "burn", "limit", "state", "why")
-    for row in rows:
-        state = str(row["state"])
-        table.add_row(
-            Text(str(row["slo"])),
-            Text(str(row["sync_type"])),
-            Text(f"{row['severity']}, {row['window_syncs']}"),
-            _share(row["budget_used"]),
-            _burn(row["burn_low"]),
-            _burn(row["burn_limit"]),
-            Text(state, style=colours.get(state, "green")),
-            Text(str(row["reason"])),
-        )
-    return table
-
-
-def _share(value: object) -> Text:
-    return Text(f"{float(str(value)):.0%}" if value is not None else "–")
-
-
-def _burn(value: object) -> Text:
-    return Text(f"{float(str(value)):.2f}" if value is not None else "–")

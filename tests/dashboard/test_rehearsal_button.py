@@ -9,7 +9,7 @@ import dashboard
 from dashboard.launcher import REHEARSAL_VARIABLE
 from ingest import open_store
 from rehearsal.run import rehearse
-from synclens.commands.serve import REHEARSAL
+from synclens.commands.dashboard import REHEARSAL
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -70,5 +70,5 @@ def test_without_an_engine_there_is_a_reason_and_no_button(visit, monkeypatch, l
 
 def test_the_command_hands_the_engine_over(tmp_path):
     settings = dashboard.environment(tmp_path / "a.duckdb", base={}, rehearsal=REHEARSAL)
-    assert settings[REHEARSAL_VARIABLE] == "synclens.rehearsal:rehearse_in"
+    assert settings[REHEARSAL_VARIABLE] == "rehearsal:rehearse_in"
     assert REHEARSAL_VARIABLE not in dashboard.environment(tmp_path / "a.duckdb", base={})

@@ -15,7 +15,7 @@ import ingest
 from analysis.fleet.devices import STATUSES
 from dashboard.escaping import formula_safe
 from synclens import console
-from synclens.settings import DEFAULT_STORE, StoreOption
+from synclens.options import DEFAULT_STORE, StoreOption
 
 _SHOWN = ("device", "user_id", "app_version", "last_success", "pending_in_error", "why")
 

@@ -1,21 +1,17 @@
-"""`synclens backup`, `restore` and `doctor`: keeping an installation alive."""
+"""`synclens backup` and `synclens restore`: copy a store to one file and back."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from synclens import console
 from synclens.backup import Backup, back_up
 from synclens.backup import restore as bring_back
 from synclens.clock import now
-from synclens.doctor import examine
-from synclens.settings import DEFAULT_STORE, StoreOption
+from synclens.options import DEFAULT_STORE, StoreOption
 
 
 def backup(
@@ -39,21 +35,6 @@ def restore(
     Example: synclens restore monday.zip --store restored.duckdb
     """
     _tell(f"Restored to {store}", bring_back(source, store, overwrite=overwrite))
-
-
-def doctor(store: StoreOption = DEFAULT_STORE) -> None:
-    """Check store, triage state, folder, disk, catalogue and Vault; exit 1 and say what to do if one is ill.
-
-    Example: synclens doctor --store my.duckdb
-    """
-    checks = list(examine(store, environment=os.environ))
-    table = Table("", "check", "seen", "what to do")
-    for check in checks:
-        mark = Text("ok", style="green") if check.ok else Text("ILL", style="bold red")
-        table.add_row(mark, check.name, Text(check.seen), Text(check.next_step))
-    console.show(table)
-    if not all(check.ok for check in checks):
-        raise typer.Exit(console.FOUND_SOMETHING)
 
 
 def _tell(what: str, made: Backup) -> None:

@@ -1,46 +1,22 @@
-"""`synclens dashboard` and `synclens demo`: the pages, and the whole way to them."""
+"""`synclens demo`: simulate a fleet, load it, and serve the dashboard."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-import dashboard as pages
 from sync_engine.simulator.fleet.scenario import load_scenario
 from synclens import console
+from synclens.commands.dashboard import PortOption, dashboard
 from synclens.commands.load import load_files
 from synclens.commands.simulate import play
 from synclens.commands.triage import triage
-from synclens.settings import DEFAULT_STORE, StoreOption
+from synclens.options import StoreOption
 
-REHEARSAL = "synclens.rehearsal:rehearse_in"  # the dashboard may not import it; it is told by name
 DEMO_START = datetime(2026, 11, 2, tzinfo=UTC)  # the fortnight of the sample export beside it
-
-PortOption = Annotated[int, typer.Option(help="Port of the dashboard on localhost.")]
-
-
-def dashboard(store: StoreOption = DEFAULT_STORE, port: PortOption = 8501) -> None:
-    """Serve the dashboard on localhost until Ctrl-C.
-
-    Example: synclens dashboard --store demo.duckdb
-    """
-    console.say(f"The dashboard is at http://localhost:{port} (Ctrl-C ends it).")
-    command = [sys.executable, "-m", "streamlit", *pages.streamlit_arguments(port=port)]
-    try:
-        finished = subprocess.run(command, env=pages.environment(store, rehearsal=REHEARSAL), check=False)  # noqa: S603 - our own words
-    except KeyboardInterrupt:
-        return
-    if finished.returncode:
-        console.complain(
-            f"the dashboard ended with exit code {finished.returncode}",
-            f"If port {port} is taken, choose another with --port.",
-        )
-        raise typer.Exit(console.COULD_NOT_RUN)
 
 
 def demo(

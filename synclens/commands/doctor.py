@@ -1,0 +1,28 @@
+"""`synclens doctor`: check the installation."""
+
+from __future__ import annotations
+
+import os
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from synclens import console
+from synclens.doctor import examine
+from synclens.options import DEFAULT_STORE, StoreOption
+
+
+def doctor(store: StoreOption = DEFAULT_STORE) -> None:
+    """Check store, triage state, folder, disk, catalogue and Vault; exit 1 and say what to do if one is ill.
+
+    Example: synclens doctor --store my.duckdb
+    """
+    checks = list(examine(store, environment=os.environ))
+    table = Table("", "check", "seen", "what to do")
+    for check in checks:
+        mark = Text("ok", style="green") if check.ok else Text("ILL", style="bold red")
+        table.add_row(mark, check.name, Text(check.seen), Text(check.next_step))
+    console.show(table)
+    if not all(check.ok for check in checks):
+        raise typer.Exit(console.FOUND_SOMETHING)

@@ -1,0 +1,41 @@
+"""Print what a load did with each row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+import ingest
+from synclens import console
+
+
+def print_load_reports(reports: list[ingest.BatchReport]) -> None:
+    """Put the account of each batch on stdout, and its reasons and notes on stderr."""
+    console.show(_table(reports))
+    for report in reports:
+        for reason, count in report.reasons.items():
+            console.say(f"  {report.source}: {count} × {reason}")
+        if report.first_rejected:
+            more = " …" if report.rows_rejected > len(report.first_rejected) else ""
+            numbers = ", ".join(map(str, report.first_rejected))
+            console.say(f"  {report.source}: rejected, counted from the first row of data: {numbers}{more}")
+        for note in report.notes:
+            console.say(f"  {report.source}: {note}")
+
+
+def _table(reports: list[ingest.BatchReport]) -> Table:
+    table = Table("source", "kind", title="Loaded")
+    for name in ("in", "new", "updated", "unchanged", "rejected"):
+        table.add_column(name, justify="right")
+    for report in reports:
+        counts = (
+            report.rows_in,
+            report.rows_new,
+            report.rows_updated,
+            report.rows_unchanged,
+            report.rows_rejected,
+        )
+        table.add_row(Text(Path(report.source).name), report.kind, *(f"{count:,}" for count in counts))
+    return table
