@@ -1,87 +1,111 @@
-# SyncLens: every task of a day. Needs Python 3.11 and make; everything else is set up here. make help says this:
-#   make demo    simulate a fleet, load it, print the triage summary, serve the dashboard (SERVE=0 stops before)
-#   make test    every test          make check   the same, lint, types, import contracts, the report card
-#   make dash    only the dashboard  make bench   the benchmarks      make lint   ruff, mypy, import-linter
-#   make docs    the documentation site, in site/          make audit  known holes in code and dependencies
-#   make soak    writers killed beside readers, full disks, damaged stores: some minutes
-#   make explore every property once more, on examples that no run before has drawn
+# SyncLens: every command of a working day. Needs Python 3.11+ and make; the rest is set up here. `make help` prints:
+#   make demo      simulate a fleet, load it, print the triage summary and serve the dashboard (SERVE=0: no dashboard)
+#   make test      the tests a change can break, in minutes
+#   make test-all  every test: also browser, Spark, notebooks, docs, wheel, mutations and soak
+#   make check     lint, types, import contracts, wording, report card and test-all (what CI runs)
+#   make lint      ruff, mypy, import-linter          make wording  word list and spelling
+#   make dash      only the dashboard                 make bench    the benchmarks
+#   make docs      the documentation site in site/    make audit    known vulnerabilities in code and dependencies
+#   make soak      killed writers, full disks, damaged stores, for some minutes
+#   make explore   every property test with new random examples
 
-PYTHON ?= python3
-SERVE  ?= 1
-SEED   ?= 7
-PORT   ?= 8501
-STORE  ?= demo.duckdb
-KILLS  ?= 100
-BENCHES ?= grouping root_cause change_points suspects alerts ingest_speed sync_workload dashboard
-UV     := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
-RUN    := .venv/bin/
+PYTHON  ?= python3
+SERVE   ?= 1
+SEED    ?= 7
+PORT    ?= 8501
+STORE   ?= demo.duckdb
+KILLS   ?= 100
+BENCHES ?= grouping root_cause change_points suspects alerts ingest_speed sync_workload dashboard cli
+UV      := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+SYNC    := $(UV) sync --quiet --locked --inexact --python $(PYTHON)
+RUN     := .venv/bin/
+PYTEST  := $(RUN)python -m pytest
+CODE    := sync_engine ingest analysis rehearsal dashboard synclens
+PARALLEL := -n auto --dist worksteal
+FAST    := not (browser or spark or docs or wheel or mutations or soak)
 
-.PHONY: help demo test cover check card audit lint format types contracts notebooks bench dash docs soak explore setup browser clean
+.PHONY: help demo dash test test-all cover check card lint wording audit soak explore format notebooks bench docs \
+        setup browser clean
 
-demo: .venv/.ready
+demo: .venv/.demo
 	@$(RUN)synclens demo --store $(STORE) --seed $(SEED) --port $(PORT) \
 	  --also tests/data/sync_tracking__v_export.csv $(if $(filter 0,$(SERVE)),--no-serve)
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
 
-dash: .venv/.ready
+dash: .venv/.demo
 	@$(RUN)synclens dashboard --store $(STORE) --port $(PORT)
 
-test: .venv/.ready browser
-	@echo "Running every test on all cores; this takes some minutes."
-	$(RUN)python -m pytest tests notebooks --nbmake --nbmake-timeout=300 -n auto --dist loadfile
+test: .venv/.test
+	$(PYTEST) tests -m "$(FAST)" $(PARALLEL) -q
 
-cover: .venv/.ready browser
-	@echo "The same with every line counted, which takes half as long again."
-	$(RUN)python -m pytest tests notebooks --nbmake --nbmake-timeout=300 -n auto --dist loadfile --cov --cov-report=term:skip-covered
+test-all: .venv/.all browser
+	$(PYTEST) tests notebooks --nbmake --nbmake-timeout=300 $(PARALLEL) -q
 
-check: lint card test
+cover: .venv/.all browser
+	$(PYTEST) tests notebooks --nbmake --nbmake-timeout=300 $(PARALLEL) -q --cov --cov-report=term:skip-covered
 
-card: .venv/.ready
+check: lint wording card test-all
+
+card: .venv/.all
 	$(RUN)synclens report-card --samples tests/analysis/classification/probe.jsonl --check
 
-lint: .venv/.ready
+lint: .venv/.all
 	$(RUN)ruff check .
 	$(RUN)ruff format --check .
 	$(RUN)mypy
 	$(RUN)lint-imports
 
-audit: .venv/.ready
-	$(RUN)bandit -q -c pyproject.toml -r sync_engine ingest analysis rehearsal dashboard synclens
+wording: .venv/.all
+	$(RUN)python .ci/wording.py
+	$(RUN)codespell
+
+audit: .venv/.all
+	$(RUN)bandit -q -c pyproject.toml -r $(CODE)
 	$(RUN)pip-audit --skip-editable
 
-soak: .venv/.ready
-	@echo "Killing, filling, truncating and racing for some minutes; every refusal has to say what to do."
-	SYNCLENS_KILLS=$(KILLS) $(RUN)python -m pytest tests/e2e/test_soak.py tests/ingest/test_ingest_crash.py tests/ingest/test_ingest_fuzz.py tests/security -q --hypothesis-profile=exploring
+soak: .venv/.all
+	SYNCLENS_KILLS=$(KILLS) $(PYTEST) tests/e2e/test_soak.py tests/ingest tests/security -q --hypothesis-profile=exploring
 
-explore: .venv/.ready
-	@echo "Drawing new examples for every property; what fails belongs into the test as an @example."
-	$(RUN)python -m pytest tests -m hypothesis --hypothesis-profile=exploring -n auto --dist loadfile -q
+explore: .venv/.all
+	@echo "Drawing new examples for every property test. Add each failing example to its test with @example."
+	$(PYTEST) tests -m hypothesis --hypothesis-profile=exploring $(PARALLEL) -q
 
-format: .venv/.ready
+format: .venv/.all
 	$(RUN)ruff check --fix .
 	$(RUN)ruff format .
 
-notebooks: .venv/.ready
-	$(RUN)python -m pytest --nbmake --nbmake-timeout=300 notebooks -q
+notebooks: .venv/.all
+	$(RUN)python .ci/notebooks.py
 
-bench: .venv/.ready
+bench: .venv/.all
 	@for name in $(BENCHES); do echo "== $$name"; $(RUN)python -m benchmarks.$$name || exit 1; done
 
-docs: .venv/.ready
+docs: .venv/.all
 	NO_MKDOCS_2_WARNING=1 $(RUN)python -m mkdocs build --quiet
 	@echo "The site is in site/index.html"
 
-setup: .venv/.ready browser
+setup: .venv/.all browser
 
-.venv/.ready: pyproject.toml uv.lock | $(UV)
-	@echo "Setting up .venv with the locked versions (a minute or two the first time)."
-	$(UV) sync --quiet --locked --all-extras --python $(PYTHON)
+# What each command needs, and no more: a core with the dashboard, the tests, or everything.
+.venv/.demo: pyproject.toml uv.lock | $(UV)
+	@echo "Setting up .venv with the locked versions."
+	$(SYNC) --no-default-groups --extra dashboard
+	@touch $@
+
+.venv/.test: pyproject.toml uv.lock | $(UV)
+	@echo "Setting up .venv for the tests."
+	$(SYNC) --no-default-groups --group test --group e2e --extra dashboard --extra vault-server --extra excel --extra keyring
+	@touch $@
+
+.venv/.all: pyproject.toml uv.lock | $(UV)
+	@echo "Setting up .venv with everything (a minute or two the first time)."
+	$(SYNC) --all-groups --all-extras
 	@touch $@
 
 .uv/bin/uv:
-	@echo "uv is missing; fetching it with pip into .uv"
+	@echo "uv is not installed; installing it into .uv with pip"
 	$(PYTHON) -m venv .uv
 	.uv/bin/pip install --quiet uv
 

@@ -80,6 +80,7 @@ def run(monkeypatch, capsys, tmp_path):
     return run_line
 
 
+@pytest.mark.docs
 def test_the_readme_session_runs(run):
     """The session's commands run as they stand, and the readme's words are in what they print."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -92,6 +93,7 @@ def test_the_readme_session_runs(run):
     assert not missing
 
 
+@pytest.mark.docs
 def test_the_tutorial_can_be_followed(run):
     """Each command of the tutorial does what the next one needs; triage prints the ids that it goes on with."""
     lines = re.findall(r"^\$ (.+)$", (ROOT / "docs" / "tutorial.md").read_text("utf-8"), re.MULTILINE)
@@ -108,6 +110,7 @@ def test_the_tutorial_can_be_followed(run):
     assert triage
 
 
+@pytest.mark.docs
 def test_a_list_with_columns_of_its_own_loads_as_the_page_for_admins_says(run, tmp_path):
     page = (ROOT / "docs" / "how-to" / "admin.md").read_text("utf-8")
     for kind in ("csv", "toml"):
@@ -118,6 +121,7 @@ def test_a_list_with_columns_of_its_own_loads_as_the_page_for_admins_says(run, t
     assert "network" in printed
 
 
+@pytest.mark.docs
 def test_the_python_on_the_pages_runs(run, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("SYNCLENS_STORE", str(tmp_path / "synclens.duckdb"))
     run("synclens simulate --seed 7 --devices 60 --days 9")
@@ -135,7 +139,7 @@ def test_help_lists_every_question_that_analysis_answers():
     assert functions <= named, f"not in the list: {', '.join(sorted(functions - named))}"
 
 
-@pytest.mark.slow
+@pytest.mark.docs
 def test_the_site_builds_without_a_warning(tmp_path):
     built = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(tmp_path / "site")],

@@ -15,7 +15,7 @@ from analysis.query.filters import Filters
 from ingest import export_lake
 from synclens.spark import ISSUE_COUNTS, LakeOnSpark, NoLake, NoSpark, spark_session, store_views
 
-on_spark = [pytest.mark.spark, pytest.mark.slow]
+on_spark = [pytest.mark.spark]
 # DuckDB counts the seconds begun, Spark those completed.
 SECOND = 1.001 / 3600
 NARROWED = (

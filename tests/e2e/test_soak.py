@@ -19,6 +19,7 @@ import dashboard
 import ingest
 from dashboard import data
 
+pytestmark = pytest.mark.soak
 ROUNDS = int(os.environ.get("SYNCLENS_KILLS", "3"))
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

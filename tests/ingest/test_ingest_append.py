@@ -7,6 +7,7 @@ from hypothesis import given, settings
 
 from ingest import append, migrate
 from sync_engine.telemetry import DeviceInfo, SyncError, SyncTracking, Truth
+from tests.support.examples import examples
 
 START = datetime(2026, 11, 2, 8, tzinfo=UTC)
 
@@ -113,7 +114,7 @@ def used_store():
         yield connection
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.lists(VERSIONS, max_size=8), st.randoms(use_true_random=False), st.integers(2, 4))
 def test_no_order_of_loads_makes_a_difference(used_store, versions, random, size):
     shuffled = random.sample(versions, len(versions))

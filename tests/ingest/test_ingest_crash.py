@@ -42,6 +42,7 @@ def killed(store, names, seconds):
     return [batch for batch in acknowledged if batch]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("rounds", [int(os.environ.get("SYNCLENS_KILLS", "2"))])
 def test_a_killed_loader_loses_nothing_that_it_had_acknowledged(tmp_path, rounds):
     random = Random(20261122)

@@ -6,6 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingest import load, load_all, migrate
+from tests.support.examples import examples
 
 USERS = "id,modified_date__v,username__sys,name__v,status__v\n"
 VMOCS = "id,modified_date__v,name__v,object__v,where_clause__v,status__v\n"
@@ -79,7 +80,7 @@ def files_of(event):
 EVENT = st.tuples(st.sampled_from(sorted(SNAPSHOT)), st.sampled_from("12"), st.integers(1, 9), st.booleans())
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(events=st.lists(EVENT, max_size=7), order=st.randoms(use_true_random=False))
 @example(  # a deletion of the very time of a snapshot, and one that turns out to be later
     events=[("user__sys", "1", 3, False), ("user__sys", "1", 3, True), ("user__sys", "1", 5, True)],

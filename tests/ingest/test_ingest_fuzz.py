@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given, settings
 
 from ingest import IngestError, load, migrate
+from tests.support.examples import examples
 
 DATA = Path(__file__).parents[1] / "data"
 SAMPLES = ["sync_tracking__v_export.csv", "sync_errors.jsonl"]
@@ -158,7 +159,7 @@ STARTS = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     st.sampled_from(["a.csv", "a.jsonl", "a.zip", "a.tar.gz"]),
     STARTS,

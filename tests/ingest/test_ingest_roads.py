@@ -21,6 +21,7 @@ from ingest.staging.bulk import Unfit, stage_bulk
 from ingest.staging.lines import plain_name, set_aside
 from ingest.staging.rows import stage_rows
 from ingest.store.merge import STAGED, stage
+from tests.support.examples import examples
 
 COLUMNS = [Column("c", kind, required) for kind in READERS for required in (False, True)]
 MANNERS = [AS_VAULT, Manner("Europe/Berlin"), Manner("America/New_York", "dmy"), Manner("UTC", "mdy")]
@@ -68,7 +69,7 @@ def reader():
         yield connection
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=examples(600), deadline=None)
 @example(Column("c", "flag", False), "\u00a0", AS_VAULT)
 @example(Column("c", "integer", True), "\u30001\u00a0", AS_VAULT)
 @given(st.sampled_from(COLUMNS), CELLS, st.sampled_from(MANNERS))
@@ -110,7 +111,7 @@ def place(tmp_path_factory):
         yield connection, tmp_path_factory.mktemp("roads") / "a.csv"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(ROWS, st.sampled_from([",", ";"]), st.sampled_from(["\n", "\r\n"]))
 def test_both_roads_stage_a_file_alike(place, rows, delimiter, ends):
     store, path = place
@@ -163,7 +164,7 @@ PLAIN_LINE = (
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(LINES, max_size=10))
 @example(['{"id": "V1", "id": null, "other__c": ":null"}', '{"id":"V2","ID":"V3"}'])
 def test_both_roads_stage_json_lines_alike(place, lines):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rehearsal.run import rehearse_in
 from tests.conftest import fresh_store
+from tests.support.examples import examples
 from tests.support.issue_store_builder import ISSUE, Ward
 
 
@@ -79,7 +80,7 @@ ROW = st.tuples(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(st.lists(ROW, min_size=1, max_size=7), st.sampled_from(["object-permission", "record-deleted"]))
 def test_any_queue_loses_what_was_said(rows, cause):
     with fresh_store() as store:
@@ -105,7 +106,7 @@ def test_any_queue_loses_what_was_said(rows, cause):
 VALUE_CAUSES = ["duplicate-record", "inactive-owner", "invalid-value", "payload-too-large", "picklist-value"]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(st.lists(ROW, min_size=1, max_size=6), st.sampled_from(VALUE_CAUSES))
 def test_what_a_value_refuses_is_counted_and_lost_as_said(rows, cause):
     """Deletes pass under these causes, so not each of the issue's records can be brought to fail."""

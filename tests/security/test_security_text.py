@@ -18,6 +18,7 @@ from dashboard.escaping import escape
 from dashboard.export import as_csv, as_json
 from ingest.store.open import migrate
 from sync_engine.telemetry import SyncError
+from tests.support.examples import examples
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 HOSTILE = [
@@ -93,7 +94,7 @@ def test_no_filter_is_read_as_sql(hostile_store, name, value):
 
 
 @given(query=st.text(max_size=60))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_no_search_is_read_as_sql(hostile_store, query):
     try:
         analysis.list_issues(hostile_store, query=query)

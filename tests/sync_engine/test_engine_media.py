@@ -15,6 +15,7 @@ from sync_engine.protocol import Killed, TransportError, decode, encode
 from sync_engine.telemetry import SyncDetail, SyncError
 from sync_engine.vault import attachments, records
 from sync_engine.vmoc import vmoc
+from tests.support.examples import examples
 
 LARGE = Random(7).randbytes(2 * attachments.PIECE_BYTES + 17)
 
@@ -265,7 +266,7 @@ def test_new_attachments_come_after_apply(story):
     assert held(story) == {file_id: b"signed"}
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(25))
 @given(seed=st.integers(0, 2**32), faults=st.lists(st.integers(0, 4), max_size=4))
 def test_whatever_is_lost_on_the_way_the_device_ends_with_the_vaults_files(seed, faults):
     rng = Random(seed)

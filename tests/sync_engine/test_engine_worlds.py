@@ -65,11 +65,13 @@ def test_a_world_replays_in_another_process_with_another_hash_seed():
     assert first == second
 
 
+@pytest.mark.mutations
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_planted_bug_is_caught(mutant):
     assert hunt(mutant, range(20)).seed is not None
 
 
+@pytest.mark.mutations
 def test_the_engine_is_whole_again_after_a_mutant():
     with planted(MUTANTS[0]):
         pass

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from sync_engine.lab import Story
 from sync_engine.vault.server import handle
+from tests.support.examples import examples
 
 HOSTILE = st.one_of(
     st.none(),
@@ -45,7 +46,9 @@ def spoiled(message, path, value):
     message[path[-1]] = value
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_a_real_request_with_one_hostile_value_is_answered(story, data):
     sent = [json.loads(raw.partition(b"\n")[0]) for raw in story.delivered]

@@ -133,7 +133,6 @@ class TestLake:
         assert synclens("metric", "success_rate", "--lake", "somewhere")[0] == 2
 
     @pytest.mark.spark
-    @pytest.mark.slow
     @pytest.mark.parametrize(
         "how", [("--master", "local[1]"), ("--connect", "local[1]")], ids=["local", "connect"]
     )

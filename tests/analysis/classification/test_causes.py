@@ -15,6 +15,7 @@ from analysis.grouping.corrections import Correction
 from analysis.grouping.fingerprint import contents_of
 from sync_engine.simulator.fleet.run import simulate_fleet
 from sync_engine.simulator.fleet.scenario import load_scenario
+from tests.support.examples import examples
 
 ODD = st.one_of(st.none(), st.just(np.nan), st.just(pd.NA), st.integers(), st.floats(), st.text(max_size=60))
 MOMENT = datetime(2026, 1, 5, tzinfo=UTC)
@@ -51,7 +52,7 @@ def test_the_innermost_error_decides():
     assert cause_of(broken) == "server-automation"
 
 
-@settings(max_examples=60, deadline=None)  # the first example compiles every rule
+@settings(max_examples=examples(60), deadline=None)  # the first example compiles every rule
 @given(
     st.lists(st.dictionaries(st.sampled_from(["message", "error_type", "http_status", "x"]), ODD), max_size=4)
 )

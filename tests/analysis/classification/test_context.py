@@ -194,7 +194,6 @@ NEUTRAL = {
 }
 
 
-@pytest.mark.slow
 def test_a_storm_without_telling_words_is_still_understood(store):
     """Every telling message is replaced by one that says nothing; what the store holds has to do."""
     end, context = START + timedelta(days=7), []

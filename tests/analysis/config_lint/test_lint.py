@@ -19,6 +19,7 @@ from analysis.config_lint.rules import (
 )
 from analysis.fixes.playbook import playbook_causes
 from tests.conftest import fresh_store
+from tests.support.examples import examples
 
 Row = dict[str, object]
 KEY = {
@@ -287,7 +288,7 @@ clauses = st.text(max_size=60) | st.from_regex(
 )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(clause=clauses)
 def test_no_where_clause_makes_the_lint_fail(used_store, clause):
     used_store.execute("DELETE FROM vmoc")

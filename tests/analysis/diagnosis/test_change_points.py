@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from analysis.diagnosis.change_points import change_points
 from analysis.diagnosis.seasonality import rhythm
+from tests.support.examples import examples
 
 DAYS = pd.date_range("2026-03-02", periods=40, freq="D")
 
@@ -116,7 +117,7 @@ def test_impossible_counts_are_refused(frame):
 
 
 @given(st.lists(st.integers(0, 60), min_size=0, max_size=50), st.integers(0, 8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_points_are_in_order_and_inside_their_intervals(counts, season):
     points = change_points(pd.Series(counts, dtype="int64"), season=season)
     positions = [point.position for point in points]
@@ -128,7 +129,7 @@ def test_points_are_in_order_and_inside_their_intervals(counts, season):
 
 
 @given(st.lists(st.integers(0, 30), min_size=6, max_size=40))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_reading_backwards_finds_the_same_cuts(counts):
     # Periods are counted from the newest step, which is another one when read backwards.
     assume(not rhythm(np.array(counts, dtype=float)))

@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from analysis.diagnosis.explain.explanations import Explanation, explain
+from tests.support.examples import examples
 
 BY = ["version", "country", "platform"]
 VALUES = {
@@ -133,7 +134,7 @@ def test_a_missing_column_and_impossible_counts_say_what_is_wrong():
 
 @given(seed=st.integers(0, 10_000), periods=st.integers(0, 5), shuffle=st.randoms(use_true_random=False))
 @example(seed=381, periods=3, shuffle=Random(1))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_order_of_rows_and_split_of_rows_change_nothing(seed, periods, shuffle):
     rng = np.random.default_rng(seed)
     now = period(rng, {"country": "US"}, rate=0.2)

@@ -14,6 +14,7 @@ from analysis.diagnosis.fit import likelihood_ratio
 from analysis.diagnosis.suspect_changes import suspects
 from analysis.issues.listing import UnknownIssue
 from benchmarks.suspects import START, activity, change, people, store_of
+from tests.support.examples import examples
 
 ONSET = 15.4  # days after START, a Tuesday morning
 
@@ -129,7 +130,7 @@ def test_a_scope_nobody_understands_reaches_everyone():
 
 
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_likelihood_ratio_is_never_negative_and_needs_a_higher_rate_inside(
     hit, spared, hit_out, spared_out
 ):

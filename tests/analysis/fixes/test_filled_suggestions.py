@@ -14,6 +14,7 @@ from analysis.fixes.playbook import load_playbook, playbook_causes
 from analysis.fixes.rendering import clean, listed
 from analysis.fixes.suggestion import suggest_fix
 from tests.conftest import fresh_store
+from tests.support.examples import examples
 
 CAUSES = sorted(playbook_causes())
 each_cause = pytest.mark.parametrize("cause", CAUSES)
@@ -156,7 +157,7 @@ def odd():
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=120)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(value=texts)
 def test_whatever_devices_and_exports_write_stays_on_one_line(odd, value):
     for table in ("sync_error", "finding", "sync_user", "pending_record", "vmoc", "config_change"):

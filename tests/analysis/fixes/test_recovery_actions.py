@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from analysis import AnalysisError
 from analysis.fixes.recovery_actions import LOST_COLUMNS, Lever, levers
 from tests.conftest import fresh_store
+from tests.support.examples import examples
 
 NAMES = ["upload_vtrans__v", "undelete", "force_full_refresh__v", "undo", "clear_client_sync_errors__v"]
 
@@ -197,7 +198,7 @@ def used_store():
         yield store
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(rows=records)
 def test_what_is_lost_is_in_error_and_what_is_not_offered_loses_nothing(used_store, rows):
     store = used_store

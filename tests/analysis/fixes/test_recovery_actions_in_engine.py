@@ -13,6 +13,7 @@ from sync_engine.device import errors_tab
 from sync_engine.device.edits import ids_on
 from tests.conftest import fresh_store
 from tests.support.engine_harness import Clinic
+from tests.support.examples import examples
 
 
 def lever(clinic, name) -> Lever:
@@ -114,7 +115,7 @@ def test_every_lever_that_loses_something_is_pulled_here(store):
 
 
 @pytest.mark.parametrize("name", PULLED)
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=examples(6), deadline=None)
 @given(
     early=st.lists(st.sampled_from(list(EDITS)), min_size=1, max_size=4),
     late=st.lists(st.sampled_from(list(EDITS)), max_size=2),

@@ -20,6 +20,7 @@ from analysis.triage.id_migration import heirs
 from analysis.triage.overrides import NOT_MET
 from analysis.triage.states import TriageState, UnusableTriage
 from tests.conftest import fresh_store
+from tests.support.examples import examples
 
 NOW = datetime(2026, 3, 30, 8)  # noqa: DTZ001 - as in the store
 OBJECTS = ["call2__v", "account__v"]
@@ -424,4 +425,4 @@ class Desk(RuleBasedStateMachine):
 
 
 TestDesk = Desk.TestCase
-TestDesk.settings = settings(max_examples=6, stateful_step_count=8, deadline=None)
+TestDesk.settings = settings(max_examples=examples(6), stateful_step_count=8, deadline=None)

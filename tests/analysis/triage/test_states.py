@@ -20,6 +20,7 @@ from analysis.triage.states import (
     UnusableTriage,
     default_priority,
 )
+from tests.support.examples import examples
 
 NOW = datetime(2026, 3, 30, 8, tzinfo=UTC)
 
@@ -193,10 +194,10 @@ class Desk(RuleBasedStateMachine):
 
 
 TestDesk = Desk.TestCase
-TestDesk.settings = settings(max_examples=15, stateful_step_count=12, deadline=None)
+TestDesk.settings = settings(max_examples=examples(15), stateful_step_count=12, deadline=None)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(text=st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1))
 def test_any_text_comes_back_as_it_went_in(text, tmp_path_factory):
     triage = TriageState(tmp_path_factory.mktemp("triage") / "t.sqlite")

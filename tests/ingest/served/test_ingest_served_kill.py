@@ -12,6 +12,7 @@ import pytest
 from ingest import open_store
 from sync_engine.vault_api.server_state import SERVICE_NAME
 
+pytestmark = pytest.mark.soak
 SECRET = "a password for a test"
 TABLES = ("sync_tracking__v", "sync_user", "vmoc", "veeva_setting")
 KEYS = {"sync_tracking__v": "id", "sync_user": "user_id", "vmoc": "vmoc_id", "veeva_setting": "setting_id"}

@@ -19,6 +19,7 @@ from sync_engine.vault import admin, tracking
 from sync_engine.vault_api.fault_injection import DOCUMENTED_TYPES, WAYS, Mischief
 from sync_engine.vault_api.logins import LOCK_AFTER
 from sync_engine.vault_api.server_state import SERVICE_NAME, SERVICE_USER
+from tests.support.examples import examples
 from tests.sync_engine.vault_api.http_caller import PASSWORD, TOKEN, Caller, V
 
 MakeCaller = Callable[..., Caller]
@@ -576,7 +577,9 @@ def test_values_that_no_record_may_hold_are_refused(caller: Caller, value: str) 
     assert caller.query("SELECT id FROM order__v WHERE net_amount__v > 99999999")["data"] == []
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(150), deadline=None
+)
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE"]),
     path=st.sampled_from(
