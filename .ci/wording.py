@@ -21,12 +21,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = tomllib.loads(Path(__file__).with_name("wording.toml").read_text(encoding="utf-8"))
 WORDS = [(re.compile(word["pattern"], re.IGNORECASE), word["use"]) for word in CONFIG["word"]]
+GLOSSARY_ROW = re.compile(r"^\| (\*\*.+?\*\*.*?) \|.*\| (.*?) \|$", re.MULTILINE)
 BANNED_NAMES = frozenset(CONFIG["names"]["banned"])
 QUOTED = re.compile(r"``[^`]*``|`[^`\n]*`|\"[^\"\n]*\"|“[^”\n]*”|<[^<>\n]*>|\{[^{}\n]*\}|https?://\S+")
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|CREATE|DELETE|ATTACH|COPY|PRAGMA)\b")
 
 Text = tuple[int, str]
+
+
+def glossary_words() -> Iterator[tuple[re.Pattern[str], str]]:
+    """Yield the words that the glossary replaces: those in code style in its last column."""
+    for term, replaced in GLOSSARY_ROW.findall((ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")):
+        for word in re.findall(r"`([^`]+)`", replaced):
+            singular = re.escape(word.removesuffix("s"))
+            yield re.compile(rf"\b{singular}s?\b", re.IGNORECASE), term.replace("*", "")
 
 
 def texts_of(path: Path, *, messages: bool) -> Iterator[Text]:
@@ -66,12 +75,15 @@ def problems_of(path: Path) -> Iterator[str]:
     messages = not _is_any(shown, CONFIG["skip"]["text"])
     for line, text in texts_of(path, messages=messages):
         prose = QUOTED.sub("", text)
-        for pattern, use in WORDS:
+        for pattern, use in (*WORDS, *GLOSSARY_WORDS):
             if match := pattern.search(prose):
                 yield f"{shown}:{line}: “{match[0]}” → {use}: {_around(prose, match)}"
     for line, name in names_of(path):
         if name.strip("_") in BANNED_NAMES:
             yield f"{shown}:{line}: the name {name} does not say what it holds"
+
+
+GLOSSARY_WORDS = tuple(glossary_words())
 
 
 def _python(source: str, *, messages: bool) -> Iterator[Text]:
