@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sync_engine.json_docs import Doc
+from sync_engine.json_docs import JsonDict
 from sync_engine.model import SYSTEM_FIELDS, text
 
 HOLD = "rehearsal_hold__c"
@@ -11,7 +11,7 @@ HELD = "held"
 DAY = "2026-03-02"
 
 
-def with_field(definition: Doc, field: str | None) -> Doc:
+def with_field(definition: JsonDict, field: str | None) -> JsonDict:
     """The object with `field` and the field HOLD."""
     fields = dict(definition["fields"]) | {HOLD: text()}
     if field and field not in fields and field not in SYSTEM_FIELDS:
@@ -19,7 +19,7 @@ def with_field(definition: Doc, field: str | None) -> Doc:
     return definition | {"fields": fields}
 
 
-def a_value(spec: Doc, number: int, field: str) -> object:
+def a_value(spec: JsonDict, number: int, field: str) -> object:
     """A value that the field takes; another number gives another value where the type has more than one."""
     kind = spec["type"]
     if kind == "picklist":
@@ -35,7 +35,7 @@ def a_value(spec: Doc, number: int, field: str) -> object:
     return f"{field[:12]} {number}"[: spec.get("length", 100)]
 
 
-def a_field(definition: Doc, wished: str | None) -> str:
+def a_field(definition: JsonDict, wished: str | None) -> str:
     """The field to write: the wished one if it may be written, else the object's first plain one."""
     fields = definition["fields"]
     if wished in fields and fields[wished]["type"] != "reference":
@@ -44,7 +44,7 @@ def a_field(definition: Doc, wished: str | None) -> str:
     return next(plain, HOLD)
 
 
-def references(definition: Doc) -> dict[str, str]:
+def references(definition: JsonDict) -> dict[str, str]:
     """Fields that must hold the id of a record, with the object that they lead to."""
     found = {}
     for name, spec in definition["fields"].items():
@@ -57,7 +57,7 @@ def references(definition: Doc) -> dict[str, str]:
     return found
 
 
-def people_in(definition: Doc) -> list[str]:
+def people_in(definition: JsonDict) -> list[str]:
     """Fields that must name a user."""
     specs = definition["fields"].items()
     return [name for name, spec in specs if spec.get("to") == "user__sys" and spec.get("required")]

@@ -17,8 +17,8 @@ from rehearsal.issue_case import Case, Key, Row, Saved
 from sync_engine.device import errors_tab, syncs
 from sync_engine.device.client import Device
 from sync_engine.device.edits import Edit, new_id, save
-from sync_engine.json_docs import Doc
-from sync_engine.lab import Story
+from sync_engine.json_docs import JsonDict
+from sync_engine.lab import Lab
 from sync_engine.model import SYSTEM_FIELDS, default_objects
 from sync_engine.simulator.stress.faults import FaultPlan
 from sync_engine.simulator.stress.storm_env import StormEnv
@@ -32,7 +32,7 @@ NOBODY = "V000000000000000"
 """The id of a record that only has to be named."""
 ASSUMED = "assumed"
 """The name of a record that the store does not know of."""
-Shape = Callable[["Stage", Row, Doc], Doc]
+Shape = Callable[["Stage", Row, JsonDict], JsonDict]
 """Changes the fields that a row of the issue is written with."""
 
 
@@ -42,11 +42,11 @@ class Stage:
     def __init__(self, case: Case, seed: int, shape: Shape | None = None) -> None:
         self.case = case
         self.shape = shape
-        self.story = Story(*sorted(case.owners))
+        self.story = Lab(*sorted(case.owners))
         self.vault = self.story.vault
         self.permission_sets: tuple[str, ...] = ("rep__c",)
         self.ids: dict[Key, str] = {}
-        self.written: dict[Key, Doc] = {}
+        self.written: dict[Key, JsonDict] = {}
         self.keys: dict[Key, list[str]] = {}
         self.withdrawn: set[Key] = set()
         self.causes: dict[str, set[str]] = {}  # why the Vault refused, by key of the upload
@@ -82,7 +82,7 @@ class Stage:
     @property
     def now(self) -> float:
         """The stage's time, in seconds since 1970."""
-        return self.story.kernel.now
+        return self.story.scheduler.now
 
     def device(self, name: str) -> Device:
         """The device that the store calls so."""
@@ -130,7 +130,7 @@ class Stage:
     def found(self, name: str, above: tuple[str, ...] = ()) -> str:
         """Put a record of the object, with all it needs, into the Vault; its id. `above` is what needs it."""
         definition = self.vault.live["object"][name]
-        doc: Doc = {"territory__v": TERRITORY}
+        doc: JsonDict = {"territory__v": TERRITORY}
         for field, spec in definition["fields"].items():
             if spec["type"] != "reference" and field not in SYSTEM_FIELDS and field != HOLD:
                 doc[field] = a_value(spec, self.number(), field)
@@ -166,11 +166,11 @@ class Stage:
             if not row.again:
                 self.keys[row.key] = [key]
 
-    def _fields(self, row: Row, above: dict[str, str], ours: bool) -> Doc:
+    def _fields(self, row: Row, above: dict[str, str], ours: bool) -> JsonDict:
         if row.operation == "delete":
             return {}
         definition = self.vault.live["object"][row.object]
-        fields: Doc = {}
+        fields: JsonDict = {}
         if row.operation == "create":
             needed = {n: s for n, s in definition["fields"].items() if s.get("required")}
             fields = {n: a_value(s, self.number(), n) for n, s in needed.items() if s["type"] != "reference"}
@@ -189,7 +189,7 @@ class Stage:
         values = (a_value(spec, self.number(), field) for _ in range(200))
         return next((value for value in values if value != now), now)
 
-    def save_a_visit(self, device: str, more: Doc) -> None:
+    def save_a_visit(self, device: str, more: JsonDict) -> None:
         """The device's user records a call that has not been sent, where the store knows of no record."""
         mine = self.story.account(f"Account {self.number()}", territory=TERRITORY)
         fields = {"account__v": mine, "call_date__v": DAY, "status__v": "saved__v"} | more
@@ -212,16 +212,16 @@ class Stage:
             env = self.env(name)
             before = len(env.rows)
             self.ended_well[name] = False
-            self.story.kernel.spawn(self._sync_one(name))
-            self.story.kernel.drain()
+            self.story.scheduler.spawn(self._sync_one(name))
+            self.story.scheduler.drain()
             errors = [row for row, _ in env.rows[before:] if isinstance(row, SyncError)]
             self.ended_well[name] &= all(row.record_id is not None for row in errors)
 
     def refresh(self) -> None:
         """The users of the issue's devices refresh the whole database; refused where errors are open."""
         for name in self.case.devices:
-            self.story.kernel.spawn(syncs.database_refresh(self.device(name)))
-            self.story.kernel.drain()
+            self.story.scheduler.spawn(syncs.database_refresh(self.device(name)))
+            self.story.scheduler.drain()
 
     async def _sync_one(self, name: str) -> None:
         device = self.device(name)
@@ -256,7 +256,7 @@ class Stage:
             with self.vault.transaction():
                 records.undelete(self.vault, found, at=self.now, by="admin")
 
-    def configure(self, kind: str, name: str, doc: Doc | None, *, publish: bool = True) -> None:
+    def configure(self, kind: str, name: str, doc: JsonDict | None, *, publish: bool = True) -> None:
         """An administrator sets one piece of configuration."""
         admin.change(self.vault, kind, name, doc, at=self.now, publish=publish)
 
@@ -306,7 +306,7 @@ class Stage:
             if ids is None or (name, entry.record_id) in ids
         ]
 
-    def held(self, device: str, record_id: str) -> Doc:
+    def held(self, device: str, record_id: str) -> JsonDict:
         """The record as Vault last sent it to the device; empty when it never did."""
         found = self.device(device).data.execute("SELECT doc FROM record WHERE id = ?", (record_id,))
         row = found.fetchone()

@@ -9,7 +9,7 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from rehearsal.builders import references
-from sync_engine.json_docs import Doc
+from sync_engine.json_docs import JsonDict
 from sync_engine.model import (
     SYSTEM_FIELDS,
     an_object,
@@ -52,7 +52,7 @@ class Known:
     `sets` gives the permission sets of a user, as text. `vmocs` are the names of those for the case's object.
     """
 
-    objects: Mapping[str, Doc]
+    objects: Mapping[str, JsonDict]
     sets: Mapping[str, str]
     vmocs: tuple[str, ...]
     told: tuple[str, ...]
@@ -62,7 +62,7 @@ def read_known(
     connection: DuckDBPyConnection, names: Iterable[str], users: Iterable[str], about: str | None
 ) -> Known:
     """Read what is known of these objects, these users, and the VMOCs of the object that a case is about."""
-    described, objects = set[str](), dict[str, Doc]()
+    described, objects = set[str](), dict[str, JsonDict]()
     wanted = {*names, "account__v", "call2__v"}
     while missing := sorted(wanted - objects.keys()):
         found = _described(connection, missing)
@@ -79,13 +79,13 @@ def read_known(
     )
 
 
-def _described(connection: DuckDBPyConnection, names: list[str]) -> dict[str, Doc]:
+def _described(connection: DuckDBPyConnection, names: list[str]) -> dict[str, JsonDict]:
     """Fields by object and name, for objects of which the store has metadata."""
     values = {
         (name, field): listed
         for name, field, listed in connection.execute(_VALUES, {"objects": names}).fetchall()
     }
-    found: dict[str, Doc] = {}
+    found: dict[str, JsonDict] = {}
     cursor = connection.execute(_FIELDS, {"objects": names})
     columns = [column[0] for column in cursor.description or ()]
     for cells in cursor.fetchall():
@@ -95,7 +95,7 @@ def _described(connection: DuckDBPyConnection, names: list[str]) -> dict[str, Do
     return found
 
 
-def _spec(row: Mapping[str, Any], values: list[str]) -> Doc:
+def _spec(row: Mapping[str, Any], values: list[str]) -> JsonDict:
     kind, more = row["type"] or "", {"required": True} if row["required"] else {}
     if kind == "picklist" and values:
         return picklist(*values, **more)
@@ -108,7 +108,7 @@ def _spec(row: Mapping[str, Any], values: list[str]) -> Doc:
     return text(min(int(row["max_length"] or 100), LONGEST_TEXT), **more)
 
 
-def _definition(name: str, fields: Doc) -> Doc:
+def _definition(name: str, fields: JsonDict) -> JsonDict:
     """The object with the store's fields; what places it and locks it is the engine's where it knows it."""
     own = default_objects().get(name) or an_object(name, {"name__v": text()})
     kept = {key: spec for key, spec in own["fields"].items() if not fields or spec["type"] == "reference"}

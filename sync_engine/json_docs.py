@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-Doc = dict[str, Any]
+JsonDict = dict[str, Any]
 """A JSON object: a record's fields, a message, a piece of configuration."""
 
 
@@ -14,11 +14,11 @@ def _refuse_constant(name: str) -> float:
 
 
 # Made once: making an encoder or a decoder costs more than using it.
-as_text = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 """A value as JSON in one line without spaces."""
 
-sorted_text = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+to_sorted_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 """The same with the keys of objects sorted: equal values give equal text."""
 
-from_text = json.JSONDecoder(parse_constant=_refuse_constant).decode
+from_json = json.JSONDecoder(parse_constant=_refuse_constant).decode
 """The value that JSON text tells. Raises ValueError when it is none, also for numbers that JSON does not have."""

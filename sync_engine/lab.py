@@ -1,6 +1,6 @@
 """A small stage for tests and notebooks: people with devices around one Vault, and sentences about them.
 
-story = Story("ana", "ben")
+story = Lab("ana", "ben")
 account = story.account("Dr Ruiz")
 story.sync("ana", "ben")
 story.edit("ana", account, phone__v="1")
@@ -16,9 +16,9 @@ from sync_engine.device import errors_tab, syncs
 from sync_engine.device.client import Device
 from sync_engine.device.edits import Edit, new_id, read, save
 from sync_engine.device.widgets import StatusWidget, SyncWidget, status_widget, sync_widget
-from sync_engine.json_docs import Doc
-from sync_engine.protocol import Killed, TransportError
-from sync_engine.simulator.scheduler import Kernel
+from sync_engine.json_docs import JsonDict
+from sync_engine.protocol import ProcessKilled, TransportError
+from sync_engine.simulator.scheduler import Scheduler
 from sync_engine.simulator.stress.faults import CALM
 from sync_engine.simulator.stress.storm_env import StormEnv
 from sync_engine.telemetry import SyncError, SyncTracking, Telemetry
@@ -29,11 +29,11 @@ from sync_engine.vault.server import Vault, handle
 START = 1_772_409_600.0  # 2026-03-02 00:00 UTC
 
 
-class Story:
+class Lab:
     """Named people, each with one device, in one territory of one Vault; nothing goes wrong by itself."""
 
     def __init__(self, *people: str, platform: str = "iPad") -> None:
-        self.kernel = Kernel(START)
+        self.scheduler = Scheduler(START)
         self.vault = Vault(sqlite3.connect(":memory:"))
         self.people = people
         self.devices: dict[str, Device] = {}
@@ -48,7 +48,7 @@ class Story:
             self.devices[person] = self._device(person, platform)
 
     def _device(self, person: str, platform: str) -> Device:
-        env = StormEnv(f"{person}-device", self.kernel, self._deliver, CALM, 0, Counter())
+        env = StormEnv(f"{person}-device", self.scheduler, self._deliver, CALM, 0, Counter())
         device = Device(
             device_id=env.device_id, user_id=person, password="secret", platform=platform,  # noqa: S106
             version="253.0.100", env=env,
@@ -61,7 +61,7 @@ class Story:
             self.lose_requests -= 1
             raise TransportError("NSURLErrorDomain -1001", "The request timed out.")
         self.delivered.append(request)
-        reply = handle(request, self.vault, self.kernel.now)
+        reply = handle(request, self.vault, self.scheduler.now)
         if self.lose_replies and b'"verb":"upload"' in request:
             self.lose_replies -= 1
             raise TransportError("NSURLErrorDomain -1005", "The network connection was lost.")
@@ -74,21 +74,23 @@ class Story:
     def record(self, object_name: str, **fields: object) -> str:
         """A record in the Vault, put there by somebody else; its id."""
         with self.vault.transaction():
-            return records.insert(self.vault, object_name, dict(fields), at=self.kernel.now, by="somebody").id
+            return records.insert(
+                self.vault, object_name, dict(fields), at=self.scheduler.now, by="somebody"
+            ).id
 
     def change(self, record_id: str, **fields: object) -> None:
         """Somebody else changes a record in the Vault."""
         found = records.find(self.vault, record_id)
         assert found is not None  # noqa: S101
         with self.vault.transaction():
-            records.update(self.vault, found, fields, at=self.kernel.now, by="somebody")
+            records.update(self.vault, found, fields, at=self.scheduler.now, by="somebody")
 
     def remove(self, record_id: str) -> None:
         """Somebody else deletes a record in the Vault."""
         found = records.find(self.vault, record_id)
         assert found is not None  # noqa: S101
         with self.vault.transaction():
-            records.delete(self.vault, found, at=self.kernel.now, by="somebody")
+            records.delete(self.vault, found, at=self.scheduler.now, by="somebody")
 
     def edit(self, person: str, record_id: str, **fields: object) -> str:
         """The person edits a record on their device; the key of the edit."""
@@ -109,13 +111,17 @@ class Story:
         """The person records a call with samples, all in one press of Save; its mobile id."""
         device = self.devices[person]
         made = new_id(device)
-        doc: Doc = {"account__v": account, "call_date__v": "2026-03-02", "status__v": "saved__v"} | fields
+        doc: JsonDict = {
+            "account__v": account,
+            "call_date__v": "2026-03-02",
+            "status__v": "saved__v",
+        } | fields
         edits = [Edit(operation="create", object="call2__v", record_id=made, fields=doc)]
         product = device.data.execute(
             "SELECT id FROM record WHERE object = 'product__v' ORDER BY id"
         ).fetchone()
         for _ in range(samples):
-            sample: Doc = {"call2__v": made, "product__v": product[0], "quantity__v": 2}
+            sample: JsonDict = {"call2__v": made, "product__v": product[0], "quantity__v": 2}
             edits.append(
                 Edit(operation="create", object="call2_sample__v", record_id=new_id(device), fields=sample)
             )
@@ -150,8 +156,8 @@ class Story:
         for person in people or self.people:
             device, env = self.devices[person], self._env(person)
             before = len(env.rows)
-            self.kernel.spawn(_run(device, kind))
-            self.kernel.drain()
+            self.scheduler.spawn(_run(device, kind))
+            self.scheduler.drain()
             found += [
                 (person, str(row.error_type)) for row, _ in env.rows[before:] if isinstance(row, SyncError)
             ]
@@ -159,9 +165,9 @@ class Story:
 
     def wait(self, hours: float) -> None:
         """Let time pass."""
-        self.kernel.run(self.kernel.now + hours * 3600)
+        self.scheduler.run(self.scheduler.now + hours * 3600)
 
-    def sees(self, person: str, record_id: str) -> Doc | None:
+    def sees(self, person: str, record_id: str) -> JsonDict | None:
         """What the person's device shows of a record, None when it shows nothing."""
         return read(self.devices[person], record_id)
 
@@ -196,7 +202,7 @@ class Story:
             self._env(person).close()
         self.vault.db.close()
 
-    def __enter__(self) -> Story:
+    def __enter__(self) -> Lab:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -215,11 +221,11 @@ async def _run(device: Device, kind: str) -> None:
     }
     try:
         await kinds[kind](device)
-    except Killed:
+    except ProcessKilled:
         device.start()
 
 
-def _user(person: str) -> Doc:
+def _user(person: str) -> JsonDict:
     return {
         "id": person, "name": person.title(), "email": "", "active": True, "locked": False,
         "password": "secret", "password_expired": False, "permission_set": "rep__c",

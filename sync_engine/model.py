@@ -6,7 +6,7 @@ offline. Only a small part of Vault CRM's real model is here; names are spelled 
 
 from __future__ import annotations
 
-from sync_engine.json_docs import Doc
+from sync_engine.json_docs import JsonDict
 
 SYSTEM_FIELDS = (
     "id",
@@ -19,42 +19,42 @@ SYSTEM_FIELDS = (
 """Fields that Vault writes itself. `modified_date__v` still needs Read for incremental sync to work."""
 
 
-def text(length: int = 100, **more: object) -> Doc:
+def text(length: int = 100, **more: object) -> JsonDict:
     """A text field of at most `length` characters."""
     return {"type": "text", "length": length, **more}
 
 
-def number(low: float | None = None, high: float | None = None, **more: object) -> Doc:
+def number(low: float | None = None, high: float | None = None, **more: object) -> JsonDict:
     """A number field with inclusive limits."""
     return {"type": "number", "min": low, "max": high, **more}
 
 
-def picklist(*values: str, **more: object) -> Doc:
+def picklist(*values: str, **more: object) -> JsonDict:
     """A picklist field that allows the API names in `values`."""
     return {"type": "picklist", "values": list(values), **more}
 
 
-def reference(to: str, **more: object) -> Doc:
+def reference(to: str, **more: object) -> JsonDict:
     """A field that holds the id of a record of object `to`."""
     return {"type": "reference", "to": to, **more}
 
 
-def date(**more: object) -> Doc:
+def date(**more: object) -> JsonDict:
     """A date field, ISO text."""
     return {"type": "date", **more}
 
 
-def boolean(**more: object) -> Doc:
+def boolean(**more: object) -> JsonDict:
     """A yes/no field."""
     return {"type": "boolean", **more}
 
 
-def an_object(name: str, fields: Doc, **more: object) -> Doc:
+def an_object(name: str, fields: JsonDict, **more: object) -> JsonDict:
     """An object. Sharing is `public` or `territory`; `parent` names the reference that places a record."""
     return {"name": name, "sharing": "territory", "parent": None, "root": None, "fields": fields} | more
 
 
-def default_objects() -> dict[str, Doc]:
+def default_objects() -> dict[str, JsonDict]:
     """The objects of a new Vault, by name."""
     objects = [
         an_object(

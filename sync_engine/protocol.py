@@ -12,13 +12,13 @@ from collections.abc import Awaitable
 from random import Random
 from typing import Protocol
 
-from sync_engine.json_docs import Doc, as_text, from_text
+from sync_engine.json_docs import JsonDict, from_json, to_json
 from sync_engine.telemetry import Telemetry
 
 SNAPSHOT_SEPARATOR = b"\n"
 
 
-class Refused(Exception):
+class VaultError(Exception):
     """Vault understood the request and said no. `type` is one of Vault's contractual error types."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Refused(Exception):
         self.field = field
         self.record_id = record_id
 
-    def as_doc(self) -> Doc:
+    def to_dict(self) -> JsonDict:
         """The error as one entry of Vault's `errors` list, with the object, field and record it is about."""
         about = {"object": self.object, "field": self.field, "record_id": self.record_id}
         return {"type": self.type, "message": self.message} | {k: v for k, v in about.items() if v}
@@ -69,7 +69,7 @@ class DeviceError(Exception):
         self.message = message
 
 
-class Killed(BaseException):
+class ProcessKilled(BaseException):
     """The process of the device is gone. Nothing may catch it: what is not committed is lost."""
 
 
@@ -107,28 +107,28 @@ class Env(Protocol):
         """The kind of network: wifi, cellular, vpn, none."""
 
     def point(self, name: str) -> None:
-        """A place where the world may strike. May raise Killed or DeviceError."""
+        """A place where the world may strike. May raise ProcessKilled or DeviceError."""
 
     def emit(self, row: Telemetry, about: str | None = None) -> None:
         """Report one row; `about` is the key of the upload that it is about, if any."""
 
 
-def encode(message: Doc, body: bytes | None = None) -> bytes:
+def encode(message: JsonDict, body: bytes | None = None) -> bytes:
     """One message as bytes."""
-    head = as_text(message).encode()
+    head = to_json(message).encode()
     return head if body is None else head + SNAPSHOT_SEPARATOR + body
 
 
-def decode(raw: bytes) -> Doc:
+def decode(raw: bytes) -> JsonDict:
     """The message in `raw`, without its binary body. Raises ValueError when it is none."""
     end = raw.find(SNAPSHOT_SEPARATOR)
-    message = from_text((raw if end < 0 else raw[:end]).decode())
+    message = from_json((raw if end < 0 else raw[:end]).decode())
     if not isinstance(message, dict):
         raise ValueError("a message is a JSON object")
     return message
 
 
-def body_of(raw: bytes) -> memoryview:
+def binary_body(raw: bytes) -> memoryview:
     """The binary body that follows the message, without copying it."""
     end = raw.find(SNAPSHOT_SEPARATOR)
     return memoryview(raw)[len(raw) if end < 0 else end + 1 :]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from sync_engine.json_docs import Doc
+from sync_engine.json_docs import JsonDict
 
 VmocType = Literal["full_object__v", "top_level__v", "related_to_top_level__v", "child_and_parent_row__v"]
 DEVICE_NAMES = {"iPad": "ipad__v", "iPhone": "iphone__v", "Windows": "windows__v"}
@@ -23,7 +23,7 @@ def vmoc(
     parent: str | None = None,
     devices: Iterable[str] = ("ipad__v", "iphone__v", "windows__v"),
     **more: object,
-) -> Doc:
+) -> JsonDict:
     """A VMOC as Vault keeps it. `parent` is the object that a related or child row hangs on."""
     return {
         "object_name__v": object_name,
@@ -41,7 +41,7 @@ def vmoc(
     } | more
 
 
-def default_vmocs() -> dict[str, Doc]:
+def default_vmocs() -> dict[str, JsonDict]:
     """The VMOCs of a new Vault, one per object, by name."""
     related = {
         "address__v": "account__v",
@@ -59,7 +59,7 @@ def default_vmocs() -> dict[str, Doc]:
     }
 
 
-def effective(vmocs: Iterable[tuple[str, Doc]], user: Doc, platform: str) -> dict[str, Doc]:
+def effective(vmocs: Iterable[tuple[str, JsonDict]], user: JsonDict, platform: str) -> dict[str, JsonDict]:
     """The one VMOC per object that holds for this user on this platform; ties go to the first name."""
     device = DEVICE_NAMES.get(platform, platform)
     ranked = [
@@ -67,13 +67,13 @@ def effective(vmocs: Iterable[tuple[str, Doc]], user: Doc, platform: str) -> dic
         for name, one in vmocs
         if one["active__v"] and device in one["device__v"] and (rank := _rank(one, user)) is not None
     ]
-    found: dict[str, Doc] = {}
+    found: dict[str, JsonDict] = {}
     for _, _, one in sorted(ranked, key=lambda entry: entry[:2]):
         found.setdefault(one["object_name__v"], one)
     return found
 
 
-def _rank(one: Doc, user: Doc) -> int | None:
+def _rank(one: JsonDict, user: JsonDict) -> int | None:
     application, security = one["application_profile__v"], one["security_profile__v"]
     if application is not None:
         return 0 if application == user["application_profile"] else None
@@ -82,7 +82,7 @@ def _rank(one: Doc, user: Doc) -> int | None:
     return 2
 
 
-def with_related_objects(found: dict[str, Doc], objects: dict[str, Doc]) -> dict[str, Doc]:
+def with_related_objects(found: dict[str, JsonDict], objects: dict[str, JsonDict]) -> dict[str, JsonDict]:
     """Add what *Include Related Objects* adds: each related object without a VMOC of its own, as a top level.
 
     The parent's WHERE clause does not apply to it, as documented. The related objects of the user's layout

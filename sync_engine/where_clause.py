@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sync_engine.json_docs import Doc
+from sync_engine.json_docs import JsonDict
 
 TOKENS = ("@@USER_APP_PROFILE_ID@@", "@@USER_LANGUAGE_CODE@@", "@@USER_LABEL_SET@@")
 """The tokens that Veeva's public pages show. Others surely exist; none is invented here."""
@@ -84,7 +84,9 @@ def _parse(clause: str, tokens: tuple[tuple[str, Value], ...]) -> Condition | No
     return condition
 
 
-def matches(condition: Condition | None, doc: Doc, related: Callable[[str, object], Doc | None]) -> bool:
+def matches(
+    condition: Condition | None, doc: JsonDict, related: Callable[[str, object], JsonDict | None]
+) -> bool:
     """Whether the record `doc` fulfils the condition; `related(field, id)` fetches what a path leads to."""
     if condition is None:
         return True
@@ -205,7 +207,7 @@ class _Reader:
         return found
 
 
-def _look_up(path: str, doc: Doc, related: Callable[[str, object], Doc | None]) -> Value:
+def _look_up(path: str, doc: JsonDict, related: Callable[[str, object], JsonDict | None]) -> Value:
     if "." not in path:
         return doc.get(path)
     relation, field = path.split(".", 1)

@@ -11,7 +11,7 @@ from rehearsal.recipes.recipe import AGAIN, Act, Recipe, Way
 from rehearsal.sandbox import Stage
 from sync_engine.device.client import Device
 from sync_engine.protocol import DeviceError, TransportError
-from sync_engine.simulator.fleet.error_texts import words_for
+from sync_engine.simulator.fleet.error_texts import draw_error_text
 
 EXCHANGE = ("exchange",)
 ANY_WRITE = ("upload.send", "download.page", "apply.middle", "refresh.downloaded")
@@ -22,7 +22,7 @@ Told = tuple[str, str]
 
 
 def _problem(cause: str) -> TransportError | DeviceError:
-    words = words_for(cause, "iPad", Random(0))  # noqa: S311 - one wording of several, always the same
+    words = draw_error_text(cause, "iPad", Random(0))  # noqa: S311 - one wording of several, always the same
     if cause in ("tls-certificate", "device-clock", "app-suspended"):
         return TransportError(words.error_type, words.message, transient=False)
     return DeviceError(words.error_type, words.message)

@@ -17,7 +17,7 @@ from rehearsal.recipes.steps import (
     only_creates_and_updates,
 )
 from rehearsal.sandbox import ASSUMED, Shape, Stage
-from sync_engine.json_docs import Doc
+from sync_engine.json_docs import JsonDict
 from sync_engine.model import reference, text
 from sync_engine.vault import admin
 
@@ -39,7 +39,7 @@ def _calls_only(case: Case) -> str | None:
 
 
 def _dated(day: str, **more: object) -> Shape:
-    def shape(_: Stage, row: Row, fields: Doc) -> Doc:
+    def shape(_: Stage, row: Row, fields: JsonDict) -> JsonDict:
         return fields | {CALL_DATE: day} | more if row.object == CALL else fields
 
     return shape
@@ -124,7 +124,7 @@ def _duplicate_record(case: Case) -> Recipe:
         add_mark(stage)
         unique(stage, True)
 
-    def write(stage: Stage, row: Row, fields: Doc) -> Doc:
+    def write(stage: Stage, row: Row, fields: JsonDict) -> JsonDict:
         name = _plain_text(stage, row)
         return fields | {name: f"{stage.number()} {name}"[:20]} if row.named else fields
 
@@ -167,7 +167,7 @@ def _invalid_value(case: Case) -> Recipe:
         in_kind = spec.get("type") == "number" and spec.get("max") is not None
         return str(name) if in_kind else _plain_text(stage, row)
 
-    def spoil(stage: Stage, row: Row, fields: Doc) -> Doc:
+    def spoil(stage: Stage, row: Row, fields: JsonDict) -> JsonDict:
         name = chosen(stage, row)
         spec = stage.vault.live["object"][row.object]["fields"][name]
         wrong = spec["max"] + 1 if spec["type"] == "number" else "x" * (spec["length"] + 1)
@@ -177,7 +177,7 @@ def _invalid_value(case: Case) -> Recipe:
         for row in named(stage, "create", "update"):
             name = chosen(stage, row)
             spec = stage.vault.live["object"][row.object]["fields"][name]
-            more: Doc = {"max": None} if spec["type"] == "number" else {"length": spec["length"] * 2}
+            more: JsonDict = {"max": None} if spec["type"] == "number" else {"length": spec["length"] * 2}
             stage.spec(row.object, name, **more)
 
     def correct(stage: Stage) -> None:

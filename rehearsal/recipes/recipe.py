@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from rehearsal.issue_case import MOST_NAMED, Case
 from rehearsal.result import Unit
 from rehearsal.sandbox import Shape, Stage
-from sync_engine.json_docs import Doc
+from sync_engine.json_docs import JsonDict
 
 Act = Callable[[Stage], None]
 
@@ -36,7 +36,7 @@ class Recipe:
     unit: Unit = "records"
     shape: Shape | None = None
     refused_as: str | None = None
-    visit: Doc = field(default_factory=dict)
+    visit: JsonDict = field(default_factory=dict)
     before: Act = field(default=lambda _: None)
     unfit: Callable[[Case], str | None] = field(default=lambda _: None)
 

@@ -12,7 +12,7 @@ from rehearsal.recipes.steps import MARK, add_mark, correct_row, named, only_cre
 from rehearsal.sandbox import ELSEWHERE, TERRITORY, Stage
 from sync_engine.device import errors_tab
 from sync_engine.device.edits import Edit, save
-from sync_engine.json_docs import Doc
+from sync_engine.json_docs import JsonDict
 from sync_engine.model import an_object, reference
 from sync_engine.vault import admin
 
@@ -41,7 +41,7 @@ def _field_permission(case: Case) -> Recipe:
     )
 
 
-def _write_the_field(stage: Stage, row: Row, fields: Doc) -> Doc:
+def _write_the_field(stage: Stage, row: Row, fields: JsonDict) -> JsonDict:
     """Make sure that a row writes the field that its errors name."""
     name = stage.case.field
     spec = stage.vault.live["object"][row.object]["fields"].get(name)

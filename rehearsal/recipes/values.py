@@ -9,7 +9,7 @@ from rehearsal.issue_case import Case, Row
 from rehearsal.recipes.recipe import AGAIN, Recipe, Way
 from rehearsal.recipes.steps import MARK, add_mark, correct_row, named, only_creates_and_updates, parents
 from rehearsal.sandbox import Stage
-from sync_engine.json_docs import Doc
+from sync_engine.json_docs import JsonDict
 from sync_engine.model import text
 
 
@@ -19,7 +19,7 @@ def _required_field(case: Case) -> Recipe:
         named = case.field if row.object == case.object else None
         return named if named and named in fields else MARK
 
-    def leave_out(stage: Stage, row: Row, fields: Doc) -> Doc:
+    def leave_out(stage: Stage, row: Row, fields: JsonDict) -> JsonDict:
         return {n: v for n, v in fields.items() if n != needed(stage, row)} if row.named else fields
 
     def demand(stage: Stage, required: bool) -> None:
@@ -94,7 +94,7 @@ def _picklist_value(case: Case) -> Recipe:
 
 def _schema_mismatch(case: Case) -> Recipe:
     gone = case.field or MARK
-    removed: dict[str, Doc] = {}
+    removed: dict[str, JsonDict] = {}
 
     def add(stage: Stage) -> None:
         for name in sorted({row.object for row in named(stage, "create", "update")}):
@@ -102,7 +102,7 @@ def _schema_mismatch(case: Case) -> Recipe:
             fields = {gone: text()} | definition["fields"]
             stage.configure("object", name, definition | {"fields": fields})
 
-    def write(stage: Stage, row: Row, fields: Doc) -> Doc:
+    def write(stage: Stage, row: Row, fields: JsonDict) -> JsonDict:
         spec = stage.vault.live["object"][row.object]["fields"].get(gone)
         missing = row.named and spec is not None and gone not in fields and spec["type"] != "reference"
         return fields | {gone: a_value(spec, stage.number(), gone)} if missing and spec else fields
@@ -141,7 +141,7 @@ def _server_automation(_: Case) -> Recipe:
 
 
 def _invalid_reference(case: Case) -> Recipe:
-    def spoil(stage: Stage, row: Row, fields: Doc) -> Doc:
+    def spoil(stage: Stage, row: Row, fields: JsonDict) -> JsonDict:
         known = references(stage.vault.live["object"][row.object])
         name = case.field if case.field in known else next(iter(known), None)
         return fields | {name: "undefined"} if row.named and name else fields

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sync_engine.device.client import Device, read_state
-from sync_engine.json_docs import from_text
+from sync_engine.json_docs import from_json
 from sync_engine.vault.alerts import PUSH_OBJECTS
 
 
@@ -17,4 +17,4 @@ def announced(device: Device) -> list[str]:
     if any(name not in rules for name in PUSH_OBJECTS):
         return []
     rows = device.data.execute("SELECT doc FROM record WHERE object = 'alert__v' ORDER BY id")
-    return [from_text(row[0])["name__v"] for row in rows]
+    return [from_json(row[0])["name__v"] for row in rows]

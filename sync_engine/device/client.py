@@ -10,7 +10,7 @@ from typing import Any
 from zlib import crc32
 
 from sync_engine.device.schema import DATA_SCHEMA, JOURNAL_SCHEMA
-from sync_engine.json_docs import Doc, as_text, from_text
+from sync_engine.json_docs import JsonDict, from_json, to_json
 from sync_engine.protocol import Env
 
 ON_ITS_WAY = "on_its_way"
@@ -60,7 +60,7 @@ class Device:
         """A setting as it last reached the device."""
         return self.get("settings", {}).get(name, default)
 
-    def identity(self) -> Doc:
+    def identity(self) -> JsonDict:
         """What every request says of its sender."""
         return {
             "device": self.device_id,
@@ -80,12 +80,12 @@ def _prepare(store: sqlite3.Connection, schema: str) -> None:
 def read_state(store: sqlite3.Connection, name: str, default: Any = None) -> Any:  # noqa: ANN401 - JSON
     """A JSON value of a store's `state` table."""
     row = store.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
-    return default if row is None else from_text(row[0])
+    return default if row is None else from_json(row[0])
 
 
 def write_state(store: sqlite3.Connection, name: str, value: object) -> None:
     """Keep a JSON value in a store's `state` table."""
-    store.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, as_text(value)))
+    store.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, to_json(value)))
 
 
 @contextmanager

@@ -7,16 +7,16 @@ from sync_engine.device.request import ask
 from sync_engine.device.schema import DATA_INDEXES, DATA_TABLES
 from sync_engine.device.sync_run import Run, enter, report_error
 from sync_engine.hashing import tag
-from sync_engine.json_docs import Doc
+from sync_engine.json_docs import JsonDict
 
 MANY = 1000
 """From so many records on, tables are exchanged and not copied."""
-NOWHERE: Doc = {"epoch": None, "seq": 0}
+NOWHERE: JsonDict = {"epoch": None, "seq": 0}
 WANTED_WHOLE = "wanted_whole"
 """Under this name the journal keeps the objects that the next download has to bring whole."""
 
 
-async def fetch(device: Device, run: Run, epoch: str) -> Doc:
+async def fetch(device: Device, run: Run, epoch: str) -> JsonDict:
     """Stage everything that is new. Returns what `apply` needs; nothing is visible yet."""
     enter(device, run, "download")
     progress = _resume(device, epoch)
@@ -36,7 +36,7 @@ async def fetch(device: Device, run: Run, epoch: str) -> Doc:
                 return reply | {"whole": progress["whole"], "epoch": epoch}
 
 
-def _resume(device: Device, epoch: str) -> Doc:
+def _resume(device: Device, epoch: str) -> JsonDict:
     for name in device.get(WANTED_WHOLE, []):
         forget_object(device, name)
     device.put(WANTED_WHOLE, [])
@@ -50,8 +50,8 @@ def _resume(device: Device, epoch: str) -> Doc:
     return _start_over(device, cursor, rules)
 
 
-def _start_over(device: Device, cursor: Doc, rules: Doc) -> Doc:
-    progress: Doc = {"cursor": cursor, "rules": rules, "names": rules, "whole": [], "whole_after": None}
+def _start_over(device: Device, cursor: JsonDict, rules: JsonDict) -> JsonDict:
+    progress: JsonDict = {"cursor": cursor, "rules": rules, "names": rules, "whole": [], "whole_after": None}
     device.data.execute("BEGIN")
     device.data.execute("DELETE FROM stage")
     device.data.execute("DELETE FROM gone")
@@ -60,7 +60,7 @@ def _start_over(device: Device, cursor: Doc, rules: Doc) -> Doc:
     return progress
 
 
-def _restart(device: Device, progress: Doc, reply: Doc) -> Doc:
+def _restart(device: Device, progress: JsonDict, reply: JsonDict) -> JsonDict:
     """Some objects have to come whole. If all do, changes before now need not come a second time."""
     cursor = read_state(device.data, "cursor", NOWHERE)
     if cursor["epoch"] != progress["cursor"]["epoch"]:
@@ -76,7 +76,7 @@ def _restart(device: Device, progress: Doc, reply: Doc) -> Doc:
     }
 
 
-def _stage(device: Device, progress: Doc, reply: Doc) -> Doc:
+def _stage(device: Device, progress: JsonDict, reply: JsonDict) -> JsonDict:
     progress = progress | {"whole_after": reply["whole_after"] if progress["whole"] else None}
     if reply["seq"] is not None:
         progress = progress | {"cursor": progress["cursor"] | {"seq": reply["seq"]}}
@@ -96,7 +96,7 @@ def _stage(device: Device, progress: Doc, reply: Doc) -> Doc:
     return progress
 
 
-def apply(device: Device, run: Run, final: Doc) -> list[str]:
+def apply(device: Device, run: Run, final: JsonDict) -> list[str]:
     """Make the staged pages visible. Returns objects whose digest differs from the Vault's."""
     enter(device, run, "apply")
     data = device.data
@@ -124,7 +124,7 @@ def _count(device: Device, run: Run) -> None:
     run.deleted += deleted
 
 
-def _put_in_place(device: Device, final: Doc) -> None:
+def _put_in_place(device: Device, final: JsonDict) -> None:
     data = device.data
     kept = set(final["rules"]) - set(final["whole"])
     former = read_state(data, "rules", {})
@@ -156,7 +156,7 @@ def drop_answered(device: Device, seq: int) -> None:
     device.journal.execute("DELETE FROM outbox WHERE acked_seq <= ?", (seq,))
 
 
-def differing(device: Device, digest: Doc) -> list[str]:
+def differing(device: Device, digest: JsonDict) -> list[str]:
     """Objects of which the device holds something else than the Vault says it should."""
     rows = device.data.execute("SELECT object, count(*), sum(tag) FROM record GROUP BY object")
     held = {name: [count, total] for name, count, total in rows}
@@ -179,7 +179,7 @@ def forget_object(device: Device, name: str) -> None:
     device.data.execute("COMMIT")
 
 
-def report_configuration(device: Device, run: Run, reply: Doc) -> bool:
+def report_configuration(device: Device, run: Run, reply: JsonDict) -> bool:
     """Report VMOCs that the Vault cannot serve and objects whose changes cannot be told. True if there are
     any.
     """

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sync_engine.device.client import ON_ITS_WAY, Device, durable
-from sync_engine.json_docs import Doc, as_text, from_text
+from sync_engine.json_docs import JsonDict, from_json, to_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class Edit:
     operation: str  # create, update, delete
     object: str
     record_id: str
-    fields: Doc
+    fields: JsonDict
 
 
 def new_id(device: Device) -> str:
@@ -42,7 +42,7 @@ def save(device: Device, edits: list[Edit]) -> str:
     return key
 
 
-def amend(device: Device, key: str, record_id: str, fields: Doc) -> str:
+def amend(device: Device, key: str, record_id: str, fields: JsonDict) -> str:
     """Change a refused record before it is sent again. The transaction gets a new key, which is returned.
 
     Only what Vault has answered with a refusal may be amended: of anything else nobody knows whether it
@@ -59,7 +59,7 @@ def amend(device: Device, key: str, record_id: str, fields: Doc) -> str:
         rebase(device, fresh, record_id, fields)
         device.journal.execute(
             "UPDATE outbox SET fields = json_patch(fields, ?) WHERE key = ? AND record_id = ?",
-            (as_text(fields), fresh, record_id),
+            (to_json(fields), fresh, record_id),
         )
     return fresh
 
@@ -68,11 +68,11 @@ def take_out(device: Device, key: str) -> None:
     """Drop a transaction; what was saved over it from now on stands on what it stood on."""
     rows = device.journal.execute("SELECT record_id, was FROM outbox WHERE key = ? ORDER BY n DESC", (key,))
     for record_id, was in rows.fetchall():
-        rebase(device, key, record_id, from_text(was))
+        rebase(device, key, record_id, from_json(was))
     device.journal.execute("DELETE FROM outbox WHERE key = ?", (key,))
 
 
-def rebase(device: Device, key: str, record_id: str, values: Doc) -> None:
+def rebase(device: Device, key: str, record_id: str, values: JsonDict) -> None:
     """Tell the next edit of each field that it finds this value there, and no longer what `key` wrote."""
     names = names_of(device, record_id)
     marks = ",".join("?" * len(names))
@@ -83,10 +83,10 @@ def rebase(device: Device, key: str, record_id: str, values: Doc) -> None:
     ).fetchall()
     left = dict(values)
     for n, was in later:
-        found = {name: left.pop(name) for name in from_text(was) if name in left}
+        found = {name: left.pop(name) for name in from_json(was) if name in left}
         if found:
             device.journal.execute(
-                "UPDATE outbox SET was = ? WHERE n = ?", (as_text(from_text(was) | found), n)
+                "UPDATE outbox SET was = ? WHERE n = ?", (to_json(from_json(was) | found), n)
             )
 
 
@@ -102,8 +102,8 @@ def _append(device: Device, key: str, edit: Edit, now: float) -> None:
             edit.record_id,
             edit.operation,
             _base_revision(device, edit.record_id),
-            as_text(edit.fields),
-            as_text(was),
+            to_json(edit.fields),
+            to_json(was),
             now,
         ),
     )
@@ -132,21 +132,21 @@ def names_of(device: Device, record_id: str) -> tuple[str, ...]:
     return (record_id,) if row is None else (row[0], row[1])
 
 
-def read(device: Device, record_id: str) -> Doc | None:
+def read(device: Device, record_id: str) -> JsonDict | None:
     """The record as its user sees it: Vault's state with pending edits over it; None when there is none."""
     names = names_of(device, record_id)
-    doc: Doc | None = None
+    doc: JsonDict | None = None
     for name in names:
         row = device.data.execute("SELECT doc FROM record WHERE id = ?", (name,)).fetchone()
         if row:
-            doc = from_text(row[0])
+            doc = from_json(row[0])
             break
     marks = ",".join("?" * len(names))
     rows = device.journal.execute(
         f"SELECT operation, fields FROM outbox WHERE record_id IN ({marks}) ORDER BY n", names
     )
     for operation, fields in rows:
-        doc = None if operation == "delete" else (doc or {}) | from_text(fields)
+        doc = None if operation == "delete" else (doc or {}) | from_json(fields)
     return doc
 
 

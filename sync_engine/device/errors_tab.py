@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sync_engine.device.client import ON_ITS_WAY, Device, durable
 from sync_engine.device.download import want_whole
 from sync_engine.device.edits import names_of, take_out
-from sync_engine.json_docs import Doc
+from sync_engine.json_docs import JsonDict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def undelete(device: Device, key: str) -> None:
     device.put("refresh_wanted", "undelete")
 
 
-def clear(device: Device) -> list[Doc]:
+def clear(device: Device) -> list[JsonDict]:
     """The admin's lever: drop every entry with the edits behind it. Returns what is lost by it.
 
     An entry that was sent again and has no answer yet stays: Vault may have it by now.

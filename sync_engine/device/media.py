@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from sync_engine.device.client import Device
-from sync_engine.device.request import ask, ask_for_body
+from sync_engine.device.request import ask, request_binary
 from sync_engine.device.sync_run import Run, enter, report_error
-from sync_engine.json_docs import Doc
-from sync_engine.protocol import Refused, TransportError
+from sync_engine.json_docs import JsonDict
+from sync_engine.protocol import TransportError, VaultError
 
 MEDIA_SCHEMA = """
 CREATE TABLE IF NOT EXISTS file (
@@ -65,7 +65,7 @@ def store_of(device: Device) -> sqlite3.Connection:
 async def fetch_files(device: Device, run: Run, wanted: Wanted = EVERYTHING) -> bool:
     """Bring the device's files up to date. True when every wanted one is there and whole.
 
-    A file that cannot be had is reported and the others come all the same. Raises TransportError, Refused and
+    A file that cannot be had is reported and the others come all the same. Raises TransportError, VaultError and
     DeviceError for what stops the whole phase; what has come until then stays.
     """
     enter(device, run, "media")
@@ -91,14 +91,14 @@ def files_on(device: Device) -> dict[str, bytes]:
     return {file_id: _content(store, file_id, version) for file_id, version in found}
 
 
-def _is_wanted(store: sqlite3.Connection, one: Doc, wanted: Wanted) -> bool:
+def _is_wanted(store: sqlite3.Connection, one: JsonDict, wanted: Wanted) -> bool:
     row = store.execute("SELECT version FROM file WHERE id = ?", (one["id"],)).fetchone()
     if one["kind"] not in wanted.kinds or (row and row[0] == one["version"]):
         return False
     return row is not None or one["kind"] in wanted.new
 
 
-def _forget_gone(store: sqlite3.Connection, scope: list[Doc]) -> None:
+def _forget_gone(store: sqlite3.Connection, scope: list[JsonDict]) -> None:
     """Files whose record has gone, or that were taken from it, go; so do pieces that nobody will complete."""
     known = {row[0] for row in store.execute("SELECT id FROM file UNION SELECT id FROM piece")}
     gone = sorted(known - {one["id"] for one in scope})
@@ -108,13 +108,13 @@ def _forget_gone(store: sqlite3.Connection, scope: list[Doc]) -> None:
     store.execute("COMMIT")
 
 
-async def _fetch_one(device: Device, run: Run, store: sqlite3.Connection, one: Doc) -> bool:
+async def _fetch_one(device: Device, run: Run, store: sqlite3.Connection, one: JsonDict) -> bool:
     try:
         await _fetch_pieces(device, run, store, one)
-    except Refused as refused:
+    except VaultError as refused:
         if refused.record_id is None:
             raise  # not about this file: a session that ended, a policy
-        return _complain(device, run, one, refused.as_doc())
+        return _complain(device, run, one, refused.to_dict())
     device.env.point("media.file")
     if _checksum(_content(store, one["id"], one["version"])) != one["checksum"]:
         store.execute("DELETE FROM piece WHERE id = ? AND version = ?", (one["id"], one["version"]))
@@ -124,13 +124,13 @@ async def _fetch_one(device: Device, run: Run, store: sqlite3.Connection, one: D
     return True
 
 
-async def _fetch_pieces(device: Device, run: Run, store: sqlite3.Connection, one: Doc) -> None:
+async def _fetch_pieces(device: Device, run: Run, store: sqlite3.Connection, one: JsonDict) -> None:
     """Go on where the last attempt ended."""
     query = "SELECT coalesce(sum(length(content)), 0) FROM piece WHERE id = ? AND version = ?"
     at = int(store.execute(query, (one["id"], one["version"])).fetchone()[0])
     while at < one["size"]:
         request = {"verb": "file", "file": one["id"], "version": one["version"], "at": at}
-        head, body = await ask_for_body(device, run, request)
+        head, body = await request_binary(device, run, request)
         content = bytes(body)
         if not content or len(content) != head["size"]:
             words = f"A piece of the file [{one['name']}] came incomplete"
@@ -140,7 +140,7 @@ async def _fetch_pieces(device: Device, run: Run, store: sqlite3.Connection, one
         at += len(content)
 
 
-def _keep(store: sqlite3.Connection, one: Doc) -> None:
+def _keep(store: sqlite3.Connection, one: JsonDict) -> None:
     store.execute("BEGIN")
     store.execute("DELETE FROM piece WHERE id = ? AND version <> ?", (one["id"], one["version"]))
     names = ("id", "record", "object", "name", "kind", "version", "size")
@@ -159,7 +159,7 @@ def _checksum(content: bytes) -> str:
     return blake2b(content, digest_size=8).hexdigest()
 
 
-def _complain(device: Device, run: Run, one: Doc, error: Doc) -> bool:
+def _complain(device: Device, run: Run, one: JsonDict, error: JsonDict) -> bool:
     about = f"media|{one['id']}/{one['version']}"
     report_error(
         device,

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from sync_engine.device.client import Device
 from sync_engine.device.sync_run import Run
-from sync_engine.json_docs import Doc
-from sync_engine.protocol import Refused, TransportError, body_of, decode, encode
+from sync_engine.json_docs import JsonDict
+from sync_engine.protocol import TransportError, VaultError, binary_body, decode, encode
 
 ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 2.0
 
 
-async def ask(device: Device, run: Run, request: Doc) -> Doc:
-    """Send a request and return the reply. Raises Refused, or TransportError when every attempt failed."""
-    reply, _ = await ask_for_body(device, run, request)
+async def ask(device: Device, run: Run, request: JsonDict) -> JsonDict:
+    """Send a request and return the reply. Raises VaultError, or TransportError when every attempt failed."""
+    reply, _ = await request_binary(device, run, request)
     return reply
 
 
@@ -21,7 +21,7 @@ class Canceled(Exception):
     """The user pressed Cancel."""
 
 
-async def ask_for_body(device: Device, run: Run, request: Doc) -> tuple[Doc, memoryview]:
+async def request_binary(device: Device, run: Run, request: JsonDict) -> tuple[JsonDict, memoryview]:
     """As `ask`, with the binary body that follows the reply."""
     # Only a sync that shows its progress has the button: signing in and autosync go on.
     if device.cancel_at is not None and run.kind != "autosync" and device.env.now() >= device.cancel_at:
@@ -41,7 +41,7 @@ async def ask_for_body(device: Device, run: Run, request: Doc) -> tuple[Doc, mem
             await device.env.sleep(FIRST_PAUSE_SECONDS * 2**attempt)
             continue
         run.bytes_down += len(raw)
-        return _checked(raw), body_of(raw)
+        return _checked(raw), binary_body(raw)
     raise AssertionError("the last attempt either returned or raised")
 
 
@@ -52,7 +52,7 @@ def next_number(device: Device) -> int:
     return number
 
 
-def _checked(raw: bytes) -> Doc:
+def _checked(raw: bytes) -> JsonDict:
     try:
         reply = decode(raw)
     except ValueError as bad:
@@ -63,7 +63,7 @@ def _checked(raw: bytes) -> Doc:
         ) from bad
     if reply.get("responseStatus") != "SUCCESS":
         error = reply["errors"][0]
-        raise Refused(
+        raise VaultError(
             error["type"],
             error["message"],
             object=error.get("object"),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sync_engine.device.client import Device
 from sync_engine.device.edits import pending, pending_count
 from sync_engine.hashing import short_hash
-from sync_engine.json_docs import Doc, as_text, from_text
+from sync_engine.json_docs import JsonDict, from_json, to_json
 from sync_engine.telemetry import PendingRecord, SyncDetail, SyncError
 from sync_engine.vault.tracking import tracking_id
 
@@ -61,7 +61,7 @@ def begin(device: Device, kind: str, trigger: str) -> Run:
     run.created = int(device.get("saved_since_sync", 0))
     if mobile_id is not None:
         device.journal.execute(
-            "INSERT INTO tracking (mobile_id, doc) VALUES (?, ?)", (mobile_id, as_text(_row(device, run)))
+            "INSERT INTO tracking (mobile_id, doc) VALUES (?, ?)", (mobile_id, to_json(_row(device, run)))
         )
     device.busy = True
     return run
@@ -107,10 +107,10 @@ def close_interrupted(device: Device) -> None:
     device.journal.execute("UPDATE tracking SET open = 0, sent = 0 WHERE open")
 
 
-def unsent(device: Device) -> list[Doc]:
+def unsent(device: Device) -> list[JsonDict]:
     """Tracking records that the Vault does not have in their present form."""
     rows = device.journal.execute("SELECT doc FROM tracking WHERE NOT sent AND NOT open ORDER BY mobile_id")
-    return [from_text(row[0]) for row in rows]
+    return [from_json(row[0]) for row in rows]
 
 
 def forget_sent(device: Device, mobile_ids: list[str]) -> None:
@@ -118,14 +118,14 @@ def forget_sent(device: Device, mobile_ids: list[str]) -> None:
     device.journal.executemany("DELETE FROM tracking WHERE mobile_id = ?", [(one,) for one in mobile_ids])
 
 
-def _close(device: Device, run: Run, row: Doc) -> None:
+def _close(device: Device, run: Run, row: JsonDict) -> None:
     device.journal.execute(
         "UPDATE tracking SET doc = ?, open = 0, sent = 0 WHERE mobile_id = ?",
-        (as_text(row), run.mobile_id),
+        (to_json(row), run.mobile_id),
     )
 
 
-def _row(device: Device, run: Run) -> Doc:
+def _row(device: Device, run: Run) -> JsonDict:
     return {
         "name__v": f"ST-{short_hash(run.mobile_id, size=4)}",
         "mobile_id__v": run.mobile_id,
@@ -169,13 +169,13 @@ def _detail(device: Device, run: Run, ended: float) -> SyncDetail:
 def report_error(
     device: Device,
     run: Run,
-    error: Doc,
+    error: JsonDict,
     *,
     about: str | None = None,
     operation: str | None = None,
     object_name: str | None = None,
     record_id: str | None = None,
-    payload: Doc | None = None,
+    payload: JsonDict | None = None,
     http_status: int | None = None,
 ) -> str:
     """Report one error of one record, or of one phase; the same one reported twice has the same event id."""
@@ -201,7 +201,7 @@ def report_error(
         http_status=http_status,
         error_type=error["type"],
         message=error["message"],
-        payload=None if payload is None else as_text(payload)[:4000],
+        payload=None if payload is None else to_json(payload)[:4000],
     )
     device.env.emit(event, about)
     return event_id

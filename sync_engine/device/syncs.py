@@ -18,7 +18,7 @@ from sync_engine.device.download import (
     forget_object,
     report_configuration,
 )
-from sync_engine.device.request import Canceled, ask, ask_for_body
+from sync_engine.device.request import Canceled, ask, request_binary
 from sync_engine.device.sync_run import (
     Run,
     abandon,
@@ -31,14 +31,14 @@ from sync_engine.device.sync_run import (
     unsent,
 )
 from sync_engine.device.upload import take_lane, upload
-from sync_engine.json_docs import Doc
-from sync_engine.protocol import DeviceError, Refused, TransportError
+from sync_engine.json_docs import JsonDict
+from sync_engine.protocol import DeviceError, TransportError, VaultError
 
 RESUME_SECONDS = 12 * 3600.0
 """A paused non-blocking sync goes on within this time, later it starts over."""
 
-Problem = TransportError | DeviceError | Refused | sqlite3.Error
-TROUBLE = (TransportError, DeviceError, Refused, sqlite3.Error)
+Problem = TransportError | DeviceError | VaultError | sqlite3.Error
+TROUBLE = (TransportError, DeviceError, VaultError, sqlite3.Error)
 """What may go wrong in a sync without being a defect of the engine."""
 
 
@@ -49,7 +49,7 @@ async def sign_in(device: Device) -> bool:
         reply = await ask(
             device, run, {"verb": "sign_in", "user": device.user_id, "password": device.password}
         )
-    except (TransportError, Refused) as problem:
+    except (TransportError, VaultError) as problem:
         _report(device, run, problem, "sign_in")
         return False
     device.session = reply["session"]
@@ -81,7 +81,7 @@ async def incremental(device: Device, trigger: str = "manual") -> bool:
 
 
 async def database_refresh(device: Device, trigger: str = "manual") -> bool:
-    """Upload, then replace the whole data database. Refused while the Errors tab has entries."""
+    """Upload, then replace the whole data database. VaultError while the Errors tab has entries."""
     if errors_tab.entries(device):
         return False
     return await _tracked(device, "database_refresh", trigger, _refresh)
@@ -126,7 +126,7 @@ class Restarted(Exception):
     """A non-blocking sync was paused for too long; its record stays without a completion."""
 
 
-async def _open(device: Device, run: Run) -> Doc:
+async def _open(device: Device, run: Run) -> JsonDict:
     enter(device, run, "connect")
     opened = await ask(device, run, {"verb": "open", "kind": run.kind})
     take_lane(device, opened)
@@ -197,7 +197,7 @@ def _warn_of_too_many_accounts(device: Device, run: Run) -> None:
     report_error(device, run, error, about=about, operation="query", object_name="account__v")
 
 
-async def _repair(device: Device, run: Run, epoch: str, wrong: list[str], final: Doc) -> None:
+async def _repair(device: Device, run: Run, epoch: str, wrong: list[str], final: JsonDict) -> None:
     """The device differs from the Vault although all went well: say so, and fetch those objects whole,
     once.
     """
@@ -225,7 +225,7 @@ async def _refresh(device: Device, run: Run) -> bool:
 async def _replace(device: Device, run: Run) -> bool:
     """Build the new database beside the old one; only a complete one takes its place."""
     enter(device, run, "download")
-    head, body = await ask_for_body(device, run, {"verb": "snapshot"})
+    head, body = await request_binary(device, run, {"verb": "snapshot"})
     if len(body) != head["size"]:
         words = f"The new database came incomplete: {len(body)} of {head['size']} bytes"
         raise TransportError("INVALID_RESPONSE", words, transient=False)
@@ -253,7 +253,7 @@ async def _replace(device: Device, run: Run) -> bool:
     return run.download_done
 
 
-def _stamp(device: Device, head: Doc) -> None:
+def _stamp(device: Device, head: JsonDict) -> None:
     device.data.isolation_level = None
     write_state(device.data, "cursor", {"epoch": head["epoch"], "seq": head["seq"]})
     write_state(device.data, "rules", head["rules"])
@@ -345,7 +345,7 @@ async def _send_tracking(device: Device, run: Run) -> None:
     rows = unsent(device)
     try:
         reply = await ask(device, run, {"verb": "track", "rows": rows})
-    except (TransportError, Refused):
+    except (TransportError, VaultError):
         return
     forget_sent(device, reply["kept"])
 
@@ -353,7 +353,7 @@ async def _send_tracking(device: Device, run: Run) -> None:
 def _report(device: Device, run: Run, problem: Problem, operation: str | None = None) -> None:
     error = _error_of(problem)
     status = problem.http_status if isinstance(problem, TransportError) else None
-    if isinstance(problem, Refused):
+    if isinstance(problem, VaultError):
         error |= {k: v for k, v in (("object", problem.object), ("field", problem.field)) if v}
         if problem.type == "INVALID_SESSION_ID":
             device.session = None
@@ -361,8 +361,8 @@ def _report(device: Device, run: Run, problem: Problem, operation: str | None = 
     report_error(device, run, error, operation=operation, http_status=status)
 
 
-def _error_of(problem: Problem) -> Doc:
+def _error_of(problem: Problem) -> JsonDict:
     if isinstance(problem, sqlite3.Error):
         return {"type": problem.sqlite_errorname or "SQLITE_ERROR", "message": str(problem)}
-    error_type = problem.type if isinstance(problem, Refused) else problem.error_type
+    error_type = problem.type if isinstance(problem, VaultError) else problem.error_type
     return {"type": error_type, "message": problem.message}

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sync_engine.device.client import ON_ITS_WAY, Device, durable
 from sync_engine.device.request import ask, next_number
 from sync_engine.device.sync_run import Run, enter, report_error
-from sync_engine.json_docs import Doc, as_text, from_text
-from sync_engine.protocol import Refused
+from sync_engine.json_docs import JsonDict, from_json, to_json
+from sync_engine.protocol import VaultError
 
 BATCH_ROWS = 500
 TOO_LARGE = "EXCEEDS_FILE_MAX_SIZE"
@@ -20,7 +20,7 @@ class Transaction:
     """The rows of one press of Save."""
 
     key: str
-    rows: list[Doc]
+    rows: list[JsonDict]
     records: frozenset[str]  # ids of its records: Vault's own where the device knows it
     touches: frozenset[str]  # those, and of records they refer to
 
@@ -39,19 +39,19 @@ async def _hand_over(device: Device, run: Run, batch: list[Transaction]) -> None
     """Send a batch and settle its answers; one that is too large goes in halves, down to a single save."""
     try:
         results = (await _send(device, run, batch))["results"]
-    except Refused as refused:
+    except VaultError as refused:
         if refused.type != TOO_LARGE:
             raise
         if len(batch) > 1:
             await _hand_over(device, run, batch[: len(batch) // 2])
             await _hand_over(device, run, batch[len(batch) // 2 :])
             return
-        failure = {"key": batch[0].key, "responseStatus": "FAILURE", "row": 0, "errors": [refused.as_doc()]}
+        failure = {"key": batch[0].key, "responseStatus": "FAILURE", "row": 0, "errors": [refused.to_dict()]}
         results = [failure]
     _settle_all(device, run, batch, results)
 
 
-def _settle_all(device: Device, run: Run, batch: list[Transaction], results: list[Doc]) -> None:
+def _settle_all(device: Device, run: Run, batch: list[Transaction], results: list[JsonDict]) -> None:
     """All answers of one reply in one commit: what is lost with a kill, the Vault answers again."""
     device.journal.execute("BEGIN")
     try:
@@ -69,15 +69,15 @@ def _expect(device: Device, keys: set[str]) -> None:
     device.put(ON_ITS_WAY, sorted(keys))
 
 
-async def _send(device: Device, run: Run, batch: list[Transaction]) -> Doc:
+async def _send(device: Device, run: Run, batch: list[Transaction]) -> JsonDict:
     transactions = [{"key": one.key, "rows": one.rows} for one in batch]
     with durable(device.journal):
         _expect(device, {*device.get(ON_ITS_WAY, []), *(one.key for one in batch)})
     device.env.point("upload.send")
-    request: Doc = {"verb": "upload", "transactions": transactions, "lane": device.get("lane", 0)}
+    request: JsonDict = {"verb": "upload", "transactions": transactions, "lane": device.get("lane", 0)}
     try:
         return await ask(device, run, request | {"number": next_number(device)})
-    except Refused as refused:
+    except VaultError as refused:
         if refused.type != "RACE_CONDITION" or refused.object is not None:
             raise
     # Vault has seen a later upload of this lane: numbers went back here, or a copy of us is at work.
@@ -86,7 +86,7 @@ async def _send(device: Device, run: Run, batch: list[Transaction]) -> Doc:
     return await ask(device, run, request | {"lane": opened["lane"], "number": next_number(device)})
 
 
-def take_lane(device: Device, opened: Doc) -> None:
+def take_lane(device: Device, opened: JsonDict) -> None:
     """Use the lane that the Vault has just opened."""
     device.put("lane", opened["lane"])
     device.put("number", 0)
@@ -100,7 +100,7 @@ def waiting(device: Device) -> list[Transaction]:
     ).fetchall()
     if not rows:
         return []
-    found: dict[str, list[Doc]] = {}
+    found: dict[str, list[JsonDict]] = {}
     for key, name, record_id, operation, base, fields, was in rows:
         found.setdefault(key, []).append(
             {
@@ -108,8 +108,8 @@ def waiting(device: Device) -> list[Transaction]:
                 "id": record_id,
                 "operation": operation,
                 "base_revision": base,
-                "fields": from_text(fields),
-                "was": from_text(was),
+                "fields": from_json(fields),
+                "was": from_json(was),
             }
         )
     named = {key: ({row["id"] for row in rows}, _references(rows)) for key, rows in found.items()}
@@ -124,13 +124,13 @@ def waiting(device: Device) -> list[Transaction]:
 _ID = re.compile(r"m-[0-9a-f]{20}|V[0-9A-F]{3}\d{12}")
 
 
-def _references(rows: list[Doc]) -> set[str]:
+def _references(rows: list[JsonDict]) -> set[str]:
     return {v for row in rows for v in row["fields"].values() if isinstance(v, str) and _ID.fullmatch(v)}
 
 
 def _ids_of(device: Device, names: set[str]) -> dict[str, str]:
     """Vault's ids of those that are mobile ids: people edit one record now under this name, now under that."""
-    wanted = as_text(sorted(name for name in names if name.startswith("m-")))
+    wanted = to_json(sorted(name for name in names if name.startswith("m-")))
     found: dict[str, str] = {}
     for store, table in ((device.data, "record"), (device.journal, "known_id")):
         found |= store.execute(
@@ -156,7 +156,7 @@ def _next_batch(device: Device, run: Run, answered: set[str]) -> list[Transactio
     return batch
 
 
-def settle(device: Device, run: Run, one: Transaction, result: Doc) -> None:
+def settle(device: Device, run: Run, one: Transaction, result: JsonDict) -> None:
     """Write one answer into the journal: shown until downloaded, or one open entry in the Errors tab."""
     if result["responseStatus"] == "SUCCESS":
         run.uploads += len(one.rows)
@@ -166,7 +166,7 @@ def settle(device: Device, run: Run, one: Transaction, result: Doc) -> None:
         _refuse(device, run, one, result)
 
 
-def _accept(device: Device, one: Transaction, result: Doc) -> None:
+def _accept(device: Device, one: Transaction, result: JsonDict) -> None:
     device.journal.execute("UPDATE outbox SET acked_seq = ? WHERE key = ?", (result["seq"], one.key))
     device.journal.execute("DELETE FROM failure WHERE key = ?", (one.key,))
     for row in one.rows:
@@ -176,7 +176,7 @@ def _accept(device: Device, one: Transaction, result: Doc) -> None:
             )
 
 
-def _refuse(device: Device, run: Run, one: Transaction, result: Doc) -> None:
+def _refuse(device: Device, run: Run, one: Transaction, result: JsonDict) -> None:
     row, error = one.rows[result["row"]], result["errors"][0]
     device.journal.execute(
         "INSERT INTO failure VALUES (?, ?, ?, ?, ?, ?, ?, ?) "

@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Sleep:
-    """An awaitable that asks the kernel to wait."""
+    """An awaitable that asks the scheduler to wait."""
 
     __slots__ = ("seconds",)
 
@@ -19,7 +19,7 @@ class Sleep:
         yield self.seconds
 
 
-class Kernel:
+class Scheduler:
     """Runs tasks in simulated time; `now` is seconds since 1970 in UTC."""
 
     def __init__(self, start: float) -> None:

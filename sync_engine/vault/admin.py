@@ -12,7 +12,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from sync_engine.hashing import short_hash
-from sync_engine.json_docs import Doc, as_text, from_text
+from sync_engine.json_docs import JsonDict, from_json, to_json
 from sync_engine.telemetry import ConfigChange
 from sync_engine.vault import records
 from sync_engine.vault.state import Vault
@@ -22,7 +22,7 @@ def change(
     vault: Vault,
     kind: str,
     target: str,
-    doc: Doc | None,
+    doc: JsonDict | None,
     *,
     at: float,
     by: str = "admin",
@@ -76,7 +76,7 @@ def note(
         detail=detail,
     )
     doc = asdict(entry) | {"changed_at": at}
-    vault.db.execute("INSERT INTO audit VALUES (?, ?, ?)", (change_id, at, as_text(doc)))
+    vault.db.execute("INSERT INTO audit VALUES (?, ?, ?)", (change_id, at, to_json(doc)))
     return change_id
 
 
@@ -84,7 +84,7 @@ def audit_trail(vault: Vault, since: float = 0.0) -> Iterator[ConfigChange]:
     """The audit trail after a time, oldest first."""
     rows = vault.db.execute("SELECT doc FROM audit WHERE at > ? ORDER BY at, change_id", (since,))
     for (text,) in rows.fetchall():
-        doc = from_text(text)
+        doc = from_json(text)
         yield ConfigChange(**doc | {"changed_at": datetime.fromtimestamp(round(doc["changed_at"], 3), UTC)})
 
 
@@ -127,7 +127,7 @@ def set_in_permission_set(vault: Vault, name: str, key: str, value: bool, *, at:
     )  # fmt: skip
 
 
-def set_field(vault: Vault, object_name: str, field: str, spec: Doc | None, *, at: float) -> str:
+def set_field(vault: Vault, object_name: str, field: str, spec: JsonDict | None, *, at: float) -> str:
     """Add or change a field of an object, or remove it with None."""
     doc = copy.deepcopy(vault.live["object"][object_name])
     before = doc["fields"].pop(field, None)
@@ -178,7 +178,7 @@ def set_user(vault: Vault, user_id: str, *, at: float, quiet: bool = False, **va
     return change(vault, "user", user_id, doc, at=at, scope=f"user={user_id}", before=old, after=values)
 
 
-def set_vmoc(vault: Vault, name: str, doc: Doc, *, at: float, publish: bool = True) -> str:
+def set_vmoc(vault: Vault, name: str, doc: JsonDict, *, at: float, publish: bool = True) -> str:
     """Add or change a VMOC."""
     before = vault.live["vmoc"].get(name, {})
     changed = {key: value for key, value in doc.items() if before.get(key) != value}

@@ -10,9 +10,9 @@ import sqlite3
 from hashlib import blake2b
 
 from sync_engine.hashing import short_hash
-from sync_engine.json_docs import Doc
+from sync_engine.json_docs import JsonDict
 from sync_engine.model import an_object, reference, text
-from sync_engine.protocol import Refused
+from sync_engine.protocol import VaultError
 from sync_engine.vault.scope import Scope
 from sync_engine.vault.state import Vault
 from sync_engine.vmoc import vmoc
@@ -71,9 +71,9 @@ def changes(vault: Vault) -> int:
     return vault.counted("file")
 
 
-def listing(vault: Vault, scope: Scope) -> list[Doc]:
+def listing(vault: Vault, scope: Scope) -> list[JsonDict]:
     """Every file of the scope, without its content, in the order of ids."""
-    found: list[Doc] = []
+    found: list[JsonDict] = []
     for name, kind in _kinds(vault, scope).items():
         condition, values = scope.condition(name)
         rows = vault.db.execute(
@@ -86,12 +86,12 @@ def listing(vault: Vault, scope: Scope) -> list[Doc]:
     return sorted(found, key=lambda one: str(one["id"]))
 
 
-def piece(vault: Vault, scope: Scope, message: Doc) -> tuple[Doc, bytes]:
-    """A piece of a file from an offset on. Raises Refused when the scope has no such file in this version."""
+def piece(vault: Vault, scope: Scope, message: JsonDict) -> tuple[JsonDict, bytes]:
+    """A piece of a file from an offset on. Raises VaultError when the scope has no such file in this version."""
     row = _find(vault, scope, message["file"])
     if row is None or row[0] != message["version"]:
         words = f"The file [{message['file']}] does not exist in version [{message['version']}]"
-        raise Refused("INVALID_DATA", words, cause="record-deleted", record_id=str(message["file"]))
+        raise VaultError("INVALID_DATA", words, cause="record-deleted", record_id=str(message["file"]))
     content = bytes(row[1])[message["at"] : message["at"] + PIECE_BYTES]
     return {"size": len(content)}, content
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from sync_engine.json_docs import Doc, as_text, from_text
+from sync_engine.json_docs import JsonDict, from_json, to_json
 from sync_engine.vault.scope import Rule, Scope, scope_of
 from sync_engine.vault.state import EVERYWHERE, Vault
 from sync_engine.where_clause import paths
@@ -20,7 +20,7 @@ Wire = list[object]
 """One record on its way down: [object, id, revision, mobile id, fields]."""
 
 
-def pull(vault: Vault, user: Doc, platform: str, message: Doc) -> Doc:
+def pull(vault: Vault, user: JsonDict, platform: str, message: JsonDict) -> JsonDict:
     """One page of changes. `whole` lists objects to send in full before the changes after the cursor."""
     scope = scope_of(vault, user["id"], platform)
     names = {name: rule.name for name, rule in scope.rules.items()}
@@ -44,14 +44,14 @@ def unreadable(rule: Rule) -> bool:
 
 
 def _page(  # noqa: PLR0917
-    vault: Vault, scope: Scope, cursor: Doc, after: list[str] | str | None, whole: list[str], limit: int
-) -> Doc:
+    vault: Vault, scope: Scope, cursor: JsonDict, after: list[str] | str | None, whole: list[str], limit: int
+) -> JsonDict:
     if not whole or isinstance(after, str):
         return _delta(vault, scope, cursor["seq"], limit)
     return _whole_page(vault, scope, after or [whole[0], ""], whole, limit)
 
 
-def _whole_page(vault: Vault, scope: Scope, after: list[str], whole: list[str], limit: int) -> Doc:
+def _whole_page(vault: Vault, scope: Scope, after: list[str], whole: list[str], limit: int) -> JsonDict:
     """As much of the whole objects as fits into one page, from a position on."""
     put: list[Wire] = []
     following: list[str] | str = after
@@ -74,7 +74,7 @@ def _rows_after(vault: Vault, scope: Scope, name: str, last: str, limit: int) ->
     ).fetchall()
 
 
-def _delta(vault: Vault, scope: Scope, since: int, limit: int) -> Doc:
+def _delta(vault: Vault, scope: Scope, since: int, limit: int) -> JsonDict:
     changed, seq, done = _changed(vault, scope, since, limit)
     put: list[Wire] = []
     remove: list[list[str]] = []
@@ -83,7 +83,7 @@ def _delta(vault: Vault, scope: Scope, since: int, limit: int) -> Doc:
         put += [wire(row, scope.rules[name]) for row in present]
         left = sorted(set(ids) - {row[1] for row in present})
         remove += [[name, one, reason] for one, reason in _reasons(vault, left)]
-    reply: Doc = {"put": put, "remove": remove, "whole_after": None, "done": done, "seq": seq}
+    reply: JsonDict = {"put": put, "remove": remove, "whole_after": None, "done": done, "seq": seq}
     return reply | {"digest": digest(vault, scope)} if done else reply
 
 
@@ -169,7 +169,7 @@ def _present(vault: Vault, scope: Scope, name: str, ids: list[str]) -> list[sqli
         found += vault.db.execute(
             "SELECT r.object, r.id, r.revision, r.mobile_id, r.doc FROM record AS r "
             f"WHERE r.id IN (SELECT value FROM json_each(?)) AND {condition} ORDER BY r.id",
-            [as_text(some), *values],
+            [to_json(some), *values],
         ).fetchall()
     return found
 
@@ -187,12 +187,12 @@ def wire(row: sqlite3.Row, rule: Rule) -> Wire:
     """One record as it goes over the wire: without the fields that the rule hides from this user."""
     doc = row[4]
     if rule.hidden:
-        fields = {k: v for k, v in from_text(doc).items() if k not in rule.hidden}
-        doc = as_text(fields)
+        fields = {k: v for k, v in from_json(doc).items() if k not in rule.hidden}
+        doc = to_json(fields)
     return [row[0], row[1], row[2], row[3], doc]
 
 
-def digest(vault: Vault, scope: Scope) -> Doc:
+def digest(vault: Vault, scope: Scope) -> JsonDict:
     """Number of records and sum of tags per object of the scope, as the device should have them."""
     seq = vault.sequence()
     if seq not in scope.digests:

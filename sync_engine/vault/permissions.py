@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sync_engine.json_docs import Doc
+from sync_engine.json_docs import JsonDict
 from sync_engine.model import SYSTEM_FIELDS
-from sync_engine.protocol import Refused
+from sync_engine.protocol import VaultError
 from sync_engine.vault.state import Vault
 
 Right = Literal["create", "read", "edit", "delete"]
@@ -16,8 +16,8 @@ _VERBS = {"create": "create", "update": "edit", "delete": "delete"}
 
 
 def permission_set(
-    name: str, *, objects: Doc | None = None, fields: Doc | None = None, **more: object
-) -> Doc:
+    name: str, *, objects: JsonDict | None = None, fields: JsonDict | None = None, **more: object
+) -> JsonDict:
     """A permission set: `objects[object][right]` and `fields[object][field][right]` are exceptions."""
     return {
         "name": name,
@@ -28,34 +28,34 @@ def permission_set(
     } | more
 
 
-def set_of(vault: Vault, user: Doc) -> Doc:
+def set_of(vault: Vault, user: JsonDict) -> JsonDict:
     """The user's permission set."""
     return vault.live["permission_set"][user["permission_set"]]
 
 
-def allows(vault: Vault, user: Doc, object_name: str, right: Right) -> bool:
+def allows(vault: Vault, user: JsonDict, object_name: str, right: Right) -> bool:
     """Whether the user holds the right on the object."""
     return bool(set_of(vault, user)["objects"].get(object_name, {}).get(right, True))
 
 
-def allows_field(vault: Vault, user: Doc, object_name: str, field: str, right: Right) -> bool:
+def allows_field(vault: Vault, user: JsonDict, object_name: str, field: str, right: Right) -> bool:
     """Whether the user may read or edit the field."""
     return bool(set_of(vault, user)["fields"].get(object_name, {}).get(field, {}).get(right, True))
 
 
-def hidden_fields(vault: Vault, user: Doc, object_name: str) -> tuple[str, ...]:
+def hidden_fields(vault: Vault, user: JsonDict, object_name: str) -> tuple[str, ...]:
     """Fields of the object that the user may not read, in order."""
     exceptions = set_of(vault, user)["fields"].get(object_name, {})
     return tuple(sorted(name for name, rights in exceptions.items() if not rights.get("read", True)))
 
 
-def reads_all(vault: Vault, user: Doc, object_name: str) -> bool:
+def reads_all(vault: Vault, user: JsonDict, object_name: str) -> bool:
     """Whether the user may read the object and every field of it."""
     return allows(vault, user, object_name, "read") and not hidden_fields(vault, user, object_name)
 
 
-def require_vmocs(vault: Vault, user: Doc) -> None:
-    """Raise Refused unless the user may read VMOCs and all their fields.
+def require_vmocs(vault: Vault, user: JsonDict) -> None:
+    """Raise VaultError unless the user may read VMOCs and all their fields.
 
     That all users need this, and that incremental sync does not work correctly without it, is documented. What
     it does instead is not; here it brings nothing and says so.
@@ -65,7 +65,7 @@ def require_vmocs(vault: Vault, user: Doc) -> None:
     field = next(iter(hidden_fields(vault, user, VMOCS)), None)
     whole = not allows(vault, user, VMOCS, "read")
     what = f"object [{VMOCS}]" if whole else f"field [{field}] of [{VMOCS}]"
-    raise Refused(
+    raise VaultError(
         "INSUFFICIENT_ACCESS",
         f"User [{user['id']}] does not have Read permission on {what}",
         cause="object-permission" if whole else "field-permission",
@@ -75,11 +75,11 @@ def require_vmocs(vault: Vault, user: Doc) -> None:
     )
 
 
-def require(vault: Vault, user: Doc, object_name: str, operation: str) -> None:
-    """Raise Refused unless the user may create, update or delete records of the object."""
+def require(vault: Vault, user: JsonDict, object_name: str, operation: str) -> None:
+    """Raise VaultError unless the user may create, update or delete records of the object."""
     right = _VERBS[operation]
     if not allows(vault, user, object_name, right):  # type: ignore[arg-type]
-        raise Refused(
+        raise VaultError(
             "INSUFFICIENT_ACCESS",
             f"User [{user['id']}] does not have sufficient privileges to {right} records of [{object_name}]",
             cause="object-permission",
@@ -88,12 +88,12 @@ def require(vault: Vault, user: Doc, object_name: str, operation: str) -> None:
         )
 
 
-def require_fields(vault: Vault, user: Doc, object_name: str, names: list[str]) -> None:
-    """Raise Refused when a field is unknown, computed, or not the user's to edit."""
+def require_fields(vault: Vault, user: JsonDict, object_name: str, names: list[str]) -> None:
+    """Raise VaultError when a field is unknown, computed, or not the user's to edit."""
     known = vault.live["object"][object_name]["fields"]
     for name in names:
         if name not in known:
-            raise Refused(
+            raise VaultError(
                 "ATTRIBUTE_NOT_SUPPORTED",
                 f"Attribute [{name}] is not supported by object [{object_name}]",
                 cause="schema-mismatch",
@@ -106,7 +106,7 @@ def require_fields(vault: Vault, user: Doc, object_name: str, names: list[str]) 
             allows_field(vault, user, object_name, name, "edit"),
         )
         if not all(rights) or name in SYSTEM_FIELDS:
-            raise Refused(
+            raise VaultError(
                 "OPERATION_NOT_ALLOWED",
                 f"Cannot update field [{name}] on object [{object_name}]: "
                 f"user [{user['id']}] does not have Edit permission on the field",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from sync_engine.hashing import tag
-from sync_engine.json_docs import Doc, as_text, from_text
+from sync_engine.json_docs import JsonDict, from_json, to_json
 from sync_engine.vault.state import EVERYWHERE, Vault
 
 
@@ -25,7 +25,7 @@ class Record:
     territory: str
     parent: str | None
     deleted: bool
-    doc: Doc
+    doc: JsonDict
 
 
 _COLUMNS = "id, object, mobile_id, revision, territory, parent, deleted, doc"
@@ -45,7 +45,7 @@ def find(vault: Vault, record_id: object) -> Record | None:
                 territory=row[4],
                 parent=row[5],
                 deleted=bool(row[6]),
-                doc=from_text(row[7]),
+                doc=from_json(row[7]),
             )
     return None
 
@@ -59,7 +59,7 @@ def children(vault: Vault, record_id: str) -> list[str]:
 
 
 def insert(
-    vault: Vault, object_name: str, doc: Doc, *, at: float, by: str, mobile_id: str | None = None
+    vault: Vault, object_name: str, doc: JsonDict, *, at: float, by: str, mobile_id: str | None = None
 ) -> Record:
     """Store a new record and give it its id."""
     record_id = f"V{_prefix(object_name)}{vault.count('id'):012d}"
@@ -78,7 +78,7 @@ def insert(
     return _write(vault, record)
 
 
-def update(vault: Vault, record: Record, changes: Doc, *, at: float, by: str) -> Record:
+def update(vault: Vault, record: Record, changes: JsonDict, *, at: float, by: str) -> Record:
     """Change fields of a record; when its parent changes, its place changes with it."""
     doc = record.doc | changes | {"modified_by__v": by, "modified_date__v": at}
     definition = vault.live["object"][record.object]
@@ -105,7 +105,7 @@ def undelete(vault: Vault, record: Record, *, at: float, by: str) -> Record:
     return back
 
 
-def _stamped(record: Record, at: float, by: str) -> Doc:
+def _stamped(record: Record, at: float, by: str) -> JsonDict:
     return record.doc | {"modified_by__v": by, "modified_date__v": at}
 
 
@@ -131,7 +131,7 @@ def _write(vault: Vault, record: Record, *, placed: bool = True) -> Record:
     if placed and record.revision:
         _count_out(vault, record.id)
     written = replace(record, revision=seq)
-    text = as_text(record.doc)
+    text = to_json(record.doc)
     own_tag = tag(record.id, seq)
     place = (record.id, record.object, record.mobile_id, seq, record.territory, record.parent)
     vault.db.execute(
@@ -159,7 +159,7 @@ def _count_out(vault: Vault, record_id: str) -> None:
         vault.tally(row[0], row[1], -1, -row[2])
 
 
-def _territory(vault: Vault, definition: Doc, parent: str | None, doc: Doc) -> str:
+def _territory(vault: Vault, definition: JsonDict, parent: str | None, doc: JsonDict) -> str:
     if definition["sharing"] == "public":
         return EVERYWHERE
     if parent is not None:

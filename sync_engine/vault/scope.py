@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from sync_engine.hashing import short_hash
-from sync_engine.json_docs import Doc, sorted_text
+from sync_engine.json_docs import JsonDict, to_sorted_json
 from sync_engine.model import SYSTEM_FIELDS
 from sync_engine.vault import permissions
 from sync_engine.vault.state import EVERYWHERE, Vault
@@ -46,7 +46,7 @@ class Scope:
     rules: Mapping[str, Rule]
     broken: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
     conditions: dict[str, Sql] = field(default_factory=dict, init=False, repr=False, compare=False)
-    digests: dict[int, Doc] = field(default_factory=dict, init=False, repr=False, compare=False)
+    digests: dict[int, JsonDict] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def condition(self, name: str) -> Sql:
         """The object's records as SQL over `record AS r`, and the values to bind."""
@@ -133,7 +133,7 @@ def _build(vault: Vault, user_id: str, platform: str) -> Scope:
     return Scope(rules={name: _named(rules, rule) for name, rule in rules.items()}, broken=broken)
 
 
-def _as_the_device_knows(vault: Vault, user: Doc) -> Doc:
+def _as_the_device_knows(vault: Vault, user: JsonDict) -> JsonDict:
     """Without Read on application profiles nobody can tell which VMOC is meant for the user's own."""
     known = permissions.reads_all(vault, user, permissions.PROFILES)
     return user if known else user | {"application_profile": None}
@@ -156,7 +156,7 @@ def _named(rules: Mapping[str, Rule], rule: Rule) -> Rule:
     return replace(rule, name=short_hash(*names))
 
 
-def _problem(vault: Vault, name: str, one: Doc, user: Doc) -> tuple[str, str, str] | None:
+def _problem(vault: Vault, name: str, one: JsonDict, user: JsonDict) -> tuple[str, str, str] | None:
     if name not in vault.live["object"]:
         return (
             "INVALID_DATA",
@@ -185,7 +185,7 @@ def _unknown_field(vault: Vault, name: str, condition: Condition | None) -> str 
     return next((head for head in heads if head not in fields and head not in SYSTEM_FIELDS), None)
 
 
-def _rule(vault: Vault, name: str, one: Doc, user: Doc) -> Rule:
+def _rule(vault: Vault, name: str, one: JsonDict, user: JsonDict) -> Rule:
     definition = vault.live["object"][name]
     territories = (EVERYWHERE,) if definition["sharing"] == "public" else tuple(sorted(user["territories"]))
     hidden = permissions.hidden_fields(vault, user, name)
@@ -197,14 +197,14 @@ def _rule(vault: Vault, name: str, one: Doc, user: Doc) -> Rule:
         condition=parse(one["where_clause__v"], _tokens(user)),
         parent=one["parent_object__v"],
         hidden=hidden,
-        name=short_hash(sorted_text(one), territories, hidden, sorted(definition["fields"]), *told),
+        name=short_hash(to_sorted_json(one), territories, hidden, sorted(definition["fields"]), *told),
         enhanced=one["enable_enhanced_sync__v"],
         rows=not one["meta_data_only__v"],
         attachments=bool(one["include_attachments__v"] and definition.get("allow_attachments")),
     )
 
 
-def _tokens(user: Doc) -> Mapping[str, Value]:
+def _tokens(user: JsonDict) -> Mapping[str, Value]:
     return {
         "@@USER_APP_PROFILE_ID@@": user["application_profile"],
         "@@USER_LANGUAGE_CODE@@": user["language"],

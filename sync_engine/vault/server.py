@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
-from sync_engine.json_docs import Doc, as_text, from_text
-from sync_engine.protocol import Refused, decode, encode
+from sync_engine.json_docs import JsonDict, from_json, to_json
+from sync_engine.protocol import VaultError, decode, encode
 from sync_engine.vault import attachments, downloads, permissions, sessions, snapshots, tracking, uploads
 from sync_engine.vault.scope import scope_of
 from sync_engine.vault.settings import settings_for
@@ -25,21 +25,23 @@ def handle(request: bytes, vault: Vault, now: float) -> bytes:
         message = decode(request)
         verb = VERBS[message["verb"]]
     except (ValueError, KeyError, TypeError, RecursionError):
-        return _failure(Refused("MALFORMED_URL", "The request is not a message that this Vault understands"))
+        return _failure(
+            VaultError("MALFORMED_URL", "The request is not a message that this Vault understands")
+        )
     limit = vault.setting("payload_limit_bytes")
     if len(request) > limit:
         words = f"The request of [{len(request)}] bytes exceeds the maximum of [{limit}] bytes"
         blame = "setting/payload_limit_bytes//"
-        too_large = Refused("EXCEEDS_FILE_MAX_SIZE", words, cause="payload-too-large", blame=blame)
+        too_large = VaultError("EXCEEDS_FILE_MAX_SIZE", words, cause="payload-too-large", blame=blame)
         return _refuse(vault, message, too_large, _only_key(message))
     try:
         with vault.transaction():
             reply = verb(vault, message, now)
-    except Refused as refused:
+    except VaultError as refused:
         return _refuse(vault, message, refused)
     except _MISSHAPEN as wrong:
         words = f"The request [{message.get('verb')}] lacks a part or has one of the wrong kind: {wrong!r}"
-        return _refuse(vault, message, Refused("INVALID_DATA", words, cause="schema-mismatch"))
+        return _refuse(vault, message, VaultError("INVALID_DATA", words, cause="schema-mismatch"))
     if isinstance(reply, bytes):
         return reply
     return encode({"responseStatus": "SUCCESS"} | reply)
@@ -61,13 +63,13 @@ _MISSHAPEN = (
 )
 
 
-def _refuse(vault: Vault, message: Doc, refused: Refused, key: str | None = None) -> bytes:
+def _refuse(vault: Vault, message: JsonDict, refused: VaultError, key: str | None = None) -> bytes:
     if vault.witness:
         vault.witness(str(message.get("device")), key, refused.cause, refused.blame)
     return _failure(refused)
 
 
-def _only_key(message: Doc) -> str | None:
+def _only_key(message: JsonDict) -> str | None:
     """The key of an upload of one transaction, which is the one to blame for the size of the request."""
     transactions = message.get("transactions")
     if message["verb"] != "upload" or not isinstance(transactions, list) or len(transactions) != 1:
@@ -76,20 +78,20 @@ def _only_key(message: Doc) -> str | None:
     return str(only["key"]) if isinstance(only, dict) and "key" in only else None
 
 
-def _failure(refused: Refused) -> bytes:
-    return encode({"responseStatus": "FAILURE", "errors": [refused.as_doc()]})
+def _failure(refused: VaultError) -> bytes:
+    return encode({"responseStatus": "FAILURE", "errors": [refused.to_dict()]})
 
 
-def _sign_in(vault: Vault, message: Doc, now: float) -> Doc:
+def _sign_in(vault: Vault, message: JsonDict, now: float) -> JsonDict:
     return sessions.sign_in(vault, message, now)
 
 
-def _open(vault: Vault, message: Doc, now: float) -> Doc:
+def _open(vault: Vault, message: JsonDict, now: float) -> JsonDict:
     """Begin a sync: a lane for uploads, the admin's wishes, and the configuration as published."""
     user = sessions.user_of(vault, message, now)
     if message["kind"] != "autosync":
         sessions.refuse_metadata_api(vault, user, message["platform"])
-    reply: Doc = {"lane": uploads.open_lane(vault, message["device"]), "epoch": vault.epoch}
+    reply: JsonDict = {"lane": uploads.open_lane(vault, message["device"]), "epoch": vault.epoch}
     if message["kind"] == "autosync":
         return reply
     settings = settings_for(vault, user, message["platform"])
@@ -113,7 +115,7 @@ FLAGS = ("force_full_refresh__v", "clear_client_sync_errors__v", "upload_vtrans_
 """The admin's levers on a user. Vault does not say when they reset; here the device that reads them does."""
 
 
-def _upload(vault: Vault, message: Doc, now: float) -> Doc:
+def _upload(vault: Vault, message: JsonDict, now: float) -> JsonDict:
     user = sessions.user_of(vault, message, now)
     _check_quota(vault)
     return uploads.upload(vault, user, message["device"], message, now)
@@ -124,16 +126,16 @@ def _check_quota(vault: Vault) -> None:
         return
     words = "The storage of this Vault is used up: 100% of the purchased storage is in use"
     blame = "setting/storage_used_share//"
-    raise Refused("OPERATION_NOT_ALLOWED", words, cause="server-quota", blame=blame)
+    raise VaultError("OPERATION_NOT_ALLOWED", words, cause="server-quota", blame=blame)
 
 
-def _pull(vault: Vault, message: Doc, now: float) -> Doc:
+def _pull(vault: Vault, message: JsonDict, now: float) -> JsonDict:
     user = sessions.user_of(vault, message, now)
     permissions.require_vmocs(vault, user)
     return downloads.pull(vault, user, message["platform"], message)
 
 
-def _snapshot(vault: Vault, message: Doc, now: float) -> bytes:
+def _snapshot(vault: Vault, message: JsonDict, now: float) -> bytes:
     user = sessions.user_of(vault, message, now)
     permissions.require_vmocs(vault, user)
     scope = scope_of(vault, user["id"], message["platform"])
@@ -150,30 +152,30 @@ def _snapshot(vault: Vault, message: Doc, now: float) -> bytes:
     return encode(head, body)
 
 
-def _track(vault: Vault, message: Doc, now: float) -> Doc:
+def _track(vault: Vault, message: JsonDict, now: float) -> JsonDict:
     user = sessions.user_of(vault, message, now)
     return tracking.keep(vault, user["id"], message["rows"], now)
 
 
-def _describe(vault: Vault, message: Doc, now: float) -> Doc:
+def _describe(vault: Vault, message: JsonDict, now: float) -> JsonDict:
     """The published definition of objects, so that a device can offer the right fields."""
     sessions.user_of(vault, message, now)
-    return {"objects": from_text(as_text(vault.published["object"]))}
+    return {"objects": from_json(to_json(vault.published["object"]))}
 
 
-def _files(vault: Vault, message: Doc, now: float) -> Doc:
+def _files(vault: Vault, message: JsonDict, now: float) -> JsonDict:
     user = sessions.user_of(vault, message, now)
     return {"files": attachments.listing(vault, scope_of(vault, user["id"], message["platform"]))}
 
 
-def _file(vault: Vault, message: Doc, now: float) -> bytes:
+def _file(vault: Vault, message: JsonDict, now: float) -> bytes:
     user = sessions.user_of(vault, message, now)
     scope = scope_of(vault, user["id"], message["platform"])
     head, body = attachments.piece(vault, scope, message)
     return encode({"responseStatus": "SUCCESS"} | head, body)
 
 
-VERBS: dict[str, Callable[[Vault, Doc, float], Doc | bytes]] = {
+VERBS: dict[str, Callable[[Vault, JsonDict, float], JsonDict | bytes]] = {
     "sign_in": _sign_in,
     "open": _open,
     "upload": _upload,

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from sync_engine.hashing import short_hash
-from sync_engine.json_docs import Doc
-from sync_engine.protocol import Refused
+from sync_engine.json_docs import JsonDict
+from sync_engine.protocol import VaultError
 from sync_engine.vault import permissions
 from sync_engine.vault.state import Vault
 
 HOUR = 3600.0
 
 
-def sign_in(vault: Vault, message: Doc, now: float) -> Doc:
-    """Open a session. Raises Refused with Vault's authentication errors."""
+def sign_in(vault: Vault, message: JsonDict, now: float) -> JsonDict:
+    """Open a session. Raises VaultError with Vault's authentication errors."""
     user = vault.user(message["user"])
     blame = f"user/{message['user']}//"
     if user is None or message["password"] != user["password"]:
         words = "Authentication failed for user: " + str(message["user"])
-        raise Refused("USERNAME_OR_PASSWORD_INCORRECT", words, cause="sign-in-failed", blame=blame)
+        raise VaultError("USERNAME_OR_PASSWORD_INCORRECT", words, cause="sign-in-failed", blame=blame)
     if not user["active"]:
         words = f"The user [{user['name']}] is inactive"
-        raise Refused("INACTIVE_USER", words, cause="sign-in-failed", blame=blame)
+        raise VaultError("INACTIVE_USER", words, cause="sign-in-failed", blame=blame)
     if user["locked"]:
         words = f"The user [{user['name']}] is locked out of Vault"
-        raise Refused("USER_LOCKED_OUT", words, cause="sign-in-failed", blame=blame)
+        raise VaultError("USER_LOCKED_OUT", words, cause="sign-in-failed", blame=blame)
     if user["password_expired"]:
         words = f"The password of user [{user['name']}] has expired and must be changed"
-        raise Refused("PASSWORD_CHANGE_REQUIRED", words, cause="password-expired", blame=blame)
+        raise VaultError("PASSWORD_CHANGE_REQUIRED", words, cause="password-expired", blame=blame)
     token = short_hash(vault.count("session"), message["device"], now)
     vault.db.execute(
         "INSERT INTO session VALUES (?, ?, ?, ?, ?)", (token, user["id"], message["device"], now, now)
@@ -34,8 +34,8 @@ def sign_in(vault: Vault, message: Doc, now: float) -> Doc:
     return {"session": token}
 
 
-def user_of(vault: Vault, message: Doc, now: float) -> Doc:
-    """The user whose session the message carries. Raises Refused when it has ended or a policy says no."""
+def user_of(vault: Vault, message: JsonDict, now: float) -> JsonDict:
+    """The user whose session the message carries. Raises VaultError when it has ended or a policy says no."""
     row = vault.db.execute(
         "SELECT user, created, used FROM session WHERE token = ?", (message.get("session"),)
     ).fetchone()
@@ -43,10 +43,10 @@ def user_of(vault: Vault, message: Doc, now: float) -> Doc:
     longest = vault.setting("session_maximum_hours") * HOUR
     if row is None or now - row[2] > idle or now - row[1] > longest:
         words = "Invalid or expired session ID"
-        raise Refused("INVALID_SESSION_ID", words, cause="session-expired", blame="session")
+        raise VaultError("INVALID_SESSION_ID", words, cause="session-expired", blame="session")
     user = vault.user(row[0])
     if user is None or not user["active"]:
-        raise Refused(
+        raise VaultError(
             "INACTIVE_USER",
             f"The user [{row[0]}] is inactive",
             cause="sign-in-failed",
@@ -57,32 +57,32 @@ def user_of(vault: Vault, message: Doc, now: float) -> Doc:
     return user
 
 
-def _check_policies(vault: Vault, user: Doc, message: Doc) -> None:
+def _check_policies(vault: Vault, user: JsonDict, message: JsonDict) -> None:
     if vault.setting("configuration_mode"):
         words = "Non-Admins cannot access a Vault in Configuration Mode."
-        raise Refused(
+        raise VaultError(
             "CONFIGURATION_MODE_ENABLED", words, cause="access-policy", blame="setting/configuration_mode//"
         )
     allowed = permissions.set_of(vault, user)
     if not allowed["api"]:
         words = f"User [{user['id']}] not licensed for permission [VaultActions_API_Access]."
         blame = f"permission_set/{user['permission_set']}//"
-        raise Refused("INSUFFICIENT_ACCESS", words, cause="access-policy", blame=blame)
+        raise VaultError("INSUFFICIENT_ACCESS", words, cause="access-policy", blame=blame)
     least = vault.setting("minimum_app_version")
     if least and version_key(message["version"]) < version_key(least):
         words = (
             f"Version [{message['version']}] of the app is no longer supported; update to [{least}] or later"
         )
         blame = "setting/minimum_app_version//"
-        raise Refused("OPERATION_NOT_ALLOWED", words, cause="app-outdated", blame=blame)
+        raise VaultError("OPERATION_NOT_ALLOWED", words, cause="app-outdated", blame=blame)
 
 
-def refuse_metadata_api(vault: Vault, user: Doc, platform: str) -> None:
+def refuse_metadata_api(vault: Vault, user: JsonDict, platform: str) -> None:
     """Documented: Metadata API access for end users causes sync errors on iPad and iPhone; the text is
     ours.
     """
     if permissions.set_of(vault, user)["metadata_api"] and platform in ("iPad", "iPhone"):
-        raise Refused(
+        raise VaultError(
             "OPERATION_NOT_ALLOWED",
             f"Sync configuration could not be read: user [{user['id']}] is granted Metadata API access",
             cause="access-policy",

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sync_engine.json_docs import Doc
+from sync_engine.json_docs import JsonDict
 from sync_engine.vault import permissions
 from sync_engine.vault.scope import scope_of
 from sync_engine.vault.state import Vault
 from sync_engine.where_clause import matches
 
 
-def settings_for(vault: Vault, user: Doc, platform: str) -> Doc:
+def settings_for(vault: Vault, user: JsonDict, platform: str) -> JsonDict:
     """Settings by name, as published, for this user on this platform; none where they may not be read."""
     if not permissions.reads_all(vault, user, permissions.SETTINGS):
         return {}
@@ -37,7 +37,7 @@ def _records(vault: Vault) -> Iterator[tuple[str, object, str | None]]:
         yield one["name"], one["value"], one["application_profile"]
 
 
-def _as_record(name: str, value: object, profile: str | None) -> Doc:
+def _as_record(name: str, value: object, profile: str | None) -> JsonDict:
     return {
         "name__v": name,
         "value__v": value,

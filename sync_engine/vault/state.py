@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sync_engine.json_docs import Doc, as_text, from_text
+from sync_engine.json_docs import JsonDict, from_json, to_json
 from sync_engine.model import default_objects, default_settings
 from sync_engine.vault.schema import SCHEMA
 from sync_engine.vmoc import default_vmocs
@@ -16,7 +16,7 @@ from sync_engine.vmoc import default_vmocs
 EVERYWHERE = "*"
 """The territory of records that everybody sees."""
 
-Witness = Callable[[str, str | None, str, str | None], None]
+RefusalObserver = Callable[[str, str | None, str, str | None], None]
 """Told of each refusal: device, key of the upload or None, cause, and the configuration that is to blame."""
 
 
@@ -31,13 +31,15 @@ class _Open:
 class Vault:
     """One Vault. `witness` hears the true cause of refusals, which never travel to a device."""
 
-    def __init__(self, db: sqlite3.Connection, *, epoch: str = "1", witness: Witness | None = None) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, *, epoch: str = "1", witness: RefusalObserver | None = None
+    ) -> None:
         db.isolation_level = None
         self.db = db
         self.epoch = epoch
         self.witness = witness
-        self.live: dict[str, dict[str, Doc]] = {}
-        self.published: dict[str, dict[str, Doc]] = {}
+        self.live: dict[str, dict[str, JsonDict]] = {}
+        self.published: dict[str, dict[str, JsonDict]] = {}
         self.version = 0
         self.scopes: dict[tuple[str, str], Any] = {}
         self._open: _Open | None = None
@@ -59,9 +61,9 @@ class Vault:
         """Read the configuration again from the database, after a start or a rolled-back transaction."""
         self.live, self.published = {}, {}
         for kind, name, live, published in self.db.execute("SELECT kind, name, live, published FROM config"):
-            self.live.setdefault(kind, {})[name] = from_text(live)
+            self.live.setdefault(kind, {})[name] = from_json(live)
             if published is not None:
-                self.published.setdefault(kind, {})[name] = from_text(published)
+                self.published.setdefault(kind, {})[name] = from_json(published)
         self._touch()
 
     @contextmanager
@@ -110,7 +112,7 @@ class Vault:
             [(*place, *tally) for place, tally in counted.tallies.items()],
         )
 
-    def configure(self, kind: str, name: str, doc: Doc | None) -> None:
+    def configure(self, kind: str, name: str, doc: JsonDict | None) -> None:
         """Set one piece of the live configuration, or remove it with None. Devices see it once published."""
         entries = self.live.setdefault(kind, {})
         if doc is None:
@@ -121,7 +123,7 @@ class Vault:
             self.db.execute(
                 "INSERT INTO config (kind, name, live) VALUES (?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET live = excluded.live",
-                (kind, name, as_text(doc)),
+                (kind, name, to_json(doc)),
             )
         self._touch()
 
@@ -143,11 +145,11 @@ class Vault:
         """Whether a setting that a new Vault does not have was made, and made true."""
         return bool(self.live["setting"].get(name, {}).get("value"))
 
-    def object(self, name: str) -> Doc | None:
+    def object(self, name: str) -> JsonDict | None:
         """The live definition of an object, or None where there is none."""
         return self.live["object"].get(name)
 
-    def user(self, user_id: str) -> Doc | None:
+    def user(self, user_id: str) -> JsonDict | None:
         """The user's configuration, or None where nobody has this id."""
         return self.live.get("user", {}).get(user_id)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from sync_engine.hashing import short_hash
-from sync_engine.json_docs import Doc, as_text, from_text
+from sync_engine.json_docs import JsonDict, from_json, to_json
 from sync_engine.telemetry import SyncTracking
 from sync_engine.vault.state import Vault
 
@@ -18,14 +18,14 @@ def tracking_id(mobile_id: str) -> str:
     return f"V8S{int(short_hash('sync', mobile_id, size=6), 16):015d}"
 
 
-def keep(vault: Vault, user: str, rows: list[Doc], now: float) -> Doc:
+def keep(vault: Vault, user: str, rows: list[JsonDict], now: float) -> JsonDict:
     """Store tracking records, new or changed; repeating them changes nothing."""
     for row in rows:
         vault.db.execute(
             "INSERT INTO tracking VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
             "modified = CASE WHEN doc = excluded.doc THEN modified ELSE excluded.modified END, "
             "doc = excluded.doc",
-            (row["mobile_id__v"], tracking_id(row["mobile_id__v"]), user, now, now, as_text(row)),
+            (row["mobile_id__v"], tracking_id(row["mobile_id__v"]), user, now, now, to_json(row)),
         )
     return {"kept": [row["mobile_id__v"] for row in rows]}
 
@@ -38,7 +38,7 @@ def report(vault: Vault, since: float, until: float) -> Iterator[SyncTracking]:
         (since, until),
     )
     for record_id, user, created, modified, text in rows:
-        doc = from_text(text)
+        doc = from_json(text)
         for name in TIMES:
             doc[name] = _moment(doc[name]) if doc[name] is not None else None
         yield SyncTracking(

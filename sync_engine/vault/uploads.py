@@ -7,9 +7,9 @@ have repaired the reason meanwhile.
 
 from __future__ import annotations
 
-from sync_engine.json_docs import Doc, as_text, from_text
+from sync_engine.json_docs import JsonDict, from_json, to_json
 from sync_engine.model import SYSTEM_FIELDS
-from sync_engine.protocol import Refused
+from sync_engine.protocol import VaultError
 from sync_engine.vault import permissions, records, validation
 from sync_engine.vault.records import Record
 from sync_engine.vault.state import EVERYWHERE, Vault
@@ -18,13 +18,13 @@ SYSTEM = "System"
 """Who a record was written by when it refers to a record that its author may no longer see."""
 
 
-def upload(vault: Vault, user: Doc, device: str, message: Doc, now: float) -> Doc:
+def upload(vault: Vault, user: JsonDict, device: str, message: JsonDict, now: float) -> JsonDict:
     """Apply the transactions of one request in their order; the reply has one result for each."""
     _check_lane(vault, device, message)
     rows = sum(len(one["rows"]) for one in message["transactions"])
     limit = vault.setting("bulk_row_limit")
     if rows > limit:
-        raise Refused(
+        raise VaultError(
             "OPERATION_NOT_ALLOWED",
             f"The request has [{rows}] rows; the maximum is [{limit}]",
             cause="payload-too-large",
@@ -46,11 +46,11 @@ def open_lane(vault: Vault, device: str) -> int:
     return int(row[0])
 
 
-def _check_lane(vault: Vault, device: str, message: Doc) -> None:
+def _check_lane(vault: Vault, device: str, message: JsonDict) -> None:
     row = vault.db.execute("SELECT lane, number FROM lane WHERE device = ?", (device,)).fetchone()
     lane, number = row if row else (0, 0)
     if message["lane"] != lane or message["number"] <= number:
-        raise Refused(
+        raise VaultError(
             "RACE_CONDITION",
             f"Upload [{message['lane']}.{message['number']}] of device [{device}] arrived after a later one",
             cause="concurrent-change",
@@ -58,19 +58,21 @@ def _check_lane(vault: Vault, device: str, message: Doc) -> None:
     vault.db.execute("UPDATE lane SET number = ? WHERE device = ?", (message["number"], device))
 
 
-def _one(vault: Vault, user: Doc, device: str, transaction: Doc, *, known: dict[str, str], now: float) -> Doc:
+def _one(
+    vault: Vault, user: JsonDict, device: str, transaction: JsonDict, *, known: dict[str, str], now: float
+) -> JsonDict:
     key, ids, at = transaction["key"], {}, 0
     if key in known:
-        return {**from_text(known[key]), "replayed": True}
+        return {**from_json(known[key]), "replayed": True}
     try:
         with vault.part():
             for row in transaction["rows"]:
                 ids[row["id"]] = _row(vault, user, row, now)
                 at += 1
-            result: Doc = {"key": key, "responseStatus": "SUCCESS", "ids": ids, "seq": vault.sequence()}
-            known[key] = as_text(result)
+            result: JsonDict = {"key": key, "responseStatus": "SUCCESS", "ids": ids, "seq": vault.sequence()}
+            known[key] = to_json(result)
             vault.db.execute("INSERT INTO answer VALUES (?, ?, ?)", (device, key, known[key]))
-    except Refused as refused:
+    except VaultError as refused:
         return _refusal(vault, device, key, at, refused)
     return result
 
@@ -79,20 +81,20 @@ def _known(vault: Vault, device: str, keys: list[str]) -> dict[str, str]:
     """The stored answers to those of these transactions that were applied before."""
     rows = vault.db.execute(
         "SELECT key, result FROM answer WHERE device = ? AND key IN (SELECT value FROM json_each(?))",
-        (device, as_text(keys)),
+        (device, to_json(keys)),
     )
     return dict(rows.fetchall())
 
 
-def _refusal(vault: Vault, device: str, key: str, at: int, refused: Refused) -> Doc:
+def _refusal(vault: Vault, device: str, key: str, at: int, refused: VaultError) -> JsonDict:
     if vault.witness:
         vault.witness(device, key, refused.cause, refused.blame)
-    return {"key": key, "responseStatus": "FAILURE", "row": at, "errors": [refused.as_doc()]}
+    return {"key": key, "responseStatus": "FAILURE", "row": at, "errors": [refused.to_dict()]}
 
 
-def _row(vault: Vault, user: Doc, row: Doc, now: float) -> str:
+def _row(vault: Vault, user: JsonDict, row: JsonDict, now: float) -> str:
     if vault.object(row["object"]) is None:
-        raise Refused(
+        raise VaultError(
             "MALFORMED_URL",
             f"The object [{row['object']}] does not exist in this Vault",
             cause="schema-mismatch",
@@ -105,14 +107,14 @@ def _row(vault: Vault, user: Doc, row: Doc, now: float) -> str:
     return _change(vault, user, row, now)
 
 
-def _create(vault: Vault, user: Doc, row: Doc, now: float) -> str:
+def _create(vault: Vault, user: JsonDict, row: JsonDict, now: float) -> str:
     name, doc = row["object"], _resolve(vault, row["object"], row["fields"])
     _require_mobile_id(vault, name)
     permissions.require_fields(vault, user, name, list(doc))
     validation.check(vault, user, name, doc, doc, record_id=row["id"], now=now)
     twin = records.find(vault, row["id"])
     if twin is not None:
-        raise Refused(
+        raise VaultError(
             "OPERATION_NOT_ALLOWED",
             f"Another resource already exists with [mobile_id__v={row['id']}]",
             cause="duplicate-record",
@@ -129,7 +131,7 @@ def _require_mobile_id(vault: Vault, name: str) -> None:
     if not name.endswith("__c") or any(field.lower().startswith("mobile_id_") for field in fields):
         return
     if vault.switched_on("custom_objects_need_mobile_id"):
-        raise Refused(
+        raise VaultError(
             "OPERATION_NOT_ALLOWED",
             f"A record of [{name}] cannot be created on a device: the object has no field for mobile ids",
             cause="sync-configuration",
@@ -138,12 +140,12 @@ def _require_mobile_id(vault: Vault, name: str) -> None:
         )
 
 
-def _change(vault: Vault, user: Doc, row: Doc, now: float) -> str:
+def _change(vault: Vault, user: JsonDict, row: JsonDict, now: float) -> str:
     record = _target(vault, row)
     _require_visible(vault, user, record)
     definition = vault.live["object"][record.object]
     if definition.get("lockable") and record.doc.get("status__v") == "submitted__v" and not _unlocked(record):
-        raise Refused(
+        raise VaultError(
             "OPERATION_NOT_ALLOWED",
             f"The record [{record.id}] is locked because it is submitted; unlock it before changing it",
             cause="record-locked",
@@ -164,7 +166,7 @@ def _change(vault: Vault, user: Doc, row: Doc, now: float) -> str:
     return record.id
 
 
-def _target(vault: Vault, row: Doc) -> Record:
+def _target(vault: Vault, row: JsonDict) -> Record:
     record = records.find(vault, row["id"])
     if record is None or record.deleted:
         winner = vault.db.execute("SELECT winner FROM merged WHERE loser = ?", (row["id"],)).fetchone()
@@ -173,7 +175,7 @@ def _target(vault: Vault, row: Doc) -> Record:
         )
         if kept is not None and not kept.deleted:
             return kept
-        raise Refused(
+        raise VaultError(
             "INVALID_DATA",
             f"The resource [{row['id']}] does not exist",
             cause="record-deleted",
@@ -188,10 +190,10 @@ def _unlocked(record: Record) -> bool:
     return bool(record.doc.get("unlock__v") or record.doc.get("override_lock__v"))
 
 
-def _require_visible(vault: Vault, user: Doc, record: Record) -> None:
+def _require_visible(vault: Vault, user: JsonDict, record: Record) -> None:
     if record.territory == EVERYWHERE or record.territory in user["territories"]:
         return
-    raise Refused(
+    raise VaultError(
         "INSUFFICIENT_ACCESS",
         f"User [{user['id']}] does not have sufficient privileges to access the record [{record.id}]",
         cause="record-visibility",
@@ -201,14 +203,14 @@ def _require_visible(vault: Vault, user: Doc, record: Record) -> None:
     )
 
 
-def _delete(vault: Vault, user: Doc, record: Record, now: float) -> None:
+def _delete(vault: Vault, user: JsonDict, record: Record, now: float) -> None:
     family = vault.live["object"][record.object].get("root")
     for child in records.children(vault, record.id):
         found = records.find(vault, child)
         if found is None:
             continue
         if family is None or vault.live["object"][found.object].get("root") != family:
-            raise Refused(
+            raise VaultError(
                 "OPERATION_NOT_ALLOWED",
                 f"Cannot delete record [{record.id}]: "
                 f"it is referenced by [{found.object}] record [{found.id}]",
@@ -221,13 +223,13 @@ def _delete(vault: Vault, user: Doc, record: Record, now: float) -> None:
     records.delete(vault, record, at=now, by=user["id"])
 
 
-def _merge(vault: Vault, record: Record, row: Doc, changes: Doc) -> None:
+def _merge(vault: Vault, record: Record, row: JsonDict, changes: JsonDict) -> None:
     """Refuse a change whose fields somebody else has changed to something else since the device's base."""
     meeting = [name for name in changes if _meets(vault, record, row, name, changes[name])]
     if not meeting:
         return
     name = meeting[0]
-    raise Refused(
+    raise VaultError(
         "OPERATION_NOT_ALLOWED",
         f"Cannot merge the update of record [{record.id}]: field [{name}] was changed in Vault "
         f"to [{str(record.doc.get(name))[:40]}] after the device last received it",
@@ -239,7 +241,7 @@ def _merge(vault: Vault, record: Record, row: Doc, changes: Doc) -> None:
     )
 
 
-def _meets(vault: Vault, record: Record, row: Doc, name: str, value: object) -> bool:
+def _meets(vault: Vault, record: Record, row: JsonDict, name: str, value: object) -> bool:
     """Whether the field holds what the device has not seen. A field that was hidden from it counts as
     unseen.
     """
@@ -251,7 +253,7 @@ def _meets(vault: Vault, record: Record, row: Doc, name: str, value: object) -> 
     return now not in (was, value)
 
 
-def _resolve(vault: Vault, object_name: str, fields: Doc) -> Doc:
+def _resolve(vault: Vault, object_name: str, fields: JsonDict) -> JsonDict:
     """Replace mobile ids by ids, and losers of a merge by their winners, in all references."""
     specs = vault.live["object"][object_name]["fields"]
     resolved = {name: value for name, value in fields.items() if name not in SYSTEM_FIELDS}
@@ -270,7 +272,7 @@ def _resolve_id(vault: Vault, value: str) -> str:
     return row[0] if row else value
 
 
-def _author(vault: Vault, user: Doc, object_name: str, doc: Doc) -> str:
+def _author(vault: Vault, user: JsonDict, object_name: str, doc: JsonDict) -> str:
     """The user, or System when the record refers to one that the user no longer sees."""
     for name, spec in vault.live["object"][object_name]["fields"].items():
         if spec["type"] != "reference" or spec["to"] == "user__sys" or not doc.get(name):
@@ -278,7 +280,7 @@ def _author(vault: Vault, user: Doc, object_name: str, doc: Doc) -> str:
         row = vault.db.execute("SELECT territory FROM record WHERE id = ?", (doc[name],)).fetchone()
         if row and row[0] != EVERYWHERE and row[0] not in user["territories"]:
             if not vault.setting("save_as_system"):
-                raise Refused(
+                raise VaultError(
                     "INSUFFICIENT_ACCESS",
                     f"User [{user['id']}] does not have sufficient privileges to access "
                     f"the record [{doc[name]}]",

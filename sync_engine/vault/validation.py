@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 
-from sync_engine.json_docs import Doc
-from sync_engine.protocol import Refused
+from sync_engine.json_docs import JsonDict
+from sync_engine.protocol import VaultError
 from sync_engine.vault import records
 from sync_engine.vault.records import Record
 from sync_engine.vault.state import Vault
@@ -17,15 +17,22 @@ WELL_FORMED_ID = re.compile(r"m-[0-9a-f]{20}|V[0-9A-F]{3}\d{12}")
 
 
 def check(
-    vault: Vault, user: Doc, object_name: str, doc: Doc, changed: Doc, *, record_id: str, now: float
+    vault: Vault,
+    user: JsonDict,
+    object_name: str,
+    doc: JsonDict,
+    changed: JsonDict,
+    *,
+    record_id: str,
+    now: float,
 ) -> None:
-    """Raise Refused for the first rule that the record, with `changed` applied, breaks."""
+    """Raise VaultError for the first rule that the record, with `changed` applied, breaks."""
     definition = vault.live["object"][object_name]
     for name, spec in definition["fields"].items():
         if name in changed:
             _check_value(vault, user, object_name, name, spec, changed[name])
         if spec.get("required") and doc.get(name) in (None, ""):
-            raise Refused(
+            raise VaultError(
                 "PARAMETER_REQUIRED",
                 f"Missing required parameter [{name}]",
                 cause="required-field",
@@ -39,13 +46,15 @@ def check(
     _run_automation(vault, object_name, record_id)
 
 
-def _check_value(vault: Vault, user: Doc, object_name: str, name: str, spec: Doc, value: object) -> None:  # noqa: PLR0917
+def _check_value(  # noqa: PLR0917
+    vault: Vault, user: JsonDict, object_name: str, name: str, spec: JsonDict, value: object
+) -> None:
     if value is None:
         return
     problem = _problem(spec, value)
     if problem:
         cause, words = problem
-        raise Refused(
+        raise VaultError(
             "INVALID_DATA",
             words.format(field=name, object=object_name, value=str(value)[:60]),
             cause=cause,
@@ -57,7 +66,7 @@ def _check_value(vault: Vault, user: Doc, object_name: str, name: str, spec: Doc
         _check_reference(vault, user, object_name, name, spec["to"], str(value))
 
 
-def _problem(spec: Doc, value: object) -> tuple[str, str] | None:
+def _problem(spec: JsonDict, value: object) -> tuple[str, str] | None:
     kind = spec["type"]
     if kind == "picklist" and value not in spec["values"]:
         return "picklist-value", "Invalid value [{value}] specified for picklist field [{field}]"
@@ -71,7 +80,7 @@ def _problem(spec: Doc, value: object) -> tuple[str, str] | None:
     return None
 
 
-def _number_problem(spec: Doc, value: object) -> tuple[str, str] | None:
+def _number_problem(spec: JsonDict, value: object) -> tuple[str, str] | None:
     if not isinstance(value, int | float):
         return "invalid-value", "Invalid number [{value}] for field [{field}]"
     low, high = spec["min"], spec["max"]
@@ -88,12 +97,12 @@ def _is_date(value: object) -> bool:
     return True
 
 
-def _check_reference(vault: Vault, user: Doc, object_name: str, name: str, to: str, value: str) -> None:  # noqa: PLR0917
+def _check_reference(vault: Vault, user: JsonDict, object_name: str, name: str, to: str, value: str) -> None:  # noqa: PLR0917
     if to == "user__sys":
         owner = vault.user(value)
         if owner is not None and owner["active"]:
             return
-        raise Refused(
+        raise VaultError(
             "INVALID_DATA",
             f"The user [{value}] in field [{name}] is inactive and cannot own records",
             cause="inactive-owner",
@@ -105,7 +114,7 @@ def _check_reference(vault: Vault, user: Doc, object_name: str, name: str, to: s
     if found is not None and found.object == to and not found.deleted:
         return
     malformed = found is None and not WELL_FORMED_ID.fullmatch(value)
-    raise Refused(
+    raise VaultError(
         "INVALID_DATA",
         f"Invalid id [{value}] for field [{name}]" if malformed else f"The resource [{value}] does not exist",
         cause="invalid-reference" if malformed or (found and found.object != to) else "record-deleted",
@@ -116,14 +125,14 @@ def _check_reference(vault: Vault, user: Doc, object_name: str, name: str, to: s
     )
 
 
-def _check_dates(vault: Vault, object_name: str, doc: Doc, changed: Doc, now: float) -> None:
+def _check_dates(vault: Vault, object_name: str, doc: JsonDict, changed: JsonDict, now: float) -> None:
     if object_name != "call2__v" or "call_date__v" not in changed:
         return
     today = datetime.fromtimestamp(now, UTC).date()
     on = date.fromisoformat(doc["call_date__v"])
     back = vault.setting("call_backdate_limit__v")
     if back >= 0 and on < today - timedelta(days=back + 1):
-        raise Refused(
+        raise VaultError(
             "OPERATION_NOT_ALLOWED",
             f"The call date [{on.isoformat()}] is earlier than "
             f"the call backdate limit of [{back}] days allows",
@@ -133,7 +142,7 @@ def _check_dates(vault: Vault, object_name: str, doc: Doc, changed: Doc, now: fl
             field="call_date__v",
         )
     if doc.get("status__v") == "submitted__v" and on > today + timedelta(days=1):
-        raise Refused(
+        raise VaultError(
             "OPERATION_NOT_ALLOWED",
             f"A call with the future date [{on.isoformat()}] cannot be submitted",
             cause="date-limit",
@@ -143,7 +152,9 @@ def _check_dates(vault: Vault, object_name: str, doc: Doc, changed: Doc, now: fl
         )
 
 
-def _check_unique(vault: Vault, object_name: str, definition: Doc, changed: Doc, record_id: str) -> None:
+def _check_unique(
+    vault: Vault, object_name: str, definition: JsonDict, changed: JsonDict, record_id: str
+) -> None:
     for name in changed:
         spec = definition["fields"].get(name)
         if not spec or not spec.get("unique") or changed[name] is None:
@@ -153,7 +164,7 @@ def _check_unique(vault: Vault, object_name: str, definition: Doc, changed: Doc,
             (object_name, f"$.{name}", changed[name], record_id),
         ).fetchone()
         if row:
-            raise Refused(
+            raise VaultError(
                 "OPERATION_NOT_ALLOWED",
                 f"Another resource already exists with [{name}={changed[name]}]",
                 cause="duplicate-record",
@@ -164,12 +175,12 @@ def _check_unique(vault: Vault, object_name: str, definition: Doc, changed: Doc,
             )
 
 
-def _check_rules(vault: Vault, object_name: str, doc: Doc, record_id: str) -> None:
+def _check_rules(vault: Vault, object_name: str, doc: JsonDict, record_id: str) -> None:
     for name, rule in vault.live.get("validation_rule", {}).items():
         if rule["object"] != object_name or not rule["active"]:
             continue
         if matches(parse(rule["refuse_when"], {}), doc, lambda _, other: _doc(records.find(vault, other))):
-            raise Refused(
+            raise VaultError(
                 "INVALID_DATA",
                 f"{rule['message']} [{name}]",
                 cause="validation-rule",
@@ -178,14 +189,14 @@ def _check_rules(vault: Vault, object_name: str, doc: Doc, record_id: str) -> No
             )
 
 
-def _doc(record: Record | None) -> Doc | None:
+def _doc(record: Record | None) -> JsonDict | None:
     return None if record is None or record.deleted else record.doc
 
 
 def _run_automation(vault: Vault, object_name: str, record_id: str) -> None:
     broken = vault.live.get("trigger", {}).get(object_name)
     if broken and broken["active"]:
-        raise Refused(
+        raise VaultError(
             "SDK_ERROR",
             broken["message"].format(record_id=record_id),
             cause="server-automation",

@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from sync_engine.vault.server import handle
 from sync_engine.vault_api.messages import Reply, Request
 from sync_engine.vault_api.rest import answer
-from sync_engine.vault_api.server_state import Served
+from sync_engine.vault_api.server_state import ServerState
 
 METHODS = ["GET", "POST", "PUT", "DELETE"]
 DEVICE_TYPE = "application/vnd.synclens.device"
@@ -36,7 +36,7 @@ class Dropped(Response):
         await send({"type": "http.response.body", "body": b'{"responseStatus": "SUC', "more_body": True})
 
 
-def build_app(served: Served, clock: Callable[[], float], *, slow: float = 0.0) -> Starlette:
+def build_app(served: ServerState, clock: Callable[[], float], *, slow: float = 0.0) -> Starlette:
     """The application of one served Vault. `slow` seconds pass before each answer to a device."""
     lock = asyncio.Lock()
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from sync_engine.hashing import short_hash
-from sync_engine.json_docs import Doc, from_text
-from sync_engine.protocol import Refused
+from sync_engine.json_docs import JsonDict, from_json
+from sync_engine.protocol import VaultError
 from sync_engine.vault_api.messages import Reply, moment_of, success, whole
 from sync_engine.vault_api.objects import Object, label
 from sync_engine.vault_api.server_state import Call
@@ -127,13 +127,13 @@ def trail(call: Call) -> Reply:
     name, asked = call.args["kind"], call.request.query
     _columns(name)
     if asked.get("format_result", "json") != "json":
-        raise Refused(
+        raise VaultError(
             "OPERATION_NOT_ALLOWED", "This Vault answers audit trails as JSON only; leave out format_result"
         )
     since = moment_of(asked["start_date"]) if asked.get("start_date") else call.now // DAY * DAY - DAY
     until = moment_of(asked["end_date"]) if asked.get("end_date") else call.now
     if since < call.now - 30 * DAY - 1:
-        raise Refused("INVALID_DATA", "Only the last 30 days can be asked for; choose a later start_date")
+        raise VaultError("INVALID_DATA", "Only the last 30 days can be asked for; choose a later start_date")
     rows = [row for at, row in rows_of(call, name) if since <= at <= until]
     for field, wanted in (("object_name", asked.get("objects")), ("action", asked.get("events"))):
         if wanted:
@@ -151,12 +151,18 @@ def of_record(call: Call) -> Reply:
     return _page(call, "object_audit_trail", rows)
 
 
-def _page(call: Call, name: str, rows: list[Doc]) -> Reply:
+def _page(call: Call, name: str, rows: list[JsonDict]) -> Reply:
     size = whole(call.request.query.get("limit"), 200, low=1, high=1000)
     start = whole(call.request.query.get("offset"), 0)
     page = rows[start : start + size]
     about = {"name": name, "label": label(name + "__v"), "url": call.url(f"/metadata/audittrail/{name}")}
-    details: Doc = {"offset": start, "limit": size, "size": len(page), "total": len(rows), "object": about}
+    details: JsonDict = {
+        "offset": start,
+        "limit": size,
+        "size": len(page),
+        "total": len(rows),
+        "object": about,
+    }
     kept = "&".join(
         f"{key}={value}" for key, value in call.request.query.items() if key not in ("limit", "offset")
     )
@@ -168,17 +174,17 @@ def _page(call: Call, name: str, rows: list[Doc]) -> Reply:
     return success({"responseDetails": details, "data": page})
 
 
-def rows_of(call: Call, name: str) -> Iterator[tuple[float, Doc]]:
+def rows_of(call: Call, name: str) -> Iterator[tuple[float, JsonDict]]:
     """Every row of a trail with its moment in seconds, oldest first."""
     source = {"login_audit_trail": _logins, "system_audit_trail": _system, "object_audit_trail": _records}
-    blank: Doc = dict.fromkeys(_columns(name))
+    blank: JsonDict = dict.fromkeys(_columns(name))
     for at, row in source[name](call) if name in source else ():
         yield at, blank | row
 
 
 def _columns(name: str) -> list[str]:
     if name not in COLUMNS:
-        raise Refused("MALFORMED_URL", f"There is no audit trail [{name}]; there are {', '.join(COLUMNS)}")
+        raise VaultError("MALFORMED_URL", f"There is no audit trail [{name}]; there are {', '.join(COLUMNS)}")
     return COLUMNS[name]
 
 
@@ -191,10 +197,10 @@ def _number(*parts: object) -> str:
     return str(int(short_hash(*parts, size=5), 16))
 
 
-def _logins(call: Call) -> Iterator[tuple[float, Doc]]:
+def _logins(call: Call) -> Iterator[tuple[float, JsonDict]]:
     users = call.vault.live.get("user", {})
     names = {one["email"]: one["name"] for one in users.values()}
-    found: list[tuple[float, Doc]] = []
+    found: list[tuple[float, JsonDict]] = []
     for n, at, name, status, client in call.vault.db.execute(
         "SELECT n, at, user_name, status, client FROM rest_login"
     ):
@@ -214,12 +220,12 @@ def _logins(call: Call) -> Iterator[tuple[float, Doc]]:
         yield at, row | {"timestamp": _second(at), "type": "User Login", "vault_id": call.served.vault_id}
 
 
-def _changes(call: Call) -> Iterator[Doc]:
+def _changes(call: Call) -> Iterator[JsonDict]:
     for (text,) in call.vault.db.execute("SELECT doc FROM audit ORDER BY at, change_id").fetchall():
-        yield from_text(text)
+        yield from_json(text)
 
 
-def _who(call: Call, by: str) -> Doc:
+def _who(call: Call, by: str) -> JsonDict:
     one = call.vault.live.get("user", {}).get(by)
     return {
         "user_name": one["email"] if one else f"{by}@example.com",
@@ -227,7 +233,7 @@ def _who(call: Call, by: str) -> Doc:
     }
 
 
-def _system(call: Call) -> Iterator[tuple[float, Doc]]:
+def _system(call: Call) -> Iterator[tuple[float, JsonDict]]:
     for doc in _changes(call):
         if doc["kind"] in RECORD_KINDS:
             continue
@@ -248,7 +254,7 @@ def _system(call: Call) -> Iterator[tuple[float, Doc]]:
         )
 
 
-def _records(call: Call) -> Iterator[tuple[float, Doc]]:
+def _records(call: Call) -> Iterator[tuple[float, JsonDict]]:
     objects = call.objects()
     ids = {name: _ids(objects[name]) for name in RECORD_KINDS.values() if name in objects}
     for doc in _changes(call):

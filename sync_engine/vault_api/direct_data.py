@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil
 
-from sync_engine.json_docs import Doc
-from sync_engine.protocol import Refused
+from sync_engine.json_docs import JsonDict
+from sync_engine.protocol import VaultError
 from sync_engine.vault_api import audits
 from sync_engine.vault_api.messages import Reply, attachment, failure, iso, moment_of, success
 from sync_engine.vault_api.metadata import values_of
@@ -40,7 +40,7 @@ class Extract:
     name: str
     label: str
     columns: list[str]
-    rows: list[Doc] = field(default_factory=list)
+    rows: list[JsonDict] = field(default_factory=list)
     kind: str = "updates"
 
     @property
@@ -55,11 +55,11 @@ def listing(call: Call) -> Reply:
     asked = call.request.query
     kind = asked.get("extract_type", "incremental_directdata")
     if kind not in LETTERS:
-        raise Refused("INVALID_DATA", f"[{kind}] is no extract_type; take one of {', '.join(LETTERS)}")
+        raise VaultError("INVALID_DATA", f"[{kind}] is no extract_type; take one of {', '.join(LETTERS)}")
     since = moment_of(asked["start_time"]) if asked.get("start_time") else 0.0
     until = moment_of(asked["stop_time"]) if asked.get("stop_time") else call.now
     wanted = [stop for stop in _stops(kind, call.now) if stop <= until and _start(kind, stop) >= since]
-    broken = call.served.mischief.number("unpublished") if kind == "incremental_directdata" else 0
+    broken = call.served.faults.number("unpublished") if kind == "incremental_directdata" else 0
     changes = _by_quarter(call) if kind == "incremental_directdata" else {}
     data = []
     for n, stop in enumerate(wanted):
@@ -79,9 +79,13 @@ def download(call: Call) -> Reply:
     packed = call.served.files.get(name)
     parts = _parts(call, packed[1]) if packed else []
     if not number.isdigit() or not 1 <= int(number) <= len(parts):
-        raise Refused("INVALID_DATA", f"The file [{call.args['part']}] does not exist; list the files first")
-    if call.served.mischief.first("fail-part"):
-        return failure(Refused("UNEXPECTED_ERROR", "The file part could not be read"), response="EXCEPTION")
+        raise VaultError(
+            "INVALID_DATA", f"The file [{call.args['part']}] does not exist; list the files first"
+        )
+    if call.served.faults.first("fail-part"):
+        return failure(
+            VaultError("UNEXPECTED_ERROR", "The file part could not be read"), response="EXCEPTION"
+        )
     return attachment(f"{name}.tar.gz.{number}", parts[int(number) - 1])
 
 
@@ -110,7 +114,7 @@ def _parts(call: Call, packed: bytes) -> list[bytes]:
     return [packed[at : at + size] for at in range(0, len(packed), size)]
 
 
-Changes = dict[str, list[Doc]]
+Changes = dict[str, list[JsonDict]]
 
 
 def _by_quarter(call: Call) -> dict[float, tuple[Changes, Changes]]:
@@ -130,7 +134,7 @@ def _by_quarter(call: Call) -> dict[float, tuple[Changes, Changes]]:
     return found
 
 
-def _entry(call: Call, kind: str, stop: float, changes: tuple[Changes, Changes]) -> Doc:
+def _entry(call: Call, kind: str, stop: float, changes: tuple[Changes, Changes]) -> JsonDict:
     name, start = _name(kind, stop), _start(kind, stop)
     if name not in call.served.files:
         call.served.files[name] = _publish(call, kind, stop, changes)
@@ -138,13 +142,13 @@ def _entry(call: Call, kind: str, stop: float, changes: tuple[Changes, Changes])
     parts = []
     for n, part in enumerate(_parts(call, packed), start=1):
         address = f"{call.request.base}{call.url('/services/directdata/files')}/{name}.{n:03d}"
-        entry: Doc = {
+        entry: JsonDict = {
             "name": f"{name}.{n:03d}",
             "filename": f"{name}.tar.gz.{n:03d}",
             "filepart": n,
             "size": len(part),
         }
-        if not call.served.mischief.number("no-md5"):
+        if not call.served.faults.number("no-md5"):
             entry["md5checksum"] = hashlib.md5(part, usedforsecurity=False).hexdigest()
         parts.append(entry | {"url": address})
     times = {"start_time": _minute(start), "stop_time": _minute(stop)}
@@ -186,7 +190,7 @@ def _extracts(call: Call, kind: str, stop: float, changes: tuple[Changes, Change
     yield Extract("Picklist.picklist__sys", "Picklist", _PICKLIST, list(_picklists(objects)) if full else [])
 
 
-def _before(source: Object, stop: float) -> list[Doc]:
+def _before(source: Object, stop: float) -> list[JsonDict]:
     limit = str(iso(stop))
     return [row for row in source.rows() if str(row["created_date__v"]) <= limit]
 
@@ -228,7 +232,7 @@ _PICKLIST = [
 ]
 
 
-def _metadata(objects: Iterable[Object]) -> Iterator[Doc]:
+def _metadata(objects: Iterable[Object]) -> Iterator[JsonDict]:
     for source in objects:
         for name in _columns(source):
             one = source.fields[name]
@@ -245,7 +249,7 @@ def _metadata(objects: Iterable[Object]) -> Iterator[Doc]:
             )
 
 
-def _length(one: Field) -> Doc:
+def _length(one: Field) -> JsonDict:
     return (
         {"length": one.length or (20 if one.type == "ID" else None)}
         if one.type in ("String", "LongText", "ID")
@@ -253,7 +257,7 @@ def _length(one: Field) -> Doc:
     )
 
 
-def _picklists(objects: Iterable[Object]) -> Iterator[Doc]:
+def _picklists(objects: Iterable[Object]) -> Iterator[JsonDict]:
     for source in objects:
         for one in source.fields.values():
             for value in values_of(source, one) if one.type == "Picklist" else ():
@@ -288,7 +292,7 @@ def _manifest(kind: str, extracts: list[Extract]) -> bytes:
     return _csv(columns if kind == "incremental_directdata" else [c for c in columns if c != "type"], rows)
 
 
-def _csv(columns: list[str], rows: Iterable[Doc]) -> bytes:
+def _csv(columns: list[str], rows: Iterable[JsonDict]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

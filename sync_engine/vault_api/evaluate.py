@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sync_engine.json_docs import Doc
-from sync_engine.protocol import Refused
+from sync_engine.json_docs import JsonDict
+from sync_engine.protocol import VaultError
 from sync_engine.vault_api.messages import iso, moment_of
 from sync_engine.vault_api.objects import Field, Object, label
 from sync_engine.vault_api.vql import Column, Compare, Condition, Junction, Select, Show, Value, Within
@@ -26,10 +26,10 @@ class Answers:
     """Queries over one catalogue; what references lead to is looked up once."""
 
     objects: Mapping[str, Object]
-    _by_id: dict[str, dict[Any, Doc]] = field(default_factory=dict)
-    _children: dict[tuple[str, str], dict[Any, list[Doc]]] = field(default_factory=dict)
+    _by_id: dict[str, dict[Any, JsonDict]] = field(default_factory=dict)
+    _children: dict[tuple[str, str], dict[Any, list[JsonDict]]] = field(default_factory=dict)
 
-    def select(self, query: Select) -> list[Doc]:
+    def select(self, query: Select) -> list[JsonDict]:
         """All rows of a query, in order, before any paging."""
         source = self.objects[self.target(query.target)]
         for one in query.columns:
@@ -46,14 +46,14 @@ class Answers:
         return [self._shown(source, row, query) for row in rows]
 
     def target(self, name: str) -> str:
-        """The object that a target means. Raises Refused when there is none that the user may read."""
+        """The object that a target means. Raises VaultError when there is none that the user may read."""
         known = "user__sys" if name == "users" else name
         if known not in self.objects:
-            raise Refused("INVALID_DATA", f"The query target [{name}] does not exist or cannot be read")
+            raise VaultError("INVALID_DATA", f"The query target [{name}] does not exist or cannot be read")
         return known
 
     def field_of(self, source: Object, path: str) -> Field:
-        """The field at the end of a path. Raises Refused with ATTRIBUTE_NOT_SUPPORTED where there is none."""
+        """The field at the end of a path. Raises VaultError with ATTRIBUTE_NOT_SUPPORTED where there is none."""
         first, _, rest = path.partition(".")
         if not rest:
             if first in source.fields:
@@ -62,9 +62,9 @@ class Answers:
             for one in source.fields.values():
                 if one.relationship == first and one.to in self.objects:
                     return self.field_of(self.objects[str(one.to)], rest)
-        raise Refused("ATTRIBUTE_NOT_SUPPORTED", f"[{path}] is not a queryable field of [{source.name}]")
+        raise VaultError("ATTRIBUTE_NOT_SUPPORTED", f"[{path}] is not a queryable field of [{source.name}]")
 
-    def value(self, source: Object, row: Doc, path: str) -> Any:  # noqa: ANN401 - any JSON value
+    def value(self, source: Object, row: JsonDict, path: str) -> Any:  # noqa: ANN401 - any JSON value
         """What lies at the end of a path for one row; None where the path breaks off."""
         first, _, rest = path.partition(".")
         if not rest:
@@ -74,21 +74,21 @@ class Answers:
         found = self._index(there).get(str(row.get(one.name)))
         return None if found is None else self.value(there, found, rest)
 
-    def _index(self, source: Object) -> dict[Any, Doc]:
+    def _index(self, source: Object) -> dict[Any, JsonDict]:
         if source.name not in self._by_id:
             self._by_id[source.name] = {str(row["id"]): row for row in source.rows()}
         return self._by_id[source.name]
 
-    def _family(self, child: Object, key: str) -> dict[Any, list[Doc]]:
+    def _family(self, child: Object, key: str) -> dict[Any, list[JsonDict]]:
         if (child.name, key) not in self._children:
-            found: dict[Any, list[Doc]] = {}
+            found: dict[Any, list[JsonDict]] = {}
             for row in child.rows():
                 found.setdefault(str(row.get(key)), []).append(row)
             self._children[child.name, key] = found
         return self._children[child.name, key]
 
-    def _shown(self, source: Object, row: Doc, query: Select) -> Doc:
-        shown: Doc = {}
+    def _shown(self, source: Object, row: JsonDict, query: Select) -> JsonDict:
+        shown: JsonDict = {}
         for one in query.columns:
             if isinstance(one, Select):
                 shown[one.target] = self._subquery(source, row, one)
@@ -102,7 +102,7 @@ class Answers:
             shown[one.name] = value
         return shown
 
-    def _subquery(self, source: Object, row: Doc, query: Select) -> Doc:
+    def _subquery(self, source: Object, row: JsonDict, query: Select) -> JsonDict:
         child, key = self.child(source, query.target)
         test = self._test(child, query.where)
         rows = [one for one in self._family(child, key).get(str(row["id"]), []) if test(one)]
@@ -111,13 +111,13 @@ class Answers:
         return {"responseDetails": details, "data": [self._shown(child, one, query) for one in page]}
 
     def child(self, source: Object, relationship: str) -> tuple[Object, str]:
-        """The child object behind an inbound relationship, and its field. Raises Refused when there is none."""
+        """The child object behind an inbound relationship, and its field. Raises VaultError when there is none."""
         name, key = source.inbound.get(relationship, (None, ""))
         if name is None:
-            raise Refused("INVALID_DATA", f"[{relationship}] is not a relationship of [{source.name}]")
+            raise VaultError("INVALID_DATA", f"[{relationship}] is not a relationship of [{source.name}]")
         return self.objects[name], key
 
-    def _test(self, source: Object, condition: Condition | None) -> Callable[[Doc], bool]:
+    def _test(self, source: Object, condition: Condition | None) -> Callable[[JsonDict], bool]:
         if condition is None:
             return lambda row: True
         if isinstance(condition, Junction):
@@ -130,7 +130,7 @@ class Answers:
             return self._within(source, condition)
         return self._compare(source, condition)
 
-    def _within(self, source: Object, condition: Within) -> Callable[[Doc], bool]:
+    def _within(self, source: Object, condition: Within) -> Callable[[JsonDict], bool]:
         inner, path = condition.query, condition.column.path
         self.field_of(source, path)
         related = inner.target in source.inbound
@@ -139,7 +139,7 @@ class Answers:
         found = {str(value) for row in self.select(inner) for value in row.values()}
         return lambda row: str(self.value(source, row, path)) in found
 
-    def _compare(self, source: Object, condition: Compare) -> Callable[[Doc], bool]:
+    def _compare(self, source: Object, condition: Compare) -> Callable[[JsonDict], bool]:
         path = condition.column.path
         kind = self.field_of(source, path)
         wanted = [_literal(kind, value) for value in condition.values]
@@ -148,7 +148,7 @@ class Answers:
         if folded:
             wanted = [_fold(value) for value in wanted]
 
-        def holds(row: Doc) -> bool:
+        def holds(row: JsonDict) -> bool:
             value = self.value(source, row, path)
             values = (
                 value if isinstance(value, list) and value else [None] if isinstance(value, list) else [value]
@@ -163,7 +163,7 @@ class Answers:
 
         return holds
 
-    def show(self, question: Show) -> list[Doc]:
+    def show(self, question: Show) -> list[JsonDict]:
         """The answer to SHOW."""
         if question.what == "TARGETS":
             return [{"name": name, "label": one.label} for name, one in sorted(self.objects.items())]
@@ -176,7 +176,7 @@ class Answers:
         return list(relationships(source))
 
 
-def relationships(source: Object) -> Iterator[Doc]:
+def relationships(source: Object) -> Iterator[JsonDict]:
     """Where one can go from a record: outwards through its references, inwards to its children."""
     for one in source.fields.values():
         if one.to:
@@ -209,7 +209,9 @@ def _literal(kind: Field, value: Value) -> object:
         return str(value)
     fits = {"Number": (int, float), "Boolean": (bool,)}.get(kind.type, (str,))
     if not isinstance(value, fits) or (isinstance(value, bool) and kind.type != "Boolean"):
-        raise Refused("INVALID_DATA", f"[{value}] does not fit the field [{kind.name}] of type [{kind.type}]")
+        raise VaultError(
+            "INVALID_DATA", f"[{value}] does not fit the field [{kind.name}] of type [{kind.type}]"
+        )
     return value
 
 

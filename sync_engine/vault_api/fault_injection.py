@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sync_engine.protocol import Refused
+from sync_engine.protocol import VaultError
 from sync_engine.vault_api.messages import Reply, as_json, failure
 
-WAYS = {
+FAULTS = {
     "expire": "a session ends after N calls with it",
     "shrink": "a page holds at most N rows, whatever was asked for",
     "forget-pages": "the next page is forgotten after N pages of a query",
@@ -52,7 +52,7 @@ _PAGE = (
 
 
 @dataclass(slots=True)
-class Mischief:
+class FaultInjection:
     """What to do wrong, and how often it has been done. An empty one behaves."""
 
     ways: dict[str, int] = field(default_factory=dict)
@@ -60,15 +60,15 @@ class Mischief:
     done: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def parse(cls, texts: Iterable[str]) -> Mischief:
+    def parse(cls, texts: Iterable[str]) -> FaultInjection:
         """Read `NAME=N` items. Raises ValueError that names the ways there are."""
         ways: dict[str, int] = {}
         for text in texts:
             name, _, number = text.partition("=")
-            known = name in WAYS or name.removeprefix("error:") in DOCUMENTED_TYPES
+            known = name in FAULTS or name.removeprefix("error:") in DOCUMENTED_TYPES
             if not known or not number.isdigit() or int(number) < 1:
                 raise ValueError(
-                    f"{text!r} is no misbehaviour; write NAME=N with one of: {', '.join(WAYS)}, error:TYPE"
+                    f"{text!r} is no misbehaviour; write NAME=N with one of: {', '.join(FAULTS)}, error:TYPE"
                 )
             ways[name] = int(number)
         return cls(ways)
@@ -106,10 +106,10 @@ class Mischief:
 
 
 def _refusal(error_type: str) -> Reply:
-    return failure(Refused(error_type, f"The served Vault was told to answer {error_type}"))
+    return failure(VaultError(error_type, f"The served Vault was told to answer {error_type}"))
 
 
-_NOT_FOUND = Refused("MALFORMED_URL", "The requested path does not exist")
+_NOT_FOUND = VaultError("MALFORMED_URL", "The requested path does not exist")
 _INSTEAD = {
     "not-found": failure(_NOT_FOUND, status=404),
     "proxy": Reply(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-from sync_engine.json_docs import Doc
-from sync_engine.protocol import Refused
+from sync_engine.json_docs import JsonDict
+from sync_engine.protocol import VaultError
 from sync_engine.vault import permissions, sessions
 from sync_engine.vault_api.messages import Reply, Request, as_json, failure, success
 from sync_engine.vault_api.objects import VAULT_ID
-from sync_engine.vault_api.server_state import Call, Served, token_key
+from sync_engine.vault_api.server_state import Call, ServerState, token_key
 
 HOUR = 3600.0
 LOCK_AFTER = 5
@@ -17,28 +17,28 @@ LOCK_AFTER = 5
 AUTH_BURST = 20
 """Sign-ins per minute and user name; the published example."""
 TOKEN_PREFIX = "veeva-vault-"  # noqa: S105 - the public prefix of every token
-NOBODY: Doc = {"id": "0", "name": "nobody", "territories": [], "permission_set": None}
+NOBODY: JsonDict = {"id": "0", "name": "nobody", "territories": [], "permission_set": None}
 
 
-def sign_in(served: Served, request: Request, now: float) -> Reply:
+def sign_in(served: ServerState, request: Request, now: float) -> Reply:
     """`POST /auth`: user name and password for a session."""
     form = request.form()
     name = form.get("username", "")
     try:
         _check_burst(served, name, now)
         if not form.get("password"):
-            raise Refused(
+            raise VaultError(
                 "NO_PASSWORD_PROVIDED", "No password was provided for the login call", cause="authentication"
             )
         token, user = _open(served, name, form["password"], now)
-    except Refused as refused:
+    except VaultError as refused:
         note(served, now, name, refused.type, request.client)
-        return failure(Refused(refused.type, refused.message, cause="authentication"))
+        return failure(VaultError(refused.type, refused.message, cause="authentication"))
     note(served, now, name, "Success", request.client)
     return _opened(served, request, token, user)
 
 
-def sign_in_with_identity(served: Served, request: Request, now: float) -> Reply:
+def sign_in_with_identity(served: ServerState, request: Request, now: float) -> Reply:
     """`POST /auth/oauth/session/{profile}`: a token of an identity provider for a session.
 
     The served Vault takes its own API tokens for the provider's.
@@ -47,18 +47,18 @@ def sign_in_with_identity(served: Served, request: Request, now: float) -> Reply
     user = served.vault.user(user_id) if user_id else None
     if user is None or not user["active"]:
         note(served, now, "unknown", "INVALID_SESSION_ID", request.client)
-        refused = Refused("INVALID_SESSION_ID", "The access token is not valid", cause="authentication")
+        refused = VaultError("INVALID_SESSION_ID", "The access token is not valid", cause="authentication")
         return failure(refused)
     note(served, now, user["email"], "Success", request.client)
     return _opened(served, request, _insert(served, user["id"], now), user)
 
 
-def discover(served: Served, request: Request) -> Reply:
+def discover(served: ServerState, request: Request) -> Reply:
     """`POST /auth/discovery`: how a user signs in; here always with a password."""
     return success({"data": {"auth_type": "password", "auth_profiles": []}})
 
 
-def note(served: Served, now: float, name: str, status: str, client: str) -> None:
+def note(served: ServerState, now: float, name: str, status: str, client: str) -> None:
     """Write one line of the login audit trail."""
     served.vault.db.execute(
         "INSERT INTO rest_login (at, user_name, status, client) VALUES (?, ?, ?, ?)",
@@ -66,19 +66,21 @@ def note(served: Served, now: float, name: str, status: str, client: str) -> Non
     )
 
 
-def caller(served: Served, request: Request, now: float) -> tuple[Doc, str]:
-    """The user behind a request, and the session or token it came with. Raises Refused when there is none."""
+def caller(served: ServerState, request: Request, now: float) -> tuple[JsonDict, str]:
+    """The user behind a request, and the session or token it came with. Raises VaultError when there is none."""
     sent = _bearer(request)
     by_token = _user_of_token(served, sent) if sent.startswith(TOKEN_PREFIX) else None
     user_id = by_token or _user_of_session(served, sent, now)
     user = served.vault.user(user_id) if user_id else None
     if user is None or not user["active"]:
-        raise Refused("INVALID_SESSION_ID", "Invalid or expired session ID.")
+        raise VaultError("INVALID_SESSION_ID", "Invalid or expired session ID.")
     if served.vault.setting("configuration_mode") and not user.get("admin"):
-        raise Refused("CONFIGURATION_MODE_ENABLED", "Non-Admins cannot access a Vault in Configuration Mode.")
+        raise VaultError(
+            "CONFIGURATION_MODE_ENABLED", "Non-Admins cannot access a Vault in Configuration Mode."
+        )
     if not permissions.set_of(served.vault, user)["api"]:
         words = f"User [{user['id']}] not licensed for permission [VaultActions_API_Access]."
-        raise Refused("INSUFFICIENT_ACCESS", words)
+        raise VaultError("INSUFFICIENT_ACCESS", words)
     return user, sent
 
 
@@ -97,12 +99,12 @@ def _bearer(request: Request) -> str:
     return request.header("authorization").strip().removeprefix("Bearer ").strip()
 
 
-def _user_of_token(served: Served, token: str) -> str | None:
+def _user_of_token(served: ServerState, token: str) -> str | None:
     entry = served.vault.live.get("api_token", {}).get(token_key(token))
     return None if entry is None else str(entry["user"])
 
 
-def _user_of_session(served: Served, token: str, now: float) -> str | None:
+def _user_of_session(served: ServerState, token: str, now: float) -> str | None:
     row = served.vault.db.execute(
         "SELECT user, created, used FROM session WHERE token = ?", (token,)
     ).fetchone()
@@ -110,25 +112,27 @@ def _user_of_session(served: Served, token: str, now: float) -> str | None:
     longest = served.vault.setting("session_maximum_hours") * HOUR
     if row is None or now - row[2] > idle or now - row[1] > longest:
         return None
-    limit = served.mischief.number("expire")
+    limit = served.faults.number("expire")
     served.session_calls[token] = served.session_calls.get(token, 0) + 1
     if limit and served.session_calls[token] > limit:
         served.vault.db.execute("DELETE FROM session WHERE token = ?", (token,))
-        served.mischief.done["expire"] += 1
+        served.faults.done["expire"] += 1
         return None
     served.vault.db.execute("UPDATE session SET used = ? WHERE token = ?", (now, token))
     return str(row[0])
 
 
-def _check_burst(served: Served, name: str, now: float) -> None:
+def _check_burst(served: ServerState, name: str, now: float) -> None:
     row = served.vault.db.execute(
         "SELECT count(*) FROM rest_login WHERE user_name = ? AND at > ?", (name, now - 60)
     ).fetchone()
     if int(row[0]) >= AUTH_BURST:
-        raise Refused("API_LIMIT_EXCEEDED", f"[{AUTH_BURST}] sign-ins per minute are allowed; wait a minute")
+        raise VaultError(
+            "API_LIMIT_EXCEEDED", f"[{AUTH_BURST}] sign-ins per minute are allowed; wait a minute"
+        )
 
 
-def _open(served: Served, name: str, password: str, now: float) -> tuple[str, Doc]:
+def _open(served: ServerState, name: str, password: str, now: float) -> tuple[str, JsonDict]:
     vault = served.vault
     user_id = next(
         (
@@ -144,13 +148,13 @@ def _open(served: Served, name: str, password: str, now: float) -> tuple[str, Do
             opened = sessions.sign_in(vault, message, now)
             vault.db.execute("DELETE FROM session WHERE token = ?", (opened["session"],))
             return _insert(served, user_id, now), vault.live["user"][user_id]
-    except Refused as refused:
+    except VaultError as refused:
         if refused.type == "USERNAME_OR_PASSWORD_INCORRECT":
             _count_wrong(served, user_id, name)
         raise
 
 
-def _count_wrong(served: Served, user_id: str, name: str) -> None:
+def _count_wrong(served: ServerState, user_id: str, name: str) -> None:
     """Lock the user whose last sign-ins, this one included, all had a wrong password."""
     vault = served.vault
     user = vault.user(user_id)
@@ -163,14 +167,14 @@ def _count_wrong(served: Served, user_id: str, name: str) -> None:
             vault.configure("user", user_id, user | {"locked": True})
 
 
-def _insert(served: Served, user_id: str, now: float) -> str:
+def _insert(served: ServerState, user_id: str, now: float) -> str:
     seed = f"{served.salt}/{served.vault.count('rest_session')}".encode()
     token = blake2b(seed, digest_size=64).hexdigest().upper()
     served.vault.db.execute("INSERT INTO session VALUES (?, ?, ?, ?, ?)", (token, user_id, "rest", now, now))
     return token
 
 
-def _opened(served: Served, request: Request, token: str, user: Doc) -> Reply:
+def _opened(served: ServerState, request: Request, token: str, user: JsonDict) -> Reply:
     vaults = [
         {"id": VAULT_ID, "name": "Reference Vault", "url": f"{request.base}/api"},
         {"id": VAULT_ID + 1, "name": "Other Vault", "url": "https://other.example.com/api"},

@@ -17,8 +17,8 @@ from email.policy import HTTP
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sync_engine.json_docs import Doc
-from sync_engine.protocol import Refused
+from sync_engine.json_docs import JsonDict
+from sync_engine.protocol import VaultError
 
 JSON_TYPE = "application/json;charset=UTF-8"
 
@@ -43,8 +43,8 @@ class Request:
         """The fields of the body and of the URL; of a field in both, the body's counts."""
         return dict(self.query) | _form(self.header("content-type"), self.body)
 
-    def rows(self) -> list[Doc]:
-        """The rows of a bulk write, from CSV or JSON. Raises Refused for anything else."""
+    def rows(self) -> list[JsonDict]:
+        """The rows of a bulk write, from CSV or JSON. Raises VaultError for anything else."""
         return _csv_rows(self.body) if "csv" in self.header("content-type") else _json_rows(self.body)
 
 
@@ -65,10 +65,10 @@ def success(doc: Mapping[str, Any]) -> Reply:
     return as_json({"responseStatus": "SUCCESS"} | dict(doc))
 
 
-def failure(refused: Refused, *, status: int = 200, response: str = "FAILURE") -> Reply:
+def failure(refused: VaultError, *, status: int = 200, response: str = "FAILURE") -> Reply:
     """A refusal in Vault's envelope."""
     error = {"type": refused.type, "message": refused.message}
-    doc: Doc = {"responseStatus": response, "responseMessage": refused.message, "errors": [error]}
+    doc: JsonDict = {"responseStatus": response, "responseMessage": refused.message, "errors": [error]}
     if refused.cause == "authentication":
         doc["errorType"] = "AUTHENTICATION_FAILED"
     return as_json(doc, status=status)
@@ -94,17 +94,17 @@ def iso(seconds: float | None) -> str | None:
 
 
 def moment_of(text: str) -> float:
-    """Seconds since 1970 of a date or datetime; without a zone it is UTC. Raises Refused for anything else."""
+    """Seconds since 1970 of a date or datetime; without a zone it is UTC. Raises VaultError for anything else."""
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         words = f"[{text[:40]}] is no date or datetime; write YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS.SSSZ"
-        raise Refused("INVALID_DATA", words) from None
+        raise VaultError("INVALID_DATA", words) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def whole(text: str | None, default: int, *, low: int = 0, high: int | None = None) -> int:
-    """A whole number from a parameter. Raises Refused when it is none or out of bounds."""
+    """A whole number from a parameter. Raises VaultError when it is none or out of bounds."""
     if text is None or text == "":
         return default
     try:
@@ -113,7 +113,7 @@ def whole(text: str | None, default: int, *, low: int = 0, high: int | None = No
         value = low - 1
     if value < low or (high is not None and value > high):
         bound = f"at least {low}" if high is None else f"from {low} to {high}"
-        raise Refused("INVALID_DATA", f"[{text[:40]}] is not a whole number {bound}")
+        raise VaultError("INVALID_DATA", f"[{text[:40]}] is not a whole number {bound}")
     return value
 
 
@@ -133,20 +133,20 @@ def _text(payload: object) -> str:
     return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else str(payload or "")
 
 
-def _csv_rows(body: bytes) -> list[Doc]:
+def _csv_rows(body: bytes) -> list[JsonDict]:
     try:
         text = body.decode("utf-8-sig")
         rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error) as wrong:
-        raise Refused("INVALID_DATA", f"The CSV cannot be read: {wrong}") from None
+        raise VaultError("INVALID_DATA", f"The CSV cannot be read: {wrong}") from None
     return [{name: value for name, value in row.items() if name is not None} for row in rows]
 
 
-def _json_rows(body: bytes) -> list[Doc]:
+def _json_rows(body: bytes) -> list[JsonDict]:
     try:
         rows = json.loads(body)
     except (ValueError, RecursionError) as wrong:
-        raise Refused("INVALID_DATA", f"The JSON cannot be read: {wrong}") from None
+        raise VaultError("INVALID_DATA", f"The JSON cannot be read: {wrong}") from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise Refused("INVALID_DATA", "The body must be a JSON list of objects")
+        raise VaultError("INVALID_DATA", "The body must be a JSON list of objects")
     return rows

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sync_engine.json_docs import Doc
-from sync_engine.protocol import Refused
+from sync_engine.json_docs import JsonDict
+from sync_engine.protocol import VaultError
 from sync_engine.vault_api.evaluate import relationships
 from sync_engine.vault_api.messages import Reply, iso, success
 from sync_engine.vault_api.objects import Field, Object, founded, label
@@ -13,9 +13,13 @@ AUDITED = frozenset({"vmobile_object_configuration__v", "user__sys", "veeva_sett
 """Objects whose records have an audit trail here."""
 
 
-def field_entry(one: Field) -> Doc:
+def field_entry(one: Field) -> JsonDict:
     """A field as object metadata and query descriptions show it."""
-    entry: Doc = {"name": one.name, "label": "ID" if one.name == "id" else label(one.name), "type": one.type}
+    entry: JsonDict = {
+        "name": one.name,
+        "label": "ID" if one.name == "id" else label(one.name),
+        "type": one.type,
+    }
     entry |= {
         "required": one.required,
         "editable": one.editable,
@@ -53,7 +57,7 @@ def one_object(call: Call) -> Reply:
         "list": call.url(f"/vobjects/{source.name}"),
     }
     urls |= {"field": urls["metadata"] + "/fields/{name}", "record": urls["list"] + "/{id}"}
-    more: Doc = {
+    more: JsonDict = {
         "data_store": "standard", "object_class": "base", "auditable": source.name in AUDITED, "allow_types": False,
         "secure_audit_trail": False, "dynamic_security": False, "allow_attachments": False, "system_managed": False,
         "available_lifecycles": [], "default_obj_type": "base__v", "created_by": 1, "created_date": begun,
@@ -68,13 +72,15 @@ def one_field(call: Call) -> Reply:
     source = readable(call, call.args["object"])
     one = source.fields.get(call.args["field"])
     if one is None:
-        raise Refused("ATTRIBUTE_NOT_SUPPORTED", f"[{call.args['field']}] is not a field of [{source.name}]")
+        raise VaultError(
+            "ATTRIBUTE_NOT_SUPPORTED", f"[{call.args['field']}] is not a field of [{source.name}]"
+        )
     return success({"field": field_entry(one)})
 
 
 def picklists(call: Call) -> Reply:
     """`GET /objects/picklists`."""
-    used: dict[str, list[Doc]] = {}
+    used: dict[str, list[JsonDict]] = {}
     for source in call.objects().values():
         for one in source.fields.values():
             if one.type == "Picklist":
@@ -98,7 +104,7 @@ def one_picklist(call: Call) -> Reply:
             known = True
             found |= {value: label(value) for value in values_of(source, source.fields[name])}
     if not known:
-        raise Refused("INVALID_DATA", f"The picklist [{name}] does not exist")
+        raise VaultError("INVALID_DATA", f"The picklist [{name}] does not exist")
     return success({"picklistValues": [{"name": key, "label": text} for key, text in sorted(found.items())]})
 
 
@@ -117,24 +123,24 @@ def permission_sets(call: Call) -> Reply:
     if name is None:
         return success({"data": [_permission_set(key, doc) for key, doc in sorted(known.items())]})
     if name not in known:
-        raise Refused("INVALID_DATA", f"The component [Permissionset.{name}] does not exist")
+        raise VaultError("INVALID_DATA", f"The component [Permissionset.{name}] does not exist")
     return success({"data": _permission_set(name, known[name])})
 
 
-def _permission_set(name: str, doc: Doc) -> Doc:
+def _permission_set(name: str, doc: JsonDict) -> JsonDict:
     body = {key: value for key, value in doc.items() if key != "name"}
     return {"name": name, "label": label(name), "active": True} | body
 
 
 def readable(call: Call, name: str) -> Object:
-    """An object that the caller may read. Raises Refused with MALFORMED_URL where there is none."""
+    """An object that the caller may read. Raises VaultError with MALFORMED_URL where there is none."""
     source = call.objects().get(name)
     if source is None:
-        raise Refused("MALFORMED_URL", f"The object [{name}] does not exist or cannot be read")
+        raise VaultError("MALFORMED_URL", f"The object [{name}] does not exist or cannot be read")
     return source
 
 
-def _brief(call: Call, source: Object) -> Doc:
+def _brief(call: Call, source: Object) -> JsonDict:
     return {
         "url": call.url(f"/metadata/vobjects/{source.name}"), "label": source.label, "name": source.name,
         "label_plural": source.label, "prefix": source.prefix, "order": 0, "in_menu": True,

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Literal
 
 from sync_engine.hashing import short_hash
-from sync_engine.json_docs import Doc, as_text, from_text
+from sync_engine.json_docs import JsonDict, from_json, to_json
 from sync_engine.telemetry import SyncTracking
 from sync_engine.vault import permissions
 from sync_engine.vault.state import EVERYWHERE, Vault
@@ -57,7 +57,7 @@ class Object:
 
     name: str
     fields: dict[str, Field]
-    rows: Callable[[], Iterator[Doc]]
+    rows: Callable[[], Iterator[JsonDict]]
     writable: bool = False
     active: bool = True
     inbound: dict[str, tuple[str, str]] = field(
@@ -80,7 +80,7 @@ def label(name: str) -> str:
     return name.rpartition("__")[0].replace("_", " ").title() or name.title()
 
 
-def catalogue(vault: Vault, user: Doc) -> dict[str, Object]:
+def catalogue(vault: Vault, user: JsonDict) -> dict[str, Object]:
     """Every object that the user may read, by name."""
     found = {name: _engine_object(vault, user, name, spec) for name, spec in vault.live["object"].items()}
     found["sync_tracking__v"] = Object(
@@ -119,7 +119,7 @@ def _standard() -> dict[str, Field]:
     return {one.name: one for one in known}
 
 
-def _engine_object(vault: Vault, user: Doc, name: str, spec: Doc) -> Object:
+def _engine_object(vault: Vault, user: JsonDict, name: str, spec: JsonDict) -> Object:
     own = {key: _engine_field(key, one) for key, one in spec["fields"].items()}
     if name.endswith("__v"):  # of custom objects it is not documented
         own["mobile_id__v"] = Field(name="mobile_id__v", type="String", length=100, unique=True)
@@ -138,7 +138,7 @@ def _engine_object(vault: Vault, user: Doc, name: str, spec: Doc) -> Object:
     )
 
 
-def _engine_field(name: str, spec: Doc) -> Field:
+def _engine_field(name: str, spec: JsonDict) -> Field:
     length = spec.get("length")
     types: dict[str, FieldType] = {
         "text": "LongText" if length and length > LONG else "String",
@@ -167,10 +167,10 @@ def person(user_id: object) -> int | str | None:
     return None if user_id is None else int(text) if text.isdigit() else 1
 
 
-def _engine_rows(vault: Vault, *, user: Doc, name: str) -> Iterator[Doc]:
+def _engine_rows(vault: Vault, *, user: JsonDict, name: str) -> Iterator[JsonDict]:
     spec = vault.live["object"][name]["fields"]
     lists = [key for key, one in spec.items() if one["type"] == "picklist"]
-    blank: Doc = dict.fromkeys(spec)
+    blank: JsonDict = dict.fromkeys(spec)
     rows = vault.db.execute(
         "SELECT id, territory, mobile_id, doc FROM record WHERE object = ? AND NOT deleted ORDER BY id",
         (name,),
@@ -178,7 +178,7 @@ def _engine_rows(vault: Vault, *, user: Doc, name: str) -> Iterator[Doc]:
     for record_id, territory, mobile_id, text in rows.fetchall():
         if not user.get("admin") and territory not in (EVERYWHERE, *user["territories"]):
             continue
-        doc = blank | from_text(text)
+        doc = blank | from_json(text)
         own = {key: doc[key] for key in doc if key in spec}
         for key in lists:
             own[key] = _listed(own[key])
@@ -189,7 +189,7 @@ def _listed(value: object) -> list[object] | None:
     return None if value is None else list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _stamped(doc: Doc, record_id: str) -> Doc:
+def _stamped(doc: JsonDict, record_id: str) -> JsonDict:
     created, modified = doc.get("created_date__v"), doc.get("modified_date__v")
     return {
         "id": record_id,
@@ -229,10 +229,10 @@ def _values_of_tracking(vault: Vault, name: str) -> tuple[str, ...]:
     return tuple(row[0] for row in rows.fetchall() if row[0] is not None)
 
 
-def _tracking_rows(vault: Vault) -> Iterator[Doc]:
+def _tracking_rows(vault: Vault) -> Iterator[JsonDict]:
     rows = vault.db.execute("SELECT id, user, created, modified, doc FROM tracking ORDER BY created, id")
     for record_id, user, created, modified, text in rows.fetchall():
-        doc = from_text(text)
+        doc = from_json(text)
         stamps = {"created_by__v": user, "modified_by__v": user}
         times = {"created_date__v": created, "modified_date__v": modified}
         for name in ("sync_start_datetime__v", "sync_completed_datetime__v"):
@@ -258,7 +258,7 @@ def _last_changes(vault: Vault, kind: str) -> dict[str, float]:
     return {str(target): float(at) for target, at in rows.fetchall()}
 
 
-def _configured(vault: Vault, kind: str, prefix: str) -> Iterator[tuple[str, Doc, Doc]]:
+def _configured(vault: Vault, kind: str, prefix: str) -> Iterator[tuple[str, JsonDict, JsonDict]]:
     """Each piece of configuration of a kind: its name, the document, and its stamps as a record."""
     changed, begun = _last_changes(vault, kind), founded(vault)
     for name, doc in sorted(vault.live.get(kind, {}).items()):
@@ -267,16 +267,16 @@ def _configured(vault: Vault, kind: str, prefix: str) -> Iterator[tuple[str, Doc
         yield name, doc, _stamped({"name__v": name} | times, record_id)
 
 
-def _setting_rows(vault: Vault) -> Iterator[Doc]:
-    blank: Doc = {"mobile_id__v": None, "application_profile__v": None, "security_profile__v": None}
+def _setting_rows(vault: Vault) -> Iterator[JsonDict]:
+    blank: JsonDict = {"mobile_id__v": None, "application_profile__v": None, "security_profile__v": None}
     for _, doc, stamps in _configured(vault, "profile_setting", "V6P"):
-        own = {"value__v": as_text(doc["value"]), "application_profile__v": doc["application_profile"]}
+        own = {"value__v": to_json(doc["value"]), "application_profile__v": doc["application_profile"]}
         yield stamps | blank | own | {"name__v": doc["name"]}
     for _, doc, stamps in _configured(vault, "setting", "V6S"):
-        yield stamps | blank | {"value__v": as_text(doc["value"])}
+        yield stamps | blank | {"value__v": to_json(doc["value"])}
 
 
-def _profile_rows(vault: Vault) -> Iterator[Doc]:
+def _profile_rows(vault: Vault) -> Iterator[JsonDict]:
     begun = founded(vault)
     names = {user["application_profile"] for user in vault.live.get("user", {}).values()} - {None}
     for name in sorted(names):
@@ -284,14 +284,14 @@ def _profile_rows(vault: Vault) -> Iterator[Doc]:
         yield _stamped({"name__v": name, "created_date__v": begun, "modified_date__v": begun}, record_id)
 
 
-def _vmoc_rows(vault: Vault) -> Iterator[Doc]:
+def _vmoc_rows(vault: Vault) -> Iterator[JsonDict]:
     lists = ("type__v", "device__v", "security_profile__v", "application_profile__v")
     for _, doc, stamps in _configured(vault, "vmoc", "V6C"):
         shown = {name: _listed(value) if name in lists else value for name, value in doc.items()}
         yield stamps | shown | {"status__v": ["active__v" if doc["active__v"] else "inactive__v"]}
 
 
-def _user_rows(vault: Vault) -> Iterator[Doc]:
+def _user_rows(vault: Vault) -> Iterator[JsonDict]:
     for user_id, doc, stamps in _configured(vault, "user", "V0U"):
         first, _, last = doc["name"].partition(" ")
         yield stamps | {
@@ -312,7 +312,7 @@ def _user_rows(vault: Vault) -> Iterator[Doc]:
         }
 
 
-def _territory_rows(vault: Vault) -> Iterator[Doc]:
+def _territory_rows(vault: Vault) -> Iterator[JsonDict]:
     names = {name for user in vault.live.get("user", {}).values() for name in user["territories"]}
     begun = founded(vault)
     for name in sorted(names):
@@ -322,7 +322,7 @@ def _territory_rows(vault: Vault) -> Iterator[Doc]:
         yield stamps | {"api_name__v": name}
 
 
-def _member_rows(vault: Vault) -> Iterator[Doc]:
+def _member_rows(vault: Vault) -> Iterator[JsonDict]:
     for user_id, doc, stamps in _configured(vault, "user", "V0M"):
         for name in doc["territories"]:
             record_id = f"V0M{int(short_hash('member', user_id, name, size=5), 16) % 10**12:012d}"
@@ -361,7 +361,7 @@ def _user_fields() -> tuple[Field, ...]:
     )
 
 
-_CONFIGURED: dict[str, tuple[tuple[Field, ...], Callable[[Vault], Iterator[Doc]]]] = {
+_CONFIGURED: dict[str, tuple[tuple[Field, ...], Callable[[Vault], Iterator[JsonDict]]]] = {
     "user__sys": (_user_fields(), _user_rows),
     "vmobile_object_configuration__v": (_vmoc_fields(), _vmoc_rows),
     "application_profile__v": ((), _profile_rows),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sync_engine.hashing import short_hash
-from sync_engine.json_docs import Doc
-from sync_engine.protocol import Refused
+from sync_engine.json_docs import JsonDict
+from sync_engine.protocol import VaultError
 from sync_engine.vault_api import vql
 from sync_engine.vault_api.evaluate import Answers
 from sync_engine.vault_api.messages import Reply, success, whole
@@ -22,12 +22,12 @@ def query(call: Call) -> Reply:
     """`POST /query`, also as GET with `q` in the URL."""
     text = call.request.form().get("q", "")
     if not text.strip():
-        raise Refused("PARAMETER_REQUIRED", "Missing required parameter [q]")
+        raise VaultError("PARAMETER_REQUIRED", "Missing required parameter [q]")
     try:
         tree = vql.parse(text)
-    except Refused as refused:
-        if call.served.mischief.number("drift"):
-            raise Refused("INCORRECT_QUERY_SYNTAX", refused.message) from refused
+    except VaultError as refused:
+        if call.served.faults.number("drift"):
+            raise VaultError("INCORRECT_QUERY_SYNTAX", refused.message) from refused
         raise
     answers = Answers(call.objects())
     if isinstance(tree, vql.Show):
@@ -55,21 +55,21 @@ def next_page(call: Call) -> Reply:
     pages = call.served.queries.get(key)
     if pages is None or call.now - pages.used > PAGE_SECONDS:
         call.served.queries.pop(key, None)
-        raise Refused("INVALID_DATA", f"The query [{key}] has expired; send it again")
+        raise VaultError("INVALID_DATA", f"The query [{key}] has expired; send it again")
     form = call.request.form()
     size = whole(form.get("pagesize"), PAGE_ROWS, low=1)
     return success(_page(call, key, size, whole(form.get("pageoffset"), 0)) | _warnings(call))
 
 
-def _page(call: Call, key: str, size: int, offset: int) -> Doc:
+def _page(call: Call, key: str, size: int, offset: int) -> JsonDict:
     pages = call.served.queries[key]
     pages.used = call.now
     pages.taken += 1
     call.served.queries.move_to_end(key)
-    limit = call.served.mischief.number("shrink")
+    limit = call.served.faults.number("shrink")
     asked, size = size, min(size, limit) if limit else size
     rows = pages.rows[offset : offset + size]
-    details: Doc = {"pagesize": size, "pageoffset": offset, "size": len(rows), "total": len(pages.rows)}
+    details: JsonDict = {"pagesize": size, "pageoffset": offset, "size": len(rows), "total": len(pages.rows)}
     if offset + size < len(pages.rows):
         details["next_page"] = _link(call, key, asked, offset + size)
     if offset:
@@ -80,10 +80,10 @@ def _page(call: Call, key: str, size: int, offset: int) -> Doc:
 
 def _forget(call: Call, key: str, pages: Pages) -> None:
     """Maintenance may end a query's pages early; each time this has happened, the next query lives longer."""
-    limit = call.served.mischief.number("forget-pages")
-    if limit and pages.taken >= limit << call.served.mischief.done["forget-pages"]:
+    limit = call.served.faults.number("forget-pages")
+    if limit and pages.taken >= limit << call.served.faults.done["forget-pages"]:
         del call.served.queries[key]
-        call.served.mischief.done["forget-pages"] += 1
+        call.served.faults.done["forget-pages"] += 1
 
 
 def _link(call: Call, key: str, size: int, offset: int) -> str:
@@ -94,8 +94,8 @@ def _link(call: Call, key: str, size: int, offset: int) -> str:
     return {"full": call.request.base + call.url(tail), "versioned": call.url(tail), "bare": tail}[form]
 
 
-def _warnings(call: Call) -> Doc:
-    turn = call.served.mischief.turn("warning")
+def _warnings(call: Call) -> JsonDict:
+    turn = call.served.faults.turn("warning")
     if not turn:
         return {}
     word = "type" if turn % 2 else "warning_type"
@@ -103,7 +103,7 @@ def _warnings(call: Call) -> Doc:
     return {"responseStatus": "WARNING", "warnings": [warning]}
 
 
-def _describe(answers: Answers, source: Object, tree: vql.Select) -> Doc:
+def _describe(answers: Answers, source: Object, tree: vql.Select) -> JsonDict:
     fields = [
         field_entry(answers.field_of(source, one.path)) | {"name": one.name}
         for one in tree.columns
@@ -113,7 +113,7 @@ def _describe(answers: Answers, source: Object, tree: vql.Select) -> Doc:
     return {"type": "select__sys", "object": about, "fields": fields}
 
 
-def _properties(row: Doc) -> Doc:
+def _properties(row: JsonDict) -> JsonDict:
     rights = {"read": True, "edit": False, "create": False, "delete": False}
     return {"id": row.get("id"), "permissions": rights} | {
         "field_properties": {"hidden": [], "redacted": [], "edit": []},

@@ -8,8 +8,8 @@ from __future__ import annotations
 from math import isfinite
 
 from sync_engine.hashing import short_hash
-from sync_engine.json_docs import Doc
-from sync_engine.protocol import Refused
+from sync_engine.json_docs import JsonDict
+from sync_engine.protocol import VaultError
 from sync_engine.vault import admin, records, uploads
 from sync_engine.vault_api.messages import Reply, iso, success, whole
 from sync_engine.vault_api.metadata import readable
@@ -30,7 +30,7 @@ def listing(call: Call) -> Reply:
     wanted = call.request.query.get("fields", "id,name__v").replace("+", " ").split(",")
     rows = list(source.rows())
     shown = [{name.strip(): row.get(name.strip()) for name in wanted} for row in rows[start : start + size]]
-    details: Doc = {"total": len(rows), "limit": size, "offset": start, "size": len(shown)}
+    details: JsonDict = {"total": len(rows), "limit": size, "offset": start, "size": len(shown)}
     if start + size < len(rows):
         details["next_page"] = call.url(f"/vobjects/{source.name}?limit={size}&offset={start + size}")
     return success({"responseDetails": details, "data": shown})
@@ -41,7 +41,7 @@ def one(call: Call) -> Reply:
     source = readable(call, call.args["object"])
     found = next((row for row in source.rows() if str(row["id"]) == call.args["id"]), None)
     if found is None:
-        raise Refused("INVALID_DATA", f"The resource [{call.args['id']}] does not exist")
+        raise VaultError("INVALID_DATA", f"The resource [{call.args['id']}] does not exist")
     return success({"data": found})
 
 
@@ -70,16 +70,16 @@ def bulk(call: Call) -> Reply:
     """`POST`, `PUT` or `DELETE /vobjects/{object}` with CSV or JSON rows."""
     source = readable(call, call.args["object"])
     if len(call.request.body) > BULK_BYTES:
-        raise Refused("EXCEEDS_FILE_MAX_SIZE", f"The input exceeds [{BULK_BYTES}] bytes")
+        raise VaultError("EXCEEDS_FILE_MAX_SIZE", f"The input exceeds [{BULK_BYTES}] bytes")
     rows = call.request.rows()
     if len(rows) > BULK_ROWS:
-        raise Refused(
+        raise VaultError(
             "OPERATION_NOT_ALLOWED", f"The input has [{len(rows)}] rows; the maximum is [{BULK_ROWS}]"
         )
     if source.name in _ADMINISTERED and call.request.method == "PUT":
         results = [_administer(call, source, row) for row in rows]
     elif not source.writable:
-        raise Refused(
+        raise VaultError(
             "OPERATION_NOT_ALLOWED", f"Records of [{source.name}] cannot be written through the API here"
         )
     else:
@@ -94,19 +94,19 @@ def bulk(call: Call) -> Reply:
     return success({"responseStatus": "WARNING", "warnings": [warning], "data": results})
 
 
-def _write(call: Call, source: Object, rows: list[Doc]) -> list[Doc]:
+def _write(call: Call, source: Object, rows: list[JsonDict]) -> list[JsonDict]:
     results = []
     with call.vault.transaction():
         lane = uploads.open_lane(call.vault, "rest")
         for n, row in enumerate(rows, start=1):
             try:
                 results.append(_row(call, source, row, lane, n))
-            except Refused as refused:
+            except VaultError as refused:
                 results.append(_refusal(refused.type, refused.message))
     return results
 
 
-def _row(call: Call, source: Object, row: Doc, lane: int, n: int) -> Doc:
+def _row(call: Call, source: Object, row: JsonDict, lane: int, n: int) -> JsonDict:
     operation, record_id, event = _aim(call, source, row, n)
     found = records.find(call.vault, record_id) if operation != "create" else None
     fields = {
@@ -136,7 +136,7 @@ def _row(call: Call, source: Object, row: Doc, lane: int, n: int) -> Doc:
     return {"responseStatus": "SUCCESS", "data": _data(call, source, result["ids"][record_id], event)}
 
 
-def _everywhere(call: Call) -> Doc:
+def _everywhere(call: Call) -> JsonDict:
     """An administrator reaches the records of every territory."""
     if not call.user.get("admin"):
         return {}
@@ -145,7 +145,7 @@ def _everywhere(call: Call) -> Doc:
     return {"territories": [row[0] for row in rows.fetchall()]}
 
 
-def _aim(call: Call, source: Object, row: Doc, n: int) -> tuple[str, str, str | None]:
+def _aim(call: Call, source: Object, row: JsonDict, n: int) -> tuple[str, str, str | None]:
     """What to do with a row, on which record, and the event to report for an upsert."""
     operation = _VERBS[call.request.method]
     key = call.request.query.get("idParam")
@@ -157,26 +157,26 @@ def _aim(call: Call, source: Object, row: Doc, n: int) -> tuple[str, str, str | 
         )
     wanted = str(row.get(key or "id") or "")
     if not wanted:
-        raise Refused("PARAMETER_REQUIRED", f"Missing required parameter [{key or 'id'}]")
+        raise VaultError("PARAMETER_REQUIRED", f"Missing required parameter [{key or 'id'}]")
     found = (
         records.find(call.vault, wanted)
         if key in (None, "id", "mobile_id__v")
         else _by_value(source, key, wanted)
     )
     if found is not None and not isinstance(found, str) and found.object != source.name:
-        raise Refused("INVALID_DATA", f"The resource [{wanted}] is no record of [{source.name}]")
+        raise VaultError("INVALID_DATA", f"The resource [{wanted}] is no record of [{source.name}]")
     if found is not None:
         event = "updated__sys" if operation == "create" else None
         return "update" if operation == "create" else operation, getattr(found, "id", str(found)), event
     if operation == "create":
         fresh = wanted if key == "mobile_id__v" else f"m-{short_hash(call.execution_id, n, size=10)}"
         return "create", fresh, "created__sys"
-    raise Refused("INVALID_DATA", f"The resource [{wanted}] does not exist")
+    raise VaultError("INVALID_DATA", f"The resource [{wanted}] does not exist")
 
 
 def _by_value(source: Object, key: str, wanted: str) -> str | None:
     if key not in source.fields or not source.fields[key].unique:
-        raise Refused("INVALID_DATA", f"[{key}] is not a unique field of [{source.name}]")
+        raise VaultError("INVALID_DATA", f"[{key}] is not a unique field of [{source.name}]")
     return next((str(row["id"]) for row in source.rows() if str(row.get(key)) == wanted), None)
 
 
@@ -205,46 +205,46 @@ def _number(text: str) -> object:
     return int(number) if number.is_integer() and "." not in text else number
 
 
-def _data(call: Call, source: Object, record_id: str, event: str | None) -> Doc:
+def _data(call: Call, source: Object, record_id: str, event: str | None) -> JsonDict:
     data = {"id": record_id, "url": call.url(f"/vobjects/{source.name}/{record_id}")}
     return data | ({"event": event} if event else {})
 
 
-def _refusal(error_type: str, message: str) -> Doc:
+def _refusal(error_type: str, message: str) -> JsonDict:
     return {"responseStatus": "FAILURE", "errors": [{"type": error_type, "message": message}]}
 
 
-def _administer(call: Call, source: Object, row: Doc) -> Doc:
+def _administer(call: Call, source: Object, row: JsonDict) -> JsonDict:
     """Change what is configuration underneath; the change is written to the audit trail."""
     try:
         if not call.user.get("admin"):
-            raise Refused("INSUFFICIENT_ACCESS", "User does not have permission to edit this record.")
+            raise VaultError("INSUFFICIENT_ACCESS", "User does not have permission to edit this record.")
         found = next((seen for seen in source.rows() if str(seen["id"]) == str(row.get("id"))), None)
         if found is None:
-            raise Refused("INVALID_DATA", f"The resource [{row.get('id')}] does not exist")
+            raise VaultError("INVALID_DATA", f"The resource [{row.get('id')}] does not exist")
         changes = {
             name: engine_value(source.fields.get(name), value) for name, value in row.items() if name != "id"
         }
         _ADMINISTERED[source.name](call, found, changes)
-    except Refused as refused:
+    except VaultError as refused:
         return _refusal(refused.type, refused.message)
     return {"responseStatus": "SUCCESS", "data": _data(call, source, str(found["id"]), None)}
 
 
-def _set_user(call: Call, found: Doc, changes: Doc) -> None:
+def _set_user(call: Call, found: JsonDict, changes: JsonDict) -> None:
     other = sorted(changes.keys() - set(LEVERS))
     if other:
-        raise Refused(
+        raise VaultError(
             "OPERATION_NOT_ALLOWED", f"Of users only {', '.join(LEVERS)} can be set here, not {other}"
         )
     admin.set_user(call.vault, str(found["id"]), at=call.now, **changes)
 
 
-def _set_vmoc(call: Call, found: Doc, changes: Doc) -> None:
+def _set_vmoc(call: Call, found: JsonDict, changes: JsonDict) -> None:
     doc = call.vault.live["vmoc"][found["name__v"]]
     unknown = sorted(changes.keys() - doc.keys())
     if unknown:
-        raise Refused("ATTRIBUTE_NOT_SUPPORTED", f"Attributes {unknown} are not supported")
+        raise VaultError("ATTRIBUTE_NOT_SUPPORTED", f"Attributes {unknown} are not supported")
     lists = {
         name: value if isinstance(value, list) else [value]
         for name, value in changes.items()

@@ -12,8 +12,8 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 
-from sync_engine.json_docs import Doc
-from sync_engine.protocol import Refused
+from sync_engine.json_docs import JsonDict
+from sync_engine.protocol import VaultError
 from sync_engine.vault_api import (
     audits,
     direct_data,
@@ -25,7 +25,7 @@ from sync_engine.vault_api import (
     users,
 )
 from sync_engine.vault_api.messages import JSON_TYPE, Reply, Request, as_json, failure
-from sync_engine.vault_api.server_state import VERSIONS, Call, Served
+from sync_engine.vault_api.server_state import VERSIONS, Call, ServerState
 
 BURST_LIMIT = 2000
 """Calls in five minutes that the published example allows."""
@@ -77,33 +77,33 @@ _VERSIONED = re.compile(r"/api/(v\d+\.\d+)(/.*)")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
-def answer(served: Served, request: Request, now: float) -> Reply:
+def answer(served: ServerState, request: Request, now: float) -> Reply:
     """Answer one request at `now`, in seconds since 1970 by the Vault's clock."""
     execution_id = served.execution_id()
-    who: Doc = {}
-    instead = served.mischief.instead()
+    who: JsonDict = {}
+    instead = served.faults.instead()
     if instead is not None:
         reply = instead
     else:
         try:
             reply = _dispatch(served, request, now, execution_id, who)
-        except Refused as refused:
+        except VaultError as refused:
             reply = _refused(served, refused)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, sqlite3.Error) as wrong:
             words = f"The request has a part of the wrong kind: {wrong!r}"
-            reply = failure(Refused("INVALID_DATA", words))
+            reply = failure(VaultError("INVALID_DATA", words))
     heads = {"X-VaultAPI-ExecutionId": execution_id}
     return _finish(served, request, reply, now, heads | _about(who))
 
 
-def _refused(served: Served, refused: Refused) -> Reply:
-    if refused.type == "INVALID_SESSION_ID" and served.mischief.number("odd-session"):
+def _refused(served: ServerState, refused: VaultError) -> Reply:
+    if refused.type == "INVALID_SESSION_ID" and served.faults.number("odd-session"):
         doc = {"responseStatus": "FAILURE", "errorType": refused.type, "responseMessage": refused.message}
         return as_json(doc)
     return failure(refused, status=404 if refused.cause == "no-such-path" else 200)
 
 
-def _dispatch(served: Served, request: Request, now: float, execution_id: str, who: Doc) -> Reply:
+def _dispatch(served: ServerState, request: Request, now: float, execution_id: str, who: JsonDict) -> Reply:
     path = request.path.rstrip("/") or "/"
     if path == "/api":
         return as_json({"values": {one: f"{request.base}/api/{one}" for one in VERSIONS}})
@@ -126,19 +126,19 @@ def _dispatch(served: Served, request: Request, now: float, execution_id: str, w
     return endpoint(call)
 
 
-def _version(served: Served, path: str) -> tuple[str, str]:
+def _version(served: ServerState, path: str) -> tuple[str, str]:
     match = _VERSIONED.fullmatch(path)
     if match is None:
-        raise Refused("MALFORMED_URL", f"The path [{path[:200]}] does not exist", cause="no-such-path")
+        raise VaultError("MALFORMED_URL", f"The path [{path[:200]}] does not exist", cause="no-such-path")
     if match[1] not in VERSIONS:
-        if served.mischief.number("version-trap"):
-            raise Refused("INVALID_SESSION_ID", "Invalid or expired session ID.")
+        if served.faults.number("version-trap"):
+            raise VaultError("INVALID_SESSION_ID", "Invalid or expired session ID.")
         words = f"The version [{match[1]}] is not served; GET /api/ lists those that are"
-        raise Refused("MALFORMED_URL", words, cause="no-such-path")
+        raise VaultError("MALFORMED_URL", words, cause="no-such-path")
     return match[1], match[2]
 
 
-def _endpoint(method: str, path: str) -> tuple[Endpoint, Doc]:
+def _endpoint(method: str, path: str) -> tuple[Endpoint, JsonDict]:
     other = False
     for known, pattern, endpoint in _COMPILED:
         match = pattern.fullmatch(path)
@@ -147,25 +147,25 @@ def _endpoint(method: str, path: str) -> tuple[Endpoint, Doc]:
         other = other or match is not None
     if other:
         raise _no_method(method, path)
-    raise Refused("MALFORMED_URL", f"The path [{path[:200]}] does not exist", cause="no-such-path")
+    raise VaultError("MALFORMED_URL", f"The path [{path[:200]}] does not exist", cause="no-such-path")
 
 
-def _no_method(method: str, path: str) -> Refused:
-    return Refused("METHOD_NOT_SUPPORTED", f"[{method}] is not supported for [{path[:200]}]")
+def _no_method(method: str, path: str) -> VaultError:
+    return VaultError("METHOD_NOT_SUPPORTED", f"[{method}] is not supported for [{path[:200]}]")
 
 
-def _about(who: Doc) -> Doc:
+def _about(who: JsonDict) -> JsonDict:
     """Headers that say whose call it was."""
     if not who:
         return {}
     return {"X-VaultAPI-UserId": str(who["user"]["id"]), "X-VaultAPI-TruncatedSessionId": who["session"][:8]}
 
 
-def _finish(served: Served, request: Request, reply: Reply, now: float, heads: Doc) -> Reply:
+def _finish(served: ServerState, request: Request, reply: Reply, now: float, heads: JsonDict) -> Reply:
     """Add Vault's headers, hold the reply back where the burst limit says so, and write the usage log."""
-    limit = served.mischief.number("burst") or BURST_LIMIT
+    limit = served.faults.number("burst") or BURST_LIMIT
     left = served.burst_left(now, limit)
-    held_back = served.mischief.number("burst-delay") / 1000 or HELD_BACK_SECONDS
+    held_back = served.faults.number("burst-delay") / 1000 or HELD_BACK_SECONDS
     delay = 0.0 if left else held_back
     doc = _body(reply)
     heads |= {
@@ -183,7 +183,7 @@ def _finish(served: Served, request: Request, reply: Reply, now: float, heads: D
     return replace(reply, headers=dict(reply.headers) | heads, delay=delay)
 
 
-def _body(reply: Reply) -> Doc:
+def _body(reply: Reply) -> JsonDict:
     if reply.content_type != JSON_TYPE or not reply.body:
         return {}
     doc = json.loads(reply.body)
@@ -194,7 +194,7 @@ def _one_line(text: str) -> str:
     return re.sub(r"[^\x20-\x7e]", "?", text)[:200]
 
 
-def _sender(served: Served, request: Request, heads: Doc) -> Doc:
+def _sender(served: ServerState, request: Request, heads: JsonDict) -> JsonDict:
     """Who sent what, for the usage log."""
     user_id = heads.get("X-VaultAPI-UserId")
     user = served.vault.user(str(user_id)) or {}
@@ -213,7 +213,7 @@ def _sender(served: Served, request: Request, heads: Doc) -> Doc:
     }
 
 
-def _outcome(reply: Reply, doc: Doc, heads: Doc) -> Doc:
+def _outcome(reply: Reply, doc: JsonDict, heads: JsonDict) -> JsonDict:
     """How it was answered, for the usage log."""
     error = (doc.get("errors") or [{}])[0]
     warning = (doc.get("warnings") or [{}])[0]

@@ -6,10 +6,10 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from sync_engine.hashing import short_hash
-from sync_engine.json_docs import Doc, as_text
+from sync_engine.json_docs import JsonDict, to_json
 from sync_engine.vault.permissions import permission_set
 from sync_engine.vault.state import Vault
-from sync_engine.vault_api.fault_injection import Mischief
+from sync_engine.vault_api.fault_injection import FaultInjection
 from sync_engine.vault_api.messages import Request
 from sync_engine.vault_api.objects import VAULT_ID, Object, catalogue
 
@@ -32,19 +32,19 @@ CREATE INDEX IF NOT EXISTS rest_call_at ON rest_call (at);
 class Pages:
     """The rows of one query, of which further pages may be asked."""
 
-    rows: list[Doc]
+    rows: list[JsonDict]
     object: str
     used: float
     taken: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
-class Served:
+class ServerState:
     """One served Vault. `salt` makes session ids that nobody can guess; `links` is the form of page URLs."""
 
     vault: Vault
     salt: str
-    mischief: Mischief = field(default_factory=Mischief)
+    faults: FaultInjection = field(default_factory=FaultInjection)
     links: str = "versioned"  # full, versioned, bare, mixed
     part_bytes: int = 1 << 30
     queries: OrderedDict[str, Pages] = field(default_factory=OrderedDict)
@@ -73,14 +73,14 @@ class Served:
         with self.vault.transaction():
             self.vault.configure("api_token", token_key(token), {"user": user_id})
 
-    def objects(self, user: Doc) -> dict[str, Object]:
+    def objects(self, user: JsonDict) -> dict[str, Object]:
         """What this user may read."""
         return catalogue(self.vault, user)
 
     @property
     def vault_id(self) -> int:
         """The number of the Vault for which sessions are opened."""
-        return VAULT_ID + 1 if self.mischief.number("other-vault") else VAULT_ID
+        return VAULT_ID + 1 if self.faults.number("other-vault") else VAULT_ID
 
     def execution_id(self) -> str:
         """The next call's id, in the shape of a UUID."""
@@ -94,9 +94,9 @@ class Served:
         while len(self.queries) > KEPT_QUERIES:
             self.queries.popitem(last=False)
 
-    def log_call(self, at: float, doc: Doc) -> None:
+    def log_call(self, at: float, doc: JsonDict) -> None:
         """Write one line of the usage log."""
-        self.vault.db.execute("INSERT INTO rest_call (at, doc) VALUES (?, ?)", (at, as_text(doc)))
+        self.vault.db.execute("INSERT INTO rest_call (at, doc) VALUES (?, ?)", (at, to_json(doc)))
 
     def burst_left(self, now: float, limit: int) -> int:
         """Calls left in the window of five minutes that `now` lies in."""
@@ -109,14 +109,14 @@ class Served:
 class Call:
     """One call with everything an endpoint needs. `args` are the named parts of the path."""
 
-    served: Served
+    served: ServerState
     request: Request
     now: float
     version: str
-    user: Doc
+    user: JsonDict
     session: str
     execution_id: str
-    args: Doc
+    args: JsonDict
 
     @property
     def vault(self) -> Vault:

@@ -7,8 +7,8 @@ import io
 import zipfile
 from datetime import UTC, datetime
 
-from sync_engine.json_docs import from_text
-from sync_engine.protocol import Refused
+from sync_engine.json_docs import from_json
+from sync_engine.protocol import VaultError
 from sync_engine.vault_api.messages import Reply, attachment, iso, moment_of
 from sync_engine.vault_api.objects import VAULT_ID
 from sync_engine.vault_api.server_state import Call
@@ -48,10 +48,10 @@ def daily(call: Call) -> Reply:
     """`GET /logs/api_usage?date=YYYY-MM-DD`: a day in UTC, at most 30 days back."""
     text = call.request.query.get("date", "")
     if not text:
-        raise Refused("PARAMETER_REQUIRED", "Missing required parameter [date]")
+        raise VaultError("PARAMETER_REQUIRED", "Missing required parameter [date]")
     day = moment_of(text[:10])
     if not call.now - 31 * DAY <= day <= call.now:
-        raise Refused("INVALID_DATA", f"[{text}] is not within the last 30 days")
+        raise VaultError("INVALID_DATA", f"[{text}] is not within the last 30 days")
     name = f"{VAULT_ID}-APIUsageLog-{datetime.fromtimestamp(day, UTC):%Y-%m-%d}"
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -67,5 +67,5 @@ def _lines(call: Call, day: float) -> str:
         "SELECT at, doc FROM rest_call WHERE at >= ? AND at < ? ORDER BY n", (day, day + DAY)
     )
     for at, doc in rows.fetchall():
-        writer.writerow({"timestamp": iso(at)} | from_text(doc))
+        writer.writerow({"timestamp": iso(at)} | from_json(doc))
     return text.getvalue()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sync_engine.json_docs import Doc
-from sync_engine.protocol import Refused
+from sync_engine.json_docs import JsonDict
+from sync_engine.protocol import VaultError
 from sync_engine.vault import permissions
 from sync_engine.vault_api.messages import Reply, success, whole
 from sync_engine.vault_api.objects import VAULT_ID, person
@@ -49,17 +49,17 @@ def domain(call: Call) -> Reply:
     )
 
 
-def _user(call: Call) -> Doc:
+def _user(call: Call) -> JsonDict:
     if call.args["id"] == "me":
         return call.user
     user = call.vault.user(call.args["id"])
     if user is None:
-        raise Refused("USER_NOT_FOUND", f"The user [{call.args['id']}] does not exist")
+        raise VaultError("USER_NOT_FOUND", f"The user [{call.args['id']}] does not exist")
     return user
 
 
-def _rights(call: Call, user: Doc) -> dict[str, Doc]:
-    found: dict[str, Doc] = {}
+def _rights(call: Call, user: JsonDict) -> dict[str, JsonDict]:
+    found: dict[str, JsonDict] = {}
     exceptions = permissions.set_of(call.vault, user)
     for source in call.objects().values():
         name = source.name
@@ -76,7 +76,7 @@ def _rights(call: Call, user: Doc) -> dict[str, Doc]:
     return found
 
 
-def _entry(user: Doc) -> Doc:
+def _entry(user: JsonDict) -> JsonDict:
     first, _, last = user["name"].partition(" ")
     return {
         "id": person(user["id"]),

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sync_engine.protocol import Refused
+from sync_engine.protocol import VaultError
 
 MAXIMUM_LENGTH = 50_000
 FUNCTIONS = ("LONGTEXT", "RICHTEXT", "TONAME", "TOLABEL", "CASEINSENSITIVE")
@@ -117,7 +117,7 @@ class Show:
 
 
 def parse(text: str) -> Select | Show:
-    """Read one query. Raises Refused with INCORRECT_QUERY_SYNTAX_ERROR and the place where reading stopped."""
+    """Read one query. Raises VaultError with INCORRECT_QUERY_SYNTAX_ERROR and the place where reading stopped."""
     if len(text) > MAXIMUM_LENGTH:
         raise _bad(f"the query has [{len(text)}] characters; the maximum is [{MAXIMUM_LENGTH}]")
     reader = _Reader(_lexemes(text))
@@ -126,8 +126,8 @@ def parse(text: str) -> Select | Show:
     return tree
 
 
-def _bad(words: str) -> Refused:
-    return Refused("INCORRECT_QUERY_SYNTAX_ERROR", f"Query syntax error: {words}")
+def _bad(words: str) -> VaultError:
+    return VaultError("INCORRECT_QUERY_SYNTAX_ERROR", f"Query syntax error: {words}")
 
 
 def _lexemes(text: str) -> list[tuple[str, Value]]:
@@ -178,7 +178,7 @@ class _Reader:
         if not self.take(*words):
             raise self.unexpected(f"[{' '.join(words)}]")
 
-    def unexpected(self, wanted: str) -> Refused:
+    def unexpected(self, wanted: str) -> VaultError:
         kind, value = self.peek()
         return _bad(f"expected {wanted} but found [{'the end' if kind == 'end' else value}]")
 

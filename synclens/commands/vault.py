@@ -12,8 +12,8 @@ from sync_engine.simulator.fleet.scenario import SCENARIOS, load_scenario
 from sync_engine.vault.state import Vault
 from sync_engine.vault_api import seed_data
 from sync_engine.vault_api.app import build_app, make_server, serve
-from sync_engine.vault_api.fault_injection import WAYS, Mischief
-from sync_engine.vault_api.server_state import SERVICE_NAME, Served
+from sync_engine.vault_api.fault_injection import FAULTS, FaultInjection
+from sync_engine.vault_api.server_state import SERVICE_NAME, ServerState
 from synclens import console
 from synclens.clock import now
 
@@ -53,14 +53,14 @@ def serve_vault(
 
     Example: synclens vault serve --db vault.sqlite --seed 7 --misbehave shrink=100 --misbehave expire=50
     """
-    mischief = _mischief(misbehave or [])
+    faults = _faults(misbehave or [])
     if links not in LINKS:
         console.complain(f"there are no links {links!r}", f"Take one of: {', '.join(LINKS)}.")
         raise typer.Exit(console.COULD_NOT_RUN)
     vault = _vault(db, scenario, seed, devices, days)
     secret = password or secrets.token_urlsafe(12)
-    served = Served(
-        vault=vault, salt=secrets.token_hex(16), mischief=mischief, links=links, part_bytes=part_bytes
+    served = ServerState(
+        vault=vault, salt=secrets.token_hex(16), faults=faults, links=links, part_bytes=part_bytes
     )
     served.provide_service_user(secret)
     if token:
@@ -92,14 +92,14 @@ def ways() -> None:
 
     Example: synclens vault ways
     """
-    for name, meaning in WAYS.items():
+    for name, meaning in FAULTS.items():
         console.show(f"{name}: {meaning}")
     console.show("error:TYPE: every Nth call is refused with a type of the API reference")
 
 
-def _mischief(texts: list[str]) -> Mischief:
+def _faults(texts: list[str]) -> FaultInjection:
     try:
-        return Mischief.parse(texts)
+        return FaultInjection.parse(texts)
     except ValueError as error:
         console.complain(str(error), "List them with `synclens vault ways`.")
         raise typer.Exit(console.COULD_NOT_RUN) from None

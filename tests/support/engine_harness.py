@@ -10,9 +10,9 @@ import ingest
 from sync_engine.device import syncs
 from sync_engine.device.client import Device
 from sync_engine.device.edits import Edit, ids_on, new_id, pending, save
-from sync_engine.simulator.fleet.environment import Ledger, SimulatedEnv
+from sync_engine.simulator.fleet.environment import GroundTruth, SimulatedEnv
 from sync_engine.simulator.fleet.people import populate
-from sync_engine.simulator.scheduler import Kernel
+from sync_engine.simulator.scheduler import Scheduler
 from sync_engine.vault import admin, tracking
 from sync_engine.vault.state import Vault
 
@@ -24,15 +24,15 @@ class Clinic:
 
     def __init__(self, store, seed=1):
         self.store = store
-        self.kernel = Kernel(START)
+        self.scheduler = Scheduler(START)
         self.vault = Vault(sqlite3.connect(":memory:"), epoch="1")
-        self.ledger = Ledger(self.vault)
+        self.ledger = GroundTruth(self.vault)
         self.vault.witness = self.ledger.witness
         self.person = populate(self.vault, Random(f"{seed}/people"), 1, START - 86_400, {})[0]
         user = self.vault.live["user"][self.person.user_id]
         self.permission_set = user["permission_set"]
         self.env = SimulatedEnv(
-            device_id=self.person.device_id, platform=self.person.platform, kernel=self.kernel,
+            device_id=self.person.device_id, platform=self.person.platform, scheduler=self.scheduler,
             ledger=self.ledger, seed=seed, background=0.0,
         )  # fmt: skip
         self.device = Device(
@@ -44,8 +44,8 @@ class Clinic:
         self.run(syncs.database_refresh(self.device))
 
     def run(self, task):
-        self.kernel.spawn(task)
-        self.kernel.run(self.kernel.now + 3_600)
+        self.scheduler.spawn(task)
+        self.scheduler.run(self.scheduler.now + 3_600)
 
     def sync(self):
         """Sync, and let the store hear what was reported."""
@@ -60,16 +60,18 @@ class Clinic:
         return self.store.execute("SELECT count(*) FROM sync_error").fetchone()[0]
 
     def _report(self, kind):
-        since = self.kernel.now
+        since = self.scheduler.now
         self.run(kind(self.device))
         rows, self.ledger.rows = self.ledger.rows, []
-        rows += tracking.report(self.vault, since, self.kernel.now)
+        rows += tracking.report(self.vault, since, self.scheduler.now)
         ingest.append(
-            self.store, rows, source="engine", started_at=datetime.fromtimestamp(self.kernel.now, UTC)
+            self.store, rows, source="engine", started_at=datetime.fromtimestamp(self.scheduler.now, UTC)
         )
 
     def forbid(self, right, object_name):
-        admin.set_object_right(self.vault, self.permission_set, object_name, right, False, at=self.kernel.now)
+        admin.set_object_right(
+            self.vault, self.permission_set, object_name, right, False, at=self.scheduler.now
+        )
 
     def update(self, account):
         save(
@@ -96,9 +98,9 @@ class Clinic:
         return {record_id for _, record_id, _, _, _ in pending(self.device)}
 
     def pull(self, **flag):
-        admin.set_user(self.vault, self.person.user_id, at=self.kernel.now, **flag)
+        admin.set_user(self.vault, self.person.user_id, at=self.scheduler.now, **flag)
 
     def close(self):
-        self.kernel.close()
+        self.scheduler.close()
         self.env.close()
         self.vault.db.close()

@@ -44,31 +44,33 @@ class Proof:
 
 def set_vmoc(name: str, *, publish: bool = True, under: str | None = None, **values) -> Act:
     return lambda c: admin.set_vmoc(
-        c.vault, under or name, vmoc(name, **values), at=c.kernel.now, publish=publish
+        c.vault, under or name, vmoc(name, **values), at=c.scheduler.now, publish=publish
     )
 
 
 def set_setting(name: str, value: object) -> Act:
-    return lambda c: admin.set_setting(c.vault, name, value, at=c.kernel.now)
+    return lambda c: admin.set_setting(c.vault, name, value, at=c.scheduler.now)
 
 
 def hide(name: str) -> Act:
-    return lambda c: admin.set_object_right(c.vault, c.permission_set, name, "read", False, at=c.kernel.now)
+    return lambda c: admin.set_object_right(
+        c.vault, c.permission_set, name, "read", False, at=c.scheduler.now
+    )
 
 
 def hide_field(name: str, field: str) -> Act:
     return lambda c: admin.set_field_right(
-        c.vault, c.permission_set, name, field, "read", False, at=c.kernel.now
+        c.vault, c.permission_set, name, field, "read", False, at=c.scheduler.now
     )
 
 
 def grant_metadata_api(c):
-    admin.set_in_permission_set(c.vault, c.permission_set, "metadata_api", True, at=c.kernel.now)
+    admin.set_in_permission_set(c.vault, c.permission_set, "metadata_api", True, at=c.scheduler.now)
 
 
 def set_object(name: str, fields=None, **more) -> Act:
     made = an_object(name, fields or {"name__v": text(), "mobile_id__c": text()}, sharing="public", **more)
-    return lambda c: admin.change(c.vault, "object", name, made, at=c.kernel.now, object_name=name)
+    return lambda c: admin.change(c.vault, "object", name, made, at=c.scheduler.now, object_name=name)
 
 
 def both(*acts: Act) -> Act:
@@ -81,18 +83,18 @@ def profile_of(c):
 
 def scope_accounts_by_profile(c):
     own = vmoc("account__v", application_profile__v=profile_of(c))
-    admin.set_vmoc(c.vault, "account__v", own, at=c.kernel.now)
+    admin.set_vmoc(c.vault, "account__v", own, at=c.scheduler.now)
 
 
 def keep_settings_by_profile(c):
-    admin.set_profile_setting(c.vault, "sync_warn_interval__v", "another__c", 30, at=c.kernel.now)
+    admin.set_profile_setting(c.vault, "sync_warn_interval__v", "another__c", 30, at=c.scheduler.now)
     set_vmoc(SETTINGS, type="full_object__v", where=OWN_PROFILE, enable_enhanced_sync__v=True)(c)
 
 
 def add_alert(c):
     with c.vault.transaction():
         provide_alerts(c.vault)
-    raise_alert(c.vault, "Recall of lot 7", at=c.kernel.now)
+    raise_alert(c.vault, "Recall of lot 7", at=c.scheduler.now)
 
 
 def add_emails(c):
@@ -101,7 +103,7 @@ def add_emails(c):
     with c.vault.transaction():
         for day in ("2025-08-01", "2026-02-20"):
             doc = {"name__v": day, "sent_date__v": day}
-            records.insert(c.vault, "sent_email__v", doc, at=c.kernel.now, by="admin")
+            records.insert(c.vault, "sent_email__v", doc, at=c.scheduler.now, by="admin")
 
 
 def demand_mobile_ids(c):
@@ -116,18 +118,18 @@ def add_accounts(count: int) -> Act:
         with c.vault.transaction():
             for n in range(count):
                 doc = {"name__v": f"Dr {n}", "territory__v": territory}
-                records.insert(c.vault, "account__v", doc, at=c.kernel.now, by="admin")
+                records.insert(c.vault, "account__v", doc, at=c.scheduler.now, by="admin")
 
     return add
 
 
 def clear_cache(c):
-    c.kernel.run(c.kernel.now + 60)
-    admin.clear_cache(c.vault, at=c.kernel.now)
+    c.scheduler.run(c.scheduler.now + 60)
+    admin.clear_cache(c.vault, at=c.scheduler.now)
 
 
 def narrow_accounts(c):
-    c.kernel.run(c.kernel.now + 60)
+    c.scheduler.run(c.scheduler.now + 60)
     set_vmoc("account__v", where=CARDIOLOGY, publish=False)(c)
 
 
@@ -150,7 +152,7 @@ def misses_a_change(c):
     account = ids_on(c.device, "account__v")[0]
     found = records.find(c.vault, account)
     with c.vault.transaction():
-        records.update(c.vault, found, {"name__v": "Dr New"}, at=c.kernel.now, by="admin")
+        records.update(c.vault, found, {"name__v": "Dr New"}, at=c.scheduler.now, by="admin")
     reported = told_of(c)
     missed = read(c.device, account)["name__v"] != "Dr New"
     assert reported == missed
@@ -182,7 +184,7 @@ def left_behind(child: str) -> Callable[[Clinic], bool]:
 
 def nobody_asks(c):
     c.sync()
-    c.kernel.run(c.kernel.now + 10 * DAY)
+    c.scheduler.run(c.scheduler.now + 10 * DAY)
     return not sync_widget(c.device).asks_to_sync
 
 
@@ -195,7 +197,7 @@ def loads_all_again(c):
     """Whether a change of profile costs a download of the whole database."""
     c.sync()
     c.store.execute("DELETE FROM sync_detail")
-    admin.set_user(c.vault, c.person.user_id, at=c.kernel.now, application_profile="another__c")
+    admin.set_user(c.vault, c.person.user_id, at=c.scheduler.now, application_profile="another__c")
     c.sync()
     (downloaded,) = c.store.execute("SELECT records_downloaded FROM sync_detail").fetchone()
     held = c.device.data.execute("SELECT count(*) FROM record").fetchone()[0]
@@ -221,7 +223,7 @@ def nobody_warns_of_many(c):
 def loses_the_call_to_a_merge(c):
     loser, winner = ids_on(c.device, "account__v")[:2]
     c.visit(loser)
-    admin.merge(c.vault, loser, winner, at=c.kernel.now)
+    admin.merge(c.vault, loser, winner, at=c.scheduler.now)
     return told_of(c)
 
 

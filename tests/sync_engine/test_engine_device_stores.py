@@ -8,8 +8,8 @@ import pytest
 
 from sync_engine.device import download
 from sync_engine.device.client import durable
-from sync_engine.lab import Story
-from sync_engine.protocol import Killed
+from sync_engine.lab import Lab
+from sync_engine.protocol import ProcessKilled
 from sync_engine.simulator.stress.run import simulate
 
 
@@ -28,7 +28,7 @@ def test_faulty_worlds_hold_when_tables_are_always_exchanged(seed):
 @pytest.mark.usefixtures("always")
 @pytest.mark.parametrize("where", ["apply.middle", "apply.commit"])
 def test_a_kill_while_tables_are_exchanged_leaves_the_old_content(monkeypatch, where):
-    with Story("ana") as story:
+    with Lab("ana") as story:
         old = story.account("Dr Ruiz")
         story.sync("ana")
         story.vault.epoch = "2"  # the Vault was rebuilt: everything comes anew
@@ -36,7 +36,7 @@ def test_a_kill_while_tables_are_exchanged_leaves_the_old_content(monkeypatch, w
 
         def point(name: str) -> None:
             if name == where:
-                raise Killed(name)
+                raise ProcessKilled(name)
 
         with monkeypatch.context() as patched:
             patched.setattr(story._env("ana"), "point", point)
@@ -59,9 +59,9 @@ def test_what_only_the_device_knows_waits_for_the_disk_and_nothing_else_does(tmp
     with durable(store):
         store.execute("INSERT INTO edit VALUES (1)")
         assert store.execute("PRAGMA synchronous").fetchone() == (2,)
-    with pytest.raises(Killed), durable(store):
+    with pytest.raises(ProcessKilled), durable(store):
         store.execute("INSERT INTO edit VALUES (2)")
-        raise Killed("edit.save")
+        raise ProcessKilled("edit.save")
     assert store.execute("PRAGMA synchronous").fetchone() == (1,)
     assert not store.in_transaction
     assert store.execute("SELECT n FROM edit").fetchall() == [(1,)]

@@ -13,7 +13,8 @@ from sync_engine.telemetry import ConfigChange, SyncDetail, SyncError, SyncTrack
 
 SCRIPT = """
 import hashlib
-from sync_engine.simulator import load_scenario, simulate_fleet
+from sync_engine.simulator.fleet.run import simulate_fleet
+from sync_engine.simulator.fleet.scenario import load_scenario
 digest = hashlib.sha256()
 for row in simulate_fleet(scenario=load_scenario("demo"), seed=5, device_count=12, days=9):
     digest.update(repr(row).encode())

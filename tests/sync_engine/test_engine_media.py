@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync_engine.device import media, syncs
-from sync_engine.lab import Story
-from sync_engine.protocol import Killed, TransportError, decode, encode
+from sync_engine.lab import Lab
+from sync_engine.protocol import ProcessKilled, TransportError, decode, encode
 from sync_engine.telemetry import SyncDetail, SyncError
 from sync_engine.vault import attachments, records
 from sync_engine.vmoc import vmoc
@@ -21,42 +21,42 @@ LARGE = Random(7).randbytes(2 * attachments.PIECE_BYTES + 17)
 
 
 @pytest.fixture
-def story() -> Iterator[Story]:
-    with Story("ana") as one:
+def story() -> Iterator[Lab]:
+    with Lab("ana") as one:
         with one.vault.transaction():
             attachments.provide_media(one.vault)
         yield one
 
 
-def put(story: Story, record_id: str, name: str, content: bytes) -> str:
+def put(story: Lab, record_id: str, name: str, content: bytes) -> str:
     with story.vault.transaction():
         return attachments.put(story.vault, record_id, name, content)
 
 
-def message(story: Story, name: str = "Slide", content: bytes = b"one") -> tuple[str, str]:
+def message(story: Lab, name: str = "Slide", content: bytes = b"one") -> tuple[str, str]:
     """A key message with a file: both ids."""
     record_id = story.record("key_message__v", name__v=name)
     return record_id, put(story, record_id, f"{name}.zip", content)
 
 
-def play(story: Story, action: object) -> None:
+def play(story: Lab, action: object) -> None:
     """Drive something that the device does by itself, as the simulator does."""
-    story.kernel.spawn(action)  # type: ignore[arg-type]
-    story.kernel.drain()
+    story.scheduler.spawn(action)  # type: ignore[arg-type]
+    story.scheduler.drain()
 
 
-def held(story: Story) -> dict[str, bytes]:
+def held(story: Lab) -> dict[str, bytes]:
     return media.files_on(story.devices["ana"])
 
 
-def requests(story: Story, verb: str) -> int:
+def requests(story: Lab, verb: str) -> int:
     return sum(f'"verb":"{verb}"'.encode() in one for one in story.delivered)
 
 
 class Fails:
     """A network that loses every request for a piece of a file from the nth on."""
 
-    def __init__(self, story: Story, first: int = 0) -> None:
+    def __init__(self, story: Lab, first: int = 0) -> None:
         self.env = story._env("ana")
         self.real, self.left = self.env.deliver, first
         self.env.deliver = self
@@ -73,7 +73,7 @@ class Fails:
 
 
 def test_a_vault_without_files_is_not_asked_for_any():
-    with Story("ana") as story:
+    with Lab("ana") as story:
         story.sync("ana")
         assert requests(story, "files") == 0
         assert held(story) == {}
@@ -135,7 +135,7 @@ def test_a_kill_between_two_pieces_costs_at_most_one(story, monkeypatch):
     def point(name: str) -> None:
         passed.append(name)
         if passed.count("media.piece") == 2 and name == "media.piece":
-            raise Killed(name)
+            raise ProcessKilled(name)
 
     with monkeypatch.context() as patched:
         patched.setattr(env, "point", point)
@@ -214,7 +214,7 @@ def test_media_after_apply_stop_when_the_app_leaves_the_foreground(story):
     assert held(story) == {file_id: b"two"}
 
 
-def allow(story: Story, *, in_vmoc: bool = True, on_object: bool = True) -> None:
+def allow(story: Lab, *, in_vmoc: bool = True, on_object: bool = True) -> None:
     with story.vault.transaction():
         definition = story.vault.live["object"]["account__v"] | {"allow_attachments": on_object}
         story.vault.configure("object", "account__v", definition)
@@ -249,7 +249,7 @@ def test_attachments_keep_to_the_territory_and_leave_with_it(story):
     assert held(story) == {}
 
 
-def attachments_of(story: Story, request: dict[str, object]) -> dict[str, list[dict[str, str]]]:
+def attachments_of(story: Lab, request: dict[str, object]) -> dict[str, list[dict[str, str]]]:
     """The Vault's answer to a request that the device sends by itself."""
     device = story.devices["ana"]
     return decode(story._deliver(encode(device.identity() | request), False))
@@ -270,7 +270,7 @@ def test_new_attachments_come_after_apply(story):
 @given(seed=st.integers(0, 2**32), faults=st.lists(st.integers(0, 4), max_size=4))
 def test_whatever_is_lost_on_the_way_the_device_ends_with_the_vaults_files(seed, faults):
     rng = Random(seed)
-    with Story("ana") as story:
+    with Lab("ana") as story:
         with story.vault.transaction():
             attachments.provide_media(story.vault)
         wanted = {}

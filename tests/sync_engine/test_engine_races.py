@@ -7,29 +7,29 @@ import pytest
 from sync_engine.device import errors_tab
 from sync_engine.device.client import Device
 from sync_engine.device.edits import amend
-from sync_engine.lab import Story
+from sync_engine.lab import Lab
 from sync_engine.vault import admin
 
 
 @pytest.fixture
-def story() -> Iterator[Story]:
-    with Story("ana", "ben") as one:
+def story() -> Iterator[Lab]:
+    with Lab("ana", "ben") as one:
         yield one
 
 
 @pytest.fixture
-def ruiz(story: Story) -> str:
+def ruiz(story: Lab) -> str:
     account = story.account("Dr Ruiz")
     story.sync()
     return account
 
 
-def _the_call(story: Story) -> str:
+def _the_call(story: Lab) -> str:
     (row,) = story.vault.db.execute("SELECT id FROM record WHERE object = 'call2__v'").fetchall()
     return str(row[0])
 
 
-def _allow(story: Story, name: str, allowed: bool) -> None:
+def _allow(story: Lab, name: str, allowed: bool) -> None:
     admin.set_field_right(story.vault, "rep__c", "account__v", name, "edit", allowed, at=1.0)
 
 
@@ -56,7 +56,7 @@ def test_undo_sees_an_edit_that_waits_under_the_other_name_of_the_record(story, 
         errors_tab.undo(story.devices["ana"], key)
 
 
-def _refused_then_sent_without_an_answer(story: Story, ruiz: str) -> tuple[Device, str]:
+def _refused_then_sent_without_an_answer(story: Lab, ruiz: str) -> tuple[Device, str]:
     """A refused edit that went out again and was accepted without an answer; then something else went out."""
     _allow(story, "phone__v", False)
     key = story.edit("ana", ruiz, phone__v="1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sync_engine.device.edits import amend
-from sync_engine.lab import Story
+from sync_engine.lab import Lab
 from sync_engine.model import an_object, text
 from sync_engine.vault import admin, records
 from sync_engine.vault.permissions import SETTINGS
@@ -16,7 +16,7 @@ FILTER = "WHERE application_profile__v = @@USER_APP_PROFILE_ID@@ OR application_
 
 @pytest.fixture
 def story():
-    with Story("ana") as made:
+    with Lab("ana") as made:
         yield made
 
 
@@ -26,7 +26,7 @@ def warns_after(story):
 
 
 def put_for(story, profile, value, where=FILTER):
-    at = story.kernel.now
+    at = story.scheduler.now
     admin.set_profile_setting(story.vault, "sync_warn_interval__v", profile, value, at=at)
     admin.set_vmoc(story.vault, SETTINGS, vmoc(SETTINGS, "full_object__v", where=where), at=at)
 
@@ -45,7 +45,7 @@ def test_a_setting_of_another_profile_stays_away_unless_nothing_filters(story):
 
 
 def test_who_may_not_read_one_field_of_the_settings_has_none(story):
-    admin.set_field_right(story.vault, "rep__c", SETTINGS, "value__v", "read", False, at=story.kernel.now)
+    admin.set_field_right(story.vault, "rep__c", SETTINGS, "value__v", "read", False, at=story.scheduler.now)
     assert warns_after(story) is None
 
 
@@ -53,7 +53,7 @@ def test_a_setting_waits_for_the_cache_to_be_cleared(story):
     with story.vault.transaction():
         story.vault.configure("setting", "sync_warn_interval__v", {"value": 9})
     assert warns_after(story) == 3
-    admin.clear_cache(story.vault, at=story.kernel.now)
+    admin.clear_cache(story.vault, at=story.scheduler.now)
     assert warns_after(story) == 9
     assert [one.kind for one in admin.audit_trail(story.vault)] == ["cache"]
 
@@ -84,5 +84,5 @@ def test_a_filter_by_profile_follows_a_change_of_profile(story):
         story.vault.publish()
     made = {one: story.record("message__v", application_profile__v=one) for one in ("rep__c", "msl__c")}
     assert story.sync() == [] and story.sees("ana", made["rep__c"]) and not story.sees("ana", made["msl__c"])
-    admin.set_user(story.vault, "ana", at=story.kernel.now, application_profile="msl__c")
+    admin.set_user(story.vault, "ana", at=story.scheduler.now, application_profile="msl__c")
     assert story.sync() == [] and story.sees("ana", made["msl__c"]) and not story.sees("ana", made["rep__c"])

@@ -1,7 +1,7 @@
 """A broken seed is brought down to the faults that matter."""
 
 from sync_engine.simulator.stress.faults import FaultPlan
-from sync_engine.simulator.stress.mutations import MUTANTS, planted
+from sync_engine.simulator.stress.mutations import MUTATIONS, planted
 from sync_engine.simulator.stress.run import simulate
 from sync_engine.simulator.stress.shrink import shrink
 
@@ -9,7 +9,7 @@ NOISY = FaultPlan(request_loss=0.2, clock_skew=0.2, server_edit=0.2)
 
 
 def test_a_broken_seed_keeps_only_the_fault_that_breaks_it():
-    bug = next(one for one in MUTANTS if one.name == "retries are not counted")
+    bug = next(one for one in MUTATIONS if one.name == "retries are not counted")
     played: list[int] = []
     with planted(bug):
         shrunk = shrink(2, NOISY, on_world=played.append)
@@ -22,7 +22,7 @@ def test_a_broken_seed_keeps_only_the_fault_that_breaks_it():
 
 
 def test_a_bug_that_needs_no_fault_is_said_to_need_none():
-    bug = next(one for one in MUTANTS if one.name == "uploads are counted per transaction")
+    bug = next(one for one in MUTATIONS if one.name == "uploads are counted per transaction")
     with planted(bug):
         shrunk = shrink(0, FaultPlan(server_edit=0.1))
     assert shrunk is not None

@@ -4,7 +4,7 @@ import pytest
 
 from sync_engine.device import errors_tab, syncs
 from sync_engine.device.edits import amend
-from sync_engine.lab import Story
+from sync_engine.lab import Lab
 from sync_engine.simulator.scheduler import Sleep
 from sync_engine.vault import admin
 from sync_engine.vault.server import handle
@@ -13,7 +13,7 @@ from sync_engine.vmoc import vmoc
 
 @pytest.fixture
 def story():
-    with Story("ana", "ben") as told:
+    with Lab("ana", "ben") as told:
         yield told
 
 
@@ -116,7 +116,7 @@ def test_a_late_duplicate_of_an_edit_that_was_taken_back_changes_nothing(story, 
     late = next(one for one in reversed(story.delivered) if b'"verb":"upload"' in one)
     errors_tab.undo(story.devices["ana"], key)
     admin.set_field_right(story.vault, "rep__c", "account__v", "phone__v", "edit", True, at=2.0)
-    assert b"RACE_CONDITION" in handle(late, story.vault, story.kernel.now)
+    assert b"RACE_CONDITION" in handle(late, story.vault, story.scheduler.now)
     story.sync()
     assert story.sees("ben", ruiz)["phone__v"] == "0"
 
@@ -169,7 +169,7 @@ def test_a_paused_sync_goes_on_within_twelve_hours_and_starts_over_after(story, 
         story.devices["ana"].foreground = True
 
     before = len(story.tracked())
-    story.kernel.spawn(away(), 1.0)
+    story.scheduler.spawn(away(), 1.0)
     story.sync("ana", kind="non_blocking")
     if hours > 8:  # the session ended meanwhile, so the records go with the next sync
         story.sync("ana")
@@ -250,7 +250,7 @@ def test_a_call_on_a_merged_account_follows_unless_merging_is_off(story, ruiz, o
 
 def test_metadata_api_access_breaks_sync_on_ipad_only():
     for platform, errors in (("iPad", [("ana", "OPERATION_NOT_ALLOWED")]), ("Windows", [])):
-        with Story("ana", platform=platform) as story:
+        with Lab("ana", platform=platform) as story:
             admin.set_in_permission_set(story.vault, "rep__c", "metadata_api", True, at=1.0)
             assert story.sync("ana") == errors
 
@@ -331,7 +331,7 @@ def test_switching_profiles_forces_a_refresh_unless_enhanced_sync_is_on(story, r
     ],
 )
 def test_sign_in_says_why_it_is_refused(values, error):
-    with Story("ana") as story:
+    with Lab("ana") as story:
         admin.set_user(story.vault, "ana", at=1.0, **values)
         assert ("ana", error) in story.sync("ana")
 

@@ -9,12 +9,12 @@ import pytest
 
 from sync_engine.simulator.fleet.scenario import load_scenario
 from sync_engine.simulator.stress.faults import CALM, FaultPlan
-from sync_engine.simulator.stress.mutations import MUTANTS, hunt, planted, score_table
+from sync_engine.simulator.stress.mutations import MUTATIONS, hunt, planted, score_table
 from sync_engine.simulator.stress.run import simulate
 from sync_engine.simulator.stress.seeds import run_seeds
 
 SCRIPT = """
-from sync_engine.simulator import simulate
+from sync_engine.simulator.stress.run import simulate
 print([simulate(seed=seed).trace for seed in (3, 4, 5)])
 """
 
@@ -66,14 +66,14 @@ def test_a_world_replays_in_another_process_with_another_hash_seed():
 
 
 @pytest.mark.mutations
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", MUTATIONS, ids=lambda mutant: mutant.name)
 def test_a_planted_bug_is_caught(mutant):
     assert hunt(mutant, range(20)).seed is not None
 
 
 @pytest.mark.mutations
 def test_the_engine_is_whole_again_after_a_mutant():
-    with planted(MUTANTS[0]):
+    with planted(MUTATIONS[0]):
         pass
     assert simulate(seed=7).violations == ()
 
@@ -93,7 +93,7 @@ def test_two_processes_find_what_one_finds():
 
 
 def test_a_violation_names_its_seed_and_reason():
-    bug = next(one for one in MUTANTS if one.name == "retries are not counted")
+    bug = next(one for one in MUTATIONS if one.name == "retries are not counted")
     with planted(bug):
         report = run_seeds(load_scenario("storm"), first_seed=0, count=2)
     assert report.violations[0].seed in (0, 1)
@@ -101,7 +101,7 @@ def test_a_violation_names_its_seed_and_reason():
 
 
 def test_the_score_table_counts(monkeypatch):
-    monkeypatch.setattr("sync_engine.simulator.stress.mutations.MUTANTS", MUTANTS[:2])
+    monkeypatch.setattr("sync_engine.simulator.stress.mutations.MUTATIONS", MUTATIONS[:2])
     assert score_table(range(8)).endswith("2 of 2 caught within 8 seeds")
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sync_engine.lab import Story
+from sync_engine.lab import Lab
 from sync_engine.vault.server import handle
 from tests.support.examples import examples
 
@@ -25,7 +25,7 @@ HOSTILE = st.one_of(
 
 @pytest.fixture(scope="module")
 def story():
-    told = Story("ana", "ben")
+    told = Lab("ana", "ben")
     told.create("ana", "account__v", name__v="Dr Ruiz")
     told.sync("ana", "ben")
     yield told
@@ -57,7 +57,7 @@ def test_a_real_request_with_one_hostile_value_is_answered(story, data):
     message = json.loads(json.dumps(message))
     spoiled(message, data.draw(st.sampled_from(leaves)), data.draw(HOSTILE))
     before = list(story.vault.db.iterdump())
-    reply = handle(json.dumps(message).encode(), story.vault, story.kernel.now)
+    reply = handle(json.dumps(message).encode(), story.vault, story.scheduler.now)
     assert json.loads(reply.partition(b"\n")[0])["responseStatus"] in {"SUCCESS", "FAILURE"}
     if b'"FAILURE"' in reply:
         assert list(story.vault.db.iterdump()) == before
@@ -75,4 +75,4 @@ def test_a_real_request_with_one_hostile_value_is_answered(story, data):
     ids=["deep", "list", "object", "not a number", "null"],
 )
 def test_a_misshapen_request_is_refused(story, raw):
-    assert b'"FAILURE"' in handle(raw, story.vault, story.kernel.now)
+    assert b'"FAILURE"' in handle(raw, story.vault, story.scheduler.now)

@@ -7,49 +7,51 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from sync_engine.simulator.fleet.environment import Trouble
+from sync_engine.simulator.fleet.environment import ActiveFault
 from sync_engine.simulator.fleet.fleet import Fleet
 from sync_engine.simulator.fleet.rep import DAY, Rep
-from sync_engine.simulator.fleet.scenario import Plant
+from sync_engine.simulator.fleet.scenario import Fault
 from sync_engine.simulator.scheduler import Sleep
 from sync_engine.vault import admin
 
 Undo = Callable[[], object]
-"""Takes a plant back, at the time when it is called."""
+"""Takes a fault back, at the time when it is called."""
 
 
-def roll_out(fleet: Fleet, plant: Plant, rng: Random) -> Undo:
+def roll_out(fleet: Fleet, fault: Fault, rng: Random) -> Undo:
     """Devices move to another version; `bug` is what that build gets wrong."""
-    version, bug = plant.options["version"], plant.options.get("bug")
+    version, bug = fault.options["version"], fault.options.get("bug")
     with fleet.vault.transaction():
         change_id = admin.note(
-            fleet.vault, "app_version", version, at=fleet.kernel.now, by="device management", after=version,
-            scope=f"platform={plant.options['platform']}" if "platform" in plant.options else None,
+            fleet.vault, "app_version", version, at=fleet.scheduler.now, by="device management", after=version,
+            scope=f"platform={fault.options['platform']}" if "platform" in fault.options else None,
         )  # fmt: skip
-    reached = fleet.chosen(plant, rng)
+    reached = fleet.chosen(fault, rng)
     for rep in reached:
-        fleet.kernel.spawn(_update_app(fleet, rep, plant, change_id, version, bug), rng.uniform(0, 3 * DAY))
+        fleet.scheduler.spawn(
+            _update_app(fleet, rep, fault, change_id, version, bug), rng.uniform(0, 3 * DAY)
+        )
 
     def take_back() -> None:
         for rep in reached:
             rep.bug = None
-            rep.env.troubles = [t for t in rep.env.troubles if t.plant != plant.name]
+            rep.env.active_faults = [t for t in rep.env.active_faults if t.fault != fault.name]
 
     return take_back
 
 
 async def _update_app(  # noqa: PLR0917
-    fleet: Fleet, rep: Rep, plant: Plant, change_id: str, version: str, bug: str | None
+    fleet: Fleet, rep: Rep, fault: Fault, change_id: str, version: str, bug: str | None
 ) -> None:
     await Sleep(0.0)
     rep.device.version = version
     rep.bug = bug
-    if "cause" in plant.options:
-        rep.env.troubles.append(
-            Trouble(cause=plant.options["cause"], plant=plant.name, rate=plant.rate, change_id=change_id)
+    if "cause" in fault.options:
+        rep.env.active_faults.append(
+            ActiveFault(cause=fault.options["cause"], fault=fault.name, rate=fault.rate, change_id=change_id)
         )
     for name in BUG_BLAME.get(bug or "", ()):
-        fleet.blame(plant, name, change_id)
+        fleet.blame(fault, name, change_id)
 
 
 BUG_BLAME = {
@@ -60,25 +62,27 @@ BUG_BLAME = {
 }
 
 
-def trouble(fleet: Fleet, plant: Plant, rng: Random) -> Undo:
+def trouble(fleet: Fleet, fault: Fault, rng: Random) -> Undo:
     """Something around the device: its network, its storage, its operating system."""
-    reached = fleet.chosen(plant, rng)
+    reached = fleet.chosen(fault, rng)
     for rep in reached:
-        rep.env.troubles.append(Trouble(cause=plant.options["cause"], plant=plant.name, rate=plant.rate))
+        rep.env.active_faults.append(
+            ActiveFault(cause=fault.options["cause"], fault=fault.name, rate=fault.rate)
+        )
 
     def heal() -> None:
         for rep in reached:
-            rep.env.troubles = [one for one in rep.env.troubles if one.plant != plant.name]
+            rep.env.active_faults = [one for one in rep.env.active_faults if one.fault != fault.name]
 
     return heal
 
 
-def clock(fleet: Fleet, plant: Plant, rng: Random) -> Undo:
+def clock(fleet: Fleet, fault: Fault, rng: Random) -> Undo:
     """Set device clocks wrong by some hours."""
-    reached = fleet.chosen(plant, rng)
+    reached = fleet.chosen(fault, rng)
     for rep in reached:
-        rep.env.skew = plant.options.get("hours", 80.0) * 3600
-        fleet.blame(plant, f"clock/{rep.device.device_id}", None)
+        rep.env.skew = fault.options.get("hours", 80.0) * 3600
+        fleet.blame(fault, f"clock/{rep.device.device_id}", None)
 
     def set_right() -> None:
         for rep in reached:
@@ -87,21 +91,23 @@ def clock(fleet: Fleet, plant: Plant, rng: Random) -> Undo:
     return set_right
 
 
-def go_silent(fleet: Fleet, plant: Plant, rng: Random) -> None:
+def go_silent(fleet: Fleet, fault: Fault, rng: Random) -> None:
     """People on leave, lost devices: nothing is heard of them any more."""
-    length = (plant.days or fleet.days) * DAY
-    for rep in fleet.chosen(plant, rng):
-        rep.away_until = fleet.kernel.now + length
+    length = (fault.days or fleet.days) * DAY
+    for rep in fleet.chosen(fault, rng):
+        rep.away_until = fleet.scheduler.now + length
 
 
-def lever(fleet: Fleet, plant: Plant, rng: Random) -> None:
+def lever(fleet: Fleet, fault: Fault, rng: Random) -> None:
     """An administrator pulls a lever on some users."""
-    for rep in fleet.chosen(plant, rng):
-        admin.set_user(fleet.vault, rep.person.user_id, at=fleet.kernel.now, **{plant.options["lever"]: True})
+    for rep in fleet.chosen(fault, rng):
+        admin.set_user(
+            fleet.vault, rep.person.user_id, at=fleet.scheduler.now, **{fault.options["lever"]: True}
+        )
 
 
-def corrupt(fleet: Fleet, plant: Plant, rng: Random) -> None:
+def corrupt(fleet: Fleet, fault: Fault, rng: Random) -> None:
     """Records vanish from a device's database without a trace; only the digest can tell."""
-    for rep in fleet.chosen(plant, rng):
+    for rep in fleet.chosen(fault, rng):
         rep.device.data.execute("DELETE FROM record WHERE object = 'address__v' AND tag % 3 = 0")
-        fleet.blame(plant, f"digest/{rep.device.device_id}", None)
+        fleet.blame(fault, f"digest/{rep.device.device_id}", None)

@@ -1,6 +1,6 @@
-"""The world as one simulated device sees it, and the ledger of why things went wrong.
+"""The world as one simulated device sees it, and the ground_truth of why things went wrong.
 
-Trouble is attributed where it is made: the environment remembers what it did to the device, the Vault's
+ActiveFault is attributed where it is made: the environment remembers what it did to the device, the Vault's
 witness what it refused and which configuration was to blame. Neither travels to the device.
 """
 
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from sync_engine.protocol import DeviceError, TransportError
-from sync_engine.simulator.fleet.error_texts import words_for
-from sync_engine.simulator.scheduler import Kernel, Sleep
+from sync_engine.simulator.fleet.error_texts import draw_error_text
+from sync_engine.simulator.scheduler import Scheduler, Sleep
 from sync_engine.telemetry import SyncError, Telemetry, Truth
 from sync_engine.vault.server import Vault, handle
 
@@ -33,15 +33,15 @@ ON_CALL = frozenset(
 )
 STORE_POINTS = ("upload.send", "download.page", "apply.middle", "refresh.downloaded")
 NATURAL = "everyday use"
-"""Who to name for what nobody planted: two people, one record; a tunnel; a full day."""
+"""Who to name for what nobody injected: two people, one record; a tunnel; a full day."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Trouble:
-    """Something wrong around a device: its cause, the plant that made it, and the chance that it strikes."""
+class ActiveFault:
+    """Something wrong around a device: its cause, the fault that made it, and the chance that it strikes."""
 
     cause: str
-    plant: str
+    fault: str
     rate: float
     change_id: str | None = None
 
@@ -56,12 +56,12 @@ class Origin:
 
 
 @dataclass(slots=True)
-class Ledger:
+class GroundTruth:
     """Everything that is known about why, and every row reported so far."""
 
     vault: Vault
     rows: list[Telemetry] = field(default_factory=list)
-    planted: dict[str, Origin] = field(default_factory=dict)
+    injected: dict[str, Origin] = field(default_factory=dict)
     refused: dict[tuple[str, str], Origin] = field(default_factory=dict)
     last: dict[str, Origin] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
@@ -75,31 +75,38 @@ class Ledger:
             self.refused[(device, key)] = origin
 
     def blame(self, cause: str, blame: str | None) -> Origin:
-        """The origin behind a piece of configuration or a record: a plant, or everyday use."""
-        known = self.planted.get(blame or "") or self.planted.get(f"{cause}|{blame}")
+        """The origin behind a piece of configuration or a record: a fault, or everyday use."""
+        known = self.injected.get(blame or "") or self.injected.get(f"{cause}|{blame}")
         return Origin(cause, known.injected_by, known.change_id) if known else Origin(cause, NATURAL)
 
 
 class SimulatedEnv:
-    """`Env` in simulated time. One per device; all share the kernel, the Vault and the ledger."""
+    """`Env` in simulated time. One per device; all share the scheduler, the Vault and the ground_truth."""
 
     def __init__(
-        self, *, device_id: str, platform: str, kernel: Kernel, ledger: Ledger, seed: int, background: float
+        self,
+        *,
+        device_id: str,
+        platform: str,
+        scheduler: Scheduler,
+        ground_truth: GroundTruth,
+        seed: int,
+        background: float,
     ) -> None:
         self.device_id = device_id
         self.platform = platform
-        self.kernel = kernel
-        self.ledger = ledger
+        self.scheduler = scheduler
+        self.ground_truth = ground_truth
         self.background = background
         self.skew = 0.0
         self.kind = "wifi"
-        self.troubles: list[Trouble] = []
+        self.active_faults: list[ActiveFault] = []
         self._seed = seed
         self._streams: dict[str, Random] = {}
         self._stores: dict[str, sqlite3.Connection] = {}
 
     def now(self) -> float:
-        return self.kernel.now + self.skew
+        return self.scheduler.now + self.skew
 
     def sleep(self, seconds: float) -> Sleep:
         return Sleep(seconds)
@@ -135,7 +142,7 @@ class SimulatedEnv:
         slow = {"wifi": 2.0, "cellular": 4.5, "vpn": 5.5}.get(self.kind, 5.0)
         await Sleep(slow * rng.lognormvariate(0.0, 0.6))
         self._strike_call(rng)
-        reply = handle(request, self.ledger.vault, self.kernel.now)
+        reply = handle(request, self.ground_truth.vault, self.scheduler.now)
         await Sleep(slow * rng.lognormvariate(0.0, 0.6) + len(reply) * slow / 100_000)
         if rng.random() < self.background / 2:
             self._fail("network", NATURAL, rng)
@@ -144,15 +151,15 @@ class SimulatedEnv:
     def _strike_call(self, rng: Random) -> None:
         if self.kind == "none":
             self._fail("network", NATURAL, rng)
-        for trouble in self.troubles:
+        for trouble in self.active_faults:
             if trouble.cause in ON_CALL and rng.random() < trouble.rate:
-                self._fail(trouble.cause, trouble.plant, rng, trouble.change_id)
+                self._fail(trouble.cause, trouble.fault, rng, trouble.change_id)
         if rng.random() < self.background:
             self._fail("network", NATURAL, rng)
 
-    def _fail(self, cause: str, plant: str, rng: Random, change_id: str | None = None) -> None:
-        self.ledger.last[self.device_id] = Origin(cause, plant, change_id)
-        words = words_for(cause, self.platform, rng)
+    def _fail(self, cause: str, fault: str, rng: Random, change_id: str | None = None) -> None:
+        self.ground_truth.last[self.device_id] = Origin(cause, fault, change_id)
+        words = draw_error_text(cause, self.platform, rng)
         raise TransportError(
             words.error_type,
             words.message,
@@ -164,20 +171,22 @@ class SimulatedEnv:
         if name not in STORE_POINTS:
             return
         rng = self.rand("store")
-        for trouble in self.troubles:
+        for trouble in self.active_faults:
             if trouble.cause not in ON_CALL and rng.random() < trouble.rate:
-                self.ledger.last[self.device_id] = Origin(trouble.cause, trouble.plant, trouble.change_id)
-                words = words_for(trouble.cause, self.platform, rng)
+                self.ground_truth.last[self.device_id] = Origin(
+                    trouble.cause, trouble.fault, trouble.change_id
+                )
+                words = draw_error_text(trouble.cause, self.platform, rng)
                 raise DeviceError(words.error_type, words.message)
 
     def emit(self, row: Telemetry, about: str | None = None) -> None:
         if isinstance(row, SyncError):
-            if row.event_id in self.ledger.seen:
+            if row.event_id in self.ground_truth.seen:
                 return
-            self.ledger.seen.add(row.event_id)
-            self.ledger.rows.append(row)
+            self.ground_truth.seen.add(row.event_id)
+            self.ground_truth.rows.append(row)
             origin = self._origin(row, about)
-            self.ledger.rows.append(
+            self.ground_truth.rows.append(
                 Truth(
                     event_id=row.event_id,
                     cause=origin.cause,
@@ -186,15 +195,15 @@ class SimulatedEnv:
                 )
             )
         else:
-            self.ledger.rows.append(row)
+            self.ground_truth.rows.append(row)
 
     def _origin(self, row: SyncError, about: str | None) -> Origin:
         if about is None:
-            return self.ledger.last.get(self.device_id, Origin("unknown", NATURAL))
-        known = self.ledger.refused.get((self.device_id, about))
+            return self.ground_truth.last.get(self.device_id, Origin("unknown", NATURAL))
+        known = self.ground_truth.refused.get((self.device_id, about))
         if known is None:
             cause, _, blame = about.partition("|")
-            return self.ledger.blame(cause, blame)
+            return self.ground_truth.blame(cause, blame)
         if known.cause == "date-limit" and abs(self.skew) > 86_400:
-            return self.ledger.blame("device-clock", f"clock/{self.device_id}")
+            return self.ground_truth.blame("device-clock", f"clock/{self.device_id}")
         return known

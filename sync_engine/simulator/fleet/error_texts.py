@@ -9,7 +9,7 @@ from random import Random
 from typing import NamedTuple
 
 
-class Words(NamedTuple):
+class ErrorText(NamedTuple):
     """One way in which a trouble shows."""
 
     error_type: str
@@ -18,105 +18,109 @@ class Words(NamedTuple):
 
 
 _NSURL = "NSURLErrorDomain"
-_APPLE: dict[str, list[Words]] = {
+_APPLE: dict[str, list[ErrorText]] = {
     "network": [
-        Words(f"{_NSURL} -1009", "The Internet connection appears to be offline."),
-        Words(f"{_NSURL} -1005", "The network connection was lost."),
-        Words(f"{_NSURL} -1001", "The request timed out."),
-        Words(f"{_NSURL} -1003", "A server with the specified hostname could not be found."),
-        Words(f"{_NSURL} -1004", "Could not connect to the server."),
+        ErrorText(f"{_NSURL} -1009", "The Internet connection appears to be offline."),
+        ErrorText(f"{_NSURL} -1005", "The network connection was lost."),
+        ErrorText(f"{_NSURL} -1001", "The request timed out."),
+        ErrorText(f"{_NSURL} -1003", "A server with the specified hostname could not be found."),
+        ErrorText(f"{_NSURL} -1004", "Could not connect to the server."),
     ],
     "tls-certificate": [
-        Words(
+        ErrorText(
             f"{_NSURL} -1202",
             "The certificate for this server is invalid. You might be connecting to a server that is "
             "pretending to be “{host}”.",
         ),
-        Words(
+        ErrorText(
             f"{_NSURL} -1200",
             "An SSL error has occurred and a secure connection to the server cannot be made.",
         ),
-        Words(
+        ErrorText(
             f"{_NSURL} -1203",
             "The certificate for this server was signed by an unknown certifying authority.",
         ),
     ],
     "app-suspended": [
-        Words(f"{_NSURL} -997", "Lost connection to background transfer service"),
-        Words(
+        ErrorText(f"{_NSURL} -997", "Lost connection to background transfer service"),
+        ErrorText(
             "BACKGROUND_TIME_EXPIRED",
             "The app was suspended while a transfer was running; task {number} ended",
         ),
     ],
     "device-storage-full": [
-        Words(
+        ErrorText(
             "NSCocoaErrorDomain 640", "The file “{file}” couldn’t be saved because there isn’t enough space."
         ),
-        Words("SQLITE_FULL", "database or disk is full (13)"),
-        Words("NSPOSIXErrorDomain 28", "No space left on device"),
+        ErrorText("SQLITE_FULL", "database or disk is full (13)"),
+        ErrorText("NSPOSIXErrorDomain 28", "No space left on device"),
     ],
     "local-state-mismatch": [
-        Words(
+        ErrorText(
             "NSCocoaErrorDomain 134100",
             "The model used to open the store is incompatible with the one used to create the store",
         ),
-        Words("SQLITE_ERROR", "no such column: {column} (1)"),
-        Words("SQLITE_ERROR", "no such table: {table} (1)"),
+        ErrorText("SQLITE_ERROR", "no such column: {column} (1)"),
+        ErrorText("SQLITE_ERROR", "no such table: {table} (1)"),
     ],
 }
-_COMMON: dict[str, list[Words]] = {
+_COMMON: dict[str, list[ErrorText]] = {
     "server-unavailable": [
-        Words("HTTP_503", "Service Unavailable", 503),
-        Words("HTTP_502", "Bad Gateway", 502),
-        Words("HTTP_504", "Gateway Timeout: the server did not answer within {number} s", 504),
-        Words("UNEXPECTED_ERROR", "An unexpected error occurred on the server. Reference {reference}", 500),
+        ErrorText("HTTP_503", "Service Unavailable", 503),
+        ErrorText("HTTP_502", "Bad Gateway", 502),
+        ErrorText("HTTP_504", "Gateway Timeout: the server did not answer within {number} s", 504),
+        ErrorText(
+            "UNEXPECTED_ERROR", "An unexpected error occurred on the server. Reference {reference}", 500
+        ),
     ],
     "rate-limit": [
-        Words("HTTP_429", "Too Many Requests", 429),
-        Words("API_LIMIT_EXCEEDED", "The API burst limit was exceeded; try again in {number} seconds", 429),
+        ErrorText("HTTP_429", "Too Many Requests", 429),
+        ErrorText(
+            "API_LIMIT_EXCEEDED", "The API burst limit was exceeded; try again in {number} seconds", 429
+        ),
     ],
-    "payload-too-large": [Words("HTTP_413", "Request Entity Too Large", 413)],
+    "payload-too-large": [ErrorText("HTTP_413", "Request Entity Too Large", 413)],
     "local-database-busy": [
-        Words("SQLITE_BUSY", "database is locked (5)"),
-        Words("SQLITE_LOCKED", "database table is locked: {table}"),
-        Words("SQLITE_READONLY", "attempt to write a readonly database (8)"),
+        ErrorText("SQLITE_BUSY", "database is locked (5)"),
+        ErrorText("SQLITE_LOCKED", "database table is locked: {table}"),
+        ErrorText("SQLITE_READONLY", "attempt to write a readonly database (8)"),
     ],
     "local-database-damaged": [
-        Words("SQLITE_CORRUPT", "database disk image is malformed (11)"),
-        Words("SQLITE_NOTADB", "file is not a database (26)"),
+        ErrorText("SQLITE_CORRUPT", "database disk image is malformed (11)"),
+        ErrorText("SQLITE_NOTADB", "file is not a database (26)"),
     ],
-    "device-storage-full": [Words("SQLITE_FULL", "database or disk is full (13)")],
-    "local-state-mismatch": [Words("SQLITE_ERROR", "no such column: {column} (1)")],
+    "device-storage-full": [ErrorText("SQLITE_FULL", "database or disk is full (13)")],
+    "local-state-mismatch": [ErrorText("SQLITE_ERROR", "no such column: {column} (1)")],
     "device-clock": [
-        Words(
+        ErrorText(
             "CLOCK_SKEW",
             "The device clock differs from the server time by {number} minutes; check date and time settings",
         ),
     ],
     "sync-configuration": [
-        Words("HTTP_404", "The configured Vault address {host} does not serve mobile sync", 404),
+        ErrorText("HTTP_404", "The configured Vault address {host} does not serve mobile sync", 404),
     ],
 }
-_WINDOWS: dict[str, list[Words]] = {
+_WINDOWS: dict[str, list[ErrorText]] = {
     "network": [
-        Words("0x80072EE7", "The server name or address could not be resolved"),
-        Words("0x80072EFD", "A connection with the server could not be established"),
-        Words("0x80072EE2", "The operation timed out"),
-        Words("0x80072EFE", "The connection with the server was terminated abnormally"),
+        ErrorText("0x80072EE7", "The server name or address could not be resolved"),
+        ErrorText("0x80072EFD", "A connection with the server could not be established"),
+        ErrorText("0x80072EE2", "The operation timed out"),
+        ErrorText("0x80072EFE", "The connection with the server was terminated abnormally"),
     ],
     "tls-certificate": [
-        Words("0x80072F0D", "The certificate authority is invalid or incorrect"),
-        Words("0x80072F7D", "An error occurred in the secure channel support"),
+        ErrorText("0x80072F0D", "The certificate authority is invalid or incorrect"),
+        ErrorText("0x80072F7D", "An error occurred in the secure channel support"),
     ],
-    "app-suspended": [Words("0x80004004", "Operation aborted: the app was suspended by the system")],
+    "app-suspended": [ErrorText("0x80004004", "Operation aborted: the app was suspended by the system")],
     "device-storage-full": [
-        Words("0x80070070", "There is not enough space on the disk."),
-        Words("SQLITE_FULL", "database or disk is full (13)"),
+        ErrorText("0x80070070", "There is not enough space on the disk."),
+        ErrorText("SQLITE_FULL", "database or disk is full (13)"),
     ],
 }
 
 
-def words_for(cause: str, platform: str, rng: Random) -> Words:
+def draw_error_text(cause: str, platform: str, rng: Random) -> ErrorText:
     """One wording of a trouble on a platform, with its blanks filled in. Raises KeyError for others."""
     table = _WINDOWS if platform == "Windows" else _APPLE
     choices = table.get(cause) or _COMMON[cause]

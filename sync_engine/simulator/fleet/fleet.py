@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
-from sync_engine.simulator.fleet.environment import Ledger, Origin
+from sync_engine.simulator.fleet.environment import GroundTruth, Origin
 from sync_engine.simulator.fleet.rep import DAY, Rep
-from sync_engine.simulator.fleet.scenario import Plant, Scenario
-from sync_engine.simulator.scheduler import Kernel
+from sync_engine.simulator.fleet.scenario import Fault, Scenario
+from sync_engine.simulator.scheduler import Scheduler
 from sync_engine.vault.state import Vault
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -20,40 +20,40 @@ START = datetime(2026, 3, 2, tzinfo=UTC)
 
 @dataclass(slots=True, kw_only=True)
 class Fleet:
-    """Everything that lives in one simulated fleet; plants work on it."""
+    """Everything that lives in one simulated fleet; faults work on it."""
 
     scenario: Scenario
     seed: int
     start: float
     days: int
-    kernel: Kernel
+    scheduler: Scheduler
     vault: Vault
-    ledger: Ledger
+    ground_truth: GroundTruth
     rng: Random
     reps: list[Rep] = field(default_factory=list)
 
-    def blame(self, plant: Plant, key: str, change_id: str | None, cause: str = "") -> None:
-        """From now on, refusals that blame `key` are this plant's doing."""
-        self.ledger.planted[key] = Origin(cause, plant.name, change_id)
+    def blame(self, fault: Fault, key: str, change_id: str | None, cause: str = "") -> None:
+        """From now on, refusals that blame `key` are this fault's doing."""
+        self.ground_truth.injected[key] = Origin(cause, fault.name, change_id)
 
-    def chosen(self, plant: Plant, rng: Random) -> list[Rep]:
-        """The reps whom a plant reaches: by share, and by platform, permission set or territory if it says
+    def chosen(self, fault: Fault, rng: Random) -> list[Rep]:
+        """The reps whom a fault reaches: by share, and by platform, permission set or territory if it says
         so.
         """
-        platform, name = plant.options.get("platform"), plant.options.get("permission_set")
+        platform, name = fault.options.get("platform"), fault.options.get("permission_set")
         able = [
             rep
             for rep in self.reps
             if (platform is None or rep.person.platform == platform)
             and (name is None or self.vault.live["user"][rep.person.user_id]["permission_set"] == name)
         ]
-        count = max(1, round(plant.share * len(able))) if able else 0
+        count = max(1, round(fault.share * len(able))) if able else 0
         return rng.sample(able, count)
 
     def let_pass(self, day: int) -> None:
         """Play on to the end of a day, counted from 0."""
-        self.kernel.run(self.start + (day + 1) * DAY)
+        self.scheduler.run(self.start + (day + 1) * DAY)
 
     def later(self, task: Coroutine[Any, Any, Any], day: float, hour: float) -> None:
         """Start a task at an hour of a simulated day, UTC."""
-        self.kernel.spawn(task, max(0.0, self.start + day * DAY + hour * 3600 - self.kernel.now))
+        self.scheduler.spawn(task, max(0.0, self.start + day * DAY + hour * 3600 - self.scheduler.now))

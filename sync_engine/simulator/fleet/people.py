@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
 
-from sync_engine.json_docs import Doc
+from sync_engine.json_docs import JsonDict
 from sync_engine.vault import records
 from sync_engine.vault.permissions import permission_set
 from sync_engine.vault.state import EVERYWHERE, Vault
@@ -43,7 +43,7 @@ class Person:
     refresh_mode: bool
 
 
-def populate(vault: Vault, rng: Random, device_count: int, at: float, options: Doc) -> list[Person]:
+def populate(vault: Vault, rng: Random, device_count: int, at: float, options: JsonDict) -> list[Person]:
     """Fill an empty Vault with people and records; everybody's order is drawn from `rng`."""
     with vault.transaction():
         for name in PERMISSION_SETS:
@@ -62,7 +62,7 @@ def _product(vault: Vault, n: int, at: float) -> str:
     return records.insert(vault, "product__v", doc, at=at, by="System").id
 
 
-def _people(vault: Vault, rng: Random, device_count: int, options: Doc) -> list[Person]:
+def _people(vault: Vault, rng: Random, device_count: int, options: JsonDict) -> list[Person]:
     versions = options.get("versions", ["252.0.114", "252.0.121", "253.0.100"])
     platforms = options.get("platforms", ["iPad"] * 7 + ["iPhone"] * 2 + ["Windows"])
     people: list[Person] = []
@@ -139,7 +139,7 @@ def _accounts(vault: Vault, rng: Random, territory: str, products: list[str], co
             records.insert(vault, object_name, doc, at=at, by="System")
 
 
-def _around(rng: Random, account: str, at: float) -> list[tuple[str, Doc]]:
+def _around(rng: Random, account: str, at: float) -> list[tuple[str, JsonDict]]:
     day = datetime.fromtimestamp(at - 86400 * rng.randint(1, 60), UTC).date().isoformat()
     city = rng.choice(CITIES)
     return [

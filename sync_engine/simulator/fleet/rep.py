@@ -12,8 +12,8 @@ from sync_engine.device import errors_tab, syncs
 from sync_engine.device.client import Device
 from sync_engine.device.edits import Edit, amend, ids_on, new_id, read, save
 from sync_engine.device.sync_run import close_interrupted
-from sync_engine.json_docs import Doc
-from sync_engine.protocol import DeviceError, Killed
+from sync_engine.json_docs import JsonDict
+from sync_engine.protocol import DeviceError, ProcessKilled
 from sync_engine.simulator.fleet.environment import SimulatedEnv
 from sync_engine.simulator.fleet.people import Person
 from sync_engine.simulator.scheduler import Sleep
@@ -35,7 +35,7 @@ class Rep:
     bug: str | None = None
     away_until: float = 0.0
     last_seen: float = 0.0
-    notes: Doc = field(default_factory=dict)
+    notes: JsonDict = field(default_factory=dict)
 
     async def live(self, first_midnight: float, days: int) -> None:
         """Work through the days."""
@@ -45,14 +45,14 @@ class Rep:
             )
             await self._until(morning)
             weekend = datetime.fromtimestamp(morning, UTC).weekday() >= 5
-            if self.env.kernel.now < self.away_until or (weekend and self.rng.random() < 0.93):
+            if self.env.scheduler.now < self.away_until or (weekend and self.rng.random() < 0.93):
                 continue
             await self._guard(self._day())
 
     async def _guard(self, work: Awaitable[Any]) -> None:
         try:
             await work
-        except Killed:
+        except ProcessKilled:
             self.device.start()
             close_interrupted(self.device)
         except DeviceError:
@@ -60,7 +60,7 @@ class Rep:
             self.device.busy = False
 
     async def _until(self, when: float) -> None:
-        await Sleep(max(0.0, when - self.env.kernel.now))
+        await Sleep(max(0.0, when - self.env.scheduler.now))
 
     async def _day(self) -> None:
         await self._morning()
@@ -68,7 +68,7 @@ class Rep:
             await Sleep(self.rng.uniform(1200, 6600))
             self._move_about()
             self._work()
-            self.last_seen = self.env.kernel.now
+            self.last_seen = self.env.scheduler.now
             await syncs.autosync(self.device)
             if self.rng.random() < 0.08:
                 await self._press_sync()
@@ -82,7 +82,7 @@ class Rep:
 
     async def _morning(self) -> None:
         self.env.kind = self.rng.choice(["wifi", "wifi", "wifi", "cellular", "vpn"])
-        self.last_seen = self.env.kernel.now
+        self.last_seen = self.env.scheduler.now
         if not await self._sign_in():
             return
         if self.device.get("cursor_known") is None:
@@ -113,13 +113,13 @@ class Rep:
         """An account found through search joins the territory, and comes down by itself."""
         doc = {"name__v": f"Dr Found {self.rng.randint(100, 999)}", "territory__v": self.person.territory}
         with self.vault.transaction():
-            records.insert(self.vault, "account__v", doc, at=self.env.kernel.now, by="network")
+            records.insert(self.vault, "account__v", doc, at=self.env.scheduler.now, by="network")
         await syncs.mini(self.device)
 
     def _turn_away(self) -> None:
         """Sometimes the user switches to another app while the daily sync runs."""
         if self.rng.random() < 0.25:
-            self.env.kernel.spawn(self._away(), self.rng.uniform(1, 25))
+            self.env.scheduler.spawn(self._away(), self.rng.uniform(1, 25))
 
     async def _away(self) -> None:
         self.device.foreground = False
@@ -136,7 +136,7 @@ class Rep:
             return True
         if user["password_expired"] and self.rng.random() < 0.35:
             admin.set_user(
-                self.vault, self.person.user_id, at=self.env.kernel.now, quiet=True, password_expired=False
+                self.vault, self.person.user_id, at=self.env.scheduler.now, quiet=True, password_expired=False
             )
             return await syncs.sign_in(self.device)
         return False
@@ -206,9 +206,9 @@ class Rep:
             )
         self._save(edits)
 
-    def _call_fields(self, account: str) -> Doc:
+    def _call_fields(self, account: str) -> JsonDict:
         day = datetime.fromtimestamp(self.env.now() - DAY * self._late(), UTC).date()
-        fields: Doc = {
+        fields: JsonDict = {
             "account__v": account,
             "call_date__v": day.isoformat(),
             "status__v": "submitted__v" if self.rng.random() < 0.6 else "saved__v",
@@ -233,7 +233,7 @@ class Rep:
         return self.rng.choices((0, 1, 3, 8, 20), (80, 12, 5, 2, 1))[0]
 
     def _edit_account(self, account: str) -> None:
-        fields: Doc = self.rng.choice(
+        fields: JsonDict = self.rng.choice(
             [
                 {"phone__v": f"+{self.rng.randint(10**9, 10**10 - 1)}"},
                 {"email__v": f"office{self.rng.randint(1, 999)}@example.org"},
@@ -265,7 +265,7 @@ class Rep:
             ]
         )
 
-    def _one(self, object_name: str, fields: Doc) -> None:
+    def _one(self, object_name: str, fields: JsonDict) -> None:
         ids = ids_on(self.device, object_name)
         if ids:
             one = self.rng.choice(ids)
@@ -298,7 +298,7 @@ class Rep:
     def _correct(self, entry: errors_tab.Entry) -> bool:
         """Mend the data of a refused record where its user can. False when nothing comes to mind."""
         accounts = ids_on(self.device, "account__v")
-        mended: dict[str, Doc] = {
+        mended: dict[str, JsonDict] = {
             "call2__v": {
                 "next_call_notes__v": "Asked for the study",
                 "account__v": self.rng.choice(accounts or [""]),
@@ -319,6 +319,6 @@ class Rep:
             admin.set_user(
                 self.vault,
                 self.person.user_id,
-                at=self.env.kernel.now,
+                at=self.env.scheduler.now,
                 clear_client_sync_errors__v=True,
             )

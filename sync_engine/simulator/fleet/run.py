@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from random import Random
 
 from sync_engine.device.client import Device
-from sync_engine.simulator.fleet.environment import Ledger, SimulatedEnv
+from sync_engine.simulator.fleet.environment import GroundTruth, SimulatedEnv
 from sync_engine.simulator.fleet.fleet import START, Fleet
 from sync_engine.simulator.fleet.people import Person, populate
 from sync_engine.simulator.fleet.rep import DAY, Rep
 from sync_engine.simulator.fleet.scenario import Scenario
-from sync_engine.simulator.fleet.vault_faults import plant_all
-from sync_engine.simulator.scheduler import Kernel
+from sync_engine.simulator.fleet.vault_faults import schedule_faults
+from sync_engine.simulator.scheduler import Scheduler
 from sync_engine.telemetry import DeviceInfo, SyncUser, Telemetry
 from sync_engine.vault import admin, tracking
 from sync_engine.vault.state import Vault
@@ -53,7 +53,7 @@ def simulate_fleet(
 def play(
     *, scenario: Scenario, seed: int, device_count: int, days: int, start: datetime = START
 ) -> Iterator[Fleet]:
-    """A fleet on the morning of its first day, planted and ready; let its days pass and look at its Vault.
+    """A fleet on the morning of its first day, injected and ready; let its days pass and look at its Vault.
 
     Devices and Vault live in memory and are closed in the end.
     """
@@ -61,16 +61,16 @@ def play(
     try:
         yield fleet
     finally:
-        fleet.kernel.close()
+        fleet.scheduler.close()
         _close(fleet)
 
 
 def _build(scenario: Scenario, seed: int, device_count: int, days: int, start: datetime) -> Fleet:
     begin = start.timestamp()
-    kernel = Kernel(begin)
+    scheduler = Scheduler(begin)
     vault = Vault(sqlite3.connect(":memory:"), epoch=f"{seed:x}")
-    ledger = Ledger(vault)
-    vault.witness = ledger.witness
+    ground_truth = GroundTruth(vault)
+    vault.witness = ground_truth.witness
     rng = Random(f"{seed}/fleet")
     people = populate(vault, Random(f"{seed}/people"), device_count, begin - DAY, scenario.people)
     fleet = Fleet(
@@ -78,16 +78,16 @@ def _build(scenario: Scenario, seed: int, device_count: int, days: int, start: d
         seed=seed,
         start=begin,
         days=days,
-        kernel=kernel,
+        scheduler=scheduler,
         vault=vault,
-        ledger=ledger,
+        ground_truth=ground_truth,
         rng=rng,
     )
     for person in people:
         fleet.reps.append(_rep(fleet, person))
     for rep in fleet.reps:
-        kernel.spawn(rep.live(begin, days))
-    plant_all(fleet)
+        scheduler.spawn(rep.live(begin, days))
+    schedule_faults(fleet)
     return fleet
 
 
@@ -95,8 +95,8 @@ def _rep(fleet: Fleet, person: Person) -> Rep:
     env = SimulatedEnv(
         device_id=person.device_id,
         platform=person.platform,
-        kernel=fleet.kernel,
-        ledger=fleet.ledger,
+        scheduler=fleet.scheduler,
+        ground_truth=fleet.ground_truth,
         seed=fleet.seed,
         background=fleet.scenario.background,
     )
@@ -116,7 +116,7 @@ def _rep(fleet: Fleet, person: Person) -> Rep:
 
 
 def _report(fleet: Fleet, day: int) -> Iterator[Telemetry]:
-    rows, fleet.ledger.rows = fleet.ledger.rows, []
+    rows, fleet.ground_truth.rows = fleet.ground_truth.rows, []
     until, since = fleet.start + (day + 1) * DAY, fleet.start + day * DAY
     yield from tracking.report(fleet.vault, since, until)
     yield from rows
@@ -145,7 +145,7 @@ def _who(fleet: Fleet, until: float) -> Iterator[Telemetry]:
         accounts = rep.device.data.execute(
             "SELECT count(*) FROM record WHERE object = 'account__v'"
         ).fetchone()
-        full = any(trouble.cause == "device-storage-full" for trouble in rep.env.troubles)
+        full = any(trouble.cause == "device-storage-full" for trouble in rep.env.active_faults)
         yield DeviceInfo(
             device_id=rep.device.device_id,
             as_of=as_of,

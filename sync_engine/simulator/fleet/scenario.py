@@ -1,4 +1,4 @@
-"""Scenarios: named worlds in TOML, each stating what it plants and what it only pretends to."""
+"""Scenarios: named worlds in TOML, each stating what it faults and what it only pretends to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SCENARIOS: tuple[str, ...] = tuple(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plant:
+class Fault:
     """One thing that goes wrong, or a decoy that changes something harmless.
 
     `day` and `hour` say when it begins, in UTC and counted from the first simulated day; `days` how long it
@@ -38,7 +38,7 @@ class Scenario:
 
     name: str
     title: str
-    plants: tuple[Plant, ...] = ()
+    faults: tuple[Fault, ...] = ()
     background: float = 0.004
     people: dict[str, Any] = field(default_factory=dict)
     swarm: bool = False
@@ -57,17 +57,17 @@ def load_scenario(name: str) -> Scenario:
 def parse(name: str, text: str) -> Scenario:
     """Read a scenario from TOML text."""
     doc = tomllib.loads(text)
-    plants = tuple(
-        Plant(
+    faults = tuple(
+        Fault(
             **{key: value for key, value in one.items() if key in _OWN},
             options={key: value for key, value in one.items() if key not in _OWN},
         )
-        for one in doc.get("plant", [])
+        for one in doc.get("fault", [])
     )
     return Scenario(
         name=name,
         title=doc["title"],
-        plants=plants,
+        faults=faults,
         background=doc.get("background", 0.004),
         people=doc.get("people", {}),
         swarm=doc.get("swarm", False),

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from sync_engine.json_docs import Doc, from_text
+from sync_engine.json_docs import JsonDict, from_json
 from sync_engine.vault.server import Vault
 from sync_engine.where_clause import matches, parse
 
-View = dict[str, dict[str, tuple[int, Doc]]]
+View = dict[str, dict[str, tuple[int, JsonDict]]]
 """object -> record id -> (revision, visible fields)."""
-Record = tuple[str, str, int, str, str | None, Doc]
+Record = tuple[str, str, int, str, str | None, JsonDict]
 """(object, id, revision, territory, parent, fields)."""
 Records = dict[str, Record]
 
@@ -48,12 +48,12 @@ def of(vault: Vault, user_id: str, platform: str) -> View:
 
 
 @lru_cache(maxsize=8192)
-def fields_of(text: str) -> Doc:
+def fields_of(text: str) -> JsonDict:
     """The fields of a record as it went over the wire, or lies in the Vault; only to be looked at."""
-    return from_text(text)  # type: ignore[no-any-return]
+    return from_json(text)  # type: ignore[no-any-return]
 
 
-def _top_down(vmocs: dict[str, Doc]) -> list[str]:
+def _top_down(vmocs: dict[str, JsonDict]) -> list[str]:
     """Parents before the objects that hang on them."""
     done: list[str] = []
     while len(done) < len(vmocs):
@@ -67,13 +67,13 @@ def _top_down(vmocs: dict[str, Doc]) -> list[str]:
     return done
 
 
-def _bounded(vault: Vault, user: Doc, record: Record) -> bool:
+def _bounded(vault: Vault, user: JsonDict, record: Record) -> bool:
     public = vault.live["object"][record[0]]["sharing"] == "public"
     return record[3] == "*" if public else record[3] in user["territories"]
 
 
 def _wanted(
-    one: Doc,
+    one: JsonDict,
     record: Record,
     records: Records,
     chosen: set[str],
@@ -85,16 +85,16 @@ def _wanted(
     )
 
 
-def _doc(records: Records, record_id: object) -> Doc | None:
+def _doc(records: Records, record_id: object) -> JsonDict | None:
     found = records.get(str(record_id))
     return None if found is None else found[5]
 
 
 def _parents(  # noqa: PLR0917
     vault: Vault,
-    user: Doc,
-    rights: Doc,
-    vmocs: dict[str, Doc],
+    user: JsonDict,
+    rights: JsonDict,
+    vmocs: dict[str, JsonDict],
     kinds: dict[str, list[Record]],
     records: Records,
 ) -> set[str]:
@@ -115,8 +115,8 @@ def _parents(  # noqa: PLR0917
 
 
 def _drop_orphans(
-    rights: Doc,
-    vmocs: dict[str, Doc],
+    rights: JsonDict,
+    vmocs: dict[str, JsonDict],
     kinds: dict[str, list[Record]],
     records: Records,
     chosen: set[str],
@@ -134,7 +134,7 @@ def _drop_orphans(
                 chosen.add(record[1])
 
 
-def _fields(rights: Doc, records: Records, chosen: set[str]) -> View:
+def _fields(rights: JsonDict, records: Records, chosen: set[str]) -> View:
     found: View = {}
     for record_id in sorted(chosen):
         name, _, revision, _, _, doc = records[record_id]

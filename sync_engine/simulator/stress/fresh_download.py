@@ -6,7 +6,7 @@ from collections import Counter
 
 from sync_engine.device import syncs
 from sync_engine.device.client import Device
-from sync_engine.simulator.scheduler import Kernel
+from sync_engine.simulator.scheduler import Scheduler
 from sync_engine.simulator.stress.faults import CALM
 from sync_engine.simulator.stress.storm_env import StormEnv
 from sync_engine.vault.server import Vault, handle
@@ -14,18 +14,18 @@ from sync_engine.vault.server import Vault, handle
 
 def downloaded(vault: Vault, device: Device, kind: str) -> list[tuple[str, int, str]]:
     """Id, revision and fields of each record that a fresh device of the same user ends up with."""
-    kernel = Kernel(device.env.now())
+    scheduler = Scheduler(device.env.now())
 
     def deliver(request: bytes, crash: bool) -> bytes:
-        return handle(request, vault, kernel.now)
+        return handle(request, vault, scheduler.now)
 
-    env = StormEnv(f"{device.device_id}/{kind}", kernel, deliver, CALM, 0, Counter())
+    env = StormEnv(f"{device.device_id}/{kind}", scheduler, deliver, CALM, 0, Counter())
     fresh = Device(
         device_id=env.device_id, user_id=device.user_id, password=device.password, platform=device.platform,
         version=device.version, env=env,
     )  # fmt: skip
-    kernel.spawn(_download(fresh, kind))
-    kernel.run(kernel.now + 10_000)
+    scheduler.spawn(_download(fresh, kind))
+    scheduler.run(scheduler.now + 10_000)
     rows = fresh.data.execute("SELECT id, revision, doc FROM record ORDER BY id").fetchall()
     env.close()
     return rows

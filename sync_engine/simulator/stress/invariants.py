@@ -14,7 +14,7 @@ from typing import Any
 
 from sync_engine.device.client import Device
 from sync_engine.device.media import files_on
-from sync_engine.json_docs import Doc, from_text
+from sync_engine.json_docs import JsonDict, from_json
 from sync_engine.protocol import decode
 from sync_engine.simulator.stress import expected_view
 from sync_engine.simulator.stress.fresh_download import downloaded
@@ -28,12 +28,12 @@ class History:
     """Every write of the Vault in its order, and where each edit's own word first appeared."""
 
     def __init__(self, vault: Vault) -> None:
-        self.rows: list[tuple[str, str, str | None, bool, Doc]] = [
-            (row[0], row[1], row[2], bool(row[3]), from_text(row[4]))
+        self.rows: list[tuple[str, str, str | None, bool, JsonDict]] = [
+            (row[0], row[1], row[2], bool(row[3]), from_json(row[4]))
             for row in vault.db.execute("SELECT id, object, mobile_id, deleted, doc FROM seen ORDER BY n")
         ]
         self.written: dict[str, list[tuple[str, object]]] = {}  # word -> [(record, value before)]
-        last: dict[str, Doc] = {}
+        last: dict[str, JsonDict] = {}
         for record_id, _, _, _, doc in self.rows:
             former = last.get(record_id, {})
             for name in WORDS:
@@ -80,7 +80,7 @@ def _scope(vault: Vault, device: Device) -> Iterator[Violation]:
     rules = vault.live["permission_set"]["rep__c"]["fields"]
     held: expected_view.View = {}
     for name, record_id, revision, doc in device.data.execute("SELECT object, id, revision, doc FROM record"):
-        held.setdefault(name, {})[record_id] = (revision, from_text(doc))
+        held.setdefault(name, {})[record_id] = (revision, from_json(doc))
     for name in sorted(expected.keys() | held.keys()):
         if not rules.get(name, {}).get("modified_date__v", {}).get("read", True):
             continue
@@ -246,7 +246,7 @@ def _tracking(vault: Vault, device: Device, account: Account) -> Iterator[Violat
     for mobile_id, text in vault.db.execute(
         "SELECT mobile_id, doc FROM tracking WHERE user = ?", (device.user_id,)
     ):
-        rows[mobile_id] = from_text(text)
+        rows[mobile_id] = from_json(text)
     lost = account.unsure.get(device.device_id, frozenset())  # with the journal that a backup has replaced
     if missing := sorted(set(env.attempts) - set(rows) - lost):
         yield Violation("I7", f"{len(missing)} syncs of {device.device_id} left no tracking record")

@@ -23,7 +23,7 @@ from sync_engine.simulator.stress.run import simulate
 
 
 @dataclass(frozen=True, slots=True)
-class Mutant:
+class Mutation:
     """A bug: in `function` of `module`, `old` becomes `new`."""
 
     name: str
@@ -70,66 +70,66 @@ LATE_COPIES = FaultPlan(
 WITH_FILES = FaultPlan(files=0.4, realign=0.1, server_delete=0.1, vmoc=0.1, kill=0.03, truncated=0.1)
 """Files come and go, and so do the records that they hang on."""
 
-MUTANTS = (
-    Mutant("upload is not idempotent", _UP, "_known", "dict(rows.fetchall())", "{}"),
-    Mutant("a refused transaction stays half applied", _UP, "_one", "with vault.part():", "if True:"),
-    Mutant("conflicts are overwritten", _UP, "_merge", "if not meeting:", "if True:"),
-    Mutant("an invisible record may be written", _UP, "_require_visible", "record.territory == EVERYWHERE", "True"),
-    Mutant("an update brings a deleted record back", _UP, "_target", "if record is None or record.deleted:", "if record is not None and record.deleted:\n        return records.undelete(vault, record, at=0.0, by='x')\n    if record is None:"),
-    Mutant("a delete leaves no tombstone in the log", _REC, "_write", '_log(vault, record.territory, record, seq, "put")', 'record.deleted or _log(vault, record.territory, record, seq, "put")'),
-    Mutant("a moved record leaves no REMOVE", _REC, "_leave", "_log(", "(lambda *_: None)("),
-    Mutant("children do not follow a moved parent", _REC, "move", "for (child,) in rows:", "for (child,) in []:"),
-    Mutant("the digest forgets deletes", _REC, "_count_out", "if row:", "if False:"),
-    Mutant("hidden fields are sent", _DOWN, "wire", "if rule.hidden:", "if False:"),
-    Mutant("the cursor runs ahead", _DOWN, "_changed", "seq = vault.sequence() if done", "seq = vault.sequence() + 1 if done"),
-    Mutant("files of what is gone stay on the device", _MEDIA, "_forget_gone", 'sorted(known - {one["id"] for one in scope})', "[]", WITH_FILES),
-    Mutant("a new version of a file is not fetched", _MEDIA, "_is_wanted", 'row[0] == one["version"]', "row[0]", WITH_FILES),
-    Mutant("files outside of the scope are listed", _FILES, "listing", "WHERE {condition}", "WHERE ({condition} OR 1)", WITH_FILES),
-    Mutant("a file that comes again goes by its former version", _FILES, "put", "name, number)", "name)", WITH_FILES),
-    Mutant("the page boundary skips a record", _DOWN, "_changed", "seq > ?", "seq > ? + 1"),
-    Mutant("records that leave by a clause stay", _DOWN, "_delta", "sorted(set(ids) - {row[1] for row in present})", "[]"),
-    Mutant("a changed rule is not noticed", _DOWN, "pull", "message[\"rules\"].get(name) != names[name]", "name not in message[\"rules\"]"),
-    Mutant("related records do not follow their parent's clause", _DOWN, "_chained", "parent.object in conditional", "False"),
-    Mutant("a clause is not applied", _SCOPE, "_own", "rule.condition is not None", "False"),
-    Mutant("a territory is not looked at", _SCOPE, "_bounds", "{alias}.territory IN ({marks})", "({alias}.territory IN ({marks}) OR 1)"),
-    Mutant("deleted records are sent", _SCOPE, "_bounds", " AND {alias}.deleted = 0", ""),
-    Mutant("field permission is not checked", _PERM, "require_fields", "if not all(rights)", "if False"),
-    Mutant("removes are not applied", _DDOWN, "_put_in_place", "(SELECT id FROM gone)", "(SELECT id FROM gone WHERE 0)"),
-    Mutant("the cursor is saved before the rows", _DDOWN, "apply", "_count(device, run)", 'write_state(data, "cursor", {"epoch": final["epoch"], "seq": final["seq"]}); data.execute("COMMIT"); data.execute("BEGIN"); _count(device, run)', first=10),
-    Mutant("objects out of scope are kept", _DDOWN, "_put_in_place", "former.keys() - kept", 'set(final["whole"])'),
-    Mutant("a whole object is laid over the old one", _DDOWN, "_put_in_place", ' - set(final["whole"])', ""),
-    Mutant("a digest that differs is ignored", _DDOWN, "differing", "!= wanted", "is None"),
-    Mutant("stage is left behind", _DDOWN, "_put_in_place", "DELETE FROM stage", "DELETE FROM stage WHERE 0"),
-    Mutant("answers drop edits before they are downloaded", _DUP, "_accept", "UPDATE outbox SET acked_seq = ? WHERE key = ?", "DELETE FROM outbox WHERE ?1 AND key = ?2"),
-    Mutant("the outbox is emptied before the answer", _DUP, "_send", 'device.env.point("upload.send")', 'device.journal.executemany("DELETE FROM outbox WHERE key = ?", [(one.key,) for one in batch])'),
-    Mutant("answered edits are never dropped", _DDOWN, "drop_answered", "acked_seq <= ?", "acked_seq < ? - 1000000"),
-    Mutant("a refusal leaves no entry", _DUP, "_refuse", "INSERT INTO failure VALUES (?, ?, ?, ?, ?, ?, ?, ?) ", "INSERT INTO failure SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE 0 "),
-    Mutant("a refusal is not reported", _DUP, "_refuse", "report_error(", "(lambda *_, **__: None)("),
-    Mutant("an accepted edit keeps its error", _DUP, "_accept", "DELETE FROM failure WHERE key = ?", "DELETE FROM failure WHERE key = ? AND 0"),
-    Mutant("a child is sent before its refused parent", _DUP, "_next_batch", "one.touches & blocked or ", ""),
-    Mutant("upload errors are not counted", _DUP, "settle", "run.upload_errors += len(one.rows)", "pass"),
-    Mutant("uploads are counted per transaction", _DUP, "settle", "run.uploads += len(one.rows)", "run.uploads += 1"),
-    Mutant("retries are not counted", _XCH, "ask_for_body", "run.retries += 1", "run.retries += 0"),
-    Mutant("a refusal is reported twice", _DUP, "_refuse", "report_error(", "for _ in (1, 2): report_error("),
-    Mutant("autosync leaves a tracking record", _RUNS, "begin", 'kind != "autosync"', "True"),
-    Mutant("a killed sync loses its record", _RUNS, "close_interrupted", "UPDATE tracking SET open = 0, sent = 0 WHERE open", "DELETE FROM tracking WHERE open"),
-    Mutant("tracking records are sent once at most", _SYNCS, "_send_tracking", "rows = unsent(device)", "rows = unsent(device); forget_sent(device, [row['mobile_id__v'] for row in rows])"),
-    Mutant("a failed sync claims success", _SYNCS, "_tracked", "done = False", "done = True"),
-    Mutant("a refresh forgets the outbox", _SYNCS, "_replace", 'drop_answered(device, head["seq"])', 'device.journal.execute("DELETE FROM outbox")'),
-    Mutant("a refresh keeps the old cursor", _SYNCS, "_stamp", '"seq": head["seq"]', '"seq": head["seq"] - 40'),
-    Mutant("Undo does not wait for an answer", _TAB, "_entry", " or key in device.get(ON_ITS_WAY, [])", "", ERRORS_TAB, 50),
-    Mutant("Undo disturbs a download", _TAB, "undo", "want_whole(device, entry.object)", "from sync_engine.device.download import forget_object as now; now(device, entry.object)", ERRORS_TAB, 40),
-    Mutant("an answer to some uploads is taken for all", _DUP, "_settle_all", "set(device.get(ON_ITS_WAY, [])) - {one.key for one in batch}", "set()", ERRORS_TAB, 50),
-    Mutant("an edit overtakes one under the record's other name", _DUP, "_ids_of", "return found", "return {}", first=5858),
-    Mutant("a late upload is let in", _UP, "_check_lane", 'message["lane"] != lane or message["number"] <= number', "False", LATE_COPIES, 70),
-    Mutant("an old digest is told again", _DOWN, "digest", "seq not in scope.digests", "not scope.digests"),
-    Mutant("an edit is shown only after its upload", _EDITS, "read", "ORDER BY n", "AND acked_seq IS NOT NULL ORDER BY n"),
+MUTATIONS = (
+    Mutation("upload is not idempotent", _UP, "_known", "dict(rows.fetchall())", "{}"),
+    Mutation("a refused transaction stays half applied", _UP, "_one", "with vault.part():", "if True:"),
+    Mutation("conflicts are overwritten", _UP, "_merge", "if not meeting:", "if True:"),
+    Mutation("an invisible record may be written", _UP, "_require_visible", "record.territory == EVERYWHERE", "True"),
+    Mutation("an update brings a deleted record back", _UP, "_target", "if record is None or record.deleted:", "if record is not None and record.deleted:\n        return records.undelete(vault, record, at=0.0, by='x')\n    if record is None:"),
+    Mutation("a delete leaves no tombstone in the log", _REC, "_write", '_log(vault, record.territory, record, seq, "put")', 'record.deleted or _log(vault, record.territory, record, seq, "put")'),
+    Mutation("a moved record leaves no REMOVE", _REC, "_leave", "_log(", "(lambda *_: None)("),
+    Mutation("children do not follow a moved parent", _REC, "move", "for (child,) in rows:", "for (child,) in []:"),
+    Mutation("the digest forgets deletes", _REC, "_count_out", "if row:", "if False:"),
+    Mutation("hidden fields are sent", _DOWN, "wire", "if rule.hidden:", "if False:"),
+    Mutation("the cursor runs ahead", _DOWN, "_changed", "seq = vault.sequence() if done", "seq = vault.sequence() + 1 if done"),
+    Mutation("files of what is gone stay on the device", _MEDIA, "_forget_gone", 'sorted(known - {one["id"] for one in scope})', "[]", WITH_FILES),
+    Mutation("a new version of a file is not fetched", _MEDIA, "_is_wanted", 'row[0] == one["version"]', "row[0]", WITH_FILES),
+    Mutation("files outside of the scope are listed", _FILES, "listing", "WHERE {condition}", "WHERE ({condition} OR 1)", WITH_FILES),
+    Mutation("a file that comes again goes by its former version", _FILES, "put", "name, number)", "name)", WITH_FILES),
+    Mutation("the page boundary skips a record", _DOWN, "_changed", "seq > ?", "seq > ? + 1"),
+    Mutation("records that leave by a clause stay", _DOWN, "_delta", "sorted(set(ids) - {row[1] for row in present})", "[]"),
+    Mutation("a changed rule is not noticed", _DOWN, "pull", "message[\"rules\"].get(name) != names[name]", "name not in message[\"rules\"]"),
+    Mutation("related records do not follow their parent's clause", _DOWN, "_chained", "parent.object in conditional", "False"),
+    Mutation("a clause is not applied", _SCOPE, "_own", "rule.condition is not None", "False"),
+    Mutation("a territory is not looked at", _SCOPE, "_bounds", "{alias}.territory IN ({marks})", "({alias}.territory IN ({marks}) OR 1)"),
+    Mutation("deleted records are sent", _SCOPE, "_bounds", " AND {alias}.deleted = 0", ""),
+    Mutation("field permission is not checked", _PERM, "require_fields", "if not all(rights)", "if False"),
+    Mutation("removes are not applied", _DDOWN, "_put_in_place", "(SELECT id FROM gone)", "(SELECT id FROM gone WHERE 0)"),
+    Mutation("the cursor is saved before the rows", _DDOWN, "apply", "_count(device, run)", 'write_state(data, "cursor", {"epoch": final["epoch"], "seq": final["seq"]}); data.execute("COMMIT"); data.execute("BEGIN"); _count(device, run)', first=10),
+    Mutation("objects out of scope are kept", _DDOWN, "_put_in_place", "former.keys() - kept", 'set(final["whole"])'),
+    Mutation("a whole object is laid over the old one", _DDOWN, "_put_in_place", ' - set(final["whole"])', ""),
+    Mutation("a digest that differs is ignored", _DDOWN, "differing", "!= wanted", "is None"),
+    Mutation("stage is left behind", _DDOWN, "_put_in_place", "DELETE FROM stage", "DELETE FROM stage WHERE 0"),
+    Mutation("answers drop edits before they are downloaded", _DUP, "_accept", "UPDATE outbox SET acked_seq = ? WHERE key = ?", "DELETE FROM outbox WHERE ?1 AND key = ?2"),
+    Mutation("the outbox is emptied before the answer", _DUP, "_send", 'device.env.point("upload.send")', 'device.journal.executemany("DELETE FROM outbox WHERE key = ?", [(one.key,) for one in batch])'),
+    Mutation("answered edits are never dropped", _DDOWN, "drop_answered", "acked_seq <= ?", "acked_seq < ? - 1000000"),
+    Mutation("a refusal leaves no entry", _DUP, "_refuse", "INSERT INTO failure VALUES (?, ?, ?, ?, ?, ?, ?, ?) ", "INSERT INTO failure SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE 0 "),
+    Mutation("a refusal is not reported", _DUP, "_refuse", "report_error(", "(lambda *_, **__: None)("),
+    Mutation("an accepted edit keeps its error", _DUP, "_accept", "DELETE FROM failure WHERE key = ?", "DELETE FROM failure WHERE key = ? AND 0"),
+    Mutation("a child is sent before its refused parent", _DUP, "_next_batch", "one.touches & blocked or ", ""),
+    Mutation("upload errors are not counted", _DUP, "settle", "run.upload_errors += len(one.rows)", "pass"),
+    Mutation("uploads are counted per transaction", _DUP, "settle", "run.uploads += len(one.rows)", "run.uploads += 1"),
+    Mutation("retries are not counted", _XCH, "request_binary", "run.retries += 1", "run.retries += 0"),
+    Mutation("a refusal is reported twice", _DUP, "_refuse", "report_error(", "for _ in (1, 2): report_error("),
+    Mutation("autosync leaves a tracking record", _RUNS, "begin", 'kind != "autosync"', "True"),
+    Mutation("a killed sync loses its record", _RUNS, "close_interrupted", "UPDATE tracking SET open = 0, sent = 0 WHERE open", "DELETE FROM tracking WHERE open"),
+    Mutation("tracking records are sent once at most", _SYNCS, "_send_tracking", "rows = unsent(device)", "rows = unsent(device); forget_sent(device, [row['mobile_id__v'] for row in rows])"),
+    Mutation("a failed sync claims success", _SYNCS, "_tracked", "done = False", "done = True"),
+    Mutation("a refresh forgets the outbox", _SYNCS, "_replace", 'drop_answered(device, head["seq"])', 'device.journal.execute("DELETE FROM outbox")'),
+    Mutation("a refresh keeps the old cursor", _SYNCS, "_stamp", '"seq": head["seq"]', '"seq": head["seq"] - 40'),
+    Mutation("Undo does not wait for an answer", _TAB, "_entry", " or key in device.get(ON_ITS_WAY, [])", "", ERRORS_TAB, 50),
+    Mutation("Undo disturbs a download", _TAB, "undo", "want_whole(device, entry.object)", "from sync_engine.device.download import forget_object as now; now(device, entry.object)", ERRORS_TAB, 40),
+    Mutation("an answer to some uploads is taken for all", _DUP, "_settle_all", "set(device.get(ON_ITS_WAY, [])) - {one.key for one in batch}", "set()", ERRORS_TAB, 50),
+    Mutation("an edit overtakes one under the record's other name", _DUP, "_ids_of", "return found", "return {}", first=5858),
+    Mutation("a late upload is let in", _UP, "_check_lane", 'message["lane"] != lane or message["number"] <= number', "False", LATE_COPIES, 70),
+    Mutation("an old digest is told again", _DOWN, "digest", "seq not in scope.digests", "not scope.digests"),
+    Mutation("an edit is shown only after its upload", _EDITS, "read", "ORDER BY n", "AND acked_seq IS NOT NULL ORDER BY n"),
 )  # fmt: skip
 """The bugs, most of them reported against real sync engines in one shape or another."""
 
 
 @contextmanager
-def planted(mutant: Mutant) -> Iterator[None]:
+def planted(mutant: Mutation) -> Iterator[None]:
     """Put the bug into the engine of this process, and take it out again.
 
     Raises ValueError when the function no longer has the text exactly once: the mutant must be brought up to date.
@@ -173,7 +173,7 @@ def _places(function: Callable[..., Any]) -> list[Any]:
     ]
 
 
-def hunt(mutant: Mutant, seeds: range) -> Score:
+def hunt(mutant: Mutation, seeds: range) -> Score:
     """Play seeds with the bug planted until a checker notices. An engine that falls over has noticed, too."""
     with planted(mutant):
         for seed in (mutant.first + one for one in seeds):
@@ -188,7 +188,7 @@ def hunt(mutant: Mutant, seeds: range) -> Score:
 
 def score_table(seeds: range) -> str:
     """Every mutant with the first seed that caught it, as a table for people."""
-    scores = [hunt(mutant, seeds) for mutant in MUTANTS]
+    scores = [hunt(mutant, seeds) for mutant in MUTATIONS]
     lines = [f"{one.mutant:<58} {_caught(one)}" for one in scores]
     caught = sum(one.seed is not None for one in scores)
     return "\n".join([*lines, f"{caught} of {len(scores)} caught within {len(seeds)} seeds"])

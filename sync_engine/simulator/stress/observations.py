@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from sync_engine.device.client import Device, read_state
 from sync_engine.device.edits import Edit, read
-from sync_engine.json_docs import Doc
+from sync_engine.json_docs import JsonDict
 from sync_engine.protocol import decode
 from sync_engine.simulator.stress import expected_view
 from sync_engine.simulator.stress.storm_env import StormEnv
@@ -75,8 +75,8 @@ class Saved:
 class Look:
     """A device's data at one moment, as far as it can be compared."""
 
-    cursor: Doc
-    rules: Doc
+    cursor: JsonDict
+    rules: JsonDict
     content: tuple[int, int]
     fallbacks: int  # how often somebody else has changed the data
 
@@ -131,7 +131,7 @@ class Account:
         elif b'"verb":"pull"' in request:
             self._after_pull(vault, decode(request), decode(reply))
 
-    def _after_upload(self, vault: Vault, asked: Doc, told: Doc, before: int) -> None:
+    def _after_upload(self, vault: Vault, asked: JsonDict, told: JsonDict, before: int) -> None:
         results = told.get("results", [])
         changed = self.mark(vault) > before
         if changed and not any(one["responseStatus"] == "SUCCESS" for one in results):
@@ -149,7 +149,7 @@ class Account:
             if territory is not None and territory not in visible:
                 self.violate("I16", f"{asked['device']} wrote {record_id} of territory {territory}")
 
-    def _check_rights(self, vault: Vault, asked: Doc, results: list[Doc]) -> None:
+    def _check_rights(self, vault: Vault, asked: JsonDict, results: list[JsonDict]) -> None:
         rights = vault.live["permission_set"]["rep__c"]
         fresh = {
             one["key"] for one in results if one["responseStatus"] == "SUCCESS" and not one.get("replayed")
@@ -164,7 +164,7 @@ class Account:
                     "I16", f"{asked['device']} was allowed to {needed} {row['object']} without the right"
                 )
 
-    def _after_pull(self, vault: Vault, asked: Doc, told: Doc) -> None:
+    def _after_pull(self, vault: Vault, asked: JsonDict, told: JsonDict) -> None:
         if not told.get("put"):
             return
         allowed = self.view(vault, USERS[asked["device"]], asked["platform"])
@@ -338,7 +338,7 @@ def _has_arrived(vault: Vault, saved: Saved) -> bool:
     return any(vault.db.execute(query, (word,)).fetchone() for word in words)
 
 
-def _id_in(records: dict[str, tuple[int, Doc]], record_id: str) -> str:
+def _id_in(records: dict[str, tuple[int, JsonDict]], record_id: str) -> str:
     """Vault's id of a record that a device may know by its mobile id."""
     if record_id in records:
         return record_id

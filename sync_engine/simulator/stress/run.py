@@ -17,8 +17,8 @@ from random import Random
 from sync_engine.device import errors_tab, syncs
 from sync_engine.device.client import Device
 from sync_engine.device.edits import save
-from sync_engine.json_docs import as_text
-from sync_engine.protocol import DeviceError, Killed
+from sync_engine.json_docs import to_json
+from sync_engine.protocol import DeviceError, ProcessKilled
 from sync_engine.simulator.scheduler import Sleep
 from sync_engine.simulator.stress import invariants, workload
 from sync_engine.simulator.stress.faults import FaultPlan
@@ -57,7 +57,7 @@ def simulate(*, seed: int, plan: FaultPlan | None = None) -> Run:
             trace=_trace(world),
         )
     finally:
-        world.kernel.close()
+        world.scheduler.close()
         for device in world.devices:
             world.env(device).close()
         world.vault.db.close()
@@ -65,10 +65,10 @@ def simulate(*, seed: int, plan: FaultPlan | None = None) -> Run:
 
 def _storm(world: World) -> None:
     for device in world.devices:
-        world.kernel.spawn(_sync_often(world, device), world.rng.uniform(1, 100))
-        world.kernel.spawn(_edit_often(world, device), world.rng.uniform(1, 100))
-    world.kernel.spawn(workload.meddle(world), 50.0)
-    world.kernel.drain()
+        world.scheduler.spawn(_sync_often(world, device), world.rng.uniform(1, 100))
+        world.scheduler.spawn(_edit_often(world, device), world.rng.uniform(1, 100))
+    world.scheduler.spawn(workload.meddle(world), 50.0)
+    world.scheduler.drain()
 
 
 async def _sync_often(world: World, device: Device) -> None:
@@ -76,7 +76,7 @@ async def _sync_often(world: World, device: Device) -> None:
     for _ in range(SYNCS):
         await Sleep(rng.uniform(100, 2500))
         if rng.random() < 0.3:
-            world.kernel.spawn(_edit_meanwhile(world, device, rng), rng.uniform(0.5, 6.0))
+            world.scheduler.spawn(_edit_meanwhile(world, device, rng), rng.uniform(0.5, 6.0))
         await one_sync(world, device, rng.random())
 
 
@@ -98,7 +98,7 @@ async def one_sync(world: World, device: Device, choice: float) -> None:
             syncs.apply_update(device)
         else:
             done = await syncs.database_refresh(device)
-    except Killed as killed:
+    except ProcessKilled as killed:
         restart(world, device, killed)
     except DeviceError:
         device.busy = False
@@ -126,7 +126,7 @@ def _edit(world: World, device: Device, rng: Random) -> None:
     before = world.account.shown(device, edits)
     try:
         key = save(device, edits)
-    except Killed as killed:
+    except ProcessKilled as killed:
         restart(world, device, killed)
     except DeviceError:
         return
@@ -141,8 +141,8 @@ def _heal(world: World) -> None:
     workload.mend(world)
     for _ in range(ROUNDS):
         for device in world.devices:
-            world.kernel.spawn(_settle(world, device), 1.0)
-        world.kernel.drain()
+            world.scheduler.spawn(_settle(world, device), 1.0)
+        world.scheduler.drain()
         if all(_settled(device) for device in world.devices):
             break
     else:
@@ -151,8 +151,8 @@ def _heal(world: World) -> None:
                 world.account.violate("I12", f"{device.device_id} does not settle: {_why_not(device)}")
     # One more each, so that what the other has just sent is seen by everybody.
     for device in world.devices:
-        world.kernel.spawn(_settle(world, device), 1.0)
-    world.kernel.drain()
+        world.scheduler.spawn(_settle(world, device), 1.0)
+    world.scheduler.drain()
 
 
 async def _settle(world: World, device: Device) -> None:
@@ -185,5 +185,5 @@ def _trace(world: World) -> str:
         for row, about in world.env(device).rows:
             digest.update(f"{row!r}{about}".encode())
     for row in world.vault.db.execute("SELECT id, revision, doc FROM record ORDER BY id"):
-        digest.update(as_text(row).encode())
+        digest.update(to_json(row).encode())
     return digest.hexdigest()

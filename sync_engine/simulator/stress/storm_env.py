@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from random import Random
 
 from sync_engine.device.client import Device
-from sync_engine.protocol import DeviceError, Killed, TransportError, decode
-from sync_engine.simulator.scheduler import Kernel, Sleep
+from sync_engine.protocol import DeviceError, ProcessKilled, TransportError, decode
+from sync_engine.simulator.scheduler import Scheduler, Sleep
 from sync_engine.simulator.stress.faults import CALM, FaultPlan
 from sync_engine.telemetry import Telemetry
 
@@ -69,14 +69,14 @@ class StormEnv:
     def __init__(  # noqa: PLR0917
         self,
         device_id: str,
-        kernel: Kernel,
+        scheduler: Scheduler,
         deliver: Deliver,
         plan: FaultPlan,
         seed: int,
         fired: Counter[str],
     ) -> None:
         self.device_id = device_id
-        self.kernel = kernel
+        self.scheduler = scheduler
         self.deliver = deliver
         self.plan = plan
         self.fired = fired
@@ -94,7 +94,7 @@ class StormEnv:
         self._stores: dict[str, sqlite3.Connection] = {}
 
     def now(self) -> float:
-        return self.kernel.now + self.skew
+        return self.scheduler.now + self.skew
 
     async def sleep(self, seconds: float) -> None:
         await self._wait(seconds)
@@ -104,7 +104,7 @@ class StormEnv:
         mine = self.generation
         await Sleep(seconds)
         if self.generation != mine:
-            raise Killed(GHOST)
+            raise ProcessKilled(GHOST)
 
     def online(self) -> bool:
         return True
@@ -162,7 +162,7 @@ class StormEnv:
     def point(self, name: str) -> None:
         self._note(name)
         if self.strikes("kill"):
-            raise Killed(name)
+            raise ProcessKilled(name)
         if name in WRITING and self.strikes("disk_full"):
             raise DeviceError("SQLITE_FULL", "database or disk is full (13)")
         self.ill(name)
@@ -194,7 +194,7 @@ class StormEnv:
         await self._wait(rng.uniform(0.1, 1.0) + (rng.uniform(60, 600) if self.strikes("delay") else 0.0))
         self._before()
         if self.strikes("late_duplicate"):
-            self.kernel.spawn(self._again(request), rng.uniform(30, 3000))
+            self.scheduler.spawn(self._again(request), rng.uniform(30, 3000))
         if self.strikes("duplicate"):
             self.deliver(request, False)
         if self.strikes("server_crash"):
@@ -202,7 +202,7 @@ class StormEnv:
             raise TransportError("HTTP_503", "Service Unavailable", http_status=503)
         reply = self.deliver(request, False)
         await self._wait(rng.uniform(0.1, 1.0))
-        if self.strikes("reply_loss") or self.kernel.now < self.cut_off_until:
+        if self.strikes("reply_loss") or self.scheduler.now < self.cut_off_until:
             raise TransportError("NSURLErrorDomain -1005", "The network connection was lost.")
         if self.strikes("truncated"):
             return reply[: len(reply) // 2]
@@ -210,7 +210,7 @@ class StormEnv:
         return reply
 
     def _before(self) -> None:
-        if self.kernel.now < self.cut_off_until or self.strikes("request_loss"):
+        if self.scheduler.now < self.cut_off_until or self.strikes("request_loss"):
             raise TransportError("NSURLErrorDomain -1001", "The request timed out.")
         if self.strikes("throttle"):
             raise TransportError("HTTP_429", "Too Many Requests", http_status=429)

@@ -13,7 +13,7 @@ from random import Random
 from sync_engine.device import errors_tab, syncs
 from sync_engine.device.client import Device
 from sync_engine.device.edits import Edit, amend, ids_on, new_id
-from sync_engine.protocol import DeviceError, Killed
+from sync_engine.protocol import DeviceError, ProcessKilled
 from sync_engine.simulator.scheduler import Sleep
 from sync_engine.simulator.stress.world import World, restart
 from sync_engine.vault import admin, attachments, records
@@ -74,7 +74,7 @@ def _a_call(device: Device, rng: Random, account: str, word: str, *, poison: boo
 
 
 async def meddle(world: World) -> None:
-    """Go through the steps of the storm; each kind of mischief draws for itself whether it happens."""
+    """Go through the steps of the storm; each kind of faults draws for itself whether it happens."""
     rng = Random(f"{world.seed}/mischief")
     for _ in range(STEPS):
         await Sleep(rng.uniform(50, 900))
@@ -102,7 +102,7 @@ def _server_edit(world: World, rng: Random) -> None:
     if name == "account__v" and rng.random() < 0.4:
         changes = {"specialty__v": rng.choice(["cardiology__v", "oncology__v", "neurology__v"])}
     with world.vault.transaction():
-        records.update(world.vault, found, changes, at=world.kernel.now, by="somebody")
+        records.update(world.vault, found, changes, at=world.scheduler.now, by="somebody")
 
 
 def _server_delete(world: World, rng: Random) -> None:
@@ -114,24 +114,24 @@ def _server_delete(world: World, rng: Random) -> None:
             parent = records.find(world.vault, found.parent)
             if parent is not None and not parent.deleted:
                 world.account.undeleted[found.id] += 1
-                records.undelete(world.vault, found, at=world.kernel.now, by="somebody")
+                records.undelete(world.vault, found, at=world.scheduler.now, by="somebody")
             return
         for child in records.children(world.vault, found.id):
             one = records.find(world.vault, child)
             if one is not None:
-                records.delete(world.vault, one, at=world.kernel.now, by="somebody")
-        records.delete(world.vault, found, at=world.kernel.now, by="somebody")
+                records.delete(world.vault, one, at=world.scheduler.now, by="somebody")
+        records.delete(world.vault, found, at=world.scheduler.now, by="somebody")
 
 
 def _realign(world: World, rng: Random) -> None:
     if rng.random() < 0.25:
         user = world.vault.live["user"][rng.choice(["u0", "u1"])]
         territories = sorted(rng.sample(["T1", "T2", "T3"], rng.randint(1, 3)))
-        admin.set_user(world.vault, user["id"], at=world.kernel.now, territories=territories)
+        admin.set_user(world.vault, user["id"], at=world.scheduler.now, territories=territories)
         return
     found = _pick(world, rng, "account__v")
     if found is not None:
-        admin.realign(world.vault, [found.id], rng.choice(["T1", "T2", "T3"]), at=world.kernel.now)
+        admin.realign(world.vault, [found.id], rng.choice(["T1", "T2", "T3"]), at=world.scheduler.now)
 
 
 def _lock(world: World, rng: Random) -> None:
@@ -139,7 +139,7 @@ def _lock(world: World, rng: Random) -> None:
     if found is not None:
         status = "saved__v" if found.doc.get("status__v") == "submitted__v" else "submitted__v"
         with world.vault.transaction():
-            records.update(world.vault, found, {"status__v": status}, at=world.kernel.now, by="somebody")
+            records.update(world.vault, found, {"status__v": status}, at=world.scheduler.now, by="somebody")
 
 
 def _merge(world: World, rng: Random) -> None:
@@ -147,13 +147,13 @@ def _merge(world: World, rng: Random) -> None:
     rows = world.vault.db.execute("SELECT count(*) FROM record WHERE object = 'account__v' AND NOT deleted")
     if one is None or other is None or one.id == other.id or rows.fetchone()[0] < 5:
         return
-    admin.merge(world.vault, one.id, other.id, at=world.kernel.now)
+    admin.merge(world.vault, one.id, other.id, at=world.scheduler.now)
 
 
 def _permission(world: World, rng: Random) -> None:
     object_name = rng.choice(["call2__v", "account__v", "call2_sample__v"])
     allowed = rng.random() < 0.5
-    at = world.kernel.now
+    at = world.scheduler.now
     if rng.random() < 0.4:
         right = rng.choice(["create", "edit", "delete", "read"])
         admin.set_object_right(world.vault, "rep__c", object_name, right, allowed, at=at)
@@ -170,17 +170,17 @@ def _vmoc(world: World, rng: Random) -> None:
         calls = copy.deepcopy(world.vault.live["vmoc"]["call2__v"])
         kinds = ["related_to_top_level__v", "child_and_parent_row__v"]
         calls |= {"type__v": rng.choice(kinds), "where_clause__v": rng.choice(["", "status__v = 'saved__v'"])}
-        admin.set_vmoc(world.vault, "call2__v", calls, at=world.kernel.now)
+        admin.set_vmoc(world.vault, "call2__v", calls, at=world.scheduler.now)
         return
     admin.set_vmoc(
-        world.vault, "account__v", doc | {"where_clause__v": rng.choice(where)}, at=world.kernel.now
+        world.vault, "account__v", doc | {"where_clause__v": rng.choice(where)}, at=world.scheduler.now
     )
 
 
 def _schema(world: World, rng: Random) -> None:
     fields = world.vault.live["object"]["medical_insight__v"]["fields"]
     spec = None if "detail__c" in fields else {"type": "text", "length": 200}
-    admin.set_field(world.vault, "medical_insight__v", "detail__c", spec, at=world.kernel.now)
+    admin.set_field(world.vault, "medical_insight__v", "detail__c", spec, at=world.scheduler.now)
 
 
 def _epoch_change(world: World, rng: Random) -> None:
@@ -193,14 +193,14 @@ def _epoch_change(world: World, rng: Random) -> None:
 
 def _partition(world: World, rng: Random) -> None:
     env = world.env(rng.choice(world.devices))
-    env.cut_off_until = world.kernel.now + rng.uniform(60, 6000)
+    env.cut_off_until = world.scheduler.now + rng.uniform(60, 6000)
 
 
 def _background(world: World, rng: Random) -> None:
     device = rng.choice(world.devices)
     if device.foreground:
         device.foreground = False
-        world.kernel.spawn(_come_back(device), rng.choice([30.0, 600.0, 5000.0, 50_000.0]))
+        world.scheduler.spawn(_come_back(device), rng.choice([30.0, 600.0, 5000.0, 50_000.0]))
 
 
 async def _come_back(device: Device) -> None:
@@ -254,13 +254,13 @@ def _device_restored(world: World, rng: Random) -> None:
 
 def _overlap(world: World, rng: Random) -> None:
     device = rng.choice(world.devices)
-    world.kernel.spawn(_second(world, device, rng.random()), 0.0)
+    world.scheduler.spawn(_second(world, device, rng.random()), 0.0)
 
 
 async def _second(world: World, device: Device, choice: float) -> None:
     try:
         await (syncs.autosync(device) if choice < 0.6 else syncs.incremental(device))
-    except Killed as killed:
+    except ProcessKilled as killed:
         restart(world, device, killed)
     except DeviceError:
         device.busy = False
@@ -284,7 +284,7 @@ def _undo(world: World, rng: Random) -> None:
             world.account.amended(entry.key, fresh)
         elif rng.random() < 0.3:
             flags = {"clear_client_sync_errors__v": True}
-            admin.set_user(world.vault, device.user_id, at=world.kernel.now, **flags)
+            admin.set_user(world.vault, device.user_id, at=world.scheduler.now, **flags)
     except ValueError:
         return
 

@@ -13,8 +13,8 @@ from random import Random
 
 from sync_engine.device.client import Device
 from sync_engine.device.sync_run import close_interrupted
-from sync_engine.protocol import Killed
-from sync_engine.simulator.scheduler import Kernel
+from sync_engine.protocol import ProcessKilled
+from sync_engine.simulator.scheduler import Scheduler
 from sync_engine.simulator.stress.faults import FaultPlan
 from sync_engine.simulator.stress.observations import Account
 from sync_engine.simulator.stress.storm_env import GHOST, StormEnv
@@ -28,11 +28,11 @@ START = 1_772_409_600.0  # 2026-03-02 00:00 UTC
 
 @dataclass(slots=True, kw_only=True)
 class World:
-    """One Vault and two devices under one kernel."""
+    """One Vault and two devices under one scheduler."""
 
     seed: int
     plan: FaultPlan
-    kernel: Kernel
+    scheduler: Scheduler
     vault: Vault
     account: Account
     rng: Random
@@ -49,7 +49,7 @@ class World:
         if crash:
             return self._crash(request)
         before = self.account.mark(self.vault) if b'"verb":"upload"' in request else 0
-        reply = handle(request, self.vault, self.kernel.now)
+        reply = handle(request, self.vault, self.scheduler.now)
         self.account.after(self.vault, request, reply, before)
         return reply
 
@@ -58,7 +58,7 @@ class World:
         self.vault.db.execute("SAVEPOINT process")
         nested, version = _Nested(self.vault), self.vault.version
         try:
-            handle(request, nested, self.kernel.now)  # type: ignore[arg-type]
+            handle(request, nested, self.scheduler.now)  # type: ignore[arg-type]
         finally:
             self.vault.db.execute("ROLLBACK TO process")
             self.vault.db.execute("RELEASE process")
@@ -88,7 +88,7 @@ class _Nothing:
         return None
 
 
-def restart(world: World, device: Device, killed: Killed) -> None:
+def restart(world: World, device: Device, killed: ProcessKilled) -> None:
     """The app starts again after its process was gone; a ghost of an earlier process changes nothing."""
     if killed.args == (GHOST,):
         return
@@ -104,14 +104,14 @@ def build(seed: int, plan: FaultPlan) -> World:
     """The world of a seed before anything has happened in it."""
     db = sqlite3.connect(":memory:", isolation_level=None)
     db.deserialize(template())
-    kernel = Kernel(START)
+    scheduler = Scheduler(START)
     vault = Vault(db, epoch=f"e{seed}")
     account = Account(seed)
     vault.witness = account.witness
     world = World(
         seed=seed,
         plan=plan,
-        kernel=kernel,
+        scheduler=scheduler,
         vault=vault,
         account=account,
         rng=Random(f"{seed}/world"),
@@ -121,7 +121,7 @@ def build(seed: int, plan: FaultPlan) -> World:
         bring_files(vault)
     for n, platform in enumerate(("iPad", "Windows")):
         device_id = f"d{n}"
-        env = StormEnv(device_id, kernel, world.deliver, plan, seed, world.fired)
+        env = StormEnv(device_id, scheduler, world.deliver, plan, seed, world.fired)
         device = Device(
             device_id=device_id, user_id=f"u{n}", password="secret", platform=platform,  # noqa: S106
             version="253.0.1", env=env,

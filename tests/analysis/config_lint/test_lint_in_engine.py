@@ -21,7 +21,7 @@ from sync_engine.telemetry import DeviceInfo
 from sync_engine.vault import admin
 from sync_engine.vault_api import seed_data
 from sync_engine.vault_api.app import build_app, make_server
-from sync_engine.vault_api.server_state import SERVICE_NAME, Served
+from sync_engine.vault_api.server_state import SERVICE_NAME, ServerState
 from synclens.cli import app
 from synclens.engine_configuration import configuration
 from tests.conftest import fresh_store
@@ -58,7 +58,7 @@ def rules_found(store):
 
 def told(clinic):
     """What lint finds in what the simulator tells: configuration, its changes, and what devices hold."""
-    now = datetime.fromtimestamp(clinic.kernel.now, UTC)
+    now = datetime.fromtimestamp(clinic.scheduler.now, UTC)
     (accounts,) = clinic.vault.db.execute(
         "SELECT count(*) FROM record WHERE object = 'account__v'"
     ).fetchone()
@@ -73,7 +73,7 @@ def told(clinic):
 
 @contextmanager
 def serving(vault_file: Path, now: float):
-    served = Served(vault=seed_data.open_vault(vault_file), salt="salt")
+    served = ServerState(vault=seed_data.open_vault(vault_file), salt="salt")
     served.provide_service_user(SECRET)
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
@@ -100,7 +100,7 @@ def pulled(clinic, folder, *, whole):
         clinic.vault.db.backup(kept)
     kept.close()
     described = {one["object_name__v"] for one in clinic.vault.live["vmoc"].values()} if whole else ()
-    now = clinic.kernel.now + 60
+    now = clinic.scheduler.now + 60
     with (
         fresh_store() as store,
         serving(folder / "vault.sqlite", now) as address,
@@ -141,7 +141,7 @@ def test_without_the_fault_nothing_is_found_and_nothing_harms(rule, make_clinic,
 
 def test_the_command_finds_it_too(make_clinic, tmp_path):
     clinic, path = make_clinic("vmoc-without-device", ill=True), tmp_path / "clinic.duckdb"
-    now = datetime.fromtimestamp(clinic.kernel.now, UTC)
+    now = datetime.fromtimestamp(clinic.scheduler.now, UTC)
     with ingest.open_store(path, read_only=False) as store:
         ingest.append(store, [*configuration(clinic.vault, now)], source="engine", started_at=now)
     said = CliRunner().invoke(app, ["lint", "--json", "--store", str(path)])

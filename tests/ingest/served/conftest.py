@@ -16,8 +16,8 @@ from ingest import Password, VaultClient, migrate, pull
 from sync_engine.simulator.fleet.scenario import load_scenario
 from sync_engine.vault_api import seed_data
 from sync_engine.vault_api.app import build_app, make_server
-from sync_engine.vault_api.fault_injection import WAYS, Mischief
-from sync_engine.vault_api.server_state import SERVICE_NAME, Served
+from sync_engine.vault_api.fault_injection import FAULTS, FaultInjection
+from sync_engine.vault_api.server_state import SERVICE_NAME, ServerState
 
 SECRET = "a password for a test"
 EVERYTHING = [
@@ -26,7 +26,7 @@ EVERYTHING = [
     *("configuration-mode=43", "warning=3", "drift=1", "version-trap=1", "odd-session=1"),
     *("error:RACE_CONDITION=47", "error:API_LIMIT_EXCEEDED=53", "error:OPERATION_IN_PROGRESS=59"),
 ]
-ALMOST_ALL = set(WAYS) - {"other-vault", "unpublished"}
+ALMOST_ALL = set(FAULTS) - {"other-vault", "unpublished"}
 """Another Vault is refused, and what is not published cannot come: each has a test of its own."""
 assert {each.partition("=")[0] for each in EVERYTHING if ":" not in each} == ALMOST_ALL
 
@@ -46,8 +46,8 @@ def served(played, tmp_path):
     def serve(*ways, now=None, **options):
         path = tmp_path / f"vault-{len(running)}.sqlite"
         shutil.copy(played.path, path)
-        vault = Served(
-            vault=seed_data.open_vault(path), salt="salt", mischief=Mischief.parse(ways), **options
+        vault = ServerState(
+            vault=seed_data.open_vault(path), salt="salt", faults=FaultInjection.parse(ways), **options
         )
         vault.provide_service_user(SECRET)
         listening = socket.create_server(("127.0.0.1", 0))

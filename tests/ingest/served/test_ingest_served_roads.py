@@ -18,7 +18,7 @@ from ingest import (
 from ingest.readers.rows import as_text
 from ingest.vault.metadata import describe
 from ingest.vault.pull import OBJECTS, TRAILS
-from sync_engine.json_docs import as_text as as_json
+from sync_engine.json_docs import to_json as as_json
 from sync_engine.vault import admin
 
 DAY = 86_400
@@ -31,7 +31,7 @@ class Living:
     def __init__(self, served, played, *ways):
         self.began, self.at = played.at, played.at
         self.address, served_vault = served(*ways, now=lambda: self.at, part_bytes=3000)
-        self.vault, self.mischief = served_vault.vault, served_vault.mischief
+        self.vault, self.faults = served_vault.vault, served_vault.faults
         self.moment = lambda: played.now + timedelta(seconds=self.at - played.at)
 
     def lives_a_day(self):
@@ -149,7 +149,7 @@ def test_increments_come_through_every_trouble_with_what_was_deleted(
     pulled(good.address, into=by_page, at=good.moment())
     fetch_and_load(living, signed_in, by_archive, tmp_path, "incremental_directdata")
     fetch_and_load(living, signed_in, by_archive, tmp_path, "log_directdata")
-    assert living.mischief.done["fail-part"] == 2
+    assert living.faults.done["fail-part"] == 2
     after = told(content, by_archive, rights=False)
     assert after == told(content, by_page, rights=False)
     assert len(after["sync_tracking__v"]) == len(before["sync_tracking__v"]) - 1
@@ -166,7 +166,7 @@ def test_increments_that_are_not_published_yet_are_taken_the_next_time(
         each.lives_a_day()
     first = fetch_and_load(living, signed_in, late, tmp_path / "late", "incremental_directdata")
     assert len(first.notes) == 92
-    living.mischief.ways.clear()
+    living.faults.ways.clear()
     fetch_and_load(living, signed_in, late, tmp_path / "late", "incremental_directdata")
     fetch_and_load(good, signed_in, prompt, tmp_path / "prompt", "incremental_directdata")
     assert told(content, late) == told(content, prompt)

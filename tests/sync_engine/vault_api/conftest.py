@@ -11,8 +11,8 @@ import pytest
 
 from sync_engine.simulator.fleet.scenario import load_scenario
 from sync_engine.vault_api import seed_data
-from sync_engine.vault_api.fault_injection import Mischief
-from sync_engine.vault_api.server_state import Served
+from sync_engine.vault_api.fault_injection import FaultInjection
+from sync_engine.vault_api.server_state import ServerState
 from tests.sync_engine.vault_api.http_caller import PASSWORD, TOKEN, Caller
 
 
@@ -24,15 +24,15 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
 
 
 @pytest.fixture
-def make_served(played: tuple[Path, float], tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """Serve a copy of the played Vault; arguments are misbehaviours and options of `Served`."""
-    opened: list[Served] = []
+def make_served(played: tuple[Path, float], tmp_path: Path) -> Iterator[Callable[..., ServerState]]:
+    """Serve a copy of the played Vault; arguments are misbehaviours and options of `ServerState`."""
+    opened: list[ServerState] = []
 
-    def make(*ways: str, **options: Any) -> Served:
+    def make(*ways: str, **options: Any) -> ServerState:
         path = tmp_path / f"vault-{len(opened)}.sqlite"
         shutil.copy(played[0], path)
-        served = Served(
-            vault=seed_data.open_vault(path), salt="salt", mischief=Mischief.parse(ways), **options
+        served = ServerState(
+            vault=seed_data.open_vault(path), salt="salt", faults=FaultInjection.parse(ways), **options
         )
         served.provide_service_user(PASSWORD)
         served.provide_token(TOKEN)
@@ -45,7 +45,7 @@ def make_served(played: tuple[Path, float], tmp_path: Path) -> Iterator[Callable
 
 
 @pytest.fixture
-def make_caller(make_served: Callable[..., Served], played: tuple[Path, float]) -> Callable[..., Caller]:
+def make_caller(make_served: Callable[..., ServerState], played: tuple[Path, float]) -> Callable[..., Caller]:
     """A caller, not yet signed in, of a served copy."""
     return lambda *ways, **options: Caller(make_served(*ways, **options), played[1])
 

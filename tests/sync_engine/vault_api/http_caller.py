@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 from sync_engine.vault_api.app import build_app, make_server, serve
 from sync_engine.vault_api.messages import Reply, Request
 from sync_engine.vault_api.rest import answer
-from sync_engine.vault_api.server_state import SERVICE_NAME, Served
+from sync_engine.vault_api.server_state import SERVICE_NAME, ServerState
 
 PASSWORD = "correct horse"
 TOKEN = "veeva-vault-test-token"
@@ -24,7 +24,7 @@ V = "/api/v26.2"
 class Caller:
     """Calls the REST face as a function; `last` is the reply with its headers."""
 
-    served: Served
+    served: ServerState
     now: float
     session: str = ""
     last: Reply | None = None
@@ -68,7 +68,7 @@ class Caller:
 
 
 @contextmanager
-def on_loopback(served: Served, now: float, **options: Any) -> Iterator[str]:
+def on_loopback(served: ServerState, now: float, **options: Any) -> Iterator[str]:
     """The served Vault behind a real socket; its clock stands still at `now`."""
     server = make_server(build_app(served, lambda: now, **options), log_level="critical")
     ready = threading.Event()

@@ -133,7 +133,7 @@ def test_an_answer_that_breaks_off_or_is_none(reply):
 
 @pytest.mark.parametrize(("status", "transient"), [(503, True), (429, True), (404, False), (799, False)])
 def test_a_status_instead_of_an_answer(status, transient):
-    reply = f"HTTP/1.1 {status} Words\r\nContent-Length: 0\r\n\r\n".encode()
+    reply = f"HTTP/1.1 {status} ErrorText\r\nContent-Length: 0\r\n\r\n".encode()
     with listening(lambda taken: answers(taken, reply)) as (address, _):
         error = failure(address)
     assert (error.error_type, error.http_status, error.transient) == (f"HTTP_{status}", status, transient)

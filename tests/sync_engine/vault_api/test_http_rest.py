@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sync_engine.vault import admin, tracking
-from sync_engine.vault_api.fault_injection import DOCUMENTED_TYPES, WAYS, Mischief
+from sync_engine.vault_api.fault_injection import DOCUMENTED_TYPES, FAULTS, FaultInjection
 from sync_engine.vault_api.logins import LOCK_AFTER
 from sync_engine.vault_api.server_state import SERVICE_NAME, SERVICE_USER
 from tests.support.examples import examples
@@ -545,8 +545,8 @@ def test_other_ways_to_mislead(make_caller: MakeCaller) -> None:
 def test_unknown_ways_are_refused_with_the_known_ones() -> None:
     for text in ("sulk=1", "expire", "expire=0", "expire=x", "error:NOPE=1"):
         with pytest.raises(ValueError, match="expire"):
-            Mischief.parse([text])
-    assert Mischief.parse([f"{way}=1" for way in WAYS]).number("burst") == 1
+            FaultInjection.parse([text])
+    assert FaultInjection.parse([f"{way}=1" for way in FAULTS]).number("burst") == 1
 
 
 # Robustness

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_engine.protocol import Refused
+from sync_engine.protocol import VaultError
 from sync_engine.vault_api import vql
 from sync_engine.vault_api.evaluate import Answers
 from sync_engine.vault_api.objects import Field, Object
@@ -126,7 +126,7 @@ def test_a_lookup_is_a_flat_key_with_a_dot_and_a_subquery_is_an_object_of_its_ow
     ],
 )
 def test_refusals_say_what_is_wrong(text: str, error: str, words: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(VaultError) as refused:
         tree = vql.parse(text)
         assert isinstance(tree, vql.Select)
         answers().select(tree)
@@ -135,7 +135,7 @@ def test_refusals_say_what_is_wrong(text: str, error: str, words: str) -> None:
 
 
 def test_deep_nesting_is_refused_and_not_a_crash() -> None:
-    with pytest.raises(Refused, match="nested too deeply"):
+    with pytest.raises(VaultError, match="nested too deeply"):
         vql.parse("SELECT id FROM person__v WHERE " + "(" * 20_000)
 
 
@@ -146,7 +146,7 @@ def test_any_text_is_read_or_refused(tail: str) -> None:
             tree = vql.parse(text)
             if isinstance(tree, vql.Select):
                 answers().select(tree)
-        except Refused:
+        except VaultError:
             pass
 
 

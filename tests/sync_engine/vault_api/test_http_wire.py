@@ -14,10 +14,10 @@ from veevatools.veevavault.client.vault_client import VaultClient
 from veevatools.veevavault.services.queries.query_service import QueryService
 
 from sync_engine.vault import tracking
-from sync_engine.vault_api.server_state import SERVICE_NAME, Served
+from sync_engine.vault_api.server_state import SERVICE_NAME, ServerState
 from tests.sync_engine.vault_api.http_caller import PASSWORD, TOKEN, V, on_loopback
 
-MakeServed = Callable[..., Served]
+MakeServed = Callable[..., ServerState]
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_veevatools_signs_in_again_when_its_session_has_expired(make_served: Mak
         client.authenticate(vaultURL=base, vaultUserName=SERVICE_NAME, vaultPassword=PASSWORD)
         found = QueryService(client).bulk_query("SELECT id FROM sync_tracking__v")
         client._session.close()
-    assert served.mischief.done["expire"] > 0
+    assert served.faults.done["expire"] > 0
     assert len(found["data"]) == len(list(tracking.report(served.vault, 0.0, now + 1)))
 
 
