@@ -2,13 +2,13 @@
 
 How is the fleet?       health, measure, measure_compared, METRICS, Metric, FILTERS, fleet, device, coverage,
                         durations, duration_curve, load_objectives, slo_status
-What is wrong?          list_issues, issue, error_event, at_risk, parse_query, group, templates, why,
-                        twins
-Why?                    classify, conclude, CAUSES, load_catalogue, explain_issue, explain_period, explain,
+What is wrong?          list_issues, issue, error_event, at_risk, parse_query, group, find_templates,
+                        compare_messages, twins
+Why?                    classify, update_findings, CAUSES, load_catalogue, explain_issue, explain_period, explain,
                         suspects, change_points
 What to do?             suggest_fix, ranked_fixes, levers, load_playbook, lint, LINT_RULES
 Is it getting worse?    evaluate, load_rules, preview_alerts, deliver, prometheus_text, score_alerts
-How good are we?        report_card, track_record, rule_changes, read_catalogue, review, lint_gaps
+How good are we?        report_card, track_record, compare_catalogues, read_catalogue, review, lint_gaps
 
 Each function takes an open store first (`ingest.open_store`). Figures for frames are in `analysis.charts`; fixes
 are rehearsed by `rehearsal.rehearse`. Names in the plural, such as `analysis.issues`, are modules.
@@ -22,7 +22,7 @@ from analysis.alerting.rules import evaluate, load_rules
 from analysis.alerting.slo import load_objectives, slo_status
 from analysis.base.errors import AnalysisError
 from analysis.classification.catalogue import CAUSES, Catalogue, load_catalogue
-from analysis.classification.catalogue_diff import read_catalogue, rule_changes
+from analysis.classification.catalogue_diff import compare_catalogues, read_catalogue
 from analysis.classification.classifier import classify
 from analysis.config_lint.rules import LINT_RULES, LintRule, lint, lint_gaps
 from analysis.diagnosis.change_points import ChangePoint, change_points
@@ -31,7 +31,7 @@ from analysis.diagnosis.explain.questions import explain_issue, explain_period
 from analysis.diagnosis.healthy_peers import Twins, twins
 from analysis.diagnosis.suspect_changes import Suspect, suspects
 from analysis.evaluation.scores import ReportCard, report_card
-from analysis.findings import Conclusion, conclude
+from analysis.findings import FindingsUpdate, update_findings
 from analysis.fixes.issue_context import Common
 from analysis.fixes.playbook import Playbook, load_playbook
 from analysis.fixes.recovery_actions import Lever, levers
@@ -39,8 +39,8 @@ from analysis.fixes.suggestion import Suggestion, ranked_fixes, suggest_fix
 from analysis.fleet.coverage import Coverage, coverage
 from analysis.fleet.devices import Device, at_risk, device, fleet
 from analysis.fleet.sync_durations import duration_curve, durations
-from analysis.grouping.comparison import why
-from analysis.grouping.issue_ids import GROUPING, group, templates
+from analysis.grouping.comparison import compare_messages
+from analysis.grouping.issue_ids import GROUPING_VERSION, find_templates, group
 from analysis.issues.events import error_event
 from analysis.issues.listing import Health, Issue, health, issue, list_issues
 from analysis.issues.search import parse_query
@@ -54,7 +54,7 @@ from analysis.triage.states import TriageState
 __all__ = [
     "CAUSES",
     "FILTERS",
-    "GROUPING",
+    "GROUPING_VERSION",
     "LINT_RULES",
     "METRICS",
     "AlertBook",
@@ -62,10 +62,10 @@ __all__ = [
     "Catalogue",
     "ChangePoint",
     "Common",
-    "Conclusion",
     "Coverage",
     "Device",
     "Explanation",
+    "FindingsUpdate",
     "Health",
     "Issue",
     "Lever",
@@ -81,7 +81,8 @@ __all__ = [
     "at_risk",
     "change_points",
     "classify",
-    "conclude",
+    "compare_catalogues",
+    "compare_messages",
     "coverage",
     "deliver",
     "device",
@@ -92,6 +93,7 @@ __all__ = [
     "explain",
     "explain_issue",
     "explain_period",
+    "find_templates",
     "fleet",
     "group",
     "health",
@@ -113,13 +115,11 @@ __all__ = [
     "read_catalogue",
     "report_card",
     "review",
-    "rule_changes",
     "score_alerts",
     "slo_status",
     "suggest_fix",
     "suspects",
-    "templates",
     "track_record",
     "twins",
-    "why",
+    "update_findings",
 ]

@@ -1,4 +1,4 @@
-"""Conclude on every error of a store: its cause with the evidence, and the issue it belongs to."""
+"""Update the findings of a store: the cause, the evidence and the issue of each error event."""
 
 from __future__ import annotations
 
@@ -14,131 +14,117 @@ from duckdb import DuckDBPyConnection
 from analysis.base.duckdb_frames import lent
 from analysis.classification.catalogue import CAUSES, UNKNOWN, Catalogue, load_catalogue
 from analysis.classification.classifier import FIELDS, classify
-from analysis.classification.context.refinement import settle_by_context
-from analysis.grouping.corrections import Correction, corrected
-from analysis.grouping.fingerprint import Content, contents_of, fingerprints
-from analysis.grouping.issue_ids import GROUPING, replay, templates
-from analysis.grouping.merge_rules import apply_rules
+from analysis.classification.context.refinement import refine_by_context
+from analysis.grouping.corrections import Correction, match_corrections
+from analysis.grouping.fingerprint import Content, compute_fingerprints, extract_contents
+from analysis.grouping.issue_ids import GROUPING_VERSION, compare_groupings, find_templates
+from analysis.grouping.merge_rules import apply_grouping_rules
 from analysis.triage.id_migration import follow
 from analysis.triage.states import TriageState
 
-CORRECTED = "corrected-by-a-person"
-REGROUPED_COLUMNS = ("issue_before", "issue_after", "grouping_before", "events", "message")
+CORRECTION_RULE_ID = "corrected-by-a-person"
+REGROUPING_COLUMNS = ("issue_before", "issue_after", "grouping_before", "events", "message")
 
 
 @dataclass(frozen=True, slots=True)
-class Conclusion:
-    """How many error events were concluded on, into how many issues, and how many stay without a cause."""
+class FindingsUpdate:
+    """Counts after an update: error events, their issues, and the events whose cause is unknown."""
 
     events: int
     issues: int
     unknown: int
 
 
-def conclude(
+def update_findings(
     connection: DuckDBPyConnection,
+    triage: TriageState | None = None,
     *,
-    corrections: Sequence[Correction] = (),
-    rules: Sequence[Mapping[str, Any]] = (),
+    at: datetime | None = None,
     catalogue: Catalogue | None = None,
-) -> Conclusion:
-    """Classify and group all of `sync_error`, and rewrite `finding` in one transaction.
+) -> FindingsUpdate:
+    """Classify and group every row of `sync_error`, and rewrite the table `finding`.
 
-    `corrections` are what people said errors really are; they win, the newest of them over the others. `rules`
-    are the merge and unmerge rules of the triage state. `connection` must be able to write.
+    `connection` must be writable; the table is rewritten in one transaction. With `triage`, manual corrections
+    replace the causes of the rules (a newer correction replaces an older one), merge rules apply to the issues,
+    and decisions on an issue follow its errors to their new issue. `at` is then required: it is the timestamp of
+    the new entries in the activity log. If a run stops between the store and the triage state, the next run
+    completes it.
     """
-    chosen = catalogue or load_catalogue()
-    events = connection.execute(_EVENTS).df()
-    found = events[["event_id"]].join(classify(events, chosen))
-    found["evidence"] = [[] for _ in range(len(found))]
-    found = settle_by_context(connection, events, found)
-    found["issue_id"] = apply_rules(events, issue_ids(events), rules)
-    if corrections:
-        found = _corrected(found, corrected(contents_of(events), corrections))
-    found["retryable"] = [CAUSES[cause].retry for cause in found["cause"]]
-    found["side"] = [", ".join(CAUSES[cause].side) for cause in found["cause"]]
-    _store(connection, found, chosen)
-    return Conclusion(len(found), found["issue_id"].nunique(), int((found["cause"] == UNKNOWN).sum()))
-
-
-def conclude_minding(
-    connection: DuckDBPyConnection, triage: TriageState, *, at: datetime, catalogue: Catalogue | None = None
-) -> Conclusion:
-    """Conclude as `conclude` does, minding what people decided, and let their decisions follow the errors.
-
-    `at` is the moment that the activity log gives for what follows. A run that is cut short between the store
-    and the state file is made up for by the next.
-    """
-    before = placed(connection)
-    said: dict[str, list[Content]] = {}
+    if triage is None:
+        return _write_findings(connection, (), (), catalogue)
+    if at is None:
+        raise TypeError("update_findings() with a triage state also needs `at`")
+    before = map_contents_to_issues(connection)
+    contents_by_issue: dict[str, list[Content]] = {}
     for content, issue in before.values():
-        said.setdefault(issue, []).append(content)
-    triage.settle(said, at=at)
-    concluded = conclude(
-        connection, corrections=triage.correction_rules(), rules=triage.rules(), catalogue=catalogue
-    )
-    follow(triage, placed(connection), before, at=at)
-    return concluded
+        contents_by_issue.setdefault(issue, []).append(content)
+    triage.settle(contents_by_issue, at=at)
+    update = _write_findings(connection, triage.correction_rules(), triage.rules(), catalogue)
+    follow(triage, map_contents_to_issues(connection), before, at=at)
+    return update
 
 
-def placed(connection: DuckDBPyConnection) -> dict[str, tuple[Content, str]]:
-    """In which issue each content of the store is by its findings: fingerprint, a sample, the issue."""
-    events = connection.execute(_PLACED).df()
-    contents, issues = contents_of(events), list(map(str, events["issue_id"]))
+def map_contents_to_issues(connection: DuckDBPyConnection) -> dict[str, tuple[Content, str]]:
+    """Map the fingerprint of each content in the store to a sample of it and its issue."""
+    events = connection.execute(_CONTENTS_AND_ISSUES).df()
+    contents, issues = extract_contents(events), list(map(str, events["issue_id"]))
     samples: dict[str, tuple[Content, str]] = {}
-    for name, content, issue in zip(fingerprints(contents), contents, issues, strict=True):
-        samples[name] = min(samples.get(name, (content, issue)), (content, issue))
+    for fingerprint, content, issue in zip(compute_fingerprints(contents), contents, issues, strict=True):
+        samples[fingerprint] = min(samples.get(fingerprint, (content, issue)), (content, issue))
     return samples
 
 
-def regrouped(connection: DuckDBPyConnection, rules: Sequence[Mapping[str, Any]] = ()) -> pd.DataFrame:
-    """What the grouping of this version would change in the issues of a store; nothing is written.
+def preview_regrouping(
+    connection: DuckDBPyConnection, rules: Sequence[Mapping[str, Any]] = ()
+) -> pd.DataFrame:
+    """List the issues that the current grouping version would change; nothing is written.
 
-    One row with REGROUPED_COLUMNS for each piece of an issue that would not stay as it is: the issue now and
-    then, the version that made it, its errors in this piece, and its most usual message there. Largest first.
+    One row with REGROUPING_COLUMNS for each pair of an old and a new issue that share events: both ids, the
+    grouping version of the old one, the number of shared events and their most frequent message. Most events
+    first.
     """
-    events = connection.execute(_REGROUPED).df()
-    after = apply_rules(events, issue_ids(events), rules)
-    changed = replay(
+    events = connection.execute(_GROUPED_EVENTS).df()
+    new_issues = apply_grouping_rules(events, assign_issue_ids(events), rules)
+    changes = compare_groupings(
         dict(zip(events["event_id"], events["issue_id"], strict=True)),
-        dict(zip(events["event_id"], after, strict=True)),
+        dict(zip(events["event_id"], new_issues, strict=True)),
     )
-    moved = events.assign(issue_after=after)
-    moved = moved[moved["issue_id"].isin(changed.keys())].fillna({"message": ""})
-    pieces = moved.groupby(["issue_id", "issue_after"], as_index=False).agg(
+    moved = events.assign(issue_after=new_issues)
+    moved = moved[moved["issue_id"].isin(changes.keys())].fillna({"message": ""})
+    pairs = moved.groupby(["issue_id", "issue_after"], as_index=False).agg(
         grouping=("grouping", "max"),
         events=("event_id", "size"),
-        message=("message", lambda said: said.mode().iloc[0]),
+        message=("message", lambda messages: messages.mode().iloc[0]),
     )
-    named = pieces.rename(columns={"issue_id": "issue_before", "grouping": "grouping_before"})
-    return named.sort_values(
+    renamed = pairs.rename(columns={"issue_id": "issue_before", "grouping": "grouping_before"})
+    return renamed.sort_values(
         ["events", "issue_before", "issue_after"], ascending=[False, True, True], ignore_index=True
-    )[list(REGROUPED_COLUMNS)]
+    )[list(REGROUPING_COLUMNS)]
 
 
-def issue_ids(events: pd.DataFrame) -> list[str]:
-    """The issue of each event: a hash of its error type, object, operation, phase and message template.
+def assign_issue_ids(events: pd.DataFrame) -> list[str]:
+    """Return the issue id of each event: a hash of its content with the message template.
 
-    Templates are settled among the messages of the same error type, object, operation and phase.
+    The template of a message depends only on messages with the same error type, object, operation and phase.
     """
     ids = [""] * len(events)
-    contents = contents_of(events)
-    said = [content.message for content in contents]
-    alike: dict[tuple[str, ...], list[int]] = {}
+    contents = extract_contents(events)
+    rows_by_key: dict[tuple[str, ...], list[int]] = {}
     for row, content in enumerate(contents):
-        alike.setdefault(content[:-1], []).append(row)
-    for values, rows in alike.items():
-        for row, template in zip(rows, templates([said[row] for row in rows]), strict=True):
-            ids[row] = _id((*values, template))
+        rows_by_key.setdefault(content[:-1], []).append(row)
+    for key, rows in rows_by_key.items():
+        messages = [contents[row].message for row in rows]
+        for row, template in zip(rows, find_templates(messages), strict=True):
+            ids[row] = _hash((*key, template))
     return ids
 
 
-# Distinct: a store says few different things, however many errors it holds.
-_PLACED = f"""
+# DISTINCT, because a store has few different contents, however many errors it holds.
+_CONTENTS_AND_ISSUES = f"""
 SELECT DISTINCT f.issue_id, {", ".join(f"e.{name}" for name in Content._fields)}
 FROM finding AS f JOIN sync_error AS e ON e.event_id = f.event_id
 """
-_REGROUPED = f"""
+_GROUPED_EVENTS = f"""
 SELECT e.event_id, f.issue_id, f."grouping", {", ".join(f"e.{name}" for name in Content._fields)}
 FROM finding AS f JOIN sync_error AS e ON e.event_id = f.event_id
 ORDER BY e.event_id
@@ -149,23 +135,44 @@ FROM sync_error ORDER BY event_id
 """
 
 
-def _id(parts: Sequence[str]) -> str:
+def _write_findings(
+    connection: DuckDBPyConnection,
+    corrections: Sequence[Correction],
+    rules: Sequence[Mapping[str, Any]],
+    catalogue: Catalogue | None,
+) -> FindingsUpdate:
+    catalogue = catalogue or load_catalogue()
+    events = connection.execute(_EVENTS).df()
+    findings = events[["event_id"]].join(classify(events, catalogue))
+    findings["evidence"] = [[] for _ in range(len(findings))]
+    findings = refine_by_context(connection, events, findings)
+    findings["issue_id"] = apply_grouping_rules(events, assign_issue_ids(events), rules)
+    if corrections:
+        findings = _correct(findings, match_corrections(extract_contents(events), corrections))
+    findings["retryable"] = [CAUSES[cause].retry for cause in findings["cause"]]
+    findings["side"] = [", ".join(CAUSES[cause].side) for cause in findings["cause"]]
+    _replace_findings(connection, findings, catalogue)
+    unknown = int((findings["cause"] == UNKNOWN).sum())
+    return FindingsUpdate(len(findings), findings["issue_id"].nunique(), unknown)
+
+
+def _hash(parts: Sequence[str]) -> str:
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:12]
 
 
-def _corrected(found: pd.DataFrame, given: Sequence[Correction | None]) -> pd.DataFrame:
-    # A cause that this catalogue no longer has cannot be given; the correction stays for one that has it.
-    causes = [rule.cause if rule is not None and rule.cause in CAUSES else None for rule in given]
-    said = pd.Series([cause is not None for cause in causes], index=found.index, dtype=bool)
-    found.loc[said, "cause"] = [cause for cause in causes if cause is not None]
-    found.loc[said, "confidence"] = 1.0
-    found.loc[said, "rule"] = CORRECTED
-    return found
+def _correct(findings: pd.DataFrame, corrections: Sequence[Correction | None]) -> pd.DataFrame:
+    # A correction whose cause is missing from this catalogue is skipped, and kept for one that has the cause.
+    causes = [rule.cause if rule is not None and rule.cause in CAUSES else None for rule in corrections]
+    is_corrected = pd.Series([cause is not None for cause in causes], index=findings.index, dtype=bool)
+    findings.loc[is_corrected, "cause"] = [cause for cause in causes if cause is not None]
+    findings.loc[is_corrected, "confidence"] = 1.0
+    findings.loc[is_corrected, "rule"] = CORRECTION_RULE_ID
+    return findings
 
 
-def _store(connection: DuckDBPyConnection, found: pd.DataFrame, catalogue: Catalogue) -> None:
-    rows = found.assign(catalogue=catalogue.version, grouping=GROUPING)
-    with lent(connection, "concluded", rows):
+def _replace_findings(connection: DuckDBPyConnection, findings: pd.DataFrame, catalogue: Catalogue) -> None:
+    rows = findings.assign(catalogue=catalogue.version, grouping=GROUPING_VERSION)
+    with lent(connection, "new_finding", rows):
         connection.begin()
         try:
             connection.execute("DELETE FROM finding")
@@ -173,7 +180,7 @@ def _store(connection: DuckDBPyConnection, found: pd.DataFrame, catalogue: Catal
                 """INSERT INTO finding BY NAME
                 SELECT event_id, issue_id, cause, confidence, rule, also::VARCHAR[] AS also,
                     evidence::VARCHAR[] AS evidence, retryable, side, catalogue, "grouping"
-                FROM concluded"""
+                FROM new_finding"""
             )
         except BaseException:
             connection.rollback()

@@ -30,7 +30,7 @@ from duckdb import DuckDBPyConnection
 import ingest
 from analysis.classification.catalogue import load_catalogue
 from analysis.classification.classifier import FIELDS, classify
-from analysis.classification.context.refinement import SETTLERS, settle_by_context
+from analysis.classification.context.refinement import REFINERS, refine_by_context
 from ingest.config_records import ContextRow
 from ingest.store.open import migrate
 from sync_engine.simulator.fleet.fleet import START
@@ -111,7 +111,7 @@ def right(store: DuckDBPyConnection) -> Iterator[pd.DataFrame]:
     found = classified(events)
     for settle in (False, True):
         if settle:
-            found = settle_by_context(store, events, found)
+            found = refine_by_context(store, events, found)
         known = pd.DataFrame({"cause": truth, "right": truth == found["cause"]}).dropna()
         yield known.groupby("cause", as_index=False).agg(events=("right", "size"), right=("right", "sum"))
 
@@ -192,7 +192,7 @@ def timed(store: DuckDBPyConnection) -> Iterator[tuple[str, float]]:
     events = store.execute(_EVENTS).df()
     found = classified(events)
     yield "read and classify", time.perf_counter() - start
-    for settler in SETTLERS:
+    for settler in REFINERS:
         start = time.perf_counter()
         settler(store, events, found)
         yield settler.__name__.removeprefix("settle_"), time.perf_counter() - start

@@ -74,22 +74,22 @@ class Rule(_Frozen):
         return frozenset(code for code in self.codes if code.startswith("http:"))
 
     @cached_property
-    def any_words(self) -> re.Pattern[str] | None:
+    def words_pattern(self) -> re.Pattern[str] | None:
         """All wordings as one pattern, or None."""
         return _either(self.words)
 
     @cached_property
-    def every(self) -> tuple[re.Pattern[str], ...]:
+    def required_patterns(self) -> tuple[re.Pattern[str], ...]:
         """The patterns that all have to be there."""
         return tuple(re.compile(pattern, re.IGNORECASE) for pattern in self.all)
 
     @cached_property
-    def exceptions(self) -> re.Pattern[str] | None:
+    def excluded_pattern(self) -> re.Pattern[str] | None:
         """The patterns that must not be there, as one."""
         return _either(self.unless)
 
     @cached_property
-    def circumstances(self) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    def field_patterns(self) -> tuple[tuple[str, re.Pattern[str]], ...]:
         """`when`, compiled."""
         return tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in self.when.items())
 
@@ -122,10 +122,10 @@ class Catalogue(_Frozen):
 
 def load_catalogue(version: str | None = None) -> Catalogue:
     """Read a catalogue by its date, the newest by default. Raises AnalysisError when there is none."""
-    return _read(version or versions()[-1])
+    return _read(version or list_versions()[-1])
 
 
-def versions() -> list[str]:
+def list_versions() -> list[str]:
     """The dates of all published catalogues, oldest first."""
     entries = files("analysis.classification").joinpath("causes").iterdir()
     return sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml"))
@@ -133,9 +133,10 @@ def versions() -> list[str]:
 
 @cache
 def _read(version: str) -> Catalogue:
-    if version not in versions():
+    if version not in list_versions():
         raise AnalysisError(
-            f"there is no cause catalogue of {version}", next_step=f"Take one of: {', '.join(versions())}."
+            f"there is no cause catalogue of {version}",
+            next_step=f"Take one of: {', '.join(list_versions())}.",
         )
     text = files("analysis.classification").joinpath("causes", f"{version}.toml").read_text(encoding="utf-8")
     return Catalogue.model_validate(tomllib.loads(text))

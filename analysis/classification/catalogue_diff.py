@@ -13,7 +13,7 @@ from analysis.base.errors import AnalysisError
 from analysis.classification.catalogue import Catalogue, load_catalogue
 from analysis.classification.classifier import FIELDS, classify
 
-CHANGE_COLUMNS = ("cause_before", "cause_after", "rule_before", "rule_after", "events", "message")
+COMPARISON_COLUMNS = ("cause_before", "cause_after", "rule_before", "rule_after", "events", "message")
 
 
 def read_catalogue(path: Path) -> Catalogue:
@@ -28,7 +28,7 @@ def read_catalogue(path: Path) -> Catalogue:
         ) from error
 
 
-def rule_changes(
+def compare_catalogues(
     connection: DuckDBPyConnection, after: Catalogue | None = None, before: Catalogue | None = None
 ) -> pd.DataFrame:
     """How the rules of `after` judge the errors of a store, where that differs from `before`.

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.classification.catalogue import UNKNOWN, Catalogue, Rule, Tier, load_catalogue
-from analysis.classification.error_parsing import Evidence, read
+from analysis.classification.error_parsing import MessagePart, parse_event
 
 FIELDS = ("platform", "error_type", "message", "object", "field", "operation", "http_status", "phase")
-MOST_ALTERNATIVES = 3
+MAX_ALTERNATIVES = 3
 _CAPITALS = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 
 
@@ -27,7 +27,7 @@ class Finding:
     also: tuple[str, ...]
 
 
-NOTHING = Finding(UNKNOWN, 0.0, "", ())
+NO_FINDING = Finding(UNKNOWN, 0.0, "", ())
 
 
 def classify(events: pd.DataFrame, catalogue: Catalogue | None = None) -> pd.DataFrame:
@@ -39,9 +39,9 @@ def classify(events: pd.DataFrame, catalogue: Catalogue | None = None) -> pd.Dat
     once.
     """
     chosen = catalogue or load_catalogue()
-    names = known_codes(chosen)
+    names = collect_codes(chosen)
     distinct, kinds = _distinct(events)
-    found = [classify_one(event, chosen, names) for event in distinct]
+    found = [classify_event(event, chosen, names) for event in distinct]
     also = [finding.also for finding in found]
     return pd.DataFrame(
         {
@@ -56,12 +56,12 @@ def classify(events: pd.DataFrame, catalogue: Catalogue | None = None) -> pd.Dat
     ).astype({"cause": "str", "rule": "str"})
 
 
-def known_codes(catalogue: Catalogue) -> frozenset[str]:
+def collect_codes(catalogue: Catalogue) -> frozenset[str]:
     """Every code that some rule of the catalogue names, in lower case."""
     return frozenset().union(*(rule.code_tokens for rule in catalogue.rule))
 
 
-def classify_one(
+def classify_event(
     event: Mapping[str, str], catalogue: Catalogue, known: frozenset[str] = frozenset()
 ) -> Finding:
     """Name the cause of one event given as text fields; `NOTHING` where no rule matches.
@@ -71,7 +71,7 @@ def classify_one(
     matching rule decides. Where codes and narrow words are silent in every part, the broad words are asked, then
     HTTP statuses, then rules that only hint.
     """
-    parts = list(read(event))
+    parts = list(parse_event(event))
     whole = next(part for part in reversed(parts) if not part.spelled)
     if whole.codes & known:
         parts = [part for part in parts if not part.spelled]
@@ -80,10 +80,10 @@ def classify_one(
     if not found and not _names_a_stranger(whole, known):
         found = _hear(broad, parts, catalogue)
     found = found or _hear_status(narrow, whole, catalogue) or _hear(hints, parts, catalogue)
-    return found or _hear_status(hints, whole, catalogue) or NOTHING
+    return found or _hear_status(hints, whole, catalogue) or NO_FINDING
 
 
-def _names_a_stranger(whole: Evidence, known: frozenset[str]) -> bool:
+def _names_a_stranger(whole: MessagePart, known: frozenset[str]) -> bool:
     """Whether there is a code in capitals that no rule knows: what it means is not for wide wordings to guess."""
     return any(name.lower() not in known for name in _CAPITALS.findall(whole.text))
 
@@ -96,32 +96,34 @@ def _by_turn(catalogue: Catalogue) -> tuple[list[Rule], list[Rule], list[Rule]]:
     return narrow, broad, hints
 
 
-def _hear(rules: list[Rule], parts: list[Evidence], catalogue: Catalogue) -> Finding | None:
+def _hear(rules: list[Rule], parts: list[MessagePart], catalogue: Catalogue) -> Finding | None:
     for part in parts:
         if matched := [rule for rule in rules if _speaks(rule, part)]:
             return _finding(matched, catalogue, _heard_by(matched[0], part))
     return None
 
 
-def _hear_status(rules: list[Rule], whole: Evidence, catalogue: Catalogue) -> Finding | None:
+def _hear_status(rules: list[Rule], whole: MessagePart, catalogue: Catalogue) -> Finding | None:
     matched = [rule for rule in rules if rule.statuses & whole.statuses and _agrees(rule, whole)]
     return _finding(matched, catalogue, heard_by="status") if matched else None
 
 
-def _speaks(rule: Rule, part: Evidence) -> bool:
+def _speaks(rule: Rule, part: MessagePart) -> bool:
     named = bool(rule.code_tokens & part.codes)
-    return (named or bool(rule.any_words and rule.any_words.search(part.text))) and _agrees(rule, part)
-
-
-def _agrees(rule: Rule, part: Evidence) -> bool:
-    return (
-        not (rule.exceptions and rule.exceptions.search(part.text))
-        and all(pattern.search(part.text) for pattern in rule.every)
-        and all(pattern.search(part.event.get(name, "")) for name, pattern in rule.circumstances)
+    return (named or bool(rule.words_pattern and rule.words_pattern.search(part.text))) and _agrees(
+        rule, part
     )
 
 
-def _heard_by(rule: Rule, part: Evidence) -> Tier:
+def _agrees(rule: Rule, part: MessagePart) -> bool:
+    return (
+        not (rule.excluded_pattern and rule.excluded_pattern.search(part.text))
+        and all(pattern.search(part.text) for pattern in rule.required_patterns)
+        and all(pattern.search(part.event.get(name, "")) for name, pattern in rule.field_patterns)
+    )
+
+
+def _heard_by(rule: Rule, part: MessagePart) -> Tier:
     # A code is a promise of its system; words are read, and may be misread; a name taken apart is a guess.
     if part.spelled:
         return "name"
@@ -134,7 +136,7 @@ def _finding(matched: list[Rule], catalogue: Catalogue, heard_by: Tier) -> Findi
     others = dict.fromkeys(cause for cause in [*first.also, *rivals] if cause != first.cause)
     stated = catalogue.contested if rivals else catalogue.confidence
     confidence = min(stated[first.tier], stated[heard_by])
-    return Finding(first.cause, confidence, first.id, tuple(others)[:MOST_ALTERNATIVES])
+    return Finding(first.cause, confidence, first.id, tuple(others)[:MAX_ALTERNATIVES])
 
 
 def _distinct(events: pd.DataFrame) -> tuple[list[dict[str, str]], np.ndarray]:

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-MOST_CHARACTERS = 4000
+MAX_CHARACTERS = 4000
 
 _TOKEN = re.compile(r"-?\w+(?:[.:-]+\w+)*", re.ASCII)
 _PART = re.compile(r"-?\w+", re.ASCII)
@@ -94,7 +94,7 @@ _BARE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class MessagePart:
     """One part of an event: its `text`, its `codes` in lower case, its `statuses`, and the whole event.
 
     `spelled` marks the part that holds only the names of codes, taken apart into words.
@@ -107,33 +107,33 @@ class Evidence:
     spelled: bool = False
 
 
-def read(event: Mapping[str, str]) -> Iterator[Evidence]:
+def parse_event(event: Mapping[str, str]) -> Iterator[MessagePart]:
     """The parts of an event: innermost first, then the whole, then what the names of its codes say.
 
     Values are text; a missing field is absent.
     """
-    message = clean(event.get("message", ""))
-    kind = clean(event.get("error_type", ""))
+    message = normalize_text(event.get("message", ""))
+    kind = normalize_text(event.get("error_type", ""))
     statuses = _statuses(event, kind, message)
     whole = f"{kind} {message}".strip()
     numbers = frozenset(_numbers(event, kind, whole))
     inner = _innermost(message)
     if inner:
-        yield Evidence(inner, _codes(inner), frozenset(), event)
+        yield MessagePart(inner, _codes(inner), frozenset(), event)
     codes = _codes(whole) | {number for number in numbers if not number.startswith("http:")}
     statuses |= {number for number in numbers if number.startswith("http:")}
     codes |= {status.replace("http:", "status:") for status in statuses}
-    yield Evidence(whole, codes, statuses, event)
-    yield Evidence(spell(whole), frozenset(), statuses, event, spelled=True)
+    yield MessagePart(whole, codes, statuses, event)
+    yield MessagePart(split_code_names(whole), frozenset(), statuses, event, spelled=True)
 
 
-def clean(value: str) -> str:
+def normalize_text(value: str) -> str:
     """Text in one form: compatibility characters folded, one kind of apostrophe, at most 4,000 characters."""
-    folded = unicodedata.normalize("NFKC", value[:MOST_CHARACTERS]).translate(_APOSTROPHES)
+    folded = unicodedata.normalize("NFKC", value[:MAX_CHARACTERS]).translate(_APOSTROPHES)
     return " ".join(folded.split())
 
 
-def spell(text: str) -> str:
+def split_code_names(text: str) -> str:
     """The names of codes in a text, as words: IMAGE_TOO_LARGE and ImageTooLarge are both "image too large"."""
     names = (" ".join(_HUMP.findall(token)).lower() for token in _NAME.findall(text))
     return ". ".join(dict.fromkeys(names))

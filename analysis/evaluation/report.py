@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.classification.catalogue import load_catalogue
 from analysis.evaluation.scores import ReportCard
-from analysis.grouping.issue_ids import GROUPING
+from analysis.grouping.issue_ids import GROUPING_VERSION
 
 
 def as_markdown(cards: Mapping[str, ReportCard]) -> str:
@@ -18,7 +18,7 @@ def as_markdown(cards: Mapping[str, ReportCard]) -> str:
 
 def heading() -> str:
     """The title of the page, with the versions that it judges."""
-    return f"# Report card\n\nCatalogue {load_catalogue().version}, grouping {GROUPING}.\n"
+    return f"# Report card\n\nCatalogue {load_catalogue().version}, grouping {GROUPING_VERSION}.\n"
 
 
 def section(name: str, card: ReportCard, more: Mapping[str, str] | None = None) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from analysis.grouping.masks import fold, words_of
-from analysis.grouping.templates import settle
+from analysis.grouping.masks import mask_message, split_words
+from analysis.grouping.templates import build_templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class Comparison:
         return f"Apart: they differ in {words}."
 
 
-def why(first: str, second: str, *, among: Sequence[str] = ()) -> Comparison:
+def compare_messages(first: str, second: str, *, among: Sequence[str] = ()) -> Comparison:
     """Compare two messages among the others of their store (`among`), by the same steps that group them."""
-    ours, theirs = words_of(fold(first)), words_of(fold(second))
+    ours, theirs = split_words(mask_message(first)), split_words(mask_message(second))
     if ours == theirs:
         return Comparison(True, "mask", ())
-    settled = settle([ours, theirs, *(words_of(fold(message)) for message in among)])
+    settled = build_templates([ours, theirs, *(split_words(mask_message(message)) for message in among)])
     together = settled[ours] == settled[theirs]
     return Comparison(together, "template" if together else "words", _differing(ours, theirs))
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from analysis.grouping.fingerprint import Content, masked
-from analysis.grouping.masks import Words, is_state, words_of
-from analysis.grouping.templates import is_word, settle
+from analysis.grouping.fingerprint import Content, mask_contents
+from analysis.grouping.masks import Words, is_state_word, split_words
+from analysis.grouping.templates import build_templates, can_hold_name
 
 _Key = tuple[str, str, str, str]
 _Pattern = tuple[str | None, ...]  # None where names vary
@@ -32,12 +32,14 @@ class Correction:
     reason: str
 
 
-def corrected(contents: Sequence[Content], corrections: Iterable[Correction]) -> list[Correction | None]:
+def match_corrections(
+    contents: Sequence[Content], corrections: Iterable[Correction]
+) -> list[Correction | None]:
     """Give each content the newest correction that is about it, or None."""
     rules = sorted(corrections, key=lambda one: one.number, reverse=True)
     if not rules:
         return [None] * len(contents)
-    shapes = masked(contents)
+    shapes = mask_contents(contents)
     book = _Book(rules)
     found = {shape: book.look_up(shape) for shape in set(shapes)}
     return [found[shape] for shape in shapes]
@@ -50,14 +52,14 @@ class _Book:
         self._exact: dict[Content, Correction] = {}
         self._varying: dict[tuple[_Key, int], list[tuple[_Pattern, Correction]]] = {}
         for rule in rules:
-            shapes = list(dict.fromkeys(masked(rule.contents)))
+            shapes = list(dict.fromkeys(mask_contents(rule.contents)))
             for shape in shapes:
                 self._exact.setdefault(shape, rule)
             for key, pattern in _patterns(shapes):
                 self._varying.setdefault((key, len(pattern)), []).append((pattern, rule))
 
     def look_up(self, shape: Content) -> Correction | None:
-        words = words_of(shape.message)
+        words = split_words(shape.message)
         fitting = (
             rule for pattern, rule in self._varying.get((shape[:-1], len(words)), ()) if _fits(words, pattern)
         )
@@ -69,9 +71,9 @@ def _patterns(shapes: Iterable[Content]) -> Iterator[tuple[_Key, _Pattern]]:
     """Lay the samples of one template side by side: where they differ, a name stands."""
     said: dict[_Key, list[Words]] = {}
     for shape in shapes:
-        said.setdefault(shape[:-1], []).append(words_of(shape.message))
+        said.setdefault(shape[:-1], []).append(split_words(shape.message))
     for key, messages in said.items():
-        settled = settle(messages)
+        settled = build_templates(messages)
         alike: dict[tuple[Words, int], set[Words]] = {}
         for words, template in settled.items():
             alike.setdefault((template, len(words)), set()).add(words)
@@ -83,6 +85,6 @@ def _patterns(shapes: Iterable[Content]) -> Iterator[tuple[_Key, _Pattern]]:
 
 def _fits(words: Words, pattern: _Pattern) -> bool:
     return all(
-        word == wanted if wanted is not None else is_word(word) and not is_state(word)
+        word == wanted if wanted is not None else can_hold_name(word) and not is_state_word(word)
         for word, wanted in zip(words, pattern, strict=True)
     )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from analysis.grouping.masks import MOST_CHARACTERS, fold_all
+from analysis.grouping.masks import MAX_CHARACTERS, mask_messages
 
 
 class Content(NamedTuple):
@@ -28,26 +28,26 @@ class Content(NamedTuple):
     message: str = ""
 
 
-def contents_of(events: pd.DataFrame) -> list[Content]:
+def extract_contents(events: pd.DataFrame) -> list[Content]:
     """The content of each row of `events`, with its message as it came, cut to what masking looks at.
 
     A column that is missing is taken as empty.
     """
     empty = pd.Series("", index=events.index)
     columns = [events.get(name, empty).fillna("").astype("str") for name in Content._fields[:-1]]
-    messages = ["" if pd.isna(message) else str(message)[:MOST_CHARACTERS] for message in events["message"]]
+    messages = ["" if pd.isna(message) else str(message)[:MAX_CHARACTERS] for message in events["message"]]
     return [Content(*map(str, row)) for row in zip(*columns, messages, strict=True)]
 
 
-def masked(contents: Sequence[Content]) -> list[Content]:
+def mask_contents(contents: Sequence[Content]) -> list[Content]:
     """The same contents with masked messages; equal ones are the same content."""
-    folded = fold_all(content.message for content in contents)
+    folded = mask_messages(content.message for content in contents)
     return [Content(*content[:-1], folded[content.message]) for content in contents]
 
 
-def fingerprints(contents: Sequence[Content]) -> list[str]:
+def compute_fingerprints(contents: Sequence[Content]) -> list[str]:
     """A hash of each content once it is masked: the same for the same content."""
-    shapes = masked(contents)
+    shapes = mask_contents(contents)
     known = {shape: _hash(shape) for shape in set(shapes)}
     return [known[shape] for shape in shapes]
 

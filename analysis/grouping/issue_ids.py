@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from math import isnan
 
-from analysis.grouping.masks import VERSION, fold_all, words_of
-from analysis.grouping.templates import settle
+from analysis.grouping.masks import VERSION, mask_messages, split_words
+from analysis.grouping.templates import build_templates
 
-GROUPING = f"{VERSION}.2"
+GROUPING_VERSION = f"{VERSION}.2"
 
 
 def group(messages: Sequence[str]) -> list[str]:
@@ -18,21 +18,21 @@ def group(messages: Sequence[str]) -> list[str]:
     The id is a hash of the group's template: the same messages in any order, repeated or not, get the same
     ids, and a message alone gets the hash of its masked text. What is missing (None, NaN) is an empty message.
     """
-    found = templates([_as_message(message) for message in messages])
+    found = find_templates([_as_message(message) for message in messages])
     ids = {template: sha256(template.encode()).hexdigest()[:12] for template in set(found)}
     return [ids[template] for template in found]
 
 
-def templates(messages: Sequence[str]) -> list[str]:
+def find_templates(messages: Sequence[str]) -> list[str]:
     """Give each message the template that it shares with others of these messages."""
-    folded = fold_all(messages)
-    cut = {text: words_of(text) for text in set(folded.values())}
-    settled = settle(cut.values())
+    folded = mask_messages(messages)
+    cut = {text: split_words(text) for text in set(folded.values())}
+    settled = build_templates(cut.values())
     spelled = {text: _printable(" ".join(settled[words])) for text, words in cut.items()}
     return [spelled[folded[message]] for message in messages]
 
 
-def replay(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, set[str]]:
+def compare_groupings(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, set[str]]:
     """Tell what a new grouping changes; both arguments map an event to its issue.
 
     Returns, for each issue of `before` whose events are not exactly those of one issue of `after`, the issues

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from importlib.resources import files
 from typing import Any
 
-MOST_CHARACTERS = 2000
-ANYTHING = "<*>"
+MAX_CHARACTERS = 2000
+VARIABLE = "<*>"
 Words = tuple[str, ...]
 
 _DATA: dict[str, Any] = tomllib.loads(
@@ -29,12 +29,12 @@ _ANY_DIGIT_BYTE = bytes.maketrans(b"123456789", b"000000000")
 _BETWEEN = "\x1e"
 
 
-def fold(message: str) -> str:
+def mask_message(message: str) -> str:
     """Replace what varies by the name of what it is. Digits are alike, so equal shapes give equal texts."""
     return _fold(message.translate(_ANY_DIGIT))
 
 
-def fold_all(messages: Iterable[str]) -> dict[str, str]:
+def mask_messages(messages: Iterable[str]) -> dict[str, str]:
     """Fold each distinct message; those that differ in nothing but digits are looked at once."""
     distinct = list(dict.fromkeys(messages))
     shapes = _shapes(distinct)
@@ -42,7 +42,7 @@ def fold_all(messages: Iterable[str]) -> dict[str, str]:
     return {message: folded[shape] for message, shape in zip(distinct, shapes, strict=True)}
 
 
-def words_of(text: str) -> Words:
+def split_words(text: str) -> Words:
     """Cut a folded message into words and marks; each run of variable parts is one `<*>`.
 
     A mask is variable, so is a word with a digit in it, and so is the nothing between a pair of brackets.
@@ -50,20 +50,20 @@ def words_of(text: str) -> Words:
     found = []
     for word in _WORDS.findall(_EMPTY_PAIR.sub("(<nothing>)", text)):
         named = len(word) > 2 and word[0] == "<" and word[-1] == ">"
-        found.append(ANYTHING if named or any(character.isdigit() for character in word) else word)
-    return collapsed(found)
+        found.append(VARIABLE if named or any(character.isdigit() for character in word) else word)
+    return collapse_variables(found)
 
 
-def collapsed(words: Iterable[str]) -> Words:
+def collapse_variables(words: Iterable[str]) -> Words:
     """Give the words with each run of `<*>` as one."""
     kept: list[str] = []
     for word in words:
-        if word != ANYTHING or kept[-1:] != [ANYTHING]:
+        if word != VARIABLE or kept[-1:] != [VARIABLE]:
             kept.append(word)
     return tuple(kept)
 
 
-def is_state(word: str) -> bool:
+def is_state_word(word: str) -> bool:
     """Tell whether the word may turn a meaning round, such as "started" and "paused"."""
     return _STATE.fullmatch(word) is not None
 
@@ -78,7 +78,7 @@ def _shapes(messages: list[str]) -> list[str]:
 
 
 def _fold(shape: str) -> str:
-    text = " ".join(shape[:MOST_CHARACTERS].split())
+    text = " ".join(shape[:MAX_CHARACTERS].split())
     for pattern, name in _MASKS:
         text = pattern.sub(name, text)
     return text

@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.grouping.fingerprint import Content, contents_of, masked
-from analysis.grouping.masks import fold_all
+from analysis.grouping.fingerprint import Content, extract_contents, mask_contents
+from analysis.grouping.masks import mask_messages
 
 Rule = Mapping[str, Any]
 
 
-def apply_rules(events: pd.DataFrame, issues: Sequence[str], rules: Iterable[Rule]) -> list[str]:
+def apply_grouping_rules(events: pd.DataFrame, issues: Sequence[str], rules: Iterable[Rule]) -> list[str]:
     """Give each event its issue after merges and unmerges.
 
     `issues` are the issues by content, one per row of `events`. A rule has a `kind`, merge or unmerge, and a
@@ -28,7 +28,7 @@ def apply_rules(events: pd.DataFrame, issues: Sequence[str], rules: Iterable[Rul
     standing = _standing(rules)
     if not standing:
         return list(issues)
-    shapes = masked(contents_of(events))
+    shapes = mask_contents(extract_contents(events))
     joined = _join(shapes, issues, [content for kind, content in standing if kind == "merge"])
     apart: set[str] = set()
     for kind, content in standing:
@@ -71,11 +71,11 @@ def _join(shapes: Sequence[Content], issues: Sequence[str], merges: Iterable[Rul
 
 def _said(content: Rule) -> set[Content]:
     lists = content.get("contents", {}).values()
-    return set(masked([Content(*one) for contents in lists for one in contents]))
+    return set(mask_contents([Content(*one) for contents in lists for one in contents]))
 
 
 def _folded(content: Rule) -> set[str]:
-    return set(fold_all(map(str, content.get("messages", ()))).values())
+    return set(mask_messages(map(str, content.get("messages", ()))).values())
 
 
 def _alone(issue: str, text: str) -> str:

@@ -13,7 +13,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from analysis.grouping.masks import ANYTHING, ROLES, Words, collapsed, is_state
+from analysis.grouping.masks import ROLES, VARIABLE, Words, collapse_variables, is_state_word
 
 MOST_ROUNDS = 8
 NAMES_NEEDED = 4  # so many different words in one place are names ...
@@ -25,7 +25,7 @@ _WRITTEN_LIKE_A_NAME = re.compile(r"[a-z][A-Z]|[_$]|\w[.-]\w")
 _Rivals = Mapping[tuple[Words, Words], set[str]]
 
 
-def settle(messages: Iterable[Words]) -> dict[Words, Words]:
+def build_templates(messages: Iterable[Words]) -> dict[Words, Words]:
     """Give each message, cut into words, its template; `<*>` stands where names vary."""
     current = {words: words for words in messages}
     for _ in range(MOST_ROUNDS):
@@ -36,16 +36,16 @@ def settle(messages: Iterable[Words]) -> dict[Words, Words]:
     return current
 
 
-def is_word(word: str) -> bool:
+def can_hold_name(word: str) -> bool:
     """Tell whether a name may stand in the place of this word: it is one, or varies already; not a mark."""
-    return word == ANYTHING or word[0].isalpha() or word[0] == "_"
+    return word == VARIABLE or word[0].isalpha() or word[0] == "_"
 
 
 def _round(templates: set[Words]) -> dict[Words, Words]:
     seen: dict[tuple[Words, Words], set[str]] = defaultdict(set)
     for words in templates:
         for place, word in enumerate(words):
-            if is_word(word):
+            if can_hold_name(word):
                 seen[words[:place], words[place + 1 :]].add(word)
     return {words: _with_names_masked(words, seen) for words in templates}
 
@@ -53,17 +53,17 @@ def _round(templates: set[Words]) -> dict[Words, Words]:
 def _with_names_masked(words: Words, seen: _Rivals) -> Words:
     settled = list(words)
     for place, word in enumerate(words):
-        if word != ANYTHING and is_word(word):
+        if word != VARIABLE and can_hold_name(word):
             rivals = seen[words[:place], words[place + 1 :]]
             if len(rivals) > 1 and _are_names(rivals, words, place):
-                settled[place] = ANYTHING
-    return collapsed(settled)
+                settled[place] = VARIABLE
+    return collapse_variables(settled)
 
 
 def _are_names(rivals: set[str], words: Words, place: int) -> bool:
     if sum(word[0].isalpha() for word in words) - 1 < CONSTANT_WORDS_NEEDED:
         return False
-    states = sum(is_state(word) for word in rivals)
+    states = sum(is_state_word(word) for word in rivals)
     return len(rivals) >= _needed(rivals, words, place) and states * 4 <= len(rivals)
 
 
@@ -73,4 +73,4 @@ def _needed(rivals: set[str], words: Words, place: int) -> int:
         return NAMES_NEEDED_ANNOUNCED
     if before is None:
         return NAMES_NEEDED_FIRST
-    return NAMES_NEEDED - (ANYTHING in rivals)  # a place that varies already needs less proof
+    return NAMES_NEEDED - (VARIABLE in rivals)  # a place that varies already needs less proof

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from analysis.classification.catalogue import CAUSES
-from analysis.grouping.corrections import Correction, corrected
+from analysis.grouping.corrections import Correction, match_corrections
 from analysis.grouping.fingerprint import Content
 from analysis.triage.database import StateFile, UnusableTriage, as_text, log
 
@@ -88,7 +88,7 @@ class LastingDecisions(StateFile):
             keys = {"\x1f".join(content[:-1]) for rule in rules for content in rule.contents}
             rows = connection.execute(_OF_KEYS, (json.dumps(sorted(keys)),)).fetchall()
             pending = connection.execute("SELECT key, cause FROM correction ORDER BY key").fetchall()
-        given = corrected([Content(*tuple(row)[1:]) for row in rows], rules)
+        given = match_corrections([Content(*tuple(row)[1:]) for row in rows], rules)
         causes: dict[str, set[str | None]] = {}
         for row, rule in zip(rows, given, strict=True):
             causes.setdefault(row["issue_id"], set()).add(rule.cause if rule else None)
@@ -104,7 +104,7 @@ class LastingDecisions(StateFile):
         contents = sorted({content for rule in rules for content in rule.contents})
         return [
             content._asdict() | {"cause": rule.cause}
-            for content, rule in zip(contents, corrected(contents, rules), strict=True)
+            for content, rule in zip(contents, match_corrections(contents, rules), strict=True)
             if rule is not None
         ]
 
@@ -215,7 +215,9 @@ def _standing(connection: sqlite3.Connection, issue_id: str) -> Correction | str
     row = connection.execute("SELECT cause FROM correction WHERE key = ?", (issue_id,)).fetchone()
     if row is not None:
         return str(row["cause"])
-    found = [one for one in corrected(_contents(connection, issue_id), _corrections(connection)) if one]
+    found = [
+        one for one in match_corrections(_contents(connection, issue_id), _corrections(connection)) if one
+    ]
     return max(found, key=lambda one: one.number, default=None)
 
 

@@ -11,11 +11,12 @@ import typer
 
 import ingest
 from analysis.base.text import did_you_mean
+from analysis.findings import update_findings
 from synclens import console
 from synclens.clock import now
-from synclens.concluding import conclude
 from synclens.load_report import print_load_reports
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
+from synclens.triage_file import existing_triage
 
 MappingOption = Annotated[
     list[Path] | None,
@@ -102,7 +103,7 @@ def load_files(
     mask_people: bool = False,
     retry: bool = False,
 ) -> list[ingest.BatchReport]:
-    """Load the files, oldest archive first, then conclude on all errors in the store at `path`."""
+    """Load the files, oldest archive first, then update the findings of the store at `path`."""
     mask = ingest.Mask(ingest.local_key(path.with_suffix(".key"))) if mask_people else None
     own = mappings or []
     reports: list[ingest.BatchReport] = []
@@ -122,7 +123,7 @@ def load_files(
             clock=now,
             on_progress=lambda *_: advance(),
         )
-        conclude(store, path)
+        update_findings(store, existing_triage(path), at=now())
     return reports
 
 

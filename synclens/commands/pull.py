@@ -13,11 +13,12 @@ import keyring
 import typer
 
 import ingest
+from analysis.findings import update_findings
 from synclens import console
 from synclens.clock import now
-from synclens.concluding import conclude
 from synclens.load_report import print_load_reports
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
+from synclens.triage_file import existing_triage
 
 KEYRING_SERVICE = "synclens"
 
@@ -99,7 +100,7 @@ def _tables(client: ingest.VaultClient, path: Path, since: datetime | None) -> l
     with console.progress("Pulling", None) as advance:
         reports = ingest.pull(path, client, since=since, clock=now, on_progress=lambda *_: advance())
     with ingest.open_store(path, read_only=False) as store:
-        conclude(store, path)
+        update_findings(store, existing_triage(path), at=now())
     return reports
 
 
@@ -119,5 +120,5 @@ def _direct_data(
             reports = ingest.load_all(fetched.paths, store, clock=now)
             if fetched.reached_at:
                 ingest.direct_data_applied(store, client.host, extract, fetched.reached_at)
-            conclude(store, path)
+            update_findings(store, existing_triage(path), at=now())
     return reports

@@ -147,7 +147,7 @@ def _played(path: Path, name: str, seed: int, devices: int, days: int) -> pd.Dat
     )
     with ingest.open_store(path, read_only=False) as store:
         ingest.append(store, rows + context, source=name, started_at=end, clock=lambda: end)
-        analysis.conclude(store)
+        analysis.update_findings(store)
         return store.execute(_TRUTH).df()
 
 

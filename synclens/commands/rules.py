@@ -12,15 +12,14 @@ from rich.text import Text
 
 import analysis
 import ingest
-from analysis.findings import regrouped
+from analysis.findings import preview_regrouping, update_findings
 from analysis.grouping.corrections import Correction
-from dashboard.launcher import state_path
 from synclens import console
 from synclens.clock import now
-from synclens.concluding import conclude
 from synclens.issue_id_prefix import ask_of_issue
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
 from synclens.tables import frame_table
+from synclens.triage_file import existing_triage
 
 rules_app = typer.Typer(help="The rules that name causes, and people's corrections.", no_args_is_help=True)
 
@@ -45,7 +44,7 @@ def check(
     """
     after = analysis.read_catalogue(catalogue) if catalogue else None
     with ingest.open_store(store) as opened:
-        frame = analysis.rule_changes(opened, after, analysis.load_catalogue(against))
+        frame = analysis.compare_catalogues(opened, after, analysis.load_catalogue(against))
     if as_json:
         console.emit_frame(frame)
     elif frame.empty:
@@ -78,9 +77,9 @@ def correct(
         known = ask_of_issue(opened, issue_id, lambda one: str(analysis.issue(opened, one).issue_id))
     triage = analysis.TriageState.beside(store)
     with ingest.open_store(store, read_only=False) as opened:
-        conclude(opened, store)  # so that the state file knows what the issue says
+        update_findings(opened, triage, at=now())  # stores the contents of the issue in the triage state
         triage.correct(known, cause, actor=getpass.getuser(), at=now(), reason=why or "no reason was given")
-        conclude(opened, store)
+        update_findings(opened, triage, at=now())
     standing = triage.standing_correction(known)
     console.say(
         f"{known} is called {standing} from now on." if standing else f"{known} has no correction now."
@@ -99,7 +98,7 @@ def corrections(
 
     Example: synclens rules corrections --samples > corrected.jsonl
     """
-    triage = _triage(store)
+    triage = existing_triage(store)
     if samples:
         for sample in triage.labelled_samples() if triage else []:
             console.emit(sample)
@@ -125,21 +124,16 @@ def regroup(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> 
 
     Example: synclens rules regroup
     """
-    triage = _triage(store)
+    triage = existing_triage(store)
     with ingest.open_store(store) as opened:
-        frame = regrouped(opened, triage.rules() if triage else ())
+        frame = preview_regrouping(opened, triage.rules() if triage else ())
     if as_json:
         console.emit_frame(frame)
     elif frame.empty:
-        console.say(f"No issue changes under the grouping {analysis.GROUPING}.")
+        console.say(f"No issue changes under the grouping {analysis.GROUPING_VERSION}.")
     else:
-        title = f"{frame['events'].sum()} errors get into another issue under {analysis.GROUPING}"
+        title = f"{frame['events'].sum()} errors get into another issue under {analysis.GROUPING_VERSION}"
         console.show(frame_table(frame, title=title))
-
-
-def _triage(store: Path) -> analysis.TriageState | None:
-    """What people decided beside the store; None, and no new file, where nobody decided anything."""
-    return analysis.TriageState.beside(store) if state_path(store).exists() else None
 
 
 def _plain(one: Correction) -> dict[str, object]:

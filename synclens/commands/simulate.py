@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 import ingest
+from analysis.findings import update_findings
 from ingest.config_records import ContextRow
 from sync_engine.simulator.fleet.fleet import START
 from sync_engine.simulator.fleet.run import simulate_fleet
@@ -19,9 +20,9 @@ from sync_engine.simulator.stress.shrink import shrink
 from sync_engine.telemetry import Telemetry
 from synclens import console
 from synclens.clock import now
-from synclens.concluding import conclude
 from synclens.engine_configuration import configuration
 from synclens.options import DEFAULT_STORE, StoreOption
+from synclens.triage_file import existing_triage
 
 
 def simulate(
@@ -65,7 +66,7 @@ def simulate(
 
 
 def play(path: Path, scenario: Scenario, *, seed: int, devices: int, days: int, start: datetime) -> None:
-    """Simulate a fleet into the store at `path`, then conclude on its errors."""
+    """Simulate a fleet into the store at `path`, then update its findings."""
     started = now()
     end = start + timedelta(days=days)
     context: list[Telemetry | ContextRow] = []
@@ -84,10 +85,10 @@ def play(path: Path, scenario: Scenario, *, seed: int, devices: int, days: int, 
     source = f"simulation {scenario.name} seed {seed}, {devices} devices, {days} days"
     with ingest.open_store(path, read_only=False) as store:
         reports = ingest.append(store, rows + context, source=source, started_at=started, clock=now)
-        concluded = conclude(store, path)
+        update = update_findings(store, existing_triage(path), at=now())
     for report in reports:
         console.say(f"  {report.kind}: {report.rows_in} rows, {report.rows_new} new")
-    console.say(f"{concluded.events} errors in {concluded.issues} issues.")
+    console.say(f"{update.events} errors in {update.issues} issues.")
 
 
 def _check(scenario: Scenario, first_seed: int, count: int, jobs: int) -> None:

@@ -8,16 +8,18 @@ from pathlib import Path
 import pytest
 
 import analysis
+from analysis.findings import update_findings
 from analysis.triage.states import TriageState
 from ingest import open_store
-from synclens.concluding import conclude
+from synclens.clock import now
+from synclens.triage_file import existing_triage
 
 THEN, DAY = datetime(2026, 3, 1, tzinfo=UTC), date(2027, 1, 4)
 
 
 @pytest.fixture
 def own(stores, tmp_path, monkeypatch) -> Path:
-    """A store of this test's own in the place of `normal`, concluded on as a load would."""
+    """A store of this test's own in the place of `normal`, with findings updated as a load does."""
     copy = tmp_path / "own.duckdb"
     copy.write_bytes(Path(stores["normal"]).read_bytes())
     monkeypatch.setitem(stores, "normal", copy)
@@ -27,7 +29,7 @@ def own(stores, tmp_path, monkeypatch) -> Path:
 
 def load(path: Path) -> None:
     with open_store(path, read_only=False) as store:
-        conclude(store, path)
+        update_findings(store, existing_triage(path), at=now())
 
 
 def listed(path: Path) -> list[str]:
@@ -144,7 +146,7 @@ def test_a_message_that_is_parted_becomes_an_issue_of_its_own(visit, own):
             " ELSE 'The moon is full' END, object = 'call2__v', error_type = 'X', operation = 'create',"
             " phase = 'upload', field = CASE WHEN hash(event_id) % 2 = 0 THEN 'a' ELSE 'b' END"
         )
-        conclude(store, own)
+        update_findings(store, existing_triage(own), at=now())
         both = analysis.list_issues(store)["issue_id"].tolist()
     kept(own).add_rule("r", "merge", {"issues": sorted(both)}, actor="a", at=THEN, reason="")
     load(own)

@@ -67,7 +67,7 @@ def hostile_store():
         store.execute("SET TimeZone = 'UTC'")
         migrate(store)
         ingest.append(store, rows, source="'); DROP TABLE sync_error; --", started_at=AT, clock=lambda: AT)
-        analysis.conclude(store)
+        analysis.update_findings(store)
         yield store
 
 
@@ -154,5 +154,5 @@ def test_a_field_of_megabytes_is_kept_and_slows_nobody_down(store):
         an_error(3, "(" * 200_000),
     ]
     ingest.append(store, rows, source="t", started_at=AT, clock=lambda: AT)
-    assert analysis.conclude(store).events == 3
+    assert analysis.update_findings(store).events == 3
     assert max(len(title) for title in analysis.list_issues(store)["title"]) < 5_000

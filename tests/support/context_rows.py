@@ -52,7 +52,7 @@ def member(n, sets):
 def found(store, *rows, n=0, at=AT):
     """Load the rows, conclude, and give cause, confidence and evidence of error number n."""
     ingest.append(store, rows, source="t", started_at=AT, clock=lambda: AT)
-    analysis.conclude(store)
+    analysis.update_findings(store)
     cause, confidence, said = store.execute(
         "SELECT cause, confidence, evidence FROM finding WHERE event_id = $id", {"id": f"e{n}-{at:%d%H%M%S}"}
     ).fetchone()

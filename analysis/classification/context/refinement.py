@@ -27,7 +27,7 @@ from analysis.classification.context.sync_configuration import settle_configured
 
 _Settler = Callable[[DuckDBPyConnection, pd.DataFrame, pd.DataFrame], None]
 
-SETTLERS: tuple[_Settler, ...] = (
+REFINERS: tuple[_Settler, ...] = (
     settle_clocks,
     settle_rights,
     settle_lost,
@@ -42,7 +42,7 @@ SETTLERS: tuple[_Settler, ...] = (
 """In their order: what knows the very thing, then what compares with others, then what came shortly before."""
 
 
-def settle_by_context(
+def refine_by_context(
     connection: DuckDBPyConnection, events: pd.DataFrame, found: pd.DataFrame
 ) -> pd.DataFrame:
     """Let the store confirm or overrule each finding; both frames have one row per event, on one index.
@@ -50,6 +50,6 @@ def settle_by_context(
     Adds sentences to `evidence`, and changes `cause`, `confidence` and `also` only where the store decides.
     """
     if len(events):
-        for settler in SETTLERS:
+        for settler in REFINERS:
             settler(connection, events, found)
     return found

@@ -11,8 +11,7 @@ import ingest
 from analysis.classification.catalogue import UNKNOWN, Catalogue
 from analysis.evaluation.report import as_markdown
 from analysis.evaluation.scores import calibration_error, leave_one_cause_out, report_card, score
-from analysis.grouping.corrections import Correction
-from analysis.grouping.fingerprint import contents_of
+from analysis.triage.states import TriageState
 from sync_engine.simulator.fleet.run import simulate_fleet
 from sync_engine.simulator.fleet.scenario import load_scenario
 from tests.support.examples import examples
@@ -91,16 +90,16 @@ def world(tmp_path_factory):
     rows = list(simulate_fleet(scenario=scenario, seed=77, device_count=15, days=5))
     with ingest.open_store(path, read_only=False) as store:
         ingest.append(store, rows, source="test", started_at=MOMENT, clock=lambda: MOMENT)
-        concluded = analysis.conclude(store)
-    return path, concluded
+        update = analysis.update_findings(store)
+    return path, update
 
 
 def test_every_error_gets_one_finding_and_a_second_run_changes_nothing(world):
-    path, concluded = world
+    path, update = world
     query = "SELECT * FROM finding ORDER BY event_id"
     with ingest.open_store(path, read_only=False) as store:
         before = store.execute(query).fetchall()
-        assert analysis.conclude(store) == concluded
+        assert analysis.update_findings(store) == update
         assert store.execute(query).fetchall() == before
         assert len(before) == store.execute("SELECT count(*) FROM sync_error").fetchone()[0] > 0
 
@@ -112,28 +111,26 @@ def test_simulated_errors_are_named_right(world):
     assert "| accuracy |" in as_markdown({"simulated": card})
 
 
-def test_a_persons_word_wins(world):
+def test_a_manual_correction_replaces_the_cause(world, tmp_path):
+    triage = TriageState(tmp_path / "store.triage.sqlite")
     with ingest.open_store(world[0], read_only=False) as store:
-        event = store.execute("SELECT event_id FROM finding ORDER BY 1").fetchone()[0]
-        says = contents_of(store.execute("SELECT * FROM sync_error WHERE event_id = ?", [event]).df())
-        word = Correction(
-            number=1,
-            cause="record-locked",
-            contents=tuple(says),
-            issue_id="i",
-            at=MOMENT,
-            actor="mia",
-            reason="",
-        )
-        analysis.conclude(store, corrections=[word])
+        analysis.update_findings(store, triage, at=MOMENT)
+        event, issue = store.execute("SELECT event_id, issue_id FROM finding ORDER BY 1").fetchone()
+        triage.correct(issue, "record-locked", actor="mia", at=MOMENT, reason="")
+        analysis.update_findings(store, triage, at=MOMENT)
         row = store.execute("SELECT cause, confidence FROM finding WHERE event_id = ?", [event]).fetchone()
-        analysis.conclude(store)
+        analysis.update_findings(store)
     assert row == ("record-locked", 1.0)
+
+
+def test_an_update_with_triage_needs_a_timestamp(world, tmp_path):
+    with ingest.open_store(world[0], read_only=False) as store, pytest.raises(TypeError, match="at"):
+        analysis.update_findings(store, TriageState(tmp_path / "store.triage.sqlite"))
 
 
 def test_a_store_without_truth_has_no_report_card(tmp_path):
     with ingest.open_store(tmp_path / "s.duckdb", read_only=False) as store:
-        assert analysis.conclude(store).events == 0
+        assert analysis.update_findings(store).events == 0
         with pytest.raises(analysis.AnalysisError):
             report_card(store)
 

@@ -47,7 +47,7 @@ def change(kind, target="rep__c", **more):
 
 def found(store, *rows, event="e0"):
     ingest.append(store, rows, source="t", started_at=AT, clock=lambda: AT)
-    analysis.conclude(store)
+    analysis.update_findings(store)
     row = store.execute(
         "SELECT cause, confidence, evidence FROM finding WHERE event_id = $e", {"e": event}
     ).fetchone()
@@ -183,7 +183,7 @@ def test_many_devices_on_many_networks_at_once_point_to_the_server(store, failin
 
 def test_without_context_nothing_changes(store):
     ingest.append(store, [error(**NO_ACCESS)], source="t", started_at=AT, clock=lambda: AT)
-    analysis.conclude(store)
+    analysis.update_findings(store)
     (evidence,) = store.execute("SELECT evidence FROM finding").fetchone()
     assert evidence == []
 
@@ -214,7 +214,7 @@ def test_a_storm_without_telling_words_is_still_understood(store):
                 "type": NO_ACCESS["error_type"] if "access" in words else "FAILED",
             },
         ).fetchall()
-    analysis.conclude(store)
+    analysis.update_findings(store)
     right, events = store.execute(
         "SELECT count(*) FILTER (WHERE f.cause = t.cause), count(*) FROM finding AS f "
         "JOIN engine_truth.event_cause AS t USING (event_id) WHERE list_contains($causes, t.cause)",

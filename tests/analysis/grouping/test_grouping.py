@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from analysis.grouping.comparison import why
-from analysis.grouping.issue_ids import GROUPING, group, replay, templates
-from analysis.grouping.merge_rules import apply_rules
+from analysis.grouping.comparison import compare_messages
+from analysis.grouping.issue_ids import GROUPING_VERSION, compare_groupings, find_templates, group
+from analysis.grouping.merge_rules import apply_grouping_rules
 
 NUMBERS = st.integers(0, 10**9).map(str)
 VARIABLE = {
@@ -46,7 +46,7 @@ def test_what_varies_does_not_part_messages(kind, data):
 )  # fmt: skip
 def test_words_that_turn_the_meaning_stay_apart(one, other):
     assert len(set(group([one, other]))) == 2
-    assert not why(one, other).together
+    assert not compare_messages(one, other).together
 
 
 @given(MESSAGES, st.randoms(use_true_random=False))
@@ -69,11 +69,11 @@ def test_a_message_alone_keeps_its_id_among_strangers():
 
 
 def test_why_names_the_step_and_the_words():
-    assert why("record 1 is locked", "record 2 is locked").step == "mask"
-    apart = why("upload started", "upload paused")
+    assert compare_messages("record 1 is locked", "record 2 is locked").step == "mask"
+    apart = compare_messages("upload started", "upload paused")
     assert (apart.together, apart.differing) == (False, (("started", "paused"),))
     assert "started / paused" in str(apart)
-    assert why("user ann left", "user bob left").step == "template"
+    assert compare_messages("user ann left", "user bob left").step == "template"
 
 
 SAID = ["disk full", "no space left", "record 1 is locked"]
@@ -88,29 +88,33 @@ RULES = st.lists(st.fixed_dictionaries({"kind": KINDS, "content": CONTENTS}), ma
 
 def test_a_merge_joins_and_later_events_follow():
     merge = {"kind": "merge", "content": {"messages": ["disk full", "record 1 is locked"]}}
-    assert apply_rules(EVENTS, ISSUES, [merge]) == ["b", "c", "b", "a", "b"]
+    assert apply_grouping_rules(EVENTS, ISSUES, [merge]) == ["b", "c", "b", "a", "b"]
 
 
 @given(CONTENTS)
 def test_merge_then_unmerge_is_identity(content):
     rules = [{"kind": "merge", "content": content}, {"kind": "unmerge", "content": content}]
-    assert apply_rules(EVENTS, ISSUES, rules) == ISSUES
+    assert apply_grouping_rules(EVENTS, ISSUES, rules) == ISSUES
 
 
 @given(RULES, st.randoms(use_true_random=False))
 def test_rules_hold_in_any_order(rules, dice):
     shuffled = dice.sample(rules, len(rules))
-    assert apply_rules(EVENTS, ISSUES, rules) == apply_rules(EVENTS, ISSUES, shuffled)
+    assert apply_grouping_rules(EVENTS, ISSUES, rules) == apply_grouping_rules(EVENTS, ISSUES, shuffled)
 
 
 def test_an_unmerge_sets_apart():
-    out = apply_rules(EVENTS, ["x"] * 5, [{"kind": "unmerge", "content": {"messages": ["disk full"]}}])
+    out = apply_grouping_rules(
+        EVENTS, ["x"] * 5, [{"kind": "unmerge", "content": {"messages": ["disk full"]}}]
+    )
     assert out[0] != "x" and out[1:] == ["x"] * 4
 
 
 def test_replay_shows_only_what_changes():
-    assert replay({"e1": "a", "e2": "a", "e3": "b"}, {"e1": "x", "e2": "y", "e3": "z"}) == {"a": {"x", "y"}}
-    assert GROUPING.startswith("20")
+    assert compare_groupings({"e1": "a", "e2": "a", "e3": "b"}, {"e1": "x", "e2": "y", "e3": "z"}) == {
+        "a": {"x", "y"}
+    }
+    assert GROUPING_VERSION.startswith("20")
 
 
 @pytest.mark.skipif(not os.environ.get("SYNCLENS_BENCH"), reason="set SYNCLENS_BENCH to score on public logs")
@@ -119,7 +123,7 @@ def test_public_logs_are_grouped_well():
     for path in sorted((Path(os.environ["SYNCLENS_BENCH"]) / "templates").glob("*.csv.gz")):
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             rows = pd.read_csv(lines, dtype=str)
-        found = pd.Series(templates(rows["message"].fillna("").tolist()))
+        found = pd.Series(find_templates(rows["message"].fillna("").tolist()))
         key = found.groupby(rows["template_id"]).transform("nunique").eq(1)
         pure = rows["template_id"].groupby(found).transform("nunique").eq(1)
         scores.append(float((key & pure).mean()))

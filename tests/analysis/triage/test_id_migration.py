@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import analysis
-from analysis.findings import CORRECTED, conclude_minding
+from analysis.findings import CORRECTION_RULE_ID, update_findings
 from analysis.triage.id_migration import heirs
 from analysis.triage.overrides import NOT_MET
 from analysis.triage.states import TriageState, UnusableTriage
@@ -63,12 +63,12 @@ class Events:
                 [f"e{self.count}", NOW, about, message_of(family, name), json.dumps([about, family, name])],
             )
 
-    def conclude(self) -> None:
-        conclude_minding(self.store, self.triage, at=NOW)
+    def update(self) -> None:
+        update_findings(self.store, self.triage, at=NOW)
 
     def load(self, *rows: tuple[str, str, str]) -> None:
         self.add(*rows)
-        self.conclude()
+        self.update()
 
     def findings(self) -> list[tuple[str, ...]]:
         return self.store.execute("SELECT * EXCLUDE (evidence, also) FROM finding ORDER BY ALL").fetchall()
@@ -77,7 +77,7 @@ class Events:
         """What each error says, its issue, and the cause that a person gave it."""
         asked = "SELECT payload, f.issue_id, cause, rule FROM finding AS f JOIN sync_error USING (event_id)"
         for payload, issue, cause, how in self.store.execute(asked).fetchall():
-            yield tuple(json.loads(payload)), issue, cause if how == CORRECTED else None
+            yield tuple(json.loads(payload)), issue, cause if how == CORRECTION_RULE_ID else None
 
     def issue(self, about: str, family: str, name: str = "ann") -> str:
         return next(issue for says, issue, _ in self.rows() if says == (about, family, name))
@@ -121,7 +121,7 @@ def test_words_that_turn_a_meaning_are_no_names(events):
     events.load(ANN, BOB)
     correct(events, events.issue(*ANN))
     events.store.execute("UPDATE sync_error SET message = 'user not left the room' WHERE event_id = 'e2'")
-    events.conclude()
+    events.update()
     assert events.given() == {ANN: "network"}
 
 
@@ -143,7 +143,7 @@ def test_the_newest_correction_wins_and_taking_it_back_brings_the_older_one(even
     assert events.triage.corrections() == {issue: "record-locked"}
     correct(events, issue, None)
     assert events.triage.standing_correction(issue) == "network"
-    events.conclude()
+    events.update()
     assert set(events.given().values()) == {"network"}
 
 
@@ -208,7 +208,7 @@ def old_file(path: Path, corrections: dict[str, str], rules: dict[str, object]) 
 
 def test_an_old_file_is_brought_over_and_what_is_unknown_is_kept_and_said(events):
     events.add(ANN, LOCKED)
-    analysis.conclude(events.store)
+    analysis.update_findings(events.store)
     left, locked = events.issue(*ANN), events.issue(*LOCKED)
     old_file(events.path, {left: "network", "gone": "network"}, {"r": {"issues": [left, locked]}})
     assert events.triage.state_of(left).decided_by == "tom"
@@ -220,13 +220,13 @@ def test_an_old_file_is_brought_over_and_what_is_unknown_is_kept_and_said(events
     assert events.triage.state_of(events.issue(*BOB)).state == "archived"
     assert events.triage.corrections()["gone"] == "network"
     for _ in range(2):
-        events.conclude()
+        events.update()
     assert [one.reason for one in events.triage.activity("gone")].count(NOT_MET) == 1
 
 
 def test_a_correction_of_an_issue_that_no_load_has_shown_counts_from_the_next_load(events):
     events.add(ANN)
-    analysis.conclude(events.store)
+    analysis.update_findings(events.store)
     correct(events, events.issue(*ANN))
     assert events.triage.corrections() == {events.issue(*ANN): "network"}
     events.load(BOB)
@@ -284,8 +284,8 @@ def test_what_a_cut_short_load_left_behind_is_made_up_for_by_the_next(events):
     events.load(ANN)
     events.triage.archive(events.issue(*ANN), actor="mia", at=NOW, reason="harmless")
     events.add(BOB)
-    analysis.conclude(events.store)  # the store has new ids, and the state file has not heard of them
-    events.conclude()
+    analysis.update_findings(events.store)  # the store has new ids, and the state file has not heard of them
+    events.update()
     assert events.triage.state_of(events.issue(*BOB)).state == "archived"
 
 
@@ -343,7 +343,7 @@ class Desk(RuleBasedStateMachine):
         always = {(about, family) for about, family in names if family not in ("left", "tapped")}
         varies = {key for key, found in names.items() if self.is_place_for_names(key[1], found)}
         self.rules.append((cause, always | varies, shown))
-        self.events.conclude()
+        self.events.update()
 
     @staticmethod
     def is_place_for_names(family: str, names: set[str]) -> bool:
@@ -356,17 +356,17 @@ class Desk(RuleBasedStateMachine):
         number = self.events.triage.correction_rules()[place].number
         self.events.triage.withdraw(number, actor="mia", at=NOW, reason="no")
         del self.rules[place]
-        self.events.conclude()
+        self.events.update()
 
     @rule(data=st.data(), cause=st.sampled_from(CAUSES))
     def correct_and_take_back(self, data, cause):
         issue, _ = self.look(data)
         before, corrections = self.events.findings(), self.events.triage.corrections()
         correct(self.events, issue, cause)
-        self.events.conclude()
+        self.events.update()
         correct(self.events, issue, None)
         assert self.events.triage.corrections() == corrections
-        self.events.conclude()
+        self.events.update()
         assert self.events.findings() == before
 
     @rule(data=st.data())
@@ -376,7 +376,7 @@ class Desk(RuleBasedStateMachine):
         self.events.triage.add_rule(
             f"r{self.merged}", "merge", {"issues": sorted({one, other})}, actor="mia", at=NOW, reason=""
         )
-        self.events.conclude()
+        self.events.update()
         assert len({issue for _, issue, _ in self.events.rows() if issue in (one, other)}) == 1
 
     @precondition(lambda self: self.events.triage.rules())
@@ -384,7 +384,7 @@ class Desk(RuleBasedStateMachine):
     def take_a_merge_back(self, data):
         names = [one["rule_id"] for one in self.events.triage.rules()]
         self.events.triage.remove_rule(data.draw(st.sampled_from(names)), actor="mia", at=NOW, reason="")
-        self.events.conclude()
+        self.events.update()
 
     @rule(data=st.data())
     def note(self, data):

@@ -1,0 +1,13 @@
+"""Open the triage state that belongs to a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from analysis.triage.states import TriageState
+from dashboard.launcher import state_path
+
+
+def existing_triage(store: Path) -> TriageState | None:
+    """Open the triage state of the store at `store`; None if no decision has been made yet."""
+    return TriageState.beside(store) if state_path(store).exists() else None
