@@ -277,7 +277,7 @@ def _answer(
     arguments: dict[str, object],
     _question: Question[Any],  # the underscore keeps it out of the key; its name is in it
 ) -> Any:  # noqa: ANN401 - whatever the question answers
-    with open_store(path, patience_seconds=PATIENCE_SECONDS) as store:
+    with open_store(path, timeout_seconds=PATIENCE_SECONDS) as store:
         more: dict[str, Any] = {"triage": triage()} if stamp[1] is not None else {}
         return _question(store, *about, **arguments, **more)
 
@@ -288,7 +288,7 @@ def _review(path: Path, stamp: tuple[int, int]) -> Thread:
 
     def look() -> None:
         try:
-            with open_store(path, patience_seconds=PATIENCE_SECONDS) as store:
+            with open_store(path, timeout_seconds=PATIENCE_SECONDS) as store:
                 newest = _newest(store)
                 if newest is not None:
                     review(store, TriageState.beside(path), newest)

@@ -1,57 +1,116 @@
-"""Everything that comes in, and the one DuckDB file it comes into."""
+"""Load sync data into the SyncLens store, one DuckDB file.
 
-from ingest.config_diff import tell_differences
-from ingest.contracts.cell_values import Manner
-from ingest.contracts.tables import CONTRACTS, Contract
-from ingest.errors import (
-    ArchiveUnsafe,
-    IngestError,
-    LakeInTheWay,
-    MappingInvalid,
-    PartDamaged,
-    PullIncomplete,
-    SignInRefused,
-    SourceMissing,
-    SourceUnreadable,
-    StoreFailed,
-    StoreLocked,
-    StoreMissing,
-    StoreTooNew,
-    StoreUnusable,
-    UnknownColumns,
-    UnknownKind,
-    VaultRefused,
-    VaultUnreachable,
-    WrongVault,
-)
-from ingest.load import load, load_all
-from ingest.parquet_export import export_lake
-from ingest.pseudonyms import Mask, local_key
-from ingest.rejected import Rejected, dismiss_rejected, rejected, retry_rejected
-from ingest.staging.typed import append
-from ingest.store.batches import BatchReport
-from ingest.store.open import migrate, open_store
-from ingest.vault.client import VaultClient
-from ingest.vault.credentials import ApiToken, OAuth, Password
-from ingest.vault.direct_data import direct_data_applied, direct_data_reached, fetch_direct_data
-from ingest.vault.pull import pull
+Names are imported when they are first used: opening a store needs neither the readers nor the Vault client.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ingest.config_diff import record_config_changes
+    from ingest.contracts.cell_values import CellFormat
+    from ingest.contracts.tables import CONTRACTS, Contract
+    from ingest.errors import (
+        ArchiveUnsafe,
+        ExportTargetNotEmpty,
+        IngestError,
+        MappingInvalid,
+        MissingColumns,
+        PartDamaged,
+        PullIncomplete,
+        SignInRefused,
+        SourceMissing,
+        SourceUnreadable,
+        StoreFailed,
+        StoreLocked,
+        StoreMissing,
+        StoreTooNew,
+        StoreUnusable,
+        UnknownKind,
+        VaultRefused,
+        VaultUnreachable,
+        WrongVault,
+    )
+    from ingest.loader import load, load_all
+    from ingest.parquet_export import export_lake
+    from ingest.pseudonyms import Pseudonymizer, read_or_create_key
+    from ingest.rejected import RejectedRow, dismiss_rejected, list_rejected, retry_rejected
+    from ingest.staging.typed import append
+    from ingest.store.batches import BatchReport
+    from ingest.store.open import migrate, open_store
+    from ingest.vault.client import VaultClient
+    from ingest.vault.credentials import ApiToken, OAuth, Password
+    from ingest.vault.direct_data import (
+        direct_data_watermark,
+        fetch_direct_data,
+        set_direct_data_watermark,
+    )
+    from ingest.vault.pull import pull
+
+_MODULE_OF = {
+    "CONTRACTS": "contracts.tables",
+    "ApiToken": "vault.credentials",
+    "ArchiveUnsafe": "errors",
+    "BatchReport": "store.batches",
+    "CellFormat": "contracts.cell_values",
+    "Contract": "contracts.tables",
+    "ExportTargetNotEmpty": "errors",
+    "IngestError": "errors",
+    "MappingInvalid": "errors",
+    "MissingColumns": "errors",
+    "OAuth": "vault.credentials",
+    "PartDamaged": "errors",
+    "Password": "vault.credentials",
+    "Pseudonymizer": "pseudonyms",
+    "PullIncomplete": "errors",
+    "RejectedRow": "rejected",
+    "SignInRefused": "errors",
+    "SourceMissing": "errors",
+    "SourceUnreadable": "errors",
+    "StoreFailed": "errors",
+    "StoreLocked": "errors",
+    "StoreMissing": "errors",
+    "StoreTooNew": "errors",
+    "StoreUnusable": "errors",
+    "UnknownKind": "errors",
+    "VaultClient": "vault.client",
+    "VaultRefused": "errors",
+    "VaultUnreachable": "errors",
+    "WrongVault": "errors",
+    "append": "staging.typed",
+    "direct_data_watermark": "vault.direct_data",
+    "dismiss_rejected": "rejected",
+    "export_lake": "parquet_export",
+    "fetch_direct_data": "vault.direct_data",
+    "list_rejected": "rejected",
+    "load": "loader",
+    "load_all": "loader",
+    "migrate": "store.open",
+    "open_store": "store.open",
+    "pull": "vault.pull",
+    "read_or_create_key": "pseudonyms",
+    "record_config_changes": "config_diff",
+    "retry_rejected": "rejected",
+    "set_direct_data_watermark": "vault.direct_data",
+}
 
 __all__ = [
     "CONTRACTS",
     "ApiToken",
     "ArchiveUnsafe",
     "BatchReport",
+    "CellFormat",
     "Contract",
+    "ExportTargetNotEmpty",
     "IngestError",
-    "LakeInTheWay",
-    "Manner",
     "MappingInvalid",
-    "Mask",
+    "MissingColumns",
     "OAuth",
     "PartDamaged",
     "Password",
+    "Pseudonymizer",
     "PullIncomplete",
-    "Rejected",
+    "RejectedRow",
     "SignInRefused",
     "SourceMissing",
     "SourceUnreadable",
@@ -60,25 +119,37 @@ __all__ = [
     "StoreMissing",
     "StoreTooNew",
     "StoreUnusable",
-    "UnknownColumns",
     "UnknownKind",
     "VaultClient",
     "VaultRefused",
     "VaultUnreachable",
     "WrongVault",
     "append",
-    "direct_data_applied",
-    "direct_data_reached",
+    "direct_data_watermark",
     "dismiss_rejected",
     "export_lake",
     "fetch_direct_data",
+    "list_rejected",
     "load",
     "load_all",
-    "local_key",
     "migrate",
     "open_store",
     "pull",
-    "rejected",
+    "read_or_create_key",
+    "record_config_changes",
     "retry_rejected",
-    "tell_differences",
+    "set_direct_data_watermark",
 ]
+
+
+def __getattr__(name: str) -> object:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'ingest' has no attribute {name!r}")
+    value = getattr(import_module(f"ingest.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

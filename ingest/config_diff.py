@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 
 from duckdb import DuckDBPyConnection
 
-from ingest.readers.rows import compact
-from ingest.staging.typed import append_within
+from ingest.readers.rows import compact_json
+from ingest.staging.typed import append_in_transaction
 from ingest.store.batches import BatchReport, Clock, utc_now
 from ingest.store.transaction import transaction
 from sync_engine.telemetry import ConfigChange
@@ -68,13 +68,13 @@ _HISTORIES = (
 _SOURCE = "snapshots"
 
 
-def may_differ(reports: Iterable[BatchReport]) -> bool:
+def touches_config(reports: Iterable[BatchReport]) -> bool:
     """Say whether any of these batches touched a table whose snapshots are compared."""
     compared = {history.table for history in _HISTORIES}
     return any(each.kind in compared and (each.rows_new or each.rows_updated) for each in reports)
 
 
-def tell_differences(store: DuckDBPyConnection, *, clock: Clock = utc_now) -> list[BatchReport]:
+def record_config_changes(store: DuckDBPyConnection, *, clock: Clock = utc_now) -> list[BatchReport]:
     """Compare each configuration snapshot with the one before, and store what differs as `config_change`.
 
     `changed_at` is the time of the later snapshot: the change is at most that old. The first snapshot of
@@ -84,7 +84,7 @@ def tell_differences(store: DuckDBPyConnection, *, clock: Clock = utc_now) -> li
     changes = [change for history in _HISTORIES for change in _changes(store, history)]
     with transaction(store):
         _forget_outdated(store, changes)
-        return append_within(store, changes, source=_SOURCE, clock=clock)
+        return append_in_transaction(store, changes, source=_SOURCE, clock=clock)
 
 
 def _forget_outdated(store: DuckDBPyConnection, changes: list[ConfigChange]) -> None:
@@ -137,7 +137,7 @@ def _change(
         target=".".join(named.values()),
         object=str(target_object) if target_object else None,
         field=named.get("name") or named.get("field"),
-        before=compact({name: was[name] for name in differing}) if before else None,
-        after=compact({name: states[name] for name in differing}),
+        before=compact_json({name: was[name] for name in differing}) if before else None,
+        after=compact_json({name: states[name] for name in differing}),
         detail="seen in a snapshot; it became so at some time since the one before",
     )

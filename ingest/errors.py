@@ -9,10 +9,10 @@ IngestError
 ├── SourceUnreadable  the file is not what its name or its first bytes promise
 ├── ArchiveUnsafe     an archive tries to write where it must not, or to burst
 ├── UnknownKind       nothing tells what the rows are
-├── UnknownColumns    the rows lack columns that their kind must have
+├── MissingColumns    the rows lack columns that their kind must have
 ├── MappingInvalid    a mapping file says something that cannot be
 ├── PartDamaged       a part of an archive arrived damaged
-├── LakeInTheWay      an export would overwrite something that is not ours
+├── ExportTargetNotEmpty      an export would overwrite something that is not ours
 ├── VaultUnreachable  nothing that speaks Vault's language answered
 ├── SignInRefused     Vault does not accept the credentials
 ├── WrongVault        the session is for another Vault
@@ -119,13 +119,13 @@ class UnknownKind(IngestError):
     ) -> None:
         like = f". They are most like {nearest[0]}, without {', '.join(nearest[1])}" if nearest else ""
         super().__init__(
-            f"{source}: the columns do not tell what the rows are ({some(header)}){like}",
+            f"{source}: the columns do not tell what the rows are ({format_names(header)}){like}",
             next_step=f"Say it with --as (one of {', '.join(kinds)}), or name the columns in a mapping file "
             "and give it with --mapping; `synclens load --help` shows one.",
         )
 
 
-class UnknownColumns(IngestError):
+class MissingColumns(IngestError):
     """A source lacks columns without which its rows cannot be of the wanted kind.
 
     `sought` gives for each the names it was looked for under, `mapping` the title of the user's own mapping.
@@ -141,19 +141,19 @@ class UnknownColumns(IngestError):
     ) -> None:
         reader = f"the mapping {mapping!r}" if mapping else "SyncLens"
         super().__init__(
-            f"{source}: {reader} finds no column for {sought_in_vain(sought)}, which {kind} needs. "
-            f"The file has: {some(header)}",
+            f"{source}: {reader} finds no column for {format_missing_columns(sought)}, which {kind} needs. "
+            f"The file has: {format_names(header)}",
             next_step="Name the file's own columns for these in a mapping file, and give it with --mapping; "
             "`synclens load --help` shows one.",
         )
 
 
-def sought_in_vain(sought: Mapping[str, Sequence[str]]) -> str:
+def format_missing_columns(sought: Mapping[str, Sequence[str]]) -> str:
     """Name columns of ours that a source lacks, each with the names under which it was looked for."""
     return ", ".join(f"{ours} (looked for as {', '.join(names)})" for ours, names in sought.items())
 
 
-def some(names: Sequence[str], most: int = 40) -> str:
+def format_names(names: Sequence[str], most: int = 40) -> str:
     """Name the first of many names, and say how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return (", ".join(names[:most]) or "none") + more
@@ -179,7 +179,7 @@ class PartDamaged(IngestError):
         )
 
 
-class LakeInTheWay(IngestError):
+class ExportTargetNotEmpty(IngestError):
     """The target of an export is a directory with other things in it."""
 
     def __init__(self, path: str) -> None:

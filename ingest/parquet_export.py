@@ -12,7 +12,7 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from ingest.errors import LakeInTheWay
+from ingest.errors import ExportTargetNotEmpty
 
 PARTITIONED_BY = {
     "sync_tracking__v": "sync_start_datetime__v",
@@ -50,11 +50,11 @@ def export_lake(store: DuckDBPyConnection, directory: Path | str) -> dict[str, i
     Only days whose rows changed since the last export are written; the others are taken over as they lie (hard
     links, copies where a disk has none). The new lake is built beside the old one and put in its place by two
     renames; if the second fails the old one comes back. A directory that is not a lake of ours is left alone.
-    Raises LakeInTheWay. Needs a connection with access to files.
+    Raises ExportTargetNotEmpty. Needs a connection with access to files.
     """
     directory = Path(directory)
     if directory.exists() and any(directory.iterdir()) and not is_lake(directory):
-        raise LakeInTheWay(str(directory))
+        raise ExportTargetNotEmpty(str(directory))
     fresh, old = (directory.with_name(f".{directory.name}.{what}-{os.getpid()}") for what in ("new", "old"))
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)

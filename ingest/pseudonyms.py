@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ingest.mapping.mapping import fold
+from ingest.mapping.mapping import normalize_name
 from ingest.readers.rows import RawRow, RowSource
 
 _PEOPLE = frozenset(
@@ -31,7 +31,7 @@ _ID = re.compile(r"[0-9]+|(?=[A-Za-z]*[0-9])[0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?")
 
 
 @dataclass(frozen=True, slots=True)
-class Mask:
+class Pseudonymizer:
     """Gives each name its pseudonym; the key never shows."""
 
     key: bytes = field(repr=False)
@@ -41,12 +41,12 @@ class Mask:
         digest = hmac.new(self.key, name.strip().casefold().encode(), "sha256").hexdigest()
         return f"person-{digest[:12]}"
 
-    def text(self, text: str) -> str:
+    def replace_emails(self, text: str) -> str:
         """Replace each e-mail in a text by its pseudonym."""
         return _EMAIL.sub(lambda found: self.pseudonym(found[0]), text) if "@" in text else text
 
 
-def local_key(path: Path) -> bytes:
+def read_or_create_key(path: Path) -> bytes:
     """Read the key from a file that only its owner may read; make both when there is none yet."""
     if not path.exists():
         path.touch(mode=0o600)
@@ -54,25 +54,30 @@ def local_key(path: Path) -> bytes:
     return bytes.fromhex(path.read_text(encoding="ascii").strip())
 
 
-def masked(source: RowSource, mask: Mask) -> RowSource:
+def pseudonymize(source: RowSource, pseudonymizer: Pseudonymizer) -> RowSource:
     """Give the source with pseudonyms; it takes the careful road, where every cell is looked at."""
-    folded = {name: fold(name) for name in source.header}
+    folded = {name: normalize_name(name) for name in source.header}
     there = set(folded.values())
     people = _PEOPLE | (
         _NAMES_IN_USER_TABLES if any(needed <= there for needed in _USER_TABLES) else frozenset()
     )
-    return replace(source, rows=_masked_rows(source.rows, mask, people), bulk=None)
+    return replace(source, rows=_pseudonymized_rows(source.rows, pseudonymizer, people), bulk=None)
 
 
-def _masked_rows(rows: Iterator[RawRow], mask: Mask, people: frozenset[str]) -> Iterator[RawRow]:
+def _pseudonymized_rows(
+    rows: Iterator[RawRow], pseudonymizer: Pseudonymizer, people: frozenset[str]
+) -> Iterator[RawRow]:
     for row in rows:
-        cells = {name: _masked_cell(fold(name) in people, cell, mask) for name, cell in row.cells.items()}
+        cells = {
+            name: _pseudonymized_cell(normalize_name(name) in people, cell, pseudonymizer)
+            for name, cell in row.cells.items()
+        }
         # A line that could not be cut into cells does not tell where its names are.
         raw = f"masked, {len(row.raw)} characters" if row.raw is not None else None
         yield RawRow(row.number, cells, row.problem, raw)
 
 
-def _masked_cell(person: bool, cell: str | None, mask: Mask) -> str | None:
+def _pseudonymized_cell(person: bool, cell: str | None, pseudonymizer: Pseudonymizer) -> str | None:
     if not cell or (person and _ID.fullmatch(cell)):
         return cell
-    return mask.pseudonym(cell) if person else mask.text(cell)
+    return pseudonymizer.pseudonym(cell) if person else pseudonymizer.replace_emails(cell)

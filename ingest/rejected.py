@@ -9,10 +9,10 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from ingest.contracts.cell_values import Manner
-from ingest.errors import UnknownColumns, UnknownKind
-from ingest.load import settle_source
-from ingest.mapping.mapping import choose, read_mapping
+from ingest.contracts.cell_values import CellFormat
+from ingest.errors import MissingColumns, UnknownKind
+from ingest.loader import load_source
+from ingest.mapping.mapping import choose_mapping, read_mapping
 from ingest.mapping.reshape import reshape
 from ingest.readers.rows import RawRow, RowSource
 from ingest.store.batches import Batch, BatchReport, Clock, utc_now
@@ -20,7 +20,7 @@ from ingest.store.transaction import transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class RejectedRow:
     """One refused row: where it came from, its number there, its text as it came, and every reason.
 
     `row_number` counts rows of data from 1, so in most CSV files it is the line less one. `settled` says
@@ -35,14 +35,14 @@ class Rejected:
     settled: str | None = None
 
 
-def rejected(
+def list_rejected(
     store: DuckDBPyConnection,
     *,
     kind: str | None = None,
     source: str | None = None,
     limit: int | None = None,
     settled: bool = False,
-) -> list[Rejected]:
+) -> list[RejectedRow]:
     """List the rows that are refused at present, by source and row number.
 
     A row is refused no more once a later load brought a row with its id, or somebody dismissed it; with
@@ -55,7 +55,7 @@ def rejected(
         {"kind": kind, "source": source, "limit": limit, "settled": settled},
     ).fetchall()
     return [
-        Rejected(source, of_kind, number, raw, tuple(reasons), became)
+        RejectedRow(source, of_kind, number, raw, tuple(reasons), became)
         for source, of_kind, number, raw, reasons, became in found
     ]
 
@@ -81,25 +81,25 @@ def retry_rejected(
     *,
     kind: str | None = None,
     mappings: Iterable[Path | str] = (),
-    manner: Manner | None = None,
+    cell_format: CellFormat | None = None,
     clock: Clock = utc_now,
 ) -> list[BatchReport]:
-    """Hold the refused rows against the contract again, with a customer's mappings or another manner.
+    """Hold the refused rows against the contract again, with a customer's mappings or another cell_format.
 
     Rows that are fine now move to their table; the others stay, with today's reasons. A row whose line
     could not even be cut into cells stays untouched. One batch for each source, each one transaction.
     """
     own = [read_mapping(Path(each)) for each in mappings]
-    by_source: dict[tuple[str, str], list[Rejected]] = {}
-    for row in rejected(store, kind=kind):
+    by_source: dict[tuple[str, str], list[RejectedRow]] = {}
+    for row in list_rejected(store, kind=kind):
         by_source.setdefault((row.source, row.kind), []).append(row)
     reports = []
     for (name, of_kind), rows in by_source.items():
         source = _source(name, rows)
         try:
             opened = source if own else reshape(source)
-            mapping = choose(opened.header, name, as_kind=of_kind, more=own)
-        except (UnknownKind, UnknownColumns):
+            mapping = choose_mapping(opened.header, name, as_kind=of_kind, more=own)
+        except (UnknownKind, MissingColumns):
             continue
         taken = [row.number for row in rows_of(source)]
         batch = Batch.open(store, source=name, kind=of_kind, content_hash=None, started_at=clock())
@@ -111,7 +111,9 @@ def retry_rejected(
                 {"source": name, "kind": of_kind, "taken": taken},
             )
 
-        reports.append(settle_source(store, opened, mapping, batch, manner=manner, clock=clock, also=forget))
+        reports.append(
+            load_source(store, opened, mapping, batch, cell_format=cell_format, clock=clock, also=forget)
+        )
     return reports
 
 
@@ -122,7 +124,7 @@ def rows_of(source: RowSource) -> list[RawRow]:
     return rows
 
 
-def _source(name: str, refused: list[Rejected]) -> RowSource:
+def _source(name: str, refused: list[RejectedRow]) -> RowSource:
     rows = [RawRow(row.row_number, cells) for row in refused if (cells := _cells(row.raw)) is not None]
     header = dict.fromkeys(column for row in rows for column in row.cells)
     return RowSource(name, list(header), iter(rows))

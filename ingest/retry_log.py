@@ -15,17 +15,17 @@ _log = logging.getLogger("synclens.retry")
 
 
 @cache
-def speak_for_ourselves() -> None:
+def install_retry_log() -> None:
     """Word this package's own retries; those of others are told by whoever told them before.
 
     Waiting for the store happens in every busy house and is told once, at INFO; a Vault that has to be asked
     again is worth a WARNING each time. It is done once per process, so that an application may still decide
     otherwise.
     """
-    set_on_retry_hooks([tell, *map(_for_others, get_on_retry_hooks())])
+    set_on_retry_hooks([log_retry, *map(_for_others, get_on_retry_hooks())])
 
 
-def tell(details: RetryDetails) -> None:
+def log_retry(details: RetryDetails) -> None:
     """Log what failed and that it is tried again, where the failure is one of ours."""
     error = details.caused_by
     if isinstance(error, IngestError):

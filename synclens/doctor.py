@@ -50,7 +50,7 @@ def examine(
 
 def _store(path: Path) -> Check:
     try:
-        with ingest.open_store(path, patience_seconds=3) as store:
+        with ingest.open_store(path, timeout_seconds=3) as store:
             health = analysis.health(store)
     except ingest.StoreMissing:
         return Check("store", True, f"none at {path} yet; the first load makes it")

@@ -31,7 +31,7 @@ class Figures:
         with self._lock:
             changed = self.store.stat().st_mtime_ns if self.store.exists() else 0
             if self._known is None or self._known[0] != changed:
-                with ingest.open_store(self.store, patience_seconds=PATIENCE_SECONDS) as opened:
+                with ingest.open_store(self.store, timeout_seconds=PATIENCE_SECONDS) as opened:
                     self._known = (changed, analysis.prometheus_text(opened))
             return self._known[1]
 

@@ -136,7 +136,7 @@ def mail_channel(
 
 
 def _look(watch: Watch, book: AlertBook, at: datetime) -> tuple[int, list[Notice]]:
-    with ingest.open_store(watch.store, patience_seconds=watch.patience_seconds) as opened:
+    with ingest.open_store(watch.store, timeout_seconds=watch.patience_seconds) as opened:
         moved = analysis.review(opened, analysis.TriageState.beside(watch.store), at)
         firings = analysis.evaluate(opened, watch.rules, at, slos=watch.objectives)
     return len(moved), book.advance(watch.rules, firings, at, channels=watch.names)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
 
-from ingest.contracts.cell_values import AS_VAULT, MISSING, READERS, Manner
+from ingest.contracts.cell_values import MISSING, READERS, VAULT_FORMAT, CellFormat
 from ingest.contracts.tables import CONTRACTS, Column, Contract
 
 LONGEST_QUOTE = 80
@@ -16,7 +16,7 @@ LONGEST_QUOTE = 80
 
 
 def accept(
-    cells: Mapping[str, str | None], contract: Contract, manner: Manner = AS_VAULT
+    cells: Mapping[str, str | None], contract: Contract, cell_format: CellFormat = VAULT_FORMAT
 ) -> tuple[dict[str, Any], list[str]]:
     """Read one row of text cells, keyed by column name.
 
@@ -24,7 +24,7 @@ def accept(
     reads `column: what is wrong (value)`.
     """
     try:
-        row = model_of(contract.table, manner).model_validate(
+        row = model_of(contract.table, cell_format).model_validate(
             {name: cells.get(name) or "" for name in contract.names}
         )
     except ValidationError as error:
@@ -33,10 +33,10 @@ def accept(
 
 
 @cache
-def model_of(table: str, manner: Manner = AS_VAULT) -> type[BaseModel]:
+def model_of(table: str, cell_format: CellFormat = VAULT_FORMAT) -> type[BaseModel]:
     """Make the pydantic model of one table's contract; `values.READERS` read its fields."""
     shape: dict[str, Any] = {
-        column.name: (Annotated[Any, BeforeValidator(_reader(column, manner))], ...)
+        column.name: (Annotated[Any, BeforeValidator(_reader(column, cell_format))], ...)
         for column in CONTRACTS[table].columns
     }
     return create_model(
@@ -44,11 +44,11 @@ def model_of(table: str, manner: Manner = AS_VAULT) -> type[BaseModel]:
     )
 
 
-def _reader(column: Column, manner: Manner) -> Callable[[str], object]:
+def _reader(column: Column, cell_format: CellFormat) -> Callable[[str], object]:
     read = READERS[column.kind]
 
     def checked(text: str) -> object:
-        value = read(text, manner)
+        value = read(text, cell_format)
         if value is None and column.required:
             raise ValueError(MISSING)
         return value

@@ -28,7 +28,7 @@ from ingest.contracts.cell_values import (
     NUMBER,
     THOUSANDS,
     TRUE,
-    Manner,
+    CellFormat,
 )
 from ingest.contracts.tables import Column
 
@@ -36,7 +36,7 @@ _VAULT_TIME, _VAULT_LENGTH = "%Y-%m-%dT%H:%M:%S.%gZ", 24
 _PLAIN_TIME = r"(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
 
 
-def value(column: Column, text: str, manner: Manner) -> str:
+def value_sql(column: Column, text: str, cell_format: CellFormat) -> str:
     """Give the expression for a cell's value: NULL when it is empty and also when it cannot be read."""
     word = f"trim({text})"
     match column.kind:
@@ -54,10 +54,10 @@ def value(column: Column, text: str, manner: Manner) -> str:
             plain = f"{_matches(text, '[0-9]{1,18}([.][0-9]{1,18})?')} THEN TRY_CAST({text} AS DOUBLE)"
             return f"CASE WHEN {plain} WHEN {fine} THEN {number} END"
         case "time":
-            return _time(text, manner)
+            return _time(text, cell_format)
 
 
-def problem(column: Column, text: str, read: str, manner: Manner) -> str:
+def reason_sql(column: Column, text: str, read: str, cell_format: CellFormat) -> str:
     """Give the expression for the reason against a cell whose value `read` is, or NULL when it is fine."""
     word = f"trim({text})"
     quoted = f" || ' (' || left({text}, {LONGEST_QUOTE}) || ')'"
@@ -66,27 +66,27 @@ def problem(column: Column, text: str, read: str, manner: Manner) -> str:
         f"WHEN {empty} THEN '{column.name}: {MISSING}'" if column.required else f"WHEN {empty} THEN NULL"
     )
     whats = " ".join(
-        f"WHEN {test} THEN {_said(column, what)}{quoted}" for test, what in _whats(column, word, manner)
+        f"WHEN {test} THEN {_said(column, what)}{quoted}" for test, what in _whats(column, word, cell_format)
     )
     otherwise = {"flag": NOT_A_FLAG, "integer": NOT_AN_INTEGER, "number": NOT_A_NUMBER, "time": NOT_A_TIME}
     last = f"ELSE {_said(column, otherwise[column.kind])}{quoted}" if column.kind != "text" else ""
     return f"CASE WHEN {read} IS NOT NULL THEN NULL {missing} {whats} {last} END"
 
 
-def suspicious(column: Column, text: str, read: str) -> str:
+def suspicion_sql(column: Column, text: str, read: str) -> str:
     """Give the cheap test for a row that may have a problem; `problem` then decides."""
     if column.required:
         return f"{read} IS NULL"
     return "" if column.kind == "text" else f"({read} IS NULL AND {text} <> '')"
 
 
-def _whats(column: Column, word: str, manner: Manner) -> Iterable[tuple[str, str]]:
+def _whats(column: Column, word: str, cell_format: CellFormat) -> Iterable[tuple[str, str]]:
     if column.kind == "integer":
         yield _matches(word, NEGATIVE), BELOW_ZERO
     if column.kind == "number":
         yield _matches(word, THOUSANDS), AMBIGUOUS_NUMBER
         yield _matches(word, NEGATIVE), BELOW_ZERO
-    if column.kind == "time" and manner.date_order is None:
+    if column.kind == "time" and cell_format.date_order is None:
         yield f"{_matches(word, LOCAL)} AND {_group(word, LOCAL, 'mark')} = '/'", AMBIGUOUS_TIME
 
 
@@ -116,16 +116,16 @@ def _group(word: str, pattern: str, name: str) -> str:
     return f"regexp_extract({word}, '{_plain(pattern)}', {re.compile(pattern).groupindex[name]})"
 
 
-def _time(text: str, manner: Manner) -> str:
+def _time(text: str, cell_format: CellFormat) -> str:
     # Nearly every time of nearly every source is as Vault writes it, and `strptime` is a third of the price of
     # a pattern and a cast. It takes fields that are too short; a text of full length has none.
-    word, zone = f"trim({text})", "Z?" if manner.time_zone == "UTC" else "Z"
+    word, zone = f"trim({text})", "Z?" if cell_format.time_zone == "UTC" else "Z"
     usual = f"length({text}) = {_VAULT_LENGTH} AND {text} BETWEEN '19' AND '22' AND ends_with({text}, 'Z')"
     return (
         f"coalesce(CASE WHEN {usual} THEN try_strptime({text}, '{_VAULT_TIME}') END, "
         f"CASE WHEN {_matches(text, _PLAIN_TIME + zone)} THEN TRY_CAST({text} AS TIMESTAMP) "
         f"WHEN {_matches(word, ISO)} THEN {_iso(word)} "
-        f"WHEN {_matches(word, LOCAL)} THEN {_local(word, manner)} END)"
+        f"WHEN {_matches(word, LOCAL)} THEN {_local(word, cell_format)} END)"
     )
 
 
@@ -146,7 +146,7 @@ def _iso(word: str) -> str:
     )
 
 
-def _local(word: str, manner: Manner) -> str:
+def _local(word: str, cell_format: CellFormat) -> str:
     one, two, year, hour, minute, second, half = (
         _group(word, LOCAL, name) for name in ("one", "two", "year", "hour", "minute", "second", "half")
     )
@@ -165,9 +165,9 @@ def _local(word: str, manner: Manner) -> str:
 
     dotted, slashed = (
         day_first(one, two),
-        day_first(two, one) if manner.date_order == "mdy" else day_first(one, two),
+        day_first(two, one) if cell_format.date_order == "mdy" else day_first(one, two),
     )
-    other = "NULL" if manner.date_order is None else slashed
+    other = "NULL" if cell_format.date_order is None else slashed
     day = f"CASE WHEN {_group(word, LOCAL, 'mark')} = '.' THEN {dotted} ELSE {other} END"
     return _from_zone(_stamp(f"({day})", f"({clock})", "'0'"))
 

@@ -52,7 +52,7 @@ AMBIGUOUS_TIME = "has day and month in an order that nobody declared"
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class CellFormat:
     """How a source writes what its text alone does not tell.
 
     `time_zone` is the IANA zone of times that carry none; `date_order` is the order in dates with slashes.
@@ -62,16 +62,16 @@ class Manner:
     date_order: Literal["dmy", "mdy"] | None = None
 
 
-AS_VAULT = Manner()
+VAULT_FORMAT = CellFormat()
 """How Vault itself writes: UTC, and no dates with slashes."""
 
 
-def read_text(text: str, manner: Manner) -> str | None:
+def read_text(text: str, cell_format: CellFormat) -> str | None:
     """Any text is fine as it is; blank text is no text."""
     return text if text.strip(" \t\r\n") else None
 
 
-def read_flag(text: str, manner: Manner) -> bool | None:
+def read_flag(text: str, cell_format: CellFormat) -> bool | None:
     """Read yes or no, in each of the spellings that Vault, Salesforce and spreadsheets use."""
     word = text.strip(SPACES).lower()
     if word in NOTHING:
@@ -81,7 +81,7 @@ def read_flag(text: str, manner: Manner) -> bool | None:
     raise ValueError(NOT_A_FLAG)
 
 
-def read_integer(text: str, manner: Manner) -> int | None:
+def read_integer(text: str, cell_format: CellFormat) -> int | None:
     """Read a count: no sign but plus, no decimals but zeros."""
     word = text.strip(SPACES)
     if word.lower() in NOTHING:
@@ -91,7 +91,7 @@ def read_integer(text: str, manner: Manner) -> int | None:
     raise ValueError(BELOW_ZERO if _NEGATIVE.fullmatch(word) else NOT_AN_INTEGER)
 
 
-def read_number(text: str, manner: Manner) -> float | None:
+def read_number(text: str, cell_format: CellFormat) -> float | None:
     """Read a number with a decimal point or comma; `1,234` is refused because it means two things."""
     word = text.strip(SPACES)
     if word.lower() in NOTHING:
@@ -103,22 +103,22 @@ def read_number(text: str, manner: Manner) -> float | None:
     raise ValueError(BELOW_ZERO if _NEGATIVE.fullmatch(word) else NOT_A_NUMBER)
 
 
-def read_time(text: str, manner: Manner) -> datetime | None:
+def read_time(text: str, cell_format: CellFormat) -> datetime | None:
     """Read a moment, with or without seconds, fraction and zone; the result is aware and in UTC."""
     word = text.strip(SPACES)
     if word.lower() in NOTHING:
         return None
     try:
         if found := _ISO.fullmatch(word):
-            return _from_iso(found, manner)
+            return _from_iso(found, cell_format)
         if found := _LOCAL.fullmatch(word):
-            return _from_local(found, manner)
+            return _from_local(found, cell_format)
     except (ValueError, OverflowError) as error:
         raise ValueError(AMBIGUOUS_TIME if str(error) == AMBIGUOUS_TIME else NOT_A_TIME) from error
     raise ValueError(NOT_A_TIME)
 
 
-READERS: dict[Kind, Callable[[str, Manner], object]] = {
+READERS: dict[Kind, Callable[[str, CellFormat], object]] = {
     "text": read_text,
     "flag": read_flag,
     "integer": read_integer,
@@ -127,16 +127,16 @@ READERS: dict[Kind, Callable[[str, Manner], object]] = {
 }
 
 
-def _from_iso(found: re.Match[str], manner: Manner) -> datetime:
+def _from_iso(found: re.Match[str], cell_format: CellFormat) -> datetime:
     clock = found["clock"] or "00:00"
     # Vault knows milliseconds and DuckDB microseconds: what is finer is cut off, not rounded.
     fraction = (found["fraction"] or "")[:6].ljust(6, "0")
     seconds = clock if clock.count(":") == 2 else f"{clock}:00"
-    return _in_utc(datetime.fromisoformat(f"{found['day']}T{seconds}.{fraction}"), found["zone"], manner)
+    return _in_utc(datetime.fromisoformat(f"{found['day']}T{seconds}.{fraction}"), found["zone"], cell_format)
 
 
-def _from_local(found: re.Match[str], manner: Manner) -> datetime:
-    order = "dmy" if found["mark"] == "." else manner.date_order
+def _from_local(found: re.Match[str], cell_format: CellFormat) -> datetime:
+    order = "dmy" if found["mark"] == "." else cell_format.date_order
     if order is None:
         raise ValueError(AMBIGUOUS_TIME)
     one, two, hour = int(found["one"]), int(found["two"]), int(found["hour"] or 0)
@@ -148,12 +148,12 @@ def _from_local(found: re.Match[str], manner: Manner) -> datetime:
     when = datetime(  # noqa: DTZ001 - its zone is the next line's business
         int(found["year"]), month, day, hour, int(found["minute"] or 0), int(found["second"] or 0)
     )
-    return _in_utc(when, None, manner)
+    return _in_utc(when, None, cell_format)
 
 
-def _in_utc(when: datetime, zone: str | None, manner: Manner) -> datetime:
+def _in_utc(when: datetime, zone: str | None, cell_format: CellFormat) -> datetime:
     if zone is None:
-        return _in_zone(when, ZoneInfo(manner.time_zone))
+        return _in_zone(when, ZoneInfo(cell_format.time_zone))
     if zone[0] not in "+-":
         return when.replace(tzinfo=UTC)
     minutes = int(zone[1:3]) * 60 + int(zone[-2:])

@@ -13,9 +13,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ingest.contracts.cell_values import Manner
+from ingest.contracts.cell_values import CellFormat
 from ingest.contracts.tables import CONTRACTS, Contract
-from ingest.errors import MappingInvalid, UnknownColumns, UnknownKind
+from ingest.errors import MappingInvalid, MissingColumns, UnknownKind
 
 
 class _File(BaseModel):
@@ -46,13 +46,15 @@ class ColumnMapping:
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     distinct: tuple[str, ...] = ()
-    manner: Manner = field(default_factory=Manner)
+    cell_format: CellFormat = field(default_factory=CellFormat)
     doubled_backslashes: bool = False
 
     @cached_property
     def _known_as(self) -> dict[str, tuple[str, ...]]:
         return {
-            name: tuple(dict.fromkeys(map(fold, (name, without_suffix(name), *self.aliases.get(name, ())))))
+            name: tuple(
+                dict.fromkeys(map(normalize_name, (name, strip_suffix(name), *self.aliases.get(name, ()))))
+            )
             for name in self.contract.names
         }
 
@@ -60,38 +62,40 @@ class ColumnMapping:
         """Give for each of our columns the name it has in `header`, where it has one."""
         there: dict[str, str] = {}
         for name in header:
-            there.setdefault(fold(name), name)
+            there.setdefault(normalize_name(name), name)
         return {
             ours: there[next(name for name in names if name in there)]
             for ours, names in self._known_as.items()
             if any(name in there for name in names)
         }
 
-    def lacking(self, header: Iterable[str]) -> list[str]:
+    def missing_columns(self, header: Iterable[str]) -> list[str]:
         """Name the columns of ours that a row must have and a source with this header cannot fill."""
         there = self.assign(header).keys() | self.constants.keys()
         return [name for name in self.contract.names if name in self.contract.required - there]
 
-    def sought(self, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    def names_for(self, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Give for columns of ours the names under which they are looked for."""
         return {name: (name, *self.aliases.get(name, ())) for name in names}
 
     def score(self, header: Iterable[str]) -> int:
         """Say how well a header fits: 0 when a required column is missing, else the columns it explains."""
         header = list(header)
-        if self.lacking(header):
+        if self.missing_columns(header):
             return 0
         assigned = self.assign(header)
-        folded = set(map(fold, header))
-        return len(set(assigned.values())) + 100 * any(fold(name) in folded for name in self.distinct)
+        folded = set(map(normalize_name, header))
+        return len(set(assigned.values())) + 100 * any(
+            normalize_name(name) in folded for name in self.distinct
+        )
 
 
-def fold(name: str) -> str:
+def normalize_name(name: str) -> str:
     """Bring the spellings of one column name together: case, blanks and marks do not count."""
     return re.sub(r"[^0-9a-z]", "", name.casefold())
 
 
-def without_suffix(name: str) -> str:
+def strip_suffix(name: str) -> str:
     """Cut a field name's owner suffix, which leaves the words of its label."""
     return re.sub(r"__(v|c|sys)$", "", name)
 
@@ -120,7 +124,7 @@ def read_mapping(path: Path) -> ColumnMapping:
         aliases={ours: tuple(names) for ours, names in told.columns.items()},
         constants=told.constants,
         distinct=tuple(told.distinct),
-        manner=Manner(told.time_zone, told.date_order),
+        cell_format=CellFormat(told.time_zone, told.date_order),
         doubled_backslashes=told.doubled_backslashes,
     )
 
@@ -145,16 +149,16 @@ def _shipped() -> tuple[ColumnMapping, ...]:
     return (*map(read_mapping, paths), *plain)
 
 
-SHIPPED = _shipped()
+BUILTIN_MAPPINGS = _shipped()
 """The mappings that come with SyncLens, and for each table the one that knows only its own names."""
 
 
-def choose(
+def choose_mapping(
     header: list[str], source: str, *, as_kind: str | None = None, more: Iterable[ColumnMapping] = ()
 ) -> ColumnMapping:
     """Find the mapping that explains most of a header; a customer's own come first.
 
-    Raises UnknownKind when none does, and UnknownColumns when `as_kind` names a table whose required
+    Raises UnknownKind when none does, and MissingColumns when `as_kind` names a table whose required
     columns the header lacks, or when the customer's own mapping lacks some.
     """
 
@@ -162,7 +166,7 @@ def choose(
         return [mapping for mapping in mappings if as_kind in (None, mapping.contract.table)]
 
     own = of_kind(more)
-    candidates = [*own, *of_kind(SHIPPED)]
+    candidates = [*own, *of_kind(BUILTIN_MAPPINGS)]
     if not candidates:
         raise UnknownKind(source, header, list(CONTRACTS))
     best = max(candidates, key=lambda mapping: mapping.score(header))
@@ -172,13 +176,16 @@ def choose(
         raise UnknownKind(source, header, list(CONTRACTS), nearest=_nearest(header))
     # Which of several is meant? The one that finds most of its columns here; a customer's own before ours.
     meant = max(own or candidates, key=lambda mapping: len(mapping.assign(header)))
-    sought = meant.sought(meant.lacking(header))
-    raise UnknownColumns(source, meant.contract.table, sought, header, meant.title if own else None)
+    sought = meant.names_for(meant.missing_columns(header))
+    raise MissingColumns(source, meant.contract.table, sought, header, meant.title if own else None)
 
 
 def _nearest(header: list[str]) -> tuple[str, list[str]] | None:
     """Name the table that a header is most like, and what it lacks for it; None where it is like nothing."""
-    nearest = max(SHIPPED, key=lambda mapping: len(mapping.assign(header)) - len(mapping.lacking(header)))
+    nearest = max(
+        BUILTIN_MAPPINGS,
+        key=lambda mapping: len(mapping.assign(header)) - len(mapping.missing_columns(header)),
+    )
     if len(nearest.assign(header)) < 2:
         return None
-    return nearest.contract.table, nearest.lacking(header)
+    return nearest.contract.table, nearest.missing_columns(header)

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ingest.contracts.tables import CONTRACTS, Contract
-from ingest.mapping.mapping import fold
-from ingest.readers.rows import RawRow, RowSource, compact
+from ingest.mapping.mapping import normalize_name
+from ingest.readers.rows import RawRow, RowSource, compact_json
 
 Cells = dict[str, str | None]
 
@@ -36,7 +36,7 @@ class Shape:
 
 def reshape(source: RowSource) -> RowSource:
     """Give the source itself, or, where its columns fit a shape, its rows as rows of the shape's table."""
-    there = frozenset(map(fold, source.header))
+    there = frozenset(map(normalize_name, source.header))
     fitting = [shape for shape in SHAPES if shape.needs <= there]
     if not fitting:
         return source
@@ -56,10 +56,12 @@ def _converted(source: RowSource, shape: Shape) -> Iterator[RawRow]:
         if row.problem:
             yield row
             continue
-        cells = _Noticed({fold(name): cell for name, cell in row.cells.items()})
+        cells = _Noticed({normalize_name(name): cell for name, cell in row.cells.items()})
         if converted := shape.convert(cells):
-            unread = {name: cell for name, cell in row.cells.items() if fold(name) not in cells.read}
-            yield RawRow(row.number, unread | converted, raw=compact(dict(row.cells)))
+            unread = {
+                name: cell for name, cell in row.cells.items() if normalize_name(name) not in cells.read
+            }
+            yield RawRow(row.number, unread | converted, raw=compact_json(dict(row.cells)))
         else:
             left_out += 1
     if left_out:
@@ -141,7 +143,7 @@ def _system(cells: Cells) -> Cells | None:
         "change_id": f"system-{cells['id']}" if cells.get("id") else None,
         "changed_at": cells.get("timestamp"),
         "changed_by": cells.get("username"),
-        "kind": _SYSTEM_KINDS.get(fold(what), "setting"),
+        "kind": _SYSTEM_KINDS.get(normalize_name(what), "setting"),
         "target": name or what or "unnamed",
         "field": cells.get("fieldname"),
         "before": _spelled(cells.get("oldvalue")),
@@ -258,7 +260,7 @@ _STATUS = {"active__v": "true", "inactive__v": "false"}
 
 
 def _needs(*names: str) -> frozenset[str]:
-    return frozenset(map(fold, names))
+    return frozenset(map(normalize_name, names))
 
 
 SHAPES = (

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from ingest.readers.rows import BulkTable, RawRow, RowSource, clean, compact
+from ingest.readers.rows import BulkTable, RawRow, RowSource, compact_json, replace_surrogates
 
 DELIMITERS = (",", ";", "\t", "|")
 MOST_LINES_IN_A_ROW = 200
@@ -41,13 +41,15 @@ def read_csv(
     """
     lines = _lines(path, encoding)
     above, first, told = _to_header(lines, title)
-    delimiter = told or sniff(first)
+    delimiter = told or detect_delimiter(first)
     cells = _cut([first], delimiter) if '"' in first else first.rstrip("\r\n").split(delimiter)
-    header = unique([cell.strip() for cell in cells] if isinstance(cells, list) else [])
+    header = unique_names([cell.strip() for cell in cells] if isinstance(cells, list) else [])
     source = RowSource(name or path.name, header, iter(()))
     source.notes += [f"left out above the header: {line.strip()[:200]}" for line in above if line.strip()]
     if first and title < MOST_TITLE_LINES:
-        source.lower = partial(read_csv, path, encoding, name=name, undouble=undouble, title=title + 1)
+        source.reopen_below_title = partial(
+            read_csv, path, encoding, name=name, undouble=undouble, title=title + 1
+        )
     source.rows = _rows(_split(lines, delimiter), header, source.notes, undouble)
     if (
         path.stat().st_size >= WORTH_IT
@@ -90,7 +92,7 @@ def bulk_table(path: Path, header: list[str], delimiter: str) -> BulkTable:
     return BulkTable(relation, header, {"path": str(path), "delimiter": delimiter}, ragged=True)
 
 
-def sniff(header: str) -> str:
+def detect_delimiter(header: str) -> str:
     """Name the delimiter of a header line: the one that cuts it into most cells."""
     unquoted = "".join(part for index, part in enumerate(header.split('"')) if index % 2 == 0)
     return max(DELIMITERS, key=unquoted.count)
@@ -161,22 +163,22 @@ def _rows(
         yield from after_blank
         after_blank, blank_seen = [], False
         yield row
-    notes.extend(f"left out as footer: {row.as_came().strip()[:200]}" for row in after_blank)
+    notes.extend(f"left out as footer: {row.original_text().strip()[:200]}" for row in after_blank)
 
 
 def _row(number: int, cells: list[str] | str, raw: str, header: list[str], undouble: bool) -> RawRow:
-    line = clean(raw.rstrip("\r\n"))
+    line = replace_surrogates(raw.rstrip("\r\n"))
     if isinstance(cells, str):
         return RawRow(number, {}, cells, line)
     if len(cells) < len(header) or any(cells[len(header) :]):
-        cells = list(map(clean, cells))
-        return RawRow(number, {}, wrong_width(len(cells), len(header)), compact(cells))
+        cells = list(map(replace_surrogates, cells))
+        return RawRow(number, {}, cell_count_reason(len(cells), len(header)), compact_json(cells))
     if undouble:
         cells = [cell.replace("\\\\", "\\") for cell in cells]
-    return RawRow(number, dict(zip(header, map(clean, cells), strict=False)))
+    return RawRow(number, dict(zip(header, map(replace_surrogates, cells), strict=False)))
 
 
-def wrong_width(found: int | str, expected: int) -> str:
+def cell_count_reason(found: int | str, expected: int) -> str:
     """Word the reason for a row that has too few cells, or too many that are not empty."""
     return f"row: has {found} cells where the header has {expected}"
 
@@ -185,7 +187,7 @@ def _filled(cells: list[str]) -> list[str]:
     return [cell for cell in cells if cell.strip()]
 
 
-def unique(names: list[str]) -> list[str]:
+def unique_names(names: list[str]) -> list[str]:
     """Tell columns of one name apart, and name those without one, or they would overwrite each other."""
     seen: dict[str, int] = {}
     told_apart = []

@@ -9,7 +9,7 @@ from pathlib import Path
 from ingest.errors import SourceUnreadable
 from ingest.readers.csv import read_csv
 from ingest.readers.direct_data import ArchiveName, read_archive
-from ingest.readers.encoding import Examined
+from ingest.readers.encoding import FileInspection
 from ingest.readers.excel_parquet import read_excel, read_parquet
 from ingest.readers.json_lines import read_json_lines, read_json_page
 from ingest.readers.rows import RowSource
@@ -19,13 +19,13 @@ LARGEST_PAGE = 512 << 20
 """Bytes of a JSON document that is not JSON lines; it has to be read whole."""
 
 
-def open_source(path: Path, examined: Examined) -> Iterator[RowSource]:
+def open_source(path: Path, examined: FileInspection) -> Iterator[RowSource]:
     """Open a file as the tables of rows it holds. Raises SourceUnreadable."""
     if not examined.size:
         raise SourceUnreadable(path.name, "it is empty")
     with path.open("rb") as file:
         magic = file.read(8)
-    if magic.startswith(b"\x1f\x8b") or ArchiveName.of(path):
+    if magic.startswith(b"\x1f\x8b") or ArchiveName.parse(path):
         yield from read_archive(path)
     elif magic.startswith(b"PAR1"):
         yield read_parquet(path)
@@ -44,7 +44,7 @@ def _zip(path: Path) -> Iterator[RowSource]:
         yield from read_excel(path)
 
 
-def _text(path: Path, examined: Examined) -> RowSource:
+def _text(path: Path, examined: FileInspection) -> RowSource:
     with path.open(encoding=examined.encoding, errors="replace") as file:
         start = file.read(65_536).lstrip()
     if start[:1] in ("{", "["):
@@ -52,7 +52,7 @@ def _text(path: Path, examined: Examined) -> RowSource:
     return read_csv(path, examined.encoding)
 
 
-def _json(path: Path, examined: Examined, start: str) -> RowSource:
+def _json(path: Path, examined: FileInspection, start: str) -> RowSource:
     first = start.split("\n", 1)[0]
     if (_is_json(first) and not _is_page(first) and first != start.rstrip()) or examined.size > LARGEST_PAGE:
         return read_json_lines(path, examined.encoding)

@@ -21,7 +21,7 @@ from typing import IO
 
 from ingest.errors import ArchiveUnsafe, SourceUnreadable
 from ingest.readers.csv import read_csv
-from ingest.readers.encoding import examine
+from ingest.readers.encoding import inspect_file
 from ingest.readers.rows import RowSource
 
 MOST_MEMBERS = 100_000
@@ -50,7 +50,7 @@ class ArchiveName:
     part: int | None
 
     @classmethod
-    def of(cls, path: Path) -> ArchiveName | None:
+    def parse(cls, path: Path) -> ArchiveName | None:
         """Read a file name, or give None when it is not one that Vault gives to archives."""
         found = _NAME.fullmatch(path.name)
         if not found:
@@ -72,9 +72,9 @@ class Extract:
     file: str
 
 
-def parts_of(path: Path) -> list[Path]:
+def archive_parts(path: Path) -> list[Path]:
     """Give all parts of the archive that `path` is a part of, in order. Raises SourceUnreadable for a gap."""
-    name = ArchiveName.of(path)
+    name = ArchiveName.parse(path)
     if name is None or name.part is None:
         return [path]
     parts = sorted(path.parent.glob(f"{path.name[:-4]}.[0-9][0-9][0-9]"))
@@ -92,10 +92,10 @@ def read_archive(path: Path, *, packed_size: int | None = None) -> Iterator[RowS
 
     Raises SourceUnreadable for a damaged archive and ArchiveUnsafe for one that tries something.
     """
-    parts = parts_of(path)
+    parts = archive_parts(path)
     packed = packed_size or sum(part.stat().st_size for part in parts)
     label = re.sub(r"\.[0-9]{3}$", "", path.name)
-    name = ArchiveName.of(path)
+    name = ArchiveName.parse(path)
     stop = name.stop_time.strftime("%Y-%m-%dT%H:%M:%SZ") if name else None
     with TemporaryDirectory(prefix="synclens-") as folder:
         unpacked = _unpack(parts, Path(folder), packed, label)
@@ -134,14 +134,14 @@ def _guessed(unpacked: dict[str, Path]) -> list[Extract]:
 
 def _source(extract: Extract, file: Path, label: str, stop: str | None) -> RowSource:
     place, _, name = extract.name.partition(".")
-    source = read_csv(file, examine(file).encoding, name=f"{label}#{extract.file}")
-    source.lower = None  # Vault writes no titles here
+    source = read_csv(file, inspect_file(file).encoding, name=f"{label}#{extract.file}")
+    source.reopen_below_title = None  # Vault writes no titles here
     if extract.deletes:
         source.deletes_of = name if place == "Object" else extract.name
         source.defaults = {"deleted_at": stop} if stop else {}
     elif place in ("Metadata", "Picklist") and stop:
         source.defaults = {"as_of": stop}
-    source.announced = extract.records
+    source.expected_rows = extract.records
     return source
 
 
@@ -161,7 +161,7 @@ def _unpack(parts: list[Path], folder: Path, packed: int, label: str) -> dict[st
                 total += member.size
                 if total > max(SMALL, packed * LARGEST_RATIO):
                     raise ArchiveUnsafe(label, f"it unpacks to more than {LARGEST_RATIO} times its size")
-                if not member.isfile() or not wanted(member.name):
+                if not member.isfile() or not is_relevant(member.name):
                     continue
                 path = folder / f"{len(taken)}.csv"
                 _copy(archive.extractfile(member), path)
@@ -199,7 +199,7 @@ def _check(member: tarfile.TarInfo, label: str) -> None:
         raise ArchiveUnsafe(label, f"{member.name!r} is too large ({member.size} bytes)")
 
 
-def wanted(name: str) -> bool:
+def is_relevant(name: str) -> bool:
     """Say whether a file of an archive says something to us."""
     path = PurePosixPath(_normal(name))
     if path.suffix != ".csv":

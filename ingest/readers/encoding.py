@@ -18,7 +18,7 @@ _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class FileInspection:
     """What one pass over a file told: its encoding, its fingerprint, its size in bytes."""
 
     encoding: str
@@ -26,7 +26,7 @@ class Examined:
     size: int
 
 
-def examine(path: Path) -> Examined:
+def inspect_file(path: Path) -> FileInspection:
     """Read a file once, in pieces, for its encoding and its fingerprint.
 
     A byte order mark decides; without one the file is UTF-8 if all of it is valid UTF-8, and else
@@ -44,7 +44,7 @@ def examine(path: Path) -> Examined:
             digest.update(piece)
             size += len(piece)
     valid = valid and _decodes(decoder, b"", final=True)
-    return Examined(encoding or ("utf-8" if valid else "cp1252"), digest.hexdigest()[:32], size)
+    return FileInspection(encoding or ("utf-8" if valid else "cp1252"), digest.hexdigest()[:32], size)
 
 
 def _decodes(decoder: codecs.IncrementalDecoder, piece: bytes, *, final: bool = False) -> bool:

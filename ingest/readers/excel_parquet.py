@@ -11,9 +11,9 @@ from typing import TypeVar
 import duckdb
 
 from ingest.errors import SourceUnreadable
-from ingest.readers.csv import unique
-from ingest.readers.rows import RawRow, RowSource, clean
-from ingest.readers.usage_log import refuse_bombs
+from ingest.readers.csv import unique_names
+from ingest.readers.rows import RawRow, RowSource, replace_surrogates
+from ingest.readers.usage_log import check_unpacked_sizes
 from ingest.staging.bulk import parquet_table
 
 _Row = TypeVar("_Row")
@@ -46,7 +46,7 @@ def read_excel(path: Path) -> Iterator[RowSource]:
     import openpyxl  # noqa: PLC0415
 
     try:
-        refuse_bombs(path)
+        check_unpacked_sizes(path)
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except SourceUnreadable:
         raise
@@ -59,7 +59,7 @@ def read_excel(path: Path) -> Iterator[RowSource]:
             first = next(rows, None)
             if first is None:
                 continue
-            header = unique([(_cell(cell) or "").strip() for cell in first])
+            header = unique_names([(_cell(cell) or "").strip() for cell in first])
             name = path.name if len(book.worksheets) == 1 else f"{path.name}#{sheet.title}"
             yield RowSource(name, header, _sheet_rows(rows, header))
     finally:
@@ -82,7 +82,7 @@ def _sheet_rows(rows: Iterator[tuple[object, ...]], header: list[str]) -> Iterat
 
 def _cell(value: object) -> str | None:
     if value is None or isinstance(value, str):
-        return clean(value) if value else None
+        return replace_surrogates(value) if value else None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():

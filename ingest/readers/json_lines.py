@@ -9,8 +9,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from ingest.readers.rows import RawRow, RowSource, as_text, clean
-from ingest.staging.bulk import Unfit
+from ingest.readers.rows import RawRow, RowSource, cell_text, replace_surrogates
+from ingest.staging.bulk import NotBulkLoadable
 from ingest.staging.lines import lines_table
 
 HEADER_SAMPLE = 200
@@ -29,13 +29,13 @@ def read_json_lines(path: Path, encoding: str, *, name: str | None = None) -> Ro
     return source
 
 
-def read_again(found: Iterable[tuple[int, str]]) -> list[RawRow]:
-    """Read lines that were set aside, each with its number. Raises Unfit where a line is no row after all."""
+def parse_set_aside_lines(found: Iterable[tuple[int, str]]) -> list[RawRow]:
+    """Parse set-aside lines, each with its row number. Raises NotBulkLoadable if a line is blank."""
     rows = []
     for number, line in found:
         row = next(parse_lines([line]), None)
         if row is None:
-            raise Unfit("a line that looked like a row is blank")
+            raise NotBulkLoadable("a line that looked like a row is blank")
         rows.append(replace(row, number=number))
     return rows
 
@@ -68,14 +68,14 @@ def parse_lines(lines: Iterable[str]) -> Iterator[RawRow]:
         try:
             yield _from_value(number, json.loads(line), line)
         except (ValueError, RecursionError):
-            yield RawRow(number, {}, NOT_JSON, clean(line.rstrip("\r\n")))
+            yield RawRow(number, {}, NOT_JSON, replace_surrogates(line.rstrip("\r\n")))
 
 
 def _from_value(number: int, value: Any, line: str | None = None) -> RawRow:  # noqa: ANN401 - any JSON
     if not isinstance(value, dict):
         raw = line.rstrip("\r\n") if line is not None else json.dumps(value)
-        return RawRow(number, {}, NOT_AN_OBJECT, clean(raw))
-    cells = {name: as_text(each) for name, each in value.items()}
+        return RawRow(number, {}, NOT_AN_OBJECT, replace_surrogates(raw))
+    cells = {name: cell_text(each) for name, each in value.items()}
     if not all(map(str.isascii, cells)):
-        cells = {clean(name): each for name, each in cells.items()}
+        cells = {replace_surrogates(name): each for name, each in cells.items()}
     return RawRow(number, cells)

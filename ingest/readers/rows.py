@@ -22,9 +22,9 @@ class RawRow:
     problem: str | None = None
     raw: str | None = None
 
-    def as_came(self) -> str:
+    def original_text(self) -> str:
         """Give the text to keep when the row is refused: the cells as a JSON object, or the line itself."""
-        return self.raw if self.raw is not None else compact(self.cells)
+        return self.raw if self.raw is not None else compact_json(self.cells)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ class RowSource:
     bulk: BulkTable | None = None
     defaults: dict[str, str] = field(default_factory=dict)
     deletes_of: str | None = None
-    announced: int | None = None
-    lower: Callable[[], RowSource | None] | None = None
+    expected_rows: int | None = None
+    reopen_below_title: Callable[[], RowSource | None] | None = None
     notes: list[str] = field(default_factory=list)
 
 
-def compact(value: object) -> str:
+def compact_json(value: object) -> str:
     """Write JSON without blanks and with large hexadecimal digits, as DuckDB does."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return _ESCAPE.sub(lambda found: found[0][:2] + found[0][2:].upper(), text) if "\\u" in text else text
@@ -75,20 +75,20 @@ def compact(value: object) -> str:
 _ESCAPE = re.compile(r"\\(?:u[0-9a-f]{4}|.)")
 
 
-def as_text(value: object) -> str | None:
+def cell_text(value: object) -> str | None:
     """Write a JSON value as the text a CSV would have: lists joined by commas, objects as JSON."""
     if isinstance(value, str):
-        return clean(value)
+        return replace_surrogates(value)
     if value is None:
         return None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list) and all(isinstance(each, str | int | float) for each in value):
-        return ",".join(as_text(each) or "" for each in value)
-    return clean(json.dumps(value, ensure_ascii=False, sort_keys=True))
+        return ",".join(cell_text(each) or "" for each in value)
+    return replace_surrogates(json.dumps(value, ensure_ascii=False, sort_keys=True))
 
 
-def clean(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Replace what no UTF-8 text can hold (half surrogate pairs), so that it can be stored."""
     if text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text):
         return text

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ingest.errors import SourceUnreadable
-from ingest.readers.rows import RawRow, RowSource, clean, compact
+from ingest.readers.rows import RawRow, RowSource, compact_json, replace_surrogates
 
 LARGEST_MEMBER = 4 << 30
 """Bytes of one unpacked file; a day's log of a large Vault stays far below."""
@@ -37,7 +37,7 @@ def read_usage_zip(path: Path) -> Iterator[RowSource]:
             ]
             if not members:
                 raise SourceUnreadable(path.name, "there is no CSV in it")
-            refuse_bombs(path)
+            check_unpacked_sizes(path)
             for member in members:
                 with archive.open(member) as packed:
                     text = io.TextIOWrapper(packed, encoding="utf-8-sig", errors="replace", newline="")
@@ -46,7 +46,7 @@ def read_usage_zip(path: Path) -> Iterator[RowSource]:
         raise SourceUnreadable(path.name, f"it is no whole ZIP file ({error})") from error
 
 
-def refuse_bombs(path: Path) -> None:
+def check_unpacked_sizes(path: Path) -> None:
     """Raise SourceUnreadable when a member of the ZIP file at `path` would unpack beyond reason."""
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
@@ -61,10 +61,10 @@ def _source(name: str, lines: Iterable[str]) -> RowSource:
         header = [cell.strip() for cell in next(csv.reader([next(feed, "")]), [])]
     except csv.Error as error:
         raise SourceUnreadable(name, f"its first line is no header ({error})") from error
-    return RowSource(name, header, _rows(join_lines(feed), header))
+    return RowSource(name, header, _rows(join_continuation_lines(feed), header))
 
 
-def join_lines(lines: Iterable[str]) -> Iterator[str]:
+def join_continuation_lines(lines: Iterable[str]) -> Iterator[str]:
     """Put the lines of each row together; lines before the first row stay a row of their own."""
     row = ""
     for line in lines:
@@ -84,10 +84,10 @@ def _rows(rows: Iterable[str], header: list[str]) -> Iterator[RawRow]:
             header.index("api_response_error_message") if "api_response_error_message" in header else -1,
         )
         if len(cells) != len(header):
-            shown = compact(_hidden(dict(enumerate(cells))))
+            shown = compact_json(_hidden(dict(enumerate(cells))))
             yield RawRow(number, {}, f"row: has {len(cells)} cells where the header has {len(header)}", shown)
             continue
-        yield RawRow(number, _hidden(dict(zip(header, map(clean, cells), strict=True))))
+        yield RawRow(number, _hidden(dict(zip(header, map(replace_surrogates, cells), strict=True))))
 
 
 def _cells(text: str, width: int, message: int) -> list[str]:

@@ -1,7 +1,7 @@
 """The fast road: whole files through DuckDB's own readers, held against the same contracts in SQL.
 
 It takes only what it can take exactly as the careful road (`csv_rows.py`, `accept.py`) would; anything else
-raises Unfit before a row is settled, and the careful road takes the file.
+raises NotBulkLoadable before a row is settled, and the careful road takes the file.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from ingest.contracts import cell_sql
-from ingest.contracts.cell_values import Manner
+from ingest.contracts.cell_values import CellFormat
 from ingest.mapping.mapping import ColumnMapping
-from ingest.readers.csv import SURPLUS, wrong_width
+from ingest.readers.csv import SURPLUS, cell_count_reason
 from ingest.readers.rows import BulkTable
 from ingest.store.merge import STAGED
 
@@ -23,7 +23,7 @@ SET_ASIDE = "'row: has to be read by hand'"
 """The reason, as SQL, of rows of a table `by_line` until they have been read by hand."""
 
 
-class Unfit(Exception):
+class NotBulkLoadable(Exception):
     """Raised where a file is not for the fast road; the message says why, for the curious."""
 
 
@@ -37,26 +37,28 @@ def parquet_table(store: DuckDBPyConnection, path: Path) -> BulkTable:
     return BulkTable(f"(SELECT {texts} FROM read_parquet($path))", header, {"path": str(path)})
 
 
-def stage_bulk(store: DuckDBPyConnection, table: BulkTable, mapping: ColumnMapping, manner: Manner) -> int:
-    """Stage all rows of a table, and give their number. Raises Unfit."""
-    statement = _statement(table, mapping, manner)
+def stage_bulk(
+    store: DuckDBPyConnection, table: BulkTable, mapping: ColumnMapping, cell_format: CellFormat
+) -> int:
+    """Stage all rows of a table, and give their number. Raises NotBulkLoadable."""
+    statement = _statement(table, mapping, cell_format)
     parameters = table.parameters | {f"h{n}": name for n, name in enumerate(table.header)}
     parameters |= {f"constant_{name}": text for name, text in mapping.constants.items()} | {
-        "zone": manner.time_zone
+        "zone": cell_format.time_zone
     }
     named = set(re.findall(r"\$(\w+)", statement))  # DuckDB refuses a parameter that nobody names
     try:
         store.execute(statement, {name: each for name, each in parameters.items() if name in named})
     except duckdb.Error as error:
-        raise Unfit(str(error).splitlines()[0]) from error
+        raise NotBulkLoadable(str(error).splitlines()[0]) from error
     alone = f"SELECT count(*) FROM {STAGED} WHERE starts_with(reasons[1], 'row: has 1 cells')"
     if table.ragged and (store.execute(alone).fetchone() or (0,))[0]:
-        raise Unfit("some lines have one cell, as the footer of a report has")
+        raise NotBulkLoadable("some lines have one cell, as the footer of a report has")
     (count,) = store.execute(f"SELECT count(*) FROM {STAGED}").fetchone() or (0,)
     return int(count)
 
 
-def _statement(table: BulkTable, mapping: ColumnMapping, manner: Manner) -> str:
+def _statement(table: BulkTable, mapping: ColumnMapping, cell_format: CellFormat) -> str:
     contract, cells = mapping.contract, _cells(table.header)
     assigned = mapping.assign(table.header)
     texts = {ours: f"c{table.header.index(theirs)}" for ours, theirs in assigned.items()}
@@ -69,11 +71,11 @@ def _statement(table: BulkTable, mapping: ColumnMapping, manner: Manner) -> str:
     values, tests, problems = [], [], []
     for column in contract.columns:
         text, read = f"t_{column.name}", f"v_{column.name}"
-        value = cell_sql.value(column, text, manner) if column.name in texts else "NULL"
+        value = cell_sql.value_sql(column, text, cell_format) if column.name in texts else "NULL"
         values.append(f"{value} AS {read}")
         if column.name in texts:
-            tests.append(cell_sql.suspicious(column, text, read))
-            problems.append(cell_sql.problem(column, text, read, manner))
+            tests.append(cell_sql.suspicion_sql(column, text, read))
+            problems.append(cell_sql.reason_sql(column, text, read, cell_format))
         elif column.required:
             tests.append("true")
             problems.append(f"'{column.name}: is missing'")
@@ -108,7 +110,7 @@ def _ragged(table: BulkTable) -> str:
     everything = [*_cells(table.header), *(f"s{number}" for number in range(SURPLUS))]
     found = " + ".join(f"({name} IS NOT NULL)::INTEGER" for name in everything)
     surplus = " OR ".join(f"coalesce(s{number}, '') <> ''" for number in range(SURPLUS))
-    said = wrong_width("#", width).replace("#", f"' || ({found}) || '", 1)
+    said = cell_count_reason("#", width).replace("#", f"' || ({found}) || '", 1)
     return f"CASE WHEN c{width - 1} IS NULL OR {surplus} THEN '{said}' END"
 
 

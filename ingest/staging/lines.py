@@ -36,7 +36,7 @@ def lines_table(path: Path, encoding: str, header: list[str], sample: Sequence[s
     The columns are those of `header`; `line` is the text of a row, and `plain` whether it may be read so.
     """
     plain = sum(_PLAIN.fullmatch(line) is not None for line in sample)
-    known = bool(header) and all(map(plain_name, header))
+    known = bool(header) and all(map(is_plain_name, header))
     if encoding != "utf-8" or not known or plain < _MOSTLY * len(sample) or _holds_odd_bytes(path):
         return None
     cells = ", ".join(f"s[{_text(name)}] AS c{n}" for n, name in enumerate(header))
@@ -60,7 +60,7 @@ def lines_table(path: Path, encoding: str, header: list[str], sample: Sequence[s
     return BulkTable(relation, header, parameters, by_line=True)
 
 
-def set_aside(store: DuckDBPyConnection) -> Iterator[list[tuple[int, str]]]:
+def pop_set_aside_lines(store: DuckDBPyConnection) -> Iterator[list[tuple[int, str]]]:
     """Take the lines that were not plain out of the staged rows, and give them in order, by number."""
     store.execute(
         f"CREATE OR REPLACE TEMP TABLE odd_line AS SELECT rowid + 1 AS number, raw FROM {STAGED} "
@@ -82,7 +82,7 @@ def _holds_odd_bytes(path: Path) -> bool:
         return any(content.find(sign) >= 0 for sign in _FORBIDDEN)
 
 
-def plain_name(name: str) -> bool:
+def is_plain_name(name: str) -> bool:
     """Whether a name may stand in a plain line as it is."""
     return re.fullmatch(_TEXT, f'"{name}"') is not None
 

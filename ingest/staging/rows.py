@@ -8,10 +8,10 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from duckdb import DuckDBPyConnection
 
 from ingest.contracts.accept import accept
-from ingest.contracts.cell_values import Manner
+from ingest.contracts.cell_values import CellFormat
 from ingest.contracts.tables import Contract
 from ingest.mapping.mapping import ColumnMapping
-from ingest.readers.rows import RawRow, compact
+from ingest.readers.rows import RawRow, compact_json
 from ingest.staging.typed import ARROW
 from ingest.store.merge import STAGED
 
@@ -20,7 +20,7 @@ def stage_rows(
     store: DuckDBPyConnection,
     mapping: ColumnMapping,
     assigned: dict[str, str],
-    manner: Manner,
+    cell_format: CellFormat,
     rows: list[RawRow],
 ) -> None:
     """Hold rows against the contract and stage them, the good ones by value, the others by reason."""
@@ -33,11 +33,11 @@ def stage_rows(
         cells: dict[str, str | None] = {**mapping.constants, **given}
         if contract.derived_key and not cells.get(contract.key[0]):
             cells[contract.key[0]] = derived_key(row)
-        values, wrong = ({}, [row.problem]) if row.problem else accept(cells, contract, manner)
+        values, wrong = ({}, [row.problem]) if row.problem else accept(cells, contract, cell_format)
         if wrong and len(contract.key) == 1:  # by its id one sees later whether a corrected row came
             values = {contract.key[0]: cells.get(contract.key[0]) or None}
         numbers.append(row.number)
-        raws.append(row.as_came() if wrong else None)
+        raws.append(row.original_text() if wrong else None)
         reasons.append(wrong)
         extras.append(None if wrong else _extra(row, taken))
         for name, column in columns.items():
@@ -61,7 +61,7 @@ def derived_key(row: RawRow) -> str:
 
 def _extra(row: RawRow, taken: set[str]) -> str | None:
     left = {name: cell for name, cell in row.cells.items() if name not in taken and cell}
-    return compact(dict(sorted(left.items()))) if left else None
+    return compact_json(dict(sorted(left.items()))) if left else None
 
 
 def _insert(store: DuckDBPyConnection, contract: Contract, arrived: pa.Table) -> None:

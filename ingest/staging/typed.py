@@ -14,7 +14,7 @@ from ingest.config_records import ContextRow
 from ingest.contracts.cell_values import BELOW_ZERO, MISSING
 from ingest.contracts.tables import CONTRACT_OF, Column, Contract, Kind
 from ingest.store.batches import Batch, BatchReport, Clock, utc_now
-from ingest.store.merge import STAGED, settle, stage
+from ingest.store.merge import STAGED, create_staging_table, merge
 from ingest.store.transaction import transaction
 from sync_engine.telemetry import Telemetry
 
@@ -43,10 +43,10 @@ def append(
     """
     begun = started_at or clock()
     with transaction(store):
-        return append_within(store, rows, source=source, started_at=begun, clock=clock)
+        return append_in_transaction(store, rows, source=source, started_at=begun, clock=clock)
 
 
-def append_within(
+def append_in_transaction(
     store: DuckDBPyConnection,
     rows: Iterable[Telemetry | ContextRow],
     *,
@@ -75,12 +75,12 @@ def _append_kind(
     clock: Clock,
 ) -> BatchReport:
     batch = Batch.open(store, source=source, kind=contract.table, content_hash=None, started_at=started_at)
-    stage(store, contract)
-    stage_typed(store, contract, as_table(contract, rows))
-    return settle(store, contract, batch, clock, rows_in=len(rows))
+    create_staging_table(store, contract)
+    stage_typed(store, contract, arrow_table(contract, rows))
+    return merge(store, contract, batch, clock, rows_in=len(rows))
 
 
-def as_table(contract: Contract, rows: Sequence[Any]) -> pa.Table:
+def arrow_table(contract: Contract, rows: Sequence[Any]) -> pa.Table:
     """Put records into an Arrow table with one column per field of the contract; times in UTC."""
     return pa.table(
         {

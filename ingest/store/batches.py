@@ -121,13 +121,13 @@ class Batch:
                 self.content_hash,
                 rows_in,
                 *counts,
-                naive(self.started_at),
-                naive(finished_at),
+                to_naive_utc(self.started_at),
+                to_naive_utc(finished_at),
             ],
         )
         return report
 
 
-def naive(when: datetime) -> datetime:
+def to_naive_utc(when: datetime) -> datetime:
     """Turn an aware time into what the store keeps: UTC, without a zone."""
     return when.astimezone(UTC).replace(tzinfo=None)

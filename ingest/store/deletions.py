@@ -8,12 +8,12 @@ from itertools import islice
 import pyarrow as pa  # type: ignore[import-untyped]
 from duckdb import DuckDBPyConnection
 
-from ingest.contracts.cell_values import AS_VAULT, MISSING, read_time
+from ingest.contracts.cell_values import MISSING, VAULT_FORMAT, read_time
 from ingest.contracts.tables import Contract
-from ingest.mapping.mapping import fold
+from ingest.mapping.mapping import normalize_name
 from ingest.readers.rows import RawRow, RowSource
 from ingest.store.batches import Batch, BatchReport, Clock
-from ingest.store.merge import bury
+from ingest.store.merge import apply_deletions
 from ingest.store.removals import SEPARATOR
 from ingest.store.transaction import transaction
 
@@ -27,7 +27,7 @@ _OBJECT = "Object."
 _CHUNK_ROWS = 50_000
 
 
-def bury_source(
+def load_deletions(
     store: DuckDBPyConnection, source: RowSource, contract: Contract, batch: Batch, clock: Clock
 ) -> BatchReport:
     """Take in a list of deletions as one batch: what is deleted, and when under one of the usual names.
@@ -51,7 +51,7 @@ def bury_source(
         store.unregister("arrived")
     notes = [f"rows about extracts that are no objects, left out: {left_out}"] if left_out else []
     with transaction(store):
-        return bury(store, contract, batch, clock, notes=(*source.notes, *notes))
+        return apply_deletions(store, contract, batch, clock, notes=(*source.notes, *notes))
 
 
 _SCHEMA = pa.schema(
@@ -66,14 +66,14 @@ _SCHEMA = pa.schema(
 
 
 def _read(row: RawRow, contract: Contract, default: str | None) -> dict[str, object]:
-    cells = {fold(name): cell for name, cell in row.cells.items()}
+    cells = {normalize_name(name): cell for name, cell in row.cells.items()}
     reasons = [row.problem] if row.problem else []
     when, told = None, next((cells[name] for name in _WHEN if cells.get(name)), default) or ""
     named_by = _NAMED_BY.get(contract.table, ("id",))
     if not row.problem:
         reasons += [f"{name}: {MISSING}" for name in named_by if not cells.get(name)]
     try:
-        when = read_time(told, AS_VAULT)
+        when = read_time(told, VAULT_FORMAT)
     except ValueError as error:
         reasons.append(f"deleted_date: {error} ({told[:80]})")
     else:
@@ -83,7 +83,7 @@ def _read(row: RawRow, contract: Contract, default: str | None) -> dict[str, obj
         "row_number": row.number,
         "id": _id(cells, named_by),
         "deleted_at": when,
-        "raw": row.as_came() if reasons else None,
+        "raw": row.original_text() if reasons else None,
         "reasons": reasons,
     }
 
@@ -99,5 +99,5 @@ def _is_elsewhere(row: RawRow, contract: Contract) -> bool:
     # The metadata of an archive also tells of documents and workflows.
     if contract.table != "object_field" or row.problem:
         return False
-    extract = next((cell for name, cell in row.cells.items() if fold(name) == "extract"), None)
+    extract = next((cell for name, cell in row.cells.items() if normalize_name(name) == "extract"), None)
     return bool(extract) and not str(extract).startswith(_OBJECT)

@@ -18,14 +18,14 @@ from duckdb import DuckDBPyConnection
 
 from ingest.contracts.tables import Contract
 from ingest.store.batches import Batch, BatchReport, Clock
-from ingest.store.removals import GONE, mark, unmark
+from ingest.store.removals import DELETED_STATE, add_deletion_snapshots, remove_deletion_snapshots
 
 STAGED = "staged_rows"
 _FIRST = 10
 """Refused rows whose numbers an account names."""
 
 
-def stage(store: DuckDBPyConnection, contract: Contract) -> None:
+def create_staging_table(store: DuckDBPyConnection, contract: Contract) -> None:
     """Make an empty staging table with the columns and types of the contract's table."""
     store.execute(
         f"CREATE OR REPLACE TEMP TABLE {STAGED} AS SELECT 0::BIGINT AS row_number, NULL::VARCHAR AS raw, "
@@ -33,7 +33,7 @@ def stage(store: DuckDBPyConnection, contract: Contract) -> None:
     )
 
 
-def settle(
+def merge(
     store: DuckDBPyConnection,
     contract: Contract,
     batch: Batch,
@@ -48,11 +48,11 @@ def settle(
     """
     staged = _count(store, f"FROM {STAGED}")
     refused = _keep_rejected(store, batch, key=_single_key(contract))
-    unmark(store, contract)
+    remove_deletion_snapshots(store, contract)
     kind = _choose_winners(store, contract)
     updated = _replace_older(store, contract, batch)
     new = _insert_new(store, contract, batch)
-    mark(store, contract)
+    add_deletion_snapshots(store, contract)
     _settle_refused(store, contract, batch)
     store.execute(f"DROP {kind} winner; DROP TABLE {STAGED}")
     return batch.close(
@@ -66,7 +66,7 @@ def settle(
     )
 
 
-def bury(
+def apply_deletions(
     store: DuckDBPyConnection,
     contract: Contract,
     batch: Batch,
@@ -88,7 +88,7 @@ def bury(
         "LEFT JOIN tombstone AS t ON t.id = d.id AND t.kind = $kind WHERE len(d.reasons) = 0 GROUP BY d.id",
         {"kind": contract.table},
     )
-    unmark(store, contract)
+    remove_deletion_snapshots(store, contract)
     new = _count(store, "FROM burial WHERE known IS NULL")
     updated = _count(store, "FROM burial WHERE deleted_at > known")
     fresh = "SELECT id FROM burial WHERE known IS NULL OR deleted_at > known"
@@ -98,12 +98,12 @@ def bury(
         "WHERE known IS NULL OR deleted_at > known",
         {"kind": contract.table, "source": batch.source, "batch": batch.batch_id},
     )
-    if contract.table not in GONE:
+    if contract.table not in DELETED_STATE:
         store.execute(
             f"DELETE FROM {contract.table} AS t USING burial AS b WHERE t.{contract.key[0]} = b.id "
             f"AND {_not_after('t', contract, 'b.deleted_at')}"
         )
-    mark(store, contract)
+    add_deletion_snapshots(store, contract)
     store.execute("DROP TABLE burial; DROP TABLE staged_deletes")
     return batch.close(
         store,

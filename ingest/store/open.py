@@ -18,7 +18,7 @@ import stamina
 from duckdb import DuckDBPyConnection
 
 from ingest.errors import StoreFailed, StoreLocked, StoreMissing, StoreTooNew, StoreUnusable
-from ingest.retry_log import speak_for_ourselves
+from ingest.retry_log import install_retry_log
 
 MIGRATIONS = {
     script.name: script.read_text(encoding="utf-8")
@@ -34,21 +34,21 @@ _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)|PID (?P<bar
 
 @contextmanager
 def open_store(
-    path: Path | str, *, read_only: bool = True, patience_seconds: float = 20.0
+    path: Path | str, *, read_only: bool = True, timeout_seconds: float = 20.0
 ) -> Iterator[DuckDBPyConnection]:
     """Open the store at `path`, and close it when the block ends.
 
     A writer creates a missing store. A store of an older version is brought up to date first, for a reader
     too: nobody asks questions of tables that are not there. A reader gets a connection that cannot write,
     has no access to the rest of the machine and cannot change that. While another process is in the way
-    this tries again, some eight times a second, for at most `patience_seconds`.
+    this tries again, some eight times a second, for at most `timeout_seconds`.
 
     Raises StoreFailed, StoreLocked, StoreMissing, StoreTooNew or StoreUnusable; each says what to do next.
     """
     path = Path(path)
     if read_only and not path.exists():
         raise StoreMissing(str(path))
-    with _failures_named(path), _current(path, read_only, patience_seconds) as store:
+    with _failures_named(path), _current(path, read_only, timeout_seconds) as store:
         if read_only:
             _close_in(store)
         else:
@@ -110,8 +110,8 @@ def migrate(store: DuckDBPyConnection, path: Path | str = "the store") -> list[s
     return pending
 
 
-def _current(path: Path, read_only: bool, patience_seconds: float) -> DuckDBPyConnection:
-    store = _connect(path, read_only, patience_seconds)
+def _current(path: Path, read_only: bool, timeout_seconds: float) -> DuckDBPyConnection:
+    store = _connect(path, read_only, timeout_seconds)
     if not read_only:
         return store
     try:
@@ -122,18 +122,18 @@ def _current(path: Path, read_only: bool, patience_seconds: float) -> DuckDBPyCo
         raise
     if lags:
         store.close()
-        with _connect(path, False, patience_seconds) as writable:
+        with _connect(path, False, timeout_seconds) as writable:
             migrate(writable, path)
-        store = _connect(path, True, patience_seconds)
+        store = _connect(path, True, timeout_seconds)
     return store
 
 
-def _connect(path: Path, read_only: bool, patience_seconds: float) -> DuckDBPyConnection:
-    speak_for_ourselves()
+def _connect(path: Path, read_only: bool, timeout_seconds: float) -> DuckDBPyConnection:
+    install_retry_log()
     attempts = stamina.retry_context(
         on=_is_lock_conflict,
         attempts=None,
-        timeout=patience_seconds,
+        timeout=timeout_seconds,
         wait_initial=0.02,
         wait_max=0.1,  # a writer that loads file after file leaves the store for moments; longer pauses miss them
         wait_jitter=0.05,
@@ -144,7 +144,7 @@ def _connect(path: Path, read_only: bool, patience_seconds: float) -> DuckDBPyCo
                 return duckdb.connect(path, read_only=read_only)
     except duckdb.Error as error:
         if _is_lock_conflict(error):
-            raise StoreLocked(str(path), _holder(str(error)), patience_seconds) from error
+            raise StoreLocked(str(path), _holder(str(error)), timeout_seconds) from error
         raise StoreUnusable(str(path), str(error).splitlines()[0]) from error
     raise AssertionError("the retry loop neither returned nor raised")
 

@@ -15,7 +15,7 @@ from duckdb import DuckDBPyConnection
 
 from ingest.contracts.tables import CONTRACTS, Contract
 
-GONE: Mapping[str, Mapping[str, str]] = {
+DELETED_STATE: Mapping[str, Mapping[str, str]] = {
     "sync_user": {"active": "false"},
     "vmoc": {"active": "false"},
     "veeva_setting": {"value": "NULL"},
@@ -37,22 +37,22 @@ SEPARATOR = "\x1f"
 """Stands between the parts of an id where more than one column names a thing."""
 
 
-def followed(name: str) -> Contract | None:
+def deletion_contract(name: str) -> Contract | None:
     """Give the contract of the table in which deletions of `name` are followed, or None."""
     contract = CONTRACTS.get(TABLE_OF.get(name, name))
-    if contract is None or (contract.version is None and contract.table not in GONE):
+    if contract is None or (contract.version is None and contract.table not in DELETED_STATE):
         return None
     return contract
 
 
-def thing_of(contract: Contract) -> tuple[str, ...]:
+def identity_columns(contract: Contract) -> tuple[str, ...]:
     """The columns that name what a snapshot is of: its key without the time."""
     return tuple(name for name in contract.key if name != "as_of")
 
 
-def unmark(store: DuckDBPyConnection, contract: Contract) -> None:
+def remove_deletion_snapshots(store: DuckDBPyConnection, contract: Contract) -> None:
     """Take away the rows that deletions have added to a table of snapshots."""
-    if contract.table in GONE:
+    if contract.table in DELETED_STATE:
         store.execute(
             f"DELETE FROM {contract.table} WHERE batch_id IN "
             "(SELECT batch_id FROM tombstone WHERE kind = $kind)",
@@ -60,20 +60,20 @@ def unmark(store: DuckDBPyConnection, contract: Contract) -> None:
         )
 
 
-def mark(store: DuckDBPyConnection, contract: Contract) -> None:
+def add_deletion_snapshots(store: DuckDBPyConnection, contract: Contract) -> None:
     """Add for each deleted thing what its deletion makes of the last snapshot before it.
 
     A snapshot of the very time of the deletion counts as before it, and the added row comes just after.
     """
-    if contract.table not in GONE:
+    if contract.table not in DELETED_STATE:
         return
     after = {
         "as_of": "greatest(t.deleted_at, s.as_of + INTERVAL 1 MICROSECOND)",
         "source": "t.source",
         "batch_id": "t.batch_id",
-        **GONE[contract.table],
+        **DELETED_STATE[contract.table],
     }
-    thing = ", ".join(f"s.{name}" for name in thing_of(contract))
+    thing = ", ".join(f"s.{name}" for name in identity_columns(contract))
     store.execute(
         f"INSERT INTO {contract.table} BY NAME SELECT * FROM ("
         f"SELECT s.* REPLACE ({', '.join(f'{value} AS {name}' for name, value in after.items())}) "
@@ -86,7 +86,7 @@ def mark(store: DuckDBPyConnection, contract: Contract) -> None:
 
 
 def _named(alias: str, contract: Contract) -> str:
-    parts = f" || '{SEPARATOR}' || ".join(f"{alias}.{name}" for name in thing_of(contract))
+    parts = f" || '{SEPARATOR}' || ".join(f"{alias}.{name}" for name in identity_columns(contract))
     if contract.table != "object_field":
         return f"t.id = {parts}"
     # Veeva's own loader takes the removal of an object's `id` for the removal of the object.

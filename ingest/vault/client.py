@@ -22,7 +22,7 @@ import httpx
 from ingest.errors import SignInRefused, VaultRefused, VaultUnreachable, WrongVault
 from ingest.vault.credentials import ApiToken, Credentials, OAuth, Password
 from ingest.vault.responses import SESSION_OVER, Reply, read_reply
-from ingest.vault.retry import ATTEMPTS, Outcome, Pauses, patiently
+from ingest.vault.retry import ATTEMPTS, Outcome, RateLimiter, call_with_retries
 
 TESTED_VERSION = (26, 2)
 """The newest API version this client was written against; a newer one may still be a beta."""
@@ -56,7 +56,7 @@ class VaultClient:
         self._credentials = credentials
         self._vault_id = vault_id
         self._version = version
-        self._pauses = Pauses(sleep)
+        self._pauses = RateLimiter(sleep)
         self._attempts = attempts
         self._session: str | None = credentials.token if isinstance(credentials, ApiToken) else None
         headers = {"X-VaultAPI-ClientID": client_id, "Accept": "application/json"}
@@ -157,7 +157,7 @@ class VaultClient:
     def download(self, path: str, to: Path) -> int:
         """Stream a file to disk and give its size in bytes; an error comes as JSON in place of the file."""
         return self._renewing(
-            lambda: patiently(
+            lambda: call_with_retries(
                 lambda: self._download(self._url(path), to), attempts=self._attempts, doubting=True
             )
         )
@@ -172,7 +172,7 @@ class VaultClient:
                 with to.open("wb") as file:
                     for piece in response.iter_bytes():
                         file.write(piece)
-                self._pauses.heed(response.headers)
+                self._pauses.throttle(response.headers)
         except httpx.TransportError as error:
             raise VaultUnreachable(self.host, type(error).__name__) from error
         return to.stat().st_size
@@ -223,7 +223,7 @@ class VaultClient:
         signed: bool = True,
         bearer: str | None = None,
     ) -> Reply:
-        return patiently(
+        return call_with_retries(
             lambda: self._once(method, url, form, headers or {}, signed=signed, bearer=bearer),
             attempts=self._attempts,
             doubting=signed,
@@ -253,7 +253,7 @@ class VaultClient:
             response.status_code,
             response.headers.get("X-VaultAPI-ExecutionId"),
         )
-        self._pauses.heed(response.headers)
+        self._pauses.throttle(response.headers)
         return read_reply(response)
 
     def _signature(self, bearer: str | None) -> dict[str, str]:

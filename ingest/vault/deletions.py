@@ -8,26 +8,26 @@ from typing import Any
 
 from ingest.errors import PullIncomplete
 from ingest.store.batches import BatchReport
-from ingest.store.removals import followed
+from ingest.store.removals import deletion_contract
 from ingest.vault.client import VaultClient
 from ingest.vault.paging import vault_time
-from ingest.vault.pull_state import Books
+from ingest.vault.pull_state import PullState
 
 _PAGE = 1000
 
 
-def follow_deletions(
-    client: VaultClient, books: Books, name: str, start: datetime, end: datetime
+def pull_deletions(
+    client: VaultClient, books: PullState, name: str, start: datetime, end: datetime
 ) -> list[BatchReport]:
     """Take in what Vault deleted of an object between two times, one batch for each page that has any.
 
     Raises PullIncomplete when Vault hands over fewer deletions than it announced.
     """
-    contract = followed(name)
+    contract = deletion_contract(name)
     if contract is None:
         return []
     target = f"{name} deletions"
-    return [books.bury(target, contract.table, rows) for rows in _pages(client, name, start, end)]
+    return [books.store_deletions(target, contract.table, rows) for rows in _pages(client, name, start, end)]
 
 
 def _pages(client: VaultClient, name: str, start: datetime, end: datetime) -> Iterator[list[dict[str, Any]]]:

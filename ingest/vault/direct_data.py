@@ -13,9 +13,9 @@ from urllib.parse import urlencode
 
 from duckdb import DuckDBPyConnection
 
-from ingest.contracts.cell_values import AS_VAULT, read_time
+from ingest.contracts.cell_values import VAULT_FORMAT, read_time
 from ingest.errors import PartDamaged
-from ingest.store.batches import naive
+from ingest.store.batches import to_naive_utc
 from ingest.store.transaction import transaction
 from ingest.vault.client import VaultClient
 
@@ -27,7 +27,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchedArchives:
     """What a fetch brought: the first part of each archive in the order to apply them, and what to know."""
 
     paths: tuple[Path, ...]
@@ -42,7 +42,7 @@ def fetch_direct_data(
     extract: str = "incremental_directdata",
     since: datetime | None = None,
     on_progress: Progress | None = None,
-) -> Fetched:
+) -> FetchedArchives:
     """Fetch every file of one extract type that ends after `since` into `folder`.
 
     Of full files only the newest is fetched, and of others those that go on after it. Each part is checked
@@ -75,10 +75,10 @@ def fetch_direct_data(
             if on_progress:
                 on_progress(extract, done, parts)
         paths.append(fetched[0])
-    return Fetched(tuple(paths), _reached(files, listed), tuple(notes))
+    return FetchedArchives(tuple(paths), _reached(files, listed), tuple(notes))
 
 
-def direct_data_reached(store: DuckDBPyConnection, host: str, extract: str) -> datetime | None:
+def direct_data_watermark(store: DuckDBPyConnection, host: str, extract: str) -> datetime | None:
     """Say up to when the files of one extract type were applied; None when that is not known.
 
     A full file brings everything up to its end, so increments go on after it.
@@ -91,12 +91,12 @@ def direct_data_reached(store: DuckDBPyConnection, host: str, extract: str) -> d
     return row[0].replace(tzinfo=UTC) if row and row[0] else None
 
 
-def direct_data_applied(store: DuckDBPyConnection, host: str, extract: str, reached: datetime) -> None:
+def set_direct_data_watermark(store: DuckDBPyConnection, host: str, extract: str, reached: datetime) -> None:
     """Remember that all files of one extract type up to `reached` are in the store; call it after the load."""
     with transaction(store):
         place = [host, extract]
         store.execute("DELETE FROM watermark WHERE source = ? AND target = ?", place)
-        store.execute("INSERT INTO watermark VALUES (?, ?, ?, NULL)", [*place, naive(reached)])
+        store.execute("INSERT INTO watermark VALUES (?, ?, ?, NULL)", [*place, to_naive_utc(reached)])
 
 
 def _reached(files: list[dict[str, Any]], listed: list[dict[str, Any]]) -> datetime | None:
@@ -171,7 +171,7 @@ def _stop(each: dict[str, Any]) -> datetime:
 
 def _time(each: dict[str, Any], name: str) -> datetime:
     try:
-        return read_time(str(each.get(name) or ""), AS_VAULT) or datetime.min.replace(tzinfo=UTC)
+        return read_time(str(each.get(name) or ""), VAULT_FORMAT) or datetime.min.replace(tzinfo=UTC)
     except ValueError:
         return datetime.min.replace(tzinfo=UTC)
 

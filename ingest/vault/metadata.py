@@ -9,7 +9,7 @@ from duckdb import DuckDBPyConnection
 
 from ingest.contracts.tables import CONTRACTS
 from ingest.errors import VaultRefused
-from ingest.readers.rows import RawRow, RowSource, as_text
+from ingest.readers.rows import RawRow, RowSource, cell_text
 from ingest.vault.client import VaultClient
 
 _FIELD_COLUMNS = (
@@ -20,7 +20,7 @@ _VALUE_COLUMNS = ("field", "name", "label")
 
 
 @dataclass(frozen=True)
-class Described:
+class ObjectDescription:
     """One object as the Vault describes it to our user: fields that the user may not read are not there."""
 
     name: str
@@ -28,7 +28,7 @@ class Described:
     picklists: dict[str, tuple[dict[str, Any], ...]]
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def field_names(self) -> tuple[str, ...]:
         """The fields to ask for, `id` first."""
         named = sorted(str(each["name"]) for each in self.fields if _is_active(each))
         return ("id", *(name for name in named if name != "id"))
@@ -37,34 +37,34 @@ class Described:
         """Say which fields our table has and this Vault does not show."""
         if self.name not in CONTRACTS:
             return []
-        missing = [name for name in CONTRACTS[self.name].names if name not in self.names]
+        missing = [name for name in CONTRACTS[self.name].names if name not in self.field_names]
         return [f"this Vault shows no field {name}" for name in missing]
 
     def vql(self, changed: str | None, page_size: int, offset: int = 0) -> str:
         """Word the query for what was `changed` (such as `> '2026-01-01T…'`), oldest change first."""
-        dated = "modified_date__v" in self.names
+        dated = "modified_date__v" in self.field_names
         where = f" WHERE modified_date__v {changed}" if changed and dated else ""
         order = "modified_date__v ASC, id ASC" if dated else "id ASC"
         page = f"PAGESIZE {page_size}" + (f" PAGEOFFSET {offset}" if offset else "")
-        return f"SELECT {', '.join(self.names)} FROM {self.name}{where} ORDER BY {order} {page}"
+        return f"SELECT {', '.join(self.field_names)} FROM {self.name}{where} ORDER BY {order} {page}"
 
-    def as_sources(self, source: str, as_of: str) -> list[RowSource]:
+    def row_sources(self, source: str, as_of: str) -> list[RowSource]:
         """Give fields and picklist values as rows for the store."""
         fields = [
             {
                 "object": self.name,
-                "name": as_text(each.get("name")),
+                "name": cell_text(each.get("name")),
                 "as_of": as_of,
-                "label": as_text(each.get("label")),
-                "type": as_text(each.get("type")),
-                "required": as_text(each.get("required")),
-                "editable": as_text(each.get("editable")),
-                "unique_values": as_text(each.get("unique")),
-                "max_length": as_text(each.get("max_length")),
-                "min_value": as_text(each.get("min_value")),
-                "max_value": as_text(each.get("max_value")),
-                "refers_to": as_text(each.get("picklist") or (each.get("object") or {}).get("name")),
-                "active": as_text(_is_active(each)),
+                "label": cell_text(each.get("label")),
+                "type": cell_text(each.get("type")),
+                "required": cell_text(each.get("required")),
+                "editable": cell_text(each.get("editable")),
+                "unique_values": cell_text(each.get("unique")),
+                "max_length": cell_text(each.get("max_length")),
+                "min_value": cell_text(each.get("min_value")),
+                "max_value": cell_text(each.get("max_value")),
+                "refers_to": cell_text(each.get("picklist") or (each.get("object") or {}).get("name")),
+                "active": cell_text(_is_active(each)),
             }
             for each in self.fields
         ]
@@ -72,8 +72,8 @@ class Described:
             {
                 "object": self.name,
                 "field": field,
-                "name": as_text(each.get("name")),
-                "label": as_text(each.get("label")),
+                "name": cell_text(each.get("name")),
+                "label": cell_text(each.get("label")),
                 "as_of": as_of,
             }
             for field, listed in sorted(self.picklists.items())
@@ -84,7 +84,7 @@ class Described:
             _table(f"{source}#picklists", "picklist_value", values),
         ]
 
-    def news(self, store: DuckDBPyConnection, source: RowSource) -> RowSource | None:
+    def changed_rows(self, store: DuckDBPyConnection, source: RowSource) -> RowSource | None:
         """Give a description for the store when it differs from the newest one there, else None.
 
         Fields that the store knows and this Vault shows no longer come along as inactive: a description of
@@ -107,7 +107,7 @@ class Described:
         return _table(source.name, table, rows)
 
 
-def describe(client: VaultClient, name: str) -> Described:
+def describe_object(client: VaultClient, name: str) -> ObjectDescription:
     """Ask a Vault what an object looks like. Raises VaultRefused where it has no such object for our user."""
     told = client.call("GET", f"/metadata/vobjects/{name}").body.get("object")
     listed = told.get("fields") if isinstance(told, dict) else None
@@ -115,7 +115,7 @@ def describe(client: VaultClient, name: str) -> Described:
     picklists = {
         str(each["name"]): _values(client, str(each["picklist"])) for each in fields if each.get("picklist")
     }
-    return Described(name, fields, picklists)
+    return ObjectDescription(name, fields, picklists)
 
 
 def _values(client: VaultClient, picklist: str) -> tuple[dict[str, Any], ...]:
@@ -151,7 +151,7 @@ def _newest(
         f"QUALIFY row_number() OVER (PARTITION BY {thing} ORDER BY as_of DESC) = 1",
         {"object": name},
     ).fetchall()
-    return [dict(zip(columns, map(as_text, row), strict=True)) for row in found]
+    return [dict(zip(columns, map(cell_text, row), strict=True)) for row in found]
 
 
 def _as_set(rows: list[dict[str, str | None]]) -> set[tuple[str | None, ...]]:

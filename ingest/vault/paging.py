@@ -9,19 +9,19 @@ from itertools import chain
 
 from ingest.errors import PullIncomplete, VaultRefused, VaultUnreachable
 from ingest.vault.client import VaultClient
-from ingest.vault.metadata import Described
+from ingest.vault.metadata import ObjectDescription
 from ingest.vault.responses import Reply
 
 
 @dataclass(slots=True)
-class Place:
+class PageCursor:
     """Where a walk is: it began after `since`; `passed` rows of the newest time, `latest`, are behind it."""
 
     since: datetime | None
     latest: datetime | None = None
     passed: int = 0
 
-    def pass_by(self, page: Reply) -> None:
+    def advance(self, page: Reply) -> None:
         """Go past the rows of a page, which come oldest change first."""
         for row in page.data:
             when = changed_at(row)
@@ -29,7 +29,7 @@ class Place:
                 self.latest, self.passed = when, 0
             self.passed += 1
 
-    def vql(self, described: Described, page_size: int) -> str:
+    def vql(self, described: ObjectDescription, page_size: int) -> str:
         """Word the query for everything from here on."""
         if self.latest is not None:
             return described.vql(f">= '{vault_time(self.latest)}'", page_size, self.passed)
@@ -37,8 +37,8 @@ class Place:
         return described.vql(after, page_size, self.passed)
 
 
-def walk(
-    client: VaultClient, described: Described, place: Place, pending: str | None, page_size: int
+def read_pages(
+    client: VaultClient, described: ObjectDescription, place: PageCursor, pending: str | None, page_size: int
 ) -> Iterator[Reply]:
     """Give the pages of an object from `pending`, an address of an earlier run, or else from `place`.
 
@@ -51,7 +51,7 @@ def walk(
         came = 0
         try:
             for page in pages or client.query(place.vql(described, page_size)):
-                place.pass_by(page)
+                place.advance(page)
                 came += len(page.data)
                 yield page
                 _check(described.name, page)

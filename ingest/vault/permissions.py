@@ -15,11 +15,11 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from ingest.errors import VaultRefused
-from ingest.readers.rows import RawRow, RowSource, as_text
+from ingest.readers.rows import RawRow, RowSource, cell_text
 from ingest.store.batches import BatchReport, Clock
 from ingest.vault.client import VaultClient
 from ingest.vault.paging import vault_time
-from ingest.vault.pull_state import Books
+from ingest.vault.pull_state import PullState
 
 MOST_COMBINATIONS = 50
 """A pull asks for no more users than this, those of the largest combinations first."""
@@ -34,12 +34,12 @@ _OF_FIELD = re.compile(
 )
 
 
-def pull_rights(client: VaultClient, books: Books, clock: Clock) -> list[BatchReport]:
+def pull_permissions(client: VaultClient, books: PullState, clock: Clock) -> list[BatchReport]:
     """Take in the rights of those who sync, where they differ from what the store knows.
 
     Raises VaultRefused when our user may not ask for anybody's.
     """
-    with books.open() as store:
+    with books.open_store() as store:
         asked = _representatives(store)
     reports: list[BatchReport] = []
     for name, user_id in asked:
@@ -48,17 +48,17 @@ def pull_rights(client: VaultClient, books: Books, clock: Clock) -> list[BatchRe
         except VaultRefused as refused:
             if refused.type != "USER_NOT_FOUND":
                 raise
-            reports.append(books.nothing("permissions", f"not pulled for {name}: {refused}"))
+            reports.append(books.record_empty_batch("permissions", f"not pulled for {name}: {refused}"))
             continue
         rows = [{"permission_set": name, **grant} for grant in _grants(listed)]
-        with books.open() as store:
+        with books.open_store() as store:
             known = _known(store, name)
         if rows:
             rows += [*_unlisted(known, rows)]
         if rows and {_state(row) for row in rows} != {_state(row) for row in known}:
             as_of = vault_time(clock())
             cells = (RawRow(number, {**row, "as_of": as_of}) for number, row in enumerate(rows, start=1))
-            reports.append(books.settle(RowSource(books.source("permissions"), _HEADER, cells)))
+            reports.append(books.store_rows(RowSource(books.source_name("permissions"), _HEADER, cells)))
     return reports
 
 
@@ -85,7 +85,7 @@ def _grants(listed: list[dict[str, Any]]) -> Iterator[dict[str, str | None]]:
         name, verbs = str(entry.get("name__v") or ""), entry.get("permissions")
         if not name or not isinstance(verbs, Mapping):
             continue
-        granted = {f"can_{verb}": as_text(verbs.get(verb)) for verb in _VERBS}
+        granted = {f"can_{verb}": cell_text(verbs.get(verb)) for verb in _VERBS}
         if found := _OF_OBJECT.fullmatch(name):
             yield {"object": found["object"], "field": "*", **granted}
         elif found := _OF_FIELD.fullmatch(name):
@@ -100,7 +100,7 @@ def _known(store: DuckDBPyConnection, name: str) -> list[dict[str, str | None]]:
         "QUALIFY row_number() OVER (PARTITION BY object, field ORDER BY as_of DESC) = 1",
         {"name": name},
     ).fetchall()
-    return [{"permission_set": name, **dict(zip(_STATE, map(as_text, row), strict=True))} for row in found]
+    return [{"permission_set": name, **dict(zip(_STATE, map(cell_text, row), strict=True))} for row in found]
 
 
 def _unlisted(

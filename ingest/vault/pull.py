@@ -13,15 +13,15 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from ingest.config_diff import may_differ, tell_differences
+from ingest.config_diff import record_config_changes, touches_config
 from ingest.errors import PullIncomplete, UnknownKind, VaultRefused
 from ingest.store.batches import BatchReport, Clock, utc_now
 from ingest.vault.client import VaultClient
-from ingest.vault.deletions import follow_deletions
-from ingest.vault.metadata import Described, describe
-from ingest.vault.paging import Place, changed_at, vault_time, walk
-from ingest.vault.permissions import pull_rights
-from ingest.vault.pull_state import Books
+from ingest.vault.deletions import pull_deletions
+from ingest.vault.metadata import ObjectDescription, describe_object
+from ingest.vault.paging import PageCursor, changed_at, read_pages, vault_time
+from ingest.vault.permissions import pull_permissions
+from ingest.vault.pull_state import PullState
 
 OBJECTS = ("sync_tracking__v", "user__sys", "vmobile_object_configuration__v", "veeva_settings__v")
 TRAILS = ("object_audit_trail", "system_audit_trail", "login_audit_trail")
@@ -58,7 +58,7 @@ def pull(
     PullIncomplete when Vault hands over fewer rows than it announced.
     """
     puller = _Puller(
-        Books(store, client.host, clock),
+        PullState(store, client.host, clock),
         client,
         clock,
         since,
@@ -68,18 +68,18 @@ def pull(
     for name in objects:
         reports += puller.guarded(name, partial(puller.pull_object, name))
     if rights:
-        reports += puller.guarded("permissions", partial(pull_rights, client, puller.books, clock))
+        reports += puller.guarded("permissions", partial(pull_permissions, client, puller.books, clock))
     for name in trails:
         reports += puller.guarded(name, partial(puller.pull_trail, name))
-    if may_differ(reports):
-        with puller.books.open() as opened:
-            reports += tell_differences(opened, clock=clock)
+    if touches_config(reports):
+        with puller.books.open_store() as opened:
+            reports += record_config_changes(opened, clock=clock)
     return reports
 
 
 class _Puller:
     def __init__(
-        self, books: Books, client: VaultClient, clock: Clock, since: datetime | None, progress: Progress
+        self, books: PullState, client: VaultClient, clock: Clock, since: datetime | None, progress: Progress
     ) -> None:
         self.books, self._client, self._clock = books, client, clock
         self._since, self._progress = since, progress
@@ -88,24 +88,24 @@ class _Puller:
         try:
             return work()
         except UnknownKind as unknown:
-            return [self.books.nothing(target, f"not pulled: {unknown}")]
+            return [self.books.record_empty_batch(target, f"not pulled: {unknown}")]
         except VaultRefused as refused:
             if refused.type not in _GAPS:
                 raise
-            return [self.books.nothing(target, f"not pulled: {refused}. {refused.next_step}")]
+            return [self.books.record_empty_batch(target, f"not pulled: {refused}. {refused.next_step}")]
 
     def pull_object(self, name: str) -> list[BatchReport]:
-        described = describe(self._client, name)
+        described = describe_object(self._client, name)
         reports = self._keep_description(described)
         reached, pending = self.books.watermark(name)
         notes, rows = described.missing_notes(), 0
-        place = Place(self._since if reached is None else reached - OVERLAP)
-        for page in walk(self._client, described, place, pending, PAGE_SIZE):
+        place = PageCursor(self._since if reached is None else reached - OVERLAP)
+        for page in read_pages(self._client, described, place, pending, PAGE_SIZE):
             times = [when for row in page.data if (when := changed_at(row))]
             reached = max([*times, *([reached] if reached else [])], default=None)
             following = page.details.get("next_page")
             reports.append(
-                self.books.settle_page(
+                self.books.store_page(
                     name,
                     page.data,
                     notes=[*notes, *page.warnings],
@@ -121,8 +121,8 @@ class _Puller:
         target, now = f"{name} deletions", self._clock()
         reached, _ = self.books.watermark(target)
         start = now - LONGEST_TRAIL if reached is None else max(reached - OVERLAP, now - LONGEST_TRAIL)
-        reports = follow_deletions(self._client, self.books, name, start, now)
-        self.books.move(target, now)
+        reports = pull_deletions(self._client, self.books, name, start, now)
+        self.books.set_watermark(target, now)
         return reports
 
     def pull_trail(self, name: str) -> list[BatchReport]:
@@ -136,15 +136,15 @@ class _Puller:
             rows, total = rows + len(page.data), int(page.details.get("total") or 0)
             done = not page.details.get("next_page") and rows >= total
             reports.append(
-                self.books.settle_page(name, page.data, notes=page.warnings, reached=now if done else reached)
+                self.books.store_page(name, page.data, notes=page.warnings, reached=now if done else reached)
             )
             self._progress(name, rows, total)
         if rows < total:
             raise PullIncomplete(name, rows, total)
         return reports
 
-    def _keep_description(self, described: Described) -> list[BatchReport]:
-        sources = described.as_sources(self.books.source(described.name), vault_time(self._clock()))
-        with self.books.open() as store:
-            news = [described.news(store, source) for source in sources]
-        return [self.books.settle(source) for source in news if source]
+    def _keep_description(self, described: ObjectDescription) -> list[BatchReport]:
+        sources = described.row_sources(self.books.source_name(described.name), vault_time(self._clock()))
+        with self.books.open_store() as store:
+            news = [described.changed_rows(store, source) for source in sources]
+        return [self.books.store_rows(source) for source in news if source]

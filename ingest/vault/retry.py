@@ -11,7 +11,7 @@ import httpx
 import stamina
 
 from ingest.errors import VaultRefused, VaultUnreachable
-from ingest.retry_log import speak_for_ourselves
+from ingest.retry_log import install_retry_log
 from ingest.vault.responses import KNOWN
 
 CALLS_TO_SPARE = 50
@@ -29,13 +29,13 @@ _log = logging.getLogger("synclens.vault")
 
 
 @dataclass(slots=True)
-class Pauses:
+class RateLimiter:
     """Slows us down when Vault says that calls run short. `sleep` takes seconds."""
 
     sleep: Callable[[float], None]
     _left: float = field(default=LONGEST_PAUSE_SECONDS)
 
-    def heed(self, headers: httpx.Headers) -> None:
+    def throttle(self, headers: httpx.Headers) -> None:
         """Read what a reply says of the burst limit, and pause for it."""
         wanted = min(_wanted(headers), self._left)
         if wanted > 0:
@@ -60,7 +60,7 @@ def _number(headers: httpx.Headers, name: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() else None
 
 
-def patiently(work: Callable[[], Outcome], *, attempts: int, doubting: bool) -> Outcome:
+def call_with_retries(work: Callable[[], Outcome], *, attempts: int, doubting: bool) -> Outcome:
     """Do `work`, and again while it fails in a way that may pass, at most `attempts` times.
 
     With `doubting`, a refusal that is final by the documents is asked again too, a few times: a path that is
@@ -75,7 +75,7 @@ def patiently(work: Callable[[], Outcome], *, attempts: int, doubting: bool) -> 
         looks -= 1
         return looks >= 0 and isinstance(error, VaultRefused) and _is_doubtful(error)
 
-    speak_for_ourselves()
+    install_retry_log()
     retrying = stamina.retry_context(
         on=worth_it, attempts=attempts, timeout=None, wait_initial=0.25, wait_max=15.0, wait_jitter=0.25
     )

@@ -104,7 +104,9 @@ def load_files(
     retry: bool = False,
 ) -> list[ingest.BatchReport]:
     """Load the files, oldest archive first, then update the findings of the store at `path`."""
-    mask = ingest.Mask(ingest.local_key(path.with_suffix(".key"))) if mask_people else None
+    pseudonymizer = (
+        ingest.Pseudonymizer(ingest.read_or_create_key(path.with_suffix(".key"))) if mask_people else None
+    )
     own = mappings or []
     reports: list[ingest.BatchReport] = []
     with (
@@ -119,7 +121,7 @@ def load_files(
             store,
             as_kind=as_kind,
             mappings=own,
-            mask=mask,
+            pseudonymizer=pseudonymizer,
             clock=now,
             on_progress=lambda *_: advance(),
         )

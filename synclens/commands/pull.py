@@ -109,7 +109,7 @@ def _direct_data(
 ) -> list[ingest.BatchReport]:
     extract = f"{kind}_directdata"
     with ingest.open_store(path, read_only=False) as store:
-        begin = since or ingest.direct_data_reached(store, client.host, extract)
+        begin = since or ingest.direct_data_watermark(store, client.host, extract)
     with tempfile.TemporaryDirectory() as folder, console.progress("Fetching", None) as advance:
         fetched = ingest.fetch_direct_data(
             client, Path(folder), extract=extract, since=begin, on_progress=lambda *_: advance()
@@ -119,6 +119,6 @@ def _direct_data(
         with ingest.open_store(path, read_only=False) as store:
             reports = ingest.load_all(fetched.paths, store, clock=now)
             if fetched.reached_at:
-                ingest.direct_data_applied(store, client.host, extract, fetched.reached_at)
+                ingest.set_direct_data_watermark(store, client.host, extract, fetched.reached_at)
             update_findings(store, existing_triage(path), at=now())
     return reports

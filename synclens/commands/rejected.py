@@ -40,7 +40,7 @@ def rejected(
         _dismiss(store, dismiss)
         return
     with ingest.open_store(store) as opened:
-        ever = ingest.rejected(opened, source=source, settled=True)
+        ever = ingest.list_rejected(opened, source=source, settled=True)
     rows = ever if everything else [row for row in ever if row.settled is None]
     elsewhere, rows = len(ever) - len(rows), rows[:most]
     if as_json:
@@ -66,7 +66,7 @@ def rejected(
 def _dismiss(path: Path, source: str) -> None:
     with ingest.open_store(path, read_only=False) as store:
         count = ingest.dismiss_rejected(store, source, clock=now)
-        known = sorted({row.source for row in ingest.rejected(store)})
+        known = sorted({row.source for row in ingest.list_rejected(store)})
     if not count:
         raise typer.BadParameter(
             f"no row of {source!r} is rejected at present. Files with such rows: {', '.join(known) or 'none'}.",

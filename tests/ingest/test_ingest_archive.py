@@ -124,7 +124,7 @@ def test_a_damaged_archive_says_so(store, archives, tmp_path, clock, cut):
 
 
 def test_names_and_manifests_are_read_as_written(tmp_path):
-    name = ArchiveName.of(tmp_path / "90210-20261122-0615-N.tar.gz.001")
+    name = ArchiveName.parse(tmp_path / "90210-20261122-0615-N.tar.gz.001")
     assert (name.vault_id, name.extract_type, name.part) == ("90210", "N", 1)
     assert name.stop_time == datetime(2026, 11, 22, 6, 15, tzinfo=UTC)
     (tmp_path / "m.csv").write_text(

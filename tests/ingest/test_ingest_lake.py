@@ -1,7 +1,7 @@
 import duckdb
 import pytest
 
-from ingest import LakeInTheWay, export_lake, load
+from ingest import ExportTargetNotEmpty, export_lake, load
 
 
 def test_the_lake_has_every_row_cut_by_day(store, data, tmp_path, clock):
@@ -29,6 +29,6 @@ def test_a_second_export_replaces_the_first(store, data, tmp_path, clock):
 def test_a_directory_with_other_things_is_left_alone(store, tmp_path):
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "to-ana.txt").write_text("Dear Ana")
-    with pytest.raises(LakeInTheWay):
+    with pytest.raises(ExportTargetNotEmpty):
         export_lake(store, tmp_path / "letters")
     assert (tmp_path / "letters" / "to-ana.txt").exists()

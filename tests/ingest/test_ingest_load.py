@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from ingest import Manner, SourceMissing, SourceUnreadable, UnknownColumns, UnknownKind, load
-from ingest.readers.encoding import examine
+from ingest import CellFormat, MissingColumns, SourceMissing, SourceUnreadable, UnknownKind, load
+from ingest.readers.encoding import inspect_file
 
 HEADER = "id,sync_start_datetime__v,successful_sync__v,number_of_uploads__v\n"
 
@@ -95,7 +95,7 @@ def test_a_sheet_with_labels_and_local_dates_needs_only_to_be_told_the_order(sto
     )
     path = write("report.csv", report)
     (refused,) = load(path, store, clock=clock)
-    (taken,) = load(path, store, manner=Manner("Europe/Madrid", "dmy"), clock=clock)
+    (taken,) = load(path, store, cell_format=CellFormat("Europe/Madrid", "dmy"), clock=clock)
     assert refused.reasons == {
         "sync_start_datetime__v: has day and month in an order that nobody declared": 1
     }
@@ -131,7 +131,7 @@ def test_the_columns_must_tell_what_the_rows_are(store, write, clock):
     path = write("a.csv", "colour,size\nred,3\n")
     with pytest.raises(UnknownKind) as unknown:
         load(path, store, clock=clock)
-    with pytest.raises(UnknownColumns) as lacking:
+    with pytest.raises(MissingColumns) as lacking:
         load(path, store, as_kind="sync_error", clock=clock)
     assert "--as" in unknown.value.next_step
     assert "occurred_at" in str(lacking.value)
@@ -197,5 +197,5 @@ def test_a_title_does_not_help_a_file_that_nobody_knows(store, write, clock):
     [("é".encode(), "utf-8"), (b"\xc3b", "cp1252"), (b"\xc3", "cp1252"), (b"b", "utf-8")],
 )
 def test_a_letter_may_lie_across_two_pieces_of_a_file(write, tail, encoding):
-    examined = examine(write("a.csv", b"a" * ((1 << 20) - 1) + tail))
+    examined = inspect_file(write("a.csv", b"a" * ((1 << 20) - 1) + tail))
     assert (examined.encoding, examined.size) == (encoding, (1 << 20) - 1 + len(tail))

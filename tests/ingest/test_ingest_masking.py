@@ -3,7 +3,7 @@ import stat
 import pytest
 
 from ingest import load
-from ingest.pseudonyms import Mask, local_key
+from ingest.pseudonyms import Pseudonymizer, read_or_create_key
 
 USERS = (
     "id,modified_date__v,name__v,username__sys,status__v\n"
@@ -18,9 +18,9 @@ LOGINS = (
 
 @pytest.fixture
 def loaded(store, write, clock):
-    mask = Mask(b"local key")
-    load(write("users.csv", USERS), store, mask=mask, clock=clock)
-    load(write("logins.csv", LOGINS + '"broken, Ana Ruiz\n'), store, mask=mask, clock=clock)
+    pseudonymizer = Pseudonymizer(b"local key")
+    load(write("users.csv", USERS), store, pseudonymizer=pseudonymizer, clock=clock)
+    load(write("logins.csv", LOGINS + '"broken, Ana Ruiz\n'), store, pseudonymizer=pseudonymizer, clock=clock)
     return store
 
 
@@ -37,14 +37,14 @@ def test_a_person_is_the_same_stranger_in_every_source(loaded):
     (email,) = loaded.execute("SELECT email FROM sync_user").fetchone()
     assert loaded.execute("SELECT user_id FROM sync_error").fetchall() == [(email,)]
     assert (
-        Mask(b"other key").pseudonym("ana@example.com")
+        Pseudonymizer(b"other key").pseudonym("ana@example.com")
         != email
-        == Mask(b"local key").pseudonym("ana@example.com")
+        == Pseudonymizer(b"local key").pseudonym("ana@example.com")
     )
 
 
 def test_the_key_is_made_once_and_only_its_owner_may_read_it(tmp_path):
-    key = local_key(tmp_path / "key")
-    assert local_key(tmp_path / "key") == key
+    key = read_or_create_key(tmp_path / "key")
+    assert read_or_create_key(tmp_path / "key") == key
     assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
-    assert "local" not in repr(Mask(b"local key"))
+    assert "local" not in repr(Pseudonymizer(b"local key"))

@@ -4,21 +4,21 @@ import pytest
 
 from ingest import (
     MappingInvalid,
-    UnknownColumns,
+    MissingColumns,
     UnknownKind,
     dismiss_rejected,
+    list_rejected,
     load,
-    rejected,
     retry_rejected,
 )
-from ingest.contracts.cell_values import Manner
+from ingest.contracts.cell_values import CellFormat
 
 REPORT = "id,Sync Start Datetime,Sync Duration\nV1,04/03/2024 07:58,98\nV2,05/03/2024 07:58,often\nV3\n"
 
 
 def test_refused_rows_are_listed_with_everything(store, write, clock):
     load(write("report.csv", REPORT), store, clock=clock)
-    listed = rejected(store)
+    listed = list_rejected(store)
     assert [row.row_number for row in listed] == [1, 2, 3]
     assert len(listed[1].reasons) == 2
     assert json.loads(listed[0].raw or "")["Sync Duration"] == "98"
@@ -26,9 +26,9 @@ def test_refused_rows_are_listed_with_everything(store, write, clock):
 
 def test_refused_rows_are_taken_again_when_the_manner_is_known(store, write, clock):
     load(write("report.csv", REPORT), store, clock=clock)
-    (report,) = retry_rejected(store, manner=Manner("UTC", "dmy"), clock=clock)
+    (report,) = retry_rejected(store, cell_format=CellFormat("UTC", "dmy"), clock=clock)
     assert (report.rows_in, report.rows_new, report.rows_rejected) == (2, 1, 1)
-    assert [(row.row_number, row.reasons) for row in rejected(store)] == [
+    assert [(row.row_number, row.reasons) for row in list_rejected(store)] == [
         (2, ("sync_duration__v: is not a number (often)",)),
         (3, ("row: has 1 cells where the header has 3",)),
     ]
@@ -48,8 +48,8 @@ MENDED = BROKEN.replace("often", "97")
 def test_a_row_is_refused_no_more_once_its_correction_is_in(store, write, clock, name):
     load(write("report.csv", BROKEN), store, clock=clock)
     load(write(name, MENDED), store, clock=clock)
-    assert [row.row_number for row in rejected(store) if row.row_number == 2] == []
-    (settled,) = [row for row in rejected(store, settled=True) if row.settled]
+    assert [row.row_number for row in list_rejected(store) if row.row_number == 2] == []
+    (settled,) = [row for row in list_rejected(store, settled=True) if row.settled]
     assert (settled.row_number, settled.settled) == (2, f"came in later, with {name}")
     assert settled.reasons == ("sync_duration__v: is not a number (often)",)
 
@@ -58,21 +58,21 @@ def test_the_same_file_again_corrects_nothing(store, write, clock):
     twice = BROKEN + "V2,2024-03-05T07:58:00Z,97\n"
     for _ in range(2):
         load(write("report.csv", twice), store, clock=clock)
-    assert [row.row_number for row in rejected(store)] == [2, 3]
+    assert [row.row_number for row in list_rejected(store)] == [2, 3]
 
 
 def test_what_was_corrected_is_not_refused_again_by_the_old_file(store, write, clock):
     for content in (BROKEN, MENDED, BROKEN):
         load(write("report.csv", content), store, clock=clock)
-    assert [row.row_number for row in rejected(store)] == [3]
+    assert [row.row_number for row in list_rejected(store)] == [3]
 
 
 def test_rows_in_bulk_know_their_ids_too(store, write, clock):
     fine = "".join(f"W{n},2024-03-04T07:58:00Z,98\n" for n in range(50_000))
     load(write("report.csv", BROKEN.removesuffix("V3\n") + fine), store, clock=clock)
-    assert [row.row_number for row in rejected(store)] == [2]
+    assert [row.row_number for row in list_rejected(store)] == [2]
     load(write("one.csv", MENDED.removesuffix("V3\n")), store, clock=clock)
-    assert rejected(store) == []
+    assert list_rejected(store) == []
 
 
 def test_dismissed_rows_stay_and_say_so(store, write, clock):
@@ -80,13 +80,13 @@ def test_dismissed_rows_stay_and_say_so(store, write, clock):
     load(write("other.csv", BROKEN), store, clock=clock)
     assert dismiss_rejected(store, "nobody.csv", clock=clock) == 0
     assert dismiss_rejected(store, "report.csv", clock=clock) == 2
-    assert {row.source for row in rejected(store)} == {"other.csv"}
-    assert {row.settled for row in rejected(store, source="report.csv", settled=True)} == {
+    assert {row.source for row in list_rejected(store)} == {"other.csv"}
+    assert {row.settled for row in list_rejected(store, source="report.csv", settled=True)} == {
         f"dismissed {clock():%Y-%m-%d %H:%M} UTC"
     }
     (retried,) = retry_rejected(store, clock=clock)
     assert (retried.source, retried.rows_in) == ("other.csv", 1)
-    assert len(rejected(store, source="report.csv", settled=True)) == 2
+    assert len(list_rejected(store, source="report.csv", settled=True)) == 2
 
 
 DESK = "Ticket,When it happened,Who,Said\nT1,2026-11-20T10:00:00Z,u1,No\n"
@@ -113,7 +113,7 @@ def test_a_column_that_a_mapping_names_in_vain_is_told(store, write, clock):
 
 def test_a_mapping_that_fits_nothing_says_what_it_looked_for(store, write, clock):
     mapping = write("desk.toml", MAPPING.replace("When it happened", "When it hapened"))
-    with pytest.raises(UnknownColumns) as lacking:
+    with pytest.raises(MissingColumns) as lacking:
         load(write("desk.csv", DESK), store, mappings=[mapping], clock=clock)
     said = str(lacking.value)
     assert (

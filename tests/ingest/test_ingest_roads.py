@@ -10,21 +10,26 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given, settings
 
-from ingest import Manner, load, migrate
-from ingest.contracts.cell_sql import problem, value
-from ingest.contracts.cell_values import AS_VAULT, INTEGER, ISO, LOCAL, NEGATIVE, NUMBER, READERS
+from ingest import CellFormat, load, migrate
+from ingest.contracts.cell_sql import reason_sql, value_sql
+from ingest.contracts.cell_values import INTEGER, ISO, LOCAL, NEGATIVE, NUMBER, READERS, VAULT_FORMAT
 from ingest.contracts.tables import CONTRACTS, Column
-from ingest.mapping.mapping import choose
+from ingest.mapping.mapping import choose_mapping
 from ingest.readers.csv import bulk_table, read_csv
-from ingest.readers.json_lines import read_again, read_json_lines
-from ingest.staging.bulk import Unfit, stage_bulk
-from ingest.staging.lines import plain_name, set_aside
+from ingest.readers.json_lines import parse_set_aside_lines, read_json_lines
+from ingest.staging.bulk import NotBulkLoadable, stage_bulk
+from ingest.staging.lines import is_plain_name, pop_set_aside_lines
 from ingest.staging.rows import stage_rows
-from ingest.store.merge import STAGED, stage
+from ingest.store.merge import STAGED, create_staging_table
 from tests.support.examples import examples
 
 COLUMNS = [Column("c", kind, required) for kind in READERS for required in (False, True)]
-MANNERS = [AS_VAULT, Manner("Europe/Berlin"), Manner("America/New_York", "dmy"), Manner("UTC", "mdy")]
+MANNERS = [
+    VAULT_FORMAT,
+    CellFormat("Europe/Berlin"),
+    CellFormat("America/New_York", "dmy"),
+    CellFormat("UTC", "mdy"),
+]
 TELLING = [
     "",
     " ",
@@ -52,9 +57,9 @@ PATTERNS = (ISO, LOCAL, INTEGER, NUMBER, NEGATIVE, NEARLY_A_TIME)
 CELLS = st.one_of(st.sampled_from(TELLING), STORABLE, *(st.from_regex(p, fullmatch=True) for p in PATTERNS))
 
 
-def by_hand(column, text, manner):
+def by_hand(column, text, cell_format):
     try:
-        read = READERS[column.kind](text, manner)
+        read = READERS[column.kind](text, cell_format)
     except ValueError as error:
         return None, f"c: {error} ({text[:80]})"
     if read is None and column.required:
@@ -70,16 +75,16 @@ def reader():
 
 
 @settings(max_examples=examples(600), deadline=None)
-@example(Column("c", "flag", False), "\u00a0", AS_VAULT)
-@example(Column("c", "integer", True), "\u30001\u00a0", AS_VAULT)
+@example(Column("c", "flag", False), "\u00a0", VAULT_FORMAT)
+@example(Column("c", "integer", True), "\u30001\u00a0", VAULT_FORMAT)
 @given(st.sampled_from(COLUMNS), CELLS, st.sampled_from(MANNERS))
-def test_both_roads_read_a_cell_alike(reader, column, text, manner):
+def test_both_roads_read_a_cell_alike(reader, column, text, cell_format):
     statement = (
-        f"SELECT v, {problem(column, 'x', 'v', manner)} "
-        f"FROM (SELECT x, {value(column, 'x', manner)} AS v FROM (SELECT $x::VARCHAR AS x))"
+        f"SELECT v, {reason_sql(column, 'x', 'v', cell_format)} "
+        f"FROM (SELECT x, {value_sql(column, 'x', cell_format)} AS v FROM (SELECT $x::VARCHAR AS x))"
     )
-    bound = {"x": text} | ({"zone": manner.time_zone} if "$zone" in statement else {})
-    assert reader.execute(statement, bound).fetchone() == by_hand(column, text, manner)
+    bound = {"x": text} | ({"zone": cell_format.time_zone} if "$zone" in statement else {})
+    assert reader.execute(statement, bound).fetchone() == by_hand(column, text, cell_format)
 
 
 HEADER = [
@@ -121,15 +126,15 @@ def test_both_roads_stage_a_file_alike(place, rows, delimiter, ends):
     )
     path.write_text(text.getvalue(), encoding="utf-8", newline="")
     source = read_csv(path, "utf-8")
-    mapping = choose(source.header, source.name)
-    stage(store, mapping.contract)
+    mapping = choose_mapping(source.header, source.name)
+    create_staging_table(store, mapping.contract)
     try:
-        stage_bulk(store, bulk_table(path, HEADER, delimiter), mapping, AS_VAULT)
-    except Unfit:
+        stage_bulk(store, bulk_table(path, HEADER, delimiter), mapping, VAULT_FORMAT)
+    except NotBulkLoadable:
         return
     fast = staged(store)
-    stage(store, mapping.contract)
-    stage_rows(store, mapping, mapping.assign(source.header), AS_VAULT, list(source.rows))
+    create_staging_table(store, mapping.contract)
+    stage_rows(store, mapping, mapping.assign(source.header), VAULT_FORMAT, list(source.rows))
     assert fast == staged(store)
 
 
@@ -172,21 +177,21 @@ def test_both_roads_stage_json_lines_alike(place, lines):
     path = path.with_suffix(".jsonl")
     path.write_text("\n".join([*[PLAIN_LINE] * 12, *lines]), encoding="utf-8", newline="")
     source = read_json_lines(path, "utf-8")
-    mapping = choose(source.header, source.name)
+    mapping = choose_mapping(source.header, source.name)
     assigned = mapping.assign(source.header)
-    stage(store, mapping.contract)
+    create_staging_table(store, mapping.contract)
     if source.bulk is None:
-        assert any(sign in "".join(lines) for sign in "\r\0\1") or not all(map(plain_name, source.header))
+        assert any(sign in "".join(lines) for sign in "\r\0\1") or not all(map(is_plain_name, source.header))
         return
     try:
-        stage_bulk(store, source.bulk, mapping, AS_VAULT)
-        for odd in set_aside(store):
-            stage_rows(store, mapping, assigned, AS_VAULT, read_again(odd))
-    except Unfit:
+        stage_bulk(store, source.bulk, mapping, VAULT_FORMAT)
+        for odd in pop_set_aside_lines(store):
+            stage_rows(store, mapping, assigned, VAULT_FORMAT, parse_set_aside_lines(odd))
+    except NotBulkLoadable:
         return
     fast = staged(store)
-    stage(store, mapping.contract)
-    stage_rows(store, mapping, assigned, AS_VAULT, list(source.rows))
+    create_staging_table(store, mapping.contract)
+    stage_rows(store, mapping, assigned, VAULT_FORMAT, list(source.rows))
     assert fast == staged(store)
 
 
@@ -225,9 +230,9 @@ def test_every_contract_can_be_staged_from_text(store, tmp_path, table):
     contract = CONTRACTS[table]
     path = tmp_path / "a.csv"
     path.write_text(",".join(contract.names) + "\n" + "," * (len(contract.names) - 1) + "\n")
-    mapping = choose(list(contract.names), "a.csv", as_kind=table)
-    stage(store, contract)
-    stage_bulk(store, bulk_table(path, list(contract.names), ","), mapping, AS_VAULT)
+    mapping = choose_mapping(list(contract.names), "a.csv", as_kind=table)
+    create_staging_table(store, contract)
+    stage_bulk(store, bulk_table(path, list(contract.names), ","), mapping, VAULT_FORMAT)
     ((_, reasons),) = store.execute(f"SELECT row_number, reasons FROM {STAGED}").fetchall()
     needed = [
         c.name

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import openpyxl
 import pytest
 
-from ingest import SourceUnreadable, load, tell_differences
-from ingest.readers.usage_log import join_lines
+from ingest import SourceUnreadable, load, record_config_changes
+from ingest.readers.usage_log import join_continuation_lines
 
 USAGE = (
     "timestamp,session_id,user_id,http_method,endpoint,http_response_status,api_response_status,"
@@ -63,7 +63,7 @@ def test_errors_of_a_usage_log_become_events_and_no_session_id_stays(store, tmp_
 
 
 def test_lines_that_begin_no_row_belong_to_the_one_before():
-    assert list(join_lines(["2026-11-21T07:00,a\n", " more\n", "2026-11-21T08:00,b\n"])) == [
+    assert list(join_continuation_lines(["2026-11-21T07:00,a\n", " more\n", "2026-11-21T08:00,b\n"])) == [
         "2026-11-21T07:00,a\n more\n",
         "2026-11-21T08:00,b\n",
     ]
@@ -144,7 +144,7 @@ def test_two_snapshots_tell_what_changed_between_them(store, write, clock):
     told = store.execute("SELECT target, before, changed_at FROM config_change ORDER BY target").fetchall()
     when = datetime(2026, 11, 8, tzinfo=UTC).replace(tzinfo=None)
     assert told == [("call2__v.a__c", '{"type":"String"}', when), ("call2__v.c__c", None, when)]
-    assert [report.rows_new for report in tell_differences(store, clock=clock)] == [0]
+    assert [report.rows_new for report in record_config_changes(store, clock=clock)] == [0]
 
 
 def test_a_workbook_is_read_sheet_by_sheet(store, tmp_path, clock):

@@ -56,14 +56,14 @@ def path(tmp_path):
 @pytest.mark.parametrize("read_only", [True, False])
 def test_a_store_that_another_process_writes_is_refused_with_the_holders_name(path, read_only):
     with another_process_writing(path, 60) as holder, pytest.raises(ingest.StoreLocked) as refused:  # noqa: SIM117
-        with ingest.open_store(path, read_only=read_only, patience_seconds=0.3):
+        with ingest.open_store(path, read_only=read_only, timeout_seconds=0.3):
             raise AssertionError("two processes were let in")
     assert str(holder.pid) in str(refused.value)
     assert str(holder.pid) in refused.value.next_step
 
 
 def test_a_reader_waits_for_a_writer_that_soon_lets_go(path):
-    with another_process_writing(path, 0.5), ingest.open_store(path, patience_seconds=30) as store:
+    with another_process_writing(path, 0.5), ingest.open_store(path, timeout_seconds=30) as store:
         assert store.execute("SELECT count(*) FROM sync").fetchone() == (0,)
 
 
@@ -71,7 +71,7 @@ def test_readers_get_their_turn_beside_a_writer_that_hardly_pauses(path):
     """Long pauses would miss the moments in which the store is free, and starve the reader."""
     with another_process(HARDLY_PAUSE, path):
         for _ in range(15):
-            with ingest.open_store(path, patience_seconds=2.5) as store:
+            with ingest.open_store(path, timeout_seconds=2.5) as store:
                 assert store.execute("SELECT count(*) FROM sync").fetchone() == (0,)
             time.sleep(0.3)  # the writer takes it again
 
@@ -79,14 +79,14 @@ def test_readers_get_their_turn_beside_a_writer_that_hardly_pauses(path):
 def test_waiting_is_told_once(path, caplog):
     caplog.set_level("INFO", logger="synclens.retry")
     with another_process_writing(path, 60), pytest.raises(ingest.StoreLocked):  # noqa: SIM117
-        with ingest.open_store(path, patience_seconds=1):
+        with ingest.open_store(path, timeout_seconds=1):
             raise AssertionError("two processes were let in")
     assert caplog.messages == ["the store is in use; waiting for it"]
 
 
 def test_a_writer_in_this_process_keeps_a_reader_out_with_a_clear_word(path):
     with ingest.open_store(path, read_only=False), pytest.raises(ingest.StoreLocked, match="this process"):  # noqa: SIM117
-        with ingest.open_store(path, patience_seconds=0.2):
+        with ingest.open_store(path, timeout_seconds=0.2):
             raise AssertionError("mixed modes were let in")
 
 
@@ -162,7 +162,7 @@ def test_what_is_no_store_is_refused_with_advice(tmp_path):
 def test_waiting_is_bounded(path):
     with another_process_writing(path, 60):
         began = time.monotonic()
-        with pytest.raises(ingest.StoreLocked), ingest.open_store(path, patience_seconds=0.5):
+        with pytest.raises(ingest.StoreLocked), ingest.open_store(path, timeout_seconds=0.5):
             raise AssertionError("two processes were let in")
         assert time.monotonic() - began < 30  # a bound against hanging, not a speed
 

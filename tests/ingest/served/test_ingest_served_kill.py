@@ -30,12 +30,12 @@ with ingest.VaultClient(address, ingest.Password(name, secret), sleep=lambda sec
     else:
         for extract in ("full_directdata", "incremental_directdata"):
             with ingest.open_store(store, read_only=False) as opened:
-                since = ingest.direct_data_reached(opened, client.host, extract)
+                since = ingest.direct_data_watermark(opened, client.host, extract)
             fetched = ingest.fetch_direct_data(client, Path(folder), extract=extract, since=since)
             with ingest.open_store(store, read_only=False) as opened:
                 ingest.load_all(fetched.paths, opened, clock=clock)
                 if fetched.reached_at:
-                    ingest.direct_data_applied(opened, client.host, extract, fetched.reached_at)
+                    ingest.set_direct_data_watermark(opened, client.host, extract, fetched.reached_at)
 """
 
 

@@ -9,14 +9,14 @@ from ingest import (
     Password,
     SignInRefused,
     VaultClient,
-    direct_data_applied,
-    direct_data_reached,
+    direct_data_watermark,
     fetch_direct_data,
     load,
     load_all,
+    set_direct_data_watermark,
 )
-from ingest.readers.rows import as_text
-from ingest.vault.metadata import describe
+from ingest.readers.rows import cell_text
+from ingest.vault.metadata import describe_object
 from ingest.vault.pull import OBJECTS, TRAILS
 from sync_engine.json_docs import to_json as as_json
 from sync_engine.vault import admin
@@ -80,11 +80,11 @@ def told(content, store, *, rights=True):
 
 def fetch_and_load(living, signed_in, store, folder, extract):
     with signed_in(living.address) as client:
-        since = direct_data_reached(store, client.host, extract)
+        since = direct_data_watermark(store, client.host, extract)
         fetched = fetch_direct_data(client, folder, extract=extract, since=since)
         load_all(fetched.paths, store, clock=living.moment)
         if fetched.reached_at:
-            direct_data_applied(store, client.host, extract, fetched.reached_at)
+            set_direct_data_watermark(store, client.host, extract, fetched.reached_at)
     return fetched
 
 
@@ -93,7 +93,7 @@ def export(living, signed_in, folder, *, trails=False):
     folder.mkdir()
     with signed_in(living.address) as client:
         for name in OBJECTS:
-            names = describe(client, name).names
+            names = describe_object(client, name).field_names
             pages = client.query(f"SELECT {', '.join(names)} FROM {name}")
             yield write(folder / f"{name}.csv", [row for page in pages for row in page.data])
         for name in TRAILS if trails else ():
@@ -105,7 +105,7 @@ def write(path, rows):
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
-        writer.writerows({name: as_text(cell) for name, cell in row.items()} for row in rows)
+        writer.writerows({name: cell_text(cell) for name, cell in row.items()} for row in rows)
     return path
 
 

@@ -17,7 +17,7 @@ from ingest import (
     VaultUnreachable,
     WrongVault,
 )
-from ingest.retry_log import speak_for_ourselves
+from ingest.retry_log import install_retry_log
 from ingest.vault.client import version_pair
 
 
@@ -122,6 +122,6 @@ def test_the_retries_of_others_are_told_as_they_were(caplog):
             raise OSError
 
     failed = []
-    speak_for_ourselves()
+    install_retry_log()
     fails_once()
     assert caplog.messages == ["stamina.retry_scheduled"]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingest import PartDamaged, direct_data_applied, direct_data_reached, fetch_direct_data
+from ingest import PartDamaged, direct_data_watermark, fetch_direct_data, set_direct_data_watermark
 
 PARTS = {
     "90210-20261122-0615-N.001": b"first",
@@ -86,11 +86,11 @@ def test_what_is_still_to_be_published_keeps_the_later_from_counting_as_applied(
 
 def test_increments_go_on_after_the_last_applied_file_or_a_full_one(store, given):
     first, later = given.start, given.start + timedelta(hours=1)
-    assert direct_data_reached(store, "v", "incremental_directdata") is None
-    direct_data_applied(store, "v", "incremental_directdata", first)
-    direct_data_applied(store, "v", "full_directdata", later)
-    assert direct_data_reached(store, "v", "incremental_directdata") == later
-    assert direct_data_reached(store, "v", "log_directdata") is None
+    assert direct_data_watermark(store, "v", "incremental_directdata") is None
+    set_direct_data_watermark(store, "v", "incremental_directdata", first)
+    set_direct_data_watermark(store, "v", "full_directdata", later)
+    assert direct_data_watermark(store, "v", "incremental_directdata") == later
+    assert direct_data_watermark(store, "v", "log_directdata") is None
 
 
 def test_a_file_name_from_outside_stays_inside_the_folder(published, client, tmp_path):

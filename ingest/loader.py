@@ -11,26 +11,26 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from ingest.config_diff import may_differ, tell_differences
-from ingest.contracts.cell_values import Manner
-from ingest.errors import SourceMissing, UnknownColumns, UnknownKind
-from ingest.mapping.column_report import columns_told
-from ingest.mapping.mapping import ColumnMapping, choose, read_mapping
+from ingest.config_diff import record_config_changes, touches_config
+from ingest.contracts.cell_values import CellFormat
+from ingest.errors import MissingColumns, SourceMissing, UnknownKind
+from ingest.mapping.column_report import column_notes
+from ingest.mapping.mapping import ColumnMapping, choose_mapping, read_mapping
 from ingest.mapping.reshape import reshape
-from ingest.pseudonyms import Mask, masked
+from ingest.pseudonyms import Pseudonymizer, pseudonymize
 from ingest.readers.detect import open_source
-from ingest.readers.direct_data import ArchiveName, parts_of
-from ingest.readers.encoding import examine
-from ingest.readers.json_lines import read_again
+from ingest.readers.direct_data import ArchiveName, archive_parts
+from ingest.readers.encoding import inspect_file
+from ingest.readers.json_lines import parse_set_aside_lines
 from ingest.readers.rows import BulkTable, RowSource
-from ingest.staging.bulk import Unfit, stage_bulk
-from ingest.staging.lines import set_aside
+from ingest.staging.bulk import NotBulkLoadable, stage_bulk
+from ingest.staging.lines import pop_set_aside_lines
 from ingest.staging.rows import stage_rows
 from ingest.store.batches import Batch, BatchReport, Clock, utc_now
-from ingest.store.deletions import bury_source
-from ingest.store.merge import settle, stage
+from ingest.store.deletions import load_deletions
+from ingest.store.merge import create_staging_table, merge
 from ingest.store.open import open_store
-from ingest.store.removals import followed
+from ingest.store.removals import deletion_contract
 from ingest.store.transaction import transaction
 
 Progress = Callable[[str, int], None]
@@ -46,16 +46,16 @@ def load(
     *,
     as_kind: str | None = None,
     mappings: Iterable[Path | str] = (),
-    manner: Manner | None = None,
-    mask: Mask | None = None,
+    cell_format: CellFormat | None = None,
+    pseudonymizer: Pseudonymizer | None = None,
     clock: Clock = utc_now,
     on_progress: Progress | None = None,
 ) -> list[BatchReport]:
     """Load one file into the store, and report one batch for each table of rows in it.
 
     What the rows are is seen from their columns; `as_kind` (a table's name) overrides that. `mappings` are
-    a customer's own mapping files. `manner` says what the file does not: the zone of times without one, the
-    order of day and month. With `mask`, names and e-mails become pseudonyms before anything is stored.
+    a customer's own mapping files. `cell_format` says what the file does not: the zone of times without one, the
+    order of day and month. With `pseudonymizer`, names and e-mails become pseudonyms before anything is stored.
     `on_progress` is called with the source's name and the rows read so far.
 
     Every row ends in the store or in `rejected_row` with all its reasons; each batch is one transaction.
@@ -65,12 +65,12 @@ def load(
     if not path.is_file():
         raise SourceMissing(str(path))
     own = [read_mapping(Path(each)) for each in mappings]
-    examined = examine(path)
+    examined = inspect_file(path)
     with _writable(store) as connection:
-        taker = _Taker(connection, as_kind, own, manner, mask, clock, on_progress)
-        reports = [taker.take(source, examined.content_hash) for source in open_source(path, examined)]
-        if may_differ(reports):
-            reports += tell_differences(connection, clock=clock)
+        taker = _Loader(connection, as_kind, own, cell_format, pseudonymizer, clock, on_progress)
+        reports = [taker.load_source(source, examined.content_hash) for source in open_source(path, examined)]
+        if touches_config(reports):
+            reports += record_config_changes(connection, clock=clock)
         return reports
 
 
@@ -80,27 +80,32 @@ def load_all(
     *,
     as_kind: str | None = None,
     mappings: Iterable[Path | str] = (),
-    manner: Manner | None = None,
-    mask: Mask | None = None,
+    cell_format: CellFormat | None = None,
+    pseudonymizer: Pseudonymizer | None = None,
     clock: Clock = utc_now,
     on_progress: Progress | None = None,
 ) -> list[BatchReport]:
     """Load several files as `load` does: archives by the time up to which they reach, each part once."""
-    options: dict[str, Any] = {"as_kind": as_kind, "mappings": list(mappings), "manner": manner, "mask": mask}
+    options: dict[str, Any] = {
+        "as_kind": as_kind,
+        "mappings": list(mappings),
+        "cell_format": cell_format,
+        "pseudonymizer": pseudonymizer,
+    }
     reports: list[BatchReport] = []
     with _writable(store) as connection:
-        for path in in_order(map(Path, paths)):
+        for path in sort_archives(map(Path, paths)):
             reports += load(path, connection, clock=clock, on_progress=on_progress, **options)
     return reports
 
 
-def in_order(paths: Iterable[Path]) -> list[Path]:
+def sort_archives(paths: Iterable[Path]) -> list[Path]:
     """Put archives in the order of their stop time, full ones first; one part stands for its archive."""
     archives: dict[Path, ArchiveName] = {}
     others = []
     for path in paths:
-        if name := ArchiveName.of(path):
-            archives[parts_of(path)[0]] = name
+        if name := ArchiveName.parse(path):
+            archives[archive_parts(path)[0]] = name
         else:
             others.append(path)
     return [
@@ -110,65 +115,70 @@ def in_order(paths: Iterable[Path]) -> list[Path]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Taker:
+class _Loader:
     store: DuckDBPyConnection
     as_kind: str | None
     own: list[ColumnMapping]
-    manner: Manner | None
-    mask: Mask | None
+    cell_format: CellFormat | None
+    pseudonymizer: Pseudonymizer | None
     clock: Clock
     on_progress: Progress | None
 
-    def take(self, opened: RowSource, content_hash: str) -> BatchReport:
-        if self.mask:
-            opened = masked(opened, self.mask)
+    def load_source(self, opened: RowSource, content_hash: str) -> BatchReport:
+        if self.pseudonymizer:
+            opened = pseudonymize(opened, self.pseudonymizer)
         if opened.header == [NO_ROWS]:
-            return self._nothing(opened, content_hash, "the export says that it has no rows")
+            return self._record_empty_batch(opened, content_hash, "the export says that it has no rows")
         if opened.deletes_of:
-            return self._bury(opened, content_hash)
+            return self._load_deletions(opened, content_hash)
         try:
-            source, mapping = self._recognise(opened)
-        except (UnknownKind, UnknownColumns) as unknown:
+            source, mapping = self._choose_mapping(opened)
+        except (UnknownKind, MissingColumns) as unknown:
             if "#" not in opened.name or self.as_kind:
                 raise
-            return self._nothing(opened, content_hash, f"not loaded: {unknown}")
+            return self._record_empty_batch(opened, content_hash, f"not loaded: {unknown}")
         batch = self._batch(source, mapping.contract.table, content_hash)
-        report = settle_source(
+        report = load_source(
             self.store,
             source,
             mapping,
             batch,
-            manner=self.manner,
+            cell_format=self.cell_format,
             clock=self.clock,
             on_progress=self.on_progress,
         )
-        notes = columns_told(source.header, mapping, self.own)
-        if source.announced is not None and source.announced != report.rows_in:
-            notes.append(f"{source.announced} rows were announced, {report.rows_in} came")
+        notes = column_notes(source.header, mapping, self.own)
+        if source.expected_rows is not None and source.expected_rows != report.rows_in:
+            notes.append(f"{source.expected_rows} rows were announced, {report.rows_in} came")
         return replace(report, notes=(*report.notes, *notes))
 
-    def _recognise(self, opened: RowSource) -> tuple[RowSource, ColumnMapping]:
+    def _choose_mapping(self, opened: RowSource) -> tuple[RowSource, ColumnMapping]:
         source = opened if self.as_kind or self.own else reshape(opened)
         try:
-            return source, choose(source.header, source.name, as_kind=self.as_kind, more=self.own)
-        except (UnknownKind, UnknownColumns):
-            lower = opened.lower
+            return source, choose_mapping(source.header, source.name, as_kind=self.as_kind, more=self.own)
+        except (UnknownKind, MissingColumns):
+            lower = opened.reopen_below_title
             while lower and (below := lower()):
-                with suppress(UnknownKind, UnknownColumns):
-                    return self._recognise(
-                        replace(masked(below, self.mask) if self.mask else below, lower=None)
+                with suppress(UnknownKind, MissingColumns):
+                    return self._choose_mapping(
+                        replace(
+                            pseudonymize(below, self.pseudonymizer) if self.pseudonymizer else below,
+                            reopen_below_title=None,
+                        )
                     )
-                lower = below.lower
+                lower = below.reopen_below_title
             raise
 
-    def _bury(self, source: RowSource, content_hash: str) -> BatchReport:
-        contract = followed(source.deletes_of or "")
+    def _load_deletions(self, source: RowSource, content_hash: str) -> BatchReport:
+        contract = deletion_contract(source.deletes_of or "")
         if contract is None:
-            return self._nothing(source, content_hash, f"deletions of {source.deletes_of} are not followed")
+            return self._record_empty_batch(
+                source, content_hash, f"deletions of {source.deletes_of} are not followed"
+            )
         batch = self._batch(source, contract.table, content_hash)
-        return bury_source(self.store, source, contract, batch, self.clock)
+        return load_deletions(self.store, source, contract, batch, self.clock)
 
-    def _nothing(self, source: RowSource, content_hash: str, note: str) -> BatchReport:
+    def _record_empty_batch(self, source: RowSource, content_hash: str, note: str) -> BatchReport:
         batch = self._batch(source, "nothing", content_hash)
         with transaction(self.store):
             counts = (0, 0, 0, 0)
@@ -189,13 +199,13 @@ def _writable(store: DuckDBPyConnection | Path | str) -> Iterator[DuckDBPyConnec
             yield connection
 
 
-def settle_source(
+def load_source(
     store: DuckDBPyConnection,
     source: RowSource,
     mapping: ColumnMapping,
     batch: Batch,
     *,
-    manner: Manner | None = None,
+    cell_format: CellFormat | None = None,
     clock: Clock = utc_now,
     on_progress: Progress | None = None,
     also: Callable[[], None] | None = None,
@@ -203,10 +213,10 @@ def settle_source(
     """Take in all rows of one source as one batch; `also` is done in the batch's transaction."""
     if source.defaults:
         mapping = replace(mapping, constants={**source.defaults, **mapping.constants})
-    contract, count, how = mapping.contract, 0, manner or mapping.manner
+    contract, count, how = mapping.contract, 0, cell_format or mapping.cell_format
     assigned = mapping.assign(source.header)
     if not (source.bulk and _took_fast_road(store, source.bulk, mapping, how)):
-        stage(store, contract)
+        create_staging_table(store, contract)
         while chunk := list(islice(source.rows, _CHUNK_ROWS)):
             stage_rows(store, mapping, assigned, how, chunk)
             count += len(chunk)
@@ -215,21 +225,21 @@ def settle_source(
     with transaction(store):
         if also:
             also()
-        return settle(store, contract, batch, clock, rows_in=count or None, notes=tuple(source.notes))
+        return merge(store, contract, batch, clock, rows_in=count or None, notes=tuple(source.notes))
 
 
 def _took_fast_road(
-    store: DuckDBPyConnection, table: BulkTable, mapping: ColumnMapping, manner: Manner
+    store: DuckDBPyConnection, table: BulkTable, mapping: ColumnMapping, cell_format: CellFormat
 ) -> bool:
     # Staging stays outside the transaction: it is temporary anyway, and DuckDB 2.0.0 does not find rows
     # again that it took from a file inside one.
-    stage(store, mapping.contract)
+    create_staging_table(store, mapping.contract)
     try:
-        stage_bulk(store, table, mapping, manner)
+        stage_bulk(store, table, mapping, cell_format)
         if table.by_line:
             assigned = mapping.assign(table.header)
-            for odd in set_aside(store):
-                stage_rows(store, mapping, assigned, manner, read_again(odd))
-    except Unfit:
+            for odd in pop_set_aside_lines(store):
+                stage_rows(store, mapping, assigned, cell_format, parse_set_aside_lines(odd))
+    except NotBulkLoadable:
         return False
     return True
