@@ -1,8 +1,7 @@
-"""Pages of the site that are written from the product's own data, so that they cannot disagree with it.
+"""Generate the reference pages of the site from the data files and the command line.
 
-MkDocs calls `on_files` once per build (https://www.mkdocs.org/user-guide/configuration/#hooks). Each page is a
-function of what it describes: metrics, causes, lint rules, tables, commands. Text out of the data files is
-Markdown already where they are Markdown (playbooks), and escaped where it is not.
+MkDocs calls `on_files` once per build (https://www.mkdocs.org/user-guide/configuration/#hooks). Metrics, causes, lint
+rules, tables and commands have a page each. Playbooks are Markdown already; other text is escaped.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ from synclens import cli
 
 _QUESTION = re.compile(r"^(\S[^\n?]*\?) {2,}((?:.+\n(?: {2,}.+\n)*))", re.MULTILINE)
 _FACES = {
-    "ingest": "Everything that comes in, and the store it comes into.",
-    "analysis": "Answers: a connection to a store in, frames and small values out.",
+    "ingest": "Load files and Vaults into the store.",
+    "analysis": "Answer questions about a store.",
 }
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the generated pages to those on disk."""
+    """Add the generated pages to the files on disk."""
     decisions = sorted(file.src_uri for file in files if file.src_uri.startswith("decisions/"))
     for address, text in (*pages(), ("decisions/index.md", _decisions(Path(config.docs_dir), decisions))):
         files.append(File.generated(config, address, content=text))
@@ -36,7 +35,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def pages() -> Iterator[tuple[str, str]]:
-    """Give every generated page as (address, Markdown)."""
+    """Yield every generated page as (address, Markdown)."""
     yield "reference/metrics.md", _metrics()
     yield "reference/causes.md", _causes()
     for cause in analysis.CAUSES:
@@ -44,14 +43,14 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "reference/lint-rules.md", _lint_rules()
     yield "reference/tables.md", _tables()
     yield "reference/commands.md", _commands()
-    for package, about in _FACES.items():
-        yield f"reference/{package}.md", _face(package, about)
+    for package, summary in _FACES.items():
+        yield f"reference/{package}.md", _face(package, summary)
 
 
 def _plain(text: str) -> str:
-    """Write text so that Markdown shows it and does not read it, but for words between backticks."""
+    """Escape Markdown in a text, except between backticks."""
     parts = text.split("`")
-    if len(parts) % 2 == 0:  # a lone backtick quotes nothing
+    if len(parts) % 2 == 0:  # an unpaired backtick quotes nothing
         return _escaped(text)
     return "`".join(part if at % 2 else _escaped(part) for at, part in enumerate(parts))
 
@@ -67,14 +66,14 @@ def _row(*cells: str) -> str:
 def _decisions(folder: Path, addresses: list[str]) -> str:
     titles = [(folder / address).read_text("utf-8").splitlines()[0].lstrip("# ") for address in addresses]
     lines = [f"- [{title}]({Path(address).name})" for title, address in zip(titles, addresses, strict=True)]
-    return "# Decisions\n\nWhat was decided, and why, oldest first.\n\n" + "\n".join(lines) + "\n"
+    return "# Decisions\n\nDecision records, oldest first.\n\n" + "\n".join(lines) + "\n"
 
 
 def _metrics() -> str:
     parts = [
         "# Metrics\n",
-        "Each is one `.sql` file in `analysis/metrics/`; the text here is the comment at its top. "
-        "`synclens metric NAME` computes one, `analysis.measure(store, NAME)` gives the frame.\n",
+        "Each metric is one `.sql` file in `analysis/metrics/`; the text is its header. "
+        "`synclens metric NAME` prints one, `analysis.measure(store, NAME)` returns the frame.\n",
     ]
     for metric in analysis.METRICS.values():
         body = metric.sql[metric.sql.index("\n", metric.sql.rindex("\n--") + 1) + 1 :].strip()
@@ -99,8 +98,8 @@ def _causes() -> str:
     ]  # fmt: skip
     return "\n".join([
         "# Causes\n",
-        f"The catalogue of {catalogue.version}: what can be wrong, on whose side the fix lies, and whether "
-        "trying again may help. Each has a playbook.\n",
+        f"The catalogue of {catalogue.version}: each cause, the side that can fix it, and whether a retry can help. "
+        "Each cause has a playbook.\n",
         _row("cause", "meaning", "family", "side", "retry", "rules"),
         _row(*["---"] * 6),
         *rows,
@@ -121,7 +120,7 @@ def _playbook(cause: str) -> str:
 def _lint_rules() -> str:
     parts = [
         "# Lint rules\n",
-        "What `synclens lint` looks for. *Documented* means that Veeva says so; the rest is marked.\n",
+        "Rules that `synclens lint` checks. *Documented*: described by Veeva; others are marked.\n",
     ]
     parts += [
         f"## {rule.name}\n\n**{_plain(rule.title)}** · {rule.severity} · {rule.basis} · playbook "
@@ -135,18 +134,17 @@ def _lint_rules() -> str:
 def _tables() -> str:
     parts = [
         "# Tables\n",
-        "What a row must be to come in. Each table is a record class; rows that break it are kept "
-        "with their reasons.\n",
+        "Contract of each table. Rows that break it are rejected and kept with their reasons.\n",
     ]
     for contract in ingest.CONTRACTS.values():
-        about = (contract.record.__doc__ or "").split("\n\n")[0]
-        parts.append(f"## {contract.table}\n\n{_plain(' '.join(about.split()))}\n")
+        summary = (contract.record.__doc__ or "").split("\n\n")[0]
+        parts.append(f"## {contract.table}\n\n{_plain(' '.join(summary.split()))}\n")
         parts += [_row("column", "kind", "required"), _row(*["---"] * 3)]
         parts += [
             _row(f"`{column.name}`", column.kind, "yes" if column.required else "")
             for column in contract.columns
         ]
-        parts.append(f"\nA row is known by {', '.join(f'`{name}`' for name in contract.key)}.\n")
+        parts.append(f"\nKey: {', '.join(f'`{name}`' for name in contract.key)}.\n")
     return "\n".join(parts)
 
 
@@ -154,45 +152,49 @@ def _commands() -> str:
     top = typer.main.get_command(cli.app)
     parts = [
         "# Commands\n",
-        "stdout is data, stderr is narration; exit codes are 0 fine, 1 found something wrong, 2 could not run.\n",
+        "stdout is data, stderr is messages. Exit codes: 0 success, 1 problems in the data, 2 could not run.\n",
     ]
     for name, command in sorted(_leaves("synclens", top)):
-        arguments = [one for one in command.params if one.param_type_name == "argument"]
+        arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
         options = [
-            one for one in command.params if one.param_type_name == "option" and "--help" not in one.opts
+            parameter
+            for parameter in command.params
+            if parameter.param_type_name == "option" and "--help" not in parameter.opts
         ]
-        usage = " ".join([name, *(str(one.name).upper() for one in arguments)])
+        usage = " ".join([name, *(str(argument.name).upper() for argument in arguments)])
         parts.append(f"## {name}\n\n```\n{usage}\n```\n\n{_plain(command.help or '')}\n")
         if options:
             parts += [_row("option", "meaning"), _row("---", "---")]
             parts += [
-                _row(f"`{', '.join(one.opts)}`", _plain(str(getattr(one, "help", None) or "")))
-                for one in options
+                _row(f"`{', '.join(option.opts)}`", _plain(str(getattr(option, "help", None) or "")))
+                for option in options
             ]
             parts.append("")
     return "\n".join(parts)
 
 
 def _leaves(name: str, command: object) -> Iterator[tuple[str, typer.core.TyperCommand]]:
-    """Walk down to the commands that do something."""
-    below = getattr(command, "commands", None)
-    if below is None:
+    """Yield the commands that run something, with their full names."""
+    subcommands = getattr(command, "commands", None)
+    if subcommands is None:
         yield name, command  # type: ignore[misc]
         return
-    for word, inner in below.items():
-        yield from _leaves(f"{name} {word}", inner)
+    for subname, subcommand in subcommands.items():
+        yield from _leaves(f"{name} {subname}", subcommand)
 
 
-def _face(package: str, about: str) -> str:
+def _face(package: str, summary: str) -> str:
     module = {"ingest": ingest, "analysis": analysis}[package]
     callables = [name for name in module.__all__ if not name.isupper()]
     index = "".join(_index(package, module.__doc__ or "", callables))
-    return f"# `{package}`\n\n{about}\n\n{index}" + "\n".join(f"::: {package}.{name}\n" for name in callables)
+    return f"# `{package}`\n\n{summary}\n\n{index}" + "\n".join(
+        f"::: {package}.{name}\n" for name in callables
+    )
 
 
-def _index(package: str, words: str, callables: list[str]) -> Iterator[str]:
-    """The questions of a package's docstring as a table, each name a link to where it is explained."""
-    questions = _QUESTION.findall(words)
+def _index(package: str, docstring: str, callables: list[str]) -> Iterator[str]:
+    """Yield the questions in a package docstring as a table with links."""
+    questions = _QUESTION.findall(docstring)
     if questions:
         yield "| question | answered by |\n|---|---|\n"
     for question, names in questions:
