@@ -2,23 +2,24 @@
 
 How is the fleet?       health, measure, measure_compared, METRICS, Metric, FILTERS, fleet, device, coverage,
                         durations, duration_curve, load_objectives, slo_status
-What is wrong?          list_issues, issue, error_event, at_risk, parse_query, group, find_templates,
-                        compare_messages, twins
+What is wrong?          list_issues, get_issue, get_error_event, at_risk, parse_query, group, find_templates,
+                        compare_messages, twins, update_issue_states
 Why?                    classify, update_findings, CAUSES, load_catalogue, explain_issue, explain_period, explain,
                         suspects, change_points
 What to do?             suggest_fix, ranked_fixes, levers, load_playbook, lint, LINT_RULES
-Is it getting worse?    evaluate, load_rules, preview_alerts, deliver, prometheus_text, score_alerts
-How good are we?        report_card, track_record, compare_catalogues, read_catalogue, review, lint_gaps
+Is it getting worse?    evaluate_alert_rules, load_alert_rules, backtest_alerts, score_alerts, send_notifications,
+                        prometheus_text
+How good are we?        report_card, resolution_stats, compare_catalogues, read_catalogue, lint_gaps
 
 Each function takes an open store first (`ingest.open_store`). Figures for frames are in `analysis.charts`; fixes
 are rehearsed by `rehearsal.rehearse`. Names in the plural, such as `analysis.issues`, are modules.
 """
 
-from analysis.alerting.alert_log import AlertBook
-from analysis.alerting.backtest import preview_alerts, score_alerts
-from analysis.alerting.channels import deliver
+from analysis.alerting.alert_log import AlertLog
+from analysis.alerting.backtest import backtest_alerts, score_alerts
+from analysis.alerting.channels import send_notifications
 from analysis.alerting.prometheus import prometheus_text
-from analysis.alerting.rules import evaluate, load_rules
+from analysis.alerting.rules import evaluate_alert_rules, load_alert_rules
 from analysis.alerting.slo import load_objectives, slo_status
 from analysis.base.errors import AnalysisError
 from analysis.classification.catalogue import CAUSES, Catalogue, load_catalogue
@@ -41,14 +42,14 @@ from analysis.fleet.devices import Device, at_risk, device, fleet
 from analysis.fleet.sync_durations import duration_curve, durations
 from analysis.grouping.comparison import compare_messages
 from analysis.grouping.issue_ids import GROUPING_VERSION, find_templates, group
-from analysis.issues.events import error_event
-from analysis.issues.listing import Health, Issue, health, issue, list_issues
+from analysis.issues.events import get_error_event
+from analysis.issues.listing import Health, Issue, get_issue, health, list_issues
 from analysis.issues.search import parse_query
 from analysis.metrics.compare import measure_compared
 from analysis.metrics.registry import METRICS, Metric, measure
 from analysis.query.filters import FILTERS
-from analysis.triage.auto_review import review
-from analysis.triage.resolution_stats import TrackRecord, track_record
+from analysis.triage.auto_review import update_issue_states
+from analysis.triage.resolution_stats import ResolutionStats, resolution_stats
 from analysis.triage.states import TriageState
 
 __all__ = [
@@ -57,7 +58,7 @@ __all__ = [
     "GROUPING_VERSION",
     "LINT_RULES",
     "METRICS",
-    "AlertBook",
+    "AlertLog",
     "AnalysisError",
     "Catalogue",
     "ChangePoint",
@@ -73,53 +74,53 @@ __all__ = [
     "Metric",
     "Playbook",
     "ReportCard",
+    "ResolutionStats",
     "Suggestion",
     "Suspect",
-    "TrackRecord",
     "TriageState",
     "Twins",
     "at_risk",
+    "backtest_alerts",
     "change_points",
     "classify",
     "compare_catalogues",
     "compare_messages",
     "coverage",
-    "deliver",
     "device",
     "duration_curve",
     "durations",
-    "error_event",
-    "evaluate",
+    "evaluate_alert_rules",
     "explain",
     "explain_issue",
     "explain_period",
     "find_templates",
     "fleet",
+    "get_error_event",
+    "get_issue",
     "group",
     "health",
-    "issue",
     "levers",
     "lint",
     "lint_gaps",
     "list_issues",
+    "load_alert_rules",
     "load_catalogue",
     "load_objectives",
     "load_playbook",
-    "load_rules",
     "measure",
     "measure_compared",
     "parse_query",
-    "preview_alerts",
     "prometheus_text",
     "ranked_fixes",
     "read_catalogue",
     "report_card",
-    "review",
+    "resolution_stats",
     "score_alerts",
+    "send_notifications",
     "slo_status",
     "suggest_fix",
     "suspects",
-    "track_record",
     "twins",
     "update_findings",
+    "update_issue_states",
 ]

@@ -19,7 +19,7 @@ from analysis.grouping.corrections import Correction, match_corrections
 from analysis.grouping.fingerprint import Content, compute_fingerprints, extract_contents
 from analysis.grouping.issue_ids import GROUPING_VERSION, compare_groupings, find_templates
 from analysis.grouping.merge_rules import apply_grouping_rules
-from analysis.triage.id_migration import follow
+from analysis.triage.id_migration import migrate_decisions
 from analysis.triage.states import TriageState
 
 CORRECTION_RULE_ID = "corrected-by-a-person"
@@ -58,9 +58,9 @@ def update_findings(
     contents_by_issue: dict[str, list[Content]] = {}
     for content, issue in before.values():
         contents_by_issue.setdefault(issue, []).append(content)
-    triage.settle(contents_by_issue, at=at)
-    update = _write_findings(connection, triage.correction_rules(), triage.rules(), catalogue)
-    follow(triage, map_contents_to_issues(connection), before, at=at)
+    triage.bind_to_contents(contents_by_issue, at=at)
+    update = _write_findings(connection, triage.correction_rules(), triage.grouping_rules(), catalogue)
+    migrate_decisions(triage, map_contents_to_issues(connection), before, at=at)
     return update
 
 

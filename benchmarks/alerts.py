@@ -18,8 +18,8 @@ import duckdb
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from analysis.alerting.backtest import preview_alerts, score_alerts
-from analysis.alerting.rules import load_rules
+from analysis.alerting.backtest import backtest_alerts, score_alerts
+from analysis.alerting.rules import load_alert_rules
 from ingest.store.open import migrate
 from tests.support.synthetic import START, TROUBLE, fill, issue_id_of
 
@@ -66,9 +66,9 @@ def keep_only_chronic(connection: DuckDBPyConnection) -> None:
 
 def spreading(connection: DuckDBPyConnection) -> pd.DataFrame:
     """Every alert of a spreading issue, looked for once a day after the warm-up."""
-    rules = [rule for rule in load_rules() if rule.kind == "escalation"]
+    rules = [rule for rule in load_alert_rules() if rule.kind == "escalation"]
     first: datetime = START + timedelta(days=WARM_UP_DAYS, hours=20)
-    return preview_alerts(connection, rules, first, START + timedelta(days=DAYS))
+    return backtest_alerts(connection, rules, first, START + timedelta(days=DAYS))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

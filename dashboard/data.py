@@ -21,13 +21,13 @@ import streamlit as st
 
 import analysis
 from analysis.fixes.playbook import nearest_playbook
+from analysis.issues.listing import get_issue as issue_of
 from analysis.issues.listing import is_quiet, list_issues
-from analysis.issues.listing import issue as issue_of
 from analysis.metrics.compare import measure_compared
 from analysis.metrics.local_days import known_clocks, measure_by_local_day
 from analysis.metrics.registry import measure, moment_of
 from analysis.query.filters import Filters
-from analysis.triage.auto_review import review
+from analysis.triage.auto_review import update_issue_states
 from analysis.triage.states import TriageState
 from dashboard.launcher import state_path, store_path
 from dashboard.view_state import View
@@ -134,7 +134,7 @@ def issues(view: View, query: str = "", **more: str) -> pd.DataFrame:
     everything: pd.DataFrame = ask(list_issues)
     first = dict(zip(everything["issue_id"], everything["first_seen"], strict=True))
     # A person's word counts at once; the store follows with the next load.
-    given, ids = triage().corrections(), found["issue_id"]
+    given, ids = triage().corrected_causes(), found["issue_id"]
     found = found.assign(
         cause=[given.get(one, cause) for one, cause in zip(ids, found["cause"], strict=True)]
     )
@@ -151,7 +151,7 @@ def issues(view: View, query: str = "", **more: str) -> pd.DataFrame:
 def issue(issue_id: str, view: View) -> analysis.Issue:
     """One issue of a view, with the cause that a person gave it and its `shown_state`. Raises UnknownIssue."""
     found: analysis.Issue = ask(issue_of, issue_id, **view.arguments())
-    cause = triage().corrections().get(issue_id, found.summary["cause"])
+    cause = triage().corrected_causes().get(issue_id, found.summary["cause"])
     silent = is_quiet(pd.DataFrame([found.summary]), view.until or newest()).iloc[0]
     shown = {"cause": cause, "shown_state": "quiet" if silent else found.summary["state"]}
     return replace(found, summary=found.summary | shown)
@@ -225,7 +225,7 @@ def _distinct(*columns: pd.Series[Any]) -> list[str]:
 
 def triage() -> TriageState:
     """The states, notes and assignees that people set, in their own file beside the store."""
-    return TriageState.beside(store_path())
+    return TriageState.for_store(store_path())
 
 
 def bring_states_up_to_date() -> bool:
@@ -291,7 +291,7 @@ def _review(path: Path, stamp: tuple[int, int]) -> Thread:
             with open_store(path, timeout_seconds=PATIENCE_SECONDS) as store:
                 newest = _newest(store)
                 if newest is not None:
-                    review(store, TriageState.beside(path), newest)
+                    update_issue_states(store, TriageState.for_store(path), newest)
         except IngestError:
             _review.clear(path, stamp)
 

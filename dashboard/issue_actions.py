@@ -156,7 +156,7 @@ def _save(issue_id: str, about: dict[str, Any]) -> None:
         if priority != about["priority"]:
             state.pin_priority(issue_id, priority, actor=who, at=now())
         if note := str(st.session_state[f"note-{issue_id}"]).strip():
-            state.note(issue_id, note, actor=who, at=now())
+            state.add_note(issue_id, note, actor=who, at=now())
             st.session_state[f"note-{issue_id}"] = ""
 
     kept(do)

@@ -113,7 +113,9 @@ def _cause_form(issue_id: str, about: Mapping[str, Any]) -> None:
 
 def _correct(state: TriageState, issue_id: str) -> str:
     cause = st.session_state[f"cause-{issue_id}"]
-    state.correct(issue_id, cause, actor=issue_actions.actor(), at=now(), reason=_reason(issue_id, "cause"))
+    state.correct_cause(
+        issue_id, cause, actor=issue_actions.actor(), at=now(), reason=_reason(issue_id, "cause")
+    )
     return f"It is called {data.cause_title(cause)} from now on."
 
 
@@ -157,24 +159,24 @@ def _add(
 ) -> None:
     """Keep a rule, and a line in the log of every issue that it is about. The same rule is kept once."""
     rule_id = sha256(json.dumps([kind, content], sort_keys=True).encode()).hexdigest()[:12]
-    state.add_rule(rule_id, kind, content, actor=issue_actions.actor(), at=now(), reason=why)
+    state.add_grouping_rule(rule_id, kind, content, actor=issue_actions.actor(), at=now(), reason=why)
     for one in told:
-        state.note(one, f"{kind} {_names(content)}: {why}", actor=issue_actions.actor(), at=now())
+        state.add_note(one, f"{kind} {_names(content)}: {why}", actor=issue_actions.actor(), at=now())
 
 
 def _standing(issue_id: str, off: bool) -> None:
     """What holds for this issue by decisions of people, each with the way back."""
     state = data.triage()
-    cause = state.standing_correction(issue_id)
-    names = {issue_id, *state.earlier_names(issue_id)}
+    cause = state.current_correction(issue_id)
+    names = {issue_id, *state.predecessors_of(issue_id)}
     if cause is not None:
         _line(
             f"A person called it **{escape(data.cause_title(cause))}**.", f"uncorrect-{issue_id}",
-            lambda kept: kept.correct(
+            lambda kept: kept.correct_cause(
                 issue_id, None, actor=issue_actions.actor(), at=now(), reason="the correction was taken back"
             ), off,
         )  # fmt: skip
-    for rule in state.rules():
+    for rule in state.grouping_rules():
         content = rule["content"]
         if names & {*content.get("issues", ()), content.get("of")}:
             word = "One with" if rule["kind"] == "merge" else "Parted from it:"
@@ -184,8 +186,8 @@ def _standing(issue_id: str, off: bool) -> None:
 
 def _forget(rule_id: str, issue_id: str) -> Callable[[TriageState], None]:
     def do(state: TriageState) -> None:
-        state.remove_rule(rule_id, actor=issue_actions.actor(), at=now(), reason="taken back")
-        state.note(issue_id, f"rule {rule_id} was taken back", actor=issue_actions.actor(), at=now())
+        state.remove_grouping_rule(rule_id, actor=issue_actions.actor(), at=now(), reason="taken back")
+        state.add_note(issue_id, f"rule {rule_id} was taken back", actor=issue_actions.actor(), at=now())
 
     return do
 
@@ -221,7 +223,7 @@ def _keep(label: str, form: str, act: Callable[..., str], issue_id: str, *more: 
 
 def merged_into(issue_id: str) -> list[str]:
     """The issues that a person called one with this; it may go by the name of one of them now."""
-    rules = [rule["content"] for rule in data.triage().rules() if rule["kind"] == "merge"]
+    rules = [rule["content"] for rule in data.triage().grouping_rules() if rule["kind"] == "merge"]
     return sorted(
         {one for rule in rules if issue_id in rule.get("issues", ()) for one in rule["issues"]} - {issue_id}
     )
@@ -232,5 +234,5 @@ def lead_to_merged(issue_id: str) -> None:
     merged = merged_into(issue_id)
     for one in merged:
         pages.link("issue", f"It was merged with issue {one}", icon=":material/merge:", issue=one)
-    for one in sorted(data.triage().heirs_of(issue_id) - set(merged)):
+    for one in sorted(data.triage().successors_of(issue_id) - set(merged)):
         pages.link("issue", f"Its errors are in issue {one} now", icon=":material/moving:", issue=one)

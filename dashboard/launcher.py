@@ -51,5 +51,5 @@ def store_path() -> Path:
 
 
 def state_path(store: Path) -> Path:
-    """Where `analysis.TriageState.beside` keeps what people decided about the issues of a store."""
+    """Where `analysis.TriageState.for_store` keeps what people decided about the issues of a store."""
     return store.with_suffix(".triage.sqlite")

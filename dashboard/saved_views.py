@@ -47,12 +47,12 @@ def saved_views(log: Iterable[Activity]) -> list[SavedView]:
 def keep(state: TriageState, name: str, page: str, query: Mapping[str, Iterable[str]], *, actor: str) -> None:
     """Keep a page with its parameters under a name; an older view of that name gives way."""
     told = {"name": name, "page": page, "query": {key: list(values) for key, values in query.items()}}
-    state.note(LOG, json.dumps(told, sort_keys=True), actor=actor, at=now())
+    state.add_note(LOG, json.dumps(told, sort_keys=True), actor=actor, at=now())
 
 
 def forget(state: TriageState, name: str, *, actor: str) -> None:
     """Take a name back; the log keeps what it stood for."""
-    state.note(LOG, json.dumps({"name": name, "page": None}), actor=actor, at=now())
+    state.add_note(LOG, json.dumps({"name": name, "page": None}), actor=actor, at=now())
 
 
 def menu(page: str) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import analysis
 import ingest
-from analysis.alerting.alert_log import AlertBook, Notice
-from analysis.alerting.channels import Channel, Delivery, EmailChannel, WebhookChannel, send_unsent
-from analysis.alerting.rules import Rule
+from analysis.alerting.alert_log import AlertLog, Notification
+from analysis.alerting.channels import Channel, Delivery, EmailChannel, WebhookChannel, send_queued
+from analysis.alerting.rules import AlertRule
 from analysis.alerting.slo import Slo
 
 PATIENCE_SECONDS = 20.0
@@ -31,7 +31,7 @@ class Watch:
     """What is watched, by which rules, and who is told."""
 
     store: Path
-    rules: Sequence[Rule]
+    rules: Sequence[AlertRule]
     objectives: Sequence[Slo]
     channels: Sequence[Channel] = ()
     patience_seconds: float = PATIENCE_SECONDS
@@ -48,7 +48,7 @@ class Round:
 
     at: datetime
     moved: int = 0
-    notices: tuple[Notice, ...] = ()
+    notices: tuple[Notification, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
     blind: str | None = None
 
@@ -63,13 +63,13 @@ def look_once(watch: Watch, at: datetime, *, pause: Callable[[float], object]) -
 
     What earlier rounds noted and could not deliver goes out all the same. `pause` waits between tries.
     """
-    book = AlertBook.beside(watch.store)
-    moved, notices, blind = 0, list[Notice](), None
+    book = AlertLog.for_store(watch.store)
+    moved, notices, blind = 0, list[Notification](), None
     try:
         moved, notices = _look(watch, book, at)
     except ingest.IngestError as held:
         blind = f"{held}. {held.next_step}"
-    sent = send_unsent(book, watch.channels, pause=lambda seconds: _ignored(pause(seconds)))
+    sent = send_queued(book, watch.channels, pause=lambda seconds: _ignored(pause(seconds)))
     return Round(at=at, moved=moved, notices=tuple(notices), deliveries=tuple(sent), blind=blind)
 
 
@@ -103,7 +103,7 @@ def in_words(done: Round) -> list[str]:
 
 
 def webhooks(urls: Sequence[str]) -> list[Channel]:
-    """One channel for each address. Raises UnusableChannel."""
+    """One channel for each address. Raises ChannelError."""
     return [WebhookChannel(url) for url in urls]
 
 
@@ -135,11 +135,11 @@ def mail_channel(
     )
 
 
-def _look(watch: Watch, book: AlertBook, at: datetime) -> tuple[int, list[Notice]]:
+def _look(watch: Watch, book: AlertLog, at: datetime) -> tuple[int, list[Notification]]:
     with ingest.open_store(watch.store, timeout_seconds=watch.patience_seconds) as opened:
-        moved = analysis.review(opened, analysis.TriageState.beside(watch.store), at)
-        firings = analysis.evaluate(opened, watch.rules, at, slos=watch.objectives)
-    return len(moved), book.advance(watch.rules, firings, at, channels=watch.names)
+        moved = analysis.update_issue_states(opened, analysis.TriageState.for_store(watch.store), at)
+        firings = analysis.evaluate_alert_rules(opened, watch.rules, at, slos=watch.objectives)
+    return len(moved), book.record(watch.rules, firings, at, channels=watch.names)
 
 
 def _one_line(text: str) -> str:
@@ -147,4 +147,4 @@ def _one_line(text: str) -> str:
 
 
 def _ignored(_: object) -> None:
-    """`send_unsent` takes a pause without an answer."""
+    """`send_queued` takes a pause without an answer."""

@@ -1,6 +1,6 @@
 """The book of alerts: which are open, which are silenced, and whom to tell of a change.
 
-A pure step turns what fires now and what was open before into notices; `AlertBook` keeps the result in
+A pure step turns what fires now and what was open before into notices; `AlertLog` keeps the result in
 SQLite, so that a restarted watcher neither repeats itself nor forgets to send the all-clear.
 """
 
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from analysis.alerting.rules import Firing, Rule
+from analysis.alerting.rules import Alert, AlertRule
 from analysis.base.errors import AnalysisError
 
 _SCHEMA = """
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS unsent (
 """
 
 
-class UnusableBook(AnalysisError):
+class AlertLogError(AnalysisError):
     """The file of the alert book cannot be used."""
 
 
@@ -41,27 +41,27 @@ class UnusableBook(AnalysisError):
 class OpenAlert:
     """An alert that has been told and not yet recovered; `calm` counts evaluations without its reason."""
 
-    firing: Firing
+    alert: Alert
     since: datetime
-    calm: int = 0
+    clear_evaluations: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class Notification:
     """Something to tell: an alert began, or it is over."""
 
     kind: Literal["fired", "recovered"]
     at: datetime
     since: datetime
-    firing: Firing
+    alert: Alert
     silenced: bool = False
 
     @property
     def headline(self) -> str:
         """Say it in one line."""
-        what = f"{self.firing.title}: {self.firing.reason}"
+        what = f"{self.alert.title}: {self.alert.reason}"
         return (
-            what if self.kind == "fired" else f"Recovered: {self.firing.title} ({self.firing.key or 'fleet'})"
+            what if self.kind == "fired" else f"Recovered: {self.alert.title} ({self.alert.key or 'fleet'})"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -72,18 +72,18 @@ class Notice:
             "since": f"{self.since.isoformat()}Z",
             "silenced": self.silenced,
             "headline": self.headline,
-            **self.firing.to_dict(),
+            **self.alert.to_dict(),
         }
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> Notice:
+    def from_dict(cls, told: Mapping[str, Any]) -> Notification:
         """Take a notice back from what `to_dict` made of it."""
         return cls(
             kind=told["kind"],
             at=datetime.fromisoformat(told["at"].removesuffix("Z")),
             since=datetime.fromisoformat(told["since"].removesuffix("Z")),
             silenced=told["silenced"],
-            firing=Firing(**{field.name: told[field.name] for field in fields(Firing)}),
+            alert=Alert(**{field.name: told[field.name] for field in fields(Alert)}),
         )
 
 
@@ -97,7 +97,7 @@ class Silence:
     actor: str
     reason: str
 
-    def covers(self, firing: Firing, at: datetime) -> bool:
+    def covers(self, firing: Alert, at: datetime) -> bool:
         """Say whether this alert is silenced at that moment."""
         return self.rule == firing.rule and self.key in ("*", firing.key) and at < self.until
 
@@ -105,13 +105,13 @@ class Silence:
 Open = Mapping[tuple[str, str], OpenAlert]
 
 
-def step(
+def update_open_alerts(
     open_before: Open,
-    firings: Sequence[Firing],
+    firings: Sequence[Alert],
     at: datetime,
     calm_of: Mapping[str, int],
     silences: Sequence[Silence] = (),
-) -> tuple[dict[tuple[str, str], OpenAlert], list[Notice]]:
+) -> tuple[dict[tuple[str, str], OpenAlert], list[Notification]]:
     """Turn what was open and what fires now into what is open after, and the notices to send.
 
     An alert is told once when it begins and once when it has been calm for `calm_of` its rule. One that began
@@ -125,25 +125,27 @@ def step(
         if any(silence.covers(firing, moment) for silence in silences) and name not in open_before:
             continue
         before = open_before.get(name)
-        after[name] = OpenAlert(firing=firing, since=before.since if before else moment)
+        after[name] = OpenAlert(alert=firing, since=before.since if before else moment)
         if before is None:
-            notices.append(Notice(kind="fired", at=moment, since=moment, firing=firing))
+            notices.append(Notification(kind="fired", at=moment, since=moment, alert=firing))
     for name, alert in open_before.items():
         if name in now:
             continue
-        calmer = replace(alert, calm=alert.calm + 1)
-        if calmer.calm < calm_of.get(alert.firing.rule, 1):
+        calmer = replace(alert, clear_evaluations=alert.clear_evaluations + 1)
+        if calmer.clear_evaluations < calm_of.get(alert.alert.rule, 1):
             after[name] = calmer
         else:
-            silenced = any(silence.covers(alert.firing, moment) for silence in silences)
+            silenced = any(silence.covers(alert.alert, moment) for silence in silences)
             notices.append(
-                Notice(kind="recovered", at=moment, since=alert.since, firing=alert.firing, silenced=silenced)
+                Notification(
+                    kind="recovered", at=moment, since=alert.since, alert=alert.alert, silenced=silenced
+                )
             )
     return after, notices
 
 
-class AlertBook:
-    """The open alerts and silences in the SQLite file at `path`; UnusableBook says when it cannot be used."""
+class AlertLog:
+    """The open alerts and silences in the SQLite file at `path`; AlertLogError says when it cannot be used."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
@@ -151,33 +153,33 @@ class AlertBook:
             book.executescript(_SCHEMA)
 
     @classmethod
-    def beside(cls, store: Path | str) -> AlertBook:
+    def for_store(cls, store: Path | str) -> AlertLog:
         """Open the book that belongs to the store at `store`."""
         return cls(Path(store).with_suffix(".alerts.sqlite"))
 
-    def advance(
+    def record(
         self,
-        rules: Sequence[Rule],
-        firings: Sequence[Firing],
+        rules: Sequence[AlertRule],
+        firings: Sequence[Alert],
         at: datetime,
         *,
         channels: Sequence[str] = (),
-    ) -> list[Notice]:
+    ) -> list[Notification]:
         """Write down what fires at `at` and return what is new. Silenced notices come back marked.
 
         The rest is kept for each of `channels` (by name) in the same transaction, until `sent` says it
         arrived: a receiver that is down for a day still hears of that day.
         """
-        calm_of = {rule.name: rule.calm for rule in rules}
+        calm_of = {rule.name: rule.recover_after for rule in rules}
         with self._opened() as book:
             # One writer at a time from the first read on, or two watchers would both tell the same news.
             book.execute("BEGIN IMMEDIATE")
-            after, notices = step(_read_open(book), firings, at, calm_of, _read_silences(book))
+            after, notices = update_open_alerts(_read_open(book), firings, at, calm_of, _read_silences(book))
             book.execute("DELETE FROM open_alert")
             book.executemany(
                 "INSERT INTO open_alert VALUES (?, ?, ?, ?, ?)",
                 [
-                    (*name, json.dumps(one.firing.to_dict()), one.since.isoformat(), one.calm)
+                    (*name, json.dumps(one.alert.to_dict()), one.since.isoformat(), one.clear_evaluations)
                     for name, one in after.items()
                 ],
             )
@@ -196,17 +198,17 @@ class AlertBook:
     def open_alerts(self) -> list[OpenAlert]:
         """Give the alerts that are open, the oldest first."""
         with self._opened() as book:
-            return sorted(_read_open(book).values(), key=lambda one: (one.since, one.firing.rule))
+            return sorted(_read_open(book).values(), key=lambda one: (one.since, one.alert.rule))
 
-    def unsent(self, channel: str) -> list[tuple[int, Notice]]:
+    def queued(self, channel: str) -> list[tuple[int, Notification]]:
         """Give what a channel has not received yet, numbered, the oldest first."""
         with self._opened() as book:
             rows = book.execute(
                 "SELECT number, notice FROM unsent WHERE channel = ? ORDER BY number", (channel,)
             ).fetchall()
-        return [(number, Notice.of(json.loads(notice))) for number, notice in rows]
+        return [(number, Notification.from_dict(json.loads(notice))) for number, notice in rows]
 
-    def sent(self, numbers: Sequence[int]) -> None:
+    def mark_sent(self, numbers: Sequence[int]) -> None:
         """Forget what has arrived."""
         with self._opened() as book:
             book.executemany("DELETE FROM unsent WHERE number = ?", [(number,) for number in numbers])
@@ -234,7 +236,7 @@ class AlertBook:
             finally:
                 book.close()
         except sqlite3.Error as error:
-            raise UnusableBook(
+            raise AlertLogError(
                 f"the alert book {self.path} cannot be used: {error}",
                 next_step="Check that its folder exists and may be written, or name another file.",
             ) from error
@@ -244,7 +246,7 @@ def _read_open(book: sqlite3.Connection) -> dict[tuple[str, str], OpenAlert]:
     rows = book.execute("SELECT rule, key, firing, since, calm FROM open_alert ORDER BY since, rule, key")
     return {
         (rule, key): OpenAlert(
-            firing=Firing(**json.loads(firing)), since=datetime.fromisoformat(since), calm=calm
+            alert=Alert(**json.loads(firing)), since=datetime.fromisoformat(since), clear_evaluations=calm
         )
         for rule, key, firing, since, calm in rows.fetchall()
     }

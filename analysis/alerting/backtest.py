@@ -10,11 +10,11 @@ from statistics import median
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from analysis.alerting.alert_log import OpenAlert, step
-from analysis.alerting.rules import Rule, evaluate
+from analysis.alerting.alert_log import OpenAlert, update_open_alerts
+from analysis.alerting.rules import AlertRule, evaluate_alert_rules
 from analysis.alerting.slo import Slo
 
-PREVIEW_COLUMNS = ("rule", "key", "severity", "title", "fired_at", "recovered_at", "reason")
+BACKTEST_COLUMNS = ("rule", "key", "severity", "title", "fired_at", "recovered_at", "reason")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,27 +33,29 @@ class AlertScore:
     delay_hours: float | None
 
 
-def preview_alerts(
+def backtest_alerts(
     connection: DuckDBPyConnection,
-    rules: Sequence[Rule],
+    rules: Sequence[AlertRule],
     since: datetime,
     until: datetime,
     *,
     every: timedelta = timedelta(days=1),
     slos: Sequence[Slo] | None = None,
 ) -> pd.DataFrame:
-    """Play the rules over history: one row per alert with PREVIEW_COLUMNS, nothing sent, nothing written.
+    """Play the rules over history: one row per alert with BACKTEST_COLUMNS, nothing sent, nothing written.
 
     Each evaluation, one per `every`, sees the store as it was then. `recovered_at` is empty while open.
     """
-    calm_of = {rule.name: rule.calm for rule in rules}
+    calm_of = {rule.name: rule.recover_after for rule in rules}
     still_open: dict[tuple[str, str], OpenAlert] = {}
     told: dict[tuple[str, str, datetime], dict[str, object]] = {}
     at = since
     while at <= until:
-        still_open, notices = step(still_open, evaluate(connection, rules, at, slos=slos), at, calm_of)
+        still_open, notices = update_open_alerts(
+            still_open, evaluate_alert_rules(connection, rules, at, slos=slos), at, calm_of
+        )
         for notice in notices:
-            firing = notice.firing
+            firing = notice.alert
             row = told.setdefault(
                 (firing.rule, firing.key, notice.since),
                 {
@@ -65,7 +67,7 @@ def preview_alerts(
             if notice.kind == "recovered":
                 row["recovered_at"] = notice.at
         at += every
-    frame = pd.DataFrame(list(told.values()), columns=list(PREVIEW_COLUMNS))
+    frame = pd.DataFrame(list(told.values()), columns=list(BACKTEST_COLUMNS))
     return frame.assign(
         fired_at=pd.to_datetime(frame["fired_at"]), recovered_at=pd.to_datetime(frame["recovered_at"])
     )
@@ -74,7 +76,7 @@ def preview_alerts(
 def score_alerts(
     alerts: pd.DataFrame, incidents: pd.DataFrame, *, grace: timedelta = timedelta(days=1)
 ) -> AlertScore:
-    """Compare alerts (from `preview_alerts`) with incidents (columns began_at, ended_at).
+    """Compare alerts (from `backtest_alerts`) with incidents (columns began_at, ended_at).
 
     An alert counts for an incident when it was told between its beginning and `grace` after its end.
     """

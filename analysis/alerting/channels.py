@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from analysis.alerting.alert_log import AlertBook, Notice
+from analysis.alerting.alert_log import AlertLog, Notification
 from analysis.base.errors import AnalysisError
 
-TRIES = 3
+MAX_ATTEMPTS = 3
 _FIRST_PAUSE_SECONDS = 0.5
 
 
-class UnusableChannel(AnalysisError):
+class ChannelError(AnalysisError):
     """A channel that cannot work as it is set up."""
 
 
@@ -47,7 +47,7 @@ class Channel(Protocol):
     def name(self) -> str:
         """Say which channel it is, without a secret."""
 
-    def send(self, notices: Sequence[Notice]) -> None:
+    def send(self, notices: Sequence[Notification]) -> None:
         """Hand the notices over, all or none."""
 
 
@@ -69,7 +69,7 @@ class WebhookChannel:
 
     def __post_init__(self) -> None:
         if urlsplit(self.url).scheme not in ("http", "https"):
-            raise UnusableChannel(
+            raise ChannelError(
                 "a webhook needs an http or https address",
                 next_step="Give e.g. https://chat.example.com/hook.",
             )
@@ -80,7 +80,7 @@ class WebhookChannel:
         mark = blake2b(self.url.encode(), digest_size=2).hexdigest()
         return f"webhook {urlsplit(self.url).hostname} ({mark})"
 
-    def send(self, notices: Sequence[Notice]) -> None:
+    def send(self, notices: Sequence[Notification]) -> None:
         """Hand the notices over in one request. Raises OSError."""
         body = json.dumps({"notices": [notice.to_dict() for notice in notices]}).encode()
         request = urllib.request.Request(  # noqa: S310 - the scheme was checked when the channel was made
@@ -120,7 +120,7 @@ class EmailChannel:
         """Say which channel it is."""
         return f"e-mail by {self.host}"
 
-    def send(self, notices: Sequence[Notice]) -> None:
+    def send(self, notices: Sequence[Notification]) -> None:
         """Hand the notices over in one message. Raises OSError."""
         with smtplib.SMTP(self.host, self.port, timeout=self.timeout_seconds) as server:
             if self.starttls:
@@ -129,14 +129,14 @@ class EmailChannel:
                 server.login(self.user, self.password)
             server.send_message(self._message(notices))
 
-    def _message(self, notices: Sequence[Notice]) -> EmailMessage:
+    def _message(self, notices: Sequence[Notification]) -> EmailMessage:
         message = EmailMessage()
         first = notices[0].headline if len(notices) == 1 else f"{len(notices)} alerts"
         # A header must stay one line whatever a device called itself.
         message["Subject"] = " ".join(f"SyncLens: {first}".split())[:200]
         message["From"] = self.sender
         message["To"] = ", ".join(self.recipients)
-        lines = [f"{one.at.isoformat()}Z  {one.firing.severity}  {one.headline}" for one in notices]
+        lines = [f"{one.at.isoformat()}Z  {one.alert.severity}  {one.headline}" for one in notices]
         message.set_content("\n".join(" ".join(line.split()) for line in lines) + "\n")
         return message
 
@@ -152,15 +152,15 @@ class FileChannel:
         """Say which channel it is."""
         return f"file {self.path}"
 
-    def send(self, notices: Sequence[Notice]) -> None:
+    def send(self, notices: Sequence[Notification]) -> None:
         """Append the notices in one write. Raises OSError."""
         lines = "".join(json.dumps(notice.to_dict(), ensure_ascii=False) + "\n" for notice in notices)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(lines)
 
 
-def deliver(
-    notices: Sequence[Notice], channels: Sequence[Channel], *, pause: Callable[[float], None]
+def send_notifications(
+    notices: Sequence[Notification], channels: Sequence[Channel], *, pause: Callable[[float], None]
 ) -> list[Delivery]:
     """Send notices that are not silenced to every channel, each tried three times with growing pauses.
 
@@ -170,8 +170,8 @@ def deliver(
     return [_deliver(told, channel, pause) for channel in channels] if told else []
 
 
-def send_unsent(
-    book: AlertBook, channels: Sequence[Channel], *, pause: Callable[[float], None]
+def send_queued(
+    book: AlertLog, channels: Sequence[Channel], *, pause: Callable[[float], None]
 ) -> list[Delivery]:
     """Send every channel what it has not received yet, also from earlier rounds.
 
@@ -179,17 +179,17 @@ def send_unsent(
     """
     outcomes = []
     for channel in channels:
-        if waiting := book.unsent(channel.name):
+        if waiting := book.queued(channel.name):
             outcome = _deliver([notice for _, notice in waiting], channel, pause)
             outcomes.append(outcome)
             if outcome.error is None:
-                book.sent([number for number, _ in waiting])
+                book.mark_sent([number for number, _ in waiting])
     return outcomes
 
 
-def _deliver(notices: Sequence[Notice], channel: Channel, pause: Callable[[float], None]) -> Delivery:
+def _deliver(notices: Sequence[Notification], channel: Channel, pause: Callable[[float], None]) -> Delivery:
     error = ""
-    for attempt in range(TRIES):
+    for attempt in range(MAX_ATTEMPTS):
         if attempt:
             pause(_FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
         try:
@@ -198,4 +198,4 @@ def _deliver(notices: Sequence[Notice], channel: Channel, pause: Callable[[float
             error = str(failed) or type(failed).__name__
         else:
             return Delivery(channel.name, len(notices))
-    return Delivery(channel.name, 0, f"{error} (tried {TRIES} times)")
+    return Delivery(channel.name, 0, f"{error} (tried {MAX_ATTEMPTS} times)")

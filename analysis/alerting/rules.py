@@ -17,14 +17,14 @@ from analysis.alerting.slo import Slo, slo_status
 from analysis.base.errors import AnalysisError
 from analysis.metrics.registry import METRICS, measure
 from analysis.query.filters import Filters
-from analysis.triage.auto_review import escalations
+from analysis.triage.auto_review import assess_escalations
 
 
-class UnusableRules(AnalysisError):
+class AlertRulesError(AnalysisError):
     """A file of alert rules that breaks its rules; the message names the place."""
 
 
-class Rule(BaseModel):
+class AlertRule(BaseModel):
     """One alert rule, as a file states it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,7 +33,7 @@ class Rule(BaseModel):
     title: str
     kind: Literal["slo", "escalation", "metric"]
     severity: Literal["page", "ticket"]
-    calm: int = Field(default=1, ge=1)
+    recover_after: int = Field(default=1, ge=1)
     metric: str | None = None
     column: str | None = None
     rows: bool = False
@@ -44,7 +44,7 @@ class Rule(BaseModel):
     filters: Mapping[str, str | list[str]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _a_metric_rule_is_complete(self) -> Rule:
+    def _a_metric_rule_is_complete(self) -> AlertRule:
         told = (self.metric, self.column, self.above, self.below)
         if self.kind != "metric":
             if any(value is not None for value in told):
@@ -61,7 +61,7 @@ class Rule(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Firing:
+class Alert:
     """One reason to alert at one moment. `key` tells apart what one rule may find at the same time."""
 
     rule: str
@@ -76,36 +76,36 @@ class Firing:
         return asdict(self)
 
 
-def load_rules(text: str | None = None) -> list[Rule]:
-    """Read rules from TOML text, or those that come with this package. Raises UnusableRules."""
+def load_alert_rules(text: str | None = None) -> list[AlertRule]:
+    """Read rules from TOML text, or those that come with this package. Raises AlertRulesError."""
     if text is None:
         text = files("analysis.alerting").joinpath("rules.toml").read_text(encoding="utf-8")
     try:
-        found = [Rule.model_validate(entry) for entry in tomllib.loads(text).get("rule", [])]
+        found = [AlertRule.model_validate(entry) for entry in tomllib.loads(text).get("rule", [])]
     except (ValueError, AnalysisError) as error:
-        raise UnusableRules(
+        raise AlertRulesError(
             f"the alert rules cannot be read: {error}",
             next_step="Correct the entry that the message names; analysis/alerting/rules.toml is an example.",
         ) from error
     if len({rule.name for rule in found}) < len(found):
-        raise UnusableRules("two alert rules have the same name", next_step="Rename one of them.")
+        raise AlertRulesError("two alert rules have the same name", next_step="Rename one of them.")
     return found
 
 
-def evaluate(
+def evaluate_alert_rules(
     connection: DuckDBPyConnection,
-    rules: Sequence[Rule],
+    rules: Sequence[AlertRule],
     at: datetime,
     *,
     slos: Sequence[Slo] | None = None,
-) -> list[Firing]:
+) -> list[Alert]:
     """Say what every rule finds wrong as of the moment `at`; events after it have not happened."""
     return [firing for rule in rules for firing in _evaluate(connection, rule, at, slos)]
 
 
 def _evaluate(
-    connection: DuckDBPyConnection, rule: Rule, at: datetime, slos: Sequence[Slo] | None
-) -> Iterator[Firing]:
+    connection: DuckDBPyConnection, rule: AlertRule, at: datetime, slos: Sequence[Slo] | None
+) -> Iterator[Alert]:
     if rule.kind == "slo":
         narrowed: dict[str, Any] = {**rule.filters, "until": at}
         status = slo_status(connection, slos, **narrowed)
@@ -113,14 +113,14 @@ def _evaluate(
             key = f"{row['slo']} {row['sync_type']} {row['severity']}"
             yield _firing(rule, key, row["burn_low"], row["reason"], str(row["severity"]))
     elif rule.kind == "escalation":
-        for issue_id, judged in escalations(connection, at, **rule.filters).items():
+        for issue_id, judged in assess_escalations(connection, at, **rule.filters).items():
             if judged.escalates:
                 yield _firing(rule, issue_id, judged.rise_low, judged.reason)
     else:
         yield from _evaluate_metric(connection, rule, at)
 
 
-def _evaluate_metric(connection: DuckDBPyConnection, rule: Rule, at: datetime) -> Iterator[Firing]:
+def _evaluate_metric(connection: DuckDBPyConnection, rule: AlertRule, at: datetime) -> Iterator[Alert]:
     since = None if rule.last_hours is None else at - timedelta(hours=rule.last_hours)
     narrowed: dict[str, Any] = {**rule.filters, "since": since, "until": at}
     frame = measure(connection, str(rule.metric), **narrowed)
@@ -139,7 +139,7 @@ def _evaluate_metric(connection: DuckDBPyConnection, rule: Rule, at: datetime) -
             yield _firing(rule, key, float(value), reason)
 
 
-def _beyond(rule: Rule, value: float) -> bool:
+def _beyond(rule: AlertRule, value: float) -> bool:
     if rule.above is not None:
         return value > rule.above
     return rule.below is not None and value < rule.below
@@ -150,8 +150,8 @@ def _key(frame: pd.DataFrame, row: Mapping[Any, Any]) -> str:
     return " ".join(texts) or "the fleet"
 
 
-def _firing(rule: Rule, key: str, value: float, reason: str, severity: str | None = None) -> Firing:
-    return Firing(
+def _firing(rule: AlertRule, key: str, value: float, reason: str, severity: str | None = None) -> Alert:
+    return Alert(
         rule=rule.name,
         key=key,
         title=rule.title,

@@ -55,7 +55,7 @@ class Slo(BaseModel):
     title: str
     kind: Literal["success", "freshness"]
     sync_type: str = "*"
-    but_not: str = Field(default="", alias="except")
+    except_type: str = Field(default="", alias="except")
     objective: float = Field(gt=0, lt=1)
     window_days: float = Field(gt=0)
     min_devices: int = Field(ge=1)
@@ -70,10 +70,10 @@ class Slo(BaseModel):
 
     def covers(self, sync_type: str) -> bool:
         """Say whether syncs of this type are promised anything here."""
-        return fnmatchcase(sync_type, self.sync_type) and not fnmatchcase(sync_type, self.but_not)
+        return fnmatchcase(sync_type, self.sync_type) and not fnmatchcase(sync_type, self.except_type)
 
 
-class UnusableObjectives(AnalysisError):
+class ObjectivesError(AnalysisError):
     """A file of objectives that breaks its rules; the message names the place."""
 
 
@@ -127,18 +127,18 @@ HAVING count(*) > 0
 
 
 def load_objectives(text: str | None = None) -> list[Slo]:
-    """Read objectives from TOML text, or those that come with this package. Raises UnusableObjectives."""
+    """Read objectives from TOML text, or those that come with this package. Raises ObjectivesError."""
     if text is None:
         text = files("analysis.alerting").joinpath("objectives.toml").read_text(encoding="utf-8")
     try:
         found = [Slo.model_validate(entry) for entry in tomllib.loads(text).get("slo", [])]
     except ValueError as error:
-        raise UnusableObjectives(
+        raise ObjectivesError(
             f"the objectives cannot be read: {error}",
             next_step="Correct the entry that the message names; analysis/alerting/objectives.toml is an example.",
         ) from error
     if len({slo.name for slo in found}) < len(found):
-        raise UnusableObjectives("two objectives have the same name", next_step="Rename one of them.")
+        raise ObjectivesError("two objectives have the same name", next_step="Rename one of them.")
     return found
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.base.text import chance, difference, many
 from analysis.fixes.issue_context import Common
-from analysis.issues.listing import QUIET
+from analysis.issues.listing import QUIET_PERIOD
 
 if TYPE_CHECKING:
     from analysis.fixes.suggestion import Suggestion
@@ -46,7 +46,7 @@ def told_over(case: Suggestion) -> str:
     now = case.since_then
     if now.taken_back_at is not None and case.latest <= now.taken_back_at:
         seems = "It seems to be over: the change was taken back, and no error of it came later."
-    elif now.as_of is not None and now.as_of - case.latest > QUIET:
+    elif now.as_of is not None and now.as_of - case.latest > QUIET_PERIOD:
         seems = f"It may be over: its last error came {(now.as_of - case.latest).days} days before the newest data."
     else:
         return ""

@@ -8,7 +8,7 @@ from duckdb import DuckDBPyConnection
 from analysis.base.errors import AnalysisError
 
 
-def error_event(connection: DuckDBPyConnection, event_id: str) -> pd.DataFrame:
+def get_error_event(connection: DuckDBPyConnection, event_id: str) -> pd.DataFrame:
     """One error event with its finding and who it happened to: a frame of one row.
 
     Raises AnalysisError when the store has no such event.

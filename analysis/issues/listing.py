@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from analysis.triage.states import TriageState
 
 TREND_DAYS = 14
-QUIET = timedelta(days=3)
+QUIET_PERIOD = timedelta(days=3)
 """An issue without an error for so long before the newest data may be over; a weekend alone is no sign of it."""
 ISSUE_COLUMNS = (
     "issue_id", "title", "cause", "confidence", "events", "users", "devices", "pending", "objects",
@@ -256,8 +256,8 @@ def list_issues(
     the states, assignees and priorities that people gave.
     """
     chosen = Filters.of(**filters)
-    asked = parse_query(query, known=ISSUE_COLUMNS) if isinstance(query, str) else query
-    where, bound = asked.of_events().where()
+    asked = parse_query(query, fields=ISSUE_COLUMNS) if isinstance(query, str) else query
+    where, bound = asked.event_terms().to_sql()
     found = ask(connection, _ISSUES.format(where=where, waiting=WAITING), chosen, bound)
     found["title"] = [
         _title(*row) for row in found[["error_type", "first_message", "last_message", "usual_message"]].values
@@ -269,22 +269,22 @@ def list_issues(
     )
     found["state"], found["assignee"], found["priority"] = "new", None, None
     if triage is not None:
-        found = triage.onto(found)
+        found = triage.add_to_issues(found)
     rows = found[list(ISSUE_COLUMNS)]
     quiet = is_quiet(rows, moment_of(connection, chosen))
     states = [[state, "quiet"][: 1 + silent] for state, silent in zip(rows["state"], quiet, strict=True)]
     searched = rows.assign(state=pd.Series(states, index=rows.index, dtype=object))
-    return rows[asked.of_rows().holds(searched)].reset_index(drop=True)
+    return rows[asked.issue_terms().row_mask(searched)].reset_index(drop=True)
 
 
 def is_quiet(issues: pd.DataFrame, as_of: datetime | None) -> pd.Series[bool]:
     """Tell of each issue of a triage list whether it is new or ongoing and had no error in the QUIET time."""
     if as_of is None:
         return pd.Series(False, index=issues.index, dtype=bool)
-    return (issues["last_seen"] + QUIET < as_of) & issues["state"].isin(("new", "ongoing"))
+    return (issues["last_seen"] + QUIET_PERIOD < as_of) & issues["state"].isin(("new", "ongoing"))
 
 
-def issue(
+def get_issue(
     connection: DuckDBPyConnection, issue_id: str, *, triage: TriageState | None = None, **filters: object
 ) -> Issue:
     """One issue in detail. Raises UnknownIssue."""

@@ -82,15 +82,15 @@ class Query:
     def __str__(self) -> str:
         return " ".join(map(str, self.terms))
 
-    def of_events(self) -> Query:
+    def event_terms(self) -> Query:
         """Take the terms about single events."""
         return Query(tuple(term for term in self.terms if term.field in EVENT_FIELDS))
 
-    def of_rows(self) -> Query:
+    def issue_terms(self) -> Query:
         """Take the terms about whole rows of a list."""
         return Query(tuple(term for term in self.terms if term.field not in EVENT_FIELDS))
 
-    def where(self) -> tuple[str, dict[str, Any]]:
+    def to_sql(self) -> tuple[str, dict[str, Any]]:
         """Write the terms as a SQL condition over the view `error`, and the values to bind."""
         conditions = ["true"]
         bound: dict[str, Any] = {}
@@ -100,11 +100,11 @@ class Query:
             bound |= values
         return " AND ".join(conditions), bound
 
-    def keep(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def filter_rows(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Keep the rows of a frame for which every term holds. Raises UnusableQuery for a column it lacks."""
-        return frame[self.holds(frame)].reset_index(drop=True)
+        return frame[self.row_mask(frame)].reset_index(drop=True)
 
-    def holds(self, frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def row_mask(self, frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Tell of each row of a frame whether every term holds. Raises UnusableQuery for a column it lacks."""
         mask = np.ones(len(frame), dtype=bool)
         for term in self.terms:
@@ -113,16 +113,16 @@ class Query:
         return mask
 
 
-def parse_query(text: str, known: Collection[str] = ()) -> Query:
+def parse_query(text: str, fields: Collection[str] = ()) -> Query:
     """Read a search line. With `known`, fields outside it and EVENT_FIELDS raise UnusableQuery."""
     if text.count('"') % 2:
         raise UnusableQuery("a quotation mark is left open", next_step='Close it: "two words".')
     terms = tuple(_term(found) for found in _TERM.finditer(text))
     for term in terms:
-        if term.field and len(known) and term.field not in {*known, *EVENT_FIELDS}:
+        if term.field and len(fields) and term.field not in {*fields, *EVENT_FIELDS}:
             raise UnusableQuery(
                 f"there is no field {term.field!r}",
-                next_step=f"Use one of: {', '.join(sorted({*known, *EVENT_FIELDS}))}.",
+                next_step=f"Use one of: {', '.join(sorted({*fields, *EVENT_FIELDS}))}.",
             )
     return Query(terms)
 

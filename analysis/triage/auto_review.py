@@ -20,7 +20,7 @@ from duckdb import DuckDBPyConnection
 from analysis.base.intervals import clean_tries_needed, wilson
 from analysis.metrics.registry import ask
 from analysis.query.filters import Filters
-from analysis.triage.escalation import BASELINE_DAYS, Escalation, escalation
+from analysis.triage.escalation import BASELINE_DAYS, Escalation, assess_escalation
 from analysis.triage.states import Activity, IssueState, State, TriageState
 
 ACTOR = "synclens"
@@ -117,7 +117,7 @@ class _Move:
     reason: str
 
 
-def review(connection: DuckDBPyConnection, triage: TriageState, at: datetime) -> list[Activity]:
+def update_issue_states(connection: DuckDBPyConnection, triage: TriageState, at: datetime) -> list[Activity]:
     """Bring the states of all issues up to the moment `at` and return what was changed.
 
     A second review of the same store at the same moment changes nothing.
@@ -138,18 +138,20 @@ def review(connection: DuckDBPyConnection, triage: TriageState, at: datetime) ->
     last = max((entry.number for entry in triage.activity()), default=0)
     for issue in _issues(connection, seen, days):
         if move := _move(fleet, issue, known.get(issue.issue_id)):
-            triage.change(issue.issue_id, move.state, actor=ACTOR, at=fleet.at, reason=move.reason)
+            triage.set_state(issue.issue_id, move.state, actor=ACTOR, at=fleet.at, reason=move.reason)
     return [entry for entry in triage.activity() if entry.number > last]
 
 
-def escalations(connection: DuckDBPyConnection, at: datetime, **filters: object) -> dict[str, Escalation]:
+def assess_escalations(
+    connection: DuckDBPyConnection, at: datetime, **filters: object
+) -> dict[str, Escalation]:
     """Judge how every issue rises as of the moment `at`, by issue id."""
     narrowed: dict[str, Any] = {**filters, "until": at}
     seen = Filters.of(**narrowed)
     days = BASELINE_DAYS + 1
     active, active_before = _active(connection, seen, days)
     return {
-        issue.issue_id: escalation(
+        issue.issue_id: assess_escalation(
             devices=issue.devices, active=active, before=issue.before, active_before=active_before
         )
         for issue in _issues(connection, seen, days)
@@ -247,7 +249,7 @@ def _over(fleet: _Fleet, issue: _Seen) -> _Move | None:
 
 
 def _judge(fleet: _Fleet, issue: _Seen) -> Escalation:
-    return escalation(
+    return assess_escalation(
         devices=issue.devices,
         active=fleet.active,
         before=issue.before,

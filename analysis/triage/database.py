@@ -82,26 +82,26 @@ UPDATE issue_state SET decided_by = (
 _PATIENCE_SECONDS = 10.0
 
 
-class UnusableTriage(AnalysisError):
+class TriageError(AnalysisError):
     """A change of triage state that cannot be made as it was asked."""
 
 
-class StateFile:
+class TriageFile:
     """The file at `path`, made when it is missing and brought up to date when an older version made it.
 
-    Raises UnusableTriage when the file is not such a state, or when others keep it busy for ten seconds.
+    Raises TriageError when the file is not such a state, or when others keep it busy for ten seconds.
     """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        with self.opened() as connection:
+        with self.connect() as connection:
             connection.executescript(_SCHEMA)
             current = "decided_by" in _columns(connection)
         if not current:
             self._add_who_decided()
 
     @contextmanager
-    def opened(self) -> Iterator[sqlite3.Connection]:
+    def connect(self) -> Iterator[sqlite3.Connection]:
         """Open the file for a moment. WAL mode: readers and a writer do not wait for each other."""
         try:
             connection = sqlite3.connect(self.path, timeout=_PATIENCE_SECONDS, isolation_level=None)
@@ -112,44 +112,44 @@ class StateFile:
             finally:
                 connection.close()
         except sqlite3.Error as error:
-            raise UnusableTriage(
+            raise TriageError(
                 f"the triage state {self.path} cannot be used: {error}",
                 next_step="Check that the folder exists and may be written, and that no backup holds it.",
             ) from error
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
         """Open the file for one change: all of it is kept, or nothing."""
-        with self.opened() as connection:
+        with self.connect() as connection:
             # Immediate: the read before the write must not be overtaken by another writer.
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
 
     def _add_who_decided(self) -> None:
-        with self.writing() as connection:
+        with self.transaction() as connection:
             if "decided_by" not in _columns(connection):
                 connection.execute("ALTER TABLE issue_state ADD COLUMN decided_by TEXT")
                 connection.execute(_WHO_DECIDED)
 
 
-def log(  # noqa: PLR0917 - the columns of one table, in their order
+def log_activity(  # noqa: PLR0917 - the columns of one table, in their order
     connection: sqlite3.Connection, at: datetime, actor: str, issue_id: str, action: str, before: str | None,
     after: str | None, reason: str,
 ) -> None:  # fmt: skip
-    """Add one line to the activity log. Raises UnusableTriage when nobody is named as its actor."""
+    """Add one line to the activity log. Raises TriageError when nobody is named as its actor."""
     if not actor:
-        raise UnusableTriage(
+        raise TriageError(
             "a change needs an actor", next_step="Say who does it, e.g. the signed-in user's name."
         )
     connection.execute(
         "INSERT INTO activity (at, actor, issue_id, action, before, after, reason)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (as_text(at), actor, issue_id, action, before, after, reason),
+        (format_timestamp(at), actor, issue_id, action, before, after, reason),
     )
 
 
-def as_text(at: datetime) -> str:
+def format_timestamp(at: datetime) -> str:
     """A moment as it is kept: UTC without a zone."""
     return (at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at).isoformat()
 

@@ -44,7 +44,7 @@ class Escalation:
         return f"{grown}, which is within {RISE_LIMIT:g} times"
 
 
-def escalation(*, devices: int, active: int, before: int, active_before: int) -> Escalation:
+def assess_escalation(*, devices: int, active: int, before: int, active_before: int) -> Escalation:
     """Judge one issue on one day.
 
     `devices` had the issue in the last day, of `active` devices; `before` device-days had it in the baseline,

@@ -13,16 +13,18 @@ from dataclasses import replace
 from datetime import datetime
 
 from analysis.grouping.fingerprint import Content
-from analysis.triage.database import as_text, log
+from analysis.triage.database import format_timestamp, log_activity
 from analysis.triage.overrides import ACTOR
-from analysis.triage.states import PRIORITIES, IssueState, TriageState, row_of
+from analysis.triage.states import PRIORITIES, IssueState, TriageState, read_state
 
 Placed = Mapping[str, tuple[Content, str]]  # fingerprint: a sample of the content, the issue it is in
 # Where several issues meet, the one that needs most attention gives the state.
 _WEIGHT = ("archived", "resolved", "new", "ongoing", "escalating", "regressed")
 
 
-def follow(triage: TriageState, now: Placed, before: Placed, *, at: datetime) -> dict[str, list[str]]:
+def migrate_decisions(
+    triage: TriageState, now: Placed, before: Placed, *, at: datetime
+) -> dict[str, list[str]]:
     """Let decisions follow the errors they were taken about, and remember where each content is now.
 
     `now` and `before` tell where the contents of the store are and where they were; what the state file
@@ -32,10 +34,10 @@ def follow(triage: TriageState, now: Placed, before: Placed, *, at: datetime) ->
     the automatic review, an open state before a closed one, a newer before an older; the log names what met.
     Returns the issues that took over, with those they took over from.
     """
-    with triage.writing() as connection:
+    with triage.transaction() as connection:
         known = dict(connection.execute("SELECT fingerprint, issue_id FROM content").fetchall())
         earlier = {name: known.get(name) or (before[name][1] if name in before else None) for name in now}
-        moved = heirs(
+        moved = successors(
             {name: issue for name, issue in earlier.items() if issue}, {n: i for n, (_, i) in now.items()}
         )
         for issue, ancestors in moved.items():
@@ -47,7 +49,7 @@ def follow(triage: TriageState, now: Placed, before: Placed, *, at: datetime) ->
     return moved
 
 
-def heirs(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, list[str]]:
+def successors(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, list[str]]:
     """For each issue of `now` the issues of `before` from which it takes over, both sorted.
 
     Both map contents to issues. A content that wanders from one living issue to another takes nothing along.
@@ -62,14 +64,16 @@ def heirs(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, list[s
 
 
 def _take_over(connection: sqlite3.Connection, issue: str, ancestors: Sequence[str], at: datetime) -> None:
-    own, found = row_of(connection, issue), [row_of(connection, one) for one in ancestors]
+    own, found = read_state(connection, issue), [read_state(connection, one) for one in ancestors]
     met = [one for one in (own, *found) if one is not None]
     if met:
         kept = _together(issue, met)
         _keep(connection, kept)
-        log(connection, at, ACTOR, issue, "taken over", _told(own), _told(kept), _why(ancestors, met))
+        log_activity(
+            connection, at, ACTOR, issue, "taken over", _told(own), _told(kept), _why(ancestors, met)
+        )
     elif any(_spoken_of(connection, one) for one in ancestors):
-        log(connection, at, ACTOR, issue, "taken over", None, None, _why(ancestors, met))
+        log_activity(connection, at, ACTOR, issue, "taken over", None, None, _why(ancestors, met))
     number = connection.execute("SELECT coalesce(max(number), 0) FROM activity").fetchone()[0]
     connection.executemany(
         "INSERT OR IGNORE INTO lineage VALUES (?, ?, ?)", [(issue, one, number) for one in ancestors]
@@ -89,7 +93,7 @@ def _together(issue: str, met: Sequence[IssueState]) -> IssueState:
 
 def _rank(one: IssueState) -> tuple[bool, bool, str, int, str]:
     by_a_person = one.decided_by not in (None, ACTOR)
-    since = as_text(one.since) if one.since and by_a_person else ""
+    since = format_timestamp(one.since) if one.since and by_a_person else ""
     return (
         by_a_person,
         one.state not in ("archived", "resolved"),
@@ -104,7 +108,7 @@ def _keep(connection: sqlite3.Connection, kept: IssueState) -> None:
         "INSERT OR REPLACE INTO issue_state (issue_id, state, since, until_kind, until_value, fixed_in,"
         " assignee, priority, decided_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            kept.issue_id, kept.state, as_text(kept.since) if kept.since else "", kept.until_kind,
+            kept.issue_id, kept.state, format_timestamp(kept.since) if kept.since else "", kept.until_kind,
             kept.until_value, kept.fixed_in, kept.assignee, kept.priority, kept.decided_by,
         ),
     )  # fmt: skip

@@ -18,10 +18,10 @@ from typing import Any, Literal
 from analysis.classification.catalogue import CAUSES
 from analysis.grouping.corrections import Correction, match_corrections
 from analysis.grouping.fingerprint import Content
-from analysis.triage.database import StateFile, UnusableTriage, as_text, log
+from analysis.triage.database import TriageError, TriageFile, format_timestamp, log_activity
 
 ACTOR = "synclens"
-NOT_MET = "kept by its id: no error of the store is in this issue; it counts as soon as one is"
+NO_ERRORS_YET = "kept by its id: no error of the store is in this issue; it counts as soon as one is"
 _COLUMNS = ", ".join(Content._fields)
 # All that is said in the issues in which one thing has these error types, objects, operations and phases.
 _OF_KEYS = f"""
@@ -33,57 +33,59 @@ SELECT issue_id, {_COLUMNS} FROM content WHERE issue_id IN (
 """
 
 
-class LastingDecisions(StateFile):
+class Overrides(TriageFile):
     """Corrections and grouping rules in the state file."""
 
-    def correct(self, issue_id: str, cause: str | None, *, actor: str, at: datetime, reason: str) -> None:
+    def correct_cause(
+        self, issue_id: str, cause: str | None, *, actor: str, at: datetime, reason: str
+    ) -> None:
         """Say what the errors of an issue really are; None takes the newest such correction back.
 
         It holds for every error that says the same, in every later load, and over older corrections.
-        Raises UnusableTriage for a cause that is in no catalogue.
+        Raises TriageError for a cause that is in no catalogue.
         """
         if cause is not None and cause not in CAUSES:
-            raise UnusableTriage(
+            raise TriageError(
                 f"there is no cause {cause!r}", next_step=f"Use one of: {', '.join(sorted(CAUSES))}."
             )
-        with self.writing() as connection:
+        with self.transaction() as connection:
             before = _standing(connection, issue_id)
             if cause is None:
                 _forget(connection, issue_id, before)
             elif contents := _contents(connection, issue_id):
                 connection.execute("DELETE FROM correction WHERE key = ?", (issue_id,))
-                _add_correction(connection, (issue_id, cause, contents, as_text(at), actor, reason))
+                _add_correction(connection, (issue_id, cause, contents, format_timestamp(at), actor, reason))
             else:
                 connection.execute("INSERT OR REPLACE INTO correction VALUES (?, ?)", (issue_id, cause))
             old = before.cause if isinstance(before, Correction) else before
-            log(connection, at, actor, issue_id, "cause", old, cause, reason)
+            log_activity(connection, at, actor, issue_id, "cause", old, cause, reason)
 
-    def withdraw(self, number: int, *, actor: str, at: datetime, reason: str) -> None:
-        """Take one correction back by its number. Raises UnusableTriage when there is none of this number."""
-        with self.writing() as connection:
+    def revert_correction(self, number: int, *, actor: str, at: datetime, reason: str) -> None:
+        """Take one correction back by its number. Raises TriageError when there is none of this number."""
+        with self.transaction() as connection:
             one = next((rule for rule in _corrections(connection) if rule.number == number), None)
             if one is None:
-                raise UnusableTriage(
+                raise TriageError(
                     f"there is no correction {number}",
                     next_step="Take a number from the list of corrections.",
                 )
             _forget(connection, one.issue_id, one)
-            log(connection, at, actor, one.issue_id, "cause", one.cause, None, reason)
+            log_activity(connection, at, actor, one.issue_id, "cause", one.cause, None, reason)
 
     def correction_rules(self) -> list[Correction]:
         """Give the corrections in force, oldest first."""
-        with self.opened() as connection:
+        with self.connect() as connection:
             return _corrections(connection)
 
-    def standing_correction(self, issue_id: str) -> str | None:
+    def current_correction(self, issue_id: str) -> str | None:
         """The cause of the newest correction that is about an error of this issue, if there is one."""
-        with self.opened() as connection:
+        with self.connect() as connection:
             found = _standing(connection, issue_id)
         return found.cause if isinstance(found, Correction) else found
 
-    def corrections(self) -> dict[str, str]:
+    def corrected_causes(self) -> dict[str, str]:
         """Give the issues, as they are called now, all of whose errors people gave one and the same cause."""
-        with self.opened() as connection:
+        with self.connect() as connection:
             rules = _corrections(connection)
             keys = {"\x1f".join(content[:-1]) for rule in rules for content in rule.contents}
             rows = connection.execute(_OF_KEYS, (json.dumps(sorted(keys)),)).fetchall()
@@ -95,7 +97,7 @@ class LastingDecisions(StateFile):
         agreed = {issue: cause for issue, (cause, *more) in causes.items() if cause is not None and not more}
         return dict(sorted((agreed | {row["key"]: row["cause"] for row in pending}).items()))
 
-    def labelled_samples(self) -> list[dict[str, str]]:
+    def labeled_samples(self) -> list[dict[str, str]]:
         """Give what people corrected as labelled errors, in the form that `synclens report-card` scores.
 
         One for each content of a correction in force, with the cause of the newest correction about it.
@@ -108,7 +110,7 @@ class LastingDecisions(StateFile):
             if rule is not None
         ]
 
-    def add_rule(
+    def add_grouping_rule(
         self, rule_id: str, kind: Literal["merge", "unmerge"], content: Mapping[str, Any], *, actor: str,
         at: datetime, reason: str,
     ) -> None:  # fmt: skip
@@ -117,35 +119,35 @@ class LastingDecisions(StateFile):
         Where `content` names issues by their ids, what they say now is kept with it.
         """
         text = json.dumps(content, sort_keys=True)
-        with self.writing() as connection:
+        with self.transaction() as connection:
             known = {issue: _contents(connection, issue) for issue in content.get("issues", ())}
             whole = json.dumps(_with_contents(content, known), sort_keys=True)
             connection.execute(
                 "INSERT OR REPLACE INTO grouping_rule VALUES (?, ?, ?)", (rule_id, kind, whole)
             )
-            log(connection, at, actor, rule_id, kind, None, text, reason)
+            log_activity(connection, at, actor, rule_id, kind, None, text, reason)
 
-    def remove_rule(self, rule_id: str, *, actor: str, at: datetime, reason: str) -> None:
+    def remove_grouping_rule(self, rule_id: str, *, actor: str, at: datetime, reason: str) -> None:
         """Take a grouping rule back."""
-        with self.writing() as connection:
+        with self.transaction() as connection:
             row = connection.execute(
                 "SELECT content FROM grouping_rule WHERE rule_id = ?", (rule_id,)
             ).fetchone()
             connection.execute("DELETE FROM grouping_rule WHERE rule_id = ?", (rule_id,))
-            log(connection, at, actor, rule_id, "rule removed", row and row["content"], None, reason)
+            log_activity(connection, at, actor, rule_id, "rule removed", row and row["content"], None, reason)
 
-    def rules(self) -> list[dict[str, Any]]:
+    def grouping_rules(self) -> list[dict[str, Any]]:
         """Give the grouping rules in force: rule_id, kind, content."""
-        with self.opened() as connection:
+        with self.connect() as connection:
             return _rules(connection)
 
-    def settle(self, said: Mapping[str, Sequence[Content]], *, at: datetime) -> list[str]:
+    def bind_to_contents(self, said: Mapping[str, Sequence[Content]], *, at: datetime) -> list[str]:
         """Turn what is kept by the id of an issue into rules on content, as far as the issue is known.
 
         `said` gives the contents of the issues of the store by id; what the file remembers counts as well.
         Returns the ids of corrected issues that are unknown still; they stay, and the log says so once.
         """
-        with self.writing() as connection:
+        with self.transaction() as connection:
             for rule in _rules(connection):
                 ids = rule["content"].get("issues", ())
                 known = {one: _contents(connection, one) or said.get(one, ()) for one in ids}
@@ -168,19 +170,19 @@ def _settle_corrections(
     for key, cause, number in pending:
         told = connection.execute("SELECT * FROM activity WHERE number = ?", (number,)).fetchone()
         if contents := _contents(connection, key) or said.get(key, ()):
-            who = (told["at"], told["actor"], told["reason"]) if told else (as_text(at), ACTOR, "")
+            who = (told["at"], told["actor"], told["reason"]) if told else (format_timestamp(at), ACTOR, "")
             _add_correction(connection, (key, cause, contents, *who))
             connection.execute("DELETE FROM correction WHERE key = ?", (key,))
             continue
         unknown.append(str(key))
         if not _said(connection, key):
-            log(connection, at, ACTOR, key, "note", None, None, NOT_MET)
+            log_activity(connection, at, ACTOR, key, "note", None, None, NO_ERRORS_YET)
     return unknown
 
 
 def _said(connection: sqlite3.Connection, issue_id: str) -> bool:
     asked = "SELECT 1 FROM activity WHERE issue_id = ? AND reason = ?"
-    return connection.execute(asked, (issue_id, NOT_MET)).fetchone() is not None
+    return connection.execute(asked, (issue_id, NO_ERRORS_YET)).fetchone() is not None
 
 
 def _add_correction(

@@ -24,7 +24,7 @@ _FIRST_SEEN = "SELECT issue_id, min(occurred_at) AS first_seen FROM error GROUP 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrackRecord:
+class ResolutionStats:
     """Figures over all issues up to a moment; days. None where there is nothing to say yet.
 
     `days_to_resolve` is the median from first event to first resolution with open issues censored, None when
@@ -49,7 +49,7 @@ class _Resolution:
     ended: datetime | None
 
 
-def track_record(connection: DuckDBPyConnection, triage: TriageState, at: datetime) -> TrackRecord:
+def resolution_stats(connection: DuckDBPyConnection, triage: TriageState, at: datetime) -> ResolutionStats:
     """Judge how issues have been dealt with up to the moment `at`."""
     until = Filters.of(until=at)
     now = until.until or at
@@ -66,7 +66,7 @@ def track_record(connection: DuckDBPyConnection, triage: TriageState, at: dateti
     held = [(((one.ended or now) - one.at).total_seconds(), one.ended is not None) for one in resolutions]
     reopened = sum(one.ended is not None for one in resolutions)
     resolved_now = {one.issue_id for one in resolutions if one.ended is None}
-    return TrackRecord(
+    return ResolutionStats(
         issues=len(first_seen),
         open=len(first_seen.keys() - resolved_now),
         resolutions=len(resolutions),

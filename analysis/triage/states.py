@@ -15,8 +15,8 @@ from typing import Literal, get_args
 
 import pandas as pd
 
-from analysis.triage.database import UnusableTriage, as_text, log
-from analysis.triage.overrides import LastingDecisions
+from analysis.triage.database import TriageError, format_timestamp, log_activity
+from analysis.triage.overrides import Overrides
 
 State = Literal["new", "ongoing", "escalating", "regressed", "archived", "resolved"]
 STATES: tuple[str, ...] = get_args(State)
@@ -69,15 +69,15 @@ class Activity:
     reason: str
 
 
-class TriageState(LastingDecisions):
+class TriageState(Overrides):
     """The triage state in the SQLite file at `path`, which is made when it is missing.
 
     Every method opens the file for as long as it needs, so one object may serve many threads. Raises
-    UnusableTriage when the file is not such a state, or when others keep it busy for ten seconds.
+    TriageError when the file is not such a state, or when others keep it busy for ten seconds.
     """
 
     @classmethod
-    def beside(cls, store: Path | str) -> TriageState:
+    def for_store(cls, store: Path | str) -> TriageState:
         """Open the triage state that belongs to the store at `store`."""
         return cls(Path(store).with_suffix(".triage.sqlite"))
 
@@ -85,7 +85,7 @@ class TriageState(LastingDecisions):
         self, issue_id: str, *, actor: str, at: datetime, reason: str, fixed_in: str | None = None
     ) -> None:
         """Call an issue resolved. With `fixed_in`, only that app version or a newer one brings it back."""
-        self.change(issue_id, "resolved", actor=actor, at=at, reason=reason, fixed_in=fixed_in)
+        self.set_state(issue_id, "resolved", actor=actor, at=at, reason=reason, fixed_in=fixed_in)
 
     def archive(
         self,
@@ -102,7 +102,7 @@ class TriageState(LastingDecisions):
         `value` is a moment for "time", a number of further events for "events", a share of active devices
         (0 to 1) for "device_share", the newest app version known now for "release"; nothing for the others.
         """
-        self.change(
+        self.set_state(
             issue_id,
             "archived",
             actor=actor,
@@ -114,9 +114,9 @@ class TriageState(LastingDecisions):
 
     def reopen(self, issue_id: str, *, actor: str, at: datetime, reason: str) -> None:
         """Take an archived or resolved issue back to ongoing."""
-        self.change(issue_id, "ongoing", actor=actor, at=at, reason=reason)
+        self.set_state(issue_id, "ongoing", actor=actor, at=at, reason=reason)
 
-    def change(
+    def set_state(
         self,
         issue_id: str,
         state: State,
@@ -128,22 +128,22 @@ class TriageState(LastingDecisions):
         until_value: str | None = None,
         fixed_in: str | None = None,
     ) -> None:
-        """Move an issue to a state; the road that all others take. Unknown states raise UnusableTriage."""
+        """Move an issue to a state; the road that all others take. Unknown states raise TriageError."""
         if state not in STATES:
-            raise UnusableTriage(
-                f"there is no state {state!r}", next_step=f"Use one of: {', '.join(STATES)}."
-            )
-        with self.writing() as connection:
-            before = row_of(connection, issue_id)
+            raise TriageError(f"there is no state {state!r}", next_step=f"Use one of: {', '.join(STATES)}.")
+        with self.transaction() as connection:
+            before = read_state(connection, issue_id)
             connection.execute(
                 "INSERT INTO issue_state (issue_id, state, since, until_kind, until_value, fixed_in, decided_by)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (issue_id) DO UPDATE SET state = excluded.state,"
                 " since = excluded.since, until_kind = excluded.until_kind, decided_by = excluded.decided_by,"
                 " until_value = excluded.until_value, fixed_in = excluded.fixed_in",
-                (issue_id, state, as_text(at), until_kind, until_value, fixed_in, actor),
+                (issue_id, state, format_timestamp(at), until_kind, until_value, fixed_in, actor),
             )
             until = f"{state} until {until_kind} {until_value or ''}".rstrip() if until_kind else state
-            log(connection, at, actor, issue_id, "state", before.state if before else None, until, reason)
+            log_activity(
+                connection, at, actor, issue_id, "state", before.state if before else None, until, reason
+            )
 
     def assign(
         self, issue_id: str, assignee: str | None, *, actor: str, at: datetime, reason: str = ""
@@ -156,25 +156,25 @@ class TriageState(LastingDecisions):
     ) -> None:
         """Fix the priority of an issue against the automatic one; None lets that decide again."""
         if priority is not None and priority not in PRIORITIES:
-            raise UnusableTriage(
+            raise TriageError(
                 f"there is no priority {priority!r}",
                 next_step=f"Use one of: {', '.join(PRIORITIES)}, or none.",
             )
         self._set(issue_id, "priority", priority, actor, at, reason)
 
-    def note(self, issue_id: str, text: str, *, actor: str, at: datetime) -> None:
+    def add_note(self, issue_id: str, text: str, *, actor: str, at: datetime) -> None:
         """Add a note to the log of an issue. It is kept as it is and shown as text."""
-        with self.writing() as connection:
-            log(connection, at, actor, issue_id, "note", None, None, text)
+        with self.transaction() as connection:
+            log_activity(connection, at, actor, issue_id, "note", None, None, text)
 
     def state_of(self, issue_id: str) -> IssueState:
         """Say where an issue stands; new when nobody has said anything."""
-        with self.opened() as connection:
-            return row_of(connection, issue_id) or IssueState(issue_id=issue_id)
+        with self.connect() as connection:
+            return read_state(connection, issue_id) or IssueState(issue_id=issue_id)
 
     def states(self) -> dict[str, IssueState]:
         """Give every issue that has a state, by id."""
-        with self.opened() as connection:
+        with self.connect() as connection:
             rows = connection.execute("SELECT * FROM issue_state ORDER BY issue_id").fetchall()
         return {row["issue_id"]: _state(row) for row in rows}
 
@@ -183,21 +183,21 @@ class TriageState(LastingDecisions):
 
         The log of an issue goes on from those of the issues that it was before; their lines keep their ids.
         """
-        with self.opened() as connection:
+        with self.connect() as connection:
             rows = connection.execute(
                 "SELECT * FROM activity ORDER BY number" if issue_id is None else _LOG_OF_ISSUE,
                 () if issue_id is None else (issue_id,),
             ).fetchall()
         return [Activity(**(dict(row) | {"at": _moment(row["at"])})) for row in rows]
 
-    def earlier_names(self, issue_id: str) -> frozenset[str]:
+    def predecessors_of(self, issue_id: str) -> frozenset[str]:
         """The ids of the issues from which this one took over, at once or by way of others."""
         return self._related(issue_id, "issue_id", "earlier_id")
 
-    def heirs_of(self, issue_id: str) -> frozenset[str]:
+    def successors_of(self, issue_id: str) -> frozenset[str]:
         """The ids of the issues in which the errors of this one are now, where it is gone or was parted."""
         found = self._related(issue_id, "earlier_id", "issue_id")
-        with self.opened() as connection:
+        with self.connect() as connection:
             rows = connection.execute("SELECT DISTINCT issue_id FROM content").fetchall()
         return found & {str(row["issue_id"]) for row in rows}
 
@@ -206,11 +206,11 @@ class TriageState(LastingDecisions):
             f"WITH RECURSIVE line (name) AS (SELECT ? UNION SELECT {far} FROM lineage JOIN line ON {near} = name)"
             " SELECT name FROM line"
         )
-        with self.opened() as connection:
+        with self.connect() as connection:
             found = connection.execute(sql, (issue_id,)).fetchall()
         return frozenset(str(row["name"]) for row in found) - {issue_id}
 
-    def onto(self, issues: pd.DataFrame) -> pd.DataFrame:
+    def add_to_issues(self, issues: pd.DataFrame) -> pd.DataFrame:
         """Put state, assignee and priority onto a triage list."""
         known = self.states()
         found = [known.get(str(name)) or IssueState(issue_id=str(name)) for name in issues["issue_id"]]
@@ -226,14 +226,14 @@ class TriageState(LastingDecisions):
     def _set(  # noqa: PLR0917 - private, and called twice
         self, issue_id: str, column: str, value: str | None, actor: str, at: datetime, reason: str
     ) -> None:
-        with self.writing() as connection:
-            before = row_of(connection, issue_id) or IssueState(issue_id=issue_id)
+        with self.transaction() as connection:
+            before = read_state(connection, issue_id) or IssueState(issue_id=issue_id)
             connection.execute(
                 f"INSERT INTO issue_state (issue_id, state, since, {column}) VALUES (?, ?, ?, ?)"
                 f" ON CONFLICT (issue_id) DO UPDATE SET {column} = excluded.{column}",
-                (issue_id, before.state, as_text(before.since or at), value),
+                (issue_id, before.state, format_timestamp(before.since or at), value),
             )
-            log(connection, at, actor, issue_id, column, getattr(before, column), value, reason)
+            log_activity(connection, at, actor, issue_id, column, getattr(before, column), value, reason)
 
 
 def default_priority(pending: int, users: int) -> str:
@@ -243,7 +243,7 @@ def default_priority(pending: int, users: int) -> str:
     return "medium" if pending > 0 or users >= _MEDIUM_USERS else "low"
 
 
-def row_of(connection: sqlite3.Connection, issue_id: str) -> IssueState | None:
+def read_state(connection: sqlite3.Connection, issue_id: str) -> IssueState | None:
     """The state of an issue as the open file has it; None when nobody has said anything."""
     row = connection.execute("SELECT * FROM issue_state WHERE issue_id = ?", (issue_id,)).fetchone()
     return _state(row) if row else None
@@ -255,19 +255,21 @@ def _state(row: sqlite3.Row) -> IssueState:
 
 def _until_value(until: str, value: object) -> str | None:
     if until not in UNTIL_KINDS:
-        raise UnusableTriage(
+        raise TriageError(
             f"nothing can be archived until {until!r}", next_step=f"Use one of: {', '.join(UNTIL_KINDS)}."
         )
     if until in ("escalating", "forever"):
         return None
     try:
         if until == "time":
-            return as_text(value if isinstance(value, datetime) else datetime.fromisoformat(str(value)))
+            return format_timestamp(
+                value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+            )
         if until == "release":
             return str(value or "")
         return str(int(str(value))) if until == "events" else str(float(str(value)))
     except ValueError:
-        raise UnusableTriage(
+        raise TriageError(
             f"{value!r} is no value for until {until}",
             next_step="Give a moment for time, a whole number for events, 0 to 1 for device_share.",
         ) from None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import slo_status
-from analysis.alerting.backtest import preview_alerts
-from analysis.alerting.rules import load_rules
+from analysis.alerting.backtest import backtest_alerts
+from analysis.alerting.rules import load_alert_rules
 from dashboard import cards, controls, data, objectives, widgets
 
 ABOUT = (
@@ -32,11 +32,11 @@ widgets.section(
 if view.since is None or view.until is None:
     st.info("Choose a period in the sidebar to play the rules over it.", icon=":material/schedule:")
     st.stop()
-rules = load_rules()
+rules = load_alert_rules()
 # Each day of the period is judged as if it were today, which nobody should wait for unasked.
 if st.toggle("Play the rules over this period", key="alerts", bind="query-params"):
     with st.spinner("Playing the rules, one day after the other …", show_time=True):
-        told = data.ask(preview_alerts, rules, view.since, view.until)
+        told = data.ask(backtest_alerts, rules, view.since, view.until)
     if told.empty:
         st.success("No alert would have fired.", icon=":material/check_circle:")
     else:

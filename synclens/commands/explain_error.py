@@ -24,7 +24,7 @@ def explain_error(
     Example: synclens explain-error e-660a804a5c643519
     """
     with ingest.open_store(store) as opened:
-        row = console.records(analysis.error_event(opened, event_id))[0]
+        row = console.records(analysis.get_error_event(opened, event_id))[0]
         suggestion = analysis.suggest_fix(opened, row["issue_id"])
     if as_json:
         console.emit({"event": row, "fix": suggestion.to_dict()})

@@ -56,7 +56,7 @@ def issue(
     Example: synclens issue 3f1c0a9b2d7e
     """
     with ingest.open_store(store) as opened:
-        found = ask_of_issue(opened, issue_id, lambda known: analysis.issue(opened, known))
+        found = ask_of_issue(opened, issue_id, lambda known: analysis.get_issue(opened, known))
         suggestion = analysis.suggest_fix(opened, str(found.summary["issue_id"]))
     frames = ("variants", "users", "devices", "records", "events")
     if as_json:

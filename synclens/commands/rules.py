@@ -74,13 +74,15 @@ def correct(
     if (cause is None) != take_back:
         raise typer.BadParameter("give the cause, or --take-back", param_hint="CAUSE")
     with ingest.open_store(store) as opened:
-        known = ask_of_issue(opened, issue_id, lambda one: str(analysis.issue(opened, one).issue_id))
-    triage = analysis.TriageState.beside(store)
+        known = ask_of_issue(opened, issue_id, lambda one: str(analysis.get_issue(opened, one).issue_id))
+    triage = analysis.TriageState.for_store(store)
     with ingest.open_store(store, read_only=False) as opened:
         update_findings(opened, triage, at=now())  # stores the contents of the issue in the triage state
-        triage.correct(known, cause, actor=getpass.getuser(), at=now(), reason=why or "no reason was given")
+        triage.correct_cause(
+            known, cause, actor=getpass.getuser(), at=now(), reason=why or "no reason was given"
+        )
         update_findings(opened, triage, at=now())
-    standing = triage.standing_correction(known)
+    standing = triage.current_correction(known)
     console.say(
         f"{known} is called {standing} from now on." if standing else f"{known} has no correction now."
     )
@@ -100,7 +102,7 @@ def corrections(
     """
     triage = existing_triage(store)
     if samples:
-        for sample in triage.labelled_samples() if triage else []:
+        for sample in triage.labeled_samples() if triage else []:
             console.emit(sample)
         return
     rows = [_plain(one) for one in triage.correction_rules()] if triage else []
@@ -126,7 +128,7 @@ def regroup(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> 
     """
     triage = existing_triage(store)
     with ingest.open_store(store) as opened:
-        frame = preview_regrouping(opened, triage.rules() if triage else ())
+        frame = preview_regrouping(opened, triage.grouping_rules() if triage else ())
     if as_json:
         console.emit_frame(frame)
     elif frame.empty:

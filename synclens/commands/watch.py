@@ -63,7 +63,7 @@ def watch(
         channels.append(FileChannel(to_file))
     watched = watcher.Watch(
         store=store,
-        rules=analysis.load_rules(rules.read_text(encoding="utf-8") if rules else None),
+        rules=analysis.load_alert_rules(rules.read_text(encoding="utf-8") if rules else None),
         objectives=load_objectives(objectives),
         channels=channels,
     )

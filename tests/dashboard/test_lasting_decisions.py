@@ -49,7 +49,7 @@ def issue_id(own) -> str:
 
 
 def kept(own: Path) -> TriageState:
-    return TriageState.beside(own)
+    return TriageState.for_store(own)
 
 
 def titles(app) -> str:
@@ -66,7 +66,7 @@ def test_a_corrected_cause_shows_at_once_and_holds_in_the_next_load(visit, own, 
     app = correct(visit("issue", period="all time", issue=issue_id), issue_id, "unknown")
     assert not app.exception
     assert titles(app) == analysis.load_playbook("unknown").title
-    assert kept(own).corrections() == {issue_id: "unknown"}
+    assert kept(own).corrected_causes() == {issue_id: "unknown"}
     said = kept(own).activity(issue_id)[-1]
     assert (said.action, said.after, said.reason) == ("cause", "unknown", "we **asked** the admin")
     load(own)
@@ -79,7 +79,7 @@ def test_a_correction_shows_in_the_list_too_and_can_be_taken_back(visit, own, is
     unknown = analysis.load_playbook("unknown").title
     assert unknown in list(visit("issues", period="all time").dataframe[0].value["cause"])
     app.button(key=f"uncorrect-{issue_id}").click().run()
-    assert kept(own).corrections() == {}
+    assert kept(own).corrected_causes() == {}
     assert titles(app) == analysis.load_playbook(before).title
 
 
@@ -87,7 +87,7 @@ def test_a_decision_does_not_wait_for_an_ingest(visit, own, issue_id):
     app = visit("issue", period="all time", issue=issue_id)
     with open_store(own, read_only=False):
         correct(app, issue_id, "unknown")
-        assert kept(own).corrections() == {issue_id: "unknown"}
+        assert kept(own).corrected_causes() == {issue_id: "unknown"}
         assert not app.exception
 
 
@@ -106,7 +106,7 @@ def test_merged_issues_are_one_after_the_next_load_and_two_when_taken_back(visit
     assert any(f"merged with issue {min(one, other)}" in link.label for link in app.get("page_link"))
 
     app = visit("issue", period="all time", issue=min(one, other))
-    app.button(key=f"unrule-{kept(own).rules()[0]['rule_id']}").click().run()
+    app.button(key=f"unrule-{kept(own).grouping_rules()[0]['rule_id']}").click().run()
     load(own)
     assert {one, other} <= set(listed(own))
 
@@ -126,7 +126,7 @@ def test_both_merged_issues_say_so_in_their_log(visit, own):
 def test_an_issue_that_is_gone_leads_to_the_one_that_took_over(visit, own, issue_id):
     kept(own)
     load(own)  # now that there is a state file, it learns what each issue says
-    with kept(own).writing() as state:
+    with kept(own).transaction() as state:
         state.execute("INSERT INTO lineage VALUES (?, 'an-older-id', 0)", (issue_id,))
     app = visit("issue", period="all time", issue="an-older-id")
     assert any(f"Its errors are in issue {issue_id} now" in link.label for link in app.get("page_link"))
@@ -135,7 +135,7 @@ def test_an_issue_that_is_gone_leads_to_the_one_that_took_over(visit, own, issue
 def test_nothing_chosen_is_nothing_kept(visit, own, issue_id):
     app = visit("issue", period="all time", issue=issue_id)
     app.button(key="keep-merge").click().run()
-    assert kept(own).rules() == []
+    assert kept(own).grouping_rules() == []
     assert "Nothing was merged" in app.toast[0].value
 
 
@@ -148,7 +148,7 @@ def test_a_message_that_is_parted_becomes_an_issue_of_its_own(visit, own):
         )
         update_findings(store, existing_triage(own), at=now())
         both = analysis.list_issues(store)["issue_id"].tolist()
-    kept(own).add_rule("r", "merge", {"issues": sorted(both)}, actor="a", at=THEN, reason="")
+    kept(own).add_grouping_rule("r", "merge", {"issues": sorted(both)}, actor="a", at=THEN, reason="")
     load(own)
     (merged,) = listed(own)
     app = visit("issue", period="all time", issue=merged)
@@ -185,5 +185,5 @@ def test_a_viewer_cannot_keep_a_decision(visit, own, issue_id):
     app.user = {"is_logged_in": True, "email": "v@example.com", "roles": ["viewer"]}
     app.run()
     app.button(key="keep-cause").click().run()
-    assert kept(own).corrections() == {}
+    assert kept(own).corrected_causes() == {}
     assert any("Viewers cannot" in one.value for one in app.error)

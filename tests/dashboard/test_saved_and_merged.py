@@ -79,7 +79,7 @@ def test_a_view_is_kept_with_its_page_and_parameters_and_can_be_removed(visit, o
     app.text_input(key="save-view-name").set_value("**New** in Germany")
     app.button(key="save-view").click().run()
     assert not app.exception
-    state = TriageState.beside(own)
+    state = TriageState.for_store(own)
     (kept,) = saved_views.saved_views(state.activity(saved_views.LOG))
     assert (kept.name, kept.page) == ("**New** in Germany", "issues")
     assert {key: list(values) for key, values in kept.query.items()} == {
@@ -93,7 +93,7 @@ def test_a_view_is_kept_with_its_page_and_parameters_and_can_be_removed(visit, o
 def test_a_view_without_a_name_is_not_kept(visit, own):
     app = visit("issues").button(key="save-view").click().run()
     assert "Nothing was saved" in app.toast[0].value
-    assert TriageState.beside(own).activity(saved_views.LOG) == []
+    assert TriageState.for_store(own).activity(saved_views.LOG) == []
 
 
 def merging_box():
@@ -109,7 +109,7 @@ def merging_box():
 def test_a_merge_is_shown_before_it_is_made(own, monkeypatch):
     with open_store(own) as store:
         first, second = (str(one) for one in analysis.list_issues(store)["issue_id"].head(2))
-        both = [analysis.issue(store, one) for one in (first, second)]
+        both = [analysis.get_issue(store, one) for one in (first, second)]
     people = len({who for issue in both for who in issue.users["user_id"].dropna()})
     monkeypatch.setenv("SYNCLENS_STORE", str(own))
     app = AppTest.from_function(merging_box, default_timeout=60)
@@ -119,9 +119,9 @@ def test_a_merge_is_shown_before_it_is_made(own, monkeypatch):
     assert not app.exception
     told = next(one.value for one in app.markdown if "One issue in place of 2" in one.value)
     assert f"{sum(issue.summary['events'] for issue in both):,} errors of {people:,} people" in told
-    assert TriageState.beside(own).rules() == [], "looking decides nothing"
+    assert TriageState.for_store(own).grouping_rules() == [], "looking decides nothing"
     app.button(key="merge-ticked").click().run()
-    (rule,) = TriageState.beside(own).rules()
+    (rule,) = TriageState.for_store(own).grouping_rules()
     assert rule["kind"] == "merge"
     assert rule["content"]["issues"] == sorted([first, second])
 

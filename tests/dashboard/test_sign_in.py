@@ -160,7 +160,7 @@ def guarded(stores, issuer: str, tmp_path_factory: pytest.TempPathFactory) -> It
     store.write_bytes(Path(stores["normal"]).read_bytes())
     with open_store(store) as opened:
         issue_id = analysis.list_issues(opened)["issue_id"].iloc[0]
-    state = analysis.TriageState.beside(store)
+    state = analysis.TriageState.for_store(store)
     state.assign(issue_id, "zoe", actor="test", at=now())
     with bench.serve(store, folder=folder, port=port, SYNCLENS_MASK_NAMES="1") as server:
         yield SimpleNamespace(

@@ -25,7 +25,7 @@ def issue_id(stores, tmp_path, monkeypatch):
 
 
 def state(stores) -> TriageState:
-    return TriageState.beside(stores["normal"])
+    return TriageState.for_store(stores["normal"])
 
 
 def test_a_resolved_issue_says_so_at_once(visit, stores, issue_id):

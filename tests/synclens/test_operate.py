@@ -30,7 +30,7 @@ def store(tmp_path):
     row = SyncTracking(id="V1", sync_start_datetime__v=NOON, successful_sync__v=True)
     with ingest.open_store(path, read_only=False) as opened:
         ingest.append(opened, [row], source="test", started_at=NOON, clock=clock)
-    analysis.TriageState.beside(path).note("an-issue", "call the rep", actor="ana", at=NOON)
+    analysis.TriageState.for_store(path).add_note("an-issue", "call the rep", actor="ana", at=NOON)
     return path
 
 
@@ -61,9 +61,9 @@ class TestBackup:
         restored.parent.mkdir()
         restore(tmp_path / "monday.zip", restored)
         assert ids(restored) == [("V1",)]
-        noted = analysis.TriageState.beside(restored).activity("an-issue")
+        noted = analysis.TriageState.for_store(restored).activity("an-issue")
         assert [activity.reason for activity in noted] == [
-            activity.reason for activity in analysis.TriageState.beside(store).activity("an-issue")
+            activity.reason for activity in analysis.TriageState.for_store(store).activity("an-issue")
         ]
 
     def test_overwrites_nothing_unasked(self, store, tmp_path):

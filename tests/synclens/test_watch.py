@@ -18,7 +18,7 @@ import pytest
 
 import analysis
 import ingest
-from analysis.alerting.alert_log import AlertBook
+from analysis.alerting.alert_log import AlertLog
 from analysis.alerting.channels import FileChannel
 from synclens import cli, watcher
 from synclens.metrics_server import serving_figures
@@ -49,7 +49,7 @@ def store(filled, tmp_path):
 def watched(store, *channels, patience_seconds=0.2):
     return watcher.Watch(
         store=store,
-        rules=analysis.load_rules(),
+        rules=analysis.load_alert_rules(),
         objectives=analysis.load_objectives(),
         channels=channels,
         patience_seconds=patience_seconds,
@@ -143,7 +143,7 @@ def test_the_first_look_moves_states_and_tells_of_trouble(store, tmp_path):
     assert len(done.notices) > 0
     told = [json.loads(line)["headline"] for line in (tmp_path / "told.jsonl").read_text().splitlines()]
     assert told == [notice.headline for notice in done.notices]
-    states = analysis.TriageState.beside(store).states()
+    states = analysis.TriageState.for_store(store).states()
     assert len(states) == done.moved
 
 
@@ -210,7 +210,7 @@ def test_a_week_of_looks_ends_when_asked_and_tells_of_recoveries_too(store, tmp_
     )
     assert (rounds, waits) == (14, [43_200] * 14)
     kinds = [json.loads(line)["kind"] for line in (tmp_path / "told.jsonl").read_text().splitlines()]
-    assert kinds.count("recovered") == kinds.count("fired") - len(AlertBook.beside(store).open_alerts())
+    assert kinds.count("recovered") == kinds.count("fired") - len(AlertLog.for_store(store).open_alerts())
     assert kinds.count("recovered") > 0
 
 

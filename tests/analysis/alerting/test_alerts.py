@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.alerting.alert_log import AlertBook, Silence, UnusableBook, step
-from analysis.alerting.backtest import preview_alerts, score_alerts
+from analysis.alerting.alert_log import AlertLog, AlertLogError, Silence, update_open_alerts
+from analysis.alerting.backtest import backtest_alerts, score_alerts
 from analysis.alerting.prometheus import prometheus_text
-from analysis.alerting.rules import Firing, UnusableRules, evaluate, load_rules
+from analysis.alerting.rules import Alert, AlertRulesError, evaluate_alert_rules, load_alert_rules
 from analysis.metrics.registry import measure
 
 AT = datetime(2026, 3, 20, 12)  # noqa: DTZ001 - as in the store
@@ -18,22 +18,22 @@ HOUR = timedelta(hours=1)
 
 
 def firing(key="k", rule="r"):
-    return Firing(rule=rule, key=key, title="Trouble", severity="page", value=1.0, reason="too many")
+    return Alert(rule=rule, key=key, title="Trouble", severity="page", value=1.0, reason="too many")
 
 
 def kinds(notices):
-    return [(notice.kind, notice.firing.key) for notice in notices]
+    return [(notice.kind, notice.alert.key) for notice in notices]
 
 
 def test_our_own_rules_are_sound_and_quiet_on_an_empty_store(store):
-    rules = load_rules()
+    rules = load_alert_rules()
     assert len(rules) >= 5
-    assert evaluate(store, rules, AT) == []
+    assert evaluate_alert_rules(store, rules, AT) == []
 
 
 def test_the_storm_makes_every_kind_of_rule_fire_some_day(stormy_store):
-    rules = load_rules()
-    found = preview_alerts(
+    rules = load_alert_rules()
+    found = backtest_alerts(
         stormy_store, rules, AT - timedelta(days=8), AT + timedelta(days=9), every=timedelta(days=3)
     )
     assert {"issue-escalates", "version-at-risk"} <= set(found.rule)
@@ -42,9 +42,9 @@ def test_the_storm_makes_every_kind_of_rule_fire_some_day(stormy_store):
 
 def test_a_preview_sees_only_its_past(stormy_store):
     """What a rule says of a day does not change with what happened later."""
-    rules = load_rules()
-    short = preview_alerts(stormy_store, rules, AT - timedelta(days=2), AT)
-    long = preview_alerts(stormy_store, rules, AT - timedelta(days=2), AT + timedelta(days=2))
+    rules = load_alert_rules()
+    short = backtest_alerts(stormy_store, rules, AT - timedelta(days=2), AT)
+    long = backtest_alerts(stormy_store, rules, AT - timedelta(days=2), AT + timedelta(days=2))
     columns = ["rule", "key", "fired_at", "reason"]
     earlier = long[long.fired_at <= AT][columns].reset_index(drop=True)
     pd.testing.assert_frame_equal(short[columns].reset_index(drop=True), earlier)
@@ -66,8 +66,8 @@ def test_a_preview_sees_only_its_past(stormy_store):
     ],
 )
 def test_a_broken_rule_is_refused_with_advice(entry):
-    with pytest.raises(UnusableRules) as refused:
-        load_rules(f"[[rule]]\n{entry}\n")
+    with pytest.raises(AlertRulesError) as refused:
+        load_alert_rules(f"[[rule]]\n{entry}\n")
     assert refused.value.next_step
 
 
@@ -76,44 +76,44 @@ def test_a_metric_rule_narrows_by_its_filters(stormy_store):
         "[[rule]]\nname='x'\ntitle='x'\nkind='metric'\nmetric='errors_by_cause'\ncolumn='events'\nabove=0\n"
         "severity='ticket'\nfilters={cause='network'}"
     )
-    (found,) = evaluate(stormy_store, load_rules(text), AT)
+    (found,) = evaluate_alert_rules(stormy_store, load_alert_rules(text), AT)
     expected = measure(stormy_store, "errors_by_cause", cause="network", until=AT).events[0]
     assert (found.key, found.value) == ("network", expected)
 
 
 def test_an_alert_is_told_once_and_recovers_once():
     calm = {"r": 2}
-    state, notices = step({}, [firing()], AT, calm)
+    state, notices = update_open_alerts({}, [firing()], AT, calm)
     assert kinds(notices) == [("fired", "k")]
-    state, notices = step(state, [firing()], AT + HOUR, calm)
+    state, notices = update_open_alerts(state, [firing()], AT + HOUR, calm)
     assert notices == []
-    state, notices = step(state, [], AT + 2 * HOUR, calm)
+    state, notices = update_open_alerts(state, [], AT + 2 * HOUR, calm)
     assert notices == []
-    state, notices = step(state, [], AT + 3 * HOUR, calm)
+    state, notices = update_open_alerts(state, [], AT + 3 * HOUR, calm)
     assert kinds(notices) == [("recovered", "k")]
     assert notices[0].since == AT
-    assert step(state, [], AT + 4 * HOUR, calm) == ({}, [])
+    assert update_open_alerts(state, [], AT + 4 * HOUR, calm) == ({}, [])
 
 
 def test_a_short_calm_is_no_recovery():
     calm = {"r": 2}
-    state, _ = step({}, [firing()], AT, calm)
+    state, _ = update_open_alerts({}, [firing()], AT, calm)
     for hour, fires in enumerate([[], [firing()], [], [firing()], []], start=1):
-        state, notices = step(state, fires, AT + hour * HOUR, calm)
+        state, notices = update_open_alerts(state, fires, AT + hour * HOUR, calm)
         assert notices == []
 
 
 def test_a_silenced_alert_is_told_when_the_silence_ends_and_it_still_fires():
     silence = Silence(rule="r", key="*", until=AT + HOUR, actor="mia", reason="release day")
-    state, notices = step({}, [firing()], AT, {}, [silence])
+    state, notices = update_open_alerts({}, [firing()], AT, {}, [silence])
     assert (state, notices) == ({}, [])
-    state, notices = step(state, [firing()], AT + HOUR, {}, [silence])
+    state, notices = update_open_alerts(state, [firing()], AT + HOUR, {}, [silence])
     assert kinds(notices) == [("fired", "k")]
 
 
 def test_a_silence_of_one_key_leaves_the_others():
     silence = Silence(rule="r", key="a", until=AT + HOUR, actor="mia", reason="")
-    _, notices = step({}, [firing("a"), firing("b")], AT, {}, [silence])
+    _, notices = update_open_alerts({}, [firing("a"), firing("b")], AT, {}, [silence])
     assert kinds(notices) == [("fired", "b")]
 
 
@@ -122,35 +122,35 @@ def test_fired_and_recovered_take_turns(history, calm):
     state, told = {}, {}
     for number, keys in enumerate(history):
         fires = [firing(key) for key in sorted(keys)]
-        state, notices = step(state, fires, AT + number * HOUR, {"r": calm})
+        state, notices = update_open_alerts(state, fires, AT + number * HOUR, {"r": calm})
         for notice in notices:
-            told.setdefault(notice.firing.key, []).append(notice.kind)
+            told.setdefault(notice.alert.key, []).append(notice.kind)
         assert keys <= {key for _, key in state}
     for sequence in told.values():
         assert sequence == (["fired", "recovered"] * len(sequence))[: len(sequence)]
 
 
 def test_the_book_survives_a_restart(tmp_path):
-    rules = load_rules("[[rule]]\nname='r'\ntitle='x'\nkind='slo'\nseverity='page'\n")
-    assert kinds(AlertBook(tmp_path / "a.sqlite").advance(rules, [firing()], AT)) == [("fired", "k")]
-    again = AlertBook(tmp_path / "a.sqlite")
-    assert [alert.firing.key for alert in again.open_alerts()] == ["k"]
-    assert again.advance(rules, [firing()], AT + HOUR) == []
-    assert kinds(again.advance(rules, [], AT + 2 * HOUR)) == [("recovered", "k")]
+    rules = load_alert_rules("[[rule]]\nname='r'\ntitle='x'\nkind='slo'\nseverity='page'\n")
+    assert kinds(AlertLog(tmp_path / "a.sqlite").record(rules, [firing()], AT)) == [("fired", "k")]
+    again = AlertLog(tmp_path / "a.sqlite")
+    assert [alert.alert.key for alert in again.open_alerts()] == ["k"]
+    assert again.record(rules, [firing()], AT + HOUR) == []
+    assert kinds(again.record(rules, [], AT + 2 * HOUR)) == [("recovered", "k")]
     assert again.open_alerts() == []
 
 
 def test_the_book_remembers_silences(tmp_path):
-    rules = load_rules("[[rule]]\nname='r'\ntitle='x'\nkind='slo'\nseverity='page'\n")
-    book = AlertBook(tmp_path / "a.sqlite")
+    rules = load_alert_rules("[[rule]]\nname='r'\ntitle='x'\nkind='slo'\nseverity='page'\n")
+    book = AlertLog(tmp_path / "a.sqlite")
     book.silence("r", until=AT + HOUR, actor="mia", reason="release day")
-    assert book.advance(rules, [firing()], AT) == []
+    assert book.record(rules, [firing()], AT) == []
     assert book.silences()[0].actor == "mia"
 
 
 def test_a_book_that_cannot_be_opened_says_what_to_do(tmp_path):
-    with pytest.raises(UnusableBook) as refused:
-        AlertBook(tmp_path / "missing" / "a.sqlite")
+    with pytest.raises(AlertLogError) as refused:
+        AlertLog(tmp_path / "missing" / "a.sqlite")
     assert "folder" in refused.value.next_step
 
 

@@ -10,25 +10,25 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from analysis.alerting.alert_log import AlertBook, Notice
+from analysis.alerting.alert_log import AlertLog, Notification
 from analysis.alerting.channels import (
-    TRIES,
+    MAX_ATTEMPTS,
+    ChannelError,
     EmailChannel,
     FileChannel,
-    UnusableChannel,
     WebhookChannel,
-    deliver,
-    send_unsent,
+    send_notifications,
+    send_queued,
 )
-from analysis.alerting.rules import Firing
+from analysis.alerting.rules import Alert
 
 AT = datetime(2026, 3, 20, 12)  # noqa: DTZ001 - as in the store
 HOSTILE = '<script>alert(1)</script>\nBcc: all@example.com "=1+1"'
 
 
 def notice(reason="too many", *, silenced=False):
-    found = Firing(rule="r", key="k", title="Trouble", severity="page", value=1.0, reason=reason)
-    return Notice(kind="fired", at=AT, since=AT, firing=found, silenced=silenced)
+    found = Alert(rule="r", key="k", title="Trouble", severity="page", value=1.0, reason=reason)
+    return Notification(kind="fired", at=AT, since=AT, alert=found, silenced=silenced)
 
 
 def no_pause(_seconds):
@@ -109,7 +109,7 @@ def email(server, **more):
 
 
 def test_a_webhook_gets_the_notices_as_json(hook):
-    (found,) = deliver([notice(HOSTILE), notice()], [webhook(hook)], pause=no_pause)
+    (found,) = send_notifications([notice(HOSTILE), notice()], [webhook(hook)], pause=no_pause)
     assert (found.sent, found.error) == (2, None)
     first = hook.received[0]["notices"][0]
     assert (first["reason"], first["kind"], first["at"]) == (HOSTILE, "fired", "2026-03-20T12:00:00Z")
@@ -118,13 +118,13 @@ def test_a_webhook_gets_the_notices_as_json(hook):
 def test_a_webhook_that_stumbles_is_tried_again(hook):
     hook.answers = [500, 503]
     pauses = []
-    (found,) = deliver([notice()], [webhook(hook)], pause=pauses.append)
+    (found,) = send_notifications([notice()], [webhook(hook)], pause=pauses.append)
     assert (found.sent, len(hook.received), pauses) == (1, 1, [0.5, 1.0])
 
 
 def test_a_webhook_that_refuses_is_reported_without_its_secret(hook):
-    hook.answers = [403] * TRIES
-    (found,) = deliver([notice()], [webhook(hook)], pause=no_pause)
+    hook.answers = [403] * MAX_ATTEMPTS
+    (found,) = send_notifications([notice()], [webhook(hook)], pause=no_pause)
     assert found.sent == 0
     assert "403" in found.error
     assert "secret" not in f"{found.channel} {found.error}"
@@ -132,20 +132,20 @@ def test_a_webhook_that_refuses_is_reported_without_its_secret(hook):
 
 def test_a_dead_receiver_does_not_keep_the_others_from_being_told(tmp_path):
     dead = WebhookChannel("http://127.0.0.1:9/token", timeout_seconds=1)
-    found = deliver([notice()], [dead, FileChannel(tmp_path / "alerts.jsonl")], pause=no_pause)
+    found = send_notifications([notice()], [dead, FileChannel(tmp_path / "alerts.jsonl")], pause=no_pause)
     assert [delivery.sent for delivery in found] == [0, 1]
     assert found[0].error
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.com", "example.com"])
 def test_a_webhook_goes_to_the_web_only(url):
-    with pytest.raises(UnusableChannel) as refused:
+    with pytest.raises(ChannelError) as refused:
         WebhookChannel(url)
     assert "https" in refused.value.next_step
 
 
 def test_an_e_mail_is_plain_text_and_its_subject_one_line(mailbox):
-    (found,) = deliver([notice(HOSTILE)], [email(mailbox)], pause=no_pause)
+    (found,) = send_notifications([notice(HOSTILE)], [email(mailbox)], pause=no_pause)
     assert found.error is None
     message = message_from_bytes(mailbox.received[0], policy=policy.default)
     assert message["Subject"].strip().startswith("SyncLens: Trouble: <script>")
@@ -156,7 +156,7 @@ def test_an_e_mail_is_plain_text_and_its_subject_one_line(mailbox):
 
 
 def test_many_notices_make_one_e_mail(mailbox):
-    deliver([notice("one"), notice("two")], [email(mailbox)], pause=no_pause)
+    send_notifications([notice("one"), notice("two")], [email(mailbox)], pause=no_pause)
     (raw,) = mailbox.received
     message = message_from_bytes(raw, policy=policy.default)
     assert message["Subject"] == "SyncLens: 2 alerts"
@@ -170,26 +170,26 @@ def test_a_password_is_never_shown(mailbox):
 def test_a_file_gets_one_line_for_each_notice(tmp_path):
     path = tmp_path / "alerts.jsonl"
     channel = FileChannel(path)
-    deliver([notice(HOSTILE)], [channel], pause=no_pause)
-    deliver([notice()], [channel], pause=no_pause)
+    send_notifications([notice(HOSTILE)], [channel], pause=no_pause)
+    send_notifications([notice()], [channel], pause=no_pause)
     assert [json.loads(line)["reason"] for line in path.read_text().splitlines()] == [HOSTILE, "too many"]
 
 
 def test_a_receiver_that_was_down_hears_of_it_later_and_only_once(hook, tmp_path):
-    book = AlertBook(tmp_path / "a.sqlite")
+    book = AlertLog(tmp_path / "a.sqlite")
     channels = [webhook(hook), FileChannel(tmp_path / "alerts.jsonl")]
     names = [channel.name for channel in channels]
-    hook.answers = [503] * TRIES
-    told = book.advance([], [notice(HOSTILE).firing], AT, channels=names)
-    assert [delivery.sent for delivery in send_unsent(book, channels, pause=no_pause)] == [0, 1]
+    hook.answers = [503] * MAX_ATTEMPTS
+    told = book.record([], [notice(HOSTILE).alert], AT, channels=names)
+    assert [delivery.sent for delivery in send_queued(book, channels, pause=no_pause)] == [0, 1]
     assert hook.received == []
-    again = AlertBook(tmp_path / "a.sqlite")
-    assert [delivery.sent for delivery in send_unsent(again, channels, pause=no_pause)] == [1]
-    assert [Notice.of(one) for one in hook.received[0]["notices"]] == told
-    assert send_unsent(again, channels, pause=no_pause) == []
+    again = AlertLog(tmp_path / "a.sqlite")
+    assert [delivery.sent for delivery in send_queued(again, channels, pause=no_pause)] == [1]
+    assert [Notification.from_dict(one) for one in hook.received[0]["notices"]] == told
+    assert send_queued(again, channels, pause=no_pause) == []
 
 
 def test_silenced_notices_go_nowhere(tmp_path):
     path = tmp_path / "alerts.jsonl"
-    assert deliver([notice(silenced=True)], [FileChannel(path)], pause=no_pause) == []
+    assert send_notifications([notice(silenced=True)], [FileChannel(path)], pause=no_pause) == []
     assert not path.exists()

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from analysis.alerting.slo import SLO_COLUMNS, UnusableObjectives, load_objectives, slo_status
+from analysis.alerting.slo import SLO_COLUMNS, ObjectivesError, load_objectives, slo_status
 
 AT = datetime(2026, 3, 16, 12)  # noqa: DTZ001 - as in the store
 
@@ -115,7 +115,7 @@ def test_the_storm_burns(stormy_store):
     ],
 )
 def test_a_broken_file_of_objectives_is_refused_with_advice(text):
-    with pytest.raises(UnusableObjectives) as refused:
+    with pytest.raises(ObjectivesError) as refused:
         load_objectives(text)
     assert "objectives.toml" in refused.value.next_step
 

@@ -101,7 +101,7 @@ def test_search_lines_are_understood_and_metrics_exist(cause):
     lines = re.findall(r"`synclens issues '([^']+)'", text)
     assert lines or cause == "unknown"  # which has a queue of its own
     for line in lines:
-        parse_query(line, known=ISSUE_COLUMNS)
+        parse_query(line, fields=ISSUE_COLUMNS)
     assert set(re.findall(r"`synclens metric (\w+)", text)) <= set(METRICS)
 
 

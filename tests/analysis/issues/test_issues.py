@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from analysis import TriageState, health, issue, list_issues, suggest_fix
-from analysis.issues.listing import ISSUE_COLUMNS, QUIET, TREND_DAYS, UnknownIssue, is_quiet
+from analysis import TriageState, get_issue, health, list_issues, suggest_fix
+from analysis.issues.listing import ISSUE_COLUMNS, QUIET_PERIOD, TREND_DAYS, UnknownIssue, is_quiet
 from tests.support.synthetic import issue_id_of
 
 
@@ -53,7 +53,9 @@ def test_what_has_had_no_error_for_days_is_quiet(stormy_store):
     as_of = health(stormy_store).as_of
     quiet, going = (list_issues(stormy_store, query=query) for query in ("is:quiet", "-is:quiet"))
     assert len(quiet) and len(going) and len(quiet) + len(going) == len(everything)
-    assert (quiet["last_seen"] < as_of - QUIET).all() and (going["last_seen"] >= as_of - QUIET).all()
+    assert (quiet["last_seen"] < as_of - QUIET_PERIOD).all() and (
+        going["last_seen"] >= as_of - QUIET_PERIOD
+    ).all()
     assert set(quiet["state"]) == {"new"}  # what people decided is not touched
     assert list(is_quiet(everything, None)) == [False] * len(everything)
 
@@ -112,7 +114,7 @@ def test_a_waiting_record_counts_once_under_its_newest_error(own_stormy_store):
     assert len(suggest_fix(own_stormy_store, other).waiting) == after[other]
     for one, waiting in after[after > 0].items():
         assert list_issues(own_stormy_store, issue_id=one).pending.to_list() == [waiting]
-        assert issue(own_stormy_store, one).summary["pending"] == waiting
+        assert get_issue(own_stormy_store, one).summary["pending"] == waiting
 
 
 def test_a_device_that_emptied_its_queue_since_has_nothing_pending(own_stormy_store):
@@ -125,7 +127,7 @@ def test_a_device_that_emptied_its_queue_since_has_nothing_pending(own_stormy_st
 
 def test_an_issue_in_detail_agrees_with_its_row(stormy_store):
     wanted = issue_id_of("signature-edit-lost")
-    found = issue(stormy_store, wanted)
+    found = get_issue(stormy_store, wanted)
     assert found.summary["events"] == found.by_day.events.sum() == found.variants.events.sum()
     assert found.summary["users"] == len(found.users)
     assert set(found.users.country) == {"DE"}
@@ -134,7 +136,7 @@ def test_an_issue_in_detail_agrees_with_its_row(stormy_store):
 
 def test_an_unknown_issue_says_where_to_find_known_ones(stormy_store):
     with pytest.raises(UnknownIssue) as caught:
-        issue(stormy_store, "nothing")
+        get_issue(stormy_store, "nothing")
     assert "synclens issues" in caught.value.next_step
 
 

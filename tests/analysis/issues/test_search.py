@@ -50,7 +50,7 @@ terms = st.builds(
     ],
 )
 def test_a_line_keeps_the_rows_it_describes(line, causes):
-    assert parse_query(line).keep(FRAME).cause.to_list() == causes
+    assert parse_query(line).filter_rows(FRAME).cause.to_list() == causes
 
 
 @given(st.lists(terms, max_size=6))
@@ -70,7 +70,7 @@ def test_any_line_is_read_or_refused_with_advice(line):
 @pytest.mark.parametrize("line", ["users>many", "first_seen>soon", 'cause:"open', "colour:blue"])
 def test_a_line_that_means_nothing_is_refused_with_advice(line):
     with pytest.raises(UnusableQuery) as refused:
-        parse_query(line, known=FRAME.columns).keep(FRAME)
+        parse_query(line, fields=FRAME.columns).filter_rows(FRAME)
     assert refused.value.next_step
 
 

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
-from analysis.triage.auto_review import newer, review
-from analysis.triage.escalation import BASELINE_DAYS, escalation
-from analysis.triage.resolution_stats import track_record
+from analysis.triage.auto_review import newer, update_issue_states
+from analysis.triage.escalation import BASELINE_DAYS, assess_escalation
+from analysis.triage.resolution_stats import resolution_stats
 from analysis.triage.states import TriageState
 
 START = datetime(2026, 3, 2)  # noqa: DTZ001 - as in the store
@@ -43,7 +43,7 @@ class Fleet:
         ).fetchall()
 
     def review(self, day):
-        return review(self.store, self.triage, START + timedelta(days=day, hours=12))
+        return update_issue_states(self.store, self.triage, START + timedelta(days=day, hours=12))
 
     def state(self, issue="i1"):
         return self.triage.state_of(issue).state
@@ -58,7 +58,7 @@ def fleet(store, tmp_path):
 
 
 def test_an_empty_store_moves_nothing(store, tmp_path):
-    assert review(store, TriageState(tmp_path / "t.sqlite"), START) == []
+    assert update_issue_states(store, TriageState(tmp_path / "t.sqlite"), START) == []
 
 
 def test_what_is_seen_for_the_first_time_is_new_and_then_ongoing(fleet):
@@ -213,7 +213,7 @@ def test_a_thousand_quiet_weeks_escalate_in_less_than_one_in_a_hundred(steadines
             wobble = rng.gamma(steadiness, 1 / steadiness, BASELINE_DAYS + 7)
             days = rng.binomial(200, np.clip(rate * wobble, 0, 1))
             false += any(
-                escalation(
+                assess_escalation(
                     devices=int(days[day]),
                     active=200,
                     before=int(days[day - BASELINE_DAYS : day].sum()),
@@ -231,26 +231,26 @@ def test_a_real_rise_is_seen_on_its_first_day():
     seen = 0
     for _ in range(200):
         before = int(rng.binomial(200 * BASELINE_DAYS, 0.01))
-        seen += escalation(
+        seen += assess_escalation(
             devices=int(rng.binomial(200, 0.08)), active=200, before=before, active_before=200 * BASELINE_DAYS
         ).escalates
     assert seen / 200 > 0.9
 
 
-def test_the_track_record_counts_resolutions_and_returns(fleet):
+def test_the_resolution_stats_counts_resolutions_and_returns(fleet):
     fleet.errors(1, [1], issue="held")
     fleet.errors(1, [2], issue="broken")
     fleet.errors(1, [3], issue="open")
     at = {day: START + timedelta(days=day) for day in (3, 5, 8, 60)}
     fleet.triage.resolve("held", actor="mia", at=at[3], reason="")
     fleet.triage.resolve("broken", actor="mia", at=at[5], reason="")
-    fleet.triage.change("broken", "regressed", actor="synclens", at=at[8], reason="")
-    found = track_record(fleet.store, fleet.triage, at[60])
+    fleet.triage.set_state("broken", "regressed", actor="synclens", at=at[8], reason="")
+    found = resolution_stats(fleet.store, fleet.triage, at[60])
     assert (found.issues, found.open, found.resolutions, found.reopened) == (3, 2, 2, 1)
     assert found.reopen_rate == found.fix_held == 0.5
     assert found.days_to_resolve == pytest.approx(3.625)
 
 
-def test_the_track_record_of_nothing_says_nothing(store, tmp_path):
-    found = track_record(store, TriageState(tmp_path / "t.sqlite"), START)
+def test_the_resolution_stats_of_nothing_says_nothing(store, tmp_path):
+    found = resolution_stats(store, TriageState(tmp_path / "t.sqlite"), START)
     assert (found.issues, found.days_to_resolve, found.reopen_rate, found.fix_held) == (0, None, None, None)

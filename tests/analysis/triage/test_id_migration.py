@@ -16,9 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import analysis
 from analysis.findings import CORRECTION_RULE_ID, update_findings
-from analysis.triage.id_migration import heirs
-from analysis.triage.overrides import NOT_MET
-from analysis.triage.states import TriageState, UnusableTriage
+from analysis.triage.id_migration import successors
+from analysis.triage.overrides import NO_ERRORS_YET
+from analysis.triage.states import TriageError, TriageState
 from tests.conftest import fresh_store
 from tests.support.examples import examples
 
@@ -92,7 +92,7 @@ def events(store, tmp_path):
 
 
 def correct(events: Events, issue: str, cause: str | None = "network", why: str = "asked the rep") -> None:
-    events.triage.correct(issue, cause, actor="mia", at=NOW, reason=why)
+    events.triage.correct_cause(issue, cause, actor="mia", at=NOW, reason=why)
 
 
 ANN, BOB, CLEO = (("call2__v", "left", name) for name in NAMES[:3])
@@ -140,9 +140,9 @@ def test_the_newest_correction_wins_and_taking_it_back_brings_the_older_one(even
     issue = events.issue(*ANN)
     correct(events, issue, "network")
     correct(events, issue, "record-locked")
-    assert events.triage.corrections() == {issue: "record-locked"}
+    assert events.triage.corrected_causes() == {issue: "record-locked"}
     correct(events, issue, None)
-    assert events.triage.standing_correction(issue) == "network"
+    assert events.triage.current_correction(issue) == "network"
     events.update()
     assert set(events.given().values()) == {"network"}
 
@@ -152,15 +152,15 @@ def test_a_correction_is_taken_back_by_its_number_too(events):
     correct(events, events.issue(*ANN))
     (one,) = events.triage.correction_rules()
     assert (one.actor, one.reason, one.cause) == ("mia", "asked the rep", "network")
-    events.triage.withdraw(one.number, actor="mia", at=NOW, reason="no")
+    events.triage.revert_correction(one.number, actor="mia", at=NOW, reason="no")
     assert events.triage.correction_rules() == []
-    with pytest.raises(UnusableTriage) as refused:
-        events.triage.withdraw(one.number, actor="mia", at=NOW, reason="no")
+    with pytest.raises(TriageError) as refused:
+        events.triage.revert_correction(one.number, actor="mia", at=NOW, reason="no")
     assert "list of corrections" in refused.value.next_step
 
 
 def test_a_cause_that_does_not_exist_is_refused_with_those_that_do(events):
-    with pytest.raises(UnusableTriage) as refused:
+    with pytest.raises(TriageError) as refused:
         correct(events, "any", "gremlins")
     assert "network" in refused.value.next_step
 
@@ -168,7 +168,7 @@ def test_a_cause_that_does_not_exist_is_refused_with_those_that_do(events):
 def test_corrections_become_labelled_errors(events):
     events.load(ANN, BOB, LOCKED)
     correct(events, events.issue(*ANN))
-    assert events.triage.labelled_samples() == [
+    assert events.triage.labeled_samples() == [
         {"error_type": "X", "object": "call2__v", "operation": "update", "phase": "upload",
          "message": message_of("left", name), "cause": "network"}
         for name in ("ann", "bob")
@@ -218,17 +218,17 @@ def test_an_old_file_is_brought_over_and_what_is_unknown_is_kept_and_said(events
     (rule,) = events.triage.correction_rules()
     assert (rule.actor, rule.reason, rule.at.year) == ("tom", "old", 2026)
     assert events.triage.state_of(events.issue(*BOB)).state == "archived"
-    assert events.triage.corrections()["gone"] == "network"
+    assert events.triage.corrected_causes()["gone"] == "network"
     for _ in range(2):
         events.update()
-    assert [one.reason for one in events.triage.activity("gone")].count(NOT_MET) == 1
+    assert [one.reason for one in events.triage.activity("gone")].count(NO_ERRORS_YET) == 1
 
 
 def test_a_correction_of_an_issue_that_no_load_has_shown_counts_from_the_next_load(events):
     events.add(ANN)
     analysis.update_findings(events.store)
     correct(events, events.issue(*ANN))
-    assert events.triage.corrections() == {events.issue(*ANN): "network"}
+    assert events.triage.corrected_causes() == {events.issue(*ANN): "network"}
     events.load(BOB)
     assert events.given() == {ANN: "network"}
 
@@ -237,7 +237,7 @@ def test_decisions_follow_an_issue_to_its_new_id_with_its_log(events):
     events.load(ANN)
     before = events.issue(*ANN)
     triage = events.triage
-    triage.note(before, "the admin knows", actor="mia", at=NOW)
+    triage.add_note(before, "the admin knows", actor="mia", at=NOW)
     triage.archive(before, actor="mia", at=NOW, reason="later", until="events", value=50)
     triage.assign(before, "mia", actor="tom", at=NOW)
     triage.pin_priority(before, "high", actor="tom", at=NOW)
@@ -248,8 +248,8 @@ def test_decisions_follow_an_issue_to_its_new_id_with_its_log(events):
     log = triage.activity(events.issue(*BOB))
     assert [one.action for one in log] == ["note", "state", "assignee", "priority", "taken over"]
     assert before in log[-1].reason
-    assert triage.heirs_of(before) == {events.issue(*BOB)}
-    assert triage.earlier_names(events.issue(*BOB)) == {before}
+    assert triage.successors_of(before) == {events.issue(*BOB)}
+    assert triage.predecessors_of(events.issue(*BOB)) == {before}
     assert "archived until events 50, assigned to mia, priority high" in log[-1].after
 
 
@@ -274,7 +274,7 @@ def test_a_persons_word_goes_before_what_the_review_found(events):
     four = [("call2__v", "tapped", name) for name in NAMES[:4]]
     events.load(*four[:2])
     first, second = (events.issue(*one) for one in four[:2])
-    events.triage.change(second, "escalating", actor="synclens", at=NOW, reason="8 devices")
+    events.triage.set_state(second, "escalating", actor="synclens", at=NOW, reason="8 devices")
     events.triage.archive(first, actor="mia", at=NOW - timedelta(days=9), reason="harmless")
     events.load(*four[2:])
     assert events.triage.state_of(events.issue(*four[1])).state == "archived"
@@ -290,9 +290,9 @@ def test_what_a_cut_short_load_left_behind_is_made_up_for_by_the_next(events):
 
 
 def test_a_content_that_wanders_between_living_issues_takes_nothing_along():
-    assert heirs({"a": "x", "b": "x", "c": "y"}, {"a": "x", "b": "y", "c": "y"}) == {}
-    assert heirs({"a": "x", "b": "x"}, {"a": "x", "b": "z"}) == {"z": ["x"]}
-    assert heirs({"a": "x", "b": "y"}, {"a": "z", "b": "z", "c": "z"}) == {"z": ["x", "y"]}
+    assert successors({"a": "x", "b": "x", "c": "y"}, {"a": "x", "b": "y", "c": "y"}) == {}
+    assert successors({"a": "x", "b": "x"}, {"a": "x", "b": "z"}) == {"z": ["x"]}
+    assert successors({"a": "x", "b": "y"}, {"a": "z", "b": "z", "c": "z"}) == {"z": ["x", "y"]}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -336,7 +336,7 @@ class Desk(RuleBasedStateMachine):
     def correct(self, data, cause):
         issue, shown = self.look(data)
         correct(self.events, issue, cause)
-        assert self.events.triage.corrections()[issue] == cause
+        assert self.events.triage.corrected_causes()[issue] == cause
         names: dict[tuple[str, str], set[str]] = {}
         for about, family, name in shown:
             names.setdefault((about, family), set()).add(name)
@@ -354,18 +354,18 @@ class Desk(RuleBasedStateMachine):
     def withdraw(self, data):
         place = data.draw(st.integers(0, len(self.rules) - 1))
         number = self.events.triage.correction_rules()[place].number
-        self.events.triage.withdraw(number, actor="mia", at=NOW, reason="no")
+        self.events.triage.revert_correction(number, actor="mia", at=NOW, reason="no")
         del self.rules[place]
         self.events.update()
 
     @rule(data=st.data(), cause=st.sampled_from(CAUSES))
     def correct_and_take_back(self, data, cause):
         issue, _ = self.look(data)
-        before, corrections = self.events.findings(), self.events.triage.corrections()
+        before, corrections = self.events.findings(), self.events.triage.corrected_causes()
         correct(self.events, issue, cause)
         self.events.update()
         correct(self.events, issue, None)
-        assert self.events.triage.corrections() == corrections
+        assert self.events.triage.corrected_causes() == corrections
         self.events.update()
         assert self.events.findings() == before
 
@@ -373,24 +373,26 @@ class Desk(RuleBasedStateMachine):
     def merge(self, data):
         one, other = self.look(data)[0], self.look(data)[0]
         self.merged += 1
-        self.events.triage.add_rule(
+        self.events.triage.add_grouping_rule(
             f"r{self.merged}", "merge", {"issues": sorted({one, other})}, actor="mia", at=NOW, reason=""
         )
         self.events.update()
         assert len({issue for _, issue, _ in self.events.rows() if issue in (one, other)}) == 1
 
-    @precondition(lambda self: self.events.triage.rules())
+    @precondition(lambda self: self.events.triage.grouping_rules())
     @rule(data=st.data())
     def take_a_merge_back(self, data):
-        names = [one["rule_id"] for one in self.events.triage.rules()]
-        self.events.triage.remove_rule(data.draw(st.sampled_from(names)), actor="mia", at=NOW, reason="")
+        names = [one["rule_id"] for one in self.events.triage.grouping_rules()]
+        self.events.triage.remove_grouping_rule(
+            data.draw(st.sampled_from(names)), actor="mia", at=NOW, reason=""
+        )
         self.events.update()
 
     @rule(data=st.data())
     def note(self, data):
         issue, shown = self.look(data)
         self.notes += 1
-        self.events.triage.note(issue, f"note {self.notes}", actor="mia", at=NOW)
+        self.events.triage.add_note(issue, f"note {self.notes}", actor="mia", at=NOW)
         for says in shown:
             self.told.setdefault(says, set()).add(f"note {self.notes}")
 

@@ -16,8 +16,8 @@ from analysis.triage.states import (
     PRIORITIES,
     STATES,
     UNTIL_KINDS,
+    TriageError,
     TriageState,
-    UnusableTriage,
     default_priority,
 )
 from tests.support.examples import examples
@@ -38,7 +38,7 @@ def test_an_issue_nobody_spoke_of_is_new(triage):
 def test_every_change_is_in_the_log_with_actor_and_reason(triage):
     triage.assign("i1", "mia", actor="lead", at=NOW)
     triage.resolve("i1", actor="mia", at=NOW, reason="permission given back", fixed_in="25.3.2")
-    triage.note("i1", "told the reps", actor="mia", at=NOW)
+    triage.add_note("i1", "told the reps", actor="mia", at=NOW)
     assert [(a.actor, a.action, a.before, a.after, a.reason) for a in triage.activity("i1")] == [
         ("lead", "assignee", None, "mia", ""),
         ("mia", "state", "new", "resolved", "permission given back"),
@@ -65,30 +65,30 @@ def test_a_new_decision_forgets_the_conditions_of_the_old(triage):
     [("time", "soon"), ("events", "many"), ("device_share", None), ("the end", 1)],
 )
 def test_an_archive_without_a_usable_end_is_refused(triage, until, value):
-    with pytest.raises(UnusableTriage) as refused:
+    with pytest.raises(TriageError) as refused:
         triage.archive("i1", actor="mia", at=NOW, reason="", until=until, value=value)
     assert refused.value.next_step
     assert triage.activity() == []
 
 
 def test_unknown_words_are_refused_with_the_known_ones(triage):
-    with pytest.raises(UnusableTriage) as state:
-        triage.change("i1", "fixed", actor="mia", at=NOW, reason="")
-    with pytest.raises(UnusableTriage) as priority:
+    with pytest.raises(TriageError) as state:
+        triage.set_state("i1", "fixed", actor="mia", at=NOW, reason="")
+    with pytest.raises(TriageError) as priority:
         triage.pin_priority("i1", "urgent", actor="mia", at=NOW)
     assert "resolved" in state.value.next_step
     assert "medium" in priority.value.next_step
 
 
 def test_a_change_without_an_actor_is_not_made(triage):
-    with pytest.raises(UnusableTriage):
+    with pytest.raises(TriageError):
         triage.resolve("i1", actor="", at=NOW, reason="")
     assert triage.state_of("i1").state == "new"
 
 
 def test_text_of_people_is_data(triage):
     hostile = "'); DROP TABLE activity; --"
-    triage.note(hostile, hostile, actor=hostile, at=NOW)
+    triage.add_note(hostile, hostile, actor=hostile, at=NOW)
     assert triage.activity(hostile)[0].reason == hostile
 
 
@@ -110,26 +110,30 @@ def test_priority_follows_the_records_at_risk():
 
 
 def test_rules_and_corrections_are_kept_and_taken_back(triage):
-    triage.add_rule("r1", "merge", {"messages": ["a", "b"]}, actor="mia", at=NOW, reason="same thing")
-    triage.correct("i1", "record-locked", actor="mia", at=NOW, reason="asked the rep")
-    assert triage.rules() == [{"rule_id": "r1", "kind": "merge", "content": {"messages": ["a", "b"]}}]
-    assert triage.corrections() == {"i1": "record-locked"}
-    triage.remove_rule("r1", actor="mia", at=NOW, reason="no")
-    triage.correct("i1", None, actor="mia", at=NOW, reason="no")
-    assert (triage.rules(), triage.corrections()) == ([], {})
+    triage.add_grouping_rule(
+        "r1", "merge", {"messages": ["a", "b"]}, actor="mia", at=NOW, reason="same thing"
+    )
+    triage.correct_cause("i1", "record-locked", actor="mia", at=NOW, reason="asked the rep")
+    assert triage.grouping_rules() == [
+        {"rule_id": "r1", "kind": "merge", "content": {"messages": ["a", "b"]}}
+    ]
+    assert triage.corrected_causes() == {"i1": "record-locked"}
+    triage.remove_grouping_rule("r1", actor="mia", at=NOW, reason="no")
+    triage.correct_cause("i1", None, actor="mia", at=NOW, reason="no")
+    assert (triage.grouping_rules(), triage.corrected_causes()) == ([], {})
     assert len(triage.activity()) == 4
 
 
 def test_a_file_that_is_no_state_is_refused_with_advice(tmp_path):
     (tmp_path / "x.sqlite").write_bytes(b"this is not a database, and long enough to be read as one" * 100)
-    with pytest.raises(UnusableTriage) as refused:
+    with pytest.raises(TriageError) as refused:
         TriageState(tmp_path / "x.sqlite")
     assert refused.value.next_step
 
 
 def test_threads_lose_no_change(triage):
     def note(number):
-        triage.note(f"i{number % 3}", str(number), actor="mia", at=NOW + timedelta(seconds=number))
+        triage.add_note(f"i{number % 3}", str(number), actor="mia", at=NOW + timedelta(seconds=number))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(note, range(80)))
@@ -171,7 +175,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(issue=issues, state=st.sampled_from(STATES))
     def move(self, issue, state):
-        self.triage.change(issue, state, actor="mia", at=NOW, reason="")
+        self.triage.set_state(issue, state, actor="mia", at=NOW, reason="")
         self.changes += 1
 
     @rule(issue=issues, until=st.sampled_from([u for u in UNTIL_KINDS if u in ("forever", "escalating")]))
@@ -201,5 +205,5 @@ TestDesk.settings = settings(max_examples=examples(15), stateful_step_count=12, 
 @given(text=st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1))
 def test_any_text_comes_back_as_it_went_in(text, tmp_path_factory):
     triage = TriageState(tmp_path_factory.mktemp("triage") / "t.sqlite")
-    triage.note("i1", text, actor="mia", at=NOW)
+    triage.add_note("i1", text, actor="mia", at=NOW)
     assert triage.activity("i1")[0].reason == text
