@@ -1,6 +1,6 @@
-"""The rehearsal: an issue's situation rebuilt in the reference engine, and each candidate tried on a copy."""
+"""Rehearsal: rebuild an issue in the reference engine and try each fix on a copy."""
 
-from rehearsal.result import CANDIDATE_COLUMNS, Candidate, Rehearsal
-from rehearsal.run import MOST_DEVICES, rehearse, rehearse_in
+from rehearsal.result import CANDIDATE_COLUMNS, Candidate, RehearsalResult
+from rehearsal.run import MAX_DEVICES, rehearse
 
-__all__ = ["CANDIDATE_COLUMNS", "MOST_DEVICES", "Candidate", "Rehearsal", "rehearse", "rehearse_in"]
+__all__ = ["CANDIDATE_COLUMNS", "MAX_DEVICES", "Candidate", "RehearsalResult", "rehearse"]

@@ -14,7 +14,7 @@ from analysis.fixes.recovery_actions import Lever, levers
 from analysis.issues.listing import HELD_BY, PENDING_NOW, UnknownIssue
 from analysis.metrics.registry import ask
 from analysis.query.filters import Filters
-from rehearsal.vault_facts import Known, read_known
+from rehearsal.vault_facts import VaultFacts, read_vault_facts
 from sync_engine.vmoc import DEVICE_NAMES
 
 _FACTS = """
@@ -37,14 +37,14 @@ FROM pending_now
 WHERE list_contains($devices, device_id) OR list_contains($users, user_id)
 ORDER BY edited_at, device_id, object, record_id, operation
 """
-MOST_NAMED = 3
+MAX_LISTED_SETS = 3
 """So many permission sets are named, more are counted."""
-Key = tuple[str, str]
+RecordKey = tuple[str, str]
 """A device and a record, as the store names them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class PendingRecord:
     """One record that waits on a device, as the store names it."""
 
     device: str
@@ -52,24 +52,24 @@ class Row:
     object: str
     operation: str
     parent: str | None = None
-    named: bool = False  # an error of the issue names it
-    again: bool = False  # a further edit of a record whose first edit is refused
+    has_issue_error: bool = False  # an error of the issue names it
+    is_follow_up: bool = False  # a further edit of a record whose first edit is refused
 
     @property
-    def key(self) -> Key:
+    def key(self) -> RecordKey:
         return self.device, self.record
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SaveGroup:
     """The rows of one press of Save, the parent first; `ours` when the issue refuses it."""
 
-    rows: tuple[Row, ...]
-    ours: bool
+    records: tuple[PendingRecord, ...]
+    from_issue: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class IssueCase:
     """The situation of one issue. `owners` gives the user of each device that is rebuilt, `platforms` its kind."""
 
     issue_id: str
@@ -81,153 +81,176 @@ class Case:
     message: str
     phase: str | None
     devices: tuple[str, ...]  # those that the issue hits
-    owners: dict[str, str]
-    platforms: dict[str, str]
-    known: Known
-    saved: tuple[Saved, ...]
-    levers: tuple[Lever, ...]
+    device_users: dict[str, str]
+    device_platforms: dict[str, str]
+    vault_facts: VaultFacts
+    save_groups: tuple[SaveGroup, ...]
+    recovery_actions: tuple[Lever, ...]
     assumptions: tuple[str, ...]
 
     @property
-    def sets(self) -> tuple[str, ...]:
+    def permission_sets(self) -> tuple[str, ...]:
         """The permission sets of the users whom the issue hits; empty where the store does not know all of them."""
-        found = [self.known.sets.get(self.owners[device]) for device in self.devices]
+        found = [self.vault_facts.permission_sets.get(self.device_users[device]) for device in self.devices]
         return tuple(sorted({one for one in found if one})) if all(found) else ()
 
     @property
-    def in_sets(self) -> str:
+    def permission_set_suffix(self) -> str:
         """Where a right is given back, to follow the name of what is done: ` in crm_rep__c`."""
         named = (
-            ", ".join(self.sets) if len(self.sets) <= MOST_NAMED else f"all {len(self.sets)} permission sets"
+            ", ".join(self.permission_sets)
+            if len(self.permission_sets) <= MAX_LISTED_SETS
+            else f"all {len(self.permission_sets)} permission sets"
         )
-        return f" in {named}" if self.sets else ""
+        return f" in {named}" if self.permission_sets else ""
 
     @property
-    def shares(self) -> str:
+    def permission_set_assumption(self) -> str:
         """Say what is taken of permission sets."""
-        if not self.sets:
+        if not self.permission_sets:
             return "All users are taken to share one permission set"
-        if len(self.sets) == 1:
-            return f"All users have the permission set {self.sets[0]}, as the store says"
-        return f"The users have different permission sets ({', '.join(self.sets)}), as the store says"
+        if len(self.permission_sets) == 1:
+            return f"All users have the permission set {self.permission_sets[0]}, as the store says"
+        return (
+            f"The users have different permission sets ({', '.join(self.permission_sets)}), as the store says"
+        )
 
     @property
-    def subject(self) -> list[Key]:
+    def issue_records(self) -> list[RecordKey]:
         """The records that wait because of the issue, with those saved together with them."""
-        return [row.key for one in self.saved if one.ours for row in one.rows if not row.again]
+        return [
+            row.key
+            for one in self.save_groups
+            if one.from_issue
+            for row in one.records
+            if not row.is_follow_up
+        ]
 
 
-def read_case(connection: DuckDBPyConnection, issue_id: str, *, seed: int, most_devices: int) -> Case:
+def read_issue_case(
+    connection: DuckDBPyConnection, issue_id: str, *, seed: int, max_devices: int
+) -> IssueCase:
     """Read the situation of an issue; above `most_devices` a seeded sample of its devices.
 
     Raises UnknownIssue when no error of the store belongs to `issue_id`.
     """
-    about = {"issue_id": issue_id}
+    parameters = {"issue_id": issue_id}
     facts = connection.execute(_FACTS, [issue_id]).fetchone()
     if facts is None or not facts[0]:
         raise UnknownIssue(issue_id)
-    failed = _rows(connection.execute(_FAILED, [issue_id]).df())
-    devices, told = _sample(sorted({row["device_id"] for row in failed}), seed, most_devices)
-    owners = {row["device_id"]: row["user_id"] or row["device_id"] for row in failed}
-    owners = {device: str(owners[device]) for device in devices}
-    bound = {"devices": devices, "users": sorted(set(owners.values()))}
-    waiting = _rows(ask(connection, _PENDING, Filters.of(), bound))
-    held = {
-        (row["device_id"], row["record_id"]) for row in _rows(ask(connection, _HELD, Filters.of(), about))
+    failures = _frame_rows(connection.execute(_FAILED, [issue_id]).df())
+    devices, sample_notes = _sample_devices(sorted({row["device_id"] for row in failures}), seed, max_devices)
+    device_users = {row["device_id"]: row["user_id"] or row["device_id"] for row in failures}
+    device_users = {device: str(device_users[device]) for device in devices}
+    bound = {"devices": devices, "users": sorted(set(device_users.values()))}
+    pending = _frame_rows(ask(connection, _PENDING, Filters.of(), bound))
+    blocked_keys = {
+        (row["device_id"], row["record_id"])
+        for row in _frame_rows(ask(connection, _HELD, Filters.of(), parameters))
     }
-    saved, more = _what_waits(failed, waiting, set(devices), held)
-    more += _tell_assumed(failed)
-    more += _tell_shared([*failed, *waiting], set(devices))
-    for row in waiting:
-        owners.setdefault(row["device_id"], str(row["user_id"] or row["device_id"]))
-    platforms = {row["device_id"]: row["platform"] for row in failed if row["platform"] in DEVICE_NAMES}
-    rows = [row for one in saved for row in one.rows]
-    known = read_known(connection, {row.object for row in rows}, owners.values(), facts[2])
-    return Case(
+    save_groups, notes = _group_pending_records(failures, pending, set(devices), blocked_keys)
+    notes += _note_assumed_devices(failures)
+    notes += _note_shared_devices([*failures, *pending], set(devices))
+    for row in pending:
+        device_users.setdefault(row["device_id"], str(row["user_id"] or row["device_id"]))
+    platforms = {row["device_id"]: row["platform"] for row in failures if row["platform"] in DEVICE_NAMES}
+    rows = [row for one in save_groups for row in one.records]
+    vault_facts = read_vault_facts(connection, {row.object for row in rows}, device_users.values(), facts[2])
+    return IssueCase(
         issue_id=issue_id, cause=facts[1], object=facts[2], field=facts[3], operation=facts[4],
         error_type=facts[5] or "", message=facts[6] or "", phase=facts[7], devices=tuple(devices),
-        owners=owners, platforms=platforms,
-        known=known, saved=tuple(saved), levers=tuple(levers(connection, issue_id=issue_id)),
-        assumptions=(*told, *known.told, *more),
+        device_users=device_users, device_platforms=platforms,
+        vault_facts=vault_facts, save_groups=tuple(save_groups), recovery_actions=tuple(levers(connection, issue_id=issue_id)),
+        assumptions=(*sample_notes, *vault_facts.assumptions, *notes),
     )  # fmt: skip
 
 
-def _sample(devices: list[str], seed: int, most: int) -> tuple[list[str], list[str]]:
-    if len(devices) <= most:
+def _sample_devices(devices: list[str], seed: int, max_devices: int) -> tuple[list[str], list[str]]:
+    if len(devices) <= max_devices:
         return devices, []
-    kept = sorted(Random(f"{seed}/devices").sample(devices, most))  # noqa: S311 - a sample that can be repeated
-    return kept, [f"Of {len(devices)} devices {most} were drawn by the seed; the others are left out."]
+    sampled = sorted(Random(f"{seed}/devices").sample(devices, max_devices))  # noqa: S311 - a sample that can be repeated
+    return sampled, [
+        f"Of {len(devices)} devices {max_devices} were drawn by the seed; the others are left out."
+    ]
 
 
-def _what_waits(
-    failed: list[dict[str, Any]], waiting: list[dict[str, Any]], devices: set[str], held: set[Key]
-) -> tuple[list[Saved], list[str]]:
-    named = {(row["device_id"], row["record_id"]) for row in failed if row["record_id"]}
-    stuck = [_row(one, held) for one in waiting if one["in_error"]]
-    saved = list(_in_transactions(stuck))
-    refused = {row.key: one.ours for one in saved for row in one.rows}
-    for one in waiting:
+def _group_pending_records(
+    failures: list[dict[str, Any]],
+    pending: list[dict[str, Any]],
+    devices: set[str],
+    blocked_keys: set[RecordKey],
+) -> tuple[list[SaveGroup], list[str]]:
+    error_keys = {(row["device_id"], row["record_id"]) for row in failures if row["record_id"]}
+    in_error = [_pending_record(one, blocked_keys) for one in pending if one["in_error"]]
+    save_groups = list(_group_by_save(in_error))
+    from_issue_by_key = {row.key: one.from_issue for one in save_groups for row in one.records}
+    for one in pending:
         key = (one["device_id"], one["record_id"])
-        if not one["in_error"] and key in refused and one["operation"] == "update":
-            saved.append(Saved((_row(one, set(), again=True),), refused[key]))
-    if any(one.ours for one in saved) or not named:
-        return saved, _tell_held(saved)
-    rows = [_assumed(one) for one in failed if one["record_id"] and one["device_id"] in devices]
-    rows = [row for row in rows if row.key not in refused]
-    words = (
+        if not one["in_error"] and key in from_issue_by_key and one["operation"] == "update":
+            save_groups.append(
+                SaveGroup((_pending_record(one, set(), is_follow_up=True),), from_issue_by_key[key])
+            )
+    if any(one.from_issue for one in save_groups) or not error_keys:
+        return save_groups, _note_other_errors(save_groups)
+    rows = [_assumed_record(one) for one in failures if one["record_id"] and one["device_id"] in devices]
+    rows = [row for row in rows if row.key not in from_issue_by_key]
+    note = (
         "The store knows of no record that still waits because of this issue; the records that its errors "
         "name are assumed to wait again."
     )
-    return saved + [Saved((row,), True) for row in rows], [words, *_tell_held(saved)]
+    return save_groups + [SaveGroup((row,), True) for row in rows], [note, *_note_other_errors(save_groups)]
 
 
-def _tell_assumed(failed: list[dict[str, Any]]) -> list[str]:
+def _note_assumed_devices(failed: list[dict[str, Any]]) -> list[str]:
     users = len({row["device_id"] for row in failed if row["assumed"]})
     return [f"Errors of {many(users, 'user')} name no device; one device each is assumed."] if users else []
 
 
-def _tell_shared(rows: list[dict[str, Any]], devices: set[str]) -> list[str]:
+def _note_shared_devices(rows: list[dict[str, Any]], devices: set[str]) -> list[str]:
     pairs = {(row["device_id"], row["user_id"]) for row in rows if row["user_id"]}
     shared = sum(len([user for name, user in pairs if name == device]) > 1 for device in devices)
     return [f"{many(shared, 'device')} had several users; all is taken for one user's."] if shared else []
 
 
-def _tell_held(saved: list[Saved]) -> list[str]:
-    held = sum(len(one.rows) for one in saved if not one.ours)
+def _note_other_errors(saved: list[SaveGroup]) -> list[str]:
+    held = sum(len(one.records) for one in saved if not one.from_issue)
     stay = "stays as it is" if held == 1 else "stay as they are"
     words = f"{many(held, 'record')} in error for other reasons on the same users' devices {stay}"
     return [f"{words}, whatever is tried here."] if held else []
 
 
-def _in_transactions(rows: list[Row]) -> Iterable[Saved]:
+def _group_by_save(rows: list[PendingRecord]) -> Iterable[SaveGroup]:
     """Group children under their parents; a parent that does not wait itself leaves its children alone."""
-    heads = {row.key for row in rows if row.parent is None}
-    groups: dict[Key, list[Row]] = {}
+    parent_keys = {row.key for row in rows if row.parent is None}
+    groups: dict[RecordKey, list[PendingRecord]] = {}
     for row in sorted(rows, key=lambda one: one.parent is not None):
-        above = (row.device, row.parent or row.record)
-        groups.setdefault(above if above in heads else row.key, []).append(row)
+        group_key = (row.device, row.parent or row.record)
+        groups.setdefault(group_key if group_key in parent_keys else row.key, []).append(row)
     for group in groups.values():
-        yield Saved(
-            tuple({row.key: row for row in reversed(group)}.values())[::-1], any(r.named for r in group)
+        yield SaveGroup(
+            tuple({row.key: row for row in reversed(group)}.values())[::-1],
+            any(r.has_issue_error for r in group),
         )
 
 
-def _row(one: dict[str, Any], named: set[Key], *, again: bool = False) -> Row:
-    key = (one["device_id"], one["record_id"])
-    return Row(
-        device=key[0], record=key[1], object=one["object"], operation=one["operation"] or "update",
-        parent=one["parent_record_id"], named=key in named, again=again,
+def _pending_record(
+    row: dict[str, Any], error_keys: set[RecordKey], *, is_follow_up: bool = False
+) -> PendingRecord:
+    key = (row["device_id"], row["record_id"])
+    return PendingRecord(
+        device=key[0], record=key[1], object=row["object"], operation=row["operation"] or "update",
+        parent=row["parent_record_id"], has_issue_error=key in error_keys, is_follow_up=is_follow_up,
     )  # fmt: skip
 
 
-def _assumed(one: dict[str, Any]) -> Row:
-    operation = one["operation"] if one["operation"] in ("create", "delete") else "update"
-    return Row(
-        device=one["device_id"], record=one["record_id"], object=one["object"] or "account__v",
-        operation=operation, named=True,
+def _assumed_record(row: dict[str, Any]) -> PendingRecord:
+    operation = row["operation"] if row["operation"] in ("create", "delete") else "update"
+    return PendingRecord(
+        device=row["device_id"], record=row["record_id"], object=row["object"] or "account__v",
+        operation=operation, has_issue_error=True,
     )  # fmt: skip
 
 
-def _rows(frame: Any) -> list[dict[str, Any]]:
+def _frame_rows(frame: Any) -> list[dict[str, Any]]:
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return [{str(name): value for name, value in row.items()} for row in rows]

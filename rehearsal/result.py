@@ -9,10 +9,11 @@ import pandas as pd
 
 from analysis.base.text import many
 
-Kind = Literal["fix", "lever"]
+CandidateKind = Literal["fix", "lever"]
 Unit = Literal["records", "devices"]
 CANDIDATE_COLUMNS = (
-    "name", "who", "kind", "freed", "still_failing", "lost", "of", "predicted_loss", "as_predicted", "says",
+    "name", "who", "kind", "freed", "still_failing", "lost", "total", "predicted_loss", "as_predicted",
+    "summary",
 )  # fmt: skip
 
 
@@ -28,11 +29,11 @@ class Candidate:
 
     name: str
     who: str
-    kind: Kind
+    kind: CandidateKind
     freed: int
     still_failing: int
     lost: int
-    of: int
+    total: int
     unit: Unit
     predicted_loss: int | None = None
     as_predicted: bool | None = None
@@ -41,12 +42,12 @@ class Candidate:
     @property
     def share(self) -> float:
         """Share of what was stuck that is free now, from 0 to 1."""
-        return self.freed / self.of if self.of else 0.0
+        return self.freed / self.total if self.total else 0.0
 
     @property
-    def says(self) -> str:
+    def summary(self) -> str:
         """Tell it in one line."""
-        parts = [f"frees {self.freed:,} of {many(self.of, self.unit[:-1])}"]
+        parts = [f"frees {self.freed:,} of {many(self.total, self.unit[:-1])}"]
         if self.still_failing:
             parts.append(f"{self.still_failing:,} still failing")
         if self.lost:
@@ -60,11 +61,11 @@ class Candidate:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the same as plain values."""
-        return asdict(self) | {"share": round(self.share, 4), "says": self.says}
+        return asdict(self) | {"share": round(self.share, 4), "summary": self.summary}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsal:
+class RehearsalResult:
     """One issue rehearsed. Without candidates `reason` says why it could not be; else it is None.
 
     `candidates` are in order: those that free most first, then those that lose least. `assumptions` say what
@@ -74,7 +75,7 @@ class Rehearsal:
     issue_id: str
     cause: str
     seed: int
-    of: int
+    total: int
     unit: Unit
     assumptions: tuple[str, ...]
     candidates: tuple[Candidate, ...]
@@ -82,9 +83,9 @@ class Rehearsal:
     reason: str | None = None
 
     @property
-    def stuck(self) -> str:
+    def stuck_text(self) -> str:
         """What was stuck, in words: `4 records`."""
-        return many(self.of, self.unit[:-1])
+        return many(self.total, self.unit[:-1])
 
     @property
     def best(self) -> Candidate | None:
@@ -92,25 +93,25 @@ class Rehearsal:
         first = next(iter(self.candidates), None)
         return first if first is not None and first.freed else None
 
-    def frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
         """Give the candidates as a frame with CANDIDATE_COLUMNS, the best first."""
         rows = [[getattr(one, name) for name in CANDIDATE_COLUMNS] for one in self.candidates]
         return pd.DataFrame(rows, columns=list(CANDIDATE_COLUMNS))
 
-    def as_text(self) -> str:
+    def to_text(self) -> str:
         """Write it as plain text: a line per candidate, the best first, then what was assumed and left alone."""
         if self.reason is not None:
             lines = [f"Issue {self.issue_id} ({self.cause}) is not rehearsed. {self.reason}"]
         else:
-            lines = [f"Issue {self.issue_id} ({self.cause}): {self.stuck}"]
-            lines += [f"- {one.name} ({one.who}): {one.says}" for one in self.candidates]
+            lines = [f"Issue {self.issue_id} ({self.cause}): {self.stuck_text}"]
+            lines += [f"- {one.name} ({one.who}): {one.summary}" for one in self.candidates]
         lines += [f"Assumed: {sentence}" for sentence in self.assumptions]
         lines += [f"Not offered: {name}. {why}" for name, why in self.not_offered]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the same as plain values that JSON can hold."""
-        plain = ("issue_id", "cause", "seed", "of", "unit", "reason")
+        plain = ("issue_id", "cause", "seed", "total", "unit", "reason")
         return {name: getattr(self, name) for name in plain} | {
             "assumptions": list(self.assumptions),
             "candidates": [one.to_dict() for one in self.candidates],

@@ -8,7 +8,7 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from rehearsal.builders import references
+from rehearsal.builders import required_references
 from sync_engine.json_docs import JsonDict
 from sync_engine.model import (
     SYSTEM_FIELDS,
@@ -22,7 +22,7 @@ from sync_engine.model import (
     text,
 )
 
-LONGEST_TEXT = 4000
+MAX_TEXT_LENGTH = 4000
 _FIELDS = """
 SELECT object, name, lower(type) AS type, coalesce(required, false) AS required, max_length, min_value,
     max_value, refers_to
@@ -45,7 +45,7 @@ QUALIFY row_number() OVER (PARTITION BY vmoc_id ORDER BY as_of DESC) = 1 ORDER B
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class VaultFacts:
     """The Vault of a case as far as the store knows it.
 
     `objects` are definitions as the engine takes them, with those that a record of the case must refer to.
@@ -53,77 +53,79 @@ class Known:
     """
 
     objects: Mapping[str, JsonDict]
-    sets: Mapping[str, str]
+    permission_sets: Mapping[str, str]
     vmocs: tuple[str, ...]
-    told: tuple[str, ...]
+    assumptions: tuple[str, ...]
 
 
-def read_known(
-    connection: DuckDBPyConnection, names: Iterable[str], users: Iterable[str], about: str | None
-) -> Known:
+def read_vault_facts(
+    connection: DuckDBPyConnection, names: Iterable[str], users: Iterable[str], issue_object: str | None
+) -> VaultFacts:
     """Read what is known of these objects, these users, and the VMOCs of the object that a case is about."""
     described, objects = set[str](), dict[str, JsonDict]()
     wanted = {*names, "account__v", "call2__v"}
     while missing := sorted(wanted - objects.keys()):
-        found = _described(connection, missing)
-        described |= found.keys()
-        objects |= {name: _definition(name, found.get(name, {})) for name in missing}
-        wanted |= {to for name in missing for to in references(objects[name]).values()}
+        fields_by_object = _read_fields(connection, missing)
+        described |= fields_by_object.keys()
+        objects |= {name: _object_definition(name, fields_by_object.get(name, {})) for name in missing}
+        wanted |= {to for name in missing for to in required_references(objects[name]).values()}
     sets = connection.execute(_USERS, {"users": sorted(set(users))}).fetchall()
-    vmocs = connection.execute(_VMOCS, {"object": about}).fetchall()
-    return Known(
+    vmocs = connection.execute(_VMOCS, {"object": issue_object}).fetchall()
+    return VaultFacts(
         objects=objects,
-        sets={user: granted for user, granted in sets if granted},
+        permission_sets={user: granted for user, granted in sets if granted},
         vmocs=tuple(name for (name,) in vmocs),
-        told=_tell(sorted({*names}), described),
+        assumptions=_missing_metadata_notes(sorted({*names}), described),
     )
 
 
-def _described(connection: DuckDBPyConnection, names: list[str]) -> dict[str, JsonDict]:
+def _read_fields(connection: DuckDBPyConnection, names: list[str]) -> dict[str, JsonDict]:
     """Fields by object and name, for objects of which the store has metadata."""
     values = {
         (name, field): listed
         for name, field, listed in connection.execute(_VALUES, {"objects": names}).fetchall()
     }
-    found: dict[str, JsonDict] = {}
+    fields_by_object: dict[str, JsonDict] = {}
     cursor = connection.execute(_FIELDS, {"objects": names})
     columns = [column[0] for column in cursor.description or ()]
     for cells in cursor.fetchall():
         row = dict(zip(columns, cells, strict=True))
-        spec = _spec(row, values.get((row["object"], row["name"]), []))
-        found.setdefault(row["object"], {})[row["name"]] = spec
-    return found
+        spec = _field_spec(row, values.get((row["object"], row["name"]), []))
+        fields_by_object.setdefault(row["object"], {})[row["name"]] = spec
+    return fields_by_object
 
 
-def _spec(row: Mapping[str, Any], values: list[str]) -> JsonDict:
-    kind, more = row["type"] or "", {"required": True} if row["required"] else {}
+def _field_spec(row: Mapping[str, Any], values: list[str]) -> JsonDict:
+    kind, options = row["type"] or "", {"required": True} if row["required"] else {}
     if kind == "picklist" and values:
-        return picklist(*values, **more)
+        return picklist(*values, **options)
     if kind in ("reference", "object", "relationship") and row["refers_to"]:
-        return reference(row["refers_to"], **more)
+        return reference(row["refers_to"], **options)
     if kind in ("number", "decimal", "integer"):
-        return number(row["min_value"], row["max_value"], **more)
+        return number(row["min_value"], row["max_value"], **options)
     if kind in ("boolean", "date"):
-        return boolean(**more) if kind == "boolean" else date(**more)
-    return text(min(int(row["max_length"] or 100), LONGEST_TEXT), **more)
+        return boolean(**options) if kind == "boolean" else date(**options)
+    return text(min(int(row["max_length"] or 100), MAX_TEXT_LENGTH), **options)
 
 
-def _definition(name: str, fields: JsonDict) -> JsonDict:
+def _object_definition(name: str, fields: JsonDict) -> JsonDict:
     """The object with the store's fields; what places it and locks it is the engine's where it knows it."""
-    own = default_objects().get(name) or an_object(name, {"name__v": text()})
-    kept = {key: spec for key, spec in own["fields"].items() if not fields or spec["type"] == "reference"}
-    told = {key: spec for key, spec in fields.items() if key not in SYSTEM_FIELDS}
-    return own | {"fields": (told | kept) or own["fields"]}
+    base = default_objects().get(name) or an_object(name, {"name__v": text()})
+    base_fields = {
+        key: spec for key, spec in base["fields"].items() if not fields or spec["type"] == "reference"
+    }
+    store_fields = {key: spec for key, spec in fields.items() if key not in SYSTEM_FIELDS}
+    return base | {"fields": (store_fields | base_fields) or base["fields"]}
 
 
-def _tell(names: list[str], described: set[str]) -> tuple[str, ...]:
-    ours = [name for name in names if name not in described and name in default_objects()]
-    made_up = [name for name in names if name not in described and name not in default_objects()]
-    told = []
-    if ours:
-        told.append(f"The store has no metadata of {', '.join(ours)}; the engine's own is taken.")
-    if made_up:
-        told.append(
-            f"The store has no metadata of {', '.join(made_up)}; made up, with a name and what errors name."
+def _missing_metadata_notes(names: list[str], described: set[str]) -> tuple[str, ...]:
+    engine_objects = [name for name in names if name not in described and name in default_objects()]
+    placeholder_objects = [name for name in names if name not in described and name not in default_objects()]
+    notes = []
+    if engine_objects:
+        notes.append(f"The store has no metadata of {', '.join(engine_objects)}; the engine's own is taken.")
+    if placeholder_objects:
+        notes.append(
+            f"The store has no metadata of {', '.join(placeholder_objects)}; made up, with a name and what errors name."
         )
-    return tuple(told)
+    return tuple(notes)

@@ -4,125 +4,128 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rehearsal.issue_case import Case
-from rehearsal.recipes.recipe import AGAIN, Act, Recipe, Way, nothing, right_ways
-from rehearsal.sandbox import Stage
+from rehearsal.issue_case import IssueCase
+from rehearsal.recipes.recipe import SYNC_AGAIN, Fix, Recipe, Step, do_nothing, permission_fixes
+from rehearsal.sandbox import Sandbox
 from sync_engine.vault import admin
 from sync_engine.vmoc import vmoc
 
-_NO_POLICY = "The store does not say which policy stops the users."
-FRESH_PASSWORD = "fresh secret"  # noqa: S105 - of a person who does not exist
+_UNKNOWN_POLICY = "The store does not say which policy stops the users."
+NEW_PASSWORD = "fresh secret"  # noqa: S105 - of a person who does not exist
 
 
-def _unkind(rates: dict[str, float], assumes: str, *ways: Way) -> Recipe:
+def _fault_recipe(rates: dict[str, float], assumption: str, *fixes: Fix) -> Recipe:
     return Recipe(
-        unit="devices", assumes=assumes, plant=lambda stage: stage.plan(**rates), ways=(*ways, AGAIN)
+        unit="devices",
+        assumption=assumption,
+        inject_fault=lambda sandbox: sandbox.set_fault_rates(**rates),
+        fixes=(*fixes, SYNC_AGAIN),
     )
 
 
-def _kind_again(stage: Stage) -> None:
-    stage.plan()
+def _clear_fault_rates(sandbox: Sandbox) -> None:
+    sandbox.set_fault_rates()
 
 
-def _network(_: Case) -> Recipe:
-    return _unkind(
+def _network(_: IssueCase) -> Recipe:
+    return _fault_recipe(
         {"request_loss": 1.0},
         "Nothing that a device sends arrives until its connection is back; which part of the way fails is not "
         "rebuilt.",
-        Way("Get a working connection, then sync again", "user", _kind_again),
+        Fix("Get a working connection, then sync again", "user", _clear_fault_rates),
     )
 
 
-def _server_unavailable(_: Case) -> Recipe:
-    return _unkind(
+def _server_unavailable(_: IssueCase) -> Recipe:
+    return _fault_recipe(
         {"outage": 1.0},
         "Vault answers every request with HTTP 503 until the outage is over.",
-        Way("Wait until Vault is back, then sync again", "user", _kind_again),
+        Fix("Wait until Vault is back, then sync again", "user", _clear_fault_rates),
     )
 
 
-def _rate_limit(_: Case) -> Recipe:
-    return _unkind(
+def _rate_limit(_: IssueCase) -> Recipe:
+    return _fault_recipe(
         {"throttle": 1.0},
         "Vault answers every request with HTTP 429 until the limit is reset.",
-        Way("Wait until the limit is reset, then sync again", "user", _kind_again),
+        Fix("Wait until the limit is reset, then sync again", "user", _clear_fault_rates),
     )
 
 
-def _device_storage_full(case: Case) -> Recipe:
+def _device_storage_full(case: IssueCase) -> Recipe:
     more = (
         "; the phase of this issue is upload, which the engine lets through" if case.phase == "upload" else ""
     )
-    return _unkind(
+    return _fault_recipe(
         {"disk_full": 1.0},
         f"Every write of a download fails until there is space{more}.",
-        Way("Free storage on the device, then sync again", "user", _kind_again),
+        Fix("Free storage on the device, then sync again", "user", _clear_fault_rates),
     )
 
 
-def _end_sessions(stage: Stage) -> None:
-    for device in stage.case.devices:
-        admin.revoke_sessions(stage.vault, stage.user_of(device))
-    stage.signs_in = False
+def _end_sessions(sandbox: Sandbox) -> None:
+    for device in sandbox.case.devices:
+        admin.revoke_sessions(sandbox.vault, sandbox.user_of(device))
+    sandbox.can_sign_in = False
 
 
-def _sign_in_again(stage: Stage) -> None:
-    stage.signs_in = True
+def _sign_in_again(sandbox: Sandbox) -> None:
+    sandbox.can_sign_in = True
 
 
-def _session_expired(_: Case) -> Recipe:
+def _session_expired(_: IssueCase) -> Recipe:
     return Recipe(
         unit="devices",
-        assumes="The sessions ended in Vault; why they did is not rebuilt.",
-        plant=_end_sessions,
-        ways=(
-            Way("Sign in again, then sync", "user", _sign_in_again),
-            Way("Sync again without signing in", "user", nothing),
+        assumption="The sessions ended in Vault; why they did is not rebuilt.",
+        inject_fault=_end_sessions,
+        fixes=(
+            Fix("Sign in again, then sync", "user", _sign_in_again),
+            Fix("Sync again without signing in", "user", do_nothing),
         ),
     )
 
 
-def _users(fields: dict[str, object]) -> Act:
-    def change(stage: Stage) -> None:
-        for device in stage.case.devices:
-            stage.set_user(device, **fields)
+def _set_users(fields: dict[str, object]) -> Step:
+    def change(sandbox: Sandbox) -> None:
+        for device in sandbox.case.devices:
+            sandbox.set_user(device, **fields)
 
     return change
 
 
-def _locked_out(fields: dict[str, object]) -> Act:
-    def plant(stage: Stage) -> None:
-        _end_sessions(stage)
-        for device in stage.case.devices:
-            stage.device(device).session = None
-        _users(fields)(stage)
-        stage.signs_in = True
+def _lock_out(fields: dict[str, object]) -> Step:
+    def plant(sandbox: Sandbox) -> None:
+        _end_sessions(sandbox)
+        for device in sandbox.case.devices:
+            sandbox.device(device).session = None
+        _set_users(fields)(sandbox)
+        sandbox.can_sign_in = True
 
     return plant
 
 
-def _change_password(stage: Stage) -> None:
-    _users({"password": FRESH_PASSWORD, "password_expired": False})(stage)
-    _type_password(stage, FRESH_PASSWORD)
+def _change_password(sandbox: Sandbox) -> None:
+    _set_users({"password": NEW_PASSWORD, "password_expired": False})(sandbox)
+    _type_password(sandbox, NEW_PASSWORD)
 
 
-def _type_password(stage: Stage, password: str) -> None:
-    users = {stage.user_of(device) for device in stage.case.devices}
-    for name in stage.story.people:
-        if stage.user_of(name) in users:
-            stage.device(name).password = password
+def _type_password(sandbox: Sandbox, password: str) -> None:
+    users = {sandbox.user_of(device) for device in sandbox.case.devices}
+    for name in sandbox.lab.people:
+        if sandbox.user_of(name) in users:
+            sandbox.device(name).password = password
 
 
-def _password_expired(_: Case) -> Recipe:
+def _password_expired(_: IssueCase) -> Recipe:
     return Recipe(
         unit="devices",
-        assumes="The passwords expired while the devices were signed out.",
-        plant=_locked_out({"password_expired": True}),
-        ways=(Way("Set a new password and sign in with it", "user", _change_password), AGAIN),
+        assumption="The passwords expired while the devices were signed out.",
+        inject_fault=_lock_out({"password_expired": True}),
+        fixes=(Fix("Set a new password and sign in with it", "user", _change_password), SYNC_AGAIN),
     )
 
 
-def _sign_in_failed(case: Case) -> Recipe:
+def _sign_in_failed(case: IssueCase) -> Recipe:
     if case.error_type in ("INACTIVE_USER", "USER_LOCKED_OUT"):
         inactive = case.error_type == "INACTIVE_USER"
         stuck: dict[str, object] = {"active": False} if inactive else {"locked": True}
@@ -130,38 +133,38 @@ def _sign_in_failed(case: Case) -> Recipe:
         name = "Make the users active again" if inactive else "Unlock the users"
         return Recipe(
             unit="devices",
-            assumes=f"The users are {'inactive' if inactive else 'locked out'} in Vault, as the error says.",
-            plant=_locked_out(stuck),
-            ways=(Way(name, "admin", _users(well)), AGAIN),
+            assumption=f"The users are {'inactive' if inactive else 'locked out'} in Vault, as the error says.",
+            inject_fault=_lock_out(stuck),
+            fixes=(Fix(name, "admin", _set_users(well)), SYNC_AGAIN),
         )
     return Recipe(
         unit="devices",
-        assumes="The users type a password that is not theirs.",
-        plant=_locked_out({"password": FRESH_PASSWORD}),
-        ways=(
-            Way("Sign in with the right password", "user", lambda s: _type_password(s, FRESH_PASSWORD)),
-            AGAIN,
+        assumption="The users type a password that is not theirs.",
+        inject_fault=_lock_out({"password": NEW_PASSWORD}),
+        fixes=(
+            Fix("Sign in with the right password", "user", lambda s: _type_password(s, NEW_PASSWORD)),
+            SYNC_AGAIN,
         ),
     )
 
 
-def _sync_configuration(case: Case) -> Recipe:
+def _sync_configuration(case: IssueCase) -> Recipe:
     if case.error_type == "TOO_MANY_ACCOUNTS":
         return _too_many_accounts()
     name = case.object or "missing_object__c"
     missing = "does not exist" in case.message or case.object is None
     broken = vmoc(name) if missing else vmoc(name, where="name__v ==")
 
-    def publish(stage: Stage, active: bool, cleared: bool = True) -> None:
+    def publish(sandbox: Sandbox, active: bool, cleared: bool = True) -> None:
         mended = vmoc(name, active__v=active) if missing else vmoc(name)
-        stage.configure("vmoc", name, mended, publish=cleared)
+        sandbox.configure("vmoc", name, mended, publish=cleared)
 
-    def plant(stage: Stage) -> None:
+    def plant(sandbox: Sandbox) -> None:
         if missing:  # another record of the store may have brought the object in
-            stage.configure("object", name, None, publish=False)
-        stage.configure("vmoc", name, broken)
+            sandbox.configure("object", name, None, publish=False)
+        sandbox.configure("vmoc", name, broken)
 
-    called = f" ({', '.join(case.known.vmocs)})" if set(case.known.vmocs) - {name} else ""
+    called = f" ({', '.join(case.vault_facts.vmocs)})" if set(case.vault_facts.vmocs) - {name} else ""
     what = (
         f"Make the VMOC of {name}{called} inactive"
         if missing
@@ -170,12 +173,12 @@ def _sync_configuration(case: Case) -> Recipe:
     wrong = "an object that Vault does not have" if missing else "a WHERE clause that cannot be read"
     return Recipe(
         unit="devices",
-        assumes=f"The VMOC of {name} has {wrong}; its other settings are the engine's own.",
-        plant=plant,
-        ways=(
-            Way(f"{what} and clear the cache", "admin", lambda s: publish(s, False)),
-            Way(f"{what} without clearing the cache", "admin", lambda s: publish(s, False, cleared=False)),
-            AGAIN,
+        assumption=f"The VMOC of {name} has {wrong}; its other settings are the engine's own.",
+        inject_fault=plant,
+        fixes=(
+            Fix(f"{what} and clear the cache", "admin", lambda s: publish(s, False)),
+            Fix(f"{what} without clearing the cache", "admin", lambda s: publish(s, False, cleared=False)),
+            SYNC_AGAIN,
         ),
     )
 
@@ -183,104 +186,106 @@ def _sync_configuration(case: Case) -> Recipe:
 def _too_many_accounts() -> Recipe:
     limits = ("max_accounts__v", "max_accounts_ipad__v")
 
-    def limit(stage: Stage, most: int) -> None:
-        for device in stage.case.devices:  # each user needs an account that counts
-            stage.story.account(f"Account of {device}")
+    def limit(sandbox: Sandbox, most: int) -> None:
+        for device in sandbox.case.devices:  # each user needs an account that counts
+            sandbox.lab.account(f"Account of {device}")
         for name in limits:
-            admin.set_setting(stage.vault, name, most, at=stage.now)
+            admin.set_setting(sandbox.vault, name, most, at=sandbox.now)
 
-    def narrow(stage: Stage) -> None:
-        stage.configure("vmoc", "account__v", vmoc("account__v", where="name__v = 'none of them'"))
+    def narrow(sandbox: Sandbox) -> None:
+        sandbox.configure("vmoc", "account__v", vmoc("account__v", where="name__v = 'none of them'"))
 
     return Recipe(
         unit="devices",
-        assumes="The limit on accounts lies below what syncs to each device; the real numbers are smaller here.",
-        plant=lambda stage: limit(stage, 0),
-        ways=(
-            Way("Narrow the WHERE clause of the account VMOC", "admin", narrow),
-            Way("Raise the limit on accounts", "admin", lambda s: limit(s, 1_000_000)),
-            AGAIN,
+        assumption="The limit on accounts lies below what syncs to each device; the real numbers are smaller here.",
+        inject_fault=lambda sandbox: limit(sandbox, 0),
+        fixes=(
+            Fix("Narrow the WHERE clause of the account VMOC", "admin", narrow),
+            Fix("Raise the limit on accounts", "admin", lambda s: limit(s, 1_000_000)),
+            SYNC_AGAIN,
         ),
     )
 
 
-def _access_policy(case: Case) -> Recipe:
+def _access_policy(case: IssueCase) -> Recipe:
     api = "API_Access" in case.message
     key, bad = ("api", False) if api else ("metadata_api", True)
     mode = case.error_type == "CONFIGURATION_MODE_ENABLED"
 
-    def put(stage: Stage, names: tuple[str, ...], value: bool) -> None:
+    def put(sandbox: Sandbox, names: tuple[str, ...], value: bool) -> None:
         for name in names:
-            admin.set_in_permission_set(stage.vault, name, key, value, at=stage.now)
+            admin.set_in_permission_set(sandbox.vault, name, key, value, at=sandbox.now)
 
-    def switch(stage: Stage, on: bool) -> None:
-        admin.set_setting(stage.vault, "configuration_mode", on, at=stage.now)
+    def switch(sandbox: Sandbox, on: bool) -> None:
+        admin.set_setting(sandbox.vault, "configuration_mode", on, at=sandbox.now)
 
     if mode:
         return Recipe(
             unit="devices",
-            assumes="Configuration Mode is the only thing that stops the users.",
-            plant=lambda stage: switch(stage, True),
-            ways=(Way("Leave Configuration Mode", "admin", lambda s: switch(s, False)), AGAIN),
+            assumption="Configuration Mode is the only thing that stops the users.",
+            inject_fault=lambda sandbox: switch(sandbox, True),
+            fixes=(Fix("Leave Configuration Mode", "admin", lambda s: switch(s, False)), SYNC_AGAIN),
         )
     fix = "Give API access" if api else "Take Metadata API access away"
     return Recipe(
         unit="devices",
-        assumes=f"{case.shares}; the policy in the message is the only one that stops them.",
-        plant=lambda stage: put(stage, stage.permission_sets, bad),
-        ways=(*right_ways(case, fix, lambda s, names: put(s, names, not bad)), AGAIN),
-        unfit=lambda _: None if api or "Metadata API" in case.message else _NO_POLICY,
+        assumption=f"{case.permission_set_assumption}; the policy in the message is the only one that stops them.",
+        inject_fault=lambda sandbox: put(sandbox, sandbox.permission_sets, bad),
+        fixes=(*permission_fixes(case, fix, lambda s, names: put(s, names, not bad)), SYNC_AGAIN),
+        skip_reason=lambda _: None if api or "Metadata API" in case.message else _UNKNOWN_POLICY,
     )
 
 
-def _server_quota(_: Case) -> Recipe:
-    def use(stage: Stage, share: float) -> None:
-        admin.set_setting(stage.vault, "storage_used_share", share, at=stage.now)
+def _server_quota(_: IssueCase) -> Recipe:
+    def use(sandbox: Sandbox, share: float) -> None:
+        admin.set_setting(sandbox.vault, "storage_used_share", share, at=sandbox.now)
 
     return Recipe(
         unit="devices",
-        assumes="The storage of the Vault is used up, so that it takes no upload.",
-        plant=lambda stage: use(stage, 1.0),
-        ways=(Way("Free storage in Vault or buy more", "admin", lambda s: use(s, 0.5)), AGAIN),
+        assumption="The storage of the Vault is used up, so that it takes no upload.",
+        inject_fault=lambda sandbox: use(sandbox, 1.0),
+        fixes=(Fix("Free storage in Vault or buy more", "admin", lambda s: use(s, 0.5)), SYNC_AGAIN),
     )
 
 
-def _app_outdated(_: Case) -> Recipe:
-    def demand(stage: Stage) -> None:
-        admin.set_setting(stage.vault, "minimum_app_version", "999.0.0", at=stage.now)
+def _app_outdated(_: IssueCase) -> Recipe:
+    def demand(sandbox: Sandbox) -> None:
+        admin.set_setting(sandbox.vault, "minimum_app_version", "999.0.0", at=sandbox.now)
 
-    def update(stage: Stage) -> None:
-        for name in stage.case.devices:
-            stage.device(name).version = "999.0.0"
+    def update(sandbox: Sandbox) -> None:
+        for name in sandbox.case.devices:
+            sandbox.device(name).version = "999.0.0"
 
     return Recipe(
         unit="devices",
-        assumes="Vault asks for a newer version than the devices have; the numbers are made up.",
-        plant=demand,
-        ways=(Way("Update the app, then sync", "user", update), AGAIN),
+        assumption="Vault asks for a newer version than the devices have; the numbers are made up.",
+        inject_fault=demand,
+        fixes=(Fix("Update the app, then sync", "user", update), SYNC_AGAIN),
     )
 
 
-def unreadable(case: Case) -> Recipe:
+def unreadable_field(case: IssueCase) -> Recipe:
     """Read is missing on a field that incremental sync lives on, so that an object cannot be downloaded."""
     name, field = case.object or "account__v", "modified_date__v"
 
-    def put(stage: Stage, names: tuple[str, ...], allowed: bool) -> None:
+    def put(sandbox: Sandbox, names: tuple[str, ...], allowed: bool) -> None:
         for one in names:
-            admin.set_field_right(stage.vault, one, name, field, "read", allowed, at=stage.now)
+            admin.set_field_right(sandbox.vault, one, name, field, "read", allowed, at=sandbox.now)
 
     return Recipe(
         unit="devices",
-        assumes=f"{case.shares}; of the device's rights only Read on the field is missing.",
-        plant=lambda stage: put(stage, stage.permission_sets, False),
-        ways=(
-            *right_ways(case, f"Give Read on {name}.{field} back", lambda s, names: put(s, names, True)),
-            AGAIN,
+        assumption=f"{case.permission_set_assumption}; of the device's rights only Read on the field is missing.",
+        inject_fault=lambda sandbox: put(sandbox, sandbox.permission_sets, False),
+        fixes=(
+            *permission_fixes(
+                case, f"Give Read on {name}.{field} back", lambda s, names: put(s, names, True)
+            ),
+            SYNC_AGAIN,
         ),
     )
 
 
-RECIPES: dict[str, Callable[[Case], Recipe]] = {
+RECIPES: dict[str, Callable[[IssueCase], Recipe]] = {
     "network": _network,
     "server-unavailable": _server_unavailable,
     "rate-limit": _rate_limit,

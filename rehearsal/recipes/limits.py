@@ -5,274 +5,280 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from rehearsal.builders import DAY, a_value
-from rehearsal.issue_case import Case, Key, Row
-from rehearsal.recipes.recipe import AGAIN, Recipe, Way
+from rehearsal.builders import REHEARSAL_DAY, make_value
+from rehearsal.issue_case import IssueCase, PendingRecord, RecordKey
+from rehearsal.recipes.recipe import SYNC_AGAIN, Fix, Recipe
 from rehearsal.recipes.steps import (
-    MARK,
-    add_mark,
-    correct_row,
-    correct_visit,
-    named,
-    only_creates_and_updates,
+    MARKER_FIELD,
+    add_marker_field,
+    correct_assumed_call,
+    correct_record,
+    reason_if_only_deletes,
+    records_with_errors,
 )
-from rehearsal.sandbox import ASSUMED, Shape, Stage
+from rehearsal.sandbox import ASSUMED_CALL, FieldShaper, Sandbox
 from sync_engine.json_docs import JsonDict
 from sync_engine.model import reference, text
 from sync_engine.vault import admin
 
-LONG_AGO, AHEAD = "2026-02-10", "2026-03-20"
+PAST_DAY, FUTURE_DAY = "2026-02-10", "2026-03-20"
 """Days before and after DAY, on which the rebuilt situation takes place."""
 CLOCK_HOURS = 18 * 24.0
 CALL, CALL_DATE = "call2__v", "call_date__v"
-LEAVER = "leaver"
-BODY = "rehearsal_body__c"
-LARGE, ROOM = "x" * 20_000, 10_000
+FORMER_COLLEAGUE = "leaver"
+BODY_FIELD = "rehearsal_body__c"
+LARGE_TEXT, LOW_LIMIT = "x" * 20_000, 10_000
 """A text, and a limit in bytes, for a request that is too large. The real ones are larger."""
 
 
-def _calls_only(case: Case) -> str | None:
-    rows = [row for one in case.saved if one.ours for row in one.rows]
+def _reason_if_no_call(case: IssueCase) -> str | None:
+    rows = [row for one in case.save_groups if one.from_issue for row in one.records]
     if any(row.object == CALL and row.operation != "delete" for row in rows):
         return None
     return "The engine knows limits on the dates of calls only, and no call is stuck here."
 
 
-def _dated(day: str, **more: object) -> Shape:
-    def shape(_: Stage, row: Row, fields: JsonDict) -> JsonDict:
+def _date_calls(day: str, **more: object) -> FieldShaper:
+    def shape(_: Sandbox, row: PendingRecord, fields: JsonDict) -> JsonDict:
         return fields | {CALL_DATE: day} | more if row.object == CALL else fields
 
     return shape
 
 
-def _correct_dates(stage: Stage) -> None:
-    for row in stage.rows("create", "update"):
+def _correct_dates(sandbox: Sandbox) -> None:
+    for row in sandbox.issue_records("create", "update"):
         if row.object == CALL:
-            correct_row(stage, row, **{CALL_DATE: DAY})
+            correct_record(sandbox, row, **{CALL_DATE: REHEARSAL_DAY})
 
 
-def _date_limit(case: Case) -> Recipe:
-    correct = Way("Correct the dates of the calls on the device", "user", _correct_dates)
+def _date_limit(case: IssueCase) -> Recipe:
+    correct = Fix("Correct the dates of the calls on the device", "user", _correct_dates)
     if re.search(r"future|later than|after today", case.message, re.IGNORECASE):
         return Recipe(
-            assumes="The calls are dated in the future and submitted; by how many days is not rebuilt.",
-            shape=_dated(AHEAD, status__v="submitted__v"),
-            plant=lambda _: None,
-            ways=(correct, AGAIN),
-            unfit=_calls_only,
+            assumption="The calls are dated in the future and submitted; by how many days is not rebuilt.",
+            shape_fields=_date_calls(FUTURE_DAY, status__v="submitted__v"),
+            inject_fault=lambda _: None,
+            fixes=(correct, SYNC_AGAIN),
+            skip_reason=_reason_if_no_call,
         )
 
-    def limit(stage: Stage, days: int) -> None:
-        admin.set_setting(stage.vault, "call_backdate_limit__v", days, at=stage.now)
+    def limit(sandbox: Sandbox, days: int) -> None:
+        admin.set_setting(sandbox.vault, "call_backdate_limit__v", days, at=sandbox.now)
 
     return Recipe(
-        assumes="The calls are older than call_backdate_limit__v allows; the real dates and the real limit are "
+        assumption="The calls are older than call_backdate_limit__v allows; the real dates and the real limit are "
         "not rebuilt. That the limit counts whole days, with one of grace, is the engine's assumption.",
-        shape=_dated(LONG_AGO),
-        plant=lambda stage: limit(stage, 1),
-        ways=(
+        shape_fields=_date_calls(PAST_DAY),
+        inject_fault=lambda sandbox: limit(sandbox, 1),
+        fixes=(
             correct,
-            Way("Raise call_backdate_limit__v until the calls are up", "admin", lambda s: limit(s, 60)),
-            AGAIN,
+            Fix("Raise call_backdate_limit__v until the calls are up", "admin", lambda s: limit(s, 60)),
+            SYNC_AGAIN,
         ),
-        unfit=_calls_only,
+        skip_reason=_reason_if_no_call,
     )
 
 
-def wrong_clock(case: Case) -> Recipe:
+def wrong_clock(case: IssueCase) -> Recipe:
     """The device's clock runs ahead, so that calls carry dates that have not come yet."""
 
-    def set_clocks(stage: Stage, hours: float) -> None:
+    def set_clocks(sandbox: Sandbox, hours: float) -> None:
         for device in case.devices:
-            stage.env(device).skew = hours * 3600
+            sandbox.env(device).skew = hours * 3600
 
-    def mend(stage: Stage) -> None:
-        set_clocks(stage, 0)
-        _correct_dates(stage)
+    def mend(sandbox: Sandbox) -> None:
+        set_clocks(sandbox, 0)
+        _correct_dates(sandbox)
 
     return Recipe(
-        assumes="The clocks of the devices ran ahead, and calls were dated and submitted by them.",
-        before=lambda stage: set_clocks(stage, CLOCK_HOURS),
-        shape=_dated(AHEAD, status__v="submitted__v"),
-        plant=lambda _: None,
-        refused_as="date-limit",
-        ways=(
-            Way("Set date and time automatically, and correct the dates of the calls", "user", mend),
-            Way("Only set date and time automatically", "user", lambda s: set_clocks(s, 0)),
-            AGAIN,
+        assumption="The clocks of the devices ran ahead, and calls were dated and submitted by them.",
+        prepare=lambda sandbox: set_clocks(sandbox, CLOCK_HOURS),
+        shape_fields=_date_calls(FUTURE_DAY, status__v="submitted__v"),
+        inject_fault=lambda _: None,
+        engine_cause="date-limit",
+        fixes=(
+            Fix("Set date and time automatically, and correct the dates of the calls", "user", mend),
+            Fix("Only set date and time automatically", "user", lambda s: set_clocks(s, 0)),
+            SYNC_AGAIN,
         ),
-        unfit=_calls_only,
+        skip_reason=_reason_if_no_call,
     )
 
 
-def _plain_text(stage: Stage, row: Row) -> str:
+def _text_field(sandbox: Sandbox, row: PendingRecord) -> str:
     """The field of a row that its errors name, where it is a text of usual length; else MARK."""
-    fields = stage.vault.live["object"][row.object]["fields"]
-    name = stage.case.field if row.object == stage.case.object else None
+    fields = sandbox.vault.live["object"][row.object]["fields"]
+    name = sandbox.case.field if row.object == sandbox.case.object else None
     spec = fields.get(name) or {}
-    return str(name) if spec.get("type") == "text" and spec["length"] <= 4000 else MARK
+    return str(name) if spec.get("type") == "text" and spec["length"] <= 4000 else MARKER_FIELD
 
 
-def _duplicate_record(case: Case) -> Recipe:
-    twins: dict[Key, str] = {}
+def _duplicate_record(case: IssueCase) -> Recipe:
+    twins: dict[RecordKey, str] = {}
 
-    def unique(stage: Stage, wanted: bool) -> None:
-        for row in named(stage, "create", "update"):
-            stage.spec(row.object, _plain_text(stage, row), unique=wanted)
+    def unique(sandbox: Sandbox, wanted: bool) -> None:
+        for row in records_with_errors(sandbox, "create", "update"):
+            sandbox.change_field(row.object, _text_field(sandbox, row), unique=wanted)
 
-    def prepare(stage: Stage) -> None:
-        add_mark(stage)
-        unique(stage, True)
+    def prepare(sandbox: Sandbox) -> None:
+        add_marker_field(sandbox)
+        unique(sandbox, True)
 
-    def write(stage: Stage, row: Row, fields: JsonDict) -> JsonDict:
-        name = _plain_text(stage, row)
-        return fields | {name: f"{stage.number()} {name}"[:20]} if row.named else fields
+    def write(sandbox: Sandbox, row: PendingRecord, fields: JsonDict) -> JsonDict:
+        name = _text_field(sandbox, row)
+        return fields | {name: f"{sandbox.next_number()} {name}"[:20]} if row.has_issue_error else fields
 
-    def take(stage: Stage) -> None:
+    def take(sandbox: Sandbox) -> None:
         """Somebody else has a record with the same value by now."""
-        for row in named(stage, "create", "update"):
-            name = _plain_text(stage, row)
-            twins[row.key] = stage.found(row.object)
-            stage.story.change(twins[row.key], **{name: stage.written[row.key][name]})
+        for row in records_with_errors(sandbox, "create", "update"):
+            name = _text_field(sandbox, row)
+            twins[row.key] = sandbox.create_record(row.object)
+            sandbox.lab.change(twins[row.key], **{name: sandbox.written_fields[row.key][name]})
 
-    def give_up(stage: Stage) -> None:
-        for row in named(stage, "create", "update"):
-            stage.story.change(twins[row.key], **{_plain_text(stage, row): None})
+    def give_up(sandbox: Sandbox) -> None:
+        for row in records_with_errors(sandbox, "create", "update"):
+            sandbox.lab.change(twins[row.key], **{_text_field(sandbox, row): None})
 
-    def correct(stage: Stage) -> None:
-        for row in named(stage, "create", "update"):
-            correct_row(stage, row, **{_plain_text(stage, row): f"{stage.number()} mended"})
+    def correct(sandbox: Sandbox) -> None:
+        for row in records_with_errors(sandbox, "create", "update"):
+            correct_record(sandbox, row, **{_text_field(sandbox, row): f"{sandbox.next_number()} mended"})
 
     field = case.field or "the unique field"
     return Recipe(
-        assumes="Another record of Vault holds the same unique value. Whether both stand for the same thing, so "
+        assumption="Another record of Vault holds the same unique value. Whether both stand for the same thing, so "
         "that one of them should go, no rehearsal can know.",
-        before=prepare,
-        shape=write,
-        plant=take,
-        ways=(
-            Way(f"Correct {field} on the device", "user", correct),
-            Way(f"Correct {field} of the other record in Vault", "data steward", give_up),
-            Way(f"Let {field} hold the same value twice", "admin", lambda s: unique(s, False)),
-            AGAIN,
+        prepare=prepare,
+        shape_fields=write,
+        inject_fault=take,
+        fixes=(
+            Fix(f"Correct {field} on the device", "user", correct),
+            Fix(f"Correct {field} of the other record in Vault", "data steward", give_up),
+            Fix(f"Let {field} hold the same value twice", "admin", lambda s: unique(s, False)),
+            SYNC_AGAIN,
         ),
-        unfit=lambda one: only_creates_and_updates(one, "A delete holds no value."),
+        skip_reason=lambda one: reason_if_only_deletes(one, "A delete holds no value."),
     )
 
 
-def _invalid_value(case: Case) -> Recipe:
-    def chosen(stage: Stage, row: Row) -> str:
+def _invalid_value(case: IssueCase) -> Recipe:
+    def chosen(sandbox: Sandbox, row: PendingRecord) -> str:
         name = case.field if row.object == case.object else None
-        spec = stage.vault.live["object"][row.object]["fields"].get(name) or {}
+        spec = sandbox.vault.live["object"][row.object]["fields"].get(name) or {}
         in_kind = spec.get("type") == "number" and spec.get("max") is not None
-        return str(name) if in_kind else _plain_text(stage, row)
+        return str(name) if in_kind else _text_field(sandbox, row)
 
-    def spoil(stage: Stage, row: Row, fields: JsonDict) -> JsonDict:
-        name = chosen(stage, row)
-        spec = stage.vault.live["object"][row.object]["fields"][name]
+    def spoil(sandbox: Sandbox, row: PendingRecord, fields: JsonDict) -> JsonDict:
+        name = chosen(sandbox, row)
+        spec = sandbox.vault.live["object"][row.object]["fields"][name]
         wrong = spec["max"] + 1 if spec["type"] == "number" else "x" * (spec["length"] + 1)
-        return fields | {name: wrong} if row.named else fields
+        return fields | {name: wrong} if row.has_issue_error else fields
 
-    def widen(stage: Stage) -> None:
-        for row in named(stage, "create", "update"):
-            name = chosen(stage, row)
-            spec = stage.vault.live["object"][row.object]["fields"][name]
+    def widen(sandbox: Sandbox) -> None:
+        for row in records_with_errors(sandbox, "create", "update"):
+            name = chosen(sandbox, row)
+            spec = sandbox.vault.live["object"][row.object]["fields"][name]
             more: JsonDict = {"max": None} if spec["type"] == "number" else {"length": spec["length"] * 2}
-            stage.spec(row.object, name, **more)
+            sandbox.change_field(row.object, name, **more)
 
-    def correct(stage: Stage) -> None:
-        for row in named(stage, "create", "update"):
-            name = chosen(stage, row)
-            spec = stage.vault.live["object"][row.object]["fields"][name]
-            correct_row(stage, row, **{name: a_value(spec, 1, name)})
+    def correct(sandbox: Sandbox) -> None:
+        for row in records_with_errors(sandbox, "create", "update"):
+            name = chosen(sandbox, row)
+            spec = sandbox.vault.live["object"][row.object]["fields"][name]
+            correct_record(sandbox, row, **{name: make_value(spec, 1, name)})
 
     field = case.field or "the field"
     return Recipe(
-        assumes="The value is longer or larger than the field allows; a wrong form of it is rebuilt as that.",
-        before=add_mark,
-        shape=spoil,
-        plant=lambda _: None,
-        ways=(
-            Way(f"Correct the value of {field} on the device", "user", correct),
-            Way(f"Widen what {field} allows", "admin", widen),
-            AGAIN,
+        assumption="The value is longer or larger than the field allows; a wrong form of it is rebuilt as that.",
+        prepare=add_marker_field,
+        shape_fields=spoil,
+        inject_fault=lambda _: None,
+        fixes=(
+            Fix(f"Correct the value of {field} on the device", "user", correct),
+            Fix(f"Widen what {field} allows", "admin", widen),
+            SYNC_AGAIN,
         ),
-        unfit=lambda one: only_creates_and_updates(one, "A delete holds no value."),
+        skip_reason=lambda one: reason_if_only_deletes(one, "A delete holds no value."),
     )
 
 
-def _inactive_owner(case: Case) -> Recipe:
-    def owner_of(row: Row) -> str:
+def _inactive_owner(case: IssueCase) -> Recipe:
+    def owner_of(row: PendingRecord) -> str:
         return case.field if case.field and row.object == case.object else "ownerid__v"
 
-    def prepare(stage: Stage) -> None:
-        colleague = next(iter(stage.vault.live["user"].values()))
-        stage.configure("user", LEAVER, colleague | {"id": LEAVER, "name": "Former Colleague"})
-        for row in {(row.object, owner_of(row)): row for row in stage.rows()}.values():
-            definition = stage.vault.live["object"][row.object]
+    def prepare(sandbox: Sandbox) -> None:
+        colleague = next(iter(sandbox.vault.live["user"].values()))
+        sandbox.configure(
+            "user", FORMER_COLLEAGUE, colleague | {"id": FORMER_COLLEAGUE, "name": "Former Colleague"}
+        )
+        for row in {(row.object, owner_of(row)): row for row in sandbox.issue_records()}.values():
+            definition = sandbox.vault.live["object"][row.object]
             fields = definition["fields"] | {owner_of(row): reference("user__sys")}
-            stage.configure("object", row.object, definition | {"fields": fields})
+            sandbox.configure("object", row.object, definition | {"fields": fields})
 
-    def active(stage: Stage, value: bool) -> None:
-        admin.set_user(stage.vault, LEAVER, at=stage.now, active=value)
+    def active(sandbox: Sandbox, value: bool) -> None:
+        admin.set_user(sandbox.vault, FORMER_COLLEAGUE, at=sandbox.now, active=value)
 
-    def reassign(stage: Stage) -> None:
-        for row in named(stage, "create", "update"):
-            correct_row(stage, row, **{owner_of(row): stage.user_of(row.device)})
+    def reassign(sandbox: Sandbox) -> None:
+        for row in records_with_errors(sandbox, "create", "update"):
+            correct_record(sandbox, row, **{owner_of(row): sandbox.user_of(row.device)})
 
     return Recipe(
-        assumes="The records name one owner, who became inactive after they were saved.",
-        before=prepare,
-        shape=lambda _, row, fields: fields | {owner_of(row): LEAVER} if row.named else fields,
-        plant=lambda stage: active(stage, False),
-        ways=(
-            Way("Choose an active owner on the device", "user", reassign),
-            Way("Make the owner active until the records are up", "admin", lambda s: active(s, True)),
-            AGAIN,
+        assumption="The records name one owner, who became inactive after they were saved.",
+        prepare=prepare,
+        shape_fields=lambda _, row, fields: (
+            fields | {owner_of(row): FORMER_COLLEAGUE} if row.has_issue_error else fields
         ),
-        unfit=lambda one: only_creates_and_updates(one, "A delete names no owner."),
+        inject_fault=lambda sandbox: active(sandbox, False),
+        fixes=(
+            Fix("Choose an active owner on the device", "user", reassign),
+            Fix("Make the owner active until the records are up", "admin", lambda s: active(s, True)),
+            SYNC_AGAIN,
+        ),
+        skip_reason=lambda one: reason_if_only_deletes(one, "A delete names no owner."),
     )
 
 
-def _payload_too_large(case: Case) -> Recipe:
-    def prepare(stage: Stage) -> None:
-        for name in sorted({row.object for row in stage.rows()}):
-            definition = stage.vault.live["object"][name]
-            fields = definition["fields"] | {BODY: text(1_000_000)}
-            stage.configure("object", name, definition | {"fields": fields})
+def _payload_too_large(case: IssueCase) -> Recipe:
+    def prepare(sandbox: Sandbox) -> None:
+        for name in sorted({row.object for row in sandbox.issue_records()}):
+            definition = sandbox.vault.live["object"][name]
+            fields = definition["fields"] | {BODY_FIELD: text(1_000_000)}
+            sandbox.configure("object", name, definition | {"fields": fields})
 
-    def limit(stage: Stage, most: int) -> None:
-        admin.set_setting(stage.vault, "payload_limit_bytes", most, at=stage.now)
+    def limit(sandbox: Sandbox, most: int) -> None:
+        admin.set_setting(sandbox.vault, "payload_limit_bytes", most, at=sandbox.now)
 
-    def shrink(stage: Stage) -> None:
-        for row in stage.rows("create", "update"):
-            correct_row(stage, row, **{BODY: "short"})
-        for device, record in list(stage.keys):
-            if record == ASSUMED:
-                correct_visit(stage, device, signature__v="short")
+    def shrink(sandbox: Sandbox) -> None:
+        for row in sandbox.issue_records("create", "update"):
+            correct_record(sandbox, row, **{BODY_FIELD: "short"})
+        for device, record in list(sandbox.upload_keys):
+            if record == ASSUMED_CALL:
+                correct_assumed_call(sandbox, device, signature__v="short")
 
-    def raised(stage: Stage) -> None:
-        limit(stage, 5_000_000)
+    def raised(sandbox: Sandbox) -> None:
+        limit(sandbox, 5_000_000)
 
-    about = "one record each" if case.subject else "one call each"
+    about = "one record each" if case.issue_records else "one call each"
     return Recipe(
-        unit="records" if case.subject else "devices",
-        assumes=f"The limit lies below what the devices send for {about}; both sizes are smaller here. That the "
+        unit="records" if case.issue_records else "devices",
+        assumption=f"The limit lies below what the devices send for {about}; both sizes are smaller here. That the "
         "app sends the rest without the one that is too large is the engine's assumption.",
-        before=prepare,
-        shape=lambda _, row, fields: fields | {BODY: LARGE} if row.named else fields,
-        visit={"signature__v": LARGE},
-        plant=lambda stage: limit(stage, ROOM),
-        ways=(
-            Way("Remove the large part of the record on the device", "user", shrink),
-            Way("Raise the limit, or sync past the proxy that sets it", "network team", raised),
-            AGAIN,
+        prepare=prepare,
+        shape_fields=lambda _, row, fields: (
+            fields | {BODY_FIELD: LARGE_TEXT} if row.has_issue_error else fields
         ),
-        unfit=lambda one: only_creates_and_updates(one, "A delete is never too large."),
+        call_fields={"signature__v": LARGE_TEXT},
+        inject_fault=lambda sandbox: limit(sandbox, LOW_LIMIT),
+        fixes=(
+            Fix("Remove the large part of the record on the device", "user", shrink),
+            Fix("Raise the limit, or sync past the proxy that sets it", "network team", raised),
+            SYNC_AGAIN,
+        ),
+        skip_reason=lambda one: reason_if_only_deletes(one, "A delete is never too large."),
     )
 
 
-RECIPES: dict[str, Callable[[Case], Recipe]] = {
+RECIPES: dict[str, Callable[[IssueCase], Recipe]] = {
     "date-limit": _date_limit,
     "duplicate-record": _duplicate_record,
     "invalid-value": _invalid_value,

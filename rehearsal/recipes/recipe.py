@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from rehearsal.issue_case import MOST_NAMED, Case
+from rehearsal.issue_case import MAX_LISTED_SETS, IssueCase
 from rehearsal.result import Unit
-from rehearsal.sandbox import Shape, Stage
+from rehearsal.sandbox import FieldShaper, Sandbox
 from sync_engine.json_docs import JsonDict
 
-Act = Callable[[Stage], None]
+Step = Callable[[Sandbox], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """One thing to try; the stage syncs once more after it."""
+class Fix:
+    """One thing to try; the sandbox syncs once more after it."""
 
     name: str
     who: str
-    act: Act
+    apply: Step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,30 +30,36 @@ class Recipe:
     `visit` has further fields of the call that a device is assumed to hold, which every device then holds.
     """
 
-    assumes: str
-    plant: Act
-    ways: tuple[Way, ...]
+    assumption: str
+    inject_fault: Step
+    fixes: tuple[Fix, ...]
     unit: Unit = "records"
-    shape: Shape | None = None
-    refused_as: str | None = None
-    visit: JsonDict = field(default_factory=dict)
-    before: Act = field(default=lambda _: None)
-    unfit: Callable[[Case], str | None] = field(default=lambda _: None)
+    shape_fields: FieldShaper | None = None
+    engine_cause: str | None = None
+    call_fields: JsonDict = field(default_factory=dict)
+    prepare: Step = field(default=lambda _: None)
+    skip_reason: Callable[[IssueCase], str | None] = field(default=lambda _: None)
 
 
-def nothing(_: Stage) -> None:
+def do_nothing(_: Sandbox) -> None:
     """Change nothing."""
 
 
-def right_ways(case: Case, name: str, give: Callable[[Stage, tuple[str, ...]], None]) -> tuple[Way, ...]:
+def permission_fixes(
+    case: IssueCase, name: str, grant: Callable[[Sandbox, tuple[str, ...]], None]
+) -> tuple[Fix, ...]:
     """Give a right back in every permission set that the case knows of; where they are few, in each alone too."""
-    everywhere = Way(f"{name}{case.in_sets}", "admin", lambda stage: give(stage, stage.permission_sets))
-    few = case.sets if 1 < len(case.sets) <= MOST_NAMED else ()
-    return (everywhere, *(Way(f"{name} in {one} alone", "admin", _in_one(give, one)) for one in few))
+    everywhere = Fix(
+        f"{name}{case.permission_set_suffix}",
+        "admin",
+        lambda sandbox: grant(sandbox, sandbox.permission_sets),
+    )
+    few = case.permission_sets if 1 < len(case.permission_sets) <= MAX_LISTED_SETS else ()
+    return (everywhere, *(Fix(f"{name} in {one} alone", "admin", _grant_in(grant, one)) for one in few))
 
 
-def _in_one(give: Callable[[Stage, tuple[str, ...]], None], name: str) -> Act:
-    return lambda stage: give(stage, (name,))
+def _grant_in(grant: Callable[[Sandbox, tuple[str, ...]], None], name: str) -> Step:
+    return lambda sandbox: grant(sandbox, (name,))
 
 
-AGAIN = Way("Only sync again", "user", nothing)
+SYNC_AGAIN = Fix("Only sync again", "user", do_nothing)

@@ -5,255 +5,285 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from rehearsal.builders import a_field, a_value, references
-from rehearsal.issue_case import Case, Row
-from rehearsal.recipes.recipe import AGAIN, Recipe, Way, right_ways
-from rehearsal.recipes.steps import MARK, add_mark, correct_row, named, only_creates_and_updates, parents
-from rehearsal.sandbox import ELSEWHERE, TERRITORY, Stage
+from rehearsal.builders import make_value, required_references, writable_field
+from rehearsal.issue_case import IssueCase, PendingRecord
+from rehearsal.recipes.recipe import SYNC_AGAIN, Fix, Recipe, permission_fixes
+from rehearsal.recipes.steps import (
+    MARKER_FIELD,
+    add_marker_field,
+    correct_record,
+    parent_references,
+    reason_if_only_deletes,
+    records_with_errors,
+)
+from rehearsal.sandbox import OTHER_TERRITORY, TERRITORY, Sandbox
 from sync_engine.device import errors_tab
 from sync_engine.device.edits import Edit, save
 from sync_engine.json_docs import JsonDict
 from sync_engine.model import an_object, reference
 from sync_engine.vault import admin
 
-REFUSED, MENDED = "refused", "mended"
-LINK = "rehearsal_link__c"
-_RIGHT = {"create": "create", "update": "edit", "delete": "delete"}
+REFUSED, CORRECTED = "refused", "mended"
+LINK_SUFFIX = "rehearsal_link__c"
+_RIGHT_FOR_OPERATION = {"create": "create", "update": "edit", "delete": "delete"}
 
 
-def _field_permission(case: Case) -> Recipe:
+def _field_permission(case: IssueCase) -> Recipe:
     name, field = case.object or "account__v", case.field
 
-    def put(stage: Stage, names: tuple[str, ...], allowed: bool) -> None:
-        for row in {row.object: row for row in named(stage, "create", "update")}.values():
+    def put(sandbox: Sandbox, names: tuple[str, ...], allowed: bool) -> None:
+        for row in {row.object: row for row in records_with_errors(sandbox, "create", "update")}.values():
             wanted = field if row.object == name else None
-            definition = stage.vault.live["object"][row.object]
-            chosen = wanted if wanted and wanted in definition["fields"] else a_field(definition, None)
+            definition = sandbox.vault.live["object"][row.object]
+            chosen = wanted if wanted and wanted in definition["fields"] else writable_field(definition, None)
             for one in names:
-                admin.set_field_right(stage.vault, one, row.object, chosen, "edit", allowed, at=stage.now)
+                admin.set_field_right(sandbox.vault, one, row.object, chosen, "edit", allowed, at=sandbox.now)
 
     fix = f"Give Edit on {name}.{field or 'the field'} back"
     return Recipe(
-        assumes=f"{case.shares}; only Edit on the field is missing there.",
-        plant=lambda stage: put(stage, stage.permission_sets, False),
-        ways=(*right_ways(case, fix, lambda s, names: put(s, names, True)), AGAIN),
-        shape=_write_the_field,
+        assumption=f"{case.permission_set_assumption}; only Edit on the field is missing there.",
+        inject_fault=lambda sandbox: put(sandbox, sandbox.permission_sets, False),
+        fixes=(*permission_fixes(case, fix, lambda s, names: put(s, names, True)), SYNC_AGAIN),
+        shape_fields=_write_issue_field,
     )
 
 
-def _write_the_field(stage: Stage, row: Row, fields: JsonDict) -> JsonDict:
+def _write_issue_field(sandbox: Sandbox, row: PendingRecord, fields: JsonDict) -> JsonDict:
     """Make sure that a row writes the field that its errors name."""
-    name = stage.case.field
-    spec = stage.vault.live["object"][row.object]["fields"].get(name)
-    if row.object != stage.case.object or spec is None or name in fields:
+    name = sandbox.case.field
+    spec = sandbox.vault.live["object"][row.object]["fields"].get(name)
+    if row.object != sandbox.case.object or spec is None or name in fields:
         return fields
-    value = stage.found(spec["to"]) if spec["type"] == "reference" and spec["to"] != "user__sys" else None
-    return fields | {str(name): value or a_value(spec, stage.number(), str(name))}
+    value = (
+        sandbox.create_record(spec["to"])
+        if spec["type"] == "reference" and spec["to"] != "user__sys"
+        else None
+    )
+    return fields | {str(name): value or make_value(spec, sandbox.next_number(), str(name))}
 
 
-def _object_permission(case: Case) -> Recipe:
-    def put(stage: Stage, names: tuple[str, ...], allowed: bool) -> None:
-        for about, operation in sorted({(row.object, row.operation) for row in named(stage)}):
+def _object_permission(case: IssueCase) -> Recipe:
+    def put(sandbox: Sandbox, names: tuple[str, ...], allowed: bool) -> None:
+        for about, operation in sorted({(row.object, row.operation) for row in records_with_errors(sandbox)}):
             for one in names:
-                admin.set_object_right(stage.vault, one, about, _RIGHT[operation], allowed, at=stage.now)
+                admin.set_object_right(
+                    sandbox.vault, one, about, _RIGHT_FOR_OPERATION[operation], allowed, at=sandbox.now
+                )
 
-    right, name = _RIGHT.get(case.operation or "", "the right").capitalize(), case.object or "the object"
+    right, name = (
+        _RIGHT_FOR_OPERATION.get(case.operation or "", "the right").capitalize(),
+        case.object or "the object",
+    )
     return Recipe(
-        assumes=f"{case.shares}; only the right on the object is missing there.",
-        plant=lambda stage: put(stage, stage.permission_sets, False),
-        ways=(*right_ways(case, f"Give {right} on {name} back", lambda s, names: put(s, names, True)), AGAIN),
+        assumption=f"{case.permission_set_assumption}; only the right on the object is missing there.",
+        inject_fault=lambda sandbox: put(sandbox, sandbox.permission_sets, False),
+        fixes=(
+            *permission_fixes(case, f"Give {right} on {name} back", lambda s, names: put(s, names, True)),
+            SYNC_AGAIN,
+        ),
     )
 
 
-def _validation_rule(case: Case) -> Recipe:
+def _validation_rule(case: IssueCase) -> Recipe:
     found = re.search(r"\[(\w+)\]\s*$", case.message)
     rule = found.group(1) if found else "rehearsal_rule__c"
 
-    def switch(stage: Stage, active: bool) -> None:
-        for name in sorted({row.object for row in named(stage)}):
+    def switch(sandbox: Sandbox, active: bool) -> None:
+        for name in sorted({row.object for row in records_with_errors(sandbox)}):
             doc = {"object": name, "active": active, "message": "Refused by the rule"}
-            when = f"{MARK} = '{REFUSED}'"
-            stage.configure("validation_rule", f"{rule}.{name}", doc | {"refuse_when": when})
+            when = f"{MARKER_FIELD} = '{REFUSED}'"
+            sandbox.configure("validation_rule", f"{rule}.{name}", doc | {"refuse_when": when})
 
-    def correct(stage: Stage) -> None:
-        for row in named(stage, "create", "update"):
-            correct_row(stage, row, **{MARK: MENDED})
+    def correct(sandbox: Sandbox) -> None:
+        for row in records_with_errors(sandbox, "create", "update"):
+            correct_record(sandbox, row, **{MARKER_FIELD: CORRECTED})
 
     return Recipe(
-        assumes="What the rule asks for is not known to the store: it is rebuilt as a rule that refuses "
+        assumption="What the rule asks for is not known to the store: it is rebuilt as a rule that refuses "
         "exactly these records because of one value.",
-        before=add_mark,
-        shape=lambda _, row, fields: fields | {MARK: REFUSED} if row.named else fields,
-        plant=lambda stage: switch(stage, True),
-        ways=(
-            Way("Correct the records as the rule asks", "user", correct),
-            Way(f"Switch the rule {rule} off", "admin", lambda s: switch(s, False)),
-            AGAIN,
+        prepare=add_marker_field,
+        shape_fields=lambda _, row, fields: (
+            fields | {MARKER_FIELD: REFUSED} if row.has_issue_error else fields
         ),
-        unfit=lambda one: only_creates_and_updates(
+        inject_fault=lambda sandbox: switch(sandbox, True),
+        fixes=(
+            Fix("Correct the records as the rule asks", "user", correct),
+            Fix(f"Switch the rule {rule} off", "admin", lambda s: switch(s, False)),
+            SYNC_AGAIN,
+        ),
+        skip_reason=lambda one: reason_if_only_deletes(
             one, "A validation rule of the engine never refuses a delete."
         ),
     )
 
 
-def _record_locked(_: Case) -> Recipe:
-    def lockable(stage: Stage) -> None:
-        for name in sorted({row.object for row in stage.rows()}):
-            stage.configure("object", name, stage.vault.live["object"][name] | {"lockable": True})
+def _record_locked(_: IssueCase) -> Recipe:
+    def lockable(sandbox: Sandbox) -> None:
+        for name in sorted({row.object for row in sandbox.issue_records()}):
+            sandbox.configure("object", name, sandbox.vault.live["object"][name] | {"lockable": True})
 
-    def change(stage: Stage, **fields: object) -> None:
-        for row in named(stage, "update", "delete"):
-            stage.story.change(stage.ids[row.key], **fields)
+    def change(sandbox: Sandbox, **fields: object) -> None:
+        for row in records_with_errors(sandbox, "update", "delete"):
+            sandbox.lab.change(sandbox.record_ids[row.key], **fields)
 
     return Recipe(
-        assumes="Each record was submitted in Vault after the device had it, which locks it.",
-        before=lockable,
-        plant=lambda stage: change(stage, status__v="submitted__v"),
-        ways=(Way("Unlock the records", "admin", lambda s: change(s, unlock__v=True)), AGAIN),
+        assumption="Each record was submitted in Vault after the device had it, which locks it.",
+        prepare=lockable,
+        inject_fault=lambda sandbox: change(sandbox, status__v="submitted__v"),
+        fixes=(Fix("Unlock the records", "admin", lambda s: change(s, unlock__v=True)), SYNC_AGAIN),
     )
 
 
-def _concurrent_change(_: Case) -> Recipe:
-    def empty(stage: Stage) -> None:
+def _concurrent_change(_: IssueCase) -> Recipe:
+    def empty(sandbox: Sandbox) -> None:
         """A field of two values can only meet a third one if it was empty when the device had it."""
-        for row in named(stage, "update"):
-            specs = stage.vault.live["object"][row.object]["fields"]
-            name = a_field({"fields": specs}, stage.case.field)
+        for row in records_with_errors(sandbox, "update"):
+            specs = sandbox.vault.live["object"][row.object]["fields"]
+            name = writable_field({"fields": specs}, sandbox.case.field)
             if specs[name]["type"] == "boolean" or len(specs[name].get("values", "any")) < 3:
-                stage.story.change(stage.ids[row.key], **{name: None})
+                sandbox.lab.change(sandbox.record_ids[row.key], **{name: None})
 
-    def meet(stage: Stage) -> None:
-        for row in named(stage, "update"):
-            specs = stage.vault.live["object"][row.object]["fields"]
-            for name, mine in stage.written[row.key].items():
-                known = (mine, stage.held(row.device, stage.ids[row.key]).get(name))
-                numbers = (stage.number() for _ in range(200))
-                other = next((v for n in numbers if (v := a_value(specs[name], n, name)) not in known), None)
-                stage.story.change(stage.ids[row.key], **{name: other})
+    def meet(sandbox: Sandbox) -> None:
+        for row in records_with_errors(sandbox, "update"):
+            specs = sandbox.vault.live["object"][row.object]["fields"]
+            for name, mine in sandbox.written_fields[row.key].items():
+                known = (mine, sandbox.downloaded_record(row.device, sandbox.record_ids[row.key]).get(name))
+                numbers = (sandbox.next_number() for _ in range(200))
+                other = next(
+                    (v for n in numbers if (v := make_value(specs[name], n, name)) not in known), None
+                )
+                sandbox.lab.change(sandbox.record_ids[row.key], **{name: other})
 
     return Recipe(
-        assumes="Somebody else changed the same fields in Vault after the device had the record; that "
+        assumption="Somebody else changed the same fields in Vault after the device had the record; that "
         "conflicts are judged field by field is the engine's assumption.",
-        before=empty,
-        plant=meet,
-        ways=(Way("Undo, sync, and enter the change again", "user", _enter_again), AGAIN),
-        unfit=lambda case: (
+        prepare=empty,
+        inject_fault=meet,
+        fixes=(Fix("Undo, sync, and enter the change again", "user", _enter_again), SYNC_AGAIN),
+        skip_reason=lambda case: (
             None
-            if any(row.operation == "update" for one in case.saved if one.ours for row in one.rows)
+            if any(
+                row.operation == "update" for one in case.save_groups if one.from_issue for row in one.records
+            )
             else "The engine knows conflicts of updates only, and no update is stuck here."
         ),
     )
 
 
-def _enter_again(stage: Stage) -> None:
-    rows = {(row.device, stage.ids[row.key]): row for row in stage.rows("update")}
+def _enter_again(sandbox: Sandbox) -> None:
+    rows = {(row.device, sandbox.record_ids[row.key]): row for row in sandbox.issue_records("update")}
     undone = []
-    for name, entry in stage.entries():
+    for name, entry in sandbox.error_entries():
         row = rows.get((name, entry.record_id))
-        if row is not None and "undo" in entry.actions and _undo(stage, row, entry.key):
+        if row is not None and "undo" in entry.actions and _undo(sandbox, row, entry.key):
             undone.append(row)
-    stage.sync()
+    sandbox.sync()
     for row in undone:
         edit = Edit(
-            operation="update", object=row.object, record_id=stage.ids[row.key], fields=stage.written[row.key]
+            operation="update",
+            object=row.object,
+            record_id=sandbox.record_ids[row.key],
+            fields=sandbox.written_fields[row.key],
         )
-        stage.keys[row.key].append(save(stage.device(row.device), [edit]))
+        sandbox.upload_keys[row.key].append(save(sandbox.device(row.device), [edit]))
 
 
-def _undo(stage: Stage, row: Row, key: str) -> bool:
+def _undo(sandbox: Sandbox, row: PendingRecord, key: str) -> bool:
     try:
-        errors_tab.undo(stage.device(row.device), key)
+        errors_tab.undo(sandbox.device(row.device), key)
     except ValueError:  # another upload of the record waits, which Undo does not allow
         return False
     return True
 
 
-def _record_deleted(_: Case) -> Recipe:
-    def remove(stage: Stage) -> None:
-        for row in named(stage, "update", "delete"):
-            stage.story.remove(stage.ids[row.key])
-        for _, _, above in parents(stage):
-            stage.story.remove(above)
+def _record_deleted(_: IssueCase) -> Recipe:
+    def remove(sandbox: Sandbox) -> None:
+        for row in records_with_errors(sandbox, "update", "delete"):
+            sandbox.lab.remove(sandbox.record_ids[row.key])
+        for _, _, above in parent_references(sandbox):
+            sandbox.lab.remove(above)
 
-    def restore(stage: Stage) -> None:
-        for row in named(stage, "update", "delete"):
-            stage.restore(stage.ids[row.key])
-        for _, _, above in parents(stage):
-            stage.restore(above)
+    def restore(sandbox: Sandbox) -> None:
+        for row in records_with_errors(sandbox, "update", "delete"):
+            sandbox.restore_record(sandbox.record_ids[row.key])
+        for _, _, above in parent_references(sandbox):
+            sandbox.restore_record(above)
 
     return Recipe(
-        assumes="The record, or the record that a new one refers to, was deleted in Vault after the device "
+        assumption="The record, or the record that a new one refers to, was deleted in Vault after the device "
         "had it; whether it can still be restored there is not known.",
-        plant=remove,
-        ways=(
-            Way("Restore the deleted records in Vault", "admin", restore),
-            Way("Choose an existing record instead", "user", _refer_elsewhere),
-            AGAIN,
+        inject_fault=remove,
+        fixes=(
+            Fix("Restore the deleted records in Vault", "admin", restore),
+            Fix("Choose an existing record instead", "user", _choose_existing_record),
+            SYNC_AGAIN,
         ),
     )
 
 
-def _refer_elsewhere(stage: Stage) -> None:
-    for row, name, _ in list(parents(stage)):
-        to = references(stage.vault.live["object"][row.object])[name]
-        correct_row(stage, row, **{name: stage.found(to)})
+def _choose_existing_record(sandbox: Sandbox) -> None:
+    for row, name, _ in list(parent_references(sandbox)):
+        to = required_references(sandbox.vault.live["object"][row.object])[name]
+        correct_record(sandbox, row, **{name: sandbox.create_record(to)})
 
 
-def _delete_blocked(_: Case) -> Recipe:
+def _delete_blocked(_: IssueCase) -> Recipe:
     links: dict[str, str] = {}
 
-    def link(stage: Stage) -> None:
-        for name in sorted({row.object for row in stage.rows("delete")}):
-            blocker = f"{name.removesuffix('__v').removesuffix('__c')}_{LINK}"
+    def link(sandbox: Sandbox) -> None:
+        for name in sorted({row.object for row in sandbox.issue_records("delete")}):
+            blocker = f"{name.removesuffix('__v').removesuffix('__c')}_{LINK_SUFFIX}"
             fields = {"to__c": reference(name, required=True)}
-            stage.configure("object", blocker, an_object(blocker, fields, parent="to__c"))
-        for row in stage.rows("delete"):
-            blocker = f"{row.object.removesuffix('__v').removesuffix('__c')}_{LINK}"
-            links[row.record] = stage.story.record(blocker, to__c=stage.ids[row.key])
+            sandbox.configure("object", blocker, an_object(blocker, fields, parent="to__c"))
+        for row in sandbox.issue_records("delete"):
+            blocker = f"{row.object.removesuffix('__v').removesuffix('__c')}_{LINK_SUFFIX}"
+            links[row.record] = sandbox.lab.record(blocker, to__c=sandbox.record_ids[row.key])
 
-    def unlink(stage: Stage) -> None:
-        for row in stage.rows("delete"):
-            stage.story.remove(links[row.record])
+    def unlink(sandbox: Sandbox) -> None:
+        for row in sandbox.issue_records("delete"):
+            sandbox.lab.remove(links[row.record])
 
     return Recipe(
-        assumes="One record in Vault, which the device does not have, refers to each record to be deleted.",
-        plant=link,
-        ways=(Way("Delete the records that refer to them first", "admin", unlink), AGAIN),
-        unfit=lambda case: (
+        assumption="One record in Vault, which the device does not have, refers to each record to be deleted.",
+        inject_fault=link,
+        fixes=(Fix("Delete the records that refer to them first", "admin", unlink), SYNC_AGAIN),
+        skip_reason=lambda case: (
             None
-            if any(row.operation == "delete" for one in case.saved if one.ours for row in one.rows)
+            if any(
+                row.operation == "delete" for one in case.save_groups if one.from_issue for row in one.records
+            )
             else "No delete is stuck here."
         ),
     )
 
 
-def _record_visibility(_: Case) -> Recipe:
-    def place(stage: Stage, territory: str) -> None:
-        for row in named(stage, "update", "delete"):
-            stage.move(stage.ids[row.key], territory)
-        for _, _, above in parents(stage):
-            stage.move(above, territory)
+def _record_visibility(_: IssueCase) -> Recipe:
+    def place(sandbox: Sandbox, territory: str) -> None:
+        for row in records_with_errors(sandbox, "update", "delete"):
+            sandbox.move_record(sandbox.record_ids[row.key], territory)
+        for _, _, above in parent_references(sandbox):
+            sandbox.move_record(above, territory)
 
-    def strict(stage: Stage) -> None:
-        admin.set_setting(stage.vault, "save_as_system", False, at=stage.now)
+    def strict(sandbox: Sandbox) -> None:
+        admin.set_setting(sandbox.vault, "save_as_system", False, at=sandbox.now)
 
-    def widen(stage: Stage) -> None:
-        for device in stage.case.devices:
-            stage.set_user(device, territories=[TERRITORY, ELSEWHERE])
+    def widen(sandbox: Sandbox) -> None:
+        for device in sandbox.case.devices:
+            sandbox.set_user(device, territories=[TERRITORY, OTHER_TERRITORY])
 
     return Recipe(
-        assumes="The records, or those that new ones refer to, moved to a territory that the users lack.",
-        before=strict,
-        plant=lambda stage: place(stage, ELSEWHERE),
-        ways=(
-            Way("Give the users the records' territory", "admin", widen),
-            Way("Move the records back", "admin", lambda s: place(s, TERRITORY)),
-            AGAIN,
+        assumption="The records, or those that new ones refer to, moved to a territory that the users lack.",
+        prepare=strict,
+        inject_fault=lambda sandbox: place(sandbox, OTHER_TERRITORY),
+        fixes=(
+            Fix("Give the users the records' territory", "admin", widen),
+            Fix("Move the records back", "admin", lambda s: place(s, TERRITORY)),
+            SYNC_AGAIN,
         ),
     )
 
 
-RECIPES: dict[str, Callable[[Case], Recipe]] = {
+RECIPES: dict[str, Callable[[IssueCase], Recipe]] = {
     "field-permission": _field_permission,
     "object-permission": _object_permission,
     "validation-rule": _validation_rule,

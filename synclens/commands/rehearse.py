@@ -21,7 +21,7 @@ def rehearse(
     seed: Annotated[int, typer.Option(help="The same seed gives the same rehearsal.")] = 0,
     most_devices: Annotated[
         int, typer.Option(min=1, help="Rebuild at most this many devices, drawn by the seed.")
-    ] = rehearsal.MOST_DEVICES,
+    ] = rehearsal.MAX_DEVICES,
     as_json: JsonOption = False,
 ) -> None:
     """Rehearse an issue in the reference engine: which fix or lever frees how many, and what it loses.
@@ -32,7 +32,7 @@ def rehearse(
         found = ask_of_issue(
             opened,
             issue_id,
-            lambda known: rehearsal.rehearse_in(opened, known, seed=seed, most_devices=most_devices),
+            lambda known: rehearsal.rehearse(opened, known, seed=seed, max_devices=most_devices),
         )
     if as_json:
         console.emit(found.to_dict())
@@ -40,16 +40,16 @@ def rehearse(
     _show(found)
 
 
-def _show(found: rehearsal.Rehearsal) -> None:
+def _show(found: rehearsal.RehearsalResult) -> None:
     if found.reason is not None:
         console.show(Text(f"Issue {found.issue_id} ({found.cause}) is not rehearsed. {found.reason}"))
     else:
         table = Table(
             "candidate", "who", "what happens",
-            title=f"Issue {found.issue_id} ({found.cause}): {found.of} {found.unit}", title_justify="left",
+            title=f"Issue {found.issue_id} ({found.cause}): {found.total} {found.unit}", title_justify="left",
         )  # fmt: skip
         for one in found.candidates:
-            table.add_row(Text(one.name), one.who, Text(one.says))
+            table.add_row(Text(one.name), one.who, Text(one.summary))
         console.show(table)
     for sentence in found.assumptions:
         console.show(Text(f"Assumed: {sentence}"))

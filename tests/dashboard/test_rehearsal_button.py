@@ -35,7 +35,7 @@ def test_the_button_shows_what_the_engine_found(visit, stores, engine, locked):
     tables = [table.value for table in app.dataframe]
     shown = next(table for table in tables if "still_failing" in table)
     columns = ["name", "freed", "still_failing", "lost"]
-    assert shown[columns].values.tolist() == told.frame()[columns].values.tolist()
+    assert shown[columns].values.tolist() == told.to_frame()[columns].values.tolist()
     assert told.best is not None
     assert any(told.best.name in one.value.replace("\\", "") for one in app.success)
     assert any("Assumed" in one.value for one in app.markdown)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from analysis.fixes.playbook import playbook_causes
-from rehearsal.run import RECIPES, WITHOUT, rehearse_in
-from tests.support.issue_store_builder import ISSUE, Ward
+from rehearsal.run import NOT_REHEARSED, RECIPES, rehearse
+from tests.support.issue_store_builder import ISSUE, IssueStoreBuilder
 
 RECORDS = [
     ("field-permission", ["update", "create"], "account__v", "phone__v"),
@@ -92,21 +92,21 @@ def check(found, of):
 
 @pytest.mark.parametrize(("cause", "operations", "name", "field"), RECORDS)
 def test_the_best_fix_frees_the_records(store, cause, operations, name, field):
-    ward = Ward(store, cause)
+    ward = IssueStoreBuilder(store, cause)
     for at in range(2):
         for operation in operations:
-            ward.stuck(f"ipad-{at}", f"{operation}-{at}", operation, name, field=field)
-    check(rehearse_in(store, ISSUE), 2 * len(operations))
+            ward.add_stuck_record(f"ipad-{at}", f"{operation}-{at}", operation, name, field=field)
+    check(rehearse(store, ISSUE), 2 * len(operations))
 
 
 @pytest.mark.parametrize(("cause", "about"), DEVICES)
 def test_the_best_fix_frees_the_devices(store, cause, about):
-    ward = Ward(store, cause)
+    ward = IssueStoreBuilder(store, cause)
     for at in range(3):
-        ward.fails(f"ipad-{at}", **about)
+        ward.add_error(f"ipad-{at}", **about)
     if cause != "local-state-mismatch":  # which a refresh mends, and that needs an empty Errors tab
-        ward.waits("ipad-0", "held", "create", "call2__v")
-    found = rehearse_in(store, ISSUE)
+        ward.add_pending("ipad-0", "held", "create", "call2__v")
+    found = rehearse(store, ISSUE)
     assert found.unit == "devices"
     check(found, 3)
 
@@ -116,38 +116,40 @@ def test_every_recipe_is_tried():
 
 
 def test_every_cause_is_rehearsed_or_says_why_not():
-    assert set(RECIPES) | set(WITHOUT) == playbook_causes() and not set(RECIPES) & set(WITHOUT)
-    assert all(reason.endswith(".") for reason in WITHOUT.values())
+    assert set(RECIPES) | set(NOT_REHEARSED) == playbook_causes() and not set(RECIPES) & set(NOT_REHEARSED)
+    assert all(reason.endswith(".") for reason in NOT_REHEARSED.values())
 
 
 def test_a_change_of_a_vmoc_reaches_nobody_until_the_cache_is_cleared(store):
-    Ward(store, "sync-configuration").fails(object="goal__c", message="the object does not exist")
-    by_name = {one.name: one.freed for one in rehearse_in(store, ISSUE).candidates}
+    IssueStoreBuilder(store, "sync-configuration").add_error(
+        object="goal__c", message="the object does not exist"
+    )
+    by_name = {one.name: one.freed for one in rehearse(store, ISSUE).candidates}
     assert by_name["Make the VMOC of goal__c inactive and clear the cache"] == 1
     assert by_name["Make the VMOC of goal__c inactive without clearing the cache"] == 0
 
 
 def test_a_call_and_its_children_are_stuck_and_freed_together(store):
-    ward = Ward(store, "object-permission")
-    ward.fails("ipad-1", "S1", operation="create", object="call2_sample__v")
-    ward.waits("ipad-1", "C1", "create", "call2__v")
-    ward.waits("ipad-1", "S1", "create", "call2_sample__v", parent="C1")
-    ward.waits("ipad-1", "S2", "create", "call2_sample__v", parent="C1")
-    check(rehearse_in(store, ISSUE), 3)
+    ward = IssueStoreBuilder(store, "object-permission")
+    ward.add_error("ipad-1", "S1", operation="create", object="call2_sample__v")
+    ward.add_pending("ipad-1", "C1", "create", "call2__v")
+    ward.add_pending("ipad-1", "S1", "create", "call2_sample__v", parent="C1")
+    ward.add_pending("ipad-1", "S2", "create", "call2_sample__v", parent="C1")
+    check(rehearse(store, ISSUE), 3)
 
 
-@pytest.mark.parametrize("cause", WITHOUT)
+@pytest.mark.parametrize("cause", NOT_REHEARSED)
 def test_what_cannot_be_rebuilt_is_said_plainly(store, cause):
-    Ward(store, cause).fails()
-    found = rehearse_in(store, ISSUE)
-    assert found.candidates == () and found.of == 0 and found.best is None
-    assert found.reason == WITHOUT[cause]
+    IssueStoreBuilder(store, cause).add_error()
+    found = rehearse(store, ISSUE)
+    assert found.candidates == () and found.total == 0 and found.best is None
+    assert found.reason == NOT_REHEARSED[cause]
 
 
 def frees_of(store, **about):
-    ward = Ward(store, about.pop("cause"))
-    ward.stuck("ipad-1", "C1", "create", "call2__v", **about)
-    return {one.name: one.freed for one in rehearse_in(store, ISSUE).candidates if one.kind == "fix"}
+    ward = IssueStoreBuilder(store, about.pop("cause"))
+    ward.add_stuck_record("ipad-1", "C1", "create", "call2__v", **about)
+    return {one.name: one.freed for one in rehearse(store, ISSUE).candidates if one.kind == "fix"}
 
 
 def test_a_clock_set_right_does_not_mend_the_dates_that_were_entered_by_it(store):
@@ -162,37 +164,37 @@ def test_a_call_in_the_future_is_not_helped_by_a_wider_backdate_limit(store):
 
 
 def test_a_date_limit_on_something_else_than_calls_is_not_pretended(store):
-    Ward(store, "date-limit").stuck("ipad-1", "O1", "create", "order__v")
-    assert "no call is stuck" in str(rehearse_in(store, ISSUE).reason)
+    IssueStoreBuilder(store, "date-limit").add_stuck_record("ipad-1", "O1", "create", "order__v")
+    assert "no call is stuck" in str(rehearse(store, ISSUE).reason)
 
 
 def test_a_device_whose_errors_are_open_cannot_refresh_its_database(store):
-    ward = Ward(store, "local-state-mismatch")
-    ward.fails("ipad-1", phase="apply")
-    ward.fails("ipad-2", phase="apply")
-    ward.waits("ipad-2", "held", "update")
-    by_name = {one.name: one for one in rehearse_in(store, ISSUE).candidates}
+    ward = IssueStoreBuilder(store, "local-state-mismatch")
+    ward.add_error("ipad-1", phase="apply")
+    ward.add_error("ipad-2", phase="apply")
+    ward.add_pending("ipad-2", "held", "update")
+    by_name = {one.name: one for one in rehearse(store, ISSUE).candidates}
     refreshed = by_name["Refresh the whole database on the device"]
     assert (refreshed.freed, refreshed.still_failing) == (1, 1)
 
 
 def test_a_conflict_without_an_update_is_not_pretended(store):
-    Ward(store, "concurrent-change").stuck("ipad-1", "A1", "create", "account__v")
-    found = rehearse_in(store, ISSUE)
+    IssueStoreBuilder(store, "concurrent-change").add_stuck_record("ipad-1", "A1", "create", "account__v")
+    found = rehearse(store, ISSUE)
     assert not found.candidates and "no update is stuck" in str(found.reason)
 
 
 def test_an_error_without_a_user_or_a_device_is_nobodys_situation(store):
-    Ward(store, "network").fails()
+    IssueStoreBuilder(store, "network").add_error()
     store.execute("UPDATE sync_error SET device_id = NULL, user_id = NULL")
-    assert "names a user or a device" in str(rehearse_in(store, ISSUE).reason)
+    assert "names a user or a device" in str(rehearse(store, ISSUE).reason)
 
 
 def test_a_user_without_a_device_is_given_one_and_that_is_told(store):
-    ward = Ward(store, "sign-in-failed")
+    ward = IssueStoreBuilder(store, "sign-in-failed")
     for user in ("ana", "ben", "ben"):
-        ward.fails(user=user, error_type="USERNAME_OR_PASSWORD_INCORRECT", operation="sign_in")
+        ward.add_error(user=user, error_type="USERNAME_OR_PASSWORD_INCORRECT", operation="sign_in")
     store.execute("UPDATE sync_error SET device_id = NULL, platform = 'Unknown'")
-    found = rehearse_in(store, ISSUE)
-    assert found.best.says == "frees 2 of 2 devices"
+    found = rehearse(store, ISSUE)
+    assert found.best.summary == "frees 2 of 2 devices"
     assert "Errors of 2 users name no device; one device each is assumed." in found.assumptions

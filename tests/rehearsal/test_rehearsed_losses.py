@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rehearsal.run import rehearse_in
+from rehearsal.run import rehearse
 from tests.conftest import fresh_store
 from tests.support.examples import examples
-from tests.support.issue_store_builder import ISSUE, Ward
+from tests.support.issue_store_builder import ISSUE, IssueStoreBuilder
 
 
 def levers(found):
@@ -18,23 +18,23 @@ def levers(found):
 
 @pytest.fixture
 def ward(store):
-    return Ward(store, "field-permission")
+    return IssueStoreBuilder(store, "field-permission")
 
 
 def test_undo_loses_the_updates_and_nothing_else(store, ward):
     for at in range(3):
         ward.stuck("ipad-1", f"A{at}", "update", "account__v", field="phone__v")
     ward.waits("ipad-1", "other", "update")
-    undo = levers(rehearse_in(store, ISSUE))["Undo"]
+    undo = levers(rehearse(store, ISSUE))["Undo"]
     assert (undo.lost, undo.freed, undo.predicted_loss, undo.as_predicted) == (3, 0, 3, True)
-    assert undo.says == "frees 0 of 3 records, loses 3, 3 unsent changes predicted lost, as predicted"
+    assert undo.summary == "frees 0 of 3 records, loses 3, 3 unsent changes predicted lost, as predicted"
 
 
 def test_undo_spares_a_record_of_which_more_waits(store, ward):
     ward.stuck("ipad-1", "A1", "update", "account__v", field="phone__v")
     ward.stuck("ipad-1", "A2", "update", "account__v", field="phone__v")
     ward.waits("ipad-1", "A2", "update", in_error=False)
-    undo = levers(rehearse_in(store, ISSUE))["Undo"]
+    undo = levers(rehearse(store, ISSUE))["Undo"]
     assert (undo.lost, undo.still_failing, undo.predicted_loss, undo.as_predicted) == (1, 1, 1, True)
 
 
@@ -44,30 +44,30 @@ def test_clearing_loses_what_else_is_in_error_on_all_devices_of_the_user(store, 
     ward.waits("ipad-1", "other", "update", user="ana")
     ward.waits("ipad-2", "gone", "delete", user="ana")
     ward.waits("ipad-3", "bens", "update", user="ben")
-    cleared = levers(rehearse_in(store, ISSUE))["Clear client sync errors"]
-    assert (cleared.of, cleared.lost, cleared.predicted_loss, cleared.as_predicted) == (1, 1, 3, True)
+    cleared = levers(rehearse(store, ISSUE))["Clear client sync errors"]
+    assert (cleared.total, cleared.lost, cleared.predicted_loss, cleared.as_predicted) == (1, 1, 3, True)
 
 
 def test_undelete_loses_nothing(store):
-    ward = Ward(store, "delete-blocked")
-    ward.stuck("ipad-1", "A1", "delete", "account__v")
-    back = levers(rehearse_in(store, ISSUE))["Undelete"]
+    ward = IssueStoreBuilder(store, "delete-blocked")
+    ward.add_stuck_record("ipad-1", "A1", "delete", "account__v")
+    back = levers(rehearse(store, ISSUE))["Undelete"]
     assert (back.freed, back.lost, back.predicted_loss, back.as_predicted) == (1, 0, 0, True)
-    assert "taken back" in back.says
+    assert "taken back" in back.summary
 
 
 def test_a_refresh_loses_nothing_where_it_is_offered(store, ward):
     ward.stuck("ipad-1", "A1", "update", "account__v", field="phone__v")
     ward.fails("ipad-2", "A2", operation="update", object="account__v", field="phone__v")
     ward.waits("ipad-2", "A3", "update", in_error=False)
-    refreshed = levers(rehearse_in(store, ISSUE))["Force a full refresh"]
+    refreshed = levers(rehearse(store, ISSUE))["Force a full refresh"]
     assert (refreshed.lost, refreshed.predicted_loss, refreshed.as_predicted) == (0, 0, True)
 
 
 def test_a_lever_that_is_not_offered_is_left_alone_and_says_why(store):
-    ward = Ward(store, "concurrent-change", retryable="often")
-    ward.stuck("ipad-1", "A1", "update", "account__v")
-    found = rehearse_in(store, ISSUE)
+    ward = IssueStoreBuilder(store, "concurrent-change", retryable="often")
+    ward.add_stuck_record("ipad-1", "A1", "update", "account__v")
+    found = rehearse(store, ISSUE)
     assert not levers(found)
     assert "may succeed by itself" in dict(found.not_offered)["Undo"]
 
@@ -84,23 +84,23 @@ ROW = st.tuples(
 @given(st.lists(ROW, min_size=1, max_size=7), st.sampled_from(["object-permission", "record-deleted"]))
 def test_any_queue_loses_what_was_said(rows, cause):
     with fresh_store() as store:
-        ward = Ward(store, cause)
-        ward.fails("ipad-1", "first", user="ana", operation="update", object="account__v")
-        ward.waits("ipad-1", "first", user="ana")
+        ward = IssueStoreBuilder(store, cause)
+        ward.add_error("ipad-1", "first", user="ana", operation="update", object="account__v")
+        ward.add_pending("ipad-1", "first", user="ana")
         for at, (device, operation, which, again) in enumerate(rows):
             user = "ana" if device != "ipad-3" else "ben"
             record = f"R{at}"
             if which == "ours":
-                ward.fails(device, record, user=user, operation=operation, object="order__v")
-            ward.waits(device, record, operation, "order__v", user=user, in_error=which != "waiting")
+                ward.add_error(device, record, user=user, operation=operation, object="order__v")
+            ward.add_pending(device, record, operation, "order__v", user=user, in_error=which != "waiting")
             if again and operation == "update":
-                ward.waits(device, record, "update", "order__v", user=user, in_error=False)
-        found = rehearse_in(store, ISSUE)
+                ward.add_pending(device, record, "update", "order__v", user=user, in_error=False)
+        found = rehearse(store, ISSUE)
     assert found.candidates
     assert not [sentence for sentence in found.assumptions if "left out" in sentence]
     for one in found.candidates:
-        assert one.freed + one.still_failing + one.lost == one.of
-        assert one.as_predicted is not False, (one.name, one.says)
+        assert one.freed + one.still_failing + one.lost == one.total
+        assert one.as_predicted is not False, (one.name, one.summary)
 
 
 VALUE_CAUSES = ["duplicate-record", "inactive-owner", "invalid-value", "payload-too-large", "picklist-value"]
@@ -111,17 +111,17 @@ VALUE_CAUSES = ["duplicate-record", "inactive-owner", "invalid-value", "payload-
 def test_what_a_value_refuses_is_counted_and_lost_as_said(rows, cause):
     """Deletes pass under these causes, so not each of the issue's records can be brought to fail."""
     with fresh_store() as store:
-        ward = Ward(store, cause)
-        ward.stuck("ipad-1", "first", "create", "order__v")
+        ward = IssueStoreBuilder(store, cause)
+        ward.add_stuck_record("ipad-1", "first", "create", "order__v")
         for at, (device, operation, which, again) in enumerate(rows):
             record = f"R{at}"
             if which == "ours":
-                ward.fails(device, record, operation=operation, object="order__v")
-            ward.waits(device, record, operation, "order__v", in_error=which != "waiting")
+                ward.add_error(device, record, operation=operation, object="order__v")
+            ward.add_pending(device, record, operation, "order__v", in_error=which != "waiting")
             if again and operation == "update":
-                ward.waits(device, record, "update", "order__v", in_error=False)
-        found = rehearse_in(store, ISSUE)
+                ward.add_pending(device, record, "update", "order__v", in_error=False)
+        found = rehearse(store, ISSUE)
     assert found.best is not None and found.best.share == 1.0
     for one in found.candidates:
-        assert one.freed + one.still_failing + one.lost == one.of
-        assert one.as_predicted is not False, (one.name, one.says)
+        assert one.freed + one.still_failing + one.lost == one.total
+        assert one.as_predicted is not False, (one.name, one.summary)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rehearsal.run import rehearse_in
-from tests.support.issue_store_builder import ISSUE, Ward
+from rehearsal.run import rehearse
+from tests.support.issue_store_builder import ISSUE, IssueStoreBuilder
 
 
 def knows_user(store, device, sets):
@@ -32,16 +32,16 @@ def fixes(found):
 
 @pytest.fixture
 def ward(store):
-    made = Ward(store, "field-permission")
+    made = IssueStoreBuilder(store, "field-permission")
     for at in range(3):
-        made.stuck(f"ipad-{at}", f"A{at}", "update", "account__v", field="phone__v")
+        made.add_stuck_record(f"ipad-{at}", f"A{at}", "update", "account__v", field="phone__v")
     return made
 
 
 def test_the_right_is_given_back_in_the_sets_that_the_store_names(store, ward):
     for at, granted in enumerate(["rep__c", "rep__c", "msl__c"]):
         knows_user(store, f"ipad-{at}", granted)
-    found = rehearse_in(store, ISSUE)
+    found = rehearse(store, ISSUE)
     assert fixes(found) == {
         "Give Edit on account__v.phone__v back in msl__c, rep__c": 3,
         "Give Edit on account__v.phone__v back in rep__c alone": 2,
@@ -56,7 +56,7 @@ def test_the_right_is_given_back_in_the_sets_that_the_store_names(store, ward):
 
 def test_sets_that_are_not_known_of_everybody_are_assumed(store, ward):
     knows_user(store, "ipad-0", "rep__c")
-    found = rehearse_in(store, ISSUE)
+    found = rehearse(store, ISSUE)
     assert found.assumptions[0].startswith("All users are taken to share one permission set;")
     assert "Give Edit on account__v.phone__v back" in fixes(found)
 
@@ -64,14 +64,14 @@ def test_sets_that_are_not_known_of_everybody_are_assumed(store, ward):
 def test_metadata_that_is_missing_is_said(store, ward):
     ward.waits("ipad-0", "V1", "create", "visit__c")
     ward.fails("ipad-0", "V1", operation="create", object="visit__c")
-    told = rehearse_in(store, ISSUE).assumptions
+    told = rehearse(store, ISSUE).assumptions
     assert "The store has no metadata of account__v; the engine's own is taken." in told
     assert any(line.startswith("The store has no metadata of visit__c; made up") for line in told)
 
 
 def test_fields_are_those_of_the_store(store):
-    ward = Ward(store, "invalid-value")
-    ward.stuck("ipad-1", "V1", "create", "visit__c", field="score__c")
+    ward = IssueStoreBuilder(store, "invalid-value")
+    ward.add_stuck_record("ipad-1", "V1", "create", "visit__c", field="score__c")
     for name, kind, more in [
         ("score__c", "Number", {"min_value": 0, "max_value": 10}),
         ("where__c", "Relationship", {"required": True, "refers_to": "account__v"}),
@@ -83,7 +83,7 @@ def test_fields_are_those_of_the_store(store):
     ]:
         knows_field(store, "visit__c", name, kind, **more)
     knows_field(store, "plan__c", "visit__c", "Object", required=True, refers_to="visit__c")
-    found = rehearse_in(store, ISSUE)
+    found = rehearse(store, ISSUE)
     assert not [line for line in found.assumptions if "no metadata" in line]
     assert fixes(found) == {
         "Correct the value of score__c on the device": 1,
@@ -93,19 +93,23 @@ def test_fields_are_those_of_the_store(store):
 
 
 def test_a_device_is_of_the_kind_that_its_errors_name(store):
-    ward = Ward(store, "access-policy")
+    ward = IssueStoreBuilder(store, "access-policy")
     for at in range(2):
-        ward.fails(f"device-{at}", message="user is granted Metadata API access", phase="connect")
+        ward.add_error(f"device-{at}", message="user is granted Metadata API access", phase="connect")
     store.execute("UPDATE sync_error SET platform = 'Windows' WHERE device_id = 'device-1'")
-    found = rehearse_in(store, ISSUE)
-    assert found.of == 1 and "1 device of the issue cannot be rebuilt and is left out." in found.assumptions
+    found = rehearse(store, ISSUE)
+    assert (
+        found.total == 1 and "1 device of the issue cannot be rebuilt and is left out." in found.assumptions
+    )
 
 
 def test_a_vmoc_is_called_as_the_store_calls_it(store):
-    Ward(store, "sync-configuration").fails(object="goal__c", message="the object does not exist")
+    IssueStoreBuilder(store, "sync-configuration").add_error(
+        object="goal__c", message="the object does not exist"
+    )
     store.execute(
         "INSERT INTO vmoc (vmoc_id, as_of, name, object, source, batch_id) "
         "VALUES ('V6C1', '2026-03-01', 'VMOC-000123', 'goal__c', 't', 't')"
     )
-    found = rehearse_in(store, ISSUE)
+    found = rehearse(store, ISSUE)
     assert found.best.name == "Make the VMOC of goal__c (VMOC-000123) inactive and clear the cache"

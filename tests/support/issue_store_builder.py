@@ -22,7 +22,7 @@ VALUES ($device, '2026-03-02 10:00', $object, $record, $user, $operation, $paren
 """
 
 
-class Ward:
+class IssueStoreBuilder:
     """Writes one issue into a store, error by error."""
 
     def __init__(self, store: DuckDBPyConnection, cause: str, *, retryable: str = "no") -> None:
@@ -31,7 +31,7 @@ class Ward:
         self.retryable = retryable
         self.count = 0
 
-    def fails(
+    def add_error(
         self, device="ipad-1", record=None, *, user=None, operation=None, object=None, field=None,
         error_type="OPERATION_NOT_ALLOWED", message="No", phase="upload", issue=ISSUE, cause=None,
     ):  # fmt: skip
@@ -47,7 +47,7 @@ class Ward:
             "event": event, "issue": issue, "cause": cause or self.cause, "retryable": self.retryable,
         })  # fmt: skip
 
-    def waits(
+    def add_pending(
         self,
         device,
         record,
@@ -65,7 +65,7 @@ class Ward:
             "operation": operation, "parent": parent, "number": self.count, "in_error": in_error,
         })  # fmt: skip
 
-    def stuck(self, device, record, operation, object, **about):
+    def add_stuck_record(self, device, record, operation, object, **about):
         """A record that the issue refuses, and that waits for it."""
-        self.fails(device, record, operation=operation, object=object, **about)
-        self.waits(device, record, operation, object)
+        self.add_error(device, record, operation=operation, object=object, **about)
+        self.add_pending(device, record, operation, object)
