@@ -47,7 +47,6 @@ from analysis.query.filters import Filters
 from dashboard import data
 from dashboard.pages import ENTRIES
 from ingest import open_store
-from synclens.commands.dashboard import REHEARSAL
 from tests.support.synthetic import fill
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -68,7 +67,7 @@ def serve(
         free.bind(("127.0.0.1", port or 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", *dashboard.streamlit_arguments(port)]
-    settings = dashboard.environment(store, rehearsal=REHEARSAL) | {"SYNCLENS_NOW": NOW} | environment
+    settings = dashboard.environment(store) | {"SYNCLENS_NOW": NOW} | environment
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(command, env=settings, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
         try:
@@ -260,7 +259,6 @@ def _keep_loading(store: Path, stop: threading.Event) -> None:
 _HOLD = """
 import sys, time
 from ingest import open_store
-from synclens.commands.dashboard import REHEARSAL
 with open_store(sys.argv[1], read_only=False) as store:
     store.execute("UPDATE ingest_batch SET rows_in = rows_in")
     time.sleep(2)

@@ -41,7 +41,6 @@ LABELS = {
     "freed": "Freed",
     "still_failing": "Still failing",
     "lost": "Lost",
-    "of": "Of",
     "predicted_loss": "Predicted loss",
     "first_seen": "First seen",
     "good": "Succeeded",

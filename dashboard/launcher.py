@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 STORE_VARIABLE = "SYNCLENS_STORE"
-REHEARSAL_VARIABLE = "SYNCLENS_REHEARSAL"
 DEFAULT_STORE = Path("synclens.duckdb")
 
 
@@ -33,16 +32,10 @@ def streamlit_arguments(port: int, *, address: str = "localhost", browser: bool 
     return ["run", str(app_path()), *(f"--{name}={value}" for name, value in options.items())]
 
 
-def environment(
-    store: Path | str, base: Mapping[str, str] | None = None, *, rehearsal: str | None = None
-) -> dict[str, str]:
-    """The environment of the dashboard's process: `base` (this process's own by default) and the store.
-
-    `rehearsal` names what rehearses fixes as `module:function` (dashboard/rehearsal_panel.py).
-    """
+def environment(store: Path | str, base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment for the dashboard: `base` (default: that of this process) plus the store."""
     inherited = dict(os.environ if base is None else base)
-    named = {} if rehearsal is None else {REHEARSAL_VARIABLE: rehearsal}
-    return inherited | named | {STORE_VARIABLE: str(Path(store).absolute())}
+    return inherited | {STORE_VARIABLE: str(Path(store).absolute())}
 
 
 def store_path() -> Path:

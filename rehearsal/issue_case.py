@@ -160,7 +160,8 @@ def read_issue_case(
         issue_id=issue_id, cause=facts[1], object=facts[2], field=facts[3], operation=facts[4],
         error_type=facts[5] or "", message=facts[6] or "", phase=facts[7], devices=tuple(devices),
         device_users=device_users, device_platforms=platforms,
-        vault_facts=vault_facts, save_groups=tuple(save_groups), recovery_actions=tuple(levers(connection, issue_id=issue_id)),
+        vault_facts=vault_facts, save_groups=tuple(save_groups), 
+        recovery_actions=tuple(levers(connection, issue_id=issue_id)),
         assumptions=(*sample_notes, *vault_facts.assumptions, *notes),
     )  # fmt: skip
 

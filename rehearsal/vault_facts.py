@@ -119,13 +119,17 @@ def _object_definition(name: str, fields: JsonDict) -> JsonDict:
 
 
 def _missing_metadata_notes(names: list[str], described: set[str]) -> tuple[str, ...]:
-    engine_objects = [name for name in names if name not in described and name in default_objects()]
-    placeholder_objects = [name for name in names if name not in described and name not in default_objects()]
+    missing = [name for name in names if name not in described]
+    engine_objects = [name for name in missing if name in default_objects()]
+    placeholders = [name for name in missing if name not in default_objects()]
     notes = []
     if engine_objects:
-        notes.append(f"The store has no metadata of {', '.join(engine_objects)}; the engine's own is taken.")
-    if placeholder_objects:
         notes.append(
-            f"The store has no metadata of {', '.join(placeholder_objects)}; made up, with a name and what errors name."
+            f"The store has no metadata for {', '.join(engine_objects)}; the engine's default definition is used."
+        )
+    if placeholders:
+        notes.append(
+            f"The store has no metadata for {', '.join(placeholders)}; a minimal definition with the fields named in "
+            "the errors is used."
         )
     return tuple(notes)

@@ -12,9 +12,6 @@ import dashboard as pages
 from synclens import console
 from synclens.options import DEFAULT_STORE, StoreOption
 
-REHEARSAL = "rehearsal:rehearse_in"  # the dashboard may not import it; it is told by name
-
-
 PortOption = Annotated[int, typer.Option(help="Port of the dashboard on localhost.")]
 
 
@@ -26,7 +23,7 @@ def dashboard(store: StoreOption = DEFAULT_STORE, port: PortOption = 8501) -> No
     console.say(f"The dashboard is at http://localhost:{port} (Ctrl-C ends it).")
     command = [sys.executable, "-m", "streamlit", *pages.streamlit_arguments(port=port)]
     try:
-        finished = subprocess.run(command, env=pages.environment(store, rehearsal=REHEARSAL), check=False)  # noqa: S603 - our own words
+        finished = subprocess.run(command, env=pages.environment(store), check=False)  # noqa: S603 - our own words
     except KeyboardInterrupt:
         return
     if finished.returncode:

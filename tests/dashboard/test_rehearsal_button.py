@@ -1,15 +1,12 @@
-"""A fix can be rehearsed where somebody handed the dashboard an engine, and the page says so where not."""
+"""A fix can be rehearsed on the page of its issue and in the list of fixes."""
 
 from __future__ import annotations
 
 import pytest
 
 import analysis
-import dashboard
-from dashboard.launcher import REHEARSAL_VARIABLE
 from ingest import open_store
 from rehearsal.run import rehearse
-from synclens.commands.dashboard import REHEARSAL
 
 pytestmark = pytest.mark.usefixtures("stores")
 
@@ -22,12 +19,7 @@ def locked(stores) -> str:
     return str(found["issue_id"].iloc[0])
 
 
-@pytest.fixture
-def engine(monkeypatch):
-    monkeypatch.setenv(REHEARSAL_VARIABLE, REHEARSAL)
-
-
-def test_the_button_shows_what_the_engine_found(visit, stores, engine, locked):
+def test_the_button_shows_what_the_engine_found(visit, stores, locked):
     app = visit("issue", period="all time", issue=locked)
     app.button(key=f"rehearse-{locked}").click().run()
     assert not app.exception
@@ -41,7 +33,7 @@ def test_the_button_shows_what_the_engine_found(visit, stores, engine, locked):
     assert any("Assumed" in one.value for one in app.markdown)
 
 
-def test_what_cannot_be_rehearsed_says_why(visit, stores, engine):
+def test_what_cannot_be_rehearsed_says_why(visit, stores):
     with open_store(stores["normal"]) as store:
         causes = analysis.list_issues(store)[["issue_id", "cause"]]
     issue_id = next(
@@ -52,23 +44,9 @@ def test_what_cannot_be_rehearsed_says_why(visit, stores, engine):
     assert any("could not be rehearsed" in one.value for one in app.info)
 
 
-def test_the_list_of_fixes_rehearses_the_worst_issue_of_a_cause(visit, engine):
+def test_the_list_of_fixes_rehearses_the_worst_issue_of_a_cause(visit):
     app = visit("fixes", period="all time")
     (button,) = [button for button in app.button if button.label == "Rehearse this fix"]
     button.click().run()
     assert not app.exception
     assert not [button for button in app.button if button.label == "Rehearse this fix"]
-
-
-@pytest.mark.parametrize("name", ["", "nothing", "no.such.module:rehearse", "synclens.rehearsal:nothing"])
-def test_without_an_engine_there_is_a_reason_and_no_button(visit, monkeypatch, locked, name):
-    monkeypatch.setenv(REHEARSAL_VARIABLE, name)
-    app = visit("issue", period="all time", issue=locked)
-    assert not [button for button in app.button if button.label == "Rehearse this fix"]
-    assert any("cannot be rehearsed here" in one.value for one in app.caption)
-
-
-def test_the_command_hands_the_engine_over(tmp_path):
-    settings = dashboard.environment(tmp_path / "a.duckdb", base={}, rehearsal=REHEARSAL)
-    assert settings[REHEARSAL_VARIABLE] == "rehearsal:rehearse_in"
-    assert REHEARSAL_VARIABLE not in dashboard.environment(tmp_path / "a.duckdb", base={})

@@ -77,17 +77,17 @@ DEVICES = [
 
 
 def told(found):
-    return [(one.name, one.says) for one in found.candidates]
+    return [(one.name, one.summary) for one in found.candidates]
 
 
 def check(found, of):
-    assert found.reason is None and found.of == of
+    assert found.reason is None and found.total == of
     assert found.best is not None and found.best.kind == "fix", told(found)
     assert found.best.freed >= 0.95 * of and found.best.lost == 0, told(found)
     (control,) = [one for one in found.candidates if one.name.startswith(("Only sync again", "Sync again"))]
     assert (control.freed, control.still_failing, control.lost) == (0, of, 0), told(found)
     for one in found.candidates:
-        assert one.freed + one.still_failing + one.lost == one.of == of
+        assert one.freed + one.still_failing + one.lost == one.total == of
 
 
 @pytest.mark.parametrize(("cause", "operations", "name", "field"), RECORDS)

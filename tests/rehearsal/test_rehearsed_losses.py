@@ -23,27 +23,27 @@ def ward(store):
 
 def test_undo_loses_the_updates_and_nothing_else(store, ward):
     for at in range(3):
-        ward.stuck("ipad-1", f"A{at}", "update", "account__v", field="phone__v")
-    ward.waits("ipad-1", "other", "update")
+        ward.add_stuck_record("ipad-1", f"A{at}", "update", "account__v", field="phone__v")
+    ward.add_pending("ipad-1", "other", "update")
     undo = levers(rehearse(store, ISSUE))["Undo"]
     assert (undo.lost, undo.freed, undo.predicted_loss, undo.as_predicted) == (3, 0, 3, True)
     assert undo.summary == "frees 0 of 3 records, loses 3, 3 unsent changes predicted lost, as predicted"
 
 
 def test_undo_spares_a_record_of_which_more_waits(store, ward):
-    ward.stuck("ipad-1", "A1", "update", "account__v", field="phone__v")
-    ward.stuck("ipad-1", "A2", "update", "account__v", field="phone__v")
-    ward.waits("ipad-1", "A2", "update", in_error=False)
+    ward.add_stuck_record("ipad-1", "A1", "update", "account__v", field="phone__v")
+    ward.add_stuck_record("ipad-1", "A2", "update", "account__v", field="phone__v")
+    ward.add_pending("ipad-1", "A2", "update", in_error=False)
     undo = levers(rehearse(store, ISSUE))["Undo"]
     assert (undo.lost, undo.still_failing, undo.predicted_loss, undo.as_predicted) == (1, 1, 1, True)
 
 
 def test_clearing_loses_what_else_is_in_error_on_all_devices_of_the_user(store, ward):
-    ward.fails("ipad-1", "C1", user="ana", operation="create", object="account__v", field="phone__v")
-    ward.waits("ipad-1", "C1", "create", user="ana")
-    ward.waits("ipad-1", "other", "update", user="ana")
-    ward.waits("ipad-2", "gone", "delete", user="ana")
-    ward.waits("ipad-3", "bens", "update", user="ben")
+    ward.add_error("ipad-1", "C1", user="ana", operation="create", object="account__v", field="phone__v")
+    ward.add_pending("ipad-1", "C1", "create", user="ana")
+    ward.add_pending("ipad-1", "other", "update", user="ana")
+    ward.add_pending("ipad-2", "gone", "delete", user="ana")
+    ward.add_pending("ipad-3", "bens", "update", user="ben")
     cleared = levers(rehearse(store, ISSUE))["Clear client sync errors"]
     assert (cleared.total, cleared.lost, cleared.predicted_loss, cleared.as_predicted) == (1, 1, 3, True)
 
@@ -57,9 +57,9 @@ def test_undelete_loses_nothing(store):
 
 
 def test_a_refresh_loses_nothing_where_it_is_offered(store, ward):
-    ward.stuck("ipad-1", "A1", "update", "account__v", field="phone__v")
-    ward.fails("ipad-2", "A2", operation="update", object="account__v", field="phone__v")
-    ward.waits("ipad-2", "A3", "update", in_error=False)
+    ward.add_stuck_record("ipad-1", "A1", "update", "account__v", field="phone__v")
+    ward.add_error("ipad-2", "A2", operation="update", object="account__v", field="phone__v")
+    ward.add_pending("ipad-2", "A3", "update", in_error=False)
     refreshed = levers(rehearse(store, ISSUE))["Force a full refresh"]
     assert (refreshed.lost, refreshed.predicted_loss, refreshed.as_predicted) == (0, 0, True)
 

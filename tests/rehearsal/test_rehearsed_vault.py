@@ -62,11 +62,13 @@ def test_sets_that_are_not_known_of_everybody_are_assumed(store, ward):
 
 
 def test_metadata_that_is_missing_is_said(store, ward):
-    ward.waits("ipad-0", "V1", "create", "visit__c")
-    ward.fails("ipad-0", "V1", operation="create", object="visit__c")
+    ward.add_pending("ipad-0", "V1", "create", "visit__c")
+    ward.add_error("ipad-0", "V1", operation="create", object="visit__c")
     told = rehearse(store, ISSUE).assumptions
-    assert "The store has no metadata of account__v; the engine's own is taken." in told
-    assert any(line.startswith("The store has no metadata of visit__c; made up") for line in told)
+    assert "The store has no metadata for account__v; the engine's default definition is used." in told
+    assert any(
+        line.startswith("The store has no metadata for visit__c; a minimal definition") for line in told
+    )
 
 
 def test_fields_are_those_of_the_store(store):
