@@ -150,5 +150,9 @@ def _either(patterns: tuple[str, ...]) -> re.Pattern[str] | None:
 
 CAUSES: Mapping[str, Cause] = MappingProxyType(
     {cause.id: cause for cause in load_catalogue().cause}
-    | {UNKNOWN: Cause(id="unknown", title="Not known", family="Unknown", side=("support",), retry="unknown")}
+    | {
+        UNKNOWN: Cause(
+            id="unknown", title="Unknown cause", family="Unknown", side=("support",), retry="unknown"
+        )
+    }
 )

@@ -74,7 +74,13 @@ def test_a_code_of_a_rule_reaches_its_cause_or_is_listed_beside_it(rule):
     assert sum(reached) / len(reached) >= 0.8
 
 
-def test_a_catalogue_that_names_strangers_is_refused():
+@pytest.mark.parametrize("cause", analysis.CAUSES.values(), ids=lambda cause: cause.id)
+def test_a_cause_has_one_short_title_everywhere(cause):
+    assert analysis.load_playbook(cause.id).title == cause.title
+    assert len(cause.title.split()) <= 5 and not cause.title.endswith(".")
+
+
+def test_a_catalogue_with_an_unknown_cause_id_is_rejected():
     whole = analysis.load_catalogue().model_dump()
     whole["rule"][0]["cause"] = "no-such-cause"
     with pytest.raises(ValueError, match="no-such-cause"):
