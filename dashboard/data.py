@@ -28,8 +28,9 @@ from analysis.metrics.local_days import known_clocks, measure_by_local_day
 from analysis.metrics.registry import measure, moment_of
 from analysis.query.filters import Filters
 from analysis.triage.auto_review import update_issue_states
+from analysis.triage.database import triage_path
 from analysis.triage.states import TriageState
-from dashboard.launcher import state_path, store_path
+from dashboard.launcher import store_path
 from dashboard.view_state import View
 from ingest import IngestError, StoreLocked, open_store
 
@@ -52,7 +53,7 @@ def ask(question: Question[Answer], /, *about: object, **arguments: object) -> A
     store cannot be read and nothing is remembered either.
     """
     path = store_path()
-    stamp = (_stamp(path), _stamp(state_path(path)) if question in _WITH_TRIAGE else None)
+    stamp = (_stamp(path), _stamp(triage_path(path)) if question in _WITH_TRIAGE else None)
     name = f"{question.__module__}.{question.__qualname__}"
     key = f"{path.absolute()}|{name}|{about!r}|{sorted(arguments.items())!r}"
     try:

@@ -41,8 +41,3 @@ def environment(store: Path | str, base: Mapping[str, str] | None = None) -> dic
 def store_path() -> Path:
     """The store that the dashboard shows: `SYNCLENS_STORE`, or `synclens.duckdb` in the working folder."""
     return Path(os.environ.get(STORE_VARIABLE) or DEFAULT_STORE)
-
-
-def state_path(store: Path) -> Path:
-    """Where `analysis.TriageState.for_store` keeps what people decided about the issues of a store."""
-    return store.with_suffix(".triage.sqlite")

@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import ingest
-from dashboard.launcher import state_path
+from analysis.triage.database import triage_path
 
 STORE, TRIAGE, MANIFEST = "store.duckdb", "triage.sqlite", "manifest.json"
 
@@ -48,7 +48,7 @@ def back_up(store: Path, target: Path, *, clock: Callable[[], datetime]) -> Back
         raise BackupError(f"{target} exists already", next_step="Choose another name, or remove it first.")
     with tempfile.TemporaryDirectory(dir=target.parent) as room, ingest.open_store(store):
         parts = [_copied(store, Path(room) / STORE)]
-        triage = state_path(store)
+        triage = triage_path(store)
         if triage.exists():
             parts.append(_sqlite_copied(triage, Path(room) / TRIAGE))
         manifest = {
@@ -72,7 +72,7 @@ def restore(source: Path, store: Path, *, overwrite: bool = False) -> Backup:
     Each part is unpacked beside its place and checked against the manifest before anything is replaced.
     Raises BackupError when the file is not a backup, is damaged, or would overwrite.
     """
-    places = {STORE: store, TRIAGE: state_path(store)}
+    places = {STORE: store, TRIAGE: triage_path(store)}
     taken = [str(place) for place in places.values() if place.exists()]
     if taken and not overwrite:
         raise BackupError(

@@ -12,7 +12,7 @@ import httpx
 
 import analysis
 import ingest
-from dashboard.launcher import state_path
+from analysis.triage.database import triage_path
 
 LOW_DISK_BYTES = 1 << 30
 
@@ -61,7 +61,7 @@ def _store(path: Path) -> Check:
 
 
 def _triage(path: Path) -> Check:
-    triage = state_path(path)
+    triage = triage_path(path)
     if not triage.exists():
         return Check("triage state", True, "nobody has decided anything yet")
     try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from analysis.triage.database import triage_path
 from analysis.triage.states import TriageState
-from dashboard.launcher import state_path
 
 
 def existing_triage(store: Path) -> TriageState | None:
     """Open the triage state of the store at `store`; None if no decision has been made yet."""
-    return TriageState.for_store(store) if state_path(store).exists() else None
+    return TriageState.for_store(store) if triage_path(store).exists() else None

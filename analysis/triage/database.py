@@ -82,6 +82,11 @@ UPDATE issue_state SET decided_by = (
 _PATIENCE_SECONDS = 10.0
 
 
+def triage_path(store: Path | str) -> Path:
+    """Return the path of the triage file that belongs to the store at `store`."""
+    return Path(store).with_suffix(".triage.sqlite")
+
+
 class TriageError(AnalysisError):
     """A change of triage state that cannot be made as it was asked."""
 

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 
 import pandas as pd
 
-from analysis.triage.database import TriageError, format_timestamp, log_activity
+from analysis.triage.database import TriageError, format_timestamp, log_activity, triage_path
 from analysis.triage.overrides import Overrides
 
 State = Literal["new", "ongoing", "escalating", "regressed", "archived", "resolved"]
@@ -79,7 +79,7 @@ class TriageState(Overrides):
     @classmethod
     def for_store(cls, store: Path | str) -> TriageState:
         """Open the triage state that belongs to the store at `store`."""
-        return cls(Path(store).with_suffix(".triage.sqlite"))
+        return cls(triage_path(store))
 
     def resolve(
         self, issue_id: str, *, actor: str, at: datetime, reason: str, fixed_in: str | None = None
