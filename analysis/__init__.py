@@ -3,10 +3,10 @@
 How is the fleet?       health, measure, measure_compared, METRICS, Metric, FILTERS, fleet, device, coverage,
                         durations, duration_curve, load_objectives, slo_status
 What is wrong?          list_issues, get_issue, get_error_event, at_risk, parse_query, group, find_templates,
-                        compare_messages, twins, update_issue_states
+                        compare_messages, healthy_peers, update_issue_states
 Why?                    classify, update_findings, CAUSES, load_catalogue, explain_issue, explain_period, explain,
                         suspects, change_points
-What to do?             suggest_fix, ranked_fixes, levers, load_playbook, lint, LINT_RULES
+What to do?             suggest_fix, ranked_fixes, recovery_actions, load_playbook, lint, LINT_RULES
 Is it getting worse?    evaluate_alert_rules, load_alert_rules, backtest_alerts, score_alerts, send_notifications,
                         prometheus_text
 How good are we?        report_card, resolution_stats, compare_catalogues, read_catalogue, lint_gaps
@@ -29,13 +29,13 @@ from analysis.config_lint.rules import LINT_RULES, LintRule, lint, lint_gaps
 from analysis.diagnosis.change_points import ChangePoint, change_points
 from analysis.diagnosis.explain.explanations import Explanation, explain
 from analysis.diagnosis.explain.questions import explain_issue, explain_period
-from analysis.diagnosis.healthy_peers import Twins, twins
-from analysis.diagnosis.suspect_changes import Suspect, suspects
+from analysis.diagnosis.healthy_peers import HealthyPeers, healthy_peers
+from analysis.diagnosis.suspect_changes import SuspectChange, suspects
 from analysis.evaluation.scores import ReportCard, report_card
 from analysis.findings import FindingsUpdate, update_findings
-from analysis.fixes.issue_context import Common
+from analysis.fixes.issue_context import SharedAttribute
 from analysis.fixes.playbook import Playbook, load_playbook
-from analysis.fixes.recovery_actions import Lever, levers
+from analysis.fixes.recovery_actions import RecoveryAction, recovery_actions
 from analysis.fixes.suggestion import Suggestion, ranked_fixes, suggest_fix
 from analysis.fleet.coverage import Coverage, coverage
 from analysis.fleet.devices import Device, at_risk, device, fleet
@@ -62,23 +62,23 @@ __all__ = [
     "AnalysisError",
     "Catalogue",
     "ChangePoint",
-    "Common",
     "Coverage",
     "Device",
     "Explanation",
     "FindingsUpdate",
     "Health",
+    "HealthyPeers",
     "Issue",
-    "Lever",
     "LintRule",
     "Metric",
     "Playbook",
+    "RecoveryAction",
     "ReportCard",
     "ResolutionStats",
+    "SharedAttribute",
     "Suggestion",
-    "Suspect",
+    "SuspectChange",
     "TriageState",
-    "Twins",
     "at_risk",
     "backtest_alerts",
     "change_points",
@@ -99,7 +99,7 @@ __all__ = [
     "get_issue",
     "group",
     "health",
-    "levers",
+    "healthy_peers",
     "lint",
     "lint_gaps",
     "list_issues",
@@ -113,6 +113,7 @@ __all__ = [
     "prometheus_text",
     "ranked_fixes",
     "read_catalogue",
+    "recovery_actions",
     "report_card",
     "resolution_stats",
     "score_alerts",
@@ -120,7 +121,6 @@ __all__ = [
     "slo_status",
     "suggest_fix",
     "suspects",
-    "twins",
     "update_findings",
     "update_issue_states",
 ]

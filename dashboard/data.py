@@ -20,7 +20,7 @@ import pandas as pd
 import streamlit as st
 
 import analysis
-from analysis.fixes.playbook import nearest_playbook
+from analysis.fixes.playbook import load_nearest_playbook
 from analysis.issues.listing import get_issue as issue_of
 from analysis.issues.listing import is_quiet, list_issues
 from analysis.metrics.compare import measure_compared
@@ -245,13 +245,13 @@ def bring_states_up_to_date() -> bool:
 
 def cause_title(cause: str) -> str:
     """What a cause is called, in the words of its playbook."""
-    found = nearest_playbook(cause)
+    found = load_nearest_playbook(cause)
     return found.title if found.cause == cause else cause
 
 
 def short_fix(cause: str) -> str:
     """The first sentence of the fix of a cause."""
-    return nearest_playbook(cause).short_fix
+    return load_nearest_playbook(cause).short_fix
 
 
 def was_stale() -> bool:

@@ -11,7 +11,7 @@ from plotly.graph_objs._figure import Figure
 
 from analysis import AnalysisError, Explanation, charts
 from analysis.diagnosis.explain.questions import explain_issue
-from analysis.diagnosis.healthy_peers import twins
+from analysis.diagnosis.healthy_peers import healthy_peers
 from dashboard import cards, column_config, data, widgets
 from dashboard.escaping import escape
 from dashboard.view_state import View
@@ -39,20 +39,22 @@ def of_issue(issue_id: str, view: View) -> None:
 
 
 def of_device(name: str, view: View) -> None:
-    """How a device differs from its nearest healthy twins."""
-    widgets.section("Healthy twins", help="The nearest devices without its trouble.")
+    """How a device differs from its nearest healthy peers."""
+    widgets.section("Healthy peers", help="The most similar healthy devices.")
     try:
-        found = data.ask(twins, name, **view.of_filters())
+        found = data.ask(healthy_peers, name, **view.of_filters())
     except AnalysisError:  # no finished sync yet
         st.caption("It has no finished sync yet to compare.")
         return
     if found.smallest_set:
         told = " and ".join(escape(column_config.label(one)) for one in found.smallest_set)
-        st.markdown(f"Together these part it from every healthy device: **{told}**.")
+        st.markdown(f"Together these attributes distinguish it from every healthy device: **{told}**.")
     differences = found.differences.assign(attribute=found.differences["attribute"].map(column_config.label))
-    widgets.table(differences, key="twins", title=f"How {name} differs from its twins", view=view)
-    with st.expander(f"{len(found.twins)} nearest twins", icon=":material/group:"):
-        widgets.table(found.twins, key="twin-list", title=f"Healthy twins of {name}", view=view)
+    widgets.table(
+        differences, key="peers", title=f"Differences between {name} and its healthy peers", view=view
+    )
+    with st.expander(f"{len(found.peers)} nearest healthy peers", icon=":material/group:"):
+        widgets.table(found.peers, key="peer-list", title=f"Healthy peers of {name}", view=view)
 
 
 def draw(found: Sequence[Explanation], view: View, *, key: str, inside: str) -> None:

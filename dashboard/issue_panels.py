@@ -9,9 +9,9 @@ import streamlit as st
 
 import analysis
 from analysis.base.text import chance, difference
-from analysis.diagnosis.suspect_changes import Suspect
-from analysis.fixes.playbook import nearest_playbook
-from analysis.fixes.recovery_actions import Lever
+from analysis.diagnosis.suspect_changes import SuspectChange
+from analysis.fixes.playbook import load_nearest_playbook
+from analysis.fixes.recovery_actions import RecoveryAction
 from analysis.fixes.suggestion import Suggestion, suggest_fix
 from analysis.fleet.devices import at_risk
 from dashboard import cards, data, issue_actions, pages, rehearsal_panel, tables, widgets
@@ -41,21 +41,21 @@ def fix(issue_id: str, cause: str) -> None:
     """
     found: Suggestion = data.ask(suggest_fix, issue_id)
     corrected = cause != found.cause
-    playbook = nearest_playbook(cause) if corrected else found.playbook
+    playbook = load_nearest_playbook(cause) if corrected else found.playbook
     first, _, steps = playbook.fix.partition("\n\n")
     widgets.section("Fix")
     with st.container(border=True, key="fix"):
-        if found.over and not corrected:
-            st.info(escape(found.over, 400), icon=":material/task_alt:")
+        if found.resolution_line and not corrected:
+            st.info(escape(found.resolution_line, 400), icon=":material/task_alt:")
         st.markdown(f"**{first}**")
         if not corrected:
             st.caption(" · ".join(escape(word) for word in _place(found) if word))
         st.caption("IN THIS CASE")
-        st.markdown("\n".join(f"- {escape(sentence, 400)}" for sentence in found.in_this_case))
+        st.markdown("\n".join(f"- {escape(sentence, 400)}" for sentence in found.evidence_lines))
         st.caption("STEPS")
         st.markdown(steps)
         st.caption("HOW TO KNOW IT WORKED")
-        st.markdown("\n".join(f"- {escape(sentence, 400)}" for sentence in found.how_to_check))
+        st.markdown("\n".join(f"- {escape(sentence, 400)}" for sentence in found.verification_lines))
         for note in found.notes:
             st.caption(f"Not known: {escape(note, 400)}")
     with st.expander("What it means, what it costs, how to be sure", icon=":material/menu_book:"):
@@ -151,7 +151,7 @@ def _code(text: object) -> str:
     return str(text).replace("`", "")
 
 
-def levers(found: Sequence[Lever], view: View) -> None:
+def levers(found: Sequence[RecoveryAction], view: View) -> None:
     """The levers, those that can be pulled first, each with exactly what it would lose."""
     widgets.section("Levers", help="What can be done to a device beside mending the cause.")
     for lever in sorted(found, key=lambda one: not one.offered):
@@ -159,9 +159,9 @@ def levers(found: Sequence[Lever], view: View) -> None:
         with st.expander(f"{lever.title}{'' if lever.offered else ' (not now)'}", icon=icon):
             st.markdown(f"{escape(lever.reason, 400)}")
             st.caption(f"{escape(lever.effect, 400)} Who: {escape(lever.who)}, {escape(lever.where)}.")
-            if lever.offered and len(lever.loses):
+            if lever.offered and len(lever.lost_records):
                 title = f"What {lever.title} would lose"
-                widgets.table(lever.loses, key=f"loses-{lever.name}", title=title, view=view)
+                widgets.table(lever.lost_records, key=f"loses-{lever.name}", title=title, view=view)
 
 
 def playbook_box(cause: str, issues: pd.DataFrame, view: View) -> None:
@@ -169,7 +169,7 @@ def playbook_box(cause: str, issues: pd.DataFrame, view: View) -> None:
 
     `issues` is the triage list of the view.
     """
-    found = nearest_playbook(cause)
+    found = load_nearest_playbook(cause)
     its = issues[issues["cause"] == cause].sort_values(["pending", "events"], ascending=False, kind="stable")
     widgets.section(escape(data.cause_title(cause)))
     with st.container(border=True):
@@ -200,7 +200,7 @@ def waiting(frame: pd.DataFrame, view: View, *, key: str) -> None:
     widgets.table(tables.titled(frame[columns]), key=key, title="Records that wait, parents first", view=view)
 
 
-def suspected(found: Sequence[Suspect], view: View) -> None:
+def suspected(found: Sequence[SuspectChange], view: View) -> None:
     """The changes that explain the beginning better than a random moment would; or that there is none."""
     widgets.section("Suspected change", help="Held against every other change and against random moments.")
     if not found:
@@ -219,7 +219,7 @@ def suspected(found: Sequence[Suspect], view: View) -> None:
             )
 
 
-def to_mark(found: Sequence[Suspect]) -> pd.DataFrame:
+def to_mark(found: Sequence[SuspectChange]) -> pd.DataFrame:
     """Suspected changes as marks for a chart, oldest first."""
     told = [(one.changed_at, f"{one.kind.replace('_', ' ')} {one.target}") for one in found]
     frame = pd.DataFrame(told, columns=["changed_at", "label"])

@@ -10,7 +10,7 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from analysis.base.text import many
-from analysis.fixes.recovery_actions import Lever, levers
+from analysis.fixes.recovery_actions import RecoveryAction, recovery_actions
 from analysis.issues.listing import HELD_BY, PENDING_NOW, UnknownIssue
 from analysis.metrics.registry import ask
 from analysis.query.filters import Filters
@@ -85,7 +85,7 @@ class IssueCase:
     device_platforms: dict[str, str]
     vault_facts: VaultFacts
     save_groups: tuple[SaveGroup, ...]
-    recovery_actions: tuple[Lever, ...]
+    recovery_actions: tuple[RecoveryAction, ...]
     assumptions: tuple[str, ...]
 
     @property
@@ -161,7 +161,7 @@ def read_issue_case(
         error_type=facts[5] or "", message=facts[6] or "", phase=facts[7], devices=tuple(devices),
         device_users=device_users, device_platforms=platforms,
         vault_facts=vault_facts, save_groups=tuple(save_groups), 
-        recovery_actions=tuple(levers(connection, issue_id=issue_id)),
+        recovery_actions=tuple(recovery_actions(connection, issue_id=issue_id)),
         assumptions=(*sample_notes, *vault_facts.assumptions, *notes),
     )  # fmt: skip
 

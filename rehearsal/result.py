@@ -23,7 +23,7 @@ class Candidate:
 
     `freed`, `still_failing` and `lost` add up to `of`, all in the rehearsal's unit: freed is what no longer
     waits and lost nothing, lost is what is gone from the device without having reached the Vault.
-    For a lever `predicted_loss` is the number of records that `analysis.levers` said it would lose, and
+    For a lever `predicted_loss` is the number of records that `analysis.recovery_actions` said it would lose, and
     `as_predicted` whether the very same records were lost, those of other issues included; None for a fix.
     """
 

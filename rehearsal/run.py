@@ -10,7 +10,7 @@ from duckdb import DuckDBPyConnection
 
 import ingest
 from analysis.base.text import many
-from analysis.fixes.recovery_actions import Lever
+from analysis.fixes.recovery_actions import RecoveryAction
 from rehearsal.issue_case import IssueCase, RecordKey, read_issue_case
 from rehearsal.recipes import app, devices, limits, records, values
 from rehearsal.recipes.recipe import Recipe
@@ -171,7 +171,7 @@ def _try_fix(case: IssueCase, recipe: Recipe, stuck: _Baseline, seed: int, at: i
 
 
 def _try_recovery_action(
-    case: IssueCase, recipe: Recipe, stuck: _Baseline, seed: int, lever: Lever
+    case: IssueCase, recipe: Recipe, stuck: _Baseline, seed: int, lever: RecoveryAction
 ) -> Candidate:
     with _rebuild(case, recipe, seed) as sandbox:
         _apply_recovery_action(sandbox, lever)
@@ -187,12 +187,12 @@ def _try_recovery_action(
     )  # fmt: skip
 
 
-def _predicted_losses(lever: Lever) -> set[RecordKey]:
+def _predicted_losses(lever: RecoveryAction) -> set[RecordKey]:
     """The records that the lever is said to lose."""
-    return set(zip(lever.loses["device_id"], lever.loses["record_id"], strict=True))
+    return set(zip(lever.lost_records["device_id"], lever.lost_records["record_id"], strict=True))
 
 
-def _apply_recovery_action(sandbox: Sandbox, lever: Lever) -> None:
+def _apply_recovery_action(sandbox: Sandbox, lever: RecoveryAction) -> None:
     if lever.name in ("undo", "undelete"):
         _apply_on_errors_tab(sandbox, lever)
         return
@@ -205,7 +205,7 @@ def _apply_recovery_action(sandbox: Sandbox, lever: Lever) -> None:
             sandbox.sync([name])
 
 
-def _apply_on_errors_tab(sandbox: Sandbox, lever: Lever) -> None:
+def _apply_on_errors_tab(sandbox: Sandbox, lever: RecoveryAction) -> None:
     action = lever.name
     act = errors_tab.undo if action == "undo" else errors_tab.undelete
     named = {row.key for row in sandbox.issue_records() if row.has_issue_error}

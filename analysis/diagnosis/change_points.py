@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import logsumexp, xlogy
 
-from analysis.diagnosis.seasonality import rhythm
+from analysis.diagnosis.seasonality import detect_season
 
 Floats = NDArray[np.float64]
 
@@ -61,7 +61,7 @@ def change_points(
     Raises ValueError when a count is negative or exceeds its total.
     """
     series = _Series.of(counts, failures, total, season)
-    if not season and (period := rhythm(series.rates())):
+    if not season and (period := detect_season(series.rates())):
         series = series.gathered(period)
     if len(series.hits) < 2 * _SHORTEST or not series.hits.sum():
         return []

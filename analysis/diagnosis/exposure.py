@@ -60,24 +60,24 @@ _BY_KIND = {"permission_set": "permission_set", "territory": "territory", "user"
 
 
 @dataclass(frozen=True, slots=True)
-class Chances:
+class Exposure:
     """Days on which someone could be hit, in order of time.
 
     `at` is in seconds since 1970 UTC; `who` numbers the people, whose attributes are the rows of `people`.
     """
 
-    at: Floats
+    seconds: Floats
     hit: Booleans
-    who: Integers
-    version: NDArray[np.object_]
-    people: pd.DataFrame
+    user_index: Integers
+    app_version: NDArray[np.object_]
+    users: pd.DataFrame
 
     @property
-    def affected(self) -> Booleans:
+    def affected_users(self) -> Booleans:
         """Tell of each person whether they were ever hit."""
-        return np.bincount(self.who[self.hit], minlength=len(self.people)) > 0
+        return np.bincount(self.user_index[self.hit], minlength=len(self.users)) > 0
 
-    def in_scope(self, kind: str, target: str, scope: str | None) -> Booleans:
+    def users_in_scope(self, kind: str, target: str, scope: str | None) -> Booleans:
         """Tell of each person whether a change reaches them; without a usable word on it, it does."""
         if scope and "=" in scope:
             name, value = (part.strip() for part in scope.split("=", 1))
@@ -85,40 +85,42 @@ class Chances:
         reached = self._having(_BY_KIND[kind], target) if kind in _BY_KIND else self._everyone()
         return reached if reached.any() else self._everyone()
 
-    def adopted(self, version: str) -> Floats:
+    def adoption_times(self, version: str) -> Floats:
         """Give the moment at which each person was first seen with a version; infinity for never."""
-        since = np.full(len(self.people), np.inf)
-        mine = self.version == version
-        np.minimum.at(since, self.who[mine], self.at[mine])
+        since = np.full(len(self.users), np.inf)
+        mine = self.app_version == version
+        np.minimum.at(since, self.user_index[mine], self.seconds[mine])
         return since
 
     def _everyone(self) -> Booleans:
-        return np.ones(len(self.people), dtype=np.bool_)
+        return np.ones(len(self.users), dtype=np.bool_)
 
     def _having(self, name: str, value: str) -> Booleans:
         if name == "app_version":
-            return np.isfinite(self.adopted(value))
+            return np.isfinite(self.adoption_times(value))
         if name not in _SCOPES:
             return self._everyone()
         wanted = {part.strip() for part in value.split(",")}
-        having = np.zeros(len(self.people), dtype=np.bool_)
+        having = np.zeros(len(self.users), dtype=np.bool_)
         for column in _SCOPES[name]:
-            having |= np.array([_holds(text, wanted) for text in self.people[column]], dtype=np.bool_)
+            having |= np.array([_holds(text, wanted) for text in self.users[column]], dtype=np.bool_)
         return having
 
 
-def chances(connection: DuckDBPyConnection, issue_id: str | None, filters: Filters) -> Chances:
+def load_exposure(connection: DuckDBPyConnection, issue_id: str | None, filters: Filters) -> Exposure:
     """Read who could be hit when; hits are events of the issue, or failed syncs when there is none."""
     rows = ask(connection, _CHANCES, filters, {"issue": issue_id})
     people = rows.groupby("who", sort=True)[["user_id", "device_id"]].first().reset_index()
     people = people.merge(ask(connection, _USERS, Filters()), on="user_id", how="left")
     people = people.merge(ask(connection, _DEVICES, Filters()), on="who", how="left")
-    return Chances(
-        at=rows["seconds"].to_numpy(np.float64),
+    return Exposure(
+        seconds=rows["seconds"].to_numpy(np.float64),
         hit=rows["hit"].to_numpy(np.bool_),
-        who=np.searchsorted(people["who"].to_numpy(object), rows["who"].to_numpy(object)).astype(np.int64),
-        version=rows["app_version"].to_numpy(object),
-        people=people,
+        user_index=np.searchsorted(people["who"].to_numpy(object), rows["who"].to_numpy(object)).astype(
+            np.int64
+        ),
+        app_version=rows["app_version"].to_numpy(object),
+        users=people,
     )
 
 

@@ -11,28 +11,28 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import xlogy
 
-from analysis.diagnosis.exposure import Booleans, Chances, Floats, Integers
+from analysis.diagnosis.exposure import Booleans, Exposure, Floats, Integers
 
 _MOMENTS = 2_000
 _SHUFFLES = 999
 
 
-def at_moment(chances: Chances, scope: Booleans, moment: float) -> tuple[float, float]:
+def fit_at_time(chances: Exposure, scope: Booleans, moment: float) -> tuple[float, float]:
     """Likelihood ratio and p-value of a change at a moment (epoch seconds) in a scope (one flag per person).
 
     The p-value is the share of other moments that would fit as well: the geometric mean of the share of all
     time and of the share of the time in which anybody synced. By the clock alone, no change of a Friday
     evening could explain a Monday; by activity alone, any change of the weekend would.
     """
-    by_clock = np.linspace(chances.at[0], chances.at[-1], _MOMENTS)
-    by_activity = np.quantile(chances.at, np.linspace(0, 1, _MOMENTS))
+    by_clock = np.linspace(chances.seconds[0], chances.seconds[-1], _MOMENTS)
+    by_activity = np.quantile(chances.seconds, np.linspace(0, 1, _MOMENTS))
     ratios = _ratios(chances, scope, np.concatenate([by_clock, by_activity, [moment]]))
     fit = float(ratios[-1])
     as_well = (1 + (ratios[:-1].reshape(2, _MOMENTS) >= fit - 1e-9).sum(axis=1)) / (_MOMENTS + 1)
     return fit, float(np.sqrt(as_well.prod()))
 
 
-def at_adoption(chances: Chances, since: Floats, seed: int) -> tuple[float, float]:
+def fit_at_adoption(chances: Exposure, since: Floats, seed: int) -> tuple[float, float]:
     """Likelihood ratio and p-value of a roll-out that reached each person at their own moment.
 
     The p-value is the share of shuffles of these moments among the people that fit as well: a problem that
@@ -44,14 +44,14 @@ def at_adoption(chances: Chances, since: Floats, seed: int) -> tuple[float, floa
     return float(ratios[0]), float((ratios >= ratios[0] - 1e-9).mean())
 
 
-def at_any_time(chances: Chances, scope: Booleans) -> float:
+def fit_of_scope(chances: Exposure, scope: Booleans) -> float:
     """Likelihood ratio of a scope alone: are those inside hit more, whenever that was."""
-    return float(_ratios(chances, scope, chances.at[:1])[0])
+    return float(_ratios(chances, scope, chances.seconds[:1])[0])
 
 
-def _ratios(chances: Chances, scope: Booleans, moments: Floats) -> Floats:
-    inside = scope[chances.who]
-    at, hit = chances.at[inside], chances.hit[inside]
+def _ratios(chances: Exposure, scope: Booleans, moments: Floats) -> Floats:
+    inside = scope[chances.user_index]
+    at, hit = chances.seconds[inside], chances.hit[inside]
     first: Integers = np.searchsorted(at, moments, side="left")
     hits_from = np.concatenate([np.cumsum(hit[::-1])[::-1], [0]])
     return likelihood_ratio(
@@ -62,8 +62,8 @@ def _ratios(chances: Chances, scope: Booleans, moments: Floats) -> Floats:
     )
 
 
-def _adopted_ratio(chances: Chances, since: Floats) -> float:
-    exposed = chances.at >= since[chances.who]
+def _adopted_ratio(chances: Exposure, since: Floats) -> float:
+    exposed = chances.seconds >= since[chances.user_index]
     hits = np.array([np.count_nonzero(chances.hit & exposed)], dtype=np.float64)
     tried = np.array([np.count_nonzero(exposed)], dtype=np.float64)
     return float(likelihood_ratio(hits, tried, float(chances.hit.sum()), float(len(chances.hit)))[0])

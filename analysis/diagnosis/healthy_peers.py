@@ -61,7 +61,7 @@ ORDER BY j.device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Twins:
+class HealthyPeers:
     """What tells one device from healthy ones.
 
     `twins`: nearest healthy devices with `shared`, the number of attributes in common, and all attributes.
@@ -71,16 +71,18 @@ class Twins:
     """
 
     device: str
-    sick: bool
-    twins: pd.DataFrame
+    affected: bool
+    peers: pd.DataFrame
     differences: pd.DataFrame
     smallest_set: tuple[str, ...]
 
 
-_DIFFERENCES = ["attribute", "here", "twins", "share_of_twins", "sick_with", "sick_without", "ratio", "low"]
+_DIFFERENCES = [
+    "attribute", "value", "peer_value", "peer_share", "affected_with", "affected_without", "ratio", "low",
+]  # fmt: skip
 
 
-def twins(
+def healthy_peers(
     connection: DuckDBPyConnection,
     device: str,
     *,
@@ -88,7 +90,7 @@ def twins(
     most: int = 5,
     last: int = 10,
     **filters: object,
-) -> Twins:
+) -> HealthyPeers:
     """Compare a device with its `most` nearest healthy twins.
 
     Sick is a device with the issue if one is given, else one of which at least half of the last 10 finished
@@ -111,10 +113,10 @@ def twins(
     order = np.lexsort((healthy.index.to_numpy(), -healthy["tries"].to_numpy(), -shared.to_numpy()))
     nearest = values.loc[healthy.index[order[:most]]].assign(shared=shared.iloc[order[:most]])
     marks = {name: _marks(values, sick, name, here[name]) for name in known}
-    return Twins(
+    return HealthyPeers(
         device=device,
-        sick=bool(sick.loc[device]),
-        twins=nearest.reset_index()[["device", "shared", *ATTRIBUTES]],
+        affected=bool(sick.loc[device]),
+        peers=nearest.reset_index()[["device", "shared", *ATTRIBUTES]],
         differences=_differences(nearest, here, known, marks),
         smallest_set=_smallest_set(values.loc[healthy.index], here, marks),
     )
@@ -124,13 +126,13 @@ def twins(
 class _Marks:
     """How sickness goes with one value of one attribute, in the whole fleet."""
 
-    sick_with: float
-    sick_without: float
+    affected_with: float
+    affected_without: float
     low: float
 
     @property
     def ratio(self) -> float:
-        return self.sick_with / self.sick_without if self.sick_without else float("inf")
+        return self.affected_with / self.affected_without if self.affected_without else float("inf")
 
 
 def _marks(values: pd.DataFrame, sick: pd.Series[bool], name: str, value: object) -> _Marks:
@@ -153,12 +155,21 @@ def _differences(
             mark = marks[name]
             theirs = usual.iloc[0] if len(usual) else None
             rows.append(
-                (name, here[name], theirs, same, mark.sick_with, mark.sick_without, mark.ratio, mark.low)
+                (
+                    name,
+                    here[name],
+                    theirs,
+                    same,
+                    mark.affected_with,
+                    mark.affected_without,
+                    mark.ratio,
+                    mark.low,
+                )
             )
     frame = pd.DataFrame(rows, columns=_DIFFERENCES)
-    return frame.sort_values(
-        ["low", "share_of_twins", "attribute"], ascending=[False, True, True]
-    ).reset_index(drop=True)
+    return frame.sort_values(["low", "peer_share", "attribute"], ascending=[False, True, True]).reset_index(
+        drop=True
+    )
 
 
 def _smallest_set(healthy: pd.DataFrame, here: dict[str, Any], marks: dict[str, _Marks]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ _ALIKE = 0.5  # correlation with itself one period later, and for short series a
 _ERRORS = 3.0
 
 
-def rhythm(values: NDArray[np.float64]) -> int:
+def detect_season(values: NDArray[np.float64]) -> int:
     """Give the number of steps after which the values repeat themselves, 0 when they do not.
 
     It is the first lag, past one at which the series runs against itself, where its autocorrelation has a high

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from analysis.diagnosis.exposure import Booleans, Chances, Floats, chances
-from analysis.diagnosis.fit import at_adoption, at_any_time, at_moment
+from analysis.diagnosis.exposure import Booleans, Exposure, Floats, load_exposure
+from analysis.diagnosis.fit import fit_at_adoption, fit_at_time, fit_of_scope
 from analysis.issues.listing import UnknownIssue
 from analysis.metrics.registry import ask
 from analysis.query.filters import Filters
@@ -52,7 +52,7 @@ FROM error WHERE issue_id = $issue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Suspect:
+class SuspectChange:
     """A change that explains an onset better than a random moment would, best first in a list.
 
     `change_id` is that of the `config_change` row, or `version VERSION` for a roll-out that no row tells of.
@@ -98,7 +98,7 @@ def suspects(
     most: int = 5,
     seed: int = 0,
     **filters: object,
-) -> list[Suspect]:
+) -> list[SuspectChange]:
     """Rank the changes that could have caused an issue; an empty list means: no suspect.
 
     Looks at every row of `config_change` and at every version that appeared while we looked, and asks of each
@@ -110,10 +110,10 @@ def suspects(
     people must be affected, and known: errors that name no user have no suspect. Raises UnknownIssue.
     """
     chosen = Filters.of(**filters)
-    known = chances(connection, issue_id, chosen)
+    known = load_exposure(connection, issue_id, chosen)
     if issue_id is not None and not known.hit.any() and not _exists(connection, issue_id):
         raise UnknownIssue(issue_id)
-    if known.affected.sum() < _AFFECTED_AT_LEAST:
+    if known.affected_users.sum() < _AFFECTED_AT_LEAST:
         return []
     about = _about(connection, issue_id, chosen)
     rows = _candidates(connection, known, chosen, onset)
@@ -143,7 +143,7 @@ def _about(connection: DuckDBPyConnection, issue_id: str | None, filters: Filter
 
 
 def _candidates(
-    connection: DuckDBPyConnection, known: Chances, filters: Filters, onset: datetime | None
+    connection: DuckDBPyConnection, known: Exposure, filters: Filters, onset: datetime | None
 ) -> list[dict[str, Any]]:
     """List the changes inside the time that we know, and roll-outs without a row of their own."""
     rows = [
@@ -156,37 +156,37 @@ def _candidates(
         for version, first in _rollouts(known)
         if version not in told
     ]
-    last = known.at[known.hit].max()
+    last = known.seconds[known.hit].max()
     if onset is not None:
         aware = onset if onset.tzinfo else onset.replace(tzinfo=UTC)
         last = min(last, aware.timestamp())
-    return [row for row in rows if known.at[0] <= row["at"] <= last]
+    return [row for row in rows if known.seconds[0] <= row["at"] <= last]
 
 
-def _rollouts(known: Chances) -> list[tuple[str, float]]:
-    early = known.at[0] + _FIRST_DAYS * (known.at[-1] - known.at[0])
-    versions = sorted({version for version in known.version if isinstance(version, str)})
-    first = [(version, float(known.adopted(version).min())) for version in versions]
+def _rollouts(known: Exposure) -> list[tuple[str, float]]:
+    early = known.seconds[0] + _FIRST_DAYS * (known.seconds[-1] - known.seconds[0])
+    versions = sorted({version for version in known.app_version if isinstance(version, str)})
+    first = [(version, float(known.adoption_times(version).min())) for version in versions]
     return [(version, at) for version, at in first if at > early]
 
 
-def _judged(row: dict[str, Any], known: Chances, about: Mapping[str, str], seed: int) -> _Change:
+def _judged(row: dict[str, Any], known: Exposure, about: Mapping[str, str], seed: int) -> _Change:
     weight, relation = _relation(row, about)
-    since = known.adopted(row["target"]) if row["kind"] == "app_version" else None
+    since = known.adoption_times(row["target"]) if row["kind"] == "app_version" else None
     if since is not None and np.isfinite(since).any():
         reached = np.isfinite(since)
-        ratio, p_value = at_adoption(known, since, seed)
+        ratio, p_value = fit_at_adoption(known, since, seed)
     else:
-        reached = known.in_scope(row["kind"], row["target"], row.get("scope"))
+        reached = known.users_in_scope(row["kind"], row["target"], row.get("scope"))
         since = np.where(reached, row["at"], np.inf)
-        ratio, p_value = at_moment(known, reached, row["at"])
+        ratio, p_value = fit_at_time(known, reached, row["at"])
     return _Change(row, weight, relation, reached, since, ratio, p_value)
 
 
-def _weights(judged: Sequence[_Change], known: Chances) -> list[float]:
+def _weights(judged: Sequence[_Change], known: Exposure) -> list[float]:
     """Weigh relation and people: half the log likelihood by which a scope falls behind the best one."""
     people = [
-        0.0 if change.row["kind"] == "app_version" else at_any_time(known, change.reached)
+        0.0 if change.row["kind"] == "app_version" else fit_of_scope(known, change.reached)
         for change in judged
     ]
     best = max(people, default=0.0)
@@ -214,14 +214,14 @@ def _relation(row: Mapping[str, Any], about: Mapping[str, str]) -> tuple[float, 
     return 1.0, ""
 
 
-def _suspect(change: _Change, known: Chances, p_value: float) -> Suspect:
-    row, affected = change.row, known.affected
-    after = known.at[known.hit & (known.at >= change.since[known.who])]
+def _suspect(change: _Change, known: Exposure, p_value: float) -> SuspectChange:
+    row, affected = change.row, known.affected_users
+    after = known.seconds[known.hit & (known.seconds >= change.since[known.user_index])]
     first_hit = np.full(len(affected), np.inf)
-    np.minimum.at(first_hit, known.who[known.hit], known.at[known.hit])
+    np.minimum.at(first_hit, known.user_index[known.hit], known.seconds[known.hit])
     caught = affected & (first_hit >= change.since)
     at = datetime.fromtimestamp(row["at"], UTC).replace(tzinfo=None)
-    return Suspect(
+    return SuspectChange(
         change_id=row["change_id"],
         changed_at=at,
         kind=row["kind"],

@@ -7,7 +7,7 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from analysis.fixes.issue_context import Common
+from analysis.fixes.issue_context import SharedAttribute
 
 MOST_SETS = 3  # a list of all sets that everybody has points nowhere
 
@@ -53,8 +53,11 @@ ORDER BY 1
 """
 
 
-def permission_sets_of(
-    connection: DuckDBPyConnection, issue_id: str, common: Iterable[Common], change: Mapping[str, Any] | None
+def find_permission_sets(
+    connection: DuckDBPyConnection,
+    issue_id: str,
+    common: Iterable[SharedAttribute],
+    change: Mapping[str, Any] | None,
 ) -> tuple[str, ...]:
     """The permission sets to look at for an issue, at most three, the likeliest first.
 
@@ -72,7 +75,7 @@ def permission_sets_of(
     return tuple(found)[:MOST_SETS] if pointed or len(found) <= MOST_SETS else ()
 
 
-def vmocs_of(
+def find_vmocs(
     connection: DuckDBPyConnection, issue_id: str, change: Mapping[str, Any] | None
 ) -> tuple[str, ...]:
     """The VMOCs by which the objects of an issue come to devices, by name; the one that was changed first."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from analysis.diagnosis.suspect_changes import Suspect, suspects
-from analysis.fixes.recovery_actions import plain_rows
+from analysis.base.rows import plain_rows
+from analysis.diagnosis.suspect_changes import SuspectChange, suspects
 from analysis.issues.listing import UnknownIssue
 
 _ENOUGH = 3  # users; what fewer have in common says nothing
@@ -87,7 +87,7 @@ SELECT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Common:
+class SharedAttribute:
     """An attribute value that nearly all users of an issue share and clearly fewer of the others have.
 
     `all_hit` and `all_spared` count the users whose attribute is known, `unknown` those of whom it is not.
@@ -102,13 +102,13 @@ class Common:
     unknown: int = 0
 
 
-def common_to(connection: DuckDBPyConnection, issue_id: str) -> list[Common]:
+def shared_attributes(connection: DuckDBPyConnection, issue_id: str) -> list[SharedAttribute]:
     """List what at least 80 % of an issue's users have, and at most half as many of the others by share.
 
     Looks at permission sets, profiles, territory, country and app version. Empty below three users.
     """
     rows = plain_rows(connection.execute(_SHARED, {"issue_id": issue_id}).df())
-    return [Common(**row) for row in rows if _stands_out(row)]
+    return [SharedAttribute(**row) for row in rows if _stands_out(row)]
 
 
 def _stands_out(row: Mapping[str, Any]) -> bool:
@@ -117,7 +117,7 @@ def _stands_out(row: Mapping[str, Any]) -> bool:
     return bool(row["users_spared"] / row["all_spared"] <= 0.5 * row["users_hit"] / row["all_hit"])
 
 
-def change_before(
+def attributed_change(
     connection: DuckDBPyConnection,
     issue_id: str,
     since: datetime,
@@ -145,14 +145,14 @@ def change_before(
     return rows[fits.index(best)] | {"certain": False, "p_value": None} if best else None
 
 
-def _suspected(connection: DuckDBPyConnection, issue_id: str) -> list[Suspect]:
+def _suspected(connection: DuckDBPyConnection, issue_id: str) -> list[SuspectChange]:
     try:
         return suspects(connection, issue_id, most=1)
     except UnknownIssue:  # its errors name no user, so nobody can be compared
         return []
 
 
-def _told_by(suspect: Suspect) -> dict[str, Any]:
+def _told_by(suspect: SuspectChange) -> dict[str, Any]:
     """Describe a roll-out that no row of configuration tells of."""
     row = {
         name: getattr(suspect, name) for name in ("change_id", "kind", "target", "scope", "before", "after")
@@ -169,7 +169,7 @@ def _fit(change: Mapping[str, Any], cause: str, named: Mapping[str, Sequence[str
     return 4 * same_field + 2 * same_kind + bool({change["target"], scope} & shared)
 
 
-def gaps(connection: DuckDBPyConnection, issue_id: str, since: datetime) -> list[str]:
+def data_gaps(connection: DuckDBPyConnection, issue_id: str, since: datetime) -> list[str]:
     """Say what the store does not tell about an issue, so that nobody reads silence as an answer."""
     pending, first, changes, users = connection.execute(_GAPS, {"issue_id": issue_id}).fetchone() or (
         0,

@@ -50,7 +50,7 @@ def load_playbook(cause: str) -> Playbook:
     )
 
 
-def nearest_playbook(cause: str) -> Playbook:
+def load_nearest_playbook(cause: str) -> Playbook:
     """Read the playbook of `cause`; a cause of somebody else's catalogue gets the one for unknown errors."""
     return load_playbook(cause if cause in playbook_causes() else "unknown")
 

@@ -15,6 +15,7 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from analysis.base.errors import AnalysisError
+from analysis.base.rows import plain_rows
 from analysis.fixes.playbook import load_playbook
 from analysis.issues.listing import HELD_BY, PENDING_NOW
 from analysis.metrics.registry import ask
@@ -116,7 +117,7 @@ SELECT (SELECT count(*) FROM sync_error WHERE list_contains($devices, device_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lever:
+class RecoveryAction:
     """One thing that can be done to a device beside mending the cause.
 
     `reason` says why it is offered, or why not. `devices` are those on which the precondition holds. `loses`
@@ -133,21 +134,23 @@ class Lever:
     effect: str
     destructive: bool
     devices: tuple[str, ...] = ()
-    loses: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(LOST_COLUMNS)))
+    lost_records: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(LOST_COLUMNS)))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the same as plain values, times as ISO text."""
-        own = {name: getattr(self, name) for name in self.__slots__ if name not in ("devices", "loses")}
-        return own | {"devices": list(self.devices), "loses": plain_rows(self.loses)}
+        own = {
+            name: getattr(self, name) for name in self.__slots__ if name not in ("devices", "lost_records")
+        }
+        return own | {"devices": list(self.devices), "lost_records": plain_rows(self.lost_records)}
 
 
-def levers(
+def recovery_actions(
     connection: DuckDBPyConnection,
     device_id: str | None = None,
     user_id: str | None = None,
     *,
     issue_id: str | None = None,
-) -> list[Lever]:
+) -> list[RecoveryAction]:
     """Say which levers can be pulled for one device, one user, or everybody whom one issue hits.
 
     A flag is set on a user and Veeva does not document what it does when the user has several devices: losses
@@ -181,22 +184,16 @@ def levers(
     return harmless + harmful
 
 
-def plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Turn a frame into rows of plain values: None for what is missing, ISO text for times."""
-    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    return [{str(k): v.isoformat() if hasattr(v, "isoformat") else v for k, v in row.items()} for row in rows]
-
-
 _MAY_SUCCEED = "The same upload may succeed by itself; waiting and syncing again loses nothing."
 _IN_VAIN_WORDS = "Only for what has been refused for a day or longer: there, syncing again has not helped."
 
 
-def _once_tried(lever: Lever) -> Lever:
+def _once_tried(lever: RecoveryAction) -> RecoveryAction:
     return replace(lever, reason=f"{lever.reason} {_IN_VAIN_WORDS}") if lever.offered else lever
 
 
-def _hold(lever: Lever, why: str) -> Lever:
-    return replace(lever, offered=False, reason=why, devices=(), loses=lever.loses.head(0))
+def _hold(lever: RecoveryAction, why: str) -> RecoveryAction:
+    return replace(lever, offered=False, reason=why, devices=(), lost_records=lever.lost_records.head(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +297,7 @@ class _Situation:
         return list(zip(frame["device_id"], frame["record_id"], strict=True))
 
 
-def _undo(at: _Situation) -> Lever:
+def _undo(at: _Situation) -> RecoveryAction:
     found = at.free("update")
     blocked = int((at.asked["operation"] == "update").sum()) - len(found)
     reason = f"{_count(len(found), 'refused update')} can be taken back."
@@ -311,13 +308,13 @@ def _undo(at: _Situation) -> Lever:
     return _lever("undo", at, found, reason, at.with_children(found))
 
 
-def _undelete(at: _Situation) -> Lever:
+def _undelete(at: _Situation) -> RecoveryAction:
     found = at.free("delete")
     reason = f"{_count(len(found), 'refused delete')} can be taken back."
     return _lever("undelete", at, found, reason if len(found) else "No refused delete waits.")
 
 
-def _clear(at: _Situation) -> Lever:
+def _clear(at: _Situation) -> RecoveryAction:
     by_the_user = {*at.free("update").index, *at.free("delete").index}
     stuck = at.asked[~at.asked.index.isin(by_the_user)]
     lost = at.failing[at.owners(at.failing).isin(at.owners(stuck))]
@@ -333,7 +330,7 @@ def _clear(at: _Situation) -> Lever:
     return _lever("clear_client_sync_errors__v", at, stuck, reason, lost)
 
 
-def _refresh(at: _Situation) -> Lever:
+def _refresh(at: _Situation) -> RecoveryAction:
     failing, silent = set(at.failing["device_id"]), set(at.silent)
     ready = [device for device in at.devices if device not in failing and device not in silent]
     reason = ""
@@ -347,9 +344,9 @@ def _refresh(at: _Situation) -> Lever:
     return _lever("force_full_refresh__v", at, ready, reason)
 
 
-def _vtrans(at: _Situation) -> Lever:
+def _vtrans(at: _Situation) -> RecoveryAction:
     reason = f"{_count(at.troubles, 'error or failed sync', 'errors and failed syncs')} to look into."
-    return Lever(
+    return RecoveryAction(
         name="upload_vtrans__v",
         offered=at.troubles > 0,
         reason=reason if at.troubles else "There is no error or failed sync to look into.",
@@ -364,16 +361,16 @@ def _lever(
     found: pd.DataFrame | list[str],
     reason: str,
     loses: pd.DataFrame | None = None,
-) -> Lever:
+) -> RecoveryAction:
     offered = len(found) > 0
     devices = found if isinstance(found, list) else sorted(set(found["device_id"]))
     lost = at.waiting.head(0) if loses is None or not offered else loses
-    return Lever(
+    return RecoveryAction(
         name=name,
         offered=offered,
         reason=" ".join(part for part in (reason.strip(), at.unknown()) if part),
         devices=tuple(devices),
-        loses=lost[list(LOST_COLUMNS)].reset_index(drop=True),
+        lost_records=lost[list(LOST_COLUMNS)].reset_index(drop=True),
         **_WORDS[name],
     )
 

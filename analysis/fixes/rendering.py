@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis.base.text import chance, difference, many
-from analysis.fixes.issue_context import Common
+from analysis.fixes.issue_context import SharedAttribute
 from analysis.issues.listing import QUIET_PERIOD
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ _OF_VMOC = {
 }  # fmt: skip
 
 
-def told(case: Suggestion, *, people: bool) -> list[str]:
+def evidence_lines(case: Suggestion, *, people: bool) -> list[str]:
     """Tell the evidence of a case, a sentence each; `people` says whether users may be named."""
     return [
         *_who_and_what(case, people),
-        *map(_tell_common, case.common),
+        *map(_tell_common, case.shared_attributes),
         *_tell_sets(case),
         *_tell_vmocs(case),
         *_tell_change(case, people),
@@ -41,19 +41,19 @@ def told(case: Suggestion, *, people: bool) -> list[str]:
     ]
 
 
-def told_over(case: Suggestion) -> str:
+def resolution_line(case: Suggestion) -> str:
     """Say that a case seems to be over, why, and what of it is left; empty while it goes on."""
-    now = case.since_then
-    if now.taken_back_at is not None and case.latest <= now.taken_back_at:
+    now = case.resolution
+    if now.reverted_at is not None and case.latest <= now.reverted_at:
         seems = "It seems to be over: the change was taken back, and no error of it came later."
     elif now.as_of is not None and now.as_of - case.latest > QUIET_PERIOD:
         seems = f"It may be over: its last error came {(now.as_of - case.latest).days} days before the newest data."
     else:
         return ""
     left = []
-    if waiting := len(case.waiting):
+    if waiting := len(case.pending_records):
         left.append(f"{many(waiting, 'record')} still {_waits(waiting)} for it")
-    if now.synced_since is not None and (not_yet := case.users - now.synced_since):
+    if now.users_synced_since is not None and (not_yet := case.users - now.users_synced_since):
         have = "has" if not_yet == 1 else "have"
         left.append(f"{not_yet:,} of {many(case.users, 'user')} {have} not synced with success since")
     if not left:
@@ -61,21 +61,21 @@ def told_over(case: Suggestion) -> str:
     return f"{seems} What is left: {' and '.join(left)}. The other steps are for its return."
 
 
-def told_check(case: Suggestion) -> list[str]:
+def verification_lines(case: Suggestion) -> list[str]:
     """Tell how one sees that the fix worked, a sentence each."""
-    now = case.since_then
+    now = case.resolution
     lines = []
     if now.as_of is not None:
         lines.append(f"Load newer data first: what is known ends at {now.as_of:%Y-%m-%d %H:%M} UTC.")
     lines.append(
         f"No error of it comes after the fix; the newest so far is of {case.latest:%Y-%m-%d %H:%M} UTC."
     )
-    if waiting := len(case.waiting):
+    if waiting := len(case.pending_records):
         lines.append(f"No record waits for it any more; so far {many(waiting, 'record')} {_waits(waiting)}.")
-    if now.synced_since is not None:
+    if now.users_synced_since is not None:
         whole = "The user has" if case.users == 1 else f"All {case.users:,} users have"
         lines.append(
-            f"{whole} synced with success since their last error of it; so far {now.synced_since:,}."
+            f"{whole} synced with success since their last error of it; so far {now.users_synced_since:,}."
         )
     return lines
 
@@ -84,22 +84,22 @@ def _waits(count: int) -> str:
     return "waits" if count == 1 else "wait"
 
 
-def clean(value: object) -> str:
+def format_value(value: object) -> str:
     """A value from outside as a few words on one line."""
     return shorten(" ".join(str(value).split()), _LONGEST, placeholder=" …") or "(blank)"
 
 
-def listed(values: Sequence[object], *, most: int = MOST_NAMED, count: int | None = None) -> str:
+def format_list(values: Sequence[object], *, most: int = MOST_NAMED, count: int | None = None) -> str:
     """The first of some values as words: `a`, `a and b`, `a, b and 3 more`."""
     total = len(values) if count is None else count
-    shown = [clean(value) for value in values[:most]]
+    shown = [format_value(value) for value in values[:most]]
     if total > len(shown):
         shown.append(f"{total - len(shown):,} more")
     return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
 def _who_and_what(case: Suggestion, people: bool) -> Iterator[str]:
-    named = f" ({listed(case.user_ids, count=case.users)})" if people and case.user_ids else ""
+    named = f" ({format_list(case.user_ids, count=case.users)})" if people and case.user_ids else ""
     users = f", {many(case.users, 'user')}{named}" if case.users else ""
     devices = f" on {many(case.devices, 'device')}" if case.devices else ""
     yield (
@@ -107,16 +107,20 @@ def _who_and_what(case: Suggestion, people: bool) -> Iterator[str]:
         f"the last {case.latest:%Y-%m-%d %H:%M} UTC."
     )
     kinds = ("object", "field", "operation", "phase", "error_type")
-    names = [f"{kind.replace('_', ' ')} {listed(case.named[kind])}" for kind in kinds if kind in case.named]
+    names = [
+        f"{kind.replace('_', ' ')} {format_list(case.named_values[kind])}"
+        for kind in kinds
+        if kind in case.named_values
+    ]
     if names:
         yield f"The errors name {'; '.join(names)}."
 
 
-def _tell_common(one: Common) -> str:
+def _tell_common(one: SharedAttribute) -> str:
     what = one.attribute.replace("_", " ")
     unknown = f" Of {many(one.unknown, 'user')} no {what} is known." if one.unknown else ""
     return (
-        f"{one.users_hit} of {one.all_hit} users hit have {what} {clean(one.value)}, "
+        f"{one.users_hit} of {one.all_hit} users hit have {what} {format_value(one.value)}, "
         f"but only {one.users_spared} of {one.all_spared} others.{unknown}"
     )
 
@@ -124,14 +128,14 @@ def _tell_common(one: Common) -> str:
 def _tell_sets(case: Suggestion) -> Iterator[str]:
     if case.permission_sets and (case.cause in _OF_PERMISSION or _changed(case, "permission_set")):
         noun = "permission set" if len(case.permission_sets) == 1 else "permission sets"
-        yield f"Look at the {noun} {listed(case.permission_sets)}."
+        yield f"Look at the {noun} {format_list(case.permission_sets)}."
 
 
 def _tell_vmocs(case: Suggestion) -> Iterator[str]:
     if case.vmocs and (case.cause in _OF_VMOC or _changed(case, "vmoc")):
         noun = "VMOC" if len(case.vmocs) == 1 else "VMOCs"
-        objects = f" for {listed(case.named['object'])}" if "object" in case.named else ""
-        yield f"What devices get is decided by the {noun} {listed(case.vmocs)}{objects}."
+        objects = f" for {format_list(case.named_values['object'])}" if "object" in case.named_values else ""
+        yield f"What devices get is decided by the {noun} {format_list(case.vmocs)}{objects}."
 
 
 def _changed(case: Suggestion, kind: str) -> bool:
@@ -150,28 +154,32 @@ def _tell_change(case: Suggestion, people: bool) -> Iterator[str]:
 
 
 def _tell_aftermath(case: Suggestion, people: bool) -> Iterator[str]:
-    now = case.since_then
-    if now.taken_back is not None and now.taken_back_at is not None:
-        yield f"{_when_and_who(now.taken_back, people)}, that was taken back: {_what_changed(now.taken_back)}."
-        later = case.latest > now.taken_back_at
+    now = case.resolution
+    if now.reverted_by is not None and now.reverted_at is not None:
+        yield f"{_when_and_who(now.reverted_by, people)}, that was taken back: {_what_changed(now.reverted_by)}."
+        later = case.latest > now.reverted_at
         yield "Errors of it came later too." if later else "No error of it came later."
-    if now.synced_since is not None:
-        have = "has" if now.synced_since == 1 else "have"
-        some = f"{now.synced_since:,} of {many(case.users, 'user')}" if now.synced_since else "None of them"
+    if now.users_synced_since is not None:
+        have = "has" if now.users_synced_since == 1 else "have"
+        some = (
+            f"{now.users_synced_since:,} of {many(case.users, 'user')}"
+            if now.users_synced_since
+            else "None of them"
+        )
         yield f"{some} {have} synced with success since their last error of it."
-    for held in now.held_elsewhere:
+    for held in now.blocked_elsewhere:
         wait = _waits(held.records)
         yield f"{many(held.records, 'record')} that met it {wait} for {held.cause} by now ({held.issue_id})."
 
 
 def _when_and_who(row: Mapping[str, Any], people: bool) -> str:
-    by = f" by {clean(row['changed_by'])}" if people and row["changed_by"] else ""
+    by = f" by {format_value(row['changed_by'])}" if people and row["changed_by"] else ""
     return f"At {str(row['changed_at'])[:16].replace('T', ' ')} UTC{by}"
 
 
 def _what_changed(row: Mapping[str, Any]) -> str:
     names = dict.fromkeys(str(row[name]) for name in ("target", "object", "field") if row[name])
-    on = " ".join([str(row["kind"]).replace("_", " "), *map(clean, names)])
+    on = " ".join([str(row["kind"]).replace("_", " "), *map(format_value, names)])
     if not row["before"] and not row["after"]:
         return on
     turned = " ".join(difference(row["before"] or "nothing", row["after"] or "nothing").split())
@@ -179,12 +187,12 @@ def _what_changed(row: Mapping[str, Any]) -> str:
 
 
 def _tell_waiting(case: Suggestion) -> Iterator[str]:
-    if case.waiting.empty:
+    if case.pending_records.empty:
         return
-    oldest = case.waiting["edited_at"].min()
+    oldest = case.pending_records["edited_at"].min()
     since = "" if pd.isna(oldest) else f", the oldest since {oldest:%Y-%m-%d %H:%M} UTC"
-    devices = many(case.waiting["device_id"].nunique(), "device")
-    wait = _waits(len(case.waiting))
-    pairs = zip(case.waiting["object"], case.waiting["record_id"], strict=True)
+    devices = many(case.pending_records["device_id"].nunique(), "device")
+    wait = _waits(len(case.pending_records))
+    pairs = zip(case.pending_records["object"], case.pending_records["record_id"], strict=True)
     names = [f"{what} {record}" if isinstance(what, str) and what else str(record) for what, record in pairs]
-    yield f"{many(len(names), 'record')} {wait} on {devices}{since}: {listed(names)}."
+    yield f"{many(len(names), 'record')} {wait} on {devices}{since}: {format_list(names)}."

@@ -9,7 +9,7 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from analysis.fixes.recovery_actions import plain_rows
+from analysis.base.rows import plain_rows
 from analysis.issues.listing import HELD_BY, PENDING_NOW
 from analysis.metrics.registry import ask, moment_of
 from analysis.query.filters import Filters
@@ -51,7 +51,7 @@ ORDER BY records DESC, h.issue_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class BlockedRecords:
     """Records that met an issue and wait for the error of another one now."""
 
     issue_id: str
@@ -60,7 +60,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Aftermath:
+class ResolutionStatus:
     """What became of an issue since it began.
 
     `taken_back` is the change that gave what is suspected its former value again. `synced_since` counts users
@@ -69,38 +69,40 @@ class Aftermath:
     newest moment of the store.
     """
 
-    taken_back: Mapping[str, Any] | None
-    synced_since: int | None
-    held_elsewhere: tuple[Held, ...]
+    reverted_by: Mapping[str, Any] | None
+    users_synced_since: int | None
+    blocked_elsewhere: tuple[BlockedRecords, ...]
     as_of: datetime | None = None
 
     @property
-    def taken_back_at(self) -> datetime | None:
+    def reverted_at(self) -> datetime | None:
         """When the change was taken back, in UTC without a zone, as in the store."""
-        return None if self.taken_back is None else datetime.fromisoformat(str(self.taken_back["changed_at"]))
+        return (
+            None if self.reverted_by is None else datetime.fromisoformat(str(self.reverted_by["changed_at"]))
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Give the same as plain values that JSON can hold."""
         return {
-            "taken_back": None if self.taken_back is None else dict(self.taken_back),
-            "synced_since": self.synced_since,
-            "held_elsewhere": [asdict(one) for one in self.held_elsewhere],
+            "reverted_by": None if self.reverted_by is None else dict(self.reverted_by),
+            "users_synced_since": self.users_synced_since,
+            "blocked_elsewhere": [asdict(one) for one in self.blocked_elsewhere],
             "as_of": None if self.as_of is None else self.as_of.isoformat(),
         }
 
 
-def aftermath(
+def resolution_status(
     connection: DuckDBPyConnection, issue_id: str, change: Mapping[str, Any] | None = None
-) -> Aftermath:
+) -> ResolutionStatus:
     """Find what became of an issue that is put down to `change` (a row of `config_change`, or nothing)."""
     bound = {"issue_id": issue_id}
     back = connection.execute(_TAKEN_BACK, [change["change_id"]]).df() if change is not None else None
     rows = [] if back is None else plain_rows(back)
     synced = ask(connection, _SYNCED_SINCE, Filters.of(), bound).iloc[0]
     held = plain_rows(ask(connection, _HELD_ELSEWHERE, Filters.of(), bound))
-    return Aftermath(
-        taken_back=rows[0] if rows else None,
-        synced_since=int(synced["since"]) if synced["known"] else None,
-        held_elsewhere=tuple(Held(**row) for row in held),
+    return ResolutionStatus(
+        reverted_by=rows[0] if rows else None,
+        users_synced_since=int(synced["since"]) if synced["known"] else None,
+        blocked_elsewhere=tuple(BlockedRecords(**row) for row in held),
         as_of=moment_of(connection, Filters.of()),
     )

@@ -12,13 +12,14 @@ from typing import Any
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
+from analysis.base.rows import plain_rows
 from analysis.base.text import many
-from analysis.fixes.affected_config import permission_sets_of, vmocs_of
-from analysis.fixes.issue_context import Common, change_before, common_to, gaps
-from analysis.fixes.playbook import Playbook, load_playbook, nearest_playbook
-from analysis.fixes.recovery_actions import Lever, levers, plain_rows
-from analysis.fixes.rendering import clean, told, told_check, told_over
-from analysis.fixes.resolution import Aftermath, aftermath
+from analysis.fixes.affected_config import find_permission_sets, find_vmocs
+from analysis.fixes.issue_context import SharedAttribute, attributed_change, data_gaps, shared_attributes
+from analysis.fixes.playbook import Playbook, load_nearest_playbook, load_playbook
+from analysis.fixes.recovery_actions import RecoveryAction, recovery_actions
+from analysis.fixes.rendering import evidence_lines, format_value, resolution_line, verification_lines
+from analysis.fixes.resolution import ResolutionStatus, resolution_status
 from analysis.issues.listing import WAITING, UnknownIssue
 from analysis.metrics.registry import ask, measure
 from analysis.query.filters import Filters
@@ -96,39 +97,39 @@ class Suggestion:
     devices: int
     since: datetime
     latest: datetime
-    named: Mapping[str, tuple[str, ...]]
+    named_values: Mapping[str, tuple[str, ...]]
     user_ids: tuple[str, ...]
     permission_sets: tuple[str, ...]
     vmocs: tuple[str, ...]
-    common: tuple[Common, ...]
+    shared_attributes: tuple[SharedAttribute, ...]
     change: Mapping[str, Any] | None
-    since_then: Aftermath
-    waiting: pd.DataFrame
-    levers: tuple[Lever, ...]
+    resolution: ResolutionStatus
+    pending_records: pd.DataFrame
+    recovery_actions: tuple[RecoveryAction, ...]
     message: str | None
     evidence: tuple[str, ...]
     notes: tuple[str, ...]
 
     @property
-    def in_this_case(self) -> list[str]:
+    def evidence_lines(self) -> list[str]:
         """Tell the evidence of this case, a sentence each; it names no person."""
-        return told(self, people=False)
+        return evidence_lines(self, people=False)
 
     @property
-    def over(self) -> str:
+    def resolution_line(self) -> str:
         """Say that the issue seems to be over, why, and what is left of it; empty while it goes on."""
-        return told_over(self)
+        return resolution_line(self)
 
     @property
-    def how_to_check(self) -> list[str]:
+    def verification_lines(self) -> list[str]:
         """Tell how one sees that the fix worked, a sentence each."""
-        return told_check(self)
+        return verification_lines(self)
 
     @property
-    def in_short(self) -> str:
+    def summary(self) -> str:
         """Tell who should do what, and this case, in one paragraph that can be sent to somebody as it is."""
         place = f"Place: {self.where}." if self.where else ""
-        return " ".join(filter(None, (self.playbook.short_fix, place, *told(self, people=True))))
+        return " ".join(filter(None, (self.playbook.short_fix, place, *evidence_lines(self, people=True))))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the same as plain values that JSON can hold."""
@@ -146,16 +147,19 @@ class Suggestion:
             "user_ids": list(self.user_ids),
             "permission_sets": list(self.permission_sets),
             "vmocs": list(self.vmocs),
-            "named": {kind: list(values) for kind, values in self.named.items()},
-            "common": [{name: getattr(one, name) for name in Common.__slots__} for one in self.common],
+            "named_values": {kind: list(values) for kind, values in self.named_values.items()},
+            "shared_attributes": [
+                {name: getattr(one, name) for name in SharedAttribute.__slots__}
+                for one in self.shared_attributes
+            ],
             "change": None if self.change is None else dict(self.change),
-            "since_then": self.since_then.to_dict(),
-            "waiting": plain_rows(self.waiting),
-            "levers": [lever.to_dict() for lever in self.levers],
-            "in_this_case": self.in_this_case,
-            "over": self.over,
-            "how_to_check": self.how_to_check,
-            "in_short": self.in_short,
+            "resolution": self.resolution.to_dict(),
+            "pending_records": plain_rows(self.pending_records),
+            "recovery_actions": [lever.to_dict() for lever in self.recovery_actions],
+            "evidence_lines": self.evidence_lines,
+            "resolution_line": self.resolution_line,
+            "verification_lines": self.verification_lines,
+            "summary": self.summary,
             "evidence": list(self.evidence),
             "notes": list(self.notes),
         }
@@ -165,10 +169,10 @@ class Suggestion:
         steps = self.playbook.fix.replace("**", "")
         parts = [
             self.playbook.title,
-            "In this case\n" + _bullets([*told(self, people=True), *self.evidence]),
-            "What to do\n" + "\n\n".join(filter(None, (self.over, steps))),
-            "How to know it worked\n" + _bullets(self.how_to_check),
-            "Levers\n" + _bullets(_tell_lever(lever) for lever in self.levers),
+            "In this case\n" + _bullets([*evidence_lines(self, people=True), *self.evidence]),
+            "What to do\n" + "\n\n".join(filter(None, (self.resolution_line, steps))),
+            "How to know it worked\n" + _bullets(self.verification_lines),
+            "Levers\n" + _bullets(_tell_lever(lever) for lever in self.recovery_actions),
         ]
         if self.notes:
             parts.append("Not known\n" + _bullets(self.notes))
@@ -187,10 +191,10 @@ def suggest_fix(connection: DuckDBPyConnection, issue_id: str) -> Suggestion:
         raise UnknownIssue(issue_id)
     page = load_playbook(facts["cause"])
     named = _named(connection.execute(_NAMED, bound).df())
-    common = common_to(connection, issue_id)
+    common = shared_attributes(connection, issue_id)
     since = facts["since"]
     waiting = ask(connection, _WAITING, Filters.of(), bound)
-    change = change_before(
+    change = attributed_change(
         connection,
         issue_id,
         since,
@@ -198,7 +202,7 @@ def suggest_fix(connection: DuckDBPyConnection, issue_id: str) -> Suggestion:
         named=named,
         shared=[one.value for one in common],
     )
-    sets = permission_sets_of(connection, issue_id, common, change)
+    sets = find_permission_sets(connection, issue_id, common, change)
     return Suggestion(
         issue_id=issue_id,
         cause=page.cause,
@@ -213,18 +217,18 @@ def suggest_fix(connection: DuckDBPyConnection, issue_id: str) -> Suggestion:
         devices=facts["devices"],
         since=since,
         latest=facts["latest"],
-        named=named,
+        named_values=named,
         user_ids=tuple(row[0] for row in connection.execute(_PEOPLE, bound).fetchall()),
         permission_sets=sets,
-        vmocs=vmocs_of(connection, issue_id, change),
-        common=tuple(common),
+        vmocs=find_vmocs(connection, issue_id, change),
+        shared_attributes=tuple(common),
         change=change,
-        since_then=aftermath(connection, issue_id, change),
-        waiting=waiting,
-        levers=tuple(levers(connection, issue_id=issue_id)),
+        resolution=resolution_status(connection, issue_id, change),
+        pending_records=waiting,
+        recovery_actions=tuple(recovery_actions(connection, issue_id=issue_id)),
         message=facts["message"],
         evidence=tuple(facts["evidence"] or ()),
-        notes=tuple(gaps(connection, issue_id, since)),
+        notes=tuple(data_gaps(connection, issue_id, since)),
     )
 
 
@@ -238,8 +242,8 @@ def ranked_fixes(connection: DuckDBPyConnection, **filters: object) -> pd.DataFr
     waiting = measure(connection, "records_at_risk", **filters).set_index("cause")[["records", "dependents"]]
     found = causes.join(waiting, on="cause").fillna({"records": 0, "dependents": 0})
     found = found.astype({"records": int, "dependents": int})
-    found["title"] = [nearest_playbook(cause).title for cause in found["cause"]]
-    found["short_fix"] = [nearest_playbook(cause).short_fix for cause in found["cause"]]
+    found["title"] = [load_nearest_playbook(cause).title for cause in found["cause"]]
+    found["short_fix"] = [load_nearest_playbook(cause).short_fix for cause in found["cause"]]
     order = ["records", "users", "events"]
     return found.sort_values(order, ascending=False, kind="stable", ignore_index=True)[list(RANKED_COLUMNS)]
 
@@ -267,12 +271,12 @@ def _where(fix: str, sets: Sequence[str], named: Mapping[str, Sequence[str]]) ->
         return None
     known = {"the set": sets, "the object": named.get("object", ())}
     filled = [known[part][0] if len(known.get(part, ())) == 1 else part for part in place.split(" > ")]
-    return " > ".join(map(clean, takewhile(lambda part: part not in known, filled)))
+    return " > ".join(map(format_value, takewhile(lambda part: part not in known, filled)))
 
 
-def _tell_lever(lever: Lever) -> str:
+def _tell_lever(lever: RecoveryAction) -> str:
     state = "possible" if lever.offered else "not offered"
-    loses = f" Loses {many(len(lever.loses), 'unsent change')}." if len(lever.loses) else ""
+    loses = f" Loses {many(len(lever.lost_records), 'unsent change')}." if len(lever.lost_records) else ""
     return f"{lever.title} ({lever.name}, {lever.who}): {state}. {lever.reason}{loses}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import AnalysisError, charts
-from analysis.fixes.recovery_actions import levers
+from analysis.fixes.recovery_actions import recovery_actions
 from analysis.fleet.devices import device as device_of
 from dashboard import cards, controls, data, explanations, issue_panels, pages, widgets
 from dashboard.escaping import escape
@@ -41,7 +41,7 @@ with history:
     for issue in issues.head(8).itertuples():
         cards.issue_line(issue, view)
 with action:
-    issue_panels.levers(data.ask(levers, device_id=name), view)
+    issue_panels.levers(data.ask(recovery_actions, device_id=name), view)
     explanations.of_device(name, view)
 widgets.section("What waits on it", help="In the order to work through: parents first.")
 issue_panels.waiting(device.pending, view, key="device-pending")

@@ -6,7 +6,7 @@ import streamlit as st
 
 from analysis import AnalysisError, charts
 from analysis.diagnosis.suspect_changes import suspects
-from analysis.fixes.recovery_actions import levers
+from analysis.fixes.recovery_actions import recovery_actions
 from dashboard import (
     cards,
     controls,
@@ -60,4 +60,4 @@ with remedy:
     rehearsal_panel.box(issue_id, view)
     issue_panels.why(issue)
     issue_decisions.box(issue_id, about, issue.variants, view)
-    issue_panels.levers(data.ask(levers, issue_id=issue_id), view)
+    issue_panels.levers(data.ask(recovery_actions, issue_id=issue_id), view)

@@ -14,8 +14,8 @@ from rich.text import Text
 import analysis
 import ingest
 from analysis.base.text import many
-from analysis.fixes.recovery_actions import Lever
-from analysis.fixes.rendering import clean
+from analysis.fixes.recovery_actions import RecoveryAction
+from analysis.fixes.rendering import format_value
 from synclens import console
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
 
@@ -35,7 +35,7 @@ def history(
     with ingest.open_store(store) as opened:
         names = list(analysis.fleet(opened, user_id=who)["device"]) or [who]
         found = [_with_plain_summary(analysis.device(opened, name, most=most)) for name in names]
-        can = {one.device: analysis.levers(opened, device_id=one.device) for one in found}
+        can = {one.device: analysis.recovery_actions(opened, device_id=one.device) for one in found}
     if as_json:
         console.emit([_plain(one, can[one.device]) for one in found])
         return
@@ -50,17 +50,17 @@ def _with_plain_summary(one: analysis.Device) -> analysis.Device:
     return replace(one, summary=row)
 
 
-def _plain(one: analysis.Device, can: list[Lever]) -> dict[str, Any]:
+def _plain(one: analysis.Device, can: list[RecoveryAction]) -> dict[str, Any]:
     return {
         "device": one.device,
         "summary": one.summary,
         "timeline": console.records(one.timeline),
         "pending": console.records(one.pending),
-        "levers": [lever.to_dict() for lever in can],
+        "recovery_actions": [lever.to_dict() for lever in can],
     }
 
 
-def _lines(one: analysis.Device, can: list[Lever]) -> Iterator[Text | Padding]:
+def _lines(one: analysis.Device, can: list[RecoveryAction]) -> Iterator[Text | Padding]:
     yield from _who(one.summary)
     most = max(MOST_EVENTS, len(one.timeline))
     yield Text(f"\nWhat happened, the newest last (UTC; {many(len(one.timeline), 'event')})", style="bold")
@@ -74,7 +74,7 @@ def _lines(one: analysis.Device, can: list[Lever]) -> Iterator[Text | Padding]:
     yield Text("\nWhat can be done", style="bold")
     for lever in sorted(can, key=lambda lever: not lever.offered):
         state = "possible" if lever.offered else "not now"
-        loses = f" Loses {many(len(lever.loses), 'unsent change')}." if len(lever.loses) else ""
+        loses = f" Loses {many(len(lever.lost_records), 'unsent change')}." if len(lever.lost_records) else ""
         yield _indented(f"{lever.title} ({lever.who}): {state}. {lever.reason}{loses}")
 
 
@@ -109,7 +109,7 @@ def _indented(line: str) -> Padding:
 
 def _event(row: dict[str, Any]) -> str:
     ended = " ".join(str(row[name]) for name in ("what", "how") if row[name])
-    told = f": {clean(row['detail'])}" if row["detail"] else ""
+    told = f": {format_value(row['detail'])}" if row["detail"] else ""
     return f"{_minute(row['happened_at'])}  {row['kind']:<5}  {ended}{told}"
 
 

@@ -35,7 +35,7 @@ def suspects(
         console.show(Text(f"{place}. {_in_words(suspect)}"))
 
 
-def _in_words(suspect: analysis.Suspect) -> str:
+def _in_words(suspect: analysis.SuspectChange) -> str:
     change = (
         f"{suspect.kind} {suspect.target}: {suspect.before or 'nothing'} became {suspect.after or 'nothing'}"
     )
@@ -47,5 +47,5 @@ def _in_words(suspect: analysis.Suspect) -> str:
     )
 
 
-def _as_dict(suspect: analysis.Suspect) -> dict[str, object]:
+def _as_dict(suspect: analysis.SuspectChange) -> dict[str, object]:
     return {name: getattr(suspect, name) for name in suspect.__dataclass_fields__}

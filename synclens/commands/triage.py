@@ -12,7 +12,7 @@ from rich.text import Text
 import analysis
 import ingest
 from analysis.base.text import many
-from analysis.fixes.playbook import nearest_playbook
+from analysis.fixes.playbook import load_nearest_playbook
 from analysis.issues.listing import is_quiet
 from synclens import console
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
@@ -44,7 +44,7 @@ def summarise(path: Path) -> dict[str, object]:
         issues = analysis.list_issues(store)
     quiet = is_quiet(issues, health.as_of)
     worst = [
-        issue | {"fix": nearest_playbook(issue["cause"]).short_fix, "quiet": silent}
+        issue | {"fix": load_nearest_playbook(issue["cause"]).short_fix, "quiet": silent}
         for silent, some in (
             (False, issues[~quiet].head(MOST_ISSUES)),
             (True, issues[quiet].head(MOST_QUIET)),

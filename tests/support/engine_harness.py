@@ -19,7 +19,7 @@ from sync_engine.vault.state import Vault
 START = datetime(2026, 3, 2, 8, tzinfo=UTC).timestamp()
 
 
-class Clinic:
+class EngineHarness:
     """One rep with one device at a Vault, and the store that hears of it."""
 
     def __init__(self, store, seed=1):

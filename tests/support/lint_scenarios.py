@@ -13,7 +13,7 @@ from sync_engine.vault import admin, records
 from sync_engine.vault.alerts import provide_alerts, raise_alert
 from sync_engine.vault.permissions import PROFILES, SETTINGS, VMOCS
 from sync_engine.vmoc import vmoc
-from tests.support.engine_harness import Clinic
+from tests.support.engine_harness import EngineHarness
 
 DAY = 86_400
 CARDIOLOGY = "WHERE specialty__v = 'cardiology__v'"
@@ -21,10 +21,10 @@ OWN_PROFILE = (
     "WHERE application_profile__v = @@USER_APP_PROFILE_ID@@ "
     "OR (application_profile__v = null AND security_profile__v = null)"
 )
-Act = Callable[[Clinic], object]
+Act = Callable[[EngineHarness], object]
 
 
-def nothing(_: Clinic) -> None:
+def nothing(_: EngineHarness) -> None:
     """Leave the clinic as it is."""
 
 
@@ -33,7 +33,7 @@ class Proof:
     """`prepare` makes both worlds, `well` ends the good one and `plant` the bad; `harmed` looks at either."""
 
     plant: Act
-    harmed: Callable[[Clinic], bool]
+    harmed: Callable[[EngineHarness], bool]
     prepare: Act = nothing
     well: Act = nothing
     beside: frozenset[str] = frozenset()  # what else is found in the good world
@@ -170,7 +170,7 @@ def lacks_some_accounts(c):
     return len(ids_on(c.device, "account__v")) < all_of_them[0]
 
 
-def left_behind(child: str) -> Callable[[Clinic], bool]:
+def left_behind(child: str) -> Callable[[EngineHarness], bool]:
     """Whether records are on the device whose account is not."""
 
     def look(c):

@@ -33,7 +33,7 @@ def test_the_device_itself_can_be_named_and_few_events_asked_for(simulated, busi
     device, user, _ = busiest
     (told,) = json.loads(simulated("history", device, "--most", 2, "--json").out)
     assert (told["device"], told["summary"]["user_id"], len(told["timeline"])) == (device, user, 2)
-    assert told["pending"] and {lever["name"] for lever in told["levers"]} >= {"undo", "undelete"}
+    assert told["pending"] and {lever["name"] for lever in told["recovery_actions"]} >= {"undo", "undelete"}
 
 
 def test_somebody_whom_nobody_knows_is_said(simulated):

@@ -45,7 +45,7 @@ class Candidates:
         return np.array([len(pairs) for pairs in self.where], dtype=np.int64)
 
 
-def candidates(cells: Cells, failures: Floats) -> Candidates:
+def find_candidates(cells: Cells, failures: Floats) -> Candidates:
     """Every combination of up to three attributes with enough of the failures and cells of its own.
 
     Of combinations with exactly the same cells the one that names most is kept (the closed one, in terms of
@@ -114,12 +114,12 @@ def expected_rates(failures: Floats, total: Floats) -> Floats:
     )
 
 
-def weights(total: Floats) -> Floats:
+def evidence_weights(total: Floats) -> Floats:
     """How much of a cell's syncs counts as evidence: a cell never speaks with more than TRUST of them."""
     return 1 / (1 + total / TRUST)
 
 
-def standing(found: Candidates, failures: Floats, total: Floats, expected: Floats) -> Floats:
+def history_factors(found: Candidates, failures: Floats, total: Floats, expected: Floats) -> Floats:
     """How many times more than its cells each combination as a whole used to fail, at least 1.
 
     Cells that are small have no history of their own; the combination they form may have one, and what
@@ -132,9 +132,9 @@ def standing(found: Candidates, failures: Floats, total: Floats, expected: Float
     return np.asarray(np.maximum(own / np.maximum(of_cells, 1e-12), 1.0), dtype=np.float64)
 
 
-def gains(found: Candidates, failures: Floats, total: Floats, expected: Floats) -> Floats:
+def likelihood_gains(found: Candidates, failures: Floats, total: Floats, expected: Floats) -> Floats:
     """Log likelihood won, per combination, by one extra chance to fail in all of its cells."""
-    weight = weights(total)
+    weight = evidence_weights(total)
     f, n = failures * weight, total * weight
     came, due, tried = found.members @ f, found.members @ (n * expected), found.members @ n
     extra = np.clip((came - due) / np.maximum(tried - due, 1e-9), 0, 1)
@@ -146,7 +146,7 @@ def gains(found: Candidates, failures: Floats, total: Floats, expected: Floats) 
     return np.asarray(np.where(came > due, gained * (1 - _SIMPLER_IS_BETTER * found.order), 0.0))
 
 
-def cost_of_words(found: Candidates) -> Floats:
+def complexity_costs(found: Candidates) -> Floats:
     """Log likelihood that each combination has to win back for the attributes after its first.
 
     Without history every refinement is a fresh chance to be lucky, so each is paid for with the logarithm of

@@ -11,11 +11,11 @@ import pandas as pd
 from analysis.base.intervals import wilson
 from analysis.diagnosis.explain.candidates import (
     Candidates,
-    candidates,
-    cost_of_words,
+    complexity_costs,
     expected_rates,
-    gains,
-    standing,
+    find_candidates,
+    history_factors,
+    likelihood_gains,
 )
 from analysis.diagnosis.explain.cells import Cells, Floats, to_cells
 from analysis.diagnosis.explain.significance import adjusted_p
@@ -73,13 +73,13 @@ def explain(
     if cells is None:
         return []
     counts = _Counts.of(cells)
-    found = candidates(cells, counts.failures)
+    found = find_candidates(cells, counts.failures)
     if not len(found):
         return []
-    used_to = standing(found, counts.failures_before, counts.total_before, counts.rates)
-    score = gains(found, counts.failures, counts.total, counts.rates)
+    used_to = history_factors(found, counts.failures_before, counts.total_before, counts.rates)
+    score = likelihood_gains(found, counts.failures, counts.total, counts.rates)
     if cells.is_now.all():
-        score = score - cost_of_words(found)
+        score = score - complexity_costs(found)
     p_values = adjusted_p(cells, found, seed)
     keep = [
         int(at) for at in np.argsort(-score, kind="stable") if score[at] > 0 and p_values[at] <= _SIGNIFICANT

@@ -16,7 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.diagnosis.explain.candidates import Candidates, expected_rates, standing, weights
+from analysis.diagnosis.explain.candidates import (
+    Candidates,
+    evidence_weights,
+    expected_rates,
+    history_factors,
+)
 from analysis.diagnosis.explain.cells import Cells, Floats
 
 Split = tuple[Floats, Floats, Floats, Floats]
@@ -54,8 +59,8 @@ def _tail(observed: Floats, shuffled: Floats) -> Floats:
 def _against_one_period(cells: Cells, found: Candidates) -> Floats:
     counts = _split(cells, cells.is_now[:, None])
     _, total_now, _, total_before = counts
-    evidence = weights(total_now) * total_now
-    history = 1 + evidence / (weights(total_before) * total_before + 1)
+    evidence = evidence_weights(total_now) * total_now
+    history = 1 + evidence / (evidence_weights(total_before) * total_before + 1)
     return benjamini_hochberg(stats.norm.sf(_statistic(found, counts, _LUCK, history)[:, 0]))
 
 
@@ -79,11 +84,11 @@ def _statistic(found: Candidates, counts: Split, luck: float, uncertainty: Float
     """Excess failures in standard errors (combinations x columns); `uncertainty` widens them per cell."""
     failures_now, total_now, failures_before, total_before = counts
     rates = expected_rates(failures_before, total_before)
-    used_to = standing(found, failures_before, total_before, rates)
-    evidence = weights(total_now) * total_now
+    used_to = history_factors(found, failures_before, total_before, rates)
+    evidence = evidence_weights(total_now) * total_now
     due = used_to * (found.members @ (evidence * rates))
     variance = used_to * (found.members @ (evidence * rates * (1 - rates) * uncertainty))
-    excess = found.members @ (weights(total_now) * failures_now) - due
+    excess = found.members @ (evidence_weights(total_now) * failures_now) - due
     result: Floats = excess / np.sqrt(variance + luck)
     return result
 

@@ -25,7 +25,7 @@ from sync_engine.vault_api.server_state import SERVICE_NAME, ServerState
 from synclens.cli import app
 from synclens.engine_configuration import configuration
 from tests.conftest import fresh_store
-from tests.support.engine_harness import Clinic
+from tests.support.engine_harness import EngineHarness
 from tests.support.lint_scenarios import NOT_PULLED, NOT_TOLD, PROOFS, nothing
 
 SECRET = "a password for a test"
@@ -39,7 +39,7 @@ def make_clinic(store):
     opened = []
 
     def make(rule, *, ill):
-        made = Clinic(store)
+        made = EngineHarness(store)
         opened.append(made)
         assert made.person.platform in ("iPad", "iPhone")
         proof = PROOFS[rule]

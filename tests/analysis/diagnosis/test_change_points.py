@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from analysis.diagnosis.change_points import change_points
-from analysis.diagnosis.seasonality import rhythm
+from analysis.diagnosis.seasonality import detect_season
 from tests.support.examples import examples
 
 DAYS = pd.date_range("2026-03-02", periods=40, freq="D")
@@ -64,7 +64,7 @@ def test_weekends_are_no_change_when_the_season_is_named():
 def test_a_rhythm_that_nobody_named_is_no_change_either():
     rng = np.random.default_rng(6)
     usual = np.tile([40, 42, 41, 40, 39, 4, 3], 8)
-    assert rhythm(rng.poisson(usual).astype(float)) == 7
+    assert detect_season(rng.poisson(usual).astype(float)) == 7
     assert change_points(pd.Series(rng.poisson(usual))) == []
     days = pd.date_range("2026-03-02", periods=58, freq="D")
     doubled = rng.poisson(np.append([4, 3], usual) * np.where(np.arange(58) < 40, 1, 2))
@@ -88,8 +88,8 @@ def test_a_lone_change_is_no_rhythm():
     for length in (20, 60, 200):
         for levels in ([3, 12], [3, 12, 3], [2, 5, 9, 14], [20, 2]):
             steps = np.repeat(levels, -(-length // len(levels)))[:length]
-            assert rhythm(rng.poisson(steps).astype(float)) == 0
-    assert sum(rhythm(rng.poisson(5, 40).astype(float)) > 0 for _ in range(300)) <= 6
+            assert detect_season(rng.poisson(steps).astype(float)) == 0
+    assert sum(detect_season(rng.poisson(5, 40).astype(float)) > 0 for _ in range(300)) <= 6
 
 
 def test_quiet_series_seldom_change():
@@ -132,7 +132,7 @@ def test_points_are_in_order_and_inside_their_intervals(counts, season):
 @settings(max_examples=examples(30), deadline=None)
 def test_reading_backwards_finds_the_same_cuts(counts):
     # Periods are counted from the newest step, which is another one when read backwards.
-    assume(not rhythm(np.array(counts, dtype=float)))
+    assume(not detect_season(np.array(counts, dtype=float)))
     forwards = {point.position for point in change_points(pd.Series(counts))}
     backwards = {len(counts) - point.position for point in change_points(pd.Series(counts[::-1]))}
     assert len(forwards) == len(backwards)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.diagnosis.healthy_peers import ATTRIBUTES, twins
+from analysis.diagnosis.healthy_peers import ATTRIBUTES, healthy_peers
 from analysis.fleet.devices import UnknownDevice
 from tests.support.synthetic import issue_id_of
 
@@ -66,14 +66,14 @@ def test_injected_faults_are_in_the_first_two_lines(store):
     for fault in faults:
         for table in ("device", "sync_user", "sync_tracking__v", "sync_detail"):
             store.execute(f"DELETE FROM {table}").fetchall()
-        told = twins(store, build(store, rng, fault))
-        assert told.sick
+        told = healthy_peers(store, build(store, rng, fault))
+        assert told.affected
         found += fault[0] in told.differences.attribute.head(2).to_list()
     assert found >= 0.9 * len(faults)
 
 
 def test_the_smallest_set_parts_the_device_from_every_healthy_one(store):
-    told = twins(store, build(store, np.random.default_rng(3), ("os_version", "18.1")))
+    told = healthy_peers(store, build(store, np.random.default_rng(3), ("os_version", "18.1")))
     assert told.smallest_set[0] == "os_version"
     assert len(told.smallest_set) <= 3
 
@@ -83,10 +83,10 @@ def test_twins_are_healthy_and_near(stormy_store):
     (name,) = stormy_store.execute(
         "SELECT device_id FROM error WHERE issue_id = ? ORDER BY occurred_at LIMIT 1", [wanted]
     ).fetchall()[0]
-    told = twins(stormy_store, name, issue_id=wanted)
-    assert told.sick
-    assert told.twins.shared.is_monotonic_decreasing
-    assert name not in told.twins.device.to_list()
+    told = healthy_peers(stormy_store, name, issue_id=wanted)
+    assert told.affected
+    assert told.peers.shared.is_monotonic_decreasing
+    assert name not in told.peers.device.to_list()
     assert told.differences.attribute.isin(ATTRIBUTES).all()
     # Only Germany lost the permission, and the German permission set stands for it.
     assert {"country", "permission_sets", "time_zone", "language"} & set(told.differences.attribute.head(4))
@@ -94,4 +94,4 @@ def test_twins_are_healthy_and_near(stormy_store):
 
 def test_an_unknown_device_is_refused(store):
     with pytest.raises(UnknownDevice):
-        twins(store, "nobody")
+        healthy_peers(store, "nobody")

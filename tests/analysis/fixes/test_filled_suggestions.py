@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.fixes.playbook import load_playbook, playbook_causes
-from analysis.fixes.rendering import clean, listed
+from analysis.fixes.rendering import format_list, format_value
 from analysis.fixes.suggestion import suggest_fix
 from tests.conftest import fresh_store
 from tests.support.examples import examples
@@ -80,7 +80,7 @@ def fleet():
 @each_cause
 def test_a_suggestion_is_filled_with_the_case(cause, fleet):
     known, found = names_of(cause), suggest_fix(fleet, cause)
-    text = found.in_short
+    text = found.summary
     assert is_clean(text), text
     assert text.startswith(load_playbook(cause).short_fix)
     assert "4 errors, 4 users" in text and "on 4 devices, since 2026-03-02 10:15 UTC" in text
@@ -90,23 +90,23 @@ def test_a_suggestion_is_filled_with_the_case(cause, fleet):
     assert found.user_ids == tuple(known.users)
     assert (found.permission_sets, found.vmocs) == ((known.set,), (known.vmoc,))
     plain = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    assert (plain["permission_sets"], plain["in_short"]) == ([known.set], text)
+    assert (plain["permission_sets"], plain["summary"]) == ([known.set], text)
 
 
 @pytest.mark.parametrize("cause", PERMISSIONS)
 def test_the_permission_set_is_named_where_permissions_decide(cause, fleet):
-    assert f"Look at the permission set {names_of(cause).set}." in suggest_fix(fleet, cause).in_short
+    assert f"Look at the permission set {names_of(cause).set}." in suggest_fix(fleet, cause).summary
 
 
 @pytest.mark.parametrize("cause", ABOUT_VMOCS)
 def test_the_vmoc_is_named_where_it_decides(cause, fleet):
     known = names_of(cause)
     said = f"What devices get is decided by the VMOC {known.vmoc} for {known.object}."
-    assert said in suggest_fix(fleet, cause).in_short
+    assert said in suggest_fix(fleet, cause).summary
 
 
 def test_what_points_nowhere_is_not_said(fleet):
-    text = suggest_fix(fleet, "device-clock").in_short
+    text = suggest_fix(fleet, "device-clock").summary
     assert "permission set to" not in text and "VMOC" not in text
 
 
@@ -121,8 +121,8 @@ def test_on_pages_that_everybody_sees_no_person_is_named(fleet):
            kind="permission_set", target=names_of("unknown").set, object=names_of("unknown").object,
            field=names_of("unknown").field)  # fmt: skip
     found = suggest_fix(fleet, "unknown")
-    assert "the-admin" in found.in_short and names_of("unknown").users[0] in found.in_short
-    told = " ".join(found.in_this_case)
+    assert "the-admin" in found.summary and names_of("unknown").users[0] in found.summary
+    told = " ".join(found.evidence_lines)
     assert "the-admin" not in told and names_of("unknown").users[0] not in told
     assert "permission set reps_unknown__c unknown__v unknown_date__v" in told
 
@@ -143,8 +143,8 @@ def bare():
 @each_cause
 def test_a_suggestion_of_which_nothing_is_known_has_no_empty_clause(cause, bare):
     found = suggest_fix(bare, cause)
-    assert is_clean(found.in_short), found.in_short
-    assert "1 error, since 2026-03-02 00:00 UTC" in found.in_short
+    assert is_clean(found.summary), found.summary
+    assert "1 error, since 2026-03-02 00:00 UTC" in found.summary
     assert (found.user_ids, found.permission_sets, found.vmocs) == ((), (), ())
 
 
@@ -171,12 +171,12 @@ def test_whatever_devices_and_exports_write_stays_on_one_line(odd, value):
     insert(odd, "config_change", change_id="c", changed_at="2026-03-01", changed_by=value, kind="field",
            target=value, object=value, field=value, before=value, after=value)  # fmt: skip
     found = suggest_fix(odd, "unsorted")
-    assert found.in_short == " ".join(found.in_short.split())
+    assert found.summary == " ".join(found.summary.split())
     json.dumps(found.to_dict(), allow_nan=False)
 
 
 @given(st.lists(texts, min_size=1, max_size=9))
 def test_a_list_says_what_it_holds_and_how_many_more(values):
-    told = listed(values)
-    assert clean(values[0]) in told
+    told = format_list(values)
+    assert format_value(values[0]) in told
     assert told.endswith(f" and {len(values) - 3} more") or len(values) <= 3

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis import AnalysisError
-from analysis.fixes.recovery_actions import LOST_COLUMNS, Lever, levers
+from analysis.fixes.recovery_actions import LOST_COLUMNS, RecoveryAction, recovery_actions
 from tests.conftest import fresh_store
 from tests.support.examples import examples
 
@@ -25,20 +25,20 @@ def wait(
     )
 
 
-def ask(store, **scope) -> dict[str, Lever]:
-    found = levers(store, **scope)
+def ask(store, **scope) -> dict[str, RecoveryAction]:
+    found = recovery_actions(store, **scope)
     assert [one.name for one in found] == NAMES, "levers without loss come first"
     return {one.name: one for one in found}
 
 
-def lost(lever: Lever) -> set[str]:
-    return set(lever.loses["record_id"])
+def lost(lever: RecoveryAction) -> set[str]:
+    return set(lever.lost_records["record_id"])
 
 
 def test_an_empty_store_offers_nothing_and_says_why(store):
     for lever in ask(store, device_id="ipad-1").values():
-        assert not lever.offered and lever.reason and lever.loses.empty
-        assert tuple(lever.loses.columns) == LOST_COLUMNS
+        assert not lever.offered and lever.reason and lever.lost_records.empty
+        assert tuple(lever.lost_records.columns) == LOST_COLUMNS
 
 
 def test_without_word_from_the_device_nothing_is_guessed(store):
@@ -70,7 +70,7 @@ def test_undo_takes_the_children_of_the_transaction_along(store):
 def test_undelete_loses_nothing(store):
     wait(store, "C1", "delete")
     found = ask(store, device_id="ipad-1")
-    assert found["undelete"].offered and found["undelete"].loses.empty
+    assert found["undelete"].offered and found["undelete"].lost_records.empty
 
 
 def test_a_refused_create_can_only_be_cleared_and_everything_in_error_goes_with_it(store):
@@ -177,14 +177,14 @@ def test_only_the_newest_word_of_a_device_counts(store):
 @pytest.mark.parametrize("scope", [{}, {"device_id": "a", "user_id": "b"}])
 def test_one_scope_is_needed(store, scope):
     with pytest.raises(AnalysisError):
-        levers(store, **scope)
+        recovery_actions(store, **scope)
 
 
 def test_it_becomes_plain_values(store):
     wait(store, "C1", "create")
     plain = ask(store, device_id="ipad-1")["clear_client_sync_errors__v"].to_dict()
-    assert plain["loses"][0]["edited_at"] == "2026-03-01T00:00:00"
-    assert plain["loses"][0]["parent_record_id"] is None and plain["devices"] == ["ipad-1"]
+    assert plain["lost_records"][0]["edited_at"] == "2026-03-01T00:00:00"
+    assert plain["lost_records"][0]["parent_record_id"] is None and plain["devices"] == ["ipad-1"]
 
 
 records = st.lists(
@@ -206,8 +206,8 @@ def test_what_is_lost_is_in_error_and_what_is_not_offered_loses_nothing(used_sto
     for number, (operation, in_error, parent) in enumerate(rows):
         wait(store, f"R{number}", operation, in_error=in_error, parent=f"R{parent}" if parent else None)
     failing = {f"R{n}" for n, (_, in_error, _) in enumerate(rows) if in_error}
-    for lever in levers(store, device_id="ipad-1"):
+    for lever in recovery_actions(store, device_id="ipad-1"):
         assert lost(lever) <= failing
-        assert lever.offered or lever.loses.empty
-        assert lever.destructive or lever.loses.empty
+        assert lever.offered or lever.lost_records.empty
+        assert lever.destructive or lever.lost_records.empty
         assert lever.reason

@@ -8,21 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.fixes.recovery_actions import Lever, levers
+from analysis.fixes.recovery_actions import RecoveryAction, recovery_actions
 from sync_engine.device import errors_tab
 from sync_engine.device.edits import ids_on
 from tests.conftest import fresh_store
-from tests.support.engine_harness import Clinic
+from tests.support.engine_harness import EngineHarness
 from tests.support.examples import examples
 
 
-def lever(clinic, name) -> Lever:
-    return next(one for one in levers(clinic.store, device_id=clinic.device.device_id) if one.name == name)
+def lever(clinic, name) -> RecoveryAction:
+    return next(
+        one for one in recovery_actions(clinic.store, device_id=clinic.device.device_id) if one.name == name
+    )
 
 
 @pytest.fixture
 def clinic(store):
-    made = Clinic(store)
+    made = EngineHarness(store)
     yield made
     made.close()
 
@@ -43,12 +45,12 @@ def sick(clinic):
 
 def test_clearing_loses_exactly_the_records_that_were_said(sick):
     said = lever(sick, "clear_client_sync_errors__v")
-    assert said.offered and len(said.loses) == 4
+    assert said.offered and len(said.lost_records) == 4
     before = sick.waiting()
     sick.pull(clear_client_sync_errors__v=True)
     sick.sync()
-    assert before - sick.waiting() == set(said.loses["record_id"])
-    assert {row["record_id"] for row in sick.device.get("lost")} == set(said.loses["record_id"])
+    assert before - sick.waiting() == set(said.lost_records["record_id"])
+    assert {row["record_id"] for row in sick.device.get("lost")} == set(said.lost_records["record_id"])
 
 
 def test_undo_loses_exactly_the_update_that_was_said(sick):
@@ -57,11 +59,11 @@ def test_undo_loses_exactly_the_update_that_was_said(sick):
     for entry in errors_tab.entries(sick.device):
         if "undo" in entry.actions:
             errors_tab.undo(sick.device, entry.key)
-    assert before - sick.waiting() == set(said.loses["record_id"]) != set()
+    assert before - sick.waiting() == set(said.lost_records["record_id"]) != set()
 
 
 def test_undelete_is_offered_when_the_device_offers_it_and_loses_no_record(sick):
-    assert lever(sick, "undelete").offered and lever(sick, "undelete").loses.empty
+    assert lever(sick, "undelete").offered and lever(sick, "undelete").lost_records.empty
 
 
 def test_a_refresh_is_not_offered_while_the_engine_holds_it_back_and_offered_when_it_runs(sick):
@@ -97,10 +99,10 @@ def clear(clinic) -> None:
 # How each lever that can lose something is pulled in the engine.
 PULLED = {"undo": undo_everything, "clear_client_sync_errors__v": clear}
 EDITS = {
-    "visit": Clinic.visit,
-    "update": Clinic.update,
-    "update again": Clinic.update,
-    "delete": Clinic.delete,
+    "visit": EngineHarness.visit,
+    "update": EngineHarness.update,
+    "update again": EngineHarness.update,
+    "delete": EngineHarness.delete,
 }
 RIGHTS = [
     ("create", "call2__v"),
@@ -111,7 +113,7 @@ RIGHTS = [
 
 
 def test_every_lever_that_loses_something_is_pulled_here(store):
-    assert {one.name for one in levers(store, user_id="u") if one.destructive} == set(PULLED)
+    assert {one.name for one in recovery_actions(store, user_id="u") if one.destructive} == set(PULLED)
 
 
 @pytest.mark.parametrize("name", PULLED)
@@ -124,7 +126,7 @@ def test_every_lever_that_loses_something_is_pulled_here(store):
 def test_whatever_waits_a_lever_loses_exactly_the_records_that_it_names(name, early, late, forbidden):
     """Some edits are refused and some go up; what is refused later, behind other errors, counts as well."""
     with fresh_store() as store:
-        clinic = Clinic(store)
+        clinic = EngineHarness(store)
         try:
             same, *others = ids_on(clinic.device, "account__v")
             accounts = iter(others)
@@ -139,7 +141,7 @@ def test_whatever_waits_a_lever_loses_exactly_the_records_that_it_names(name, ea
             lost = before - clinic.waiting()
         finally:
             clinic.close()
-    named = set(said.loses["record_id"])
+    named = set(said.lost_records["record_id"])
     if name == "undo" and [*early, *late].count("update again") > 1:
         assert lost <= named  # the store has one row for a record, so what waits behind its error is not told
     else:

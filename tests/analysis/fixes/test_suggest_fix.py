@@ -58,7 +58,7 @@ def case(store):
 def test_it_counts_and_names_what_the_errors_name(case):
     found = suggest_fix(case, "one")
     assert (found.events, found.users, found.devices) == (4, 4, 4)
-    assert found.named["object"] == ("call2__v",) and found.named["field"] == ("signature__v",)
+    assert found.named_values["object"] == ("call2__v",) and found.named_values["field"] == ("signature__v",)
     assert found.cause == "field-permission" and found.confidence == pytest.approx(0.9)
     assert found.who == "Admin"
     assert found.where == "Admin > Users & Groups > Permission Sets > rep_de__c > Objects > call2__v"
@@ -66,7 +66,7 @@ def test_it_counts_and_names_what_the_errors_name(case):
 
 
 def test_it_finds_the_permission_set_that_those_hit_share_and_not_the_one_everybody_has(case):
-    shared = [(one.attribute, one.value) for one in suggest_fix(case, "one").common]
+    shared = [(one.attribute, one.value) for one in suggest_fix(case, "one").shared_attributes]
     assert shared == [("permission_set", "rep_de__c")]
 
 
@@ -75,7 +75,7 @@ def test_two_users_are_too_few_to_compare(store):
         add_user(store, f"u{number}", "rare__c" if number < 2 else "base__c")
     add_error(store, 0, "u0")
     add_error(store, 1, "u1")
-    assert suggest_fix(store, "one").common == ()
+    assert suggest_fix(store, "one").shared_attributes == ()
 
 
 def test_the_change_on_the_same_field_wins_over_a_newer_one_on_the_object(case):
@@ -129,8 +129,8 @@ def test_waiting_records_are_listed_and_their_levers_offered(case):
         " VALUES ('ipad-u1', '2026-03-03', 'call2__v', 'R1', 'u1', 'update', '2026-03-01', true, 't', 't')"
     )
     found = suggest_fix(case, "one")
-    assert list(found.waiting["record_id"]) == ["R1"]
-    assert {lever.name for lever in found.levers if lever.offered} == {"upload_vtrans__v", "undo"}
+    assert list(found.pending_records["record_id"]) == ["R1"]
+    assert {lever.name for lever in found.recovery_actions if lever.offered} == {"upload_vtrans__v", "undo"}
     assert "1 record waits on 1 device" in found.as_text()
 
 
@@ -152,7 +152,7 @@ def test_errors_without_user_device_or_finding_still_get_an_answer(store):
         " VALUES ('e', '2026-03-02', 't', 't')"
     )
     found = suggest_fix(store, "unsorted")
-    assert found.cause == "unknown" and found.named == {} and found.message is None
+    assert found.cause == "unknown" and found.named_values == {} and found.message is None
     assert "Support engineer: collect screenshot" in found.as_text()
     json.dumps(found.to_dict(), allow_nan=False)
 
@@ -185,26 +185,26 @@ def test_a_change_that_was_taken_back_is_told_with_what_came_of_it(case):
     add_sync(case, "u0", "2026-03-02 13:00:00")
     add_sync(case, "u1", "2026-03-02 13:00:00", good=False)
     found = suggest_fix(case, "one")
-    assert found.since_then.taken_back["change_id"] == "back"
-    said = " ".join(found.in_this_case)
+    assert found.resolution.reverted_by["change_id"] == "back"
+    said = " ".join(found.evidence_lines)
     assert "At 2026-03-02 12:00 UTC, that was taken back: " in said and "No error of it came later." in said
     assert "1 of 4 users has synced with success since their last error of it." in said
     add_error(case, 9, "u3", at="2026-03-02 14:00:00")
-    assert "Errors of it came later too." in " ".join(suggest_fix(case, "one").in_this_case)
+    assert "Errors of it came later too." in " ".join(suggest_fix(case, "one").evidence_lines)
 
 
 def test_what_was_never_taken_back_is_not_told_so(case):
     same = {"target": "rep_de__c", "object": "call2__v", "field": "signature__v"}
     add_change(case, "true", **same, before="edit=True", after="edit=False")
     found = suggest_fix(case, "one")
-    assert found.since_then.taken_back is None and "taken back" not in found.in_short
-    assert "None of them have synced with success since" in found.in_short
+    assert found.resolution.reverted_by is None and "taken back" not in found.summary
+    assert "None of them have synced with success since" in found.summary
 
 
 def test_of_users_without_a_known_sync_nothing_is_said_of_later_ones(store):
     add_error(store, 0, "u0")
-    assert suggest_fix(store, "one").since_then.synced_since is None
-    assert "synced with success" not in suggest_fix(store, "one").in_short
+    assert suggest_fix(store, "one").resolution.users_synced_since is None
+    assert "synced with success" not in suggest_fix(store, "one").summary
 
 
 def test_a_record_that_waits_for_another_error_by_now_is_told_under_both(case):
@@ -216,14 +216,14 @@ def test_a_record_that_waits_for_another_error_by_now_is_told_under_both(case):
         " source, batch_id) VALUES (?, '2026-03-03', 'call2__v', ?, 'u0', 'update', '2026-03-01', true, 't', 't')",
         [device, record],
     )
-    assert len(suggest_fix(case, "one").waiting) == 1
+    assert len(suggest_fix(case, "one").pending_records) == 1
     add_error(case, 7, "u0", cause="concurrent-change", at="2026-03-02 15:00:00")
     case.execute("UPDATE sync_error SET record_id = ?, device_id = ? WHERE event_id = 'e7'", [record, device])
     case.execute("UPDATE finding SET issue_id = 'two' WHERE event_id = 'e7'")
     found = suggest_fix(case, "one")
-    assert found.waiting.empty and len(suggest_fix(case, "two").waiting) == 1
-    assert "1 record that met it waits for concurrent-change by now (two)." in found.in_this_case
-    assert found.to_dict()["since_then"]["held_elsewhere"] == [
+    assert found.pending_records.empty and len(suggest_fix(case, "two").pending_records) == 1
+    assert "1 record that met it waits for concurrent-change by now (two)." in found.evidence_lines
+    assert found.to_dict()["resolution"]["blocked_elsewhere"] == [
         {"issue_id": "two", "cause": "concurrent-change", "records": 1}
     ]
 
@@ -244,15 +244,15 @@ def test_of_users_whose_sets_are_not_known_nothing_is_said(case):
             [f"s-x{number}", f"x{number}"],
         )
     found = suggest_fix(case, "one")
-    (shared,) = found.common
+    (shared,) = found.shared_attributes
     assert (shared.users_hit, shared.all_hit, shared.users_spared, shared.all_spared) == (4, 4, 0, 6)
     assert shared.unknown == 20
-    assert "but only 0 of 6 others. Of 20 users no permission set is known." in found.in_short
+    assert "but only 0 of 6 others. Of 20 users no permission set is known." in found.summary
 
 
 def test_what_goes_on_is_not_called_over_and_says_how_one_sees_that_it_worked(case):
     found = suggest_fix(case, "one")
-    assert found.over == ""
+    assert found.resolution_line == ""
     said = found.as_text()
     assert "How to know it worked" in said
     assert "the newest so far is of 2026-03-02 10:00 UTC" in said
@@ -273,11 +273,11 @@ def test_what_was_taken_back_is_called_over_and_says_what_is_left(case):
         " '2026-03-02 12:01:00', true, 't', 't' FROM range(3) AS r(n)"
     )
     found = suggest_fix(case, "one")
-    assert found.over.startswith("It seems to be over: the change was taken back")
-    assert "What is left: 1 of 4 users has not synced with success since." in found.over
-    assert found.to_dict()["over"] == found.over
+    assert found.resolution_line.startswith("It seems to be over: the change was taken back")
+    assert "What is left: 1 of 4 users has not synced with success since." in found.resolution_line
+    assert found.to_dict()["resolution_line"] == found.resolution_line
     add_error(case, 9, "u1", at="2026-03-02 12:30:00")
-    assert suggest_fix(case, "one").over == ""
+    assert suggest_fix(case, "one").resolution_line == ""
 
 
 def test_what_has_been_quiet_for_days_may_be_over(case):
@@ -285,4 +285,6 @@ def test_what_has_been_quiet_for_days_may_be_over(case):
         "INSERT INTO sync_tracking__v (id, created_by__v, sync_start_datetime__v, source, batch_id)"
         " VALUES ('late', 'u9', '2026-03-06 12:00:00', 't', 't')"
     )
-    assert suggest_fix(case, "one").over.startswith("It may be over: its last error came 4 days before")
+    assert suggest_fix(case, "one").resolution_line.startswith(
+        "It may be over: its last error came 4 days before"
+    )

@@ -155,7 +155,7 @@ def test_records_saved_together_share_the_cause_that_was_told_of_one_of_them(sto
     by_cause = measure(store, "records_at_risk").set_index("cause")
     assert by_cause.records.to_dict() == {"invalid-reference": 4, "unknown": 1}
     assert list_issues(store).pending.to_list() == [4]
-    assert sorted(suggest_fix(store, "i").waiting.record_id) == sorted(told)
+    assert sorted(suggest_fix(store, "i").pending_records.record_id) == sorted(told)
 
 
 def test_every_count_of_waiting_records_agrees(stormy_store):

@@ -111,7 +111,7 @@ def test_a_waiting_record_counts_once_under_its_newest_error(own_stormy_store):
     after = list_issues(own_stormy_store).set_index("issue_id").pending
     assert after[other] == before[other] + 1
     assert after.sum() == before.sum()
-    assert len(suggest_fix(own_stormy_store, other).waiting) == after[other]
+    assert len(suggest_fix(own_stormy_store, other).pending_records) == after[other]
     for one, waiting in after[after > 0].items():
         assert list_issues(own_stormy_store, issue_id=one).pending.to_list() == [waiting]
         assert get_issue(own_stormy_store, one).summary["pending"] == waiting
