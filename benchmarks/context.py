@@ -36,7 +36,7 @@ from ingest.store.open import migrate
 from sync_engine.simulator.fleet.fleet import START
 from sync_engine.simulator.fleet.run import simulate_fleet
 from sync_engine.simulator.fleet.scenario import SCENARIOS, load_scenario
-from synclens.engine_configuration import configuration
+from synclens.engine_configuration import configuration_rows
 from tests.support.synthetic import fill
 
 SEEDS = (101, 102, 103, 104, 105)
@@ -87,7 +87,7 @@ def play(store: DuckDBPyConnection, scenario: str, seed: int, devices: int, days
             seed=seed,
             device_count=devices,
             days=days,
-            on_end=lambda vault: told.extend(configuration(vault, end)),
+            on_end=lambda vault: told.extend(configuration_rows(vault, end)),
         )
     )
     at = datetime(2026, 1, 1, tzinfo=UTC)

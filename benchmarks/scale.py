@@ -75,11 +75,11 @@ with open_store(sys.argv[1], read_only=False) as store:
 """
 _SPARK = """
 import sys
-from synclens.spark import LakeOnSpark, spark_session
+from synclens.spark import SparkStore, spark_session
 starting = spark_session(master="local[2]")
 session = starting.__enter__()
 # ---
-LakeOnSpark.at(session, sys.argv[1]).measure(sys.argv[2])
+SparkStore.at(session, sys.argv[1]).measure(sys.argv[2])
 """
 _TIMED = """
 import json as _json, resource as _resource, time as _time

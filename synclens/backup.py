@@ -30,7 +30,7 @@ class BackupError(ingest.IngestError):
 
 
 @dataclass(frozen=True, slots=True)
-class Backup:
+class BackupInfo:
     """What a backup holds: when it was made, by which version, and the size of each part in bytes."""
 
     made_at: str
@@ -38,7 +38,7 @@ class Backup:
     sizes: dict[str, int]
 
 
-def back_up(store: Path, target: Path, *, clock: Callable[[], datetime]) -> Backup:
+def create_backup(store: Path, target: Path, *, clock: Callable[[], datetime]) -> BackupInfo:
     """Write the store and its triage state to `target`; nothing half-written is ever left there.
 
     The store is held open for reading meanwhile, so no load can change it under the copy.
@@ -63,10 +63,10 @@ def back_up(store: Path, target: Path, *, clock: Callable[[], datetime]) -> Back
                 archive.write(part, part.name)
         sizes = {part.name: part.stat().st_size for part in parts}
         whole.replace(target)
-    return Backup(str(manifest["made_at"]), str(manifest["synclens"]), sizes)
+    return BackupInfo(str(manifest["made_at"]), str(manifest["synclens"]), sizes)
 
 
-def restore(source: Path, store: Path, *, overwrite: bool = False) -> Backup:
+def restore_backup(source: Path, store: Path, *, overwrite: bool = False) -> BackupInfo:
     """Bring a backup back as the store at `store`; an existing one is replaced only when told so.
 
     Each part is unpacked beside its place and checked against the manifest before anything is replaced.
@@ -86,7 +86,7 @@ def restore(source: Path, store: Path, *, overwrite: bool = False) -> Backup:
             leftover.unlink(missing_ok=True)
         for part in parts:
             part.replace(places[part.name])
-    return Backup(str(manifest["made_at"]), str(manifest["synclens"]), sizes)
+    return BackupInfo(str(manifest["made_at"]), str(manifest["synclens"]), sizes)
 
 
 def _unpacked(source: Path, room: Path, known: set[str]) -> tuple[dict[str, object], list[Path]]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from synclens import console
-from synclens.lazy_commands import LazyGroup, Shelf, fetch
+from synclens.lazy_commands import CommandRegistry, LazyGroup, load
 
 PANELS = {
     "What is wrong, and what to do": {
@@ -52,7 +52,7 @@ PANELS = {
 
 
 class _Commands(LazyGroup):
-    shelf = Shelf(PANELS)
+    registry = CommandRegistry(PANELS)
 
 
 app = typer.Typer(
@@ -73,7 +73,7 @@ def about(
 ) -> None:
     """See why Vault CRM devices fail to sync, and what to do about it."""
     if show_version:
-        typer.echo(fetch("synclens.version:in_words")())
+        typer.echo(load("synclens.version:version_line")())
         raise typer.Exit
 
 
@@ -82,24 +82,24 @@ def main() -> None:
     try:
         app()
     except BrokenPipeError:  # the reader of our output has left, as `head` does
-        sys.exit(console.COULD_NOT_RUN)
+        sys.exit(console.EXIT_COULD_NOT_RUN)
     except OSError as error:
-        console.complain(
+        console.error(
             f"{error.filename or 'a file'}: {error.strerror or error}",
             "Check the path and its permissions.",
         )
-        sys.exit(console.COULD_NOT_RUN)
+        sys.exit(console.EXIT_COULD_NOT_RUN)
     except Exception as error:
         next_step = getattr(error, "next_step", None)  # IngestError and AnalysisError have one
         if next_step is None:
             raise
-        console.complain(str(error), f"{next_step}{_stores_here(error)}")
-        sys.exit(console.COULD_NOT_RUN)
+        console.error(str(error), f"{next_step}{_stores_here(error)}")
+        sys.exit(console.EXIT_COULD_NOT_RUN)
 
 
 def _stores_here(error: Exception) -> str:
     """Where the store is missing but others lie here, as after `make demo`: how to name one of them."""
-    if not isinstance(error, fetch("ingest:StoreMissing")):
+    if not isinstance(error, load("ingest:StoreMissing")):
         return ""
     others = sorted(str(path) for path in Path().glob("*.duckdb"))[:3]
     return f" Or name one that is here: --store {', --store '.join(others)}." if others else ""

@@ -27,7 +27,7 @@ class Check:
     next_step: str = ""
 
 
-def examine(
+def run_checks(
     store: Path,
     *,
     environment: Mapping[str, str],

@@ -22,7 +22,7 @@ from sync_engine.vault.state import Vault
 Doc = dict[str, Any]
 
 
-def configuration(vault: Vault, as_of: datetime) -> Iterator[ContextRow]:
+def configuration_rows(vault: Vault, as_of: datetime) -> Iterator[ContextRow]:
     """Tell fields, picklist values, permissions, VMOCs and settings of a Vault, as of a time (UTC)."""
     live = vault.live
     for name, doc in live["object"].items():

@@ -18,7 +18,7 @@ SHORTEST = 4
 Answer = TypeVar("Answer")
 
 
-def ask_of_issue(connection: DuckDBPyConnection, given: str, question: Callable[[str], Answer]) -> Answer:
+def query_issue(connection: DuckDBPyConnection, given: str, question: Callable[[str], Answer]) -> Answer:
     """`question(issue_id)` for the issue that `given` names: its id, or how only its id begins.
 
     Raises UnknownIssue, with the ids that look like it, where none or several do.
@@ -31,7 +31,7 @@ def ask_of_issue(connection: DuckDBPyConnection, given: str, question: Callable[
         if len(begun) != 1:
             _suggest(error, begun or get_close_matches(given.lower(), known))
             raise
-    console.say(f"Issue {begun[0]}:")
+    console.info(f"Issue {begun[0]}:")
     return question(begun[0])
 
 

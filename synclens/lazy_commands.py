@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 
-class Shelf(Mapping[str, Any]):
+class CommandRegistry(Mapping[str, Any]):
     """Commands by name; each is imported when it is first taken down.
 
     `panels` has, under the title of each panel of the help, where its commands are: "module:function", or
@@ -32,7 +32,7 @@ class Shelf(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._taken:
-            self._taken[name] = _command(fetch(self._places[name]), name)
+            self._taken[name] = _command(load(self._places[name]), name)
         return self._taken[name]
 
     def __contains__(self, name: object) -> bool:
@@ -44,37 +44,37 @@ class Shelf(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._places)
 
-    def label(self, name: str) -> Any:
+    def list_entry(self, name: str) -> Any:
         """The command as a list shows it: its name and what it says of itself, and nothing is imported."""
         if name in self._taken:
             return self._taken[name]
-        return TyperCommand(name, help=_says(self._places[name]), rich_help_panel=self._panels[name])
+        return TyperCommand(name, help=_read_help(self._places[name]), rich_help_panel=self._panels[name])
 
 
 class LazyGroup(TyperGroup):
     """A group whose commands stand on a shelf, which a subclass names."""
 
-    shelf: Shelf
+    registry: CommandRegistry
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        self.commands = cast("MutableMapping[str, Any]", self.shelf)  # nothing is ever added to it
+        self.commands = cast("MutableMapping[str, Any]", self.registry)  # nothing is ever added to it
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names alone."""
-        return list(self.shelf)
+        return list(self.registry)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The label of a command, for lists; what runs is taken down by `resolve_command`."""
-        return self.shelf.label(cmd_name) if cmd_name in self.shelf else None
+        return self.registry.list_entry(cmd_name) if cmd_name in self.registry else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the command that was typed, then go on as ever."""
-        self.shelf.get(args[0])
+        self.registry.get(args[0])
         return super().resolve_command(ctx, args)
 
 
-def fetch(place: str) -> Any:
+def load(place: str) -> Any:
     """What "module:name" names."""
     module, _, name = place.partition(":")
     return getattr(import_module(module), name)
@@ -92,7 +92,7 @@ def _command(found: Any, name: str) -> Any:
     return command
 
 
-def _says(place: str) -> str:
+def _read_help(place: str) -> str:
     module, _, name = place.partition(":")
     spec = find_spec(module)
     if spec is None or spec.origin is None:

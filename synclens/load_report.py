@@ -13,16 +13,16 @@ from synclens import console
 
 def print_load_reports(reports: list[ingest.BatchReport]) -> None:
     """Put the account of each batch on stdout, and its reasons and notes on stderr."""
-    console.show(_table(reports))
+    console.print_output(_table(reports))
     for report in reports:
         for reason, count in report.reasons.items():
-            console.say(f"  {report.source}: {count} × {reason}")
+            console.info(f"  {report.source}: {count} × {reason}")
         if report.first_rejected:
             more = " …" if report.rows_rejected > len(report.first_rejected) else ""
             numbers = ", ".join(map(str, report.first_rejected))
-            console.say(f"  {report.source}: rejected, counted from the first row of data: {numbers}{more}")
+            console.info(f"  {report.source}: rejected, counted from the first row of data: {numbers}{more}")
         for note in report.notes:
-            console.say(f"  {report.source}: {note}")
+            console.info(f"  {report.source}: {note}")
 
 
 def _table(reports: list[ingest.BatchReport]) -> Table:

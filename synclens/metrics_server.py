@@ -18,7 +18,7 @@ PATIENCE_SECONDS = (
 )
 
 
-class Figures:
+class CachedMetrics:
     """The text of the main figures of one store, worked out again only after the file changed."""
 
     def __init__(self, store: Path) -> None:
@@ -37,12 +37,12 @@ class Figures:
 
 
 @contextmanager
-def serving_figures(store: Path, port: int, *, host: str = LOOPBACK) -> Iterator[int]:
+def serve_metrics(store: Path, port: int, *, host: str = LOOPBACK) -> Iterator[int]:
     """Serve `GET /metrics` in a thread until the block ends; gives the port, a free one if `port` is 0.
 
     Answers 503 with the reason while the store cannot be read. Raises OSError when the port is taken.
     """
-    figures = Figures(store)
+    figures = CachedMetrics(store)
 
     class Scrape(BaseHTTPRequestHandler):
         """Answers one request."""
@@ -70,7 +70,7 @@ def serving_figures(store: Path, port: int, *, host: str = LOOPBACK) -> Iterator
         thread.join()
 
 
-def _answer(figures: Figures, path: str) -> tuple[int, str, bytes]:
+def _answer(figures: CachedMetrics, path: str) -> tuple[int, str, bytes]:
     plain = "text/plain; charset=utf-8"
     if path.partition("?")[0] != "/metrics":
         return 404, plain, b"The figures are at /metrics.\n"

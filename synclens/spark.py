@@ -41,11 +41,11 @@ ORDER BY events DESC, issue_id, cause
 """How often and whom each issue hits; runs on a store and on a lake alike."""
 
 
-class NoSpark(AnalysisError):
+class SparkUnavailable(AnalysisError):
     """Apache Spark cannot be started or reached from here."""
 
 
-class NoLake(AnalysisError):
+class ExportNotFound(AnalysisError):
     """A directory that `synclens export` did not write."""
 
     def __init__(self, directory: Path | str) -> None:
@@ -55,17 +55,17 @@ class NoLake(AnalysisError):
 
 
 @dataclass(frozen=True, slots=True)
-class LakeOnSpark:
+class SparkStore:
     """A lake whose tables and views a Spark session knows by the store's names."""
 
     session: Any
     loaded: datetime | None = None
 
     @classmethod
-    def at(cls, session: Any, directory: Path | str) -> LakeOnSpark:
+    def at(cls, session: Any, directory: Path | str) -> SparkStore:
         """Tell a session of the lake in `directory`, a path that Spark itself can read. Raises NoLake."""
         if not is_lake(Path(directory)):
-            raise NoLake(directory)
+            raise ExportNotFound(directory)
         root = Path(directory).resolve()
         for table in TABLES:
             _name(session, session.read.parquet(str(root / table)).drop("day"), table)
@@ -105,7 +105,7 @@ def spark_session(*, master: str | None = None, connect: str | None = None) -> I
     """
     sql = _pyspark()
     if connect is None and not (shutil.which("java") or os.environ.get("JAVA_HOME")):
-        raise NoSpark(
+        raise SparkUnavailable(
             "Spark on this machine needs Java",
             next_step="Install Java 17, or use a Spark Connect server with --connect sc://HOST.",
         )
@@ -114,7 +114,7 @@ def spark_session(*, master: str | None = None, connect: str | None = None) -> I
         try:
             session = _builder(sql, master, connect).getOrCreate()
         except Exception as failed:
-            raise NoSpark(
+            raise SparkUnavailable(
                 f"Spark did not start: {str(failed).splitlines()[0]}",
                 next_step="Check --master or --connect; for Spark Connect: pip install 'pyspark[connect]'.",
             ) from failed
@@ -158,7 +158,7 @@ def _pyspark() -> Any:
     try:
         return import_module("pyspark.sql")
     except ImportError:
-        raise NoSpark(
+        raise SparkUnavailable(
             "asking Spark needs pyspark", next_step="Install it: pip install 'synclens[spark]'."
         ) from None
 

@@ -16,7 +16,7 @@ def frame_table(frame: pd.DataFrame, *, title: str, most: int = 50) -> Table:
     table = Table(title=title)
     for column in frame.columns:
         table.add_column(str(column), justify="right" if _is_number(frame[column]) else "left")
-    for row in console.records(frame.head(most)):
+    for row in console.frame_to_records(frame.head(most)):
         table.add_row(*(Text(_cell(value)) for value in row.values()))
     if len(frame) > most:
         table.caption = f"the first {most} of {len(frame)} rows; --json prints all"

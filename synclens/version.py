@@ -11,7 +11,7 @@ import analysis
 from ingest.store.open import MIGRATIONS
 
 
-def in_words() -> str:
+def version_line() -> str:
     """One line: our version, the catalogue of causes, the schema of the store, DuckDB, Python and the machine."""
     return (
         f"synclens {version('synclens')}, catalogue {analysis.load_catalogue().version}, "

@@ -27,7 +27,7 @@ Wait = Callable[[float], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class WatchSettings:
     """What is watched, by which rules, and who is told."""
 
     store: Path
@@ -43,7 +43,7 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class RoundResult:
     """What one round did: issue states moved, notices noted, deliveries, and why nothing could be looked at."""
 
     at: datetime
@@ -58,7 +58,7 @@ class Round:
         return [delivery for delivery in self.deliveries if delivery.error is not None]
 
 
-def look_once(watch: Watch, at: datetime, *, pause: Callable[[float], object]) -> Round:
+def run_round(watch: WatchSettings, at: datetime, *, pause: Callable[[float], object]) -> RoundResult:
     """Do one round as of `at`. A store that is held, missing or damaged is reported in `blind`, not raised.
 
     What earlier rounds noted and could not deliver goes out all the same. `pause` waits between tries.
@@ -70,21 +70,21 @@ def look_once(watch: Watch, at: datetime, *, pause: Callable[[float], object]) -
     except ingest.IngestError as held:
         blind = f"{held}. {held.next_step}"
     sent = send_queued(book, watch.channels, pause=lambda seconds: _ignored(pause(seconds)))
-    return Round(at=at, moved=moved, notices=tuple(notices), deliveries=tuple(sent), blind=blind)
+    return RoundResult(at=at, moved=moved, notices=tuple(notices), deliveries=tuple(sent), blind=blind)
 
 
-def keep_looking(watch: Watch, *, every_seconds: float, clock: Clock, wait: Wait, tell: Told) -> int:
+def run_rounds(watch: WatchSettings, *, every_seconds: float, clock: Clock, wait: Wait, tell: Told) -> int:
     """Look round after round until `wait` says that the end is asked for; gives the number of rounds."""
     rounds = 0
     while True:
-        for line in in_words(look_once(watch, clock(), pause=wait)):
+        for line in round_lines(run_round(watch, clock(), pause=wait)):
             tell(line)
         rounds += 1
         if wait(every_seconds):
             return rounds
 
 
-def in_words(done: Round) -> list[str]:
+def round_lines(done: RoundResult) -> list[str]:
     """Say what a round did, one line each; a round without news has none."""
     stamp = f"{done.at:%Y-%m-%d %H:%M:%S}Z"
     lines = [f"{stamp} could not look, the next round tries again: {done.blind}"] if done.blind else []
@@ -102,7 +102,7 @@ def in_words(done: Round) -> list[str]:
     return lines
 
 
-def webhooks(urls: Sequence[str]) -> list[Channel]:
+def webhook_channels(urls: Sequence[str]) -> list[Channel]:
     """One channel for each address. Raises ChannelError."""
     return [WebhookChannel(url) for url in urls]
 
@@ -135,7 +135,7 @@ def mail_channel(
     )
 
 
-def _look(watch: Watch, book: AlertLog, at: datetime) -> tuple[int, list[Notification]]:
+def _look(watch: WatchSettings, book: AlertLog, at: datetime) -> tuple[int, list[Notification]]:
     with ingest.open_store(watch.store, timeout_seconds=watch.patience_seconds) as opened:
         moved = analysis.update_issue_states(opened, analysis.TriageState.for_store(watch.store), at)
         firings = analysis.evaluate_alert_rules(opened, watch.rules, at, slos=watch.objectives)

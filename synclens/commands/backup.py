@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from synclens import console
-from synclens.backup import Backup, back_up
-from synclens.backup import restore as bring_back
+from synclens.backup import BackupInfo, create_backup
+from synclens.backup import restore_backup as bring_back
 from synclens.clock import now
 from synclens.options import DEFAULT_STORE, StoreOption
 
@@ -22,7 +22,7 @@ def backup(
 
     Example: synclens backup monday.zip --store my.duckdb
     """
-    _tell(f"Backed up to {target}", back_up(store, target, clock=now))
+    _tell(f"Backed up to {target}", create_backup(store, target, clock=now))
 
 
 def restore(
@@ -37,6 +37,6 @@ def restore(
     _tell(f"Restored to {store}", bring_back(source, store, overwrite=overwrite))
 
 
-def _tell(what: str, made: Backup) -> None:
+def _tell(what: str, made: BackupInfo) -> None:
     sizes = ", ".join(f"{name} {size / 1e6:,.1f} MB" for name, size in made.sizes.items())
-    console.say(f"{what}: made {made.made_at} by synclens {made.synclens}; {sizes}.")
+    console.info(f"{what}: made {made.made_at} by synclens {made.synclens}; {sizes}.")

@@ -36,18 +36,18 @@ def classify(
     lines = list(_lines(file))
     plain = _is_plain(lines)
     if plain:
-        console.say("There is no JSON in it: each line is taken as the message of one error.")
+        console.info("There is no JSON in it: each line is taken as the message of one error.")
     events: list[dict[str, Any] | str] = list(_texts(lines) if plain else _events(lines))
     whole = [event if isinstance(event, dict) else {} for event in events]
     found = analysis.classify(pd.DataFrame(whole, index=range(len(whole))))
-    answers = console.records(found[["cause", "confidence", "rule", "also"]])
+    answers = console.frame_to_records(found[["cause", "confidence", "rule", "also"]])
     for event, answer in zip(events, answers, strict=True):
         shown = event if plain and isinstance(event, dict) else {}
-        console.emit(shown | answer | _more(event, answer["cause"], fix=fix))
+        console.print_json(shown | answer | _more(event, answer["cause"], fix=fix))
     broken = sum(isinstance(event, str) for event in events)
     if broken:
-        console.say(f"{broken} of {len(events)} lines are not JSON objects; they are marked unknown.")
-        raise typer.Exit(console.FOUND_SOMETHING)
+        console.info(f"{broken} of {len(events)} lines are not JSON objects; they are marked unknown.")
+        raise typer.Exit(console.EXIT_PROBLEM_FOUND)
 
 
 def _more(event: dict[str, Any] | str, cause: str, *, fix: bool) -> dict[str, str]:

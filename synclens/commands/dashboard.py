@@ -20,15 +20,15 @@ def dashboard(store: StoreOption = DEFAULT_STORE, port: PortOption = 8501) -> No
 
     Example: synclens dashboard --store demo.duckdb
     """
-    console.say(f"The dashboard is at http://localhost:{port} (Ctrl-C ends it).")
+    console.info(f"The dashboard is at http://localhost:{port} (Ctrl-C ends it).")
     command = [sys.executable, "-m", "streamlit", *pages.streamlit_arguments(port=port)]
     try:
         finished = subprocess.run(command, env=pages.environment(store), check=False)  # noqa: S603 - our own words
     except KeyboardInterrupt:
         return
     if finished.returncode:
-        console.complain(
+        console.error(
             f"the dashboard ended with exit code {finished.returncode}",
             f"If port {port} is taken, choose another with --port.",
         )
-        raise typer.Exit(console.COULD_NOT_RUN)
+        raise typer.Exit(console.EXIT_COULD_NOT_RUN)

@@ -32,11 +32,11 @@ def demo(
 
     Example: synclens demo --seed 7 --no-serve
     """
-    console.say(f"Writing to {store}. The same seed gives the same fleet; a second run changes nothing.")
+    console.info(f"Writing to {store}. The same seed gives the same fleet; a second run changes nothing.")
     play(store, load_scenario("demo"), seed=seed, devices=devices, days=days, start=DEMO_START)
     for report in load_files(store, also or []):
         name = Path(report.source).name
-        console.say(f"{name}: {report.rows_in} rows in, {report.rows_rejected} rejected and kept.")
+        console.info(f"{name}: {report.rows_in} rows in, {report.rows_rejected} rejected and kept.")
     triage(store)
     if serve:
         dashboard(store, port)

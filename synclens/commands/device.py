@@ -73,7 +73,7 @@ def sign_in(
                 f"user {user} could not sign in at {address}: {_reason(device)}",
                 "Put that right, then sign in again.",
             )
-    console.say(f"Signed in as {user}.")
+    console.info(f"Signed in as {user}.")
 
 
 @device_app.command()
@@ -92,7 +92,7 @@ def create(
             device,
             [edits.Edit(operation="create", object=object_name, record_id=record_id, fields=_fields(fields))],
         )
-    console.emit({"id": record_id})
+    console.print_json({"id": record_id})
 
 
 @device_app.command()
@@ -145,7 +145,7 @@ def list_records(
     """
     with _device(home) as device:
         found = [edits.read(device, one) for one in edits.ids_on(device, object_name)]
-    console.emit([doc for doc in found if doc is not None])
+    console.print_json([doc for doc in found if doc is not None])
 
 
 @device_app.command()
@@ -164,11 +164,11 @@ def sync(
         if device.session is None:
             _fail("nobody is signed in on this device", "Sign in with `synclens device sign-in`.")
         done = asyncio.run(_synced(device, KINDS[kind]))
-    console.say(
+    console.info(
         "The sync ended well." if done else "The sync did not end well; see `synclens device errors`."
     )
     if not done:
-        raise typer.Exit(console.FOUND_SOMETHING)
+        raise typer.Exit(console.EXIT_PROBLEM_FOUND)
 
 
 def _reason(device: Device) -> str:
@@ -193,7 +193,7 @@ def apply(home: HomeOption = HOME) -> None:
         applied = syncs.apply_update(device)
         if applied:
             asyncio.run(_synced(device, syncs.follow_apply))
-        console.say("Applied." if applied else "There is nothing to apply.")
+        console.info("Applied." if applied else "There is nothing to apply.")
 
 
 @device_app.command()
@@ -204,7 +204,7 @@ def status(home: HomeOption = HOME) -> None:
     """
     with _device(home) as device:
         row = device.data.execute("SELECT count(*) FROM record").fetchone()
-        console.emit(
+        console.print_json(
             {
                 "user": device.user_id,
                 "device": device.device_id,
@@ -226,7 +226,7 @@ def widget(home: HomeOption = HOME) -> None:
     """
     with _device(home) as device:
         shown = {"sync": asdict(widgets.sync_widget(device)), "status": asdict(widgets.status_widget(device))}
-    console.emit(shown)
+    console.print_json(shown)
 
 
 @device_app.command()
@@ -238,13 +238,13 @@ def errors(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
     with _device(home) as device:
         found = errors_tab.entries(device)
     if as_json:
-        console.emit([asdict(one) | {"actions": list(one.actions)} for one in found])
+        console.print_json([asdict(one) | {"actions": list(one.actions)} for one in found])
         return
     for one in found:
-        console.show(
+        console.print_output(
             Text(f"{one.object} {one.record_id}: {one.operation} refused, {one.type}: {one.message}")
         )
-        console.show(Text(f"  key {one.key}; actions: {', '.join(('amend', *one.actions))}"))
+        console.print_output(Text(f"  key {one.key}; actions: {', '.join(('amend', *one.actions))}"))
 
 
 @device_app.command()
@@ -353,5 +353,5 @@ def _value(text: str) -> Any:
 
 
 def _fail(message: str, next_step: str) -> NoReturn:
-    console.complain(message, next_step)
-    raise typer.Exit(console.COULD_NOT_RUN)
+    console.error(message, next_step)
+    raise typer.Exit(console.EXIT_COULD_NOT_RUN)

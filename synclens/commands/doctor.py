@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from synclens import console
-from synclens.doctor import examine
+from synclens.doctor import run_checks
 from synclens.options import DEFAULT_STORE, StoreOption
 
 
@@ -18,11 +18,11 @@ def doctor(store: StoreOption = DEFAULT_STORE) -> None:
 
     Example: synclens doctor --store my.duckdb
     """
-    checks = list(examine(store, environment=os.environ))
+    checks = list(run_checks(store, environment=os.environ))
     table = Table("", "check", "seen", "what to do")
     for check in checks:
         mark = Text("ok", style="green") if check.ok else Text("ILL", style="bold red")
         table.add_row(mark, check.name, Text(check.seen), Text(check.next_step))
-    console.show(table)
+    console.print_output(table)
     if not all(check.ok for check in checks):
-        raise typer.Exit(console.FOUND_SOMETHING)
+        raise typer.Exit(console.EXIT_PROBLEM_FOUND)

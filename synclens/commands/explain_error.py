@@ -24,10 +24,10 @@ def explain_error(
     Example: synclens explain-error e-660a804a5c643519
     """
     with ingest.open_store(store) as opened:
-        row = console.records(analysis.get_error_event(opened, event_id))[0]
+        row = console.frame_to_records(analysis.get_error_event(opened, event_id))[0]
         suggestion = analysis.suggest_fix(opened, row["issue_id"])
     if as_json:
-        console.emit({"event": row, "fix": suggestion.to_dict()})
+        console.print_json({"event": row, "fix": suggestion.to_dict()})
         return
     _show_explained(row, suggestion)
 
@@ -45,5 +45,5 @@ def _show_explained(event: dict[str, Any], suggestion: analysis.Suggestion) -> N
         table.add_row(Text(name, style="bold"), Text(value))
     for sentence in event["evidence"] or []:
         table.add_row(Text("evidence", style="bold"), Text(sentence))
-    console.show(table)
-    console.show(Text(f"\n{suggestion.as_text()}"))
+    console.print_output(table)
+    console.print_output(Text(f"\n{suggestion.as_text()}"))

@@ -28,4 +28,4 @@ def export(
     with ingest.open_store(store, read_only=False) as opened:
         rows = ingest.export_lake(opened, lake)
     told = ", ".join(f"{name} {count:,}" for name, count in rows.items() if count)
-    console.say(f"The lake is at {lake}: {told or 'no rows yet'}.")
+    console.info(f"The lake is at {lake}: {told or 'no rows yet'}.")

@@ -44,7 +44,7 @@ def fleet(
     known = len(frame)
     frame = _chosen(frame, status or [], every=every or bool(user))
     if form == "json":
-        console.emit_frame(frame)
+        console.print_json_frame(frame)
     elif form == "csv":
         lists = frame["problems"].map("; ".join)
         sys.stdout.write(formula_safe(frame.assign(problems=lists)).to_csv(index=False))
@@ -65,15 +65,15 @@ def _show(frame: pd.DataFrame, known: int, most: int) -> None:
     table = Table("status")
     for name in _SHOWN:  # an id that is cut short cannot be looked up
         table.add_column(name.replace("_", " "), no_wrap=name in ("device", "user_id"), overflow="fold")
-    for row in console.records(frame.head(most)):
+    for row in console.frame_to_records(frame.head(most)):
         row["last_success"] = row["last_success"] and row["last_success"][:16].replace("T", " ")
         cells = ("–" if row[name] is None else str(row[name]) for name in _SHOWN)
         table.add_row(
             Text(row["status"], style="green" if row["status"] == "ok" else "red"), *map(Text, cells)
         )
-    console.show(table)
+    console.print_output(table)
     hidden = f", the first {most} shown" if len(frame) > most else ""
-    console.say(
+    console.info(
         f"{len(frame)} of {known} devices{hidden}. `synclens fleet --all` lists every one, "
         "`synclens history DEVICE` tells what happened to one."
     )

@@ -37,16 +37,16 @@ def history(
         found = [_with_plain_summary(analysis.device(opened, name, most=most)) for name in names]
         can = {one.device: analysis.recovery_actions(opened, device_id=one.device) for one in found}
     if as_json:
-        console.emit([_plain(one, can[one.device]) for one in found])
+        console.print_json([_plain(one, can[one.device]) for one in found])
         return
     named = "" if store == DEFAULT_STORE else f" --store {store}"
     for one in found:
         for line in (*_lines(one, can[one.device]), *_next_steps(one, named)):
-            console.show(line)
+            console.print_output(line)
 
 
 def _with_plain_summary(one: analysis.Device) -> analysis.Device:
-    (row,) = console.records(pd.DataFrame([one.summary]))
+    (row,) = console.frame_to_records(pd.DataFrame([one.summary]))
     return replace(one, summary=row)
 
 
@@ -54,8 +54,8 @@ def _plain(one: analysis.Device, can: list[RecoveryAction]) -> dict[str, Any]:
     return {
         "device": one.device,
         "summary": one.summary,
-        "timeline": console.records(one.timeline),
-        "pending": console.records(one.pending),
+        "timeline": console.frame_to_records(one.timeline),
+        "pending": console.frame_to_records(one.pending),
         "recovery_actions": [lever.to_dict() for lever in can],
     }
 
@@ -64,10 +64,10 @@ def _lines(one: analysis.Device, can: list[RecoveryAction]) -> Iterator[Text | P
     yield from _who(one.summary)
     most = max(MOST_EVENTS, len(one.timeline))
     yield Text(f"\nWhat happened, the newest last (UTC; {many(len(one.timeline), 'event')})", style="bold")
-    for row in console.records(one.timeline.iloc[::-1]):
+    for row in console.frame_to_records(one.timeline.iloc[::-1]):
         yield _indented(_event(row))
     yield Text(f"\nWhat waits on it: {_waiting(one)}", style="bold")
-    for row in console.records(one.pending.head(most)):
+    for row in console.frame_to_records(one.pending.head(most)):
         yield _indented(_record(row))
     if len(one.pending) > most:
         yield _indented(f"and {len(one.pending) - most} more; --json lists all")

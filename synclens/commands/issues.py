@@ -11,7 +11,7 @@ from rich.text import Text
 import analysis
 import ingest
 from synclens import console
-from synclens.issue_id_prefix import ask_of_issue
+from synclens.issue_id_prefix import query_issue
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
 from synclens.tables import frame_table
 
@@ -31,7 +31,7 @@ def issues(
     with ingest.open_store(store) as opened:
         frame = analysis.list_issues(opened, query=query)
     if as_json:
-        console.emit_frame(frame)
+        console.print_json_frame(frame)
         return
     table = Table(title=f"{len(frame)} issues", title_justify="left", box=None, expand=True)
     for column in ("issue", "cause", "since (UTC)"):
@@ -39,11 +39,11 @@ def issues(
     for column in ("people", "errors"):
         table.add_column(column, justify="right")
     table.add_column("what", ratio=1, no_wrap=True, overflow="ellipsis")
-    for row in console.records(frame.head(most)):
+    for row in console.frame_to_records(frame.head(most)):
         since = row["first_seen"][5:16].replace("T", " ")
         counts = (str(row["users"]), str(row["events"]))
         table.add_row(row["issue_id"], row["cause"], since, *counts, Text(row["title"]))
-    console.show(table)
+    console.print_output(table)
 
 
 def issue(
@@ -56,14 +56,14 @@ def issue(
     Example: synclens issue 3f1c0a9b2d7e
     """
     with ingest.open_store(store) as opened:
-        found = ask_of_issue(opened, issue_id, lambda known: analysis.get_issue(opened, known))
+        found = query_issue(opened, issue_id, lambda known: analysis.get_issue(opened, known))
         suggestion = analysis.suggest_fix(opened, str(found.summary["issue_id"]))
     frames = ("variants", "users", "devices", "records", "events")
     if as_json:
-        parts = {name: console.records(getattr(found, name)) for name in frames}
-        console.emit({"summary": found.summary, **parts, "fix": suggestion.to_dict()})
+        parts = {name: console.frame_to_records(getattr(found, name)) for name in frames}
+        console.print_json({"summary": found.summary, **parts, "fix": suggestion.to_dict()})
         return
-    console.show(Text(f"{found.summary['title']}\n", style="bold"))
-    console.show(Text(f"{suggestion.as_text()}\n"))
+    console.print_output(Text(f"{found.summary['title']}\n", style="bold"))
+    console.print_output(Text(f"{suggestion.as_text()}\n"))
     sample = found.events[["event_id", "occurred_at", "user_id", "message"]]
-    console.show(frame_table(sample, title="Newest events", most=5))
+    console.print_output(frame_table(sample, title="Newest events", most=5))

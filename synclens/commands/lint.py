@@ -20,17 +20,19 @@ def lint(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> Non
     with ingest.open_store(store) as opened:
         found, gaps = analysis.lint(opened), analysis.lint_gaps(opened)
     if as_json:
-        console.emit({"findings": console.records(found), "not_checked": console.records(gaps)})
+        console.print_json(
+            {"findings": console.frame_to_records(found), "not_checked": console.frame_to_records(gaps)}
+        )
     elif found.empty:
         checked = len(analysis.LINT_RULES) - len(gaps)
-        console.show(f"Nothing found by {checked} of {len(analysis.LINT_RULES)} rules.")
+        console.print_output(f"Nothing found by {checked} of {len(analysis.LINT_RULES)} rules.")
     else:
         table = Table("severity", "where", "what", "how to fix", title=f"{len(found)} findings")
-        for row in console.records(found):
+        for row in console.frame_to_records(found):
             table.add_row(row["severity"], Text(str(row["where"])), Text(row["title"]), Text(row["fix"]))
-        console.show(table)
+        console.print_output(table)
     if not as_json:
-        for row in console.records(gaps):
-            console.say(f"not checked: {' · '.join(str(value) for value in row.values())}")
+        for row in console.frame_to_records(gaps):
+            console.info(f"not checked: {' · '.join(str(value) for value in row.values())}")
     if len(found):
-        raise typer.Exit(console.FOUND_SOMETHING)
+        raise typer.Exit(console.EXIT_PROBLEM_FOUND)

@@ -66,15 +66,15 @@ def load(
         retry=retry_rejected,
     )
     if as_json:
-        console.emit([report.to_dict() for report in reports])
+        console.print_json([report.to_dict() for report in reports])
     else:
         print_load_reports(reports)
     if any(report.rows_rejected for report in reports):
-        console.say(
+        console.info(
             "The rejected rows are kept; look at them with `synclens rejected`. "
             "Correct them in the file and load it again: what is in already stays as it is."
         )
-        raise typer.Exit(console.FOUND_SOMETHING)
+        raise typer.Exit(console.EXIT_PROBLEM_FOUND)
 
 
 def _refuse_folder(file: Path) -> None:

@@ -15,7 +15,7 @@ from analysis.metrics import registry
 from analysis.metrics.local_days import known_clocks, measure_by_local_day
 from synclens import console
 from synclens.options import DEFAULT_STORE, FilterOption, JsonOption, StoreOption, parse_filters
-from synclens.spark import LakeOnSpark, spark_session
+from synclens.spark import SparkStore, spark_session
 from synclens.tables import frame_table
 
 
@@ -61,10 +61,10 @@ def metric(
     else:
         frame = _on_duckdb(described, chosen, store, local_day=local_day)
     if as_json:
-        console.emit_frame(frame)
+        console.print_json_frame(frame)
     else:
-        console.show(frame_table(frame, title=f"{described.title} ({described.unit})"))
-        console.say(described.about)
+        console.print_output(frame_table(frame, title=f"{described.title} ({described.unit})"))
+        console.info(described.about)
 
 
 def _on_duckdb(
@@ -75,7 +75,7 @@ def _on_duckdb(
             return analysis.measure(opened, asked, **chosen)
         clocks = known_clocks(opened)
         frame = measure_by_local_day(opened, asked.name, **chosen)
-    console.say(clocks.in_words())
+    console.info(clocks.in_words())
     return frame
 
 
@@ -85,12 +85,12 @@ def _on_spark(
     if lake is None:
         raise typer.BadParameter("--engine spark needs --lake DIR, which `synclens export --lake DIR` writes")
     with spark_session(master=master, connect=connect) as session:
-        return LakeOnSpark.at(session, lake).measure(name, **chosen)
+        return SparkStore.at(session, lake).measure(name, **chosen)
 
 
 def _list_metrics(as_json: bool) -> None:
     if as_json:
-        console.emit([
+        console.print_json([
             {"name": m.name, "title": m.title, "unit": m.unit, "about": m.about}
             for m in analysis.METRICS.values()
         ])  # fmt: skip
@@ -98,4 +98,4 @@ def _list_metrics(as_json: bool) -> None:
     table = Table("name", "unit", "what it is")
     for described in analysis.METRICS.values():
         table.add_row(described.name, described.unit, described.title)
-    console.show(table)
+    console.print_output(table)

@@ -49,8 +49,8 @@ def pull(
     Example: VAULT_DNS=crm.veevavault.com VAULT_USERNAME=svc@example.com synclens pull
     """
     if not dns:
-        console.complain("no Vault is named", "Set VAULT_DNS, or give --dns.")
-        raise typer.Exit(console.COULD_NOT_RUN)
+        console.error("no Vault is named", "Set VAULT_DNS, or give --dns.")
+        raise typer.Exit(console.EXIT_COULD_NOT_RUN)
     credentials = find_credentials(os.environ, dns)
     reference = f"synclens-{now():%Y%m%dT%H%M%SZ}"
     with ingest.VaultClient(dns, credentials, vault_id=vault_id, reference_id=reference) as client:
@@ -59,11 +59,11 @@ def pull(
             _direct_data(client, store, direct_data, begin) if direct_data else _tables(client, store, begin)
         )
     if as_json:
-        console.emit([report.to_dict() for report in reports])
+        console.print_json([report.to_dict() for report in reports])
     else:
         print_load_reports(reports)
     if any(report.rows_rejected for report in reports):
-        raise typer.Exit(console.FOUND_SOMETHING)
+        raise typer.Exit(console.EXIT_PROBLEM_FOUND)
 
 
 def find_credentials(
@@ -115,7 +115,7 @@ def _direct_data(
             client, Path(folder), extract=extract, since=begin, on_progress=lambda *_: advance()
         )
         for note in fetched.notes:
-            console.say(f"  {note}")
+            console.info(f"  {note}")
         with ingest.open_store(path, read_only=False) as store:
             reports = ingest.load_all(fetched.paths, store, clock=now)
             if fetched.reached_at:

@@ -11,7 +11,7 @@ from rich.text import Text
 import ingest
 import rehearsal
 from synclens import console
-from synclens.issue_id_prefix import ask_of_issue
+from synclens.issue_id_prefix import query_issue
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
 
 
@@ -29,20 +29,20 @@ def rehearse(
     Example: synclens rehearse 3f1c0a9b2d7e
     """
     with ingest.open_store(store) as opened:
-        found = ask_of_issue(
+        found = query_issue(
             opened,
             issue_id,
             lambda known: rehearsal.rehearse(opened, known, seed=seed, max_devices=most_devices),
         )
     if as_json:
-        console.emit(found.to_dict())
+        console.print_json(found.to_dict())
         return
     _show(found)
 
 
 def _show(found: rehearsal.RehearsalResult) -> None:
     if found.reason is not None:
-        console.show(Text(f"Issue {found.issue_id} ({found.cause}) is not rehearsed. {found.reason}"))
+        console.print_output(Text(f"Issue {found.issue_id} ({found.cause}) is not rehearsed. {found.reason}"))
     else:
         table = Table(
             "candidate", "who", "what happens",
@@ -50,8 +50,8 @@ def _show(found: rehearsal.RehearsalResult) -> None:
         )  # fmt: skip
         for one in found.candidates:
             table.add_row(Text(one.name), one.who, Text(one.summary))
-        console.show(table)
+        console.print_output(table)
     for sentence in found.assumptions:
-        console.show(Text(f"Assumed: {sentence}"))
+        console.print_output(Text(f"Assumed: {sentence}"))
     for name, why in found.not_offered:
-        console.show(Text(f"Not offered: {name}. {why}"))
+        console.print_output(Text(f"Not offered: {name}. {why}"))

@@ -44,7 +44,7 @@ def rejected(
     rows = ever if everything else [row for row in ever if row.settled is None]
     elsewhere, rows = len(ever) - len(rows), rows[:most]
     if as_json:
-        console.emit([asdict(row) for row in rows])
+        console.print_json([asdict(row) for row in rows])
         return
     title = f"{len(rows)} {'rows ever rejected' if everything else 'rows rejected at present'}"
     table = Table(
@@ -58,9 +58,9 @@ def rejected(
             Text(_readable(row.raw)),
             *([Text(row.settled or "")] * everything),
         )
-    console.show(table)
+    console.print_output(table)
     if elsewhere:
-        console.say(f"{elsewhere} more came in later or were dismissed; --all lists them.")
+        console.info(f"{elsewhere} more came in later or were dismissed; --all lists them.")
 
 
 def _dismiss(path: Path, source: str) -> None:
@@ -72,7 +72,7 @@ def _dismiss(path: Path, source: str) -> None:
             f"no row of {source!r} is rejected at present. Files with such rows: {', '.join(known) or 'none'}.",
             param_hint="--dismiss",
         )
-    console.say(f"{count} rows of {source} dismissed; `synclens rejected --all` still lists them.")
+    console.info(f"{count} rows of {source} dismissed; `synclens rejected --all` still lists them.")
 
 
 def _readable(raw: str | None) -> str:

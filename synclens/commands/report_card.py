@@ -24,7 +24,7 @@ from sync_engine.simulator.fleet.run import simulate_fleet
 from sync_engine.simulator.fleet.scenario import SCENARIOS, load_scenario
 from sync_engine.telemetry import Telemetry
 from synclens import console
-from synclens.engine_configuration import configuration
+from synclens.engine_configuration import configuration_rows
 
 PAGE = Path("docs/report-card.md")
 # No rule was written while looking at these worlds: tests and the demonstration play other seeds.
@@ -73,13 +73,13 @@ def report_card(
     if check:
         drifts = [drift for text in sections for drift in drifts_from(written, text)]
         for drift in drifts:
-            console.show(drift)
+            console.print_output(drift)
         if drifts:
-            raise typer.Exit(console.FOUND_SOMETHING)
-        console.say(f"{page} still tells the truth.")
+            raise typer.Exit(console.EXIT_PROBLEM_FOUND)
+        console.info(f"{page} still tells the truth.")
         return
     page.write_text("\n".join([heading() + _NOTE, *sections, *others(written, sections)]), encoding="utf-8")
-    console.say(f"Wrote {page}.")
+    console.info(f"Wrote {page}.")
 
 
 def others(page: str, sections: list[str]) -> list[str]:
@@ -142,7 +142,7 @@ def _played(path: Path, name: str, seed: int, devices: int, days: int) -> pd.Dat
             seed=seed,
             device_count=devices,
             days=days,
-            on_end=lambda vault: context.extend(configuration(vault, end)),
+            on_end=lambda vault: context.extend(configuration_rows(vault, end)),
         )
     )
     with ingest.open_store(path, read_only=False) as store:

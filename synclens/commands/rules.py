@@ -16,7 +16,7 @@ from analysis.findings import preview_regrouping, update_findings
 from analysis.grouping.corrections import Correction
 from synclens import console
 from synclens.clock import now
-from synclens.issue_id_prefix import ask_of_issue
+from synclens.issue_id_prefix import query_issue
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
 from synclens.tables import frame_table
 from synclens.triage_file import existing_triage
@@ -46,11 +46,11 @@ def check(
     with ingest.open_store(store) as opened:
         frame = analysis.compare_catalogues(opened, after, analysis.load_catalogue(against))
     if as_json:
-        console.emit_frame(frame)
+        console.print_json_frame(frame)
     elif frame.empty:
-        console.say("No error of this store changes its cause.")
+        console.info("No error of this store changes its cause.")
     else:
-        console.show(frame_table(frame, title=f"{frame['events'].sum()} errors change their cause"))
+        console.print_output(frame_table(frame, title=f"{frame['events'].sum()} errors change their cause"))
 
 
 @rules_app.command()
@@ -74,7 +74,7 @@ def correct(
     if (cause is None) != take_back:
         raise typer.BadParameter("give the cause, or --take-back", param_hint="CAUSE")
     with ingest.open_store(store) as opened:
-        known = ask_of_issue(opened, issue_id, lambda one: str(analysis.get_issue(opened, one).issue_id))
+        known = query_issue(opened, issue_id, lambda one: str(analysis.get_issue(opened, one).issue_id))
     triage = analysis.TriageState.for_store(store)
     with ingest.open_store(store, read_only=False) as opened:
         update_findings(opened, triage, at=now())  # stores the contents of the issue in the triage state
@@ -83,7 +83,7 @@ def correct(
         )
         update_findings(opened, triage, at=now())
     standing = triage.current_correction(known)
-    console.say(
+    console.info(
         f"{known} is called {standing} from now on." if standing else f"{known} has no correction now."
     )
 
@@ -103,18 +103,18 @@ def corrections(
     triage = existing_triage(store)
     if samples:
         for sample in triage.labeled_samples() if triage else []:
-            console.emit(sample)
+            console.print_json(sample)
         return
     rows = [_plain(one) for one in triage.correction_rules()] if triage else []
     if as_json:
-        console.emit(rows)
+        console.print_json(rows)
     elif not rows:
-        console.say(_NOTHING)
+        console.info(_NOTHING)
     else:
         table = Table(*rows[0], title=f"{len(rows)} corrections, the oldest first")
         for row in rows:
             table.add_row(*(Text(str(value)) for value in row.values()))
-        console.show(table)
+        console.print_output(table)
 
 
 @rules_app.command()
@@ -130,12 +130,12 @@ def regroup(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> 
     with ingest.open_store(store) as opened:
         frame = preview_regrouping(opened, triage.grouping_rules() if triage else ())
     if as_json:
-        console.emit_frame(frame)
+        console.print_json_frame(frame)
     elif frame.empty:
-        console.say(f"No issue changes under the grouping {analysis.GROUPING_VERSION}.")
+        console.info(f"No issue changes under the grouping {analysis.GROUPING_VERSION}.")
     else:
         title = f"{frame['events'].sum()} errors get into another issue under {analysis.GROUPING_VERSION}"
-        console.show(frame_table(frame, title=title))
+        console.print_output(frame_table(frame, title=title))
 
 
 def _plain(one: Correction) -> dict[str, object]:

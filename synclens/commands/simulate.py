@@ -20,7 +20,7 @@ from sync_engine.simulator.stress.shrink import shrink
 from sync_engine.telemetry import Telemetry
 from synclens import console
 from synclens.clock import now
-from synclens.engine_configuration import configuration
+from synclens.engine_configuration import configuration_rows
 from synclens.options import DEFAULT_STORE, StoreOption
 from synclens.triage_file import existing_triage
 
@@ -79,7 +79,7 @@ def play(path: Path, scenario: Scenario, *, seed: int, devices: int, days: int, 
                 days=days,
                 start=start,
                 on_day=lambda *_: advance(),
-                on_end=lambda vault: context.extend(configuration(vault, end)),
+                on_end=lambda vault: context.extend(configuration_rows(vault, end)),
             )
         )
     source = f"simulation {scenario.name} seed {seed}, {devices} devices, {days} days"
@@ -87,8 +87,8 @@ def play(path: Path, scenario: Scenario, *, seed: int, devices: int, days: int, 
         reports = ingest.append(store, rows + context, source=source, started_at=started, clock=now)
         update = update_findings(store, existing_triage(path), at=now())
     for report in reports:
-        console.say(f"  {report.kind}: {report.rows_in} rows, {report.rows_new} new")
-    console.say(f"{update.events} errors in {update.issues} issues.")
+        console.info(f"  {report.kind}: {report.rows_in} rows, {report.rows_new} new")
+    console.info(f"{update.events} errors in {update.issues} issues.")
 
 
 def _check(scenario: Scenario, first_seed: int, count: int, jobs: int) -> None:
@@ -102,24 +102,24 @@ def _check(scenario: Scenario, first_seed: int, count: int, jobs: int) -> None:
             timer=time.perf_counter,
         )
     for violation in report.violations:
-        console.show(f"seed {violation.seed}: {violation.reason}")
-    console.show(report.summary())
+        console.print_output(f"seed {violation.seed}: {violation.reason}")
+    console.print_output(report.summary())
     if report.violations:
-        raise typer.Exit(console.FOUND_SOMETHING)
+        raise typer.Exit(console.EXIT_PROBLEM_FOUND)
 
 
 def _shrink(seed: int) -> None:
     with console.progress(f"Taking faults away from seed {seed}", None) as advance:
         found = shrink(seed, on_world=lambda *_: advance())
     if found is None:
-        console.show(f"Seed {seed} breaks no invariant.")
+        console.print_output(f"Seed {seed} breaks no invariant.")
         return
-    console.show(str(found))
-    raise typer.Exit(console.FOUND_SOMETHING)
+    console.print_output(str(found))
+    raise typer.Exit(console.EXIT_PROBLEM_FOUND)
 
 
 def _scenario(name: str) -> Scenario:
     if name not in SCENARIOS:
-        console.complain(f"there is no scenario {name!r}", f"Take one of: {', '.join(sorted(SCENARIOS))}.")
-        raise typer.Exit(console.COULD_NOT_RUN)
+        console.error(f"there is no scenario {name!r}", f"Take one of: {', '.join(sorted(SCENARIOS))}.")
+        raise typer.Exit(console.EXIT_COULD_NOT_RUN)
     return load_scenario(name)

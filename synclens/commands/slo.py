@@ -23,11 +23,11 @@ def slo(
     with ingest.open_store(store) as opened:
         frame = analysis.slo_status(opened, load_objectives(objectives))
     if as_json:
-        console.emit_frame(frame)
+        console.print_json_frame(frame)
     else:
-        console.show(_slo_table(console.records(frame)))
+        console.print_output(_slo_table(console.frame_to_records(frame)))
     if frame["state"].isin(["burning", "spent"]).any():
-        raise typer.Exit(console.FOUND_SOMETHING)
+        raise typer.Exit(console.EXIT_PROBLEM_FOUND)
 
 
 def _slo_table(rows: list[dict[str, object]]) -> Table:

@@ -11,7 +11,7 @@ import analysis
 import ingest
 from analysis.base.text import chance
 from synclens import console
-from synclens.issue_id_prefix import ask_of_issue
+from synclens.issue_id_prefix import query_issue
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
 
 
@@ -25,14 +25,14 @@ def suspects(
     Example: synclens suspects 3f1c0a9b2d7e
     """
     with ingest.open_store(store) as opened:
-        found = ask_of_issue(opened, issue_id, lambda known: analysis.suspects(opened, known))
+        found = query_issue(opened, issue_id, lambda known: analysis.suspects(opened, known))
     if as_json:
-        console.emit([_as_dict(suspect) for suspect in found])
+        console.print_json([_as_dict(suspect) for suspect in found])
         return
     if not found:
-        console.show(Text("No suspect: no change in this store explains the start of this issue."))
+        console.print_output(Text("No suspect: no change in this store explains the start of this issue."))
     for place, suspect in enumerate(found, start=1):
-        console.show(Text(f"{place}. {_in_words(suspect)}"))
+        console.print_output(Text(f"{place}. {_in_words(suspect)}"))
 
 
 def _in_words(suspect: analysis.SuspectChange) -> str:

@@ -30,11 +30,11 @@ def triage(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> N
     """
     summary = summarise(store)
     if as_json:
-        console.emit(summary)
+        console.print_json(summary)
         return
-    console.show(_screen(summary))
+    console.print_output(_screen(summary))
     if summary["issues"]:
-        console.show(_next_steps(summary, store))
+        console.print_output(_next_steps(summary, store))
 
 
 def summarise(path: Path) -> dict[str, object]:
@@ -49,9 +49,9 @@ def summarise(path: Path) -> dict[str, object]:
             (False, issues[~quiet].head(MOST_ISSUES)),
             (True, issues[quiet].head(MOST_QUIET)),
         )
-        for issue in console.records(some)
+        for issue in console.frame_to_records(some)
     ]
-    waiting = console.records(issues[issues["pending"] > 0].nlargest(1, "pending"))
+    waiting = console.frame_to_records(issues[issues["pending"] > 0].nlargest(1, "pending"))
     return {
         "health": health.to_dict(), "issues": worst, "issue_count": len(issues),
         "most_waiting": waiting[0] if waiting else None,

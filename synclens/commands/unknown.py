@@ -17,7 +17,7 @@ def unknown(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> 
     with ingest.open_store(store) as opened:
         frame = analysis.list_issues(opened, query="cause:unknown")
     if as_json:
-        console.emit_frame(frame)
+        console.print_json_frame(frame)
     else:
         columns = ["issue_id", "title", "users", "events", "first_seen", "last_seen"]
-        console.show(frame_table(frame[columns], title=f"{len(frame)} issues without a cause"))
+        console.print_output(frame_table(frame[columns], title=f"{len(frame)} issues without a cause"))

@@ -55,8 +55,8 @@ def serve_vault(
     """
     faults = _faults(misbehave or [])
     if links not in LINKS:
-        console.complain(f"there are no links {links!r}", f"Take one of: {', '.join(LINKS)}.")
-        raise typer.Exit(console.COULD_NOT_RUN)
+        console.error(f"there are no links {links!r}", f"Take one of: {', '.join(LINKS)}.")
+        raise typer.Exit(console.EXIT_COULD_NOT_RUN)
     vault = _vault(db, scenario, seed, devices, days)
     secret = password or secrets.token_urlsafe(12)
     served = ServerState(
@@ -80,7 +80,7 @@ def users(db: DatabaseOption = Path("vault.sqlite")) -> None:
     """
     vault = seed_data.open_vault(db)
     shown = ("id", "name", "email", "password", "permission_set", "territories")
-    console.emit(
+    console.print_json(
         [{name: one[name] for name in shown} for _, one in sorted(vault.live.get("user", {}).items())]
     )
     vault.db.close()
@@ -93,16 +93,16 @@ def ways() -> None:
     Example: synclens vault ways
     """
     for name, meaning in FAULTS.items():
-        console.show(f"{name}: {meaning}")
-    console.show("error:TYPE: every Nth call is refused with a type of the API reference")
+        console.print_output(f"{name}: {meaning}")
+    console.print_output("error:TYPE: every Nth call is refused with a type of the API reference")
 
 
 def _faults(texts: list[str]) -> FaultInjection:
     try:
         return FaultInjection.parse(texts)
     except ValueError as error:
-        console.complain(str(error), "List them with `synclens vault ways`.")
-        raise typer.Exit(console.COULD_NOT_RUN) from None
+        console.error(str(error), "List them with `synclens vault ways`.")
+        raise typer.Exit(console.EXIT_COULD_NOT_RUN) from None
 
 
 def _vault(db: Path, scenario: str, seed: int, devices: int, days: int) -> Vault:
@@ -111,10 +111,8 @@ def _vault(db: Path, scenario: str, seed: int, devices: int, days: int) -> Vault
     if days == 0:
         return seed_data.open_vault(db)
     if scenario not in SCENARIOS:
-        console.complain(
-            f"there is no scenario {scenario!r}", f"Take one of: {', '.join(sorted(SCENARIOS))}."
-        )
-        raise typer.Exit(console.COULD_NOT_RUN)
+        console.error(f"there is no scenario {scenario!r}", f"Take one of: {', '.join(sorted(SCENARIOS))}.")
+        raise typer.Exit(console.EXIT_COULD_NOT_RUN)
     with console.progress(f"Playing {devices} devices over {days} days", days) as advance:
         end = seed_data.fill(
             db,
@@ -130,6 +128,6 @@ def _vault(db: Path, scenario: str, seed: int, devices: int, days: int) -> Vault
 
 
 def _announce(port: int, secret: str | None) -> None:
-    console.say(f"Serving on http://127.0.0.1:{port} for {SERVICE_NAME}.")
+    console.info(f"Serving on http://127.0.0.1:{port} for {SERVICE_NAME}.")
     if secret:
-        console.say(f"Its password, made for this run: {secret}")
+        console.info(f"Its password, made for this run: {secret}")

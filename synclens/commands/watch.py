@@ -16,7 +16,7 @@ from analysis.alerting.channels import Channel, FileChannel
 from analysis.alerting.slo import Slo
 from synclens import console, watcher
 from synclens.clock import now
-from synclens.metrics_server import LOOPBACK, serving_figures
+from synclens.metrics_server import LOOPBACK, serve_metrics
 from synclens.options import DEFAULT_STORE, StoreOption
 
 ObjectivesOption = Annotated[
@@ -56,12 +56,12 @@ def watch(
 
     Example: synclens watch --every 5 --webhook https://chat.example.com/hook --prometheus 9187
     """
-    channels: list[Channel] = watcher.webhooks(webhook or [])
+    channels: list[Channel] = watcher.webhook_channels(webhook or [])
     if email:
         channels.append(watcher.mail_channel(smtp, sender=sender, recipients=email, starttls=starttls))
     if to_file:
         channels.append(FileChannel(to_file))
-    watched = watcher.Watch(
+    watched = watcher.WatchSettings(
         store=store,
         rules=analysis.load_alert_rules(rules.read_text(encoding="utf-8") if rules else None),
         objectives=load_objectives(objectives),
@@ -75,29 +75,29 @@ def watch(
         _keep_looking(watched, every_seconds=60 * every, port=prometheus)
 
 
-def _look_once(watched: watcher.Watch, at: datetime) -> None:
-    done = watcher.look_once(watched, at, pause=threading.Event().wait)
-    for line in watcher.in_words(done):
-        console.say(line)
+def _look_once(watched: watcher.WatchSettings, at: datetime) -> None:
+    done = watcher.run_round(watched, at, pause=threading.Event().wait)
+    for line in watcher.round_lines(done):
+        console.info(line)
     if done.failed or done.blind:
-        raise typer.Exit(console.FOUND_SOMETHING)
+        raise typer.Exit(console.EXIT_PROBLEM_FOUND)
 
 
-def _keep_looking(watched: watcher.Watch, *, every_seconds: float, port: int | None) -> None:
+def _keep_looking(watched: watcher.WatchSettings, *, every_seconds: float, port: int | None) -> None:
     end = threading.Event()
     with ExitStack() as stack:
         for number in (signal.SIGTERM, signal.SIGINT):
             before = signal.signal(number, lambda *_: end.set())
             stack.callback(signal.signal, number, before)
         if port is not None:
-            taken = stack.enter_context(serving_figures(watched.store, port))
-            console.say(f"The figures for Prometheus are at http://{LOOPBACK}:{taken}/metrics.")
+            taken = stack.enter_context(serve_metrics(watched.store, port))
+            console.info(f"The figures for Prometheus are at http://{LOOPBACK}:{taken}/metrics.")
         told = ", ".join(watched.names) or "nobody but this terminal"
-        console.say(f"Watching {watched.store} every {every_seconds / 60:g} min; told are: {told}.")
-        rounds = watcher.keep_looking(
-            watched, every_seconds=every_seconds, clock=now, wait=end.wait, tell=console.say
+        console.info(f"Watching {watched.store} every {every_seconds / 60:g} min; told are: {told}.")
+        rounds = watcher.run_rounds(
+            watched, every_seconds=every_seconds, clock=now, wait=end.wait, tell=console.info
         )
-    console.say(f"Ended as asked, after {rounds} rounds. What was not sent is kept for the next start.")
+    console.info(f"Ended as asked, after {rounds} rounds. What was not sent is kept for the next start.")
 
 
 def load_objectives(path: Path | None) -> list[Slo]:

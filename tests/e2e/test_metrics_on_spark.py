@@ -13,7 +13,14 @@ from analysis.metrics.transpile import DIALECTS, metric_sql, translate
 from analysis.query.as_of import newest_moment
 from analysis.query.filters import Filters
 from ingest import export_lake
-from synclens.spark import ISSUE_COUNTS, LakeOnSpark, NoLake, NoSpark, spark_session, store_views
+from synclens.spark import (
+    ISSUE_COUNTS,
+    ExportNotFound,
+    SparkStore,
+    SparkUnavailable,
+    spark_session,
+    store_views,
+)
 
 on_spark = [pytest.mark.spark]
 # DuckDB counts the seconds begun, Spark those completed.
@@ -40,7 +47,7 @@ def lake(lake_folder):
         warnings.simplefilter("ignore")
         with spark_session(master="local[1]") as session:
             session.conf.set("spark.sql.shuffle.partitions", "1")
-            yield LakeOnSpark.at(session, lake_folder)
+            yield SparkStore.at(session, lake_folder)
 
 
 class TestSpark:
@@ -64,9 +71,9 @@ class TestSpark:
         )
         export_lake(own_stormy_store, tmp_path / "odd")
         try:
-            odd = LakeOnSpark.at(lake.session, tmp_path / "odd").measure("freshness")
+            odd = SparkStore.at(lake.session, tmp_path / "odd").measure("freshness")
         finally:
-            LakeOnSpark.at(lake.session, lake_folder)
+            SparkStore.at(lake.session, lake_folder)
         assert_same(measure(own_stormy_store, "freshness"), odd)
         assert_same(measure(own_stormy_store, "freshness", until=now), odd)
 
@@ -76,8 +83,8 @@ class TestSpark:
         assert_same(ours, lake.ask(ISSUE_COUNTS))
 
     def test_needs_a_lake(self, lake, tmp_path):
-        with pytest.raises(NoLake) as refused:
-            LakeOnSpark.at(lake.session, tmp_path)
+        with pytest.raises(ExportNotFound) as refused:
+            SparkStore.at(lake.session, tmp_path)
         assert "synclens export" in refused.value.next_step
 
 
@@ -85,7 +92,7 @@ def test_a_spark_without_java_says_what_to_do(monkeypatch):
     pytest.importorskip("pyspark.sql", reason="the extra [spark] is not installed")
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("JAVA_HOME", raising=False)
-    with pytest.raises(NoSpark) as refused, spark_session():
+    with pytest.raises(SparkUnavailable) as refused, spark_session():
         pass
     assert "Java 17" in refused.value.next_step
 

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 import ingest
-from synclens.backup import BackupError, restore
+from synclens.backup import BackupError, restore_backup
 
 HEADER = "id,name__v,modified_date__v\n"
 
@@ -84,5 +84,5 @@ def test_a_backup_from_a_stranger_writes_only_what_a_backup_has(tmp_path, name):
         archive.writestr("manifest.json", json.dumps({"made_at": "", "synclens": "", "sha256": {name: "0"}}))
         archive.writestr(name, "evil")
     with pytest.raises(BackupError):
-        restore(path, room / "store.duckdb")
+        restore_backup(path, room / "store.duckdb")
     assert not list(tmp_path.rglob("outside.duckdb"))

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import analysis
 from synclens import cli
-from synclens.lazy_commands import Shelf
+from synclens.lazy_commands import CommandRegistry
 
 DATA = Path(__file__).parents[1] / "data"
 
 
 def test_every_command_explains_itself_with_a_sentence(synclens):
-    shelf = Shelf(cli.PANELS)
+    shelf = CommandRegistry(cli.PANELS)
     assert len(shelf) > 20
     for name in shelf:
         said = synclens(name, "--help")
         assert said.code == 0
-        assert shelf.label(name).help[:30] in said.out
+        assert shelf.list_entry(name).help[:30] in said.out
 
 
 def test_version_names_the_parts_that_decide(synclens):

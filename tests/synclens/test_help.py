@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from synclens import cli
-from synclens.lazy_commands import Shelf
+from synclens.lazy_commands import CommandRegistry
 
 
 def commands_of(command, words):
@@ -50,8 +50,8 @@ def test_a_list_of_commands_imports_none_of_them():
 
 
 def test_what_the_list_says_of_a_command_is_what_its_own_help_says():
-    opened, closed = Shelf(cli.PANELS), Shelf(cli.PANELS)
-    assert {name: closed.label(name).help for name in closed} == {
+    opened, closed = CommandRegistry(cli.PANELS), CommandRegistry(cli.PANELS)
+    assert {name: closed.list_entry(name).help for name in closed} == {
         name: inspect.cleandoc(command.help) for name, command in opened.items()
     }
 

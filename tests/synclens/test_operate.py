@@ -14,8 +14,8 @@ import pytest
 import analysis
 import ingest
 from sync_engine.telemetry import SyncTracking
-from synclens.backup import BackupError, back_up, restore
-from synclens.doctor import examine
+from synclens.backup import BackupError, create_backup, restore_backup
+from synclens.doctor import run_checks
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -56,10 +56,10 @@ def _without_manifest(data):
 
 class TestBackup:
     def test_brings_back_the_store_and_what_people_decided(self, store, tmp_path):
-        back_up(store, tmp_path / "monday.zip", clock=clock)
+        create_backup(store, tmp_path / "monday.zip", clock=clock)
         restored = tmp_path / "elsewhere" / "restored.duckdb"
         restored.parent.mkdir()
-        restore(tmp_path / "monday.zip", restored)
+        restore_backup(tmp_path / "monday.zip", restored)
         assert ids(restored) == [("V1",)]
         noted = analysis.TriageState.for_store(restored).activity("an-issue")
         assert [activity.reason for activity in noted] == [
@@ -68,12 +68,12 @@ class TestBackup:
 
     def test_overwrites_nothing_unasked(self, store, tmp_path):
         backup = tmp_path / "monday.zip"
-        back_up(store, backup, clock=clock)
+        create_backup(store, backup, clock=clock)
         with pytest.raises(BackupError, match="exists already"):
-            back_up(store, backup, clock=clock)
+            create_backup(store, backup, clock=clock)
         with pytest.raises(BackupError, match="overwritten"):
-            restore(backup, store)
-        restore(backup, store, overwrite=True)
+            restore_backup(backup, store)
+        restore_backup(backup, store, overwrite=True)
         assert ids(store) == [("V1",)]
 
     @pytest.mark.parametrize(
@@ -89,10 +89,10 @@ class TestBackup:
     )
     def test_that_is_damaged_replaces_nothing(self, store, tmp_path, spoil):
         backup = tmp_path / "monday.zip"
-        back_up(store, backup, clock=clock)
+        create_backup(store, backup, clock=clock)
         backup.write_bytes(spoil(backup.read_bytes()))
         with pytest.raises(BackupError) as refused:
-            restore(backup, store, overwrite=True)
+            restore_backup(backup, store, overwrite=True)
         assert refused.value.next_step
         assert ids(store) == [("V1",)]
 
@@ -103,13 +103,13 @@ class TestBackup:
             archive.writestr("../evil", "gotcha")
         before = sorted(tmp_path.rglob("*"))
         with pytest.raises(BackupError):
-            restore(backup, store, overwrite=True)
+            restore_backup(backup, store, overwrite=True)
         assert sorted(tmp_path.rglob("*")) == before
 
 
 class TestDoctor:
     def ill(self, path, **environment):
-        return {check.name: check for check in examine(path, environment=environment) if not check.ok}
+        return {check.name: check for check in run_checks(path, environment=environment) if not check.ok}
 
     def test_finds_a_good_installation_well(self, store):
         assert not self.ill(store)
@@ -139,7 +139,7 @@ class TestDoctor:
             return httpx.Response(200, json={"values": {}})
 
         def vault(get):
-            checks = examine(store, environment={"VAULT_DNS": "crm.example.com"}, get=get)
+            checks = run_checks(store, environment={"VAULT_DNS": "crm.example.com"}, get=get)
             return next(check for check in checks if check.name == "Vault")
 
         assert not vault(refuse).ok

@@ -21,7 +21,7 @@ import ingest
 from analysis.alerting.alert_log import AlertLog
 from analysis.alerting.channels import FileChannel
 from synclens import cli, watcher
-from synclens.metrics_server import serving_figures
+from synclens.metrics_server import serve_metrics
 from tests.support.synthetic import fill
 
 AT = datetime(2026, 3, 27, 12, tzinfo=UTC)
@@ -47,7 +47,7 @@ def store(filled, tmp_path):
 
 
 def watched(store, *channels, patience_seconds=0.2):
-    return watcher.Watch(
+    return watcher.WatchSettings(
         store=store,
         rules=analysis.load_alert_rules(),
         objectives=analysis.load_objectives(),
@@ -138,7 +138,7 @@ def held_by_a_writer(store):
 
 
 def test_the_first_look_moves_states_and_tells_of_trouble(store, tmp_path):
-    done = watcher.look_once(watched(store, FileChannel(tmp_path / "told.jsonl")), AT, pause=at_once)
+    done = watcher.run_round(watched(store, FileChannel(tmp_path / "told.jsonl")), AT, pause=at_once)
     assert done.moved > 0
     assert len(done.notices) > 0
     told = [json.loads(line)["headline"] for line in (tmp_path / "told.jsonl").read_text().splitlines()]
@@ -150,49 +150,49 @@ def test_the_first_look_moves_states_and_tells_of_trouble(store, tmp_path):
 def test_another_look_at_the_same_moment_has_no_news(store, tmp_path):
     watch = watched(store, FileChannel(tmp_path / "told.jsonl"))
     for _ in range(2):  # what was over long ago is met in the first look and closed in the second
-        watcher.look_once(watch, AT, pause=at_once)
-    again = watcher.look_once(watch, AT, pause=at_once)
+        watcher.run_round(watch, AT, pause=at_once)
+    again = watcher.run_round(watch, AT, pause=at_once)
     assert (again.moved, again.notices, again.deliveries) == (0, (), ())
-    assert watcher.in_words(again) == []
+    assert watcher.round_lines(again) == []
 
 
 def test_what_could_not_be_sent_is_said_kept_and_sent_by_a_later_watcher(store, hook):
-    channel = watcher.webhooks([hook.url])
+    channel = watcher.webhook_channels([hook.url])
     hook.answers = [500] * 3
-    first = watcher.look_once(watched(store, *channel), AT, pause=at_once)
+    first = watcher.run_round(watched(store, *channel), AT, pause=at_once)
     assert len(first.failed) == 1
-    said = " ".join(watcher.in_words(first))
+    said = " ".join(watcher.round_lines(first))
     assert "kept" in said
     assert "secret-token" not in said
     assert hook.received == []
-    later = watcher.look_once(watched(store, *channel), AT, pause=at_once)
+    later = watcher.run_round(watched(store, *channel), AT, pause=at_once)
     assert later.notices == ()
     assert [len(body["notices"]) for body in hook.received] == [len(first.notices)]
 
 
 def test_two_webhooks_of_one_host_are_both_told(store, hook):
-    channels = watcher.webhooks([hook.url, hook.url + "-of-another-team"])
-    watcher.look_once(watched(store, *channels), AT, pause=at_once)
+    channels = watcher.webhook_channels([hook.url, hook.url + "-of-another-team"])
+    watcher.run_round(watched(store, *channels), AT, pause=at_once)
     first, second = hook.received
     assert first == second
 
 
 def test_a_redirect_is_not_taken_for_a_receipt(store, hook):
     hook.answers = [302] * 3
-    done = watcher.look_once(watched(store, *watcher.webhooks([hook.url])), AT, pause=at_once)
+    done = watcher.run_round(watched(store, *watcher.webhook_channels([hook.url])), AT, pause=at_once)
     assert "302" in done.failed[0].error
 
 
 def test_a_store_held_by_a_writer_is_waited_for_and_said(store, hook):
-    channel = watcher.webhooks([hook.url])
+    channel = watcher.webhook_channels([hook.url])
     hook.answers = [500] * 3
-    watcher.look_once(watched(store, *channel), AT, pause=at_once)
+    watcher.run_round(watched(store, *channel), AT, pause=at_once)
     with held_by_a_writer(store):
-        blind = watcher.look_once(watched(store, *channel), AT, pause=at_once)
+        blind = watcher.run_round(watched(store, *channel), AT, pause=at_once)
     assert "in use by process" in blind.blind
-    assert any("next round" in line for line in watcher.in_words(blind))
+    assert any("next round" in line for line in watcher.round_lines(blind))
     assert len(hook.received) == 1, "what was waiting goes out although nobody can look"
-    assert watcher.look_once(watched(store, *channel), AT, pause=at_once).blind is None
+    assert watcher.run_round(watched(store, *channel), AT, pause=at_once).blind is None
 
 
 def test_a_week_of_looks_ends_when_asked_and_tells_of_recoveries_too(store, tmp_path):
@@ -205,7 +205,7 @@ def test_a_week_of_looks_ends_when_asked_and_tells_of_recoveries_too(store, tmp_
 
     lines = []
     watch = watched(store, FileChannel(tmp_path / "told.jsonl"))
-    rounds = watcher.keep_looking(
+    rounds = watcher.run_rounds(
         watch, every_seconds=43_200, clock=lambda: next(clock), wait=wait, tell=lines.append
     )
     assert (rounds, waits) == (14, [43_200] * 14)
@@ -271,7 +271,7 @@ def scrape(port, path="/metrics"):
 
 class TestPrometheus:
     def test_gets_figures_in_its_own_format(self, store):
-        with serving_figures(store, 0) as port:
+        with serve_metrics(store, 0) as port:
             kind, text = scrape(port)
         assert kind.startswith("text/plain; version=0.0.4")
         assert text.endswith("\n")
@@ -283,14 +283,14 @@ class TestPrometheus:
         assert counted == 800
 
     def test_sees_what_came_in_since(self, store):
-        with serving_figures(store, 0) as port:
+        with serve_metrics(store, 0) as port:
             before = scrape(port)[1]
             with ingest.open_store(store, read_only=False) as opened:
                 opened.execute("DELETE FROM sync_error")
             assert scrape(port)[1] != before
 
     def test_is_told_why_when_there_is_no_store(self, tmp_path):
-        with serving_figures(tmp_path / "none.duckdb", 0) as port:
+        with serve_metrics(tmp_path / "none.duckdb", 0) as port:
             with pytest.raises(urllib.error.HTTPError) as refused:
                 scrape(port)
             assert refused.value.code == 503
@@ -298,7 +298,7 @@ class TestPrometheus:
             refused.value.close()
 
     def test_finds_nothing_elsewhere(self, store):
-        with serving_figures(store, 0) as port, pytest.raises(urllib.error.HTTPError) as refused:
+        with serve_metrics(store, 0) as port, pytest.raises(urllib.error.HTTPError) as refused:
             scrape(port, "/etc/passwd")
         assert refused.value.code == 404
         refused.value.close()

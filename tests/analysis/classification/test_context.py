@@ -11,7 +11,7 @@ from sync_engine.simulator.fleet.fleet import START
 from sync_engine.simulator.fleet.run import simulate_fleet
 from sync_engine.simulator.fleet.scenario import load_scenario
 from sync_engine.telemetry import ConfigChange, SyncDetail, SyncError, SyncTracking, SyncUser
-from synclens.engine_configuration import configuration
+from synclens.engine_configuration import configuration_rows
 
 AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
 NO_ACCESS = {"error_type": "INSUFFICIENT_ACCESS", "message": "You do not have access"}
@@ -200,7 +200,7 @@ def test_a_storm_without_telling_words_is_still_understood(store):
     rows = list(
         simulate_fleet(
             scenario=load_scenario("storm"), seed=5, device_count=25, days=7,
-            on_end=lambda vault: context.extend(configuration(vault, end)),
+            on_end=lambda vault: context.extend(configuration_rows(vault, end)),
         )
     )  # fmt: skip
     ingest.append(store, rows + context, source="t", started_at=AT, clock=lambda: AT)

@@ -23,7 +23,7 @@ from sync_engine.vault_api import seed_data
 from sync_engine.vault_api.app import build_app, make_server
 from sync_engine.vault_api.server_state import SERVICE_NAME, ServerState
 from synclens.cli import app
-from synclens.engine_configuration import configuration
+from synclens.engine_configuration import configuration_rows
 from tests.conftest import fresh_store
 from tests.support.engine_harness import EngineHarness
 from tests.support.lint_scenarios import NOT_PULLED, NOT_TOLD, PROOFS, nothing
@@ -66,7 +66,7 @@ def told(clinic):
         device_id=clinic.person.device_id, as_of=now, user_id=clinic.person.user_id,
         platform=clinic.person.platform, accounts=accounts,
     )  # fmt: skip
-    rows = [*configuration(clinic.vault, now), *admin.audit_trail(clinic.vault), device]
+    rows = [*configuration_rows(clinic.vault, now), *admin.audit_trail(clinic.vault), device]
     ingest.append(clinic.store, rows, source="engine", started_at=now)
     return rules_found(clinic.store)
 
@@ -143,7 +143,7 @@ def test_the_command_finds_it_too(make_clinic, tmp_path):
     clinic, path = make_clinic("vmoc-without-device", ill=True), tmp_path / "clinic.duckdb"
     now = datetime.fromtimestamp(clinic.scheduler.now, UTC)
     with ingest.open_store(path, read_only=False) as store:
-        ingest.append(store, [*configuration(clinic.vault, now)], source="engine", started_at=now)
+        ingest.append(store, [*configuration_rows(clinic.vault, now)], source="engine", started_at=now)
     said = CliRunner().invoke(app, ["lint", "--json", "--store", str(path)])
     assert said.exit_code == 1
     assert [one["rule"] for one in json.loads(said.stdout)["findings"]] == ["vmoc-without-device"]

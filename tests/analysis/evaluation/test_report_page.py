@@ -45,7 +45,8 @@ def test_a_page_that_is_true_passes_and_a_figure_that_moved_is_named(page, capsy
     moved = path.read_text(encoding="utf-8").replace("| coverage | 1.000 |", "| coverage | 0.500 |")
     path.with_name("moved.md").write_text(moved, encoding="utf-8")
     assert (
-        run("--samples", samples, "--page", path.with_name("moved.md"), "--check") == console.FOUND_SOMETHING
+        run("--samples", samples, "--page", path.with_name("moved.md"), "--check")
+        == console.EXIT_PROBLEM_FOUND
     )
     assert "coverage" in capsys.readouterr().out
 
