@@ -41,10 +41,10 @@ test: .venv/.test
 	$(PYTEST) tests -m "$(FAST)" $(PARALLEL) -q
 
 test-all: .venv/.all browser
-	$(PYTEST) tests notebooks --nbmake --nbmake-timeout=300 $(PARALLEL) -q
+	$(PYTEST) tests $(PARALLEL) -q
 
 cover: .venv/.all browser
-	$(PYTEST) tests notebooks --nbmake --nbmake-timeout=300 $(PARALLEL) -q --cov --cov-report=term:skip-covered
+	$(PYTEST) tests $(PARALLEL) -q --cov --cov-report=term:skip-covered
 
 check: lint wording card test-all
 

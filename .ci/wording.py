@@ -39,7 +39,7 @@ def glossary_words() -> Iterator[tuple[re.Pattern[str], str]]:
 
 
 def texts_of(path: Path, *, messages: bool) -> Iterator[Text]:
-    """Yield (line, text) for each text of a file that a person reads."""
+    """Yield (line, text) for each text of a file that a user reads."""
     source = path.read_text(encoding="utf-8")
     match path.suffix:
         case ".py":
@@ -80,7 +80,7 @@ def problems_of(path: Path) -> Iterator[str]:
                 yield f"{shown}:{line}: “{match[0]}” → {use}: {_around(prose, match)}"
     for line, name in names_of(path):
         if name.strip("_") in BANNED_NAMES:
-            yield f"{shown}:{line}: the name {name} does not say what it holds"
+            yield f"{shown}:{line}: the name {name} does not state what it holds"
 
 
 GLOSSARY_WORDS = tuple(glossary_words())
