@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from analysis.base.duckdb_frames import lent
+from analysis.base.duckdb_frames import registered_frame
 from analysis.classification.catalogue import CAUSES, UNKNOWN, Catalogue, load_catalogue
 from analysis.classification.classifier import FIELDS, classify
 from analysis.classification.context.refinement import refine_by_context
@@ -172,7 +172,7 @@ def _correct(findings: pd.DataFrame, corrections: Sequence[Correction | None]) -
 
 def _replace_findings(connection: DuckDBPyConnection, findings: pd.DataFrame, catalogue: Catalogue) -> None:
     rows = findings.assign(catalogue=catalogue.version, grouping=GROUPING_VERSION)
-    with lent(connection, "new_finding", rows):
+    with registered_frame(connection, "new_finding", rows):
         connection.begin()
         try:
             connection.execute("DELETE FROM finding")

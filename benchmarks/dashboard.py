@@ -42,8 +42,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import analysis
 import dashboard
 from analysis.fleet.devices import fleet
-from analysis.metrics.registry import moment_of
 from analysis.query.filters import Filters
+from analysis.query.runner import reference_time_for
 from dashboard import data
 from dashboard.pages import ENTRIES
 from ingest import open_store
@@ -303,7 +303,7 @@ def take_pictures(
 def _morning_after(store: Path) -> str:
     """A moment soon after the newest data, so that a picture does not grow old."""
     with open_store(store) as opened:
-        newest = moment_of(opened, Filters())
+        newest = reference_time_for(opened, Filters())
     return NOW if newest is None else (newest + timedelta(hours=15)).replace(tzinfo=UTC).isoformat()
 
 

@@ -25,8 +25,9 @@ from analysis.issues.listing import get_issue as issue_of
 from analysis.issues.listing import is_quiet, list_issues
 from analysis.metrics.compare import measure_compared
 from analysis.metrics.local_days import known_clocks, measure_by_local_day
-from analysis.metrics.registry import measure, moment_of
+from analysis.metrics.registry import measure
 from analysis.query.filters import Filters
+from analysis.query.runner import reference_time_for
 from analysis.triage.auto_review import update_issue_states
 from analysis.triage.database import triage_path
 from analysis.triage.states import TriageState
@@ -123,7 +124,7 @@ def newest() -> datetime | None:
 
 
 def _newest(connection: Any) -> datetime | None:  # noqa: ANN401 - see Question
-    return moment_of(connection, Filters())
+    return reference_time_for(connection, Filters())
 
 
 def issues(view: View, query: str = "", **more: str) -> pd.DataFrame:

@@ -16,8 +16,8 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
+from analysis.base.versions import is_newer_version
 from analysis.classification.catalogue import CAUSES
-from analysis.triage.auto_review import newer
 from analysis.triage.states import TriageState
 from dashboard import auth, data, issue_actions, pages, widgets
 from dashboard.clock import now
@@ -98,7 +98,7 @@ def _until(kind: str, issue_id: str, about: Mapping[str, Any]) -> object:
 def _newest_version(about: Mapping[str, Any]) -> str:
     newest = ""
     for version in about["app_versions"]:
-        newest = version if not newest or newer(version, newest) else newest
+        newest = version if not newest or is_newer_version(version, newest) else newest
     return newest
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 import analysis
-from analysis.base.text import chance, difference
+from analysis.base.text import format_change, format_p_value
 from analysis.diagnosis.suspect_changes import SuspectChange
 from analysis.fixes.playbook import load_nearest_playbook
 from analysis.fixes.recovery_actions import RecoveryAction
@@ -210,12 +210,12 @@ def suspected(found: Sequence[SuspectChange], view: View) -> None:
             what = f"{one.kind.replace('_', ' ')} {one.target}"
             whom = "" if one.scope == f"{one.kind}={one.target}" else f" for {escape(one.scope)}"
             st.markdown(f"**{escape(what)}**{whom}")
-            told = escape(difference(one.before, one.after), 300)
+            told = escape(format_change(one.before, one.after), 300)
             st.caption(
                 f"{widgets.moment(one.changed_at, view.zone)} · {told}  \n"
                 f"It had reached {cards.share(one.affected_in_scope, 0)} of the {one.affected:,} affected; "
                 f"{cards.share(one.unaffected_in_scope, 0)} of those it reached were never hit. "
-                f"{chance(one.p_value)}. {escape(one.relation[:1].upper() + one.relation[1:], 200)}"
+                f"{format_p_value(one.p_value)}. {escape(one.relation[:1].upper() + one.relation[1:], 200)}"
             )
 
 

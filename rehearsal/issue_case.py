@@ -9,11 +9,11 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from analysis.base.text import many
+from analysis.base.text import pluralize
 from analysis.fixes.recovery_actions import RecoveryAction, recovery_actions
 from analysis.issues.listing import HELD_BY, PENDING_NOW, UnknownIssue
-from analysis.metrics.registry import ask
 from analysis.query.filters import Filters
+from analysis.query.runner import run_query
 from rehearsal.vault_facts import VaultFacts, read_vault_facts
 from sync_engine.vmoc import DEVICE_NAMES
 
@@ -143,10 +143,10 @@ def read_issue_case(
     device_users = {row["device_id"]: row["user_id"] or row["device_id"] for row in failures}
     device_users = {device: str(device_users[device]) for device in devices}
     bound = {"devices": devices, "users": sorted(set(device_users.values()))}
-    pending = _frame_rows(ask(connection, _PENDING, Filters.of(), bound))
+    pending = _frame_rows(run_query(connection, _PENDING, Filters.of(), bound))
     blocked_keys = {
         (row["device_id"], row["record_id"])
-        for row in _frame_rows(ask(connection, _HELD, Filters.of(), parameters))
+        for row in _frame_rows(run_query(connection, _HELD, Filters.of(), parameters))
     }
     save_groups, notes = _group_pending_records(failures, pending, set(devices), blocked_keys)
     notes += _note_assumed_devices(failures)
@@ -204,19 +204,23 @@ def _group_pending_records(
 
 def _note_assumed_devices(failed: list[dict[str, Any]]) -> list[str]:
     users = len({row["device_id"] for row in failed if row["assumed"]})
-    return [f"Errors of {many(users, 'user')} name no device; one device each is assumed."] if users else []
+    return (
+        [f"Errors of {pluralize(users, 'user')} name no device; one device each is assumed."] if users else []
+    )
 
 
 def _note_shared_devices(rows: list[dict[str, Any]], devices: set[str]) -> list[str]:
     pairs = {(row["device_id"], row["user_id"]) for row in rows if row["user_id"]}
     shared = sum(len([user for name, user in pairs if name == device]) > 1 for device in devices)
-    return [f"{many(shared, 'device')} had several users; all is taken for one user's."] if shared else []
+    return (
+        [f"{pluralize(shared, 'device')} had several users; all is taken for one user's."] if shared else []
+    )
 
 
 def _note_other_errors(saved: list[SaveGroup]) -> list[str]:
     held = sum(len(one.records) for one in saved if not one.from_issue)
     stay = "stays as it is" if held == 1 else "stay as they are"
-    words = f"{many(held, 'record')} in error for other reasons on the same users' devices {stay}"
+    words = f"{pluralize(held, 'record')} in error for other reasons on the same users' devices {stay}"
     return [f"{words}, whatever is tried here."] if held else []
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from analysis.base.text import many
+from analysis.base.text import pluralize
 
 CandidateKind = Literal["fix", "lever"]
 Unit = Literal["records", "devices"]
@@ -47,14 +47,14 @@ class Candidate:
     @property
     def summary(self) -> str:
         """Tell it in one line."""
-        parts = [f"frees {self.freed:,} of {many(self.total, self.unit[:-1])}"]
+        parts = [f"frees {self.freed:,} of {pluralize(self.total, self.unit[:-1])}"]
         if self.still_failing:
             parts.append(f"{self.still_failing:,} still failing")
         if self.lost:
             parts.append(f"loses {self.lost:,}")
         if self.predicted_loss:
             agrees = "as predicted" if self.as_predicted else "which is not what happened"
-            parts.append(f"{many(self.predicted_loss, 'unsent change')} predicted lost, {agrees}")
+            parts.append(f"{pluralize(self.predicted_loss, 'unsent change')} predicted lost, {agrees}")
         if self.note:
             parts.append(self.note)
         return ", ".join(parts)
@@ -85,7 +85,7 @@ class RehearsalResult:
     @property
     def stuck_text(self) -> str:
         """What was stuck, in words: `4 records`."""
-        return many(self.total, self.unit[:-1])
+        return pluralize(self.total, self.unit[:-1])
 
     @property
     def best(self) -> Candidate | None:

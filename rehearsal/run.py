@@ -9,7 +9,7 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection
 
 import ingest
-from analysis.base.text import many
+from analysis.base.text import pluralize
 from analysis.fixes.recovery_actions import RecoveryAction
 from rehearsal.issue_case import IssueCase, RecordKey, read_issue_case
 from rehearsal.recipes import app, devices, limits, records, values
@@ -131,7 +131,7 @@ def _measure_baseline(sandbox: Sandbox, recipe: Recipe) -> _Baseline:
     if recipe.unit == "devices":
         subject = [(name, "") for name in case.devices if not _is_working(sandbox, name)]
         assumed = len(_devices_with_assumed_call(case, recipe))
-        where = "the device" if assumed == 1 else f"each of {many(assumed, 'device')}"
+        where = "the device" if assumed == 1 else f"each of {pluralize(assumed, 'device')}"
         told = [f"One unsent call is assumed on {where}."] if assumed else []
         missing = len(case.devices) - len(subject)
     else:
@@ -141,11 +141,13 @@ def _measure_baseline(sandbox: Sandbox, recipe: Recipe) -> _Baseline:
     held = [row.key for one in case.save_groups if not one.from_issue for row in one.records]
     free = sum(key not in failing for key in held)
     if free:
-        words = many(free, "other record")
+        words = pluralize(free, "other record")
         told.append(f"{words} in error cannot be rebuilt, so what a lever would lose of them is left out.")
     if missing:
         verb = "is" if missing == 1 else "are"
-        told.append(f"{many(missing, recipe.unit[:-1])} of the issue cannot be rebuilt and {verb} left out.")
+        told.append(
+            f"{pluralize(missing, recipe.unit[:-1])} of the issue cannot be rebuilt and {verb} left out."
+        )
     return _Baseline(tuple(subject), failing, tuple(told))
 
 

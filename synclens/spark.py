@@ -23,10 +23,11 @@ import duckdb
 import pandas as pd
 
 from analysis import AnalysisError
-from analysis.metrics.registry import metric, narrow
+from analysis.metrics.registry import find_metric
 from analysis.metrics.transpile import WHOLE, translate
-from analysis.query.as_of import AT_A_GLANCE, BELIEVED, settle_newest
+from analysis.query.as_of import NEWEST_PLAUSIBLE, NEWEST_TIMESTAMPS, choose_reference_time
 from analysis.query.filters import Filters
+from analysis.query.runner import filtered_query
 from ingest.parquet_export import TABLES, is_lake, loaded_until
 from ingest.store.open import migrate
 
@@ -75,26 +76,26 @@ class SparkStore:
 
     def measure(self, name: str, **filters: object) -> pd.DataFrame:
         """Compute a metric as `analysis.measure` does, on Spark. Raises what that raises."""
-        return self.ask(metric(name).sql, **filters)
+        return self.ask(find_metric(name).sql, **filters)
 
     def ask(self, sql: str, **filters: object) -> pd.DataFrame:
         """Run a query in the store's SQL over the part of the lake that the filters let through."""
         chosen = Filters.of(**filters)
-        as_of = chosen.until or self._newest_moment()
-        text, bound = narrow(sql, chosen, as_of)
+        as_of = chosen.until or self._reference_time()
+        text, bound = filtered_query(sql, chosen, as_of)
         answer = self.session.sql(translate(text, "spark"), args=_texts(bound))
         rows = [[_plain(value) for value in row] for row in answer.collect()]
         return pd.DataFrame(rows, columns=list(answer.columns))
 
-    def _newest_moment(self) -> datetime | None:
-        (told,) = self.session.sql(translate(AT_A_GLANCE, "spark")).collect()
+    def _reference_time(self) -> datetime | None:
+        (told,) = self.session.sql(translate(NEWEST_TIMESTAMPS, "spark")).collect()
 
         def believed(bound: datetime) -> datetime | None:
-            answer = self.session.sql(translate(BELIEVED, "spark"), args=_texts({"bound": bound}))
+            answer = self.session.sql(translate(NEWEST_PLAUSIBLE, "spark"), args=_texts({"bound": bound}))
             found: datetime | None = answer.collect()[0]["newest"]
             return found
 
-        return settle_newest(told["newest"], told["recorded"], self.loaded, believed)
+        return choose_reference_time(told["newest"], told["recorded"], self.loaded, believed)
 
 
 @contextmanager

@@ -24,9 +24,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from analysis.base.errors import AnalysisError
 from analysis.base.intervals import wilson
-from analysis.base.text import many
-from analysis.metrics.registry import ask, moment_of
+from analysis.base.text import pluralize
 from analysis.query.filters import Filters
+from analysis.query.runner import reference_time_for, run_query
 
 MIN_DEVICE_SHARE = 0.01
 SLO_COLUMNS = (
@@ -153,7 +153,7 @@ def slo_status(
     `until`, or from the newest moment in the store.
     """
     chosen = Filters.of(**filters)
-    at = moment_of(connection, chosen)
+    at = reference_time_for(connection, chosen)
     if at is None:
         return pd.DataFrame(columns=list(SLO_COLUMNS))
     judged = load_objectives() if slos is None else slos
@@ -184,10 +184,10 @@ def _count(
             "after": at - timedelta(days=slo.window_days),
             "fresh": at - timedelta(hours=slo.max_age_hours or 0),
         }
-        frame = ask(connection, _FRESH, chosen, ages)
+        frame = run_query(connection, _FRESH, chosen, ages)
     else:
         sql, newest = (_WINDOW, {"syncs": syncs}) if syncs else (_WHOLE, {})
-        frame = ask(connection, sql, chosen, {"after": at - timedelta(hours=hours)} | newest)
+        frame = run_query(connection, sql, chosen, {"after": at - timedelta(hours=hours)} | newest)
     counts = [_Count(str(name), *map(int, numbers)) for name, *numbers in frame.itertuples(index=False)]
     return [one for one in counts if slo.kind == "freshness" or slo.covers(one.sync_type)]
 
@@ -233,12 +233,12 @@ def _reason(slo: Slo, window: Window, seen: _Count, state: str, burn_low: float,
     count = f"{seen.bad} of {seen.n} {what}" if slo.kind == "freshness" else f"{seen.bad} {what}"
     match state:
         case "little data":
-            seen_devices = f"only {many(seen.devices, 'device')}" if seen.devices else "no device"
+            seen_devices = f"only {pluralize(seen.devices, 'device')}" if seen.devices else "no device"
             return f"{seen_devices} synced in this window; it takes {slo.min_devices} to judge"
         case "burning":
             return (
-                f"{count} on {many(seen.devices_bad, 'device')}: the budget burns at least {burn_low:.1f} times too"
-                f" fast (limit {window.burn:g})"
+                f"{count} on {pluralize(seen.devices_bad, 'device')}: the budget burns at least"
+                f" {burn_low:.1f} times too fast (limit {window.burn:g})"
             )
         case "spent":
             return f"{used:.0%} of the budget of {slo.window_days:g} days is used"

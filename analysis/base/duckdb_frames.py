@@ -1,19 +1,20 @@
-"""Lending a frame to SQL for as long as a block runs."""
+"""Pass pandas frames to DuckDB, and turn frames into rows of plain values."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
 
 @contextmanager
-def lent(connection: DuckDBPyConnection, name: str, frame: pd.DataFrame) -> Iterator[None]:
-    """Let SQL on `connection` read `frame` as the table `name` until the block ends.
+def registered_frame(connection: DuckDBPyConnection, name: str, frame: pd.DataFrame) -> Iterator[None]:
+    """Register `frame` as the table `name` on `connection` until the block ends.
 
-    An answer that somebody has read only in part is given up first: DuckDB 2.0 takes no frame beside one.
+    A result that was read only in part is dropped first: DuckDB 2.0 cannot register a frame while one is open.
     """
     connection.execute("SELECT 1").fetchall()
     connection.register(name, frame)
@@ -21,3 +22,9 @@ def lent(connection: DuckDBPyConnection, name: str, frame: pd.DataFrame) -> Iter
         yield
     finally:
         connection.unregister(name)
+
+
+def to_plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Convert a frame to rows of plain values: None for missing values, ISO text for timestamps."""
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return [{str(k): v.isoformat() if hasattr(v, "isoformat") else v for k, v in row.items()} for row in rows]

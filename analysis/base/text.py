@@ -9,7 +9,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 
 
-def many(count: int, noun: str) -> str:
+def pluralize(count: int, noun: str) -> str:
     """A number with its noun: `1 record`, `1,204 records`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
@@ -21,12 +21,12 @@ def did_you_mean(given: str, known: Iterable[str]) -> str:
     return f"Did you mean {by_fold[near[0]]}? " if near else ""
 
 
-def chance(p_value: float) -> str:
+def format_p_value(p_value: float) -> str:
     """A p value as people write it: `p = 0.038`, and `p < 0.001` for what three digits cannot show."""
     return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
 
 
-def difference(before: object, after: object) -> str:
+def format_change(before: object, after: object) -> str:
     """What a change turned into what; of two settings with many parts only the parts that differ."""
     old, new = _parts(before), _parts(after)
     if old is None or new is None:

@@ -10,8 +10,8 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
-from analysis.metrics.registry import ask
 from analysis.query.filters import Filters
+from analysis.query.runner import run_query
 
 Booleans = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -109,10 +109,10 @@ class Exposure:
 
 def load_exposure(connection: DuckDBPyConnection, issue_id: str | None, filters: Filters) -> Exposure:
     """Read who could be hit when; hits are events of the issue, or failed syncs when there is none."""
-    rows = ask(connection, _CHANCES, filters, {"issue": issue_id})
+    rows = run_query(connection, _CHANCES, filters, {"issue": issue_id})
     people = rows.groupby("who", sort=True)[["user_id", "device_id"]].first().reset_index()
-    people = people.merge(ask(connection, _USERS, Filters()), on="user_id", how="left")
-    people = people.merge(ask(connection, _DEVICES, Filters()), on="who", how="left")
+    people = people.merge(run_query(connection, _USERS, Filters()), on="user_id", how="left")
+    people = people.merge(run_query(connection, _DEVICES, Filters()), on="who", how="left")
     return Exposure(
         seconds=rows["seconds"].to_numpy(np.float64),
         hit=rows["hit"].to_numpy(np.bool_),

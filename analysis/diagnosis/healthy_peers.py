@@ -17,8 +17,8 @@ from duckdb import DuckDBPyConnection
 
 from analysis.base.intervals import rate_ratio
 from analysis.fleet.devices import UnknownDevice
-from analysis.metrics.registry import ask
 from analysis.query.filters import Filters
+from analysis.query.runner import run_query
 
 ATTRIBUTES = (
     "app_version", "platform", "model", "os_version", "territory", "country", "security_profile",
@@ -97,7 +97,7 @@ def healthy_peers(
     syncs (and 3 or more) failed; healthy is one without any of either. Raises UnknownDevice for a device
     without finished syncs.
     """
-    table = ask(connection, _TABLE, Filters.of(**filters), {"last": last, "of_issue": issue_id or ""})
+    table = run_query(connection, _TABLE, Filters.of(**filters), {"last": last, "of_issue": issue_id or ""})
     table = table.set_index("device")
     if device not in table.index:
         raise UnknownDevice(device)

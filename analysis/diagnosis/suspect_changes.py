@@ -15,8 +15,8 @@ from duckdb import DuckDBPyConnection
 from analysis.diagnosis.exposure import Booleans, Exposure, Floats, load_exposure
 from analysis.diagnosis.fit import fit_at_adoption, fit_at_time, fit_of_scope
 from analysis.issues.listing import UnknownIssue
-from analysis.metrics.registry import ask
 from analysis.query.filters import Filters
+from analysis.query.runner import run_query
 
 _SIGNIFICANT = 0.05
 _AFFECTED_AT_LEAST = 2
@@ -138,7 +138,7 @@ def _exists(connection: DuckDBPyConnection, issue_id: str) -> bool:
 def _about(connection: DuckDBPyConnection, issue_id: str | None, filters: Filters) -> dict[str, str]:
     if issue_id is None:
         return {}
-    row = ask(connection, _ISSUE, filters, {"issue": issue_id}).iloc[0]
+    row = run_query(connection, _ISSUE, filters, {"issue": issue_id}).iloc[0]
     return {str(name): row[name] for name in row.index if isinstance(row[name], str)}
 
 
@@ -148,7 +148,7 @@ def _candidates(
     """List the changes inside the time that we know, and roll-outs without a row of their own."""
     rows = [
         {str(name): None if pd.isna(value) else value for name, value in row.items()}
-        for row in ask(connection, _CHANGES, filters).to_dict("records")
+        for row in run_query(connection, _CHANGES, filters).to_dict("records")
     ]
     told = {row["target"] for row in rows if row["kind"] == "app_version"}
     rows += [

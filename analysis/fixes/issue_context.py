@@ -9,7 +9,7 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from analysis.base.rows import plain_rows
+from analysis.base.duckdb_frames import to_plain_rows
 from analysis.diagnosis.suspect_changes import SuspectChange, suspects
 from analysis.issues.listing import UnknownIssue
 
@@ -107,7 +107,7 @@ def shared_attributes(connection: DuckDBPyConnection, issue_id: str) -> list[Sha
 
     Looks at permission sets, profiles, territory, country and app version. Empty below three users.
     """
-    rows = plain_rows(connection.execute(_SHARED, {"issue_id": issue_id}).df())
+    rows = to_plain_rows(connection.execute(_SHARED, {"issue_id": issue_id}).df())
     return [SharedAttribute(**row) for row in rows if _stands_out(row)]
 
 
@@ -135,7 +135,7 @@ def attributed_change(
     """
     found = _suspected(connection, issue_id)
     bound = {"earliest": since - _WATCH, "since": since, "suspect": found[0].change_id if found else None}
-    rows = plain_rows(connection.execute(_CHANGES, bound).df())
+    rows = to_plain_rows(connection.execute(_CHANGES, bound).df())
     if found:
         row = next((row for row in rows if row["change_id"] == found[0].change_id), _told_by(found[0]))
         return row | {"certain": True, "p_value": found[0].p_value}

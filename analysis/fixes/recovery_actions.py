@@ -14,12 +14,12 @@ from typing import Any, TypedDict
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
+from analysis.base.duckdb_frames import to_plain_rows
 from analysis.base.errors import AnalysisError
-from analysis.base.rows import plain_rows
 from analysis.fixes.playbook import load_playbook
 from analysis.issues.listing import HELD_BY, PENDING_NOW
-from analysis.metrics.registry import ask
 from analysis.query.filters import Filters
+from analysis.query.runner import run_query
 
 LOST_COLUMNS = ("device_id", "user_id", "object", "record_id", "operation", "edited_at", "parent_record_id")
 
@@ -141,7 +141,7 @@ class RecoveryAction:
         own = {
             name: getattr(self, name) for name in self.__slots__ if name not in ("devices", "lost_records")
         }
-        return own | {"devices": list(self.devices), "lost_records": plain_rows(self.lost_records)}
+        return own | {"devices": list(self.devices), "lost_records": to_plain_rows(self.lost_records)}
 
 
 def recovery_actions(
@@ -220,7 +220,7 @@ def _scope(
 
 
 def _keys_of(connection: DuckDBPyConnection, query: str, issue_id: str) -> set[tuple[str, str]]:
-    found = ask(connection, query, Filters.of(), {"issue_id": issue_id})
+    found = run_query(connection, query, Filters.of(), {"issue_id": issue_id})
     return set(zip(found["device_id"], found["record_id"], strict=True))
 
 
@@ -237,7 +237,7 @@ class _Situation:
     @classmethod
     def read(cls, connection: DuckDBPyConnection, devices: Sequence[str], issue_id: str | None) -> _Situation:
         bound = {"devices": list(devices)}
-        waiting = ask(connection, _WAITING, Filters.of(), bound)
+        waiting = run_query(connection, _WAITING, Filters.of(), bound)
         told = {row[0] for row in connection.execute(_TOLD, bound).fetchall()}
         (troubles,) = connection.execute(_TROUBLE, bound).fetchone() or (0,)
         subject = None if issue_id is None else _keys_of(connection, _RECORDS, issue_id)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis.base.text import chance, difference, many
+from analysis.base.text import format_change, format_p_value, pluralize
 from analysis.fixes.issue_context import SharedAttribute
 from analysis.issues.listing import QUIET_PERIOD
 
@@ -52,10 +52,10 @@ def resolution_line(case: Suggestion) -> str:
         return ""
     left = []
     if waiting := len(case.pending_records):
-        left.append(f"{many(waiting, 'record')} still {_waits(waiting)} for it")
+        left.append(f"{pluralize(waiting, 'record')} still {_waits(waiting)} for it")
     if now.users_synced_since is not None and (not_yet := case.users - now.users_synced_since):
         have = "has" if not_yet == 1 else "have"
-        left.append(f"{not_yet:,} of {many(case.users, 'user')} {have} not synced with success since")
+        left.append(f"{not_yet:,} of {pluralize(case.users, 'user')} {have} not synced with success since")
     if not left:
         return f"{seems} Nothing of it is known to be left. The steps are for its return."
     return f"{seems} What is left: {' and '.join(left)}. The other steps are for its return."
@@ -71,7 +71,9 @@ def verification_lines(case: Suggestion) -> list[str]:
         f"No error of it comes after the fix; the newest so far is of {case.latest:%Y-%m-%d %H:%M} UTC."
     )
     if waiting := len(case.pending_records):
-        lines.append(f"No record waits for it any more; so far {many(waiting, 'record')} {_waits(waiting)}.")
+        lines.append(
+            f"No record waits for it any more; so far {pluralize(waiting, 'record')} {_waits(waiting)}."
+        )
     if now.users_synced_since is not None:
         whole = "The user has" if case.users == 1 else f"All {case.users:,} users have"
         lines.append(
@@ -100,10 +102,10 @@ def format_list(values: Sequence[object], *, most: int = MOST_NAMED, count: int 
 
 def _who_and_what(case: Suggestion, people: bool) -> Iterator[str]:
     named = f" ({format_list(case.user_ids, count=case.users)})" if people and case.user_ids else ""
-    users = f", {many(case.users, 'user')}{named}" if case.users else ""
-    devices = f" on {many(case.devices, 'device')}" if case.devices else ""
+    users = f", {pluralize(case.users, 'user')}{named}" if case.users else ""
+    devices = f" on {pluralize(case.devices, 'device')}" if case.devices else ""
     yield (
-        f"{many(case.events, 'error')}{users}{devices}, since {case.since:%Y-%m-%d %H:%M} UTC, "
+        f"{pluralize(case.events, 'error')}{users}{devices}, since {case.since:%Y-%m-%d %H:%M} UTC, "
         f"the last {case.latest:%Y-%m-%d %H:%M} UTC."
     )
     kinds = ("object", "field", "operation", "phase", "error_type")
@@ -118,7 +120,7 @@ def _who_and_what(case: Suggestion, people: bool) -> Iterator[str]:
 
 def _tell_common(one: SharedAttribute) -> str:
     what = one.attribute.replace("_", " ")
-    unknown = f" Of {many(one.unknown, 'user')} no {what} is known." if one.unknown else ""
+    unknown = f" Of {pluralize(one.unknown, 'user')} no {what} is known." if one.unknown else ""
     return (
         f"{one.users_hit} of {one.all_hit} users hit have {what} {format_value(one.value)}, "
         f"but only {one.users_spared} of {one.all_spared} others.{unknown}"
@@ -148,7 +150,7 @@ def _tell_change(case: Suggestion, people: bool) -> Iterator[str]:
     row = case.change
     yield f"{_when_and_who(row, people)}, this was changed: {_what_changed(row)}."
     if row["certain"]:
-        yield f"It explains the start better than a random moment would ({chance(row['p_value'])})."
+        yield f"It explains the start better than a random moment would ({format_p_value(row['p_value'])})."
     else:
         yield "It came shortly before, which is a hint and no proof."
 
@@ -162,14 +164,14 @@ def _tell_aftermath(case: Suggestion, people: bool) -> Iterator[str]:
     if now.users_synced_since is not None:
         have = "has" if now.users_synced_since == 1 else "have"
         some = (
-            f"{now.users_synced_since:,} of {many(case.users, 'user')}"
+            f"{now.users_synced_since:,} of {pluralize(case.users, 'user')}"
             if now.users_synced_since
             else "None of them"
         )
         yield f"{some} {have} synced with success since their last error of it."
     for held in now.blocked_elsewhere:
         wait = _waits(held.records)
-        yield f"{many(held.records, 'record')} that met it {wait} for {held.cause} by now ({held.issue_id})."
+        yield f"{pluralize(held.records, 'record')} that met it {wait} for {held.cause} by now ({held.issue_id})."
 
 
 def _when_and_who(row: Mapping[str, Any], people: bool) -> str:
@@ -182,7 +184,7 @@ def _what_changed(row: Mapping[str, Any]) -> str:
     on = " ".join([str(row["kind"]).replace("_", " "), *map(format_value, names)])
     if not row["before"] and not row["after"]:
         return on
-    turned = " ".join(difference(row["before"] or "nothing", row["after"] or "nothing").split())
+    turned = " ".join(format_change(row["before"] or "nothing", row["after"] or "nothing").split())
     return f"{on} ({shorten(turned, 160, placeholder=' …')})"
 
 
@@ -191,8 +193,8 @@ def _tell_waiting(case: Suggestion) -> Iterator[str]:
         return
     oldest = case.pending_records["edited_at"].min()
     since = "" if pd.isna(oldest) else f", the oldest since {oldest:%Y-%m-%d %H:%M} UTC"
-    devices = many(case.pending_records["device_id"].nunique(), "device")
+    devices = pluralize(case.pending_records["device_id"].nunique(), "device")
     wait = _waits(len(case.pending_records))
     pairs = zip(case.pending_records["object"], case.pending_records["record_id"], strict=True)
     names = [f"{what} {record}" if isinstance(what, str) and what else str(record) for what, record in pairs]
-    yield f"{many(len(names), 'record')} {wait} on {devices}{since}: {format_list(names)}."
+    yield f"{pluralize(len(names), 'record')} {wait} on {devices}{since}: {format_list(names)}."

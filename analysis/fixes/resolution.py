@@ -9,10 +9,10 @@ from typing import Any
 
 from duckdb import DuckDBPyConnection
 
-from analysis.base.rows import plain_rows
+from analysis.base.duckdb_frames import to_plain_rows
 from analysis.issues.listing import HELD_BY, PENDING_NOW
-from analysis.metrics.registry import ask, moment_of
 from analysis.query.filters import Filters
+from analysis.query.runner import reference_time_for, run_query
 
 # The first change after it that gives the very same thing its former value again.
 _TAKEN_BACK = """
@@ -97,12 +97,12 @@ def resolution_status(
     """Find what became of an issue that is put down to `change` (a row of `config_change`, or nothing)."""
     bound = {"issue_id": issue_id}
     back = connection.execute(_TAKEN_BACK, [change["change_id"]]).df() if change is not None else None
-    rows = [] if back is None else plain_rows(back)
-    synced = ask(connection, _SYNCED_SINCE, Filters.of(), bound).iloc[0]
-    held = plain_rows(ask(connection, _HELD_ELSEWHERE, Filters.of(), bound))
+    rows = [] if back is None else to_plain_rows(back)
+    synced = run_query(connection, _SYNCED_SINCE, Filters.of(), bound).iloc[0]
+    held = to_plain_rows(run_query(connection, _HELD_ELSEWHERE, Filters.of(), bound))
     return ResolutionStatus(
         reverted_by=rows[0] if rows else None,
         users_synced_since=int(synced["since"]) if synced["known"] else None,
         blocked_elsewhere=tuple(BlockedRecords(**row) for row in held),
-        as_of=moment_of(connection, Filters.of()),
+        as_of=reference_time_for(connection, Filters.of()),
     )

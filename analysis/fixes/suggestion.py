@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from analysis.base.rows import plain_rows
-from analysis.base.text import many
+from analysis.base.duckdb_frames import to_plain_rows
+from analysis.base.text import pluralize
 from analysis.fixes.affected_config import find_permission_sets, find_vmocs
 from analysis.fixes.issue_context import SharedAttribute, attributed_change, data_gaps, shared_attributes
 from analysis.fixes.playbook import Playbook, load_nearest_playbook, load_playbook
@@ -21,8 +21,9 @@ from analysis.fixes.recovery_actions import RecoveryAction, recovery_actions
 from analysis.fixes.rendering import evidence_lines, format_value, resolution_line, verification_lines
 from analysis.fixes.resolution import ResolutionStatus, resolution_status
 from analysis.issues.listing import WAITING, UnknownIssue
-from analysis.metrics.registry import ask, measure
+from analysis.metrics.registry import measure
 from analysis.query.filters import Filters
+from analysis.query.runner import run_query
 
 RANKED_COLUMNS = (
     "cause", "title", "short_fix", "records", "dependents", "users", "events", "last_seen",
@@ -154,7 +155,7 @@ class Suggestion:
             ],
             "change": None if self.change is None else dict(self.change),
             "resolution": self.resolution.to_dict(),
-            "pending_records": plain_rows(self.pending_records),
+            "pending_records": to_plain_rows(self.pending_records),
             "recovery_actions": [lever.to_dict() for lever in self.recovery_actions],
             "evidence_lines": self.evidence_lines,
             "resolution_line": self.resolution_line,
@@ -193,7 +194,7 @@ def suggest_fix(connection: DuckDBPyConnection, issue_id: str) -> Suggestion:
     named = _named(connection.execute(_NAMED, bound).df())
     common = shared_attributes(connection, issue_id)
     since = facts["since"]
-    waiting = ask(connection, _WAITING, Filters.of(), bound)
+    waiting = run_query(connection, _WAITING, Filters.of(), bound)
     change = attributed_change(
         connection,
         issue_id,
@@ -276,7 +277,9 @@ def _where(fix: str, sets: Sequence[str], named: Mapping[str, Sequence[str]]) ->
 
 def _tell_lever(lever: RecoveryAction) -> str:
     state = "possible" if lever.offered else "not offered"
-    loses = f" Loses {many(len(lever.lost_records), 'unsent change')}." if len(lever.lost_records) else ""
+    loses = (
+        f" Loses {pluralize(len(lever.lost_records), 'unsent change')}." if len(lever.lost_records) else ""
+    )
     return f"{lever.title} ({lever.name}, {lever.who}): {state}. {lever.reason}{loses}"
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from duckdb import DuckDBPyConnection
 
-from analysis.metrics.registry import ask
 from analysis.query.filters import Filters
+from analysis.query.runner import run_query
 
 _BY_PERSON = """
 SELECT
@@ -67,8 +67,8 @@ class Coverage:
 def coverage(connection: DuckDBPyConnection, *, seed: int = 0, **filters: object) -> Coverage:
     """Estimate how much of the activity the tracked syncs show. `seed` decides the resampling."""
     chosen = Filters.of(**filters)
-    counts = ask(connection, _SYNCS, chosen).iloc[0]
-    people = ask(connection, _BY_PERSON, chosen)
+    counts = run_query(connection, _SYNCS, chosen).iloc[0]
+    people = run_query(connection, _BY_PERSON, chosen)
     created, tracked = people["created"].to_numpy(dtype=float), people["tracked"].to_numpy(dtype=float)
     share = low = high = None
     if created.sum() > 0:

@@ -12,10 +12,11 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from analysis.base.errors import AnalysisError
+from analysis.base.versions import is_newer_version
 from analysis.issues.listing import HELD_BY, PENDING_NOW
-from analysis.metrics.registry import ask, metric, moment_of
+from analysis.metrics.registry import find_metric
 from analysis.query.filters import Filters
-from analysis.triage.auto_review import newer
+from analysis.query.runner import reference_time_for, run_query
 
 _Key = tuple[str, str]
 STALE_DAYS = 7
@@ -129,11 +130,11 @@ def fleet(connection: DuckDBPyConnection, **filters: object) -> pd.DataFrame:
     success more than 7 days ago. A device that no sync names is its user's; counts are of the selection.
     """
     chosen = Filters.of(**filters)
-    frame = ask(connection, _FLEET.format(pending_now=PENDING_NOW), chosen)
-    at = moment_of(connection, chosen)
-    stuck = ask(connection, metric("stuck_devices").sql, chosen).set_index("device")
-    silent = ask(connection, metric("silent_devices").sql, chosen).set_index("device")
-    old = _old_versions(ask(connection, metric("version_adoption").sql, chosen))
+    frame = run_query(connection, _FLEET.format(pending_now=PENDING_NOW), chosen)
+    at = reference_time_for(connection, chosen)
+    stuck = run_query(connection, find_metric("stuck_devices").sql, chosen).set_index("device")
+    silent = run_query(connection, find_metric("silent_devices").sql, chosen).set_index("device")
+    old = _old_versions(run_query(connection, find_metric("version_adoption").sql, chosen))
     found = [dict(_problems(row, stuck, silent, old, at)) for row in frame.to_dict("records")]
     frame["problems"] = pd.Series([list(one) for one in found], index=frame.index, dtype=object)
     frame["why"] = pd.Series(["; ".join(one.values()) for one in found], index=frame.index, dtype="str")
@@ -158,7 +159,7 @@ def device(connection: DuckDBPyConnection, name: str, *, most: int = 500, **filt
     return Device(
         device=name,
         summary={str(key): value for key, value in rows.iloc[0].to_dict().items()},
-        timeline=ask(connection, _TIMELINE, Filters.of(**narrowed), {"most": most}),
+        timeline=run_query(connection, _TIMELINE, Filters.of(**narrowed), {"most": most}),
         pending=waiting[waiting["device_id"] == name].reset_index(drop=True),
     )
 
@@ -173,7 +174,9 @@ def at_risk(connection: DuckDBPyConnection, *, only_in_error: bool = True, **fil
     or issue keep records that have it.
     """
     by_error = {name: filters.pop(name, None) for name in ("cause", "issue_id")}
-    frame = ask(connection, _AT_RISK.format(pending_now=PENDING_NOW, held_by=HELD_BY), Filters.of(**filters))
+    frame = run_query(
+        connection, _AT_RISK.format(pending_now=PENDING_NOW, held_by=HELD_BY), Filters.of(**filters)
+    )
     keys = [
         (str(name), str(record)) for name, record in frame[["device_id", "record_id"]].itertuples(index=False)
     ]
@@ -248,7 +251,9 @@ def _old_versions(adoption: pd.DataFrame) -> set[str]:
     """Find the versions older than one that a tenth of the last day's syncs already use."""
     adopted = [str(one) for one in adoption.loc[adoption["stage"] == "adopted", "app_version"]]
     known = [str(one) for one in adoption["app_version"] if one != "unknown"]
-    return {one for one in known if one not in adopted and any(newer(other, one) for other in adopted)}
+    return {
+        one for one in known if one not in adopted and any(is_newer_version(other, one) for other in adopted)
+    }
 
 
 def _problems(

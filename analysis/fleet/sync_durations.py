@@ -7,17 +7,16 @@ known: each is at risk until it is last seen (censored) and an event only when i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import inf, nan
+from math import nan
 
 import numpy as np
 import pandas as pd
 from duckdb import DuckDBPyConnection
 from numpy.typing import NDArray
 
-from analysis.base.intervals import Z95
-from analysis.metrics.registry import ask
+from analysis.base.survival import kaplan_meier
 from analysis.query.filters import Filters
+from analysis.query.runner import run_query
 
 # A non-blocking sync may be resumed for twelve hours; what has not come back by then never will.
 RESUMABLE_SECONDS = 12 * 3600.0
@@ -41,62 +40,6 @@ SELECT
     outcome NOT IN ('canceled', 'unfinished') AS finished
 FROM lined_up CROSS JOIN moment
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """Share of syncs finished by each moment (seconds), with pointwise 95 % bounds.
-
-    `seconds` holds the distinct durations of finished syncs, ascending; the other arrays are as long.
-    """
-
-    seconds: NDArray[np.float64]
-    done: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-
-    def quantile(self, share: float) -> tuple[float, float, float]:
-        """Say by when `share` of the syncs are done, with 95 % bounds (Brookmeyer and Crowley 1982).
-
-        inf where the curve never gets there, because too many were never seen to finish.
-        """
-        return (
-            self._first(self.done, share),
-            self._first(self.high, share),
-            self._first(self.low, share),
-        )
-
-    def _first(self, line: NDArray[np.float64], share: float) -> float:
-        reached = np.flatnonzero(line >= share - 1e-12)
-        return float(self.seconds[reached[0]]) if len(reached) else inf
-
-
-def kaplan_meier(seconds: NDArray[np.float64], finished: NDArray[np.bool_]) -> Curve:
-    """Estimate the share done by each moment. Bounds by Greenwood's variance on the log(-log) scale.
-
-    A sync censored at the same moment at which another finishes is still at risk then.
-    """
-    order = np.argsort(seconds, kind="stable")
-    times, done = seconds[order], finished[order]
-    moments, first = np.unique(times, return_index=True)
-    events = np.add.reduceat(done.astype(np.int64), first) if len(times) else np.array([], dtype=np.int64)
-    at_risk = len(times) - first
-    keep = events > 0
-    moments, events, at_risk = moments[keep], events[keep], at_risk[keep]
-    survive = np.cumprod(1 - events / at_risk)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        variance = np.cumsum(events / (at_risk * (at_risk - events)))
-        spread = Z95 * np.sqrt(variance) / np.abs(np.log(survive))
-        low, high = 1 - survive ** np.exp(-spread), 1 - survive ** np.exp(spread)
-    # Where nobody is left or the variance is unbounded there is only the trivial bound.
-    low = np.where(np.isfinite(low), low, 0.0)
-    high = np.where(np.isfinite(high), high, 1.0)
-    return Curve(
-        moments,
-        np.asarray(1 - survive, dtype=np.float64),
-        np.maximum.accumulate(low) if len(low) else low,
-        high,
-    )
 
 
 def durations(connection: DuckDBPyConnection, **filters: object) -> pd.DataFrame:
@@ -162,7 +105,7 @@ _DURATION_COLUMNS = (
 
 
 def _seen(connection: DuckDBPyConnection, filters: dict[str, object]) -> pd.DataFrame:
-    frame = ask(connection, _SEEN.format(longest=RESUMABLE_SECONDS), Filters.of(**filters))
+    frame = run_query(connection, _SEEN.format(longest=RESUMABLE_SECONDS), Filters.of(**filters))
     return frame[frame["seconds"].notna() & (frame["seconds"] >= 0)]
 
 

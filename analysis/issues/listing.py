@@ -16,8 +16,8 @@ from duckdb import DuckDBPyConnection
 from analysis.base.errors import AnalysisError
 from analysis.base.intervals import wilson
 from analysis.issues.search import Query, parse_query
-from analysis.metrics.registry import ask, moment_of
 from analysis.query.filters import Filters
+from analysis.query.runner import reference_time_for, run_query
 
 if TYPE_CHECKING:
     from analysis.triage.states import TriageState
@@ -227,8 +227,8 @@ class Issue:
 def health(connection: DuckDBPyConnection, **filters: object) -> Health:
     """How the fleet is, over the part of the store that the filters let through."""
     chosen = Filters.of(**filters)
-    syncs = _first(ask(connection, _HEALTH, chosen))
-    errors = _first(ask(connection, _ERRORS, chosen))
+    syncs = _first(run_query(connection, _HEALTH, chosen))
+    errors = _first(run_query(connection, _ERRORS, chosen))
     finished = syncs["good"] + syncs["bad"]
     bounds = wilson(syncs["good"], finished)
     return Health(
@@ -237,7 +237,7 @@ def health(connection: DuckDBPyConnection, **filters: object) -> Health:
         success_rate=syncs["good"] / finished if finished else None,
         success_low=None if isnan(bounds.low) else bounds.low,
         success_high=None if isnan(bounds.high) else bounds.high,
-        as_of=moment_of(connection, chosen),
+        as_of=reference_time_for(connection, chosen),
     )
 
 
@@ -258,20 +258,20 @@ def list_issues(
     chosen = Filters.of(**filters)
     asked = parse_query(query, fields=ISSUE_COLUMNS) if isinstance(query, str) else query
     where, bound = asked.event_terms().to_sql()
-    found = ask(connection, _ISSUES.format(where=where, waiting=WAITING), chosen, bound)
+    found = run_query(connection, _ISSUES.format(where=where, waiting=WAITING), chosen, bound)
     found["title"] = [
         _title(*row) for row in found[["error_type", "first_message", "last_message", "usual_message"]].values
     ]
     found["objects"] = found["objects"].map(_sorted)
     found["app_versions"] = found["app_versions"].map(_sorted)
     found["trend"] = _trends(
-        ask(connection, _TREND.format(where=where, days=TREND_DAYS), chosen, bound), found
+        run_query(connection, _TREND.format(where=where, days=TREND_DAYS), chosen, bound), found
     )
     found["state"], found["assignee"], found["priority"] = "new", None, None
     if triage is not None:
         found = triage.add_to_issues(found)
     rows = found[list(ISSUE_COLUMNS)]
-    quiet = is_quiet(rows, moment_of(connection, chosen))
+    quiet = is_quiet(rows, reference_time_for(connection, chosen))
     states = [[state, "quiet"][: 1 + silent] for state, silent in zip(rows["state"], quiet, strict=True)]
     searched = rows.assign(state=pd.Series(states, index=rows.index, dtype=object))
     return rows[asked.issue_terms().row_mask(searched)].reset_index(drop=True)
@@ -293,7 +293,7 @@ def get_issue(
     if rows.empty:
         raise UnknownIssue(issue_id)
     chosen = Filters.of(**narrowed)
-    frames = {name: ask(connection, sql, chosen) for name, sql in _DETAIL.items()}
+    frames = {name: run_query(connection, sql, chosen) for name, sql in _DETAIL.items()}
     return Issue(issue_id=issue_id, summary=_first(rows), **frames)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from analysis.metrics.registry import Metric, ask, metric
+from analysis.metrics.registry import Metric, find_metric
 from analysis.query.filters import Filters
+from analysis.query.runner import run_query
 
 # A column of text or of these names says what a row is about; every other number is compared.
 _ABOUT = ("http_status",)
@@ -21,9 +22,9 @@ def measure_compared(connection: DuckDBPyConnection, name: str | Metric, **filte
     Raises AnalysisError without both since and until, and the errors of `measure`.
     """
     chosen = Filters.of(**filters)
-    earlier = chosen.before()
-    sql = metric(name).sql
-    now, before = ask(connection, sql, chosen), ask(connection, sql, earlier)
+    earlier = chosen.previous_period()
+    sql = find_metric(name).sql
+    now, before = run_query(connection, sql, chosen), run_query(connection, sql, earlier)
     keys, numbers = _columns(now)
     moments = [column for column in now.columns if column not in (*keys, *numbers)]
     if moments[:1] == list(now.columns[:1]):

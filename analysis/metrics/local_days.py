@@ -15,8 +15,8 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from analysis.base.errors import AnalysisError
-from analysis.metrics.registry import METRICS, metric
-from analysis.query.filters import Filters, named_in
+from analysis.metrics.registry import METRICS, find_metric
+from analysis.query.filters import Filters, filterable_relations
 
 # What a relation tells of time; everything else of it stays.
 _MOVED = {
@@ -78,7 +78,7 @@ def measure_by_local_day(connection: DuckDBPyConnection, name: str, **filters: o
 
     The filters `since` and `until` stay moments in UTC. Raises NoDays and the errors of `measure`.
     """
-    sql = metric(name).sql
+    sql = find_metric(name).sql
     if name not in daily_metrics():
         raise NoDays(name)
     text, bound = _moved(sql, Filters.of(**filters))
@@ -89,7 +89,9 @@ def _moved(sql: str, filters: Filters) -> tuple[str, dict[str, Any]]:
     """Put relations with local moments in front of the query."""
     body = re.sub(r"--[^\n]*", "", sql).strip()
     parts = [
-        _relation(relation, _MOVED[relation], filters) for relation in named_in(sql) if relation in _MOVED
+        _relation(relation, _MOVED[relation], filters)
+        for relation in filterable_relations(sql)
+        if relation in _MOVED
     ]
     bound = {key: value for key, value in filters.parameters().items() if f"${key}" in "".join(parts)}
     rest = f", {body[4:].lstrip()}" if re.match(r"WITH\b", body) else f" {body}"
@@ -101,7 +103,7 @@ def _relation(name: str, columns: tuple[str, ...], filters: Filters) -> str:
         f"coalesce(timezone(z.name, timezone('UTC', r.{one})), r.{one}) AS {one}" for one in columns
     )
     return (
-        f"{name} AS (SELECT r.* REPLACE ({local}) FROM ({filters.narrowed(name)}) AS r"
+        f"{name} AS (SELECT r.* REPLACE ({local}) FROM ({filters.filtered_select(name)}) AS r"
         " LEFT JOIN main.current_user_info AS clock ON clock.user_id = r.user_id"
         " LEFT JOIN pg_timezone_names() AS z ON z.name = clock.time_zone)"
     )

@@ -10,10 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pandas as pd
@@ -21,9 +19,9 @@ from duckdb import DuckDBPyConnection
 
 from analysis.base.errors import AnalysisError
 from analysis.base.text import did_you_mean
-from analysis.query.as_of import newest_moment
-from analysis.query.filter_hints import tell_unknown_values
-from analysis.query.filters import Filters, named_in
+from analysis.query.filter_hints import warn_unknown_values
+from analysis.query.filters import Filters
+from analysis.query.runner import run_query
 
 # Whether a higher value is good news, bad news or neither: colours and alerts ask.
 DIRECTIONS = ("higher is better", "lower is better", "neither")
@@ -57,7 +55,7 @@ class Metric:
     title: str
     unit: str
     good: str
-    about: str
+    description: str
     sql: str
 
     @classmethod
@@ -107,68 +105,21 @@ def measure(connection: DuckDBPyConnection, name: str | Metric, **filters: objec
     """
     chosen = Filters.of(**filters)
     if not isinstance(name, Metric):
-        found = ask(connection, metric(name).sql, chosen)
+        found = run_query(connection, find_metric(name).sql, chosen)
     else:
         try:
-            found = ask(connection, name.sql, chosen)
+            found = run_query(connection, name.sql, chosen)
         except duckdb.Error as error:
             raise UnusableMetric(name.name, str(error).splitlines()[0]) from error
     if found.empty:
-        tell_unknown_values(connection, chosen)
+        warn_unknown_values(connection, chosen)
     return found
 
 
-def metric(name: str | Metric) -> Metric:
+def find_metric(name: str | Metric) -> Metric:
     """Find the metric of that name; one of one's own is itself. Raises UnknownMetric."""
     if isinstance(name, Metric):
         return name
     if name not in METRICS:
         raise UnknownMetric(name)
     return METRICS[name]
-
-
-def ask(
-    connection: DuckDBPyConnection, sql: str, filters: Filters, parameters: Mapping[str, Any] | None = None
-) -> pd.DataFrame:
-    """Run a query over narrowed tables; the one road by which analysis reads the store."""
-    text, bound = narrow(sql, filters, moment_of(connection, filters) if _reads_moment(sql) else None)
-    return connection.execute(text, bound | dict(parameters or {})).df()
-
-
-def narrow(sql: str, filters: Filters, as_of: datetime | None = None) -> tuple[str, dict[str, Any]]:
-    """Write the query with narrowed relations put in front of it, and the values to bind.
-
-    `as_of` is needed by queries that read `moment`.
-    """
-    body = _without_comments(sql)
-    parts = [
-        f"{relation} AS ({filters.narrowed(relation, body)})"
-        for relation in named_in(sql)
-        if filters or relation == "sync"
-    ]
-    bound: dict[str, Any] = {}
-    if _reads_moment(sql):
-        parts.append("moment AS (SELECT $as_of::TIMESTAMP AS as_of)")
-        bound["as_of"] = as_of
-    used = "".join(parts)
-    bound |= {name: value for name, value in filters.parameters().items() if f"${name}" in used}
-    if not parts:
-        return body, bound
-    rest = body[len("WITH") :].lstrip() if re.match(r"WITH\b", body, re.IGNORECASE) else None
-    return f"WITH {', '.join(parts)}{', ' + rest if rest else ' ' + body}", bound
-
-
-def moment_of(connection: DuckDBPyConnection, filters: Filters) -> datetime | None:
-    """Say what "now" is: `until`, else the newest moment of the whole store, None if it is empty.
-
-    See analysis/query/as_of.py for what becomes of devices whose clocks run ahead.
-    """
-    return filters.until if filters.until is not None else newest_moment(connection)
-
-
-def _reads_moment(sql: str) -> bool:
-    return re.search(r"\b(?:FROM|JOIN|,)\s*moment\b", _without_comments(sql), re.IGNORECASE) is not None
-
-
-def _without_comments(sql: str) -> str:
-    return re.sub(r"--[^\n]*", "", sql).strip().rstrip(";")

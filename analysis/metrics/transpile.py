@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from analysis.base.errors import AnalysisError
-from analysis.metrics.registry import metric
+from analysis.metrics.registry import find_metric
 
 DIALECTS = ("spark", "databricks", "snowflake")
 WHOLE = "whole_"
@@ -31,7 +31,7 @@ def metric_sql(name: str, dialect: str) -> str:
     narrowed or not. Figures agree with DuckDB's within rounding, hours within a second; quantiles are exact.
     Raises UnknownMetric, and NoTranslator without sqlglot.
     """
-    return translate(metric(name).sql, dialect)
+    return translate(find_metric(name).sql, dialect)
 
 
 def translate(sql: str, dialect: str) -> str:

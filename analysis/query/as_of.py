@@ -14,7 +14,7 @@ from duckdb import DuckDBPyConnection
 
 _SLACK = timedelta(days=1)
 
-AT_A_GLANCE = """
+NEWEST_TIMESTAMPS = """
 SELECT
     (SELECT max(moment) FROM (
         SELECT max(sync_start_datetime__v) AS moment FROM sync_tracking__v
@@ -25,7 +25,7 @@ SELECT
 """
 """The newest moment that any device told and the newest of the Vault's clock, without reading a row."""
 
-BELIEVED = """
+NEWEST_PLAUSIBLE = """
 WITH ahead AS (
     SELECT DISTINCT created_by__v AS user_id FROM sync_tracking__v
     WHERE sync_start_datetime__v > created_date__v + INTERVAL 1 DAY AND created_by__v IS NOT NULL
@@ -43,19 +43,19 @@ AND (user_id IS NULL OR user_id NOT IN (SELECT user_id FROM ahead))
 """The newest moment up to `bound` that was told by nobody whose clock runs ahead."""
 
 
-def newest_moment(connection: DuckDBPyConnection) -> datetime | None:
+def reference_time(connection: DuckDBPyConnection) -> datetime | None:
     """Give the newest moment that can be believed, UTC without a zone; None for a store without any."""
     loaded = connection.execute("SELECT max(finished_at) FROM ingest_batch").fetchall()[0][0]
-    newest, recorded = connection.execute(AT_A_GLANCE).fetchall()[0]
-    return settle_newest(
+    newest, recorded = connection.execute(NEWEST_TIMESTAMPS).fetchall()[0]
+    return choose_reference_time(
         newest,
         recorded,
         loaded,
-        lambda bound: connection.execute(BELIEVED, {"bound": bound}).fetchall()[0][0],
+        lambda bound: connection.execute(NEWEST_PLAUSIBLE, {"bound": bound}).fetchall()[0][0],
     )
 
 
-def settle_newest(
+def choose_reference_time(
     newest: datetime | None,
     recorded: datetime | None,
     loaded: datetime | None,
@@ -72,9 +72,9 @@ def settle_newest(
     return believed(newest if loaded is None else loaded + _SLACK) or newest
 
 
-def rows_ahead(connection: DuckDBPyConnection) -> int:
+def count_rows_ahead(connection: DuckDBPyConnection) -> int:
     """Count the syncs and errors that say they are later than the newest moment that can be believed."""
-    newest = newest_moment(connection)
+    newest = reference_time(connection)
     if newest is None:
         return 0
     (count,) = connection.execute(

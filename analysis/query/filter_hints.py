@@ -28,7 +28,7 @@ _WHERE: Mapping[str, tuple[tuple[str, str], ...]] = {
 }
 
 
-def tell_unknown_values(connection: DuckDBPyConnection, filters: Filters) -> None:
+def warn_unknown_values(connection: DuckDBPyConnection, filters: Filters) -> None:
     """Write to the log which values of the filters the store has never seen, and which it has."""
     for name, values in filters.values.items():
         known = _known(connection, name)

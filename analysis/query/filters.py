@@ -15,7 +15,7 @@ from typing import Any
 
 from analysis.base.errors import AnalysisError
 from analysis.base.text import did_you_mean
-from analysis.query.sync_views import view_of_syncs
+from analysis.query.sync_views import narrowest_sync_view
 
 FILTERS: Mapping[str, str] = {
     "since": "from this moment on (ISO text or an aware datetime; UTC where no zone is given)",
@@ -92,7 +92,7 @@ class Filters:
             f"filter_{name}": value for name, value in self.values.items()
         }
 
-    def narrowed(self, relation: str, asked: str | None = None) -> str:
+    def filtered_select(self, relation: str, asked: str | None = None) -> str:
         """Write the rows of one of RELATIONS that the filters let through, as a SELECT.
 
         With the text that asks, of syncs only the columns that it could mean.
@@ -100,10 +100,10 @@ class Filters:
         conditions = [*self._time(_CLOCK[relation]), *self._conditions(relation)]
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         if relation == "sync" and asked is not None:
-            return f"SELECT * FROM main.{view_of_syncs(f'{asked} {where}')}{where}"
+            return f"SELECT * FROM main.{narrowest_sync_view(f'{asked} {where}')}{where}"
         return f"SELECT * FROM {self._source(relation)}{where}"
 
-    def before(self, days_of: Filters | None = None) -> Filters:
+    def previous_period(self, days_of: Filters | None = None) -> Filters:
         """Take the same part of the fleet in the period of equal length just before this one.
 
         Raises AnalysisError when this period has no beginning or no end.
@@ -149,7 +149,7 @@ class Filters:
         return f"user_id IN (SELECT user_id FROM main.error WHERE {' AND '.join(conditions)})"
 
 
-def named_in(sql: str) -> list[str]:
+def filterable_relations(sql: str) -> list[str]:
     """Which of RELATIONS a query reads."""
     text = re.sub(r"--[^\n]*", "", sql)
     return [name for name in RELATIONS if re.search(rf"\b(?:FROM|JOIN)\s+{name}\b", text, re.IGNORECASE)]

@@ -33,7 +33,7 @@ _DETAIL, _FLEET = (
 )
 
 
-def view_of_syncs(sql: str) -> str:
+def narrowest_sync_view(sql: str) -> str:
     """The leanest view of syncs that has every column which this text could mean.
 
     A name that means something else costs a needless join; a name that is missed would be an error of the

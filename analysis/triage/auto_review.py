@@ -7,7 +7,6 @@ that used to meet the issue have gone on, often enough (rule of three).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,8 +17,9 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from analysis.base.intervals import clean_tries_needed, wilson
-from analysis.metrics.registry import ask
+from analysis.base.versions import is_newer_version, version_numbers
 from analysis.query.filters import Filters
+from analysis.query.runner import run_query
 from analysis.triage.escalation import BASELINE_DAYS, Escalation, assess_escalation
 from analysis.triage.states import Activity, IssueState, State, TriageState
 
@@ -131,7 +131,7 @@ def update_issue_states(connection: DuckDBPyConnection, triage: TriageState, at:
         at=seen.until or at,
         active=active,
         active_before=active_before,
-        versions=frozenset(ask(connection, _VERSIONS, seen)["app_version"]),
+        versions=frozenset(run_query(connection, _VERSIONS, seen)["app_version"]),
         chances=_chances(connection, seen),
     )
     known = triage.states()
@@ -156,11 +156,6 @@ def assess_escalations(
         )
         for issue in _issues(connection, seen, days)
     }
-
-
-def newer(version: str, other: str) -> bool:
-    """Say whether one app version is newer than another, by their numbers: 25.10.0 is newer than 25.9.1."""
-    return _numbers(version) > _numbers(other)
 
 
 def _move(fleet: _Fleet, issue: _Seen, state: IssueState | None) -> _Move | None:
@@ -207,8 +202,9 @@ def _move_archived(fleet: _Fleet, issue: _Seen, state: IssueState) -> _Move | No
             _Move("ongoing", f"archived until {value}") if fleet.at >= datetime.fromisoformat(value) else None
         )
     if state.until_kind == "release":
-        released = sorted(version for version in fleet.versions if newer(version, value))
-        return _Move("ongoing", f"version {released[-1]} is out") if released else None
+        released = [version for version in fleet.versions if is_newer_version(version, value)]
+        newest = max(released, key=version_numbers, default=None)
+        return _Move("ongoing", f"version {newest} is out") if newest else None
     return _move_counted(fleet, state, value)
 
 
@@ -227,7 +223,7 @@ def _move_resolved(fleet: _Fleet, state: IssueState) -> _Move | None:
     if state.fixed_in is not None:
         # Devices that have not got the fix yet go on failing, and that is no news.
         fixed = [str(version) for version in since["app_version"].dropna()]
-        back = [version for version in fixed if not newer(state.fixed_in, version)]
+        back = [version for version in fixed if not is_newer_version(state.fixed_in, version)]
         return _Move("regressed", f"came back in {', '.join(sorted(back))}, after the fix") if back else None
     events = int(since["events"].sum())
     return _Move("regressed", f"{events} events since it was resolved") if events else None
@@ -258,12 +254,12 @@ def _judge(fleet: _Fleet, issue: _Seen) -> Escalation:
 
 
 def _active(connection: DuckDBPyConnection, seen: Filters, days: int) -> tuple[int, int]:
-    found = ask(connection, _ACTIVE.format(days=days), seen).iloc[0]
+    found = run_query(connection, _ACTIVE.format(days=days), seen).iloc[0]
     return int(found["active"]), int(found["active_before"])
 
 
 def _issues(connection: DuckDBPyConnection, seen: Filters, days: int) -> list[_Seen]:
-    found = ask(connection, _ISSUES.format(days=days), seen).sort_values("issue_id")
+    found = run_query(connection, _ISSUES.format(days=days), seen).sort_values("issue_id")
     return [
         _Seen(str(name), first.to_pydatetime(), last.to_pydatetime(), int(devices), int(before))
         for name, first, last, devices, before in found.itertuples(index=False)
@@ -272,17 +268,13 @@ def _issues(connection: DuckDBPyConnection, seen: Filters, days: int) -> list[_S
 
 def _since(fleet: _Fleet, state: IssueState) -> pd.DataFrame:
     bound = {"of_issue": state.issue_id, "after": state.since}
-    return ask(fleet.connection, _SINCE, fleet.seen, bound)
+    return run_query(fleet.connection, _SINCE, fleet.seen, bound)
 
 
 def _chances(connection: DuckDBPyConnection, seen: Filters) -> dict[str, tuple[int, int, int]]:
     quiet_since = seen.until and seen.until - timedelta(days=QUIET_DAYS)
-    found = ask(connection, _CHANCES, seen, {"quiet_since": quiet_since})
+    found = run_query(connection, _CHANCES, seen, {"quiet_since": quiet_since})
     return {
         str(name): (int(met), int(chances), int(clean))
         for name, met, chances, clean in found.itertuples(index=False)
     }
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version))

@@ -14,9 +14,9 @@ import numpy as np
 from duckdb import DuckDBPyConnection
 
 from analysis.base.intervals import Interval, wilson
-from analysis.fleet.sync_durations import kaplan_meier
-from analysis.metrics.registry import ask
+from analysis.base.survival import kaplan_meier
 from analysis.query.filters import Filters
+from analysis.query.runner import run_query
 from analysis.triage.states import Activity, TriageState
 
 HELD_DAYS = 30.0
@@ -55,7 +55,7 @@ def resolution_stats(connection: DuckDBPyConnection, triage: TriageState, at: da
     now = until.until or at
     first_seen = {
         str(name): moment.to_pydatetime()
-        for name, moment in ask(connection, _FIRST_SEEN, until).itertuples(index=False)
+        for name, moment in run_query(connection, _FIRST_SEEN, until).itertuples(index=False)
     }
     resolutions = _resolutions([entry for entry in triage.activity() if entry.at <= now])
     first_fix = {one.issue_id: one.at for one in reversed(resolutions)}

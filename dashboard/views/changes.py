@@ -13,14 +13,14 @@ widgets.heading("Changes", cards.period_line(view))
 changes = data.changes(view)
 
 metric = METRICS["errors_by_day"]
-widgets.section("Errors a day by cause, changes marked", help=metric.about)
+widgets.section("Errors a day by cause, changes marked", help=metric.description)
 days = tables.titled(data.by_day(metric.name, view))
 if days.empty:
     widgets.nothing("errors", view, healthy="No errors in this period.")
 else:
     widgets.chart(
         charts.counts_over_time(days, by="cause", changes=changes, height=330),
-        days, key="changes-days", title=f"{metric.title} ({view.days_of})", view=view, about=metric.about,
+        days, key="changes-days", title=f"{metric.title} ({view.days_of})", view=view, about=metric.description,
     )  # fmt: skip
     if told := data.clocks(view):
         st.caption(told)
@@ -39,13 +39,13 @@ else:
     widgets.table(tables.lettered(changes), key="changes", title="Configuration changes", view=view)
 
 metric = METRICS["version_adoption"]
-widgets.section("App versions", help=metric.about)
+widgets.section("App versions", help=metric.description)
 versions = data.ask(measure, metric.name, **asked)
 if versions.empty:
     widgets.nothing("app versions", view, healthy="No sync of this period names its app version.")
     st.stop()
-widgets.table(versions, key="versions", title=metric.title, view=view, about=metric.about)
+widgets.table(versions, key="versions", title=metric.title, view=view, about=metric.description)
 metric = METRICS["version_risk"]
-widgets.section("Does a version fail more than the others?", help=metric.about)
+widgets.section("Does a version fail more than the others?", help=metric.description)
 risk = data.ask(measure, metric.name, **asked)
-widgets.table(risk, key="version-risk", title=metric.title, view=view, about=metric.about)
+widgets.table(risk, key="version-risk", title=metric.title, view=view, about=metric.description)

@@ -43,12 +43,12 @@ for place, name, label, value in (
 ):
     with place:
         metric = METRICS[name]
-        widgets.section(metric.title, help=metric.about)
+        widgets.section(metric.title, help=metric.description)
         found = data.ask(measure, name, **view.arguments())
         if found.empty:
             st.caption(EMPTY[name])
             continue
         widgets.chart(
             charts.bars(found, label=label, value=value),
-            found, key=name, title=metric.title, view=view, about=metric.about,
+            found, key=name, title=metric.title, view=view, about=metric.description,
         )  # fmt: skip

@@ -28,7 +28,7 @@ explanations.mark_periods(figure, days, (since, until), against)
 with drawn:
     widgets.chart(
         figure, days, key="explain-days", title="Share of tracked syncs that failed, by day (UTC)", view=view,
-        about=metric.about, on_select=controls.choose_days,
+        about=metric.description, on_select=controls.choose_days,
     )  # fmt: skip
 with st.spinner("Looking at every combination of attributes …", show_time=True):
     found = data.ask(explain_period, since, until, baseline=against, **view.of_filters())

@@ -17,7 +17,7 @@ if ranked.empty:
 listed, chosen = st.columns([3, 2], gap="large")
 with listed:
     widgets.section("What to do first", help="Tick a row to read its fix.")
-    cause = tables.fix_table(ranked, view, about=METRICS["records_at_risk"].about)
+    cause = tables.fix_table(ranked, view, about=METRICS["records_at_risk"].description)
     st.caption(
         "Waiting are records in error on a device now, with what hangs on them; known only where a source "
         "says what waits. A fix for the first row is worth most."

@@ -21,7 +21,7 @@ still_open = issues[issues["state"].isin(OPEN_STATES)]
 chart_side, attention = widgets.beside()
 with chart_side:
     metric = METRICS["failures_by_day"]
-    widgets.section("Share of syncs that failed, by day", help=metric.about)
+    widgets.section("Share of syncs that failed, by day", help=metric.description)
     days = data.measured(metric.name, view)
     changes = data.changes(view)
     if days.empty:
@@ -32,7 +32,7 @@ with chart_side:
                 days, rate="failure_rate", name="failed", of="syncs", before="failure_rate_before", changes=changes
             ),
             days, key="failures", title=f"Share of tracked syncs that failed, by day ({view.days_of})",
-            view=view, about=metric.about,
+            view=view, about=metric.description,
         )  # fmt: skip
         if told := data.clocks(view):
             st.caption(told)
@@ -40,27 +40,27 @@ with chart_side:
     by_type, fresh = st.columns(2, gap="medium")
     with by_type:
         metric = METRICS["success_rate"]
-        widgets.section("Success by sync type", help=metric.about)
+        widgets.section("Success by sync type", help=metric.description)
         rates = data.ask(measure, metric.name, **asked).dropna(subset=["success_rate"])
         widgets.chart(
             charts.intervals(rates, label="sync_type", rate="success_rate", low="low", high="high"),
-            rates, key="types", title=metric.title, view=view, about=metric.about,
+            rates, key="types", title=metric.title, view=view, about=metric.description,
         )  # fmt: skip
     with fresh:
         metric = METRICS["freshness"]
-        widgets.section("Last successful sync", help=metric.about)
+        widgets.section("Last successful sync", help=metric.description)
         ages = data.ask(measure, metric.name, **asked)
         widgets.chart(
             charts.bars(ages, label="age", value="devices"),
-            ages, key="freshness", title=metric.title, view=view, about=metric.about,
+            ages, key="freshness", title=metric.title, view=view, about=metric.description,
         )  # fmt: skip
     metric = METRICS["records_at_risk"]
     risk = data.ask(measure, metric.name, **asked)
     if not risk.empty:
-        widgets.section("Records that wait in error, by cause", help=metric.about)
+        widgets.section("Records that wait in error, by cause", help=metric.description)
         widgets.chart(
             charts.bars(tables.titled(risk.head(MOST_CAUSES)), label="cause", value="records"),
-            tables.titled(risk), key="risk", title=metric.title, view=view, about=metric.about,
+            tables.titled(risk), key="risk", title=metric.title, view=view, about=metric.description,
         )  # fmt: skip
 with attention:
     widgets.section(

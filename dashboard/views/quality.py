@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import METRICS, coverage, measure
-from analysis.query.as_of import rows_ahead
+from analysis.query.as_of import count_rows_ahead
 from dashboard import cards, controls, data, widgets
 
 MOST_ROWS = 1_000
@@ -21,7 +21,7 @@ with st.grid(4, min_column_width=180, border=True):
     st.metric("Syncs that name their device", cards.share(found.known_device, 0))
     st.metric("Syncs with active and paused time", cards.share(found.known_split, 0))
 st.caption(f"{found.badge.capitalize()}.")
-if ahead := data.ask(rows_ahead):
+if ahead := data.ask(count_rows_ahead):
     st.warning(
         f"{ahead:,} syncs or errors tell a time later than now: clocks of devices that run ahead. They are kept, "
         "and lie outside of every period that ends now.",
@@ -56,7 +56,7 @@ if settled:
     st.caption(f"{settled:,} more came in later or were dismissed: `synclens rejected --all` lists them.")
 
 metric = METRICS["cause_coverage"]
-widgets.section(metric.title, help=metric.about)
+widgets.section(metric.title, help=metric.description)
 widgets.table(
     data.ask(measure, metric.name, **view.arguments()), key="coverage", title=metric.title, view=view
 )

@@ -79,7 +79,7 @@ def _metrics() -> str:
         body = metric.sql[metric.sql.index("\n", metric.sql.rindex("\n--") + 1) + 1 :].strip()
         parts.append(
             f"## {metric.name}\n\n**{_plain(metric.title)}** · {_plain(metric.unit)} · {metric.good}\n\n"
-            f'{_plain(metric.about)}\n\n??? note "The query"\n\n'
+            f'{_plain(metric.description)}\n\n??? note "The query"\n\n'
             + "\n".join(f"    {line}" for line in ["```sql", *body.splitlines(), "```"])
             + "\n"
         )

@@ -13,7 +13,7 @@ from rich.text import Text
 
 import analysis
 import ingest
-from analysis.base.text import many
+from analysis.base.text import pluralize
 from analysis.fixes.recovery_actions import RecoveryAction
 from analysis.fixes.rendering import format_value
 from synclens import console
@@ -63,7 +63,9 @@ def _plain(one: analysis.Device, can: list[RecoveryAction]) -> dict[str, Any]:
 def _lines(one: analysis.Device, can: list[RecoveryAction]) -> Iterator[Text | Padding]:
     yield from _who(one.summary)
     most = max(MOST_EVENTS, len(one.timeline))
-    yield Text(f"\nWhat happened, the newest last (UTC; {many(len(one.timeline), 'event')})", style="bold")
+    yield Text(
+        f"\nWhat happened, the newest last (UTC; {pluralize(len(one.timeline), 'event')})", style="bold"
+    )
     for row in console.frame_to_records(one.timeline.iloc[::-1]):
         yield _indented(_event(row))
     yield Text(f"\nWhat waits on it: {_waiting(one)}", style="bold")
@@ -74,7 +76,11 @@ def _lines(one: analysis.Device, can: list[RecoveryAction]) -> Iterator[Text | P
     yield Text("\nWhat can be done", style="bold")
     for lever in sorted(can, key=lambda lever: not lever.offered):
         state = "possible" if lever.offered else "not now"
-        loses = f" Loses {many(len(lever.lost_records), 'unsent change')}." if len(lever.lost_records) else ""
+        loses = (
+            f" Loses {pluralize(len(lever.lost_records), 'unsent change')}."
+            if len(lever.lost_records)
+            else ""
+        )
         yield _indented(f"{lever.title} ({lever.who}): {state}. {lever.reason}{loses}")
 
 
@@ -99,8 +105,8 @@ def _who(about: dict[str, Any]) -> Iterator[Text]:
     yield Text(", ".join(facts) or "nothing is known of the device")
     success = about["last_success"]
     last = f"the last success at {_minute(success)} UTC" if success else "none with success"
-    syncs = f"{many(about['syncs'], 'tracked sync')}, {about['failures']:,} failed, {last}"
-    yield Text(f"{syncs}; {many(about['errors'], 'error')}")
+    syncs = f"{pluralize(about['syncs'], 'tracked sync')}, {about['failures']:,} failed, {last}"
+    yield Text(f"{syncs}; {pluralize(about['errors'], 'error')}")
 
 
 def _indented(line: str) -> Padding:
@@ -117,14 +123,14 @@ def _waiting(one: analysis.Device) -> str:
     if one.pending.empty:
         return "nothing that the store knows of"
     failing = int(one.pending["in_error"].sum())
-    return f"{many(len(one.pending), 'record')}, {failing} in error"
+    return f"{pluralize(len(one.pending), 'record')}, {failing} in error"
 
 
 def _record(row: dict[str, Any]) -> str:
     since = f" since {_minute(row['edited_at'])}" if row["edited_at"] else ""
     why = f"{row['cause']} {row['issue_id']}" if row["cause"] else "waits its turn"
     below = len(row["dependents"] or ())
-    hang = f", {many(below, 'record')} {'hangs' if below == 1 else 'hang'} on it" if below else ""
+    hang = f", {pluralize(below, 'record')} {'hangs' if below == 1 else 'hang'} on it" if below else ""
     return f"{row['operation'] or 'change'} of {row['object']} {row['record_id']}{since}: {why}{hang}"
 
 

@@ -51,7 +51,7 @@ def metric(
     if name.endswith(".sql") and engine == "duckdb" and not local_day:
         described = analysis.Metric.read(name)
     else:
-        described = registry.metric(name)
+        described = registry.find_metric(name)
     if engine == "spark":
         if local_day:
             raise typer.BadParameter("--local-day needs the store; Spark computes UTC days")

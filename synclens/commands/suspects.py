@@ -9,7 +9,7 @@ from rich.text import Text
 
 import analysis
 import ingest
-from analysis.base.text import chance
+from analysis.base.text import format_p_value
 from synclens import console
 from synclens.issue_id_prefix import query_issue
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
@@ -43,7 +43,7 @@ def _in_words(suspect: analysis.SuspectChange) -> str:
     return (
         f"{suspect.changed_at:%Y-%m-%d %H:%M} UTC  {change}\n"
         f"   {suspect.relation}; {reach}; {suspect.unaffected_in_scope:.0%} of those it reached were never hit; "
-        f"{chance(suspect.p_value)}  ({suspect.change_id})"
+        f"{format_p_value(suspect.p_value)}  ({suspect.change_id})"
     )
 
 

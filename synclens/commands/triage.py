@@ -11,7 +11,7 @@ from rich.text import Text
 
 import analysis
 import ingest
-from analysis.base.text import many
+from analysis.base.text import pluralize
 from analysis.fixes.playbook import load_nearest_playbook
 from analysis.issues.listing import is_quiet
 from synclens import console
@@ -113,14 +113,15 @@ def _issue_lines(issues: list[dict[str, Any]], count: int) -> Group:
 
 
 def _told(issue: dict[str, Any]) -> str:
-    return f"{issue['issue_id']}  {_people(issue['users'])}, {many(issue['events'], 'error')}"
+    return f"{issue['issue_id']}  {_people(issue['users'])}, {pluralize(issue['events'], 'error')}"
 
 
 def _waiting_line(issue: Any) -> list[Text]:
     """The issue for which most records wait, which few people may meet, or nothing."""
     if issue is None:
         return []
-    told = f"{issue['cause']} {issue['issue_id']}, {many(issue['pending'], 'record')} of {_people(issue['users'])}"
+    pending = pluralize(issue["pending"], "record")
+    told = f"{issue['cause']} {issue['issue_id']}, {pending} of {_people(issue['users'])}"
     return [Text.assemble(("Most records wait for: ", "bold"), told)]
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.base.text import difference
+from analysis.base.text import format_change
 from dashboard.escaping import JOINER, escape, formula_safe
 from dashboard.export import as_csv, as_json
 from dashboard.view_state import FILTERS, view_of
@@ -129,9 +129,9 @@ def test_all_filters_are_filters_of_analysis():
     ],
 )  # fmt: skip
 def test_a_change_is_told_by_what_differs(before, after, told):
-    assert difference(before, after) == told
+    assert format_change(before, after) == told
 
 
 @given(st.text(), st.text())
 def test_any_change_can_be_told(before, after):
-    assert isinstance(difference(before, after), str)
+    assert isinstance(format_change(before, after), str)

@@ -8,10 +8,11 @@ from datetime import UTC, date, datetime
 import pandas as pd
 import pytest
 
-from analysis.metrics.registry import METRICS, ask, measure
+from analysis.metrics.registry import METRICS, measure
 from analysis.metrics.transpile import DIALECTS, metric_sql, translate
-from analysis.query.as_of import newest_moment
+from analysis.query.as_of import reference_time
 from analysis.query.filters import Filters
+from analysis.query.runner import run_query
 from ingest import export_lake
 from synclens.spark import (
     ISSUE_COUNTS,
@@ -63,7 +64,7 @@ class TestSpark:
         assert_same(measure(stormy_store, name, **filters), lake.measure(name, **filters))
 
     def test_believes_the_same_clocks(self, lake, lake_folder, own_stormy_store, tmp_path):
-        now = newest_moment(own_stormy_store)
+        now = reference_time(own_stormy_store)
         own_stormy_store.execute("UPDATE ingest_batch SET finished_at = ?", [now])
         own_stormy_store.execute(
             "INSERT INTO sync_error (event_id, occurred_at, user_id, phase, message, source, batch_id)"
@@ -78,7 +79,7 @@ class TestSpark:
         assert_same(measure(own_stormy_store, "freshness", until=now), odd)
 
     def test_counts_the_same_issues(self, lake, stormy_store):
-        ours = ask(stormy_store, ISSUE_COUNTS, Filters())
+        ours = run_query(stormy_store, ISSUE_COUNTS, Filters())
         assert len(ours) > 10
         assert_same(ours, lake.ask(ISSUE_COUNTS))
 

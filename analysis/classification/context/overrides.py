@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from analysis.base.duckdb_frames import lent
+from analysis.base.duckdb_frames import registered_frame
 from analysis.classification.catalogue import UNKNOWN
 
 HINT = 0.7
@@ -16,7 +16,7 @@ HINT = 0.7
 
 def ask(connection: DuckDBPyConnection, sql: str, asked: pd.DataFrame, **bound: object) -> pd.DataFrame:
     """Put one question about many findings: `sql` reads the frame as the table `asked`, values as $names."""
-    with lent(connection, "asked", asked):
+    with registered_frame(connection, "asked", asked):
         return connection.execute(sql, bound).df()
 
 

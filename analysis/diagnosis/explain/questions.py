@@ -13,8 +13,8 @@ from duckdb import DuckDBPyConnection
 from analysis.base.errors import AnalysisError
 from analysis.diagnosis.explain.explanations import Explanation, explain
 from analysis.issues.listing import UnknownIssue
-from analysis.metrics.registry import ask
 from analysis.query.filters import Filters
+from analysis.query.runner import run_query
 
 _LOG = logging.getLogger("analysis")
 WHO = (
@@ -87,7 +87,7 @@ def explain_issue(
     could be chance. Raises UnknownIssue.
     """
     chosen = Filters.of(**filters)
-    devices = ask(connection, _DEVICES, chosen, {"issue": issue_id})
+    devices = run_query(connection, _DEVICES, chosen, {"issue": issue_id})
     if not devices["failures"].sum():
         raise UnknownIssue(issue_id)
     sets = _permission_sets(devices.pop("permission_sets"))
@@ -95,7 +95,9 @@ def explain_issue(
     who = [name for name in (*WHO, *sets.columns) if by is None or name in by or _is_permission_set(name, by)]
     when = [name for name in WHEN if by is None or name in by]
     people = _stand_out(devices, who, most)
-    moments = _stand_out(ask(connection, _MOMENTS, chosen, {"issue": issue_id}), when, most) if when else []
+    moments = (
+        _stand_out(run_query(connection, _MOMENTS, chosen, {"issue": issue_id}), when, most) if when else []
+    )
     # One counts people, the other moments, so their scores cannot be compared: who comes first.
     return [*people[: max(1, most - len(moments[:1]))], *moments][:most]
 
@@ -123,7 +125,7 @@ def explain_period(
     length: timedelta = now.until - now.since
     before = _earlier(baseline, now.since, length)
     counted, earlier = (
-        ask(
+        run_query(
             connection,
             _PERIODS,
             Filters.of(**filters | {"since": period.since, "until": period.until}),

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from analysis import AnalysisError, list_issues
-from analysis.base.text import chance
+from analysis.base.text import format_p_value
 from analysis.fixes.suggestion import suggest_fix
 
 
@@ -232,7 +232,7 @@ def test_a_record_that_waits_for_another_error_by_now_is_told_under_both(case):
     ("p_value", "said"), [(0.0379, "p = 0.038"), (0.001, "p = 0.001"), (0.0009, "p < 0.001")]
 )
 def test_a_chance_too_small_for_three_digits_is_not_told_as_none(p_value, said):
-    assert chance(p_value) == said
+    assert format_p_value(p_value) == said
 
 
 def test_of_users_whose_sets_are_not_known_nothing_is_said(case):

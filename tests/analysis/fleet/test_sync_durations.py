@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.fleet.sync_durations import duration_curve, durations, kaplan_meier
+from analysis.base.survival import kaplan_meier
+from analysis.fleet.sync_durations import duration_curve, durations
 
 
 def test_the_textbook_example():

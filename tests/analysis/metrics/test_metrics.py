@@ -46,7 +46,7 @@ class TestEveryMetric:
         assert metric.title
         assert metric.unit
         assert metric.good in DIRECTIONS
-        assert metric.about.endswith(".")
+        assert metric.description.endswith(".")
 
     def test_answers_on_an_empty_store_with_the_same_columns(self, store, stormy_store, name):
         empty = measure(store, name)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from analysis import health, list_issues
-from analysis.query.as_of import newest_moment, rows_ahead
+from analysis.query.as_of import count_rows_ahead, reference_time
 from ingest import load
 
 HEADER = "id,created_by__v,sync_start_datetime__v,created_date__v\n"
@@ -26,30 +26,30 @@ def take(store, path):
 
 
 def test_nothing_is_known_of_an_empty_store(store):
-    assert newest_moment(store) is None
+    assert reference_time(store) is None
 
 
 def test_it_is_the_newest_of_syncs_and_errors(store, write):
     take(store, write("s.csv", HEADER + "s1,u1,2026-11-20T08:00:00Z,\ns2,u2,2026-11-21T08:00:00Z,\n"))
-    assert str(newest_moment(store)) == "2026-11-21 08:00:00"
+    assert str(reference_time(store)) == "2026-11-21 08:00:00"
     take(store, write("e.csv", "event_id,occurred_at,message\ne1,2026-11-21T09:00:00Z,No\n"))
-    assert str(newest_moment(store)) == "2026-11-21 09:00:00"
+    assert str(reference_time(store)) == "2026-11-21 09:00:00"
 
 
 def test_an_ipad_of_another_year_is_not_believed(store, write):
     take(store, write("s.csv", HEADER + "s1,u1,2026-11-20T08:00:00Z,\ns2,u2,2036-11-21T08:00:00Z,\n"))
-    assert str(newest_moment(store)) == "2026-11-20 08:00:00"
+    assert str(reference_time(store)) == "2026-11-20 08:00:00"
     take(store, write("e.csv", "event_id,occurred_at,message\ne1,2036-11-21T09:00:00Z,No\n"))
-    assert str(newest_moment(store)) == "2026-11-20 08:00:00"
-    assert health(store).as_of == newest_moment(store)
+    assert str(reference_time(store)) == "2026-11-20 08:00:00"
+    assert health(store).as_of == reference_time(store)
 
 
 def test_what_lies_ahead_is_counted(store, write):
-    assert rows_ahead(store) == 0
+    assert count_rows_ahead(store) == 0
     take(store, write("s.csv", HEADER + "s1,u1,2026-11-20T08:00:00Z,\ns2,u2,2036-11-21T08:00:00Z,\n"))
-    assert rows_ahead(store) == 1
+    assert count_rows_ahead(store) == 1
     take(store, write("e.csv", "event_id,occurred_at,message\ne1,2036-11-21T09:00:00Z,No\n"))
-    assert rows_ahead(store) == 2
+    assert count_rows_ahead(store) == 2
 
 
 def test_a_clock_some_days_ahead_is_told_by_the_vaults(store, write):
@@ -61,18 +61,18 @@ def test_a_clock_some_days_ahead_is_told_by_the_vaults(store, write):
         "event_id,user_id,occurred_at,message\ne1,u2,2026-11-21T09:00:00Z,No\ne2,u1,2026-11-18T10:00:00Z,No\n"
     )
     take(store, write("e.csv", errors))
-    assert str(newest_moment(store)) == "2026-11-18 10:00:00"
+    assert str(reference_time(store)) == "2026-11-18 10:00:00"
 
 
 def test_old_records_of_the_vault_do_not_doubt_newer_syncs_without_any(store, write):
     rows = "s1,u1,2026-10-01T08:00:00Z,2026-10-01T08:01:00Z\ns2,u1,2026-11-21T08:00:00Z,\n"
     take(store, write("s.csv", HEADER + rows))
-    assert str(newest_moment(store)) == "2026-11-21 08:00:00"
+    assert str(reference_time(store)) == "2026-11-21 08:00:00"
 
 
 def test_where_all_is_later_than_the_load_the_newest_counts(store, write):
     take(store, write("s.csv", HEADER + "s1,u1,2027-01-01T08:00:00Z,\ns2,u2,2027-01-02T08:00:00Z,\n"))
-    assert str(newest_moment(store)) == "2027-01-02 08:00:00"
+    assert str(reference_time(store)) == "2027-01-02 08:00:00"
 
 
 def test_one_wrong_clock_makes_no_issue_quiet(own_stormy_store):

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from analysis import METRICS, health, measure
-from analysis.metrics.registry import narrow
 from analysis.query import filters
-from analysis.query.sync_views import DETAIL_COLUMNS, FLEET_COLUMNS, view_of_syncs
+from analysis.query.runner import filtered_query
+from analysis.query.sync_views import DETAIL_COLUMNS, FLEET_COLUMNS, narrowest_sync_view
 
 
 def _columns(store, view):
@@ -38,7 +38,7 @@ def test_each_view_of_a_sync_is_the_one_before_and_more(store):
     ],
 )
 def test_the_leanest_view_is_chosen_that_has_every_column_asked_for(sql, view):
-    assert view_of_syncs(sql) == view
+    assert narrowest_sync_view(sql) == view
 
 
 NARROWED = (
@@ -56,7 +56,7 @@ def test_a_lean_answer_is_the_whole_one(stormy_store, monkeypatch, narrowed):
 
     lean, lean_health = answers(), health(stormy_store, **narrowed)
     asked = []
-    monkeypatch.setattr(filters, "view_of_syncs", lambda sql: asked.append(sql) or "sync")
+    monkeypatch.setattr(filters, "narrowest_sync_view", lambda sql: asked.append(sql) or "sync")
     for name, whole in answers().items():
         pd.testing.assert_frame_equal(lean[name], whole)
     assert health(stormy_store, **narrowed) == lean_health
@@ -64,6 +64,6 @@ def test_a_lean_answer_is_the_whole_one(stormy_store, monkeypatch, narrowed):
 
 
 def test_no_filter_and_no_detail_means_no_join(stormy_store):
-    text, bound = narrow(METRICS["success_rate"].sql, filters.Filters.of())
+    text, bound = filtered_query(METRICS["success_rate"].sql, filters.Filters.of())
     plan = stormy_store.execute(f"EXPLAIN {text}", bound).fetchall()[0][1]
     assert "sync_tracking__v" in plan and "Join" not in plan

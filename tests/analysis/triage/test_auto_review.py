@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
-from analysis.triage.auto_review import newer, update_issue_states
+from analysis.base.versions import is_newer_version
+from analysis.triage.auto_review import update_issue_states
 from analysis.triage.escalation import BASELINE_DAYS, assess_escalation
 from analysis.triage.resolution_stats import resolution_stats
 from analysis.triage.states import TriageState
@@ -197,9 +198,9 @@ def test_archived_forever_is_forever(fleet):
     ("version", "other"), [("25.10.0", "25.9.1"), ("26.1", "25.99.99"), ("25.3.1", "25.3")]
 )
 def test_versions_compare_by_their_numbers(version, other):
-    assert newer(version, other)
-    assert not newer(other, version)
-    assert not newer(version, version)
+    assert is_newer_version(version, other)
+    assert not is_newer_version(other, version)
+    assert not is_newer_version(version, version)
 
 
 @pytest.mark.parametrize("steadiness", [25, 10])
