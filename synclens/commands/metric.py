@@ -64,7 +64,7 @@ def metric(
         console.print_json_frame(frame)
     else:
         console.print_output(frame_table(frame, title=f"{described.title} ({described.unit})"))
-        console.info(described.about)
+        console.info(described.description)
 
 
 def _on_duckdb(
@@ -91,7 +91,7 @@ def _on_spark(
 def _list_metrics(as_json: bool) -> None:
     if as_json:
         console.print_json([
-            {"name": m.name, "title": m.title, "unit": m.unit, "about": m.about}
+            {"name": m.name, "title": m.title, "unit": m.unit, "about": m.description}
             for m in analysis.METRICS.values()
         ])  # fmt: skip
         return
