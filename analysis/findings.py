@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import pandas as pd
 from duckdb import DuckDBPyConnection
@@ -18,7 +17,7 @@ from analysis.classification.context.refinement import refine_by_context
 from analysis.grouping.corrections import Correction, match_corrections
 from analysis.grouping.fingerprint import Content, compute_fingerprints, extract_contents
 from analysis.grouping.issue_ids import GROUPING_VERSION, compare_groupings, find_templates
-from analysis.grouping.merge_rules import apply_grouping_rules
+from analysis.grouping.merge_rules import GroupingRule, apply_grouping_rules
 from analysis.triage.id_migration import migrate_decisions
 from analysis.triage.states import TriageState
 
@@ -74,9 +73,7 @@ def map_contents_to_issues(connection: DuckDBPyConnection) -> dict[str, tuple[Co
     return samples
 
 
-def preview_regrouping(
-    connection: DuckDBPyConnection, rules: Sequence[Mapping[str, Any]] = ()
-) -> pd.DataFrame:
+def preview_regrouping(connection: DuckDBPyConnection, rules: Sequence[GroupingRule] = ()) -> pd.DataFrame:
     """List the issues that the current grouping version would change; nothing is written.
 
     One row with REGROUPING_COLUMNS for each pair of an old and a new issue that share events: both ids, the
@@ -138,7 +135,7 @@ FROM sync_error ORDER BY event_id
 def _write_findings(
     connection: DuckDBPyConnection,
     corrections: Sequence[Correction],
-    rules: Sequence[Mapping[str, Any]],
+    rules: Sequence[GroupingRule],
     catalogue: Catalogue | None,
 ) -> FindingsUpdate:
     catalogue = catalogue or load_catalogue()

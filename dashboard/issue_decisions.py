@@ -7,17 +7,16 @@ joins follow when the next load concludes on all errors anew, and the page says 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time, timedelta
-from hashlib import sha256
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from analysis.base.versions import is_newer_version
 from analysis.classification.catalogue import CAUSES
+from analysis.grouping.merge_rules import GroupingRule
 from analysis.triage.states import TriageState
 from dashboard import auth, data, issue_actions, pages, widgets
 from dashboard.clock import now
@@ -134,7 +133,8 @@ def _merge(state: TriageState, issue_id: str) -> str:
     if not others:
         return "Nothing was merged: choose the other issues first."
     together = sorted({issue_id, *others})
-    _add(state, "merge", {"issues": together}, together, _reason(issue_id, "merge"))
+    rule = GroupingRule.create("merge", issues=together)
+    add_grouping_rule(state, rule, together, _reason(issue_id, "merge"))
     return f"Kept: {len(together)} issues are one. {LATER}"
 
 
@@ -149,19 +149,17 @@ def _part(state: TriageState, issue_id: str) -> str:
     messages = st.session_state[f"part-{issue_id}"]
     if not messages:
         return "Nothing was parted: choose the messages first."
-    content = {"messages": sorted(messages), "of": issue_id}
-    _add(state, "unmerge", content, [issue_id], _reason(issue_id, "part"))
+    rule = GroupingRule.create("unmerge", messages=messages, split_from=issue_id)
+    add_grouping_rule(state, rule, [issue_id], _reason(issue_id, "part"))
     return f"Kept: they become issues of their own. {LATER}"
 
 
-def _add(
-    state: TriageState, kind: Literal["merge", "unmerge"], content: dict[str, Any], told: list[str], why: str
-) -> None:
-    """Keep a rule, and a line in the log of every issue that it is about. The same rule is kept once."""
-    rule_id = sha256(json.dumps([kind, content], sort_keys=True).encode()).hexdigest()[:12]
-    state.add_grouping_rule(rule_id, kind, content, actor=issue_actions.actor(), at=now(), reason=why)
-    for one in told:
-        state.add_note(one, f"{kind} {_names(content)}: {why}", actor=issue_actions.actor(), at=now())
+def add_grouping_rule(state: TriageState, rule: GroupingRule, issue_ids: Sequence[str], reason: str) -> None:
+    """Store a rule, and add a note to the log of each affected issue. An equal rule is stored once."""
+    state.add_grouping_rule(rule, actor=issue_actions.actor(), at=now(), reason=reason)
+    for issue_id in issue_ids:
+        note = f"{rule.kind} {_rule_text(rule)}: {reason}"
+        state.add_note(issue_id, note, actor=issue_actions.actor(), at=now())
 
 
 def _standing(issue_id: str, off: bool) -> None:
@@ -177,11 +175,10 @@ def _standing(issue_id: str, off: bool) -> None:
             ), off,
         )  # fmt: skip
     for rule in state.grouping_rules():
-        content = rule["content"]
-        if names & {*content.get("issues", ()), content.get("of")}:
-            word = "One with" if rule["kind"] == "merge" else "Parted from it:"
-            _line(f"{word} {escape(_names(content, but=issue_id), 160)}.", f"unrule-{rule['rule_id']}",
-                  _forget(rule["rule_id"], issue_id), off)  # fmt: skip
+        if names & {*rule.issues, rule.split_from}:
+            word = "One with" if rule.kind == "merge" else "Parted from it:"
+            _line(f"{word} {escape(_rule_text(rule, without=issue_id), 160)}.", f"unrule-{rule.rule_id}",
+                  _forget(rule.rule_id, issue_id), off)  # fmt: skip
 
 
 def _forget(rule_id: str, issue_id: str) -> Callable[[TriageState], None]:
@@ -201,9 +198,8 @@ def _line(text: str, key: str, undo: Callable[[TriageState], None], off: bool) -
         )  # fmt: skip
 
 
-def _names(content: Mapping[str, Any], but: str = "") -> str:
-    named = [one for one in content.get("issues", ()) if one != but] or content.get("messages", ())
-    return ", ".join(map(str, named))
+def _rule_text(rule: GroupingRule, without: str = "") -> str:
+    return ", ".join([issue for issue in rule.issues if issue != without] or rule.messages)
 
 
 def _reason(issue_id: str, form: str) -> str:
@@ -223,10 +219,8 @@ def _keep(label: str, form: str, act: Callable[..., str], issue_id: str, *more: 
 
 def merged_into(issue_id: str) -> list[str]:
     """The issues that a person called one with this; it may go by the name of one of them now."""
-    rules = [rule["content"] for rule in data.triage().grouping_rules() if rule["kind"] == "merge"]
-    return sorted(
-        {one for rule in rules if issue_id in rule.get("issues", ()) for one in rule["issues"]} - {issue_id}
-    )
+    merges = [rule for rule in data.triage().grouping_rules() if rule.kind == "merge"]
+    return sorted({issue for rule in merges if issue_id in rule.issues for issue in rule.issues} - {issue_id})
 
 
 def lead_to_merged(issue_id: str) -> None:

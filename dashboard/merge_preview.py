@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import AnalysisError
+from analysis.grouping.merge_rules import GroupingRule
 from dashboard import auth, cards, data, issue_actions, issue_decisions, widgets
 from dashboard.escaping import escape
 from dashboard.view_state import View
@@ -75,7 +76,8 @@ def box(issue_ids: Sequence[str], view: View) -> None:
 def _merge(issue_ids: Sequence[str]) -> None:
     together = sorted(issue_ids)
     why = str(st.session_state.get(_WHY) or "").strip() or issue_actions.FROM_THE_LIST
-    issue_decisions._add(data.triage(), "merge", {"issues": together}, together, why)
+    rule = GroupingRule.create("merge", issues=together)
+    issue_decisions.add_grouping_rule(data.triage(), rule, together, why)
     st.toast(f"Kept: {len(together)} issues are one. {issue_decisions.LATER}", icon=":material/merge:")
 
 

@@ -13,11 +13,11 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
 
 from analysis.classification.catalogue import CAUSES
 from analysis.grouping.corrections import Correction, match_corrections
 from analysis.grouping.fingerprint import Content
+from analysis.grouping.merge_rules import GroupingRule
 from analysis.triage.database import TriageError, TriageFile, format_timestamp, log_activity
 
 ACTOR = "synclens"
@@ -110,22 +110,16 @@ class Overrides(TriageFile):
             if rule is not None
         ]
 
-    def add_grouping_rule(
-        self, rule_id: str, kind: Literal["merge", "unmerge"], content: Mapping[str, Any], *, actor: str,
-        at: datetime, reason: str,
-    ) -> None:  # fmt: skip
-        """Keep a rule on content that joins or parts issues, for the next grouping to follow.
-
-        Where `content` names issues by their ids, what they say now is kept with it.
-        """
-        text = json.dumps(content, sort_keys=True)
+    def add_grouping_rule(self, rule: GroupingRule, *, actor: str, at: datetime, reason: str) -> None:
+        """Store a grouping rule, with the current contents of its issues; the next load applies it."""
+        criteria = json.dumps(rule.stored_criteria(), sort_keys=True)
         with self.transaction() as connection:
-            known = {issue: _contents(connection, issue) for issue in content.get("issues", ())}
-            whole = json.dumps(_with_contents(content, known), sort_keys=True)
+            whole = rule.with_contents({issue: _contents(connection, issue) for issue in rule.issues})
             connection.execute(
-                "INSERT OR REPLACE INTO grouping_rule VALUES (?, ?, ?)", (rule_id, kind, whole)
+                "INSERT OR REPLACE INTO grouping_rule VALUES (?, ?, ?)",
+                (rule.rule_id, rule.kind, json.dumps(whole.stored(), sort_keys=True)),
             )
-            log_activity(connection, at, actor, rule_id, kind, None, text, reason)
+            log_activity(connection, at, actor, rule.rule_id, rule.kind, None, criteria, reason)
 
     def remove_grouping_rule(self, rule_id: str, *, actor: str, at: datetime, reason: str) -> None:
         """Take a grouping rule back."""
@@ -136,8 +130,8 @@ class Overrides(TriageFile):
             connection.execute("DELETE FROM grouping_rule WHERE rule_id = ?", (rule_id,))
             log_activity(connection, at, actor, rule_id, "rule removed", row and row["content"], None, reason)
 
-    def grouping_rules(self) -> list[dict[str, Any]]:
-        """Give the grouping rules in force: rule_id, kind, content."""
+    def grouping_rules(self) -> list[GroupingRule]:
+        """Return the active grouping rules."""
         with self.connect() as connection:
             return _rules(connection)
 
@@ -149,11 +143,10 @@ class Overrides(TriageFile):
         """
         with self.transaction() as connection:
             for rule in _rules(connection):
-                ids = rule["content"].get("issues", ())
-                known = {one: _contents(connection, one) or said.get(one, ()) for one in ids}
-                whole = json.dumps(_with_contents(rule["content"], known), sort_keys=True)
+                contents = {one: _contents(connection, one) or said.get(one, ()) for one in rule.issues}
                 connection.execute(
-                    "UPDATE grouping_rule SET content = ? WHERE rule_id = ?", (whole, rule["rule_id"])
+                    "UPDATE grouping_rule SET content = ? WHERE rule_id = ?",
+                    (json.dumps(rule.with_contents(contents).stored(), sort_keys=True), rule.rule_id),
                 )
             return _settle_corrections(connection, said, at)
 
@@ -237,13 +230,6 @@ def _contents(connection: sqlite3.Connection, issue_id: str) -> list[Content]:
     return [Content(*row) for row in rows]
 
 
-def _rules(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+def _rules(connection: sqlite3.Connection) -> list[GroupingRule]:
     rows = connection.execute("SELECT * FROM grouping_rule ORDER BY rule_id").fetchall()
-    return [dict(row) | {"content": json.loads(row["content"])} for row in rows]
-
-
-def _with_contents(content: Mapping[str, Any], known: Mapping[str, Sequence[Content]]) -> dict[str, Any]:
-    """Add what its issues say to a rule, for those of which it was not known yet."""
-    new = {issue: sorted(set(said)) for issue, said in known.items() if said}
-    whole = new | dict(content.get("contents", {}))
-    return {**content, "contents": whole} if whole else dict(content)
+    return [GroupingRule.from_stored(row["rule_id"], row["kind"], json.loads(row["content"])) for row in rows]

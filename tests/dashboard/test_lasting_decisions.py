@@ -9,6 +9,7 @@ import pytest
 
 import analysis
 from analysis.findings import update_findings
+from analysis.grouping.merge_rules import GroupingRule
 from analysis.triage.states import TriageState
 from ingest import open_store
 from synclens.clock import now
@@ -106,7 +107,7 @@ def test_merged_issues_are_one_after_the_next_load_and_two_when_taken_back(visit
     assert any(f"merged with issue {min(one, other)}" in link.label for link in app.get("page_link"))
 
     app = visit("issue", period="all time", issue=min(one, other))
-    app.button(key=f"unrule-{kept(own).grouping_rules()[0]['rule_id']}").click().run()
+    app.button(key=f"unrule-{kept(own).grouping_rules()[0].rule_id}").click().run()
     load(own)
     assert {one, other} <= set(listed(own))
 
@@ -148,7 +149,7 @@ def test_a_message_that_is_parted_becomes_an_issue_of_its_own(visit, own):
         )
         update_findings(store, existing_triage(own), at=now())
         both = analysis.list_issues(store)["issue_id"].tolist()
-    kept(own).add_grouping_rule("r", "merge", {"issues": sorted(both)}, actor="a", at=THEN, reason="")
+    kept(own).add_grouping_rule(GroupingRule.create("merge", issues=both), actor="a", at=THEN, reason="")
     load(own)
     (merged,) = listed(own)
     app = visit("issue", period="all time", issue=merged)

@@ -1,4 +1,5 @@
 import gzip
+import json
 import os
 from pathlib import Path
 
@@ -8,8 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from analysis.grouping.comparison import compare_messages
+from analysis.grouping.fingerprint import Content
 from analysis.grouping.issue_ids import GROUPING_VERSION, compare_groupings, find_templates, group
-from analysis.grouping.merge_rules import apply_grouping_rules
+from analysis.grouping.merge_rules import GroupingRule, apply_grouping_rules
 
 NUMBERS = st.integers(0, 10**9).map(str)
 VARIABLE = {
@@ -79,21 +81,23 @@ def test_why_names_the_step_and_the_words():
 SAID = ["disk full", "no space left", "record 1 is locked"]
 EVENTS = pd.DataFrame({"message": ["disk full", "no space left", "record 7 is locked", None, SAID[2]]})
 ISSUES = ["d", "c", "b", "a", "b"]
-CONTENTS = st.fixed_dictionaries(
-    {"messages": st.lists(st.sampled_from(SAID), min_size=1, max_size=3, unique=True)}
+RULE_MESSAGES = st.lists(st.sampled_from(SAID), min_size=1, max_size=3, unique=True)
+RULES = st.lists(
+    st.builds(GroupingRule.create, st.sampled_from(["merge", "unmerge"]), messages=RULE_MESSAGES), max_size=5
 )
-KINDS = st.sampled_from(["merge", "unmerge"])
-RULES = st.lists(st.fixed_dictionaries({"kind": KINDS, "content": CONTENTS}), max_size=5)
 
 
 def test_a_merge_joins_and_later_events_follow():
-    merge = {"kind": "merge", "content": {"messages": ["disk full", "record 1 is locked"]}}
+    merge = GroupingRule.create("merge", messages=["disk full", "record 1 is locked"])
     assert apply_grouping_rules(EVENTS, ISSUES, [merge]) == ["b", "c", "b", "a", "b"]
 
 
-@given(CONTENTS)
-def test_merge_then_unmerge_is_identity(content):
-    rules = [{"kind": "merge", "content": content}, {"kind": "unmerge", "content": content}]
+@given(RULE_MESSAGES)
+def test_merge_then_unmerge_is_identity(messages):
+    rules = [
+        GroupingRule.create("merge", messages=messages),
+        GroupingRule.create("unmerge", messages=messages),
+    ]
     assert apply_grouping_rules(EVENTS, ISSUES, rules) == ISSUES
 
 
@@ -103,10 +107,15 @@ def test_rules_hold_in_any_order(rules, dice):
     assert apply_grouping_rules(EVENTS, ISSUES, rules) == apply_grouping_rules(EVENTS, ISSUES, shuffled)
 
 
+def test_a_stored_rule_is_read_back_equal():
+    content = Content("X", "call2__v", "update", "upload", "disk full")
+    rule = GroupingRule.create("merge", issues=["b", "a"]).with_contents({"a": [content], "b": []})
+    assert rule.stored() == {"issues": ["a", "b"], "contents": {"a": (content,)}}
+    assert GroupingRule.from_stored(rule.rule_id, "merge", json.loads(json.dumps(rule.stored()))) == rule
+
+
 def test_an_unmerge_sets_apart():
-    out = apply_grouping_rules(
-        EVENTS, ["x"] * 5, [{"kind": "unmerge", "content": {"messages": ["disk full"]}}]
-    )
+    out = apply_grouping_rules(EVENTS, ["x"] * 5, [GroupingRule.create("unmerge", messages=["disk full"])])
     assert out[0] != "x" and out[1:] == ["x"] * 4
 
 

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import analysis
 from analysis.findings import CORRECTION_RULE_ID, update_findings
+from analysis.grouping.merge_rules import GroupingRule
 from analysis.triage.id_migration import successors
 from analysis.triage.overrides import NO_ERRORS_YET
 from analysis.triage.states import TriageError, TriageState
@@ -373,16 +374,16 @@ class Desk(RuleBasedStateMachine):
     def merge(self, data):
         one, other = self.look(data)[0], self.look(data)[0]
         self.merged += 1
-        self.events.triage.add_grouping_rule(
-            f"r{self.merged}", "merge", {"issues": sorted({one, other})}, actor="mia", at=NOW, reason=""
-        )
+        issues = tuple(sorted({one, other}))
+        merge = GroupingRule(rule_id=f"r{self.merged}", kind="merge", issues=issues)
+        self.events.triage.add_grouping_rule(merge, actor="mia", at=NOW, reason="")
         self.events.update()
         assert len({issue for _, issue, _ in self.events.rows() if issue in (one, other)}) == 1
 
     @precondition(lambda self: self.events.triage.grouping_rules())
     @rule(data=st.data())
     def take_a_merge_back(self, data):
-        names = [one["rule_id"] for one in self.events.triage.grouping_rules()]
+        names = [rule.rule_id for rule in self.events.triage.grouping_rules()]
         self.events.triage.remove_grouping_rule(
             data.draw(st.sampled_from(names)), actor="mia", at=NOW, reason=""
         )

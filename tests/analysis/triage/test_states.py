@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from analysis import list_issues
+from analysis.grouping.merge_rules import GroupingRule
 from analysis.triage.states import (
     PRIORITIES,
     STATES,
@@ -110,15 +111,12 @@ def test_priority_follows_the_records_at_risk():
 
 
 def test_rules_and_corrections_are_kept_and_taken_back(triage):
-    triage.add_grouping_rule(
-        "r1", "merge", {"messages": ["a", "b"]}, actor="mia", at=NOW, reason="same thing"
-    )
+    merge = GroupingRule.create("merge", messages=["b", "a"])
+    triage.add_grouping_rule(merge, actor="mia", at=NOW, reason="same thing")
     triage.correct_cause("i1", "record-locked", actor="mia", at=NOW, reason="asked the rep")
-    assert triage.grouping_rules() == [
-        {"rule_id": "r1", "kind": "merge", "content": {"messages": ["a", "b"]}}
-    ]
+    assert triage.grouping_rules() == [merge]
     assert triage.corrected_causes() == {"i1": "record-locked"}
-    triage.remove_grouping_rule("r1", actor="mia", at=NOW, reason="no")
+    triage.remove_grouping_rule(merge.rule_id, actor="mia", at=NOW, reason="no")
     triage.correct_cause("i1", None, actor="mia", at=NOW, reason="no")
     assert (triage.grouping_rules(), triage.corrected_causes()) == ([], {})
     assert len(triage.activity()) == 4
