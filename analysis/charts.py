@@ -48,18 +48,18 @@ _OUTCOME_SHAPES = {
 _OUTCOME_PATTERNS = {"failed_upload": "/", "failed_download": "\\", "failed": "", "unfinished": "."}
 
 
-def words(name: object) -> str:
+def humanize(name: object) -> str:
     """A stored name as people read it: `failed_upload` is `failed upload`, `sms__v` is `sms`."""
     text = str(name)
     for ending in ("__v", "__c", "__sys"):
         text = text.removesuffix(ending)
-    return plain(text.replace("_", " "))
+    return escape_text(text.replace("_", " "))
 
 
-def plain(text: object, most: int = 90) -> str:
+def escape_text(text: object, max_length: int = 90) -> str:
     """Text from elsewhere made safe for Plotly, which reads a few HTML tags; cut at `most` characters."""
     shown = str(text)
-    shown = shown if len(shown) <= most else f"{shown[: most - 1]}…"
+    shown = shown if len(shown) <= max_length else f"{shown[: max_length - 1]}…"
     return shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -133,7 +133,7 @@ def counts_over_time(
         for place, (part, rows) in enumerate(kept):
             colour = (colours or {}).get(part) or (GREY if part == OTHERS else _STACK[place])
             figure.add_bar(
-                x=rows[at], y=rows[count], name=words(part), hovertemplate="%{y:,}", **_WHOLE_DAYS,
+                x=rows[at], y=rows[count], name=humanize(part), hovertemplate="%{y:,}", **_WHOLE_DAYS,
                 marker={
                     "color": colour,
                     "pattern": {"shape": _OUTCOME_PATTERNS.get(part, ""), "size": 5, "solidity": 0.25},
@@ -164,8 +164,10 @@ def mark_changes(figure: Figure, changes: pd.DataFrame | None) -> Figure:
     """
     if changes is None or changes.empty:
         return figure
-    for letter, together in changes.assign(mark=marks(changes["changed_at"])).groupby("mark", sort=False):
-        at, told = together["changed_at"].iloc[0], [plain(label, 120) for label in together["label"]]
+    for letter, together in changes.assign(mark=assign_marks(changes["changed_at"])).groupby(
+        "mark", sort=False
+    ):
+        at, told = together["changed_at"].iloc[0], [escape_text(label, 120) for label in together["label"]]
         more = [f"and {len(told) - _MOST_TOLD} more"] if len(told) > _MOST_TOLD else []
         figure.add_vline(x=at, line={"color": GREY, "width": 1, "dash": "dash"})
         figure.add_annotation(
@@ -176,7 +178,7 @@ def mark_changes(figure: Figure, changes: pd.DataFrame | None) -> Figure:
     return figure
 
 
-def marks(moments: pd.Series[Any]) -> list[str]:
+def assign_marks(moments: pd.Series[Any]) -> list[str]:
     """The letter of each moment (ascending): moments closer than a thirtieth of the whole share one."""
     if moments.empty:
         return []
@@ -186,11 +188,11 @@ def marks(moments: pd.Series[Any]) -> list[str]:
         if moment - first > apart:
             first, cluster = moment, cluster + 1
         clusters.append(cluster)
-    names = letters(cluster + 1)
+    names = letter_labels(cluster + 1)
     return [names[place] for place in clusters]
 
 
-def letters(count: int) -> list[str]:
+def letter_labels(count: int) -> list[str]:
     """A, B, … Z, AA, AB, …: names of marks on a chart, the same in the chart and in the list under it."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     return [
@@ -205,7 +207,7 @@ def bars(
     """One horizontal bar a row, in the order given, first row on top."""
     figure = _figure(height or 46 + 26 * len(frame))
     figure.add_bar(
-        x=frame[value], y=[words(name) for name in frame[label]], orientation="h", marker_color=BLUE,
+        x=frame[value], y=[humanize(name) for name in frame[label]], orientation="h", marker_color=BLUE,
         text=frame[text] if text else frame[value], textposition="outside", cliponaxis=False,
         hovertemplate="%{y}: %{x:,}<extra></extra>",
     )  # fmt: skip
@@ -223,7 +225,7 @@ def intervals(
     """Shares from 0 to 1 with their intervals, one a row; `goal` draws the objective as a line."""
     figure = _figure(62 + 30 * len(frame))
     figure.add_scatter(
-        x=frame[rate], y=[words(name) for name in frame[label]], mode="markers", name="share",
+        x=frame[rate], y=[humanize(name) for name in frame[label]], mode="markers", name="share",
         marker={"color": BLUE, "size": 9},
         error_x={
             "type": "data", "symmetric": False, "array": frame[high] - frame[rate],
@@ -243,7 +245,7 @@ def intervals(
 
 def rate_pairs(frame: pd.DataFrame, *, label: str, inside: str, outside: str) -> Figure:
     """For each row the failure share inside and outside of a group, joined by a line: how far apart."""
-    names = [plain(name, 60) for name in frame[label]]
+    names = [escape_text(name, 60) for name in frame[label]]
     figure = _figure(104 + 30 * len(frame))
     for name, here, there in zip(names, frame[inside], frame[outside], strict=True):
         figure.add_scatter(
@@ -268,18 +270,18 @@ def rate_pairs(frame: pd.DataFrame, *, label: str, inside: str, outside: str) ->
 def device_timeline(frame: pd.DataFrame) -> Figure:
     """What happened to one device: a mark on the row of its sync type, or on that of errors; shape tells how.
 
-    Columns as in the timeline of `analysis.fleet.device`: `happened_at`, `kind`, `what`, `how`, `detail`.
+    Columns as in the timeline of `analysis.get_device`: `happened_at`, `kind`, `what`, `how`, `detail`.
     """
     is_sync = frame["kind"] == "sync"
-    lanes = [words(what) if sync else "errors" for what, sync in zip(frame["what"], is_sync, strict=True)]
+    lanes = [humanize(what) if sync else "errors" for what, sync in zip(frame["what"], is_sync, strict=True)]
     figure = _figure(90 + 36 * len(set(lanes)))
     drawn = frame.assign(lane=lanes, outcome=frame["how"].where(is_sync, "error"))
     for outcome, rows in drawn.groupby("outcome", sort=False):
         colour, symbol = OUTCOME_COLOURS.get(str(outcome), GREY), _OUTCOME_SHAPES.get(str(outcome), "diamond")
         figure.add_scatter(
-            x=rows["happened_at"], y=rows["lane"], mode="markers", name=words(outcome),
+            x=rows["happened_at"], y=rows["lane"], mode="markers", name=humanize(outcome),
             marker={"symbol": symbol, "size": 9, "color": colour, "line": {"width": 1.5, "color": colour}},
-            customdata=[words(how) for how in rows["how"]],
+            customdata=[humanize(how) for how in rows["how"]],
             hovertemplate="%{x|%d %b %H:%M}<br>%{customdata}",
         )  # fmt: skip
     figure.update_yaxes(showgrid=True, gridcolor=QUIET, autorange="reversed", type="category")
@@ -303,7 +305,7 @@ def steps(
     )
     for group, rows in groups:
         figure.add_scatter(
-            x=rows[at], y=rows[value], mode="lines", name=words(group), line={"shape": "hv", "width": 2},
+            x=rows[at], y=rows[value], mode="lines", name=humanize(group), line={"shape": "hv", "width": 2},
             hovertemplate="%{y:.0%}" if percent else "%{y:,}",
         )  # fmt: skip
     figure.update_yaxes(tickformat=".1~%" if percent else ",", rangemode="tozero")
@@ -319,9 +321,9 @@ def spans(frame: pd.DataFrame, *, label: str, begin: str, end: str, kind: str) -
         colour, hatch = looks[place % len(looks)]
         figure.add_bar(
             base=rows[begin], x=(rows[end] - rows[begin]).dt.total_seconds() * 1000, orientation="h",
-            y=[plain(text, 60) for text in rows[label]], name=words(name), width=0.5, opacity=0.75,
+            y=[escape_text(text, 60) for text in rows[label]], name=humanize(name), width=0.5, opacity=0.75,
             marker={"color": colour, "pattern": {"shape": hatch}},
-            customdata=[plain(text, 120) for text in rows.get("reason", rows[label])],
+            customdata=[escape_text(text, 120) for text in rows.get("reason", rows[label])],
             hovertemplate="%{base|%d %b %H:%M}<br>%{customdata}",
         )  # fmt: skip
     figure.update_xaxes(type="date")
@@ -332,10 +334,10 @@ def spans(frame: pd.DataFrame, *, label: str, begin: str, end: str, kind: str) -
 
 def matrix(frame: pd.DataFrame, *, height: int | None = None) -> Figure:
     """A square of counts, rows against columns (truth against answer), numbers are printed."""
-    names = [words(name) for name in frame.index]
+    names = [humanize(name) for name in frame.index]
     figure = _figure(height or 140 + 22 * len(frame))
     figure.add_heatmap(
-        z=frame.to_numpy(), x=[words(name) for name in frame.columns], y=names,
+        z=frame.to_numpy(), x=[humanize(name) for name in frame.columns], y=names,
         colorscale=[[0, "rgba(0,114,178,0)"], [1, BLUE]], showscale=False,
         text=[[f"{count:,}" if count else "" for count in row] for row in frame.to_numpy()],
         texttemplate="%{text}", hovertemplate="was %{y}, called %{x}: %{z:,}<extra></extra>",

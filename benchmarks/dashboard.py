@@ -41,7 +41,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import analysis
 import dashboard
-from analysis.fleet.devices import fleet
+from analysis.fleet.devices import list_devices
 from analysis.query.filters import Filters
 from analysis.query.runner import reference_time_for
 from dashboard import data
@@ -113,7 +113,7 @@ def selections(store: Path) -> dict[str, str]:
     """The query of each page that shows one thing: its worst issue, its first device."""
     with open_store(store) as opened:
         issue_id = analysis.list_issues(opened)["issue_id"].iloc[0]
-        device = fleet(opened)["device"].iloc[0]
+        device = list_devices(opened)["device"].iloc[0]
     return {"issue": f"issue={issue_id}", "device": f"device={device}"}
 
 

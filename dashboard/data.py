@@ -24,7 +24,7 @@ from analysis.fixes.playbook import load_nearest_playbook
 from analysis.issues.listing import get_issue as issue_of
 from analysis.issues.listing import is_quiet, list_issues
 from analysis.metrics.compare import measure_compared
-from analysis.metrics.local_days import known_clocks, measure_by_local_day
+from analysis.metrics.local_days import count_time_zones, measure_by_local_day
 from analysis.metrics.registry import measure
 from analysis.query.filters import Filters
 from analysis.query.runner import reference_time_for
@@ -114,7 +114,7 @@ def days_of_issue(found: analysis.Issue, view: View) -> pd.DataFrame:
 
 def clocks(view: View) -> str | None:
     """Whose days are local and whose are not, where the view counts by people's own days."""
-    return ask(known_clocks).in_words() if view.own_days else None
+    return ask(count_time_zones).describe() if view.own_days else None
 
 
 def newest() -> datetime | None:

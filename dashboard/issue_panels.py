@@ -13,7 +13,7 @@ from analysis.diagnosis.suspect_changes import SuspectChange
 from analysis.fixes.playbook import load_nearest_playbook
 from analysis.fixes.recovery_actions import RecoveryAction
 from analysis.fixes.suggestion import Suggestion, suggest_fix
-from analysis.fleet.devices import at_risk
+from analysis.fleet.devices import list_records_at_risk
 from dashboard import cards, data, issue_actions, pages, rehearsal_panel, tables, widgets
 from dashboard.column_config import configured
 from dashboard.escaping import escape
@@ -90,7 +90,7 @@ def why(issue: analysis.Issue) -> None:
 
 def tabs(issue: analysis.Issue, view: View) -> None:
     """Events, people, devices, records and variants, one tab each; only the open one is drawn."""
-    risk = data.ask(at_risk, issue_id=issue.issue_id)
+    risk = data.ask(list_records_at_risk, issue_id=issue.issue_id)
     frames = {
         "People": issue.users,
         "Devices": issue.devices,

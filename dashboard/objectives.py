@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 from plotly.graph_objs._figure import Figure
 
-from analysis.charts import spans, words
+from analysis.charts import humanize, spans
 from dashboard.cards import share
 from dashboard.escaping import escape
 from dashboard.view_state import View
@@ -29,7 +29,7 @@ def objective_cards(status: pd.DataFrame) -> None:
             with st.container(gap="xxsmall"):
                 word, icon, colour = STATES[str(row["state"])]
                 st.badge(word, icon=f":material/{icon}:", color=colour)  # type: ignore[arg-type]
-                st.markdown(f"**{escape(row['title'])}** · {escape(words(row['sync_type']))}")
+                st.markdown(f"**{escape(row['title'])}** · {escape(humanize(row['sync_type']))}")
                 st.progress(
                     min(float(row["budget_used"]), 1.0),
                     text=_used(float(row["budget_used"])),

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 from plotly.graph_objs._figure import Figure
 
-from analysis.charts import plain
+from analysis.charts import escape_text
 from dashboard.view_state import View
 
 _LINE, _LINE_HEIGHT, _MOST = 118, 15, 700
@@ -26,10 +26,10 @@ def with_header(figure: Figure, *, title: str, about: str, view: View) -> Figure
         template="plotly_white", paper_bgcolor="white", plot_bgcolor="white",
         height=(copy.layout.height or 260) + above, margin_t=above + below,
         title={
-            "text": f"<b>{plain(title, 110)}</b>", "x": 0, "xref": "paper", "yref": "container",
+            "text": f"<b>{escape_text(title, 110)}</b>", "x": 0, "xref": "paper", "yref": "container",
             "y": 1, "yanchor": "top", "pad": {"t": 14}, "font": {"size": 15, "color": "#1d2733"},
             "subtitle": {
-                "text": "<br>".join(plain(line, _LINE + 2) for line in lines),
+                "text": "<br>".join(escape_text(line, _LINE + 2) for line in lines),
                 "font": {"size": 11, "color": "#55606c"},
             },
         },

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis.charts import marks
+from analysis.charts import assign_marks
 from dashboard import pages
 from dashboard.cards import state_word
 from dashboard.column_config import configured
@@ -127,7 +127,7 @@ def lettered(changes: pd.DataFrame) -> pd.DataFrame:
     kept = ["changed_at", "kind", "target", "object", "field", "scope", "before", "after", "changed_by"]
     shown = changes[kept].copy()
     shown["kind"] = shown["kind"].str.replace("_", " ")
-    shown.insert(0, "mark", marks(shown["changed_at"]))
+    shown.insert(0, "mark", assign_marks(shown["changed_at"]))
     return _together(shown).iloc[::-1]
 
 

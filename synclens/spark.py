@@ -24,7 +24,7 @@ import pandas as pd
 
 from analysis import AnalysisError
 from analysis.metrics.registry import find_metric
-from analysis.metrics.transpile import WHOLE, translate
+from analysis.metrics.transpile import UNFILTERED_PREFIX, translate
 from analysis.query.as_of import NEWEST_PLAUSIBLE, NEWEST_TIMESTAMPS, choose_reference_time
 from analysis.query.filters import Filters
 from analysis.query.runner import filtered_query
@@ -138,7 +138,7 @@ def store_views() -> Mapping[str, str]:
 def _name(session: Any, frame: Any, name: str) -> None:
     frame.createOrReplaceTempView(name)
     # Filters put a narrowed relation in front of the whole one, which then needs a name of its own.
-    frame.createOrReplaceTempView(f"{WHOLE}{name}")
+    frame.createOrReplaceTempView(f"{UNFILTERED_PREFIX}{name}")
 
 
 def _builder(sql: Any, master: str | None, connect: str | None) -> Any:

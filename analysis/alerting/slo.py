@@ -23,7 +23,7 @@ from duckdb import DuckDBPyConnection
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from analysis.base.errors import AnalysisError
-from analysis.base.intervals import wilson
+from analysis.base.intervals import wilson_interval
 from analysis.base.text import pluralize
 from analysis.query.filters import Filters
 from analysis.query.runner import reference_time_for, run_query
@@ -92,7 +92,7 @@ WITH placed AS (
         coalesce(sync_type, 'unknown') AS sync_type,
         coalesce(device_id, user_id) AS device,
         CASE WHEN outcome IN ('failed', 'failed_upload', 'failed_download') THEN 1 ELSE 0 END AS bad{place}
-    FROM sync CROSS JOIN moment
+    FROM sync CROSS JOIN reference
     WHERE outcome NOT IN ('canceled', 'unfinished') AND started_at > $after AND started_at <= as_of
 )
 SELECT sync_type, count(*) AS n, cast(sum(bad) AS BIGINT) AS bad, count(DISTINCT device) AS devices,
@@ -113,7 +113,7 @@ _FRESH = """
 WITH tried AS (
     SELECT coalesce(device_id, user_id) AS device,
         max(CASE WHEN outcome IN ('succeeded', 'succeeded_with_upload_errors') THEN started_at END) AS success
-    FROM sync CROSS JOIN moment
+    FROM sync CROSS JOIN reference
     WHERE started_at > $after AND started_at <= as_of AND coalesce(device_id, user_id) IS NOT NULL
     GROUP BY coalesce(device_id, user_id)
 )
@@ -194,11 +194,11 @@ def _count(
 
 def _row(slo: Slo, window: Window, seen: _Count, period: _Count) -> dict[str, Any]:
     allowed = 1 - slo.objective
-    low, high = wilson(seen.bad, seen.n)
+    low, high = wilson_interval(seen.bad, seen.n)
     share = seen.bad / seen.n if seen.n else nan
     needed = max(slo.min_devices, ceil(MIN_DEVICE_SHARE * period.devices))
     used = period.bad / (allowed * period.n) if period.n else 0.0
-    used_low = wilson(period.bad, period.n).low / allowed if period.n else 0.0
+    used_low = wilson_interval(period.bad, period.n).low / allowed if period.n else 0.0
     state = "ok"
     if seen.devices < slo.min_devices:
         state = "little data"

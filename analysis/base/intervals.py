@@ -15,7 +15,7 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson(hits: float, n: float, z: float = Z95) -> Interval:
+def wilson_interval(hits: float, n: float, z: float = Z95) -> Interval:
     """Give the Wilson score interval of a share, 95 % by default (Wilson 1927, JASA 22); inside 0 to 1."""
     if n <= 0:
         return Interval(nan, nan)
@@ -27,7 +27,7 @@ def wilson(hits: float, n: float, z: float = Z95) -> Interval:
     )
 
 
-def rate_ratio(hits: float, n: float, other_hits: float, other_n: float, z: float = Z95) -> Interval:
+def rate_ratio_interval(hits: float, n: float, other_hits: float, other_n: float, z: float = Z95) -> Interval:
     """Give the interval of (hits / n) / (other_hits / other_n), by its logarithm (Katz et al. 1978).
 
     Half an event is added on each side, so that no share of zero makes the ratio infinite.
@@ -40,7 +40,7 @@ def rate_ratio(hits: float, n: float, other_hits: float, other_n: float, z: floa
     return Interval(exp(middle - spread), exp(middle + spread))
 
 
-def clean_tries_needed(rate: float) -> float:
+def failure_free_tries_needed(rate: float) -> float:
     """How many tries without a failure show, with 95 % confidence, that the rate is below `rate`.
 
     The rule of three: none in n tries means less than 3 / n (Hanley and Lippman-Hand 1983, JAMA 249).

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from analysis.base.intervals import rate_ratio
+from analysis.base.intervals import rate_ratio_interval
 from analysis.fleet.devices import UnknownDevice
 from analysis.query.filters import Filters
 from analysis.query.runner import run_query
@@ -140,7 +140,7 @@ def _marks(values: pd.DataFrame, sick: pd.Series[bool], name: str, value: object
     ill = sick.to_numpy(dtype=bool)
     n, other_n = int(having.sum()), int((~having).sum())
     hits, other_hits = int((ill & having).sum()), int((ill & ~having).sum())
-    low = rate_ratio(hits, n, other_hits, other_n).low if other_n else 0.0
+    low = rate_ratio_interval(hits, n, other_hits, other_n).low if other_n else 0.0
     return _Marks(hits / n if n else 0.0, other_hits / other_n if other_n else 0.0, low)
 
 

@@ -11,17 +11,17 @@ from analysis.evaluation.scores import ReportCard
 from analysis.grouping.issue_ids import GROUPING_VERSION
 
 
-def as_markdown(cards: Mapping[str, ReportCard]) -> str:
+def render_report(cards: Mapping[str, ReportCard]) -> str:
     """Write cards, each under the name of its data, as one page of Markdown."""
-    return "\n".join([heading(), *(section(name, card) for name, card in cards.items())])
+    return "\n".join([render_heading(), *(render_section(name, card) for name, card in cards.items())])
 
 
-def heading() -> str:
+def render_heading() -> str:
     """The title of the page, with the versions that it judges."""
     return f"# Report card\n\nCatalogue {load_catalogue().version}, grouping {GROUPING_VERSION}.\n"
 
 
-def section(name: str, card: ReportCard, more: Mapping[str, str] | None = None) -> str:
+def render_section(name: str, card: ReportCard, more: Mapping[str, str] | None = None) -> str:
     """One data set of the page: its figures, `more` figures beside them, and its tables."""
     figures = {
         "events": f"{card.events:,}",

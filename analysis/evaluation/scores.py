@@ -38,7 +38,7 @@ class ReportCard:
     risk: pd.DataFrame
 
 
-def report_card(connection: DuckDBPyConnection) -> ReportCard:
+def build_report_card(connection: DuckDBPyConnection) -> ReportCard:
     """Score the findings of a store of simulated events. Raises AnalysisError where no truth is known."""
     found = connection.execute(_WITH_TRUTH).df()
     if found.empty:
@@ -46,10 +46,12 @@ def report_card(connection: DuckDBPyConnection) -> ReportCard:
             "this store has no events whose true cause is known",
             next_step="Make one with `synclens simulate`; real events come without their truth.",
         )
-    return score(found["truth"], found)
+    return score_findings(found["truth"], found)
 
 
-def score(truth: pd.Series, found: pd.DataFrame, also: Sequence[Sequence[str]] | None = None) -> ReportCard:
+def score_findings(
+    truth: pd.Series, found: pd.DataFrame, also: Sequence[Sequence[str]] | None = None
+) -> ReportCard:
     """Score `found` (cause, confidence) against `truth`, both in one order.
 
     `also` lists, for each event, the causes that count as right beside the true one.

@@ -64,7 +64,7 @@ class Coverage:
         )
 
 
-def coverage(connection: DuckDBPyConnection, *, seed: int = 0, **filters: object) -> Coverage:
+def estimate_coverage(connection: DuckDBPyConnection, *, seed: int = 0, **filters: object) -> Coverage:
     """Estimate how much of the activity the tracked syncs show. `seed` decides the resampling."""
     chosen = Filters.of(**filters)
     counts = run_query(connection, _SYNCS, chosen).iloc[0]

@@ -97,7 +97,7 @@ SELECT p.device_id, p.user_id, p.object, p.record_id, p.parent_record_id, p.oper
     coalesce(p.in_error, false) AS in_error, e.cause, e.issue_id, e.message,
     date_diff('second', p.edited_at, as_of_now.as_of) / 3600.0 AS age_hours
 FROM pending_now AS p
-CROSS JOIN moment AS as_of_now
+CROSS JOIN reference AS as_of_now
 LEFT JOIN held_by AS e ON e.device_id = p.device_id AND e.record_id = p.record_id
 ORDER BY p.device_id, p.record_id
 """
@@ -123,7 +123,7 @@ class Device:
     pending: pd.DataFrame
 
 
-def fleet(connection: DuckDBPyConnection, **filters: object) -> pd.DataFrame:
+def list_devices(connection: DuckDBPyConnection, **filters: object) -> pd.DataFrame:
     """List every known device with FLEET_COLUMNS, those in the worst trouble first.
 
     `status` is the worst of STATUSES or "ok"; `problems` lists all, `why` says each in words. Stale is a last
@@ -144,27 +144,29 @@ def fleet(connection: DuckDBPyConnection, **filters: object) -> pd.DataFrame:
     return frame.iloc[order][list(FLEET_COLUMNS)].reset_index(drop=True)
 
 
-def device(connection: DuckDBPyConnection, name: str, *, most: int = 500, **filters: object) -> Device:
+def get_device(connection: DuckDBPyConnection, name: str, *, limit: int = 500, **filters: object) -> Device:
     """Show one device with its newest `most` events. Raises UnknownDevice."""
     narrowed: dict[str, Any] = {**filters, "device_id": name}
-    rows = fleet(connection, **narrowed)
+    rows = list_devices(connection, **narrowed)
     rows = rows[rows["device"] == name]
     if rows.empty:
         narrowed = {**filters, "user_id": name}
-        rows = fleet(connection, **narrowed)
+        rows = list_devices(connection, **narrowed)
         rows = rows[rows["device"] == name]
     if rows.empty:
         raise UnknownDevice(name)
-    waiting = at_risk(connection, only_in_error=False, **narrowed)
+    waiting = list_records_at_risk(connection, only_in_error=False, **narrowed)
     return Device(
         device=name,
         summary={str(key): value for key, value in rows.iloc[0].to_dict().items()},
-        timeline=run_query(connection, _TIMELINE, Filters.of(**narrowed), {"most": most}),
+        timeline=run_query(connection, _TIMELINE, Filters.of(**narrowed), {"most": limit}),
         pending=waiting[waiting["device_id"] == name].reset_index(drop=True),
     )
 
 
-def at_risk(connection: DuckDBPyConnection, *, only_in_error: bool = True, **filters: object) -> pd.DataFrame:
+def list_records_at_risk(
+    connection: DuckDBPyConnection, *, only_in_error: bool = True, **filters: object
+) -> pd.DataFrame:
     """List the records that wait on devices, what is wrong with each, and what hangs on it.
 
     `dependents` holds the ids of records that wait for this one (call, sample, signature, to any depth),

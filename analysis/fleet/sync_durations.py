@@ -38,11 +38,11 @@ SELECT
         ELSE least(date_diff('second', started_at, coalesce(next_start, as_of)), {longest})
     END AS seconds,
     outcome NOT IN ('canceled', 'unfinished') AS finished
-FROM lined_up CROSS JOIN moment
+FROM lined_up CROSS JOIN reference
 """
 
 
-def durations(connection: DuckDBPyConnection, **filters: object) -> pd.DataFrame:
+def estimate_durations(connection: DuckDBPyConnection, **filters: object) -> pd.DataFrame:
     """Estimate the time to sync per sync type with the censored syncs in it.
 
     Columns: sync_type, syncs, finished, censored, median, median_low, median_high, p75, p95, naive_median (of
@@ -70,8 +70,8 @@ def durations(connection: DuckDBPyConnection, **filters: object) -> pd.DataFrame
     return pd.DataFrame(rows, columns=list(_DURATION_COLUMNS))
 
 
-def duration_curve(
-    connection: DuckDBPyConnection, *, most_points: int = 200, **filters: object
+def estimate_duration_curve(
+    connection: DuckDBPyConnection, *, max_points: int = 200, **filters: object
 ) -> pd.DataFrame:
     """Estimate the share of syncs done by each moment: sync_type, seconds, done, low, high; for drawing.
 
@@ -82,7 +82,7 @@ def duration_curve(
         curve = kaplan_meier(*_arrays(seen))
         if not len(curve.seconds):
             continue
-        chosen = np.unique(np.linspace(0, len(curve.seconds) - 1, most_points).round().astype(int))
+        chosen = np.unique(np.linspace(0, len(curve.seconds) - 1, max_points).round().astype(int))
         frames.append(
             pd.DataFrame(
                 {

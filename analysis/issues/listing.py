@@ -14,7 +14,7 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from analysis.base.errors import AnalysisError
-from analysis.base.intervals import wilson
+from analysis.base.intervals import wilson_interval
 from analysis.issues.search import Query, parse_query
 from analysis.query.filters import Filters
 from analysis.query.runner import reference_time_for, run_query
@@ -63,7 +63,7 @@ emptied AS (
     FROM newest AS n
     JOIN sync_detail AS d ON d.device_id = n.device_id AND d.pending_uploads = 0
     JOIN sync_tracking__v AS t ON t.id = d.sync_id
-    CROSS JOIN moment AS m
+    CROSS JOIN reference AS m
     WHERE t.sync_start_datetime__v <= m.as_of
     GROUP BY n.device_id
 ),
@@ -84,7 +84,7 @@ held_by AS (
         max_by(issue_id, (occurred_at, event_id)) AS issue_id,
         max_by(message, (occurred_at, event_id)) AS message
     FROM main.error
-    WHERE record_id IS NOT NULL AND occurred_at <= (SELECT as_of FROM moment)
+    WHERE record_id IS NOT NULL AND occurred_at <= (SELECT as_of FROM reference)
     GROUP BY device_id, record_id
 )
 """
@@ -158,7 +158,7 @@ ORDER BY users DESC, devices DESC, pending DESC, events DESC, k.issue_id
 """
 _TREND = """
 SELECT issue_id, date_diff('day', cast(occurred_at AS DATE), cast(as_of AS DATE)) AS age, count(*) AS events
-FROM error CROSS JOIN moment
+FROM error CROSS JOIN reference
 WHERE {where} AND date_diff('day', cast(occurred_at AS DATE), cast(as_of AS DATE)) BETWEEN 0 AND {days} - 1
 GROUP BY 1, 2
 """
@@ -230,7 +230,7 @@ def health(connection: DuckDBPyConnection, **filters: object) -> Health:
     syncs = _first(run_query(connection, _HEALTH, chosen))
     errors = _first(run_query(connection, _ERRORS, chosen))
     finished = syncs["good"] + syncs["bad"]
-    bounds = wilson(syncs["good"], finished)
+    bounds = wilson_interval(syncs["good"], finished)
     return Health(
         **syncs,
         **errors,

@@ -14,7 +14,7 @@ WITH per_device AS (
     GROUP BY coalesce(device_id, user_id)
 ),
 aged AS (
-    SELECT date_diff('second', last_success, as_of) / 86400e0 AS days FROM per_device CROSS JOIN moment
+    SELECT date_diff('second', last_success, as_of) / 86400e0 AS days FROM per_device CROSS JOIN reference
 ),
 placed AS (
     SELECT

@@ -25,6 +25,6 @@ SELECT
     date_diff('day', max(day), cast(max(as_of) AS DATE)) >= 14 AS over_by_itself,
     coalesce(max(gap_days), 0) >= 14 AS returned
 FROM gaps
-CROSS JOIN moment
+CROSS JOIN reference
 GROUP BY issue_id
 ORDER BY days_active DESC, issue_id

@@ -31,46 +31,47 @@ LEFT JOIN pg_timezone_names() AS z ON z.name = u.time_zone
 """
 
 
-class NoDays(AnalysisError):
+class NotDailyMetric(AnalysisError):
     """A metric that does not count by day."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
             f"{name} has no days, so no local ones",
-            next_step=f"Ask for one that has: {', '.join(daily_metrics())}.",
+            next_step=f"Ask for one that has: {', '.join(list_daily_metrics())}.",
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Clocks:
+class TimeZoneCoverage:
     """How many people who synced there are, and of how many the time zone is known."""
 
-    people: int
-    known: int
+    users: int
+    users_with_time_zone: int
 
-    def in_words(self) -> str:
-        """Say whose days are local and whose are not."""
-        if self.known == self.people:
-            return f"Days are local to each of {self.people} people."
-        rest = self.people - self.known
+    def describe(self) -> str:
+        """Describe how many users' days are local."""
+        if self.users_with_time_zone == self.users:
+            return f"Days are local for all {self.users} users."
+        unknown = self.users - self.users_with_time_zone
         return (
-            f"Days are local to {self.known} of {self.people} people; of {rest} no time zone is known: UTC."
+            f"Days are local for {self.users_with_time_zone} of {self.users} users;"
+            f" {unknown} users have no known time zone and use UTC."
         )
 
 
-def daily_metrics() -> list[str]:
+def list_daily_metrics() -> list[str]:
     """Name the metrics that count by day or week, and do not look at "now", which is no one's local time."""
     return [
         name
         for name, one in METRICS.items()
-        if "AS DATE)" in one.sql and not re.search(r"\bmoment\b", one.sql)
+        if "AS DATE)" in one.sql and not re.search(r"\breference\b", one.sql)
     ]
 
 
-def known_clocks(connection: DuckDBPyConnection) -> Clocks:
+def count_time_zones(connection: DuckDBPyConnection) -> TimeZoneCoverage:
     """Count whose time zone the store knows; a name that is no IANA zone is not known."""
     people, known = connection.execute(_KNOWN).fetchall()[0]
-    return Clocks(int(people), int(known))
+    return TimeZoneCoverage(int(people), int(known))
 
 
 def measure_by_local_day(connection: DuckDBPyConnection, name: str, **filters: object) -> pd.DataFrame:
@@ -79,8 +80,8 @@ def measure_by_local_day(connection: DuckDBPyConnection, name: str, **filters: o
     The filters `since` and `until` stay moments in UTC. Raises NoDays and the errors of `measure`.
     """
     sql = find_metric(name).sql
-    if name not in daily_metrics():
-        raise NoDays(name)
+    if name not in list_daily_metrics():
+        raise NotDailyMetric(name)
     text, bound = _moved(sql, Filters.of(**filters))
     return connection.execute(text, bound).df()
 

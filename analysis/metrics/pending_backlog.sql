@@ -13,7 +13,7 @@ emptied AS (
     FROM newest AS n
     JOIN sync_detail AS d ON d.device_id = n.device_id AND d.pending_uploads = 0
     JOIN sync_tracking__v AS t ON t.id = d.sync_id
-    CROSS JOIN moment AS m
+    CROSS JOIN reference AS m
     WHERE t.sync_start_datetime__v <= m.as_of
     GROUP BY n.device_id
 ),
@@ -32,6 +32,6 @@ SELECT
     min(w.edited_at) AS oldest_edit,
     max(date_diff('second', w.edited_at, m.as_of)) / 3600e0 AS oldest_hours
 FROM waiting AS w
-CROSS JOIN moment AS m
+CROSS JOIN reference AS m
 GROUP BY w.object
 ORDER BY records DESC, w.object

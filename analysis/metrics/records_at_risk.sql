@@ -16,7 +16,7 @@ emptied AS (
     FROM newest AS n
     JOIN sync_detail AS d ON d.device_id = n.device_id AND d.pending_uploads = 0
     JOIN sync_tracking__v AS t ON t.id = d.sync_id
-    CROSS JOIN moment AS m
+    CROSS JOIN reference AS m
     WHERE t.sync_start_datetime__v <= m.as_of
     GROUP BY n.device_id
 ),
@@ -86,6 +86,6 @@ SELECT
     max(date_diff('second', w.edited_at, m.as_of)) / 3600e0 AS oldest_hours
 FROM judged AS w
 JOIN children AS c ON c.device_id = w.device_id AND c.record_id = w.record_id
-CROSS JOIN moment AS m
+CROSS JOIN reference AS m
 GROUP BY w.cause
 ORDER BY records DESC, w.cause

@@ -1,8 +1,8 @@
 """Metrics: each is one .sql file of this folder, with its meaning in the comment at its top.
 
 A file reads the store's tables and views and, where it needs to know what "now" is, the one-row relation
-`moment` with the column `as_of`: `until` if given, else the newest moment that the store knows. To run such
-a file by hand, begin with `CREATE TEMP VIEW moment AS SELECT max(started_at) AS as_of FROM sync`.
+`reference` with the column `as_of`: `until` if given, else the newest moment that the store knows. To run such
+a file by hand, begin with `CREATE TEMP VIEW reference AS SELECT max(started_at) AS as_of FROM sync`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class UnknownMetric(AnalysisError):
         )
 
 
-class UnusableMetric(AnalysisError):
+class InvalidMetric(AnalysisError):
     """A metric of one's own that has no title or that the store cannot compute."""
 
     def __init__(self, name: str, reason: str) -> None:
@@ -64,7 +64,7 @@ class Metric:
         try:
             return cls.parse(Path(path).stem, Path(path).read_text(encoding="utf-8"))
         except (ValueError, OSError) as error:
-            raise UnusableMetric(Path(path).name, str(error)) from error
+            raise InvalidMetric(Path(path).name, str(error)) from error
 
     @classmethod
     def parse(cls, name: str, text: str) -> Metric:
@@ -110,7 +110,7 @@ def measure(connection: DuckDBPyConnection, name: str | Metric, **filters: objec
         try:
             found = run_query(connection, name.sql, chosen)
         except duckdb.Error as error:
-            raise UnusableMetric(name.name, str(error).splitlines()[0]) from error
+            raise InvalidMetric(name.name, str(error).splitlines()[0]) from error
     if found.empty:
         warn_unknown_values(connection, chosen)
     return found

@@ -33,7 +33,7 @@ SELECT
     device, user_id, syncs, last_attempt, usual_pause_hours, long_pause_hours,
     date_diff('second', last_attempt, as_of) / 3600e0 AS hours_silent
 FROM per_device
-CROSS JOIN moment
+CROSS JOIN reference
 WHERE syncs >= 5
     AND date_diff('second', last_attempt, as_of) / 3600e0 > 24
     AND date_diff('second', last_attempt, as_of) / 3600e0 > 3 * usual_pause_hours

@@ -9,7 +9,7 @@ from analysis.base.errors import AnalysisError
 from analysis.metrics.registry import find_metric
 
 DIALECTS = ("spark", "databricks", "snowflake")
-WHOLE = "whole_"
+UNFILTERED_PREFIX = "whole_"
 """What `main.` becomes elsewhere: the relation of that name before any filter, e.g. `whole_sync`."""
 _MOMENTS = ("as_of", "filter_since", "filter_until")
 
@@ -24,10 +24,10 @@ class NoTranslator(AnalysisError):
         )
 
 
-def metric_sql(name: str, dialect: str) -> str:
+def translate_metric(name: str, dialect: str) -> str:
     """Write a metric for another engine, one of DIALECTS.
 
-    It reads relations of the store's names (`sync`, `error`, `moment` and the tables that its file names),
+    It reads relations of the store's names (`sync`, `error`, `reference` and the tables that its file names),
     narrowed or not. Figures agree with DuckDB's within rounding, hours within a second; quantiles are exact.
     Raises UnknownMetric, and NoTranslator without sqlglot.
     """
@@ -68,7 +68,7 @@ def _whole(node: Any) -> Any:  # noqa: ANN401
     exp: Any = import_module("sqlglot.expressions")
     if not (isinstance(node, exp.Table) and node.db == "main"):
         return node
-    return exp.to_table(f"{WHOLE}{node.name}", alias=node.alias or node.name)
+    return exp.to_table(f"{UNFILTERED_PREFIX}{node.name}", alias=node.alias or node.name)
 
 
 def _moment(node: Any) -> Any:  # noqa: ANN401

@@ -13,7 +13,7 @@ WITH placed AS (
         started_at,
         date_diff('second', started_at, as_of) / 3600e0 AS hours_ago
     FROM sync
-    CROSS JOIN moment
+    CROSS JOIN reference
 ),
 by_day AS (
     SELECT app_version, day, count(*) * 1e0 / sum(count(*)) OVER (PARTITION BY day) AS share

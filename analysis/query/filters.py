@@ -48,7 +48,7 @@ class UnknownFilter(AnalysisError):
         )
 
 
-class UnusableFilter(AnalysisError):
+class InvalidFilter(AnalysisError):
     """A filter whose value means nothing, such as a date that is none."""
 
     def __init__(self, name: str, value: object) -> None:
@@ -206,7 +206,7 @@ def _moment(name: str, value: object) -> datetime | None:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            raise UnusableFilter(name, value) from None
+            raise InvalidFilter(name, value) from None
     if not isinstance(value, datetime):
-        raise UnusableFilter(name, value)
+        raise InvalidFilter(name, value)
     return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value

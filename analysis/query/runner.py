@@ -1,7 +1,7 @@
 """Run a query on the part of a store that filters select.
 
 A query reads the store's tables and views. If it needs to know what "now" is, it also reads the relation
-`moment`, one row with the column `as_of`: the filter `until`, or the reference time of the whole store.
+`reference`, one row with the column `as_of`: the filter `until`, or the reference time of the whole store.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def run_query(
 def filtered_query(sql: str, filters: Filters, as_of: datetime | None = None) -> tuple[str, dict[str, Any]]:
     """Return the query with filtered relations in front of it, and the values to bind.
 
-    `as_of` is required if the query reads `moment`.
+    `as_of` is required if the query reads `reference`.
     """
     body = _without_comments(sql)
     parts = [
@@ -40,7 +40,7 @@ def filtered_query(sql: str, filters: Filters, as_of: datetime | None = None) ->
     ]
     bound: dict[str, Any] = {}
     if _reads_reference(sql):
-        parts.append("moment AS (SELECT $as_of::TIMESTAMP AS as_of)")
+        parts.append("reference AS (SELECT $as_of::TIMESTAMP AS as_of)")
         bound["as_of"] = as_of
     used = "".join(parts)
     bound |= {name: value for name, value in filters.parameters().items() if f"${name}" in used}
@@ -56,7 +56,7 @@ def reference_time_for(connection: DuckDBPyConnection, filters: Filters) -> date
 
 
 def _reads_reference(sql: str) -> bool:
-    return re.search(r"\b(?:FROM|JOIN|,)\s*moment\b", _without_comments(sql), re.IGNORECASE) is not None
+    return re.search(r"\b(?:FROM|JOIN|,)\s*reference\b", _without_comments(sql), re.IGNORECASE) is not None
 
 
 def _without_comments(sql: str) -> str:

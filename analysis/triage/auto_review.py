@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from analysis.base.intervals import clean_tries_needed, wilson
+from analysis.base.intervals import failure_free_tries_needed, wilson_interval
 from analysis.base.versions import is_newer_version, version_numbers
 from analysis.query.filters import Filters
 from analysis.query.runner import run_query
@@ -40,7 +40,7 @@ SELECT
         THEN concat(coalesce(device_id, user_id), ' ',
             cast(floor(date_diff('second', occurred_at, as_of) / 86400.0) AS VARCHAR))
     END) AS before
-FROM error CROSS JOIN moment
+FROM error CROSS JOIN reference
 WHERE coalesce(device_id, user_id) IS NOT NULL
 GROUP BY issue_id
 """
@@ -53,7 +53,7 @@ SELECT
         THEN concat(coalesce(device_id, user_id), ' ',
             cast(floor(date_diff('second', started_at, as_of) / 86400.0) AS VARCHAR))
     END) AS active_before
-FROM sync CROSS JOIN moment
+FROM sync CROSS JOIN reference
 """
 # How often the people of an issue met it while it lived, per sync, and how many syncs they made since.
 _CHANCES = """
@@ -232,8 +232,8 @@ def _move_resolved(fleet: _Fleet, state: IssueState) -> _Move | None:
 def _over(fleet: _Fleet, issue: _Seen) -> _Move | None:
     met, chances, clean = fleet.chances.get(issue.issue_id, (0, 0, 0))
     # The lower bound of how often it was met asks for the most tries that could be needed.
-    rate = wilson(min(met, chances), chances).low if chances else 0.0
-    needed = clean_tries_needed(rate)
+    rate = wilson_interval(min(met, chances), chances).low if chances else 0.0
+    needed = failure_free_tries_needed(rate)
     if needed == inf or clean < needed:
         return None
     quiet = (fleet.at - issue.last_seen).days

@@ -13,7 +13,7 @@ from math import inf
 import numpy as np
 from duckdb import DuckDBPyConnection
 
-from analysis.base.intervals import Interval, wilson
+from analysis.base.intervals import Interval, wilson_interval
 from analysis.base.survival import kaplan_meier
 from analysis.query.filters import Filters
 from analysis.query.runner import run_query
@@ -73,7 +73,7 @@ def resolution_stats(connection: DuckDBPyConnection, triage: TriageState, at: da
         days_to_resolve=_median_days(waits),
         reopened=reopened,
         reopen_rate=reopened / len(resolutions) if resolutions else None,
-        reopen_interval=wilson(reopened, len(resolutions)),
+        reopen_interval=wilson_interval(reopened, len(resolutions)),
         fix_held=_share_after(held, HELD_DAYS),
     )
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from analysis import AnalysisError, charts
 from analysis.fixes.recovery_actions import recovery_actions
-from analysis.fleet.devices import device as device_of
+from analysis.fleet.devices import get_device as device_of
 from dashboard import cards, controls, data, explanations, issue_panels, pages, widgets
 from dashboard.escaping import escape
 

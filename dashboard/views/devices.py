@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import METRICS, charts, measure
-from analysis.fleet.devices import STATUSES, fleet
+from analysis.fleet.devices import STATUSES, list_devices
 from dashboard import cards, controls, data, tables, widgets
 
 EMPTY = {
@@ -14,7 +14,7 @@ EMPTY = {
 }
 view = controls.current()
 widgets.heading("Devices", cards.period_line(view))
-devices = data.ask(fleet, **view.arguments())
+devices = data.ask(list_devices, **view.arguments())
 if devices.empty:
     if view.is_narrowed():
         widgets.nothing("devices", view)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from analysis import METRICS, charts, coverage, health, measure
+from analysis import METRICS, charts, estimate_coverage, health, measure
 from analysis.triage.states import OPEN_STATES
 from dashboard import cards, controls, data, pages, tables, widgets
 
@@ -78,5 +78,5 @@ with attention:
     if not issues.empty:
         pages.link("issues", f"All {len(issues)} issues", icon=":material/arrow_forward:")
 st.caption(
-    f"{data.ask(coverage, **asked).badge.capitalize()}. Canceled and unfinished syncs are in no share."
+    f"{data.ask(estimate_coverage, **asked).badge.capitalize()}. Canceled and unfinished syncs are in no share."
 )

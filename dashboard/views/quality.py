@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from analysis import METRICS, coverage, measure
+from analysis import METRICS, estimate_coverage, measure
 from analysis.query.as_of import count_rows_ahead
 from dashboard import cards, controls, data, widgets
 
@@ -12,7 +12,7 @@ MOST_ROWS = 1_000
 view = controls.current()
 widgets.heading("Data quality", "What was loaded, what was refused and why, and what the numbers cannot see.")
 
-found = data.ask(coverage, **view.arguments())
+found = data.ask(estimate_coverage, **view.arguments())
 with st.grid(4, min_column_width=180, border=True):
     st.metric("Tracked syncs in this view", cards.count(found.syncs))
     st.metric(

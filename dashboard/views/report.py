@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import AnalysisError, charts
-from analysis.evaluation.scores import report_card
+from analysis.evaluation.scores import build_report_card
 from dashboard import cards, controls, data, tables, widgets
 from dashboard.escaping import escape
 
@@ -16,7 +16,7 @@ widgets.heading(
 )
 try:
     with st.spinner("Scoring every event whose truth is known …", show_time=True):
-        card = data.ask(report_card)
+        card = data.ask(build_report_card)
 except AnalysisError as error:
     st.info(f"{escape(error)}. {escape(error.next_step)}", icon=":material/school:")
     st.stop()

@@ -40,7 +40,7 @@ def fleet(
         if name not in STATUSES:
             raise typer.BadParameter(f"{name!r} is none of: {', '.join(STATUSES)}", param_hint="--status")
     with ingest.open_store(store) as opened:
-        frame = analysis.fleet(opened, user_id=user or None)
+        frame = analysis.list_devices(opened, user_id=user or None)
     known = len(frame)
     frame = _chosen(frame, status or [], every=every or bool(user))
     if form == "json":

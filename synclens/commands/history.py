@@ -33,8 +33,8 @@ def history(
     Example: synclens history 1000228
     """
     with ingest.open_store(store) as opened:
-        names = list(analysis.fleet(opened, user_id=who)["device"]) or [who]
-        found = [_with_plain_summary(analysis.device(opened, name, most=most)) for name in names]
+        names = list(analysis.list_devices(opened, user_id=who)["device"]) or [who]
+        found = [_with_plain_summary(analysis.get_device(opened, name, limit=most)) for name in names]
         can = {one.device: analysis.recovery_actions(opened, device_id=one.device) for one in found}
     if as_json:
         console.print_json([_plain(one, can[one.device]) for one in found])

@@ -12,7 +12,7 @@ from rich.table import Table
 import analysis
 import ingest
 from analysis.metrics import registry
-from analysis.metrics.local_days import known_clocks, measure_by_local_day
+from analysis.metrics.local_days import count_time_zones, measure_by_local_day
 from synclens import console
 from synclens.options import DEFAULT_STORE, FilterOption, JsonOption, StoreOption, parse_filters
 from synclens.spark import SparkStore, spark_session
@@ -73,9 +73,9 @@ def _on_duckdb(
     with ingest.open_store(store) as opened:
         if not local_day:
             return analysis.measure(opened, asked, **chosen)
-        clocks = known_clocks(opened)
+        clocks = count_time_zones(opened)
         frame = measure_by_local_day(opened, asked.name, **chosen)
-    console.info(clocks.in_words())
+    console.info(clocks.describe())
     return frame
 
 

@@ -16,8 +16,8 @@ import typer
 import analysis
 import ingest
 from analysis.classification.classifier import FIELDS
-from analysis.evaluation.report import heading, section
-from analysis.evaluation.scores import leave_one_cause_out, score
+from analysis.evaluation.report import render_heading, render_section
+from analysis.evaluation.scores import leave_one_cause_out, score_findings
 from ingest.config_records import ContextRow
 from sync_engine.simulator.fleet.fleet import START
 from sync_engine.simulator.fleet.run import simulate_fleet
@@ -78,7 +78,9 @@ def report_card(
             raise typer.Exit(console.EXIT_PROBLEM_FOUND)
         console.info(f"{page} still tells the truth.")
         return
-    page.write_text("\n".join([heading() + _NOTE, *sections, *others(written, sections)]), encoding="utf-8")
+    page.write_text(
+        "\n".join([render_heading() + _NOTE, *sections, *others(written, sections)]), encoding="utf-8"
+    )
     console.info(f"Wrote {page}.")
 
 
@@ -102,7 +104,7 @@ def simulated(seed: int, devices: int, days: int) -> str:
     alone = analysis.classify(events[list(FIELDS)])["cause"]
     more = {"accuracy by message alone": f"{(alone == events['truth']).mean():.3f}"}
     more |= _forgotten(events, events["truth"], [[]] * len(events))
-    return section("Simulated events", score(events["truth"], events), more)
+    return render_section("Simulated events", score_findings(events["truth"], events), more)
 
 
 def labelled(path: Path) -> str:
@@ -110,8 +112,10 @@ def labelled(path: Path) -> str:
     events = _read(path)
     also = events["also"].tolist()
     more = _first_look(events) | _forgotten(events, events["cause"], also)
-    return section(
-        f"Labelled messages: {path.stem}", score(events["cause"], analysis.classify(events), also), more
+    return render_section(
+        f"Labelled messages: {path.stem}",
+        score_findings(events["cause"], analysis.classify(events), also),
+        more,
     )
 
 

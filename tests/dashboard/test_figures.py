@@ -17,7 +17,7 @@ def test_changes_are_marked_by_letters_that_say_what_they_were():
 
 def test_changes_at_the_same_time_share_a_letter_and_none_is_forgotten():
     moments = pd.Series(pd.to_datetime(["2026-03-01 00:00"] * 8 + ["2026-03-01 01:00", "2026-03-05 00:00"]))
-    assert charts.marks(moments) == ["A"] * 9 + ["B"]
+    assert charts.assign_marks(moments) == ["A"] * 9 + ["B"]
     changes = pd.DataFrame({"changed_at": moments, "label": [f"change {number}" for number in range(10)]})
     figure = charts.mark_changes(charts.counts_over_time(pd.DataFrame({"day": DAYS, "events": 1})), changes)
     hover = next(note.hovertext for note in figure.layout.annotations if note.text == "A")
@@ -25,7 +25,7 @@ def test_changes_at_the_same_time_share_a_letter_and_none_is_forgotten():
 
 
 def test_letters_go_on_after_z():
-    assert charts.letters(28)[25:] == ["Z", "AA", "AB"]
+    assert charts.letter_labels(28)[25:] == ["Z", "AA", "AB"]
 
 
 def test_text_of_devices_is_no_markup_in_a_figure():

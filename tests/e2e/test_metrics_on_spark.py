@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis.metrics.registry import METRICS, measure
-from analysis.metrics.transpile import DIALECTS, metric_sql, translate
+from analysis.metrics.transpile import DIALECTS, translate, translate_metric
 from analysis.query.as_of import reference_time
 from analysis.query.filters import Filters
 from analysis.query.runner import run_query
@@ -102,7 +102,7 @@ def test_a_spark_without_java_says_what_to_do(monkeypatch):
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_is_sound_sql_for_other_engines(name, dialect):
     sqlglot = pytest.importorskip("sqlglot", reason="the extra [spark] is not installed")
-    text = metric_sql(name, dialect)
+    text = translate_metric(name, dialect)
     (parsed,) = sqlglot.parse(text, read=dialect, error_level=sqlglot.ErrorLevel.RAISE)
     # A function that the parser does not know in this dialect is most likely none.
     unknown = {call.name.lower() for call in parsed.find_all(sqlglot.exp.Anonymous)}

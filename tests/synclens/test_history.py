@@ -5,16 +5,16 @@ import json
 import pytest
 
 import ingest
-from analysis import at_risk, fleet
+from analysis import list_devices, list_records_at_risk
 
 
 @pytest.fixture
 def busiest(simulated_store):
     """The device on which most records are in error, and its user."""
     with ingest.open_store(simulated_store) as store:
-        known = fleet(store)
+        known = list_devices(store)
         first = known.loc[known["pending_in_error"].idxmax()]
-        return first["device"], first["user_id"], len(at_risk(store, device_id=first["device"]))
+        return first["device"], first["user_id"], len(list_records_at_risk(store, device_id=first["device"]))
 
 
 def test_a_users_device_is_told_in_order_of_time(simulated, busiest):

@@ -15,7 +15,7 @@ import analysis
 import ingest
 from analysis.base.errors import AnalysisError
 from analysis.fleet.devices import STATUSES
-from analysis.metrics.local_days import daily_metrics, known_clocks, measure_by_local_day
+from analysis.metrics.local_days import count_time_zones, list_daily_metrics, measure_by_local_day
 from ingest.parquet_export import export_lake
 from ingest.store.open import MIGRATIONS
 from tests.support.synthetic import fill
@@ -181,13 +181,13 @@ class TestLocalDays:
         ]
 
     def test_it_says_of_whom_no_clock_is_known(self, late):
-        assert "1 of 3" in known_clocks(late).in_words()
+        assert "1 of 3" in count_time_zones(late).describe()
 
     def test_filters_stay_moments_in_utc(self, late):
         assert measure_by_local_day(late, "failures_by_day", since="2026-11-02")["syncs"].sum() == 3
         assert measure_by_local_day(late, "failures_by_day", until="2026-11-02").empty
 
-    @pytest.mark.parametrize("name", daily_metrics())
+    @pytest.mark.parametrize("name", list_daily_metrics())
     def test_counts_the_same_syncs_and_errors_in_all(self, stormy_store, name):
         utc, local = analysis.measure(stormy_store, name), measure_by_local_day(stormy_store, name)
         assert list(utc.columns) == list(local.columns)

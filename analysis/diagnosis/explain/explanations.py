@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.base.intervals import wilson
+from analysis.base.intervals import wilson_interval
 from analysis.diagnosis.explain.candidates import (
     Candidates,
     complexity_costs,
@@ -149,7 +149,7 @@ def _explanation(
         share=float(np.clip((failed - expected) / max(excess, 1e-9), 0, 1)),
         rate_in=float(failed / tried),
         rate_out=float(failed_out / tried_out) if tried_out else 0.0,
-        interval=wilson(float(failed), float(tried)),
+        interval=wilson_interval(float(failed), float(tried)),
         p_value=p_value,
         score=score,
         failures=round(failed),

@@ -9,8 +9,13 @@ from hypothesis import strategies as st
 import analysis
 import ingest
 from analysis.classification.catalogue import UNKNOWN, Catalogue
-from analysis.evaluation.report import as_markdown
-from analysis.evaluation.scores import calibration_error, leave_one_cause_out, report_card, score
+from analysis.evaluation.report import render_report
+from analysis.evaluation.scores import (
+    build_report_card,
+    calibration_error,
+    leave_one_cause_out,
+    score_findings,
+)
 from analysis.triage.states import TriageState
 from sync_engine.simulator.fleet.run import simulate_fleet
 from sync_engine.simulator.fleet.scenario import load_scenario
@@ -112,9 +117,9 @@ def test_every_error_gets_one_finding_and_a_second_run_changes_nothing(world):
 
 def test_simulated_errors_are_named_right(world):
     with ingest.open_store(world[0]) as store:
-        card = report_card(store)
+        card = build_report_card(store)
     assert card.accuracy >= 0.97
-    assert "| accuracy |" in as_markdown({"simulated": card})
+    assert "| accuracy |" in render_report({"simulated": card})
 
 
 def test_a_manual_correction_replaces_the_cause(world, tmp_path):
@@ -138,12 +143,12 @@ def test_a_store_without_truth_has_no_report_card(tmp_path):
     with ingest.open_store(tmp_path / "s.duckdb", read_only=False) as store:
         assert analysis.update_findings(store).events == 0
         with pytest.raises(analysis.AnalysisError):
-            report_card(store)
+            build_report_card(store)
 
 
 def test_scores_count_by_hand():
     found = pd.DataFrame({"cause": ["a", "b", UNKNOWN, "a"], "confidence": [0.95, 0.95, 0.0, 0.55]})
-    card = score(pd.Series(["a", "a", "a", "b"]), found, also=[[], ["b"], [], []])
+    card = score_findings(pd.Series(["a", "a", "a", "b"]), found, also=[[], ["b"], [], []])
     assert (card.accuracy, card.coverage) == (0.5, 0.75)
     assert card.accuracy_where_given == pytest.approx(2 / 3)
     assert list(card.risk["risk"]) == pytest.approx([0, 1 / 3])

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import list_issues, suggest_fix
-from analysis.fleet.devices import FLEET_COLUMNS, STATUSES, UnknownDevice, _line, at_risk, device, fleet
+from analysis.fleet.devices import (
+    FLEET_COLUMNS,
+    STATUSES,
+    UnknownDevice,
+    _line,
+    get_device,
+    list_devices,
+    list_records_at_risk,
+)
 from analysis.metrics.registry import measure
 from tests.support.synthetic import issue_id_of
 
@@ -15,12 +23,12 @@ AT = datetime(2026, 3, 20, 12)  # noqa: DTZ001 - as in the store
 
 
 def test_an_empty_store_has_no_devices_but_all_columns(store):
-    assert tuple(fleet(store).columns) == FLEET_COLUMNS
-    assert at_risk(store).empty
+    assert tuple(list_devices(store).columns) == FLEET_COLUMNS
+    assert list_records_at_risk(store).empty
 
 
 def test_every_device_is_listed_once_and_the_worst_first(stormy_store):
-    found = fleet(stormy_store)
+    found = list_devices(stormy_store)
     assert found.device.is_unique
     assert len(found) == 120
     ranks = [STATUSES.index(status) if status in STATUSES else len(STATUSES) for status in found.status]
@@ -28,7 +36,7 @@ def test_every_device_is_listed_once_and_the_worst_first(stormy_store):
 
 
 def test_the_list_agrees_with_the_metrics(stormy_store):
-    found = fleet(stormy_store).set_index("device")
+    found = list_devices(stormy_store).set_index("device")
     stuck = measure(stormy_store, "stuck_devices").device
     silent = measure(stormy_store, "silent_devices").device
     assert set(found.index[found.problems.map(lambda all_: "stuck" in all_)]) == set(stuck)
@@ -37,7 +45,7 @@ def test_the_list_agrees_with_the_metrics(stormy_store):
 
 
 def test_every_problem_is_said_in_words(stormy_store):
-    found = fleet(stormy_store)
+    found = list_devices(stormy_store)
     assert (found.why.str.len() > 0).eq(found.status != "ok").all()
 
 
@@ -46,14 +54,14 @@ def test_limits_and_old_versions_are_found(own_stormy_store):
         "UPDATE device SET accounts = 15001, storage_free_mb = 12, platform = 'iPad'"
         " WHERE device_id = 'ipad-000003'"
     ).fetchall()
-    row = fleet(own_stormy_store).set_index("device").loc["ipad-000003"]
+    row = list_devices(own_stormy_store).set_index("device").loc["ipad-000003"]
     assert {"too many accounts", "low storage"} <= set(row.problems)
     assert "15001 accounts" in row.why
 
 
 def test_windows_may_hold_more_accounts(own_stormy_store):
     own_stormy_store.execute("UPDATE device SET accounts = 40000, platform = 'Windows'").fetchall()
-    assert "too many accounts" not in set(fleet(own_stormy_store).problems.explode())
+    assert "too many accounts" not in set(list_devices(own_stormy_store).problems.explode())
 
 
 def test_without_device_ids_people_stand_for_their_devices(own_stormy_store):
@@ -61,16 +69,16 @@ def test_without_device_ids_people_stand_for_their_devices(own_stormy_store):
     for table in ("sync_detail", "device", "pending_record"):
         own_stormy_store.execute(f"DELETE FROM {table}").fetchall()
     own_stormy_store.execute("UPDATE sync_error SET device_id = NULL").fetchall()
-    found = fleet(own_stormy_store)
+    found = list_devices(own_stormy_store)
     assert len(found) == 60
     assert (found.device == found.user_id).all()
     name = found.device[0]
-    assert device(own_stormy_store, name).summary["device"] == name
+    assert get_device(own_stormy_store, name).summary["device"] == name
 
 
 def test_a_device_shows_what_happened_to_it_newest_first(stormy_store):
-    name = fleet(stormy_store).sort_values("errors", ascending=False).device.iloc[0]
-    found = device(stormy_store, name)
+    name = list_devices(stormy_store).sort_values("errors", ascending=False).device.iloc[0]
+    found = get_device(stormy_store, name)
     assert found.timeline.happened_at.is_monotonic_decreasing
     assert set(found.timeline.kind) == {"sync", "error"}
     assert len(found.pending) == found.summary["pending"]
@@ -78,12 +86,12 @@ def test_a_device_shows_what_happened_to_it_newest_first(stormy_store):
 
 def test_an_unknown_device_is_refused_with_advice(stormy_store):
     with pytest.raises(UnknownDevice) as refused:
-        device(stormy_store, "ipad-nobody")
+        get_device(stormy_store, "ipad-nobody")
     assert refused.value.next_step
 
 
 def test_records_at_risk_agree_with_the_metric(stormy_store):
-    found = at_risk(stormy_store)
+    found = list_records_at_risk(stormy_store)
     by_cause = measure(stormy_store, "records_at_risk").set_index("cause")
     assert found.groupby("cause").size().to_dict() == by_cause.records.to_dict()
     assert found.dependents.map(len).sum() == by_cause.dependents.sum()
@@ -91,9 +99,9 @@ def test_records_at_risk_agree_with_the_metric(stormy_store):
 
 def test_records_at_risk_of_one_issue(stormy_store):
     wanted = issue_id_of("signature-edit-lost")
-    found = at_risk(stormy_store, issue_id=wanted)
+    found = list_records_at_risk(stormy_store, issue_id=wanted)
     assert set(found.issue_id) == {wanted}
-    assert 0 < len(found) < len(at_risk(stormy_store))
+    assert 0 < len(found) < len(list_records_at_risk(stormy_store))
 
 
 def add_pending(store, record, parent=None, *, in_error=False, day=1):
@@ -108,11 +116,11 @@ def test_what_hangs_on_a_record_is_named_to_any_depth(store):
     add_pending(store, "call", in_error=True)
     add_pending(store, "sample", "call")
     add_pending(store, "signature", "sample")
-    found = at_risk(store, only_in_error=False).set_index("record_id")
+    found = list_records_at_risk(store, only_in_error=False).set_index("record_id")
     assert found.dependents["call"] == ["sample", "signature"]
     assert found.blocked_by.to_dict() == {"call": None, "sample": "call", "signature": "call"}
     assert found.order.to_dict() == {"call": 0, "sample": 1, "signature": 2}
-    assert at_risk(store).record_id.to_list() == ["call"]
+    assert list_records_at_risk(store).record_id.to_list() == ["call"]
 
 
 def test_a_record_that_failed_with_its_call_has_the_calls_cause(store):
@@ -127,7 +135,7 @@ def test_a_record_that_failed_with_its_call_has_the_calls_cause(store):
     store.execute(
         "INSERT INTO finding VALUES ('e', 'i', 'record-locked', 1, '', [], [], '', '', '', '')"
     ).fetchall()
-    found = at_risk(store).set_index("record_id").cause
+    found = list_records_at_risk(store).set_index("record_id").cause
     assert (found["call"], found["sample"], found["orphan"]) == ("record-locked", "record-locked", None)
     by_cause = measure(store, "records_at_risk").set_index("cause")
     assert by_cause.records.to_dict() == {"record-locked": 2, "unknown": 1}
@@ -149,7 +157,7 @@ def test_records_saved_together_share_the_cause_that_was_told_of_one_of_them(sto
     store.execute(
         "INSERT INTO finding VALUES ('e', 'i', 'invalid-reference', 1, '', [], [], '', '', '', '')"
     ).fetchall()
-    found = at_risk(store, only_in_error=False).set_index("record_id").cause.to_dict()
+    found = list_records_at_risk(store, only_in_error=False).set_index("record_id").cause.to_dict()
     told = dict.fromkeys(("call", "detail", "sample", "signature"), "invalid-reference")
     assert found == told | {"waits": None, "other": None}
     by_cause = measure(store, "records_at_risk").set_index("cause")
@@ -159,7 +167,7 @@ def test_records_saved_together_share_the_cause_that_was_told_of_one_of_them(sto
 
 
 def test_every_count_of_waiting_records_agrees(stormy_store):
-    at_risk_by_issue = at_risk(stormy_store).groupby("issue_id").size().to_dict()
+    at_risk_by_issue = list_records_at_risk(stormy_store).groupby("issue_id").size().to_dict()
     issues = list_issues(stormy_store).set_index("issue_id").pending
     assert issues[issues > 0].to_dict() == at_risk_by_issue
 
@@ -167,8 +175,8 @@ def test_every_count_of_waiting_records_agrees(stormy_store):
 def test_only_the_newest_list_of_a_device_counts(store):
     add_pending(store, "old", in_error=True, day=1)
     add_pending(store, "new", in_error=True, day=2)
-    assert at_risk(store).record_id.to_list() == ["new"]
-    assert at_risk(store, object="call2__v").record_id.to_list() == ["new"]
+    assert list_records_at_risk(store).record_id.to_list() == ["new"]
+    assert list_records_at_risk(store, object="call2__v").record_id.to_list() == ["new"]
 
 
 records = st.sampled_from("abcde")

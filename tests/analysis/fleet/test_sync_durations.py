@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.base.survival import kaplan_meier
-from analysis.fleet.sync_durations import duration_curve, durations
+from analysis.fleet.sync_durations import estimate_duration_curve, estimate_durations
 
 
 def test_the_textbook_example():
@@ -62,7 +62,7 @@ def test_the_median_is_inside_its_interval_where_the_naive_one_is_not():
 
 
 def test_durations_of_a_store_keep_the_unfinished_in(stormy_store):
-    found = durations(stormy_store).set_index("sync_type")
+    found = estimate_durations(stormy_store).set_index("sync_type")
     row = found.loc["non_blocking__v"]
     assert row.censored > 0
     assert row.finished + row.censored == row.syncs
@@ -71,16 +71,19 @@ def test_durations_of_a_store_keep_the_unfinished_in(stormy_store):
 
 
 def test_durations_of_nothing_have_their_columns(store):
-    assert durations(store).empty
-    assert list(duration_curve(store).columns) == ["sync_type", "seconds", "done", "low", "high"]
+    assert estimate_durations(store).empty
+    assert list(estimate_duration_curve(store).columns) == ["sync_type", "seconds", "done", "low", "high"]
 
 
 def test_a_drawn_curve_is_short(stormy_store):
-    found = duration_curve(stormy_store, most_points=50, sync_type="non_blocking__v")
+    found = estimate_duration_curve(stormy_store, max_points=50, sync_type="non_blocking__v")
     assert 10 < len(found) <= 50
     assert found.done.is_monotonic_increasing
 
 
 @pytest.mark.parametrize("country", ["DE", "JP"])
 def test_durations_narrow(stormy_store, country):
-    assert durations(stormy_store, country=country).syncs.sum() < durations(stormy_store).syncs.sum()
+    assert (
+        estimate_durations(stormy_store, country=country).syncs.sum()
+        < estimate_durations(stormy_store).syncs.sum()
+    )

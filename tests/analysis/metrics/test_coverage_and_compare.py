@@ -3,8 +3,8 @@
 import pytest
 
 from analysis import AnalysisError
-from analysis.base.intervals import clean_tries_needed, rate_ratio, wilson
-from analysis.fleet.coverage import coverage
+from analysis.base.intervals import failure_free_tries_needed, rate_ratio_interval, wilson_interval
+from analysis.fleet.coverage import estimate_coverage
 from analysis.metrics.compare import measure_compared
 from analysis.metrics.registry import METRICS, measure
 
@@ -13,7 +13,7 @@ PERIOD = {"since": "2026-03-16", "until": "2026-03-23"}
 
 def test_the_blind_spot_of_a_storm_is_what_was_drawn(stormy_store):
     """Four in ten records go by autosync in the synthetic fleet."""
-    found = coverage(stormy_store)
+    found = estimate_coverage(stormy_store)
     assert found.low < 0.605 < found.high
     assert found.high - found.low < 0.05
     assert found.badge.startswith("based on about 6")
@@ -21,19 +21,19 @@ def test_the_blind_spot_of_a_storm_is_what_was_drawn(stormy_store):
 
 def test_without_counts_the_blind_spot_is_unknown(own_stormy_store):
     own_stormy_store.execute("UPDATE sync_detail SET records_created = NULL").fetchall()
-    found = coverage(own_stormy_store)
+    found = estimate_coverage(own_stormy_store)
     assert (found.tracked_share, found.known_created) == (None, 0.0)
     assert "unknown" in found.badge
 
 
 def test_nothing_covers_nothing(store):
-    found = coverage(store)
+    found = estimate_coverage(store)
     assert (found.syncs, found.tracked_share, found.known_device) == (0, None, None)
     assert "no tracked sync" in found.badge
 
 
 def test_the_same_seed_gives_the_same_bounds(stormy_store):
-    assert coverage(stormy_store, seed=4) == coverage(stormy_store, seed=4)
+    assert estimate_coverage(stormy_store, seed=4) == estimate_coverage(stormy_store, seed=4)
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -72,11 +72,11 @@ def test_without_a_period_there_is_nothing_before(stormy_store):
     [(1, 10, 0.018, 0.404), (3, 8, 0.137, 0.694), (10, 100, 0.055, 0.174), (0, 300, 0.0, 0.013)],
 )
 def test_wilson_agrees_with_the_tables(hits, n, low, high):
-    found = wilson(hits, n)
+    found = wilson_interval(hits, n)
     assert (round(found.low, 3), round(found.high, 3)) == (low, high)
 
 
 def test_ratios_and_the_rule_of_three():
-    low, high = rate_ratio(30, 100, 10, 100)
+    low, high = rate_ratio_interval(30, 100, 10, 100)
     assert 1 < low < 3 < high
-    assert clean_tries_needed(0.01) == 300
+    assert failure_free_tries_needed(0.01) == 300

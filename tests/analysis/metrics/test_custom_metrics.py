@@ -8,7 +8,7 @@ import traceback
 import pytest
 
 from analysis import METRICS, Metric, explain_period, measure, measure_compared
-from analysis.metrics.registry import UnknownMetric, UnusableMetric
+from analysis.metrics.registry import InvalidMetric, UnknownMetric
 from analysis.query.filters import UnknownFilter
 
 OWN = """-- title: Syncs by country
@@ -46,12 +46,12 @@ def test_it_is_compared_like_ours(stormy_store, own):
 def test_one_that_cannot_be_used_says_why(stormy_store, tmp_path, text, said):
     path = tmp_path / "own.sql"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(UnusableMetric, match=said):
+    with pytest.raises(InvalidMetric, match=said):
         measure(stormy_store, Metric.read(path))
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path):
-    with pytest.raises(UnusableMetric, match="No such file"):
+    with pytest.raises(InvalidMetric, match="No such file"):
         Metric.read(tmp_path / "none.sql")
 
 

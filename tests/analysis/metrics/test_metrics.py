@@ -7,7 +7,7 @@ import sqlglot
 
 from analysis import FILTERS, METRICS, measure
 from analysis.metrics.registry import DIRECTIONS, Metric, UnknownMetric
-from analysis.query.filters import UnknownFilter, UnusableFilter
+from analysis.query.filters import InvalidFilter, UnknownFilter
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 # One value per filter that every metric must feel on the stormy store.
@@ -87,7 +87,7 @@ def test_an_unknown_filter_names_the_known_ones(store):
 
 @pytest.mark.parametrize("value", ["yesterday", 7, "2026-13-01"])
 def test_a_moment_that_is_none_is_refused_with_a_form_to_use(store, value):
-    with pytest.raises(UnusableFilter) as caught:
+    with pytest.raises(InvalidFilter) as caught:
         measure(store, "success_rate", since=value)
     assert "2026-11-22" in caught.value.next_step
 
