@@ -174,7 +174,7 @@ def server_times(store: Path, clock: Callable[[], float]) -> dict[str, tuple[flo
     data.open_store = timed
     chosen, found = selections(store), {}
     began = clock()
-    while data.bring_states_up_to_date():
+    while data.is_review_running():
         pass
     _tell(f"the review after a load, beside the pages: {clock() - began:.1f} s")
     for entry in ENTRIES:

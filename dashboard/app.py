@@ -45,32 +45,32 @@ st.html(f"<style>{STYLE}</style>")
 
 def main() -> None:
     """Draw one page; whatever a person can put right is said on the page, with the next step."""
-    if auth.sign_in_is_configured() and not auth.is_signed_in():
+    if auth.is_sign_in_configured() and not auth.is_signed_in():
         sign_in()
         return
-    chosen = st.navigation(pages.every(), position="hidden")
-    pages.menu()
+    chosen = st.navigation(pages.all_pages(), position="hidden")
+    pages.show_menu()
     notice = st.container()
     try:
-        reviewing = data.bring_states_up_to_date()
-        newest = data.newest()
-        controls.sidebar(newest=newest, options=data.options())
+        reviewing = data.is_review_running()
+        newest = data.newest_timestamp()
+        controls.show_sidebar(newest=newest, options=data.filter_options())
         with st.sidebar:
-            saved_views.menu(chosen.url_path or pages.ENTRIES[0].name)
-        widgets.footer(newest)
+            saved_views.show_menu(chosen.url_path or pages.ENTRIES[0].name)
+        widgets.show_footer(newest)
         if reviewing:
-            widgets.review_note(data.bring_states_up_to_date)
+            widgets.show_review_note(data.is_review_running)
         if newest is None:
-            widgets.heading(chosen.title)
-            widgets.no_data()
+            widgets.show_heading(chosen.title)
+            widgets.show_no_data()
         else:
             chosen.run()
-        if data.was_stale():
+        if data.pop_stale_flag():
             with notice:
-                widgets.stale_note()
+                widgets.show_stale_note()
     except StoreMissing:
-        widgets.heading(chosen.title)
-        widgets.no_data()
+        widgets.show_heading(chosen.title)
+        widgets.show_no_data()
     except StoreLocked as error:
         st.warning(f"{escape(error)}. {escape(error.next_step)}", icon=":material/hourglass:")
         st.button("Try again", type="primary")
@@ -80,7 +80,7 @@ def main() -> None:
 
 def sign_in() -> None:
     """All that somebody sees who has not signed in."""
-    widgets.heading("SyncLens", "Sign in to see the fleet.")
+    widgets.show_heading("SyncLens", "Sign in to see the fleet.")
     st.button("Sign in", type="primary", icon=":material/login:", on_click=st.login)
 
 

@@ -15,15 +15,15 @@ import pandas as pd
 import streamlit as st
 
 Role = Literal["viewer", "engineer", "admin"]
-RANKS: tuple[Role, ...] = ("viewer", "engineer", "admin")
+ROLES: tuple[Role, ...] = ("viewer", "engineer", "admin")
 CLAIM_VARIABLE = "SYNCLENS_ROLE_CLAIM"
 MASK_VARIABLE = "SYNCLENS_MASK_NAMES"
 # Columns that name a person. What a message says of people cannot be told apart and stays.
-PEOPLE = ("user_id", "name", "email", "assignee", "changed_by", "who")
+USER_COLUMNS = ("user_id", "name", "email", "assignee", "changed_by", "who")
 HIDDEN = "hidden"
 
 
-def sign_in_is_configured() -> bool:
+def is_sign_in_configured() -> bool:
     """Whether the secrets of this installation name an identity provider."""
     return "is_logged_in" in st.user
 
@@ -33,37 +33,37 @@ def is_signed_in() -> bool:
     return bool(st.user.get("is_logged_in", False))
 
 
-def role() -> Role:
+def current_role() -> Role:
     """What the person who looks may do."""
-    if not sign_in_is_configured():
+    if not is_sign_in_configured():
         return "engineer"
-    return role_of(st.user.get(os.environ.get(CLAIM_VARIABLE, "roles")))
+    return role_from_claim(st.user.get(os.environ.get(CLAIM_VARIABLE, "roles")))
 
 
-def role_of(claim: object) -> Role:
+def role_from_claim(claim: object) -> Role:
     """The highest role that a claim names; a viewer where it names none."""
     named = [claim] if isinstance(claim, str) else list(claim) if isinstance(claim, Iterable) else []
-    return max((one for one in RANKS if one in named), key=RANKS.index, default="viewer")
+    return max((one for one in ROLES if one in named), key=ROLES.index, default="viewer")
 
 
-def may_decide() -> bool:
+def can_edit() -> bool:
     """Whether this person may change states, notes and assignees."""
-    return role() != "viewer"
+    return current_role() != "viewer"
 
 
-def names_are_masked() -> bool:
+def are_names_masked() -> bool:
     """Whether people's names and ids are hidden from this person."""
-    return role() == "viewer" and os.environ.get(MASK_VARIABLE, "") not in ("", "0")
+    return current_role() == "viewer" and os.environ.get(MASK_VARIABLE, "") not in ("", "0")
 
 
-def masked(frame: pd.DataFrame) -> pd.DataFrame:
+def mask_names(frame: pd.DataFrame) -> pd.DataFrame:
     """Copy a frame, without the people in it where they are hidden from this person."""
-    hidden = {name: HIDDEN for name in PEOPLE if name in frame} if names_are_masked() else {}
+    hidden = {name: HIDDEN for name in USER_COLUMNS if name in frame} if are_names_masked() else {}
     return frame.assign(**hidden)
 
 
-def name() -> str | None:
+def user_name() -> str | None:
     """What the signed-in person is called; None without sign-in."""
-    if not sign_in_is_configured():
+    if not is_sign_in_configured():
         return None
     return str(st.user.get("email") or st.user.get("name") or "") or None

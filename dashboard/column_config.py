@@ -109,21 +109,21 @@ _BOUNDS = {"low", "high"}
 _DIGITS = {"p_value": "%.2g", "expected": "%.1f", "age_hours": "%.0f"}
 
 
-def configured(frame: pd.DataFrame) -> dict[str, Any]:
+def build_column_config(frame: pd.DataFrame) -> dict[str, Any]:
     """A column configuration for every column of a frame: label, number and time formats."""
     ratios = "risk_ratio" in frame  # bounds of a ratio are no shares
-    return {str(name): _column(str(name), frame[name], ratios) for name in frame.columns}
+    return {str(name): _configure_column(str(name), frame[name], ratios) for name in frame.columns}
 
 
-def label(name: str) -> str:
+def column_label(name: str) -> str:
     """What a column is called; a name nobody has listed is split at its underscores."""
     if name.endswith(("__v", "__c", "__sys")):
         return name
     return LABELS.get(name) or name.replace("_", " ").capitalize()
 
 
-def _column(name: str, values: pd.Series[Any], ratios: bool) -> ColumnConfig | str:
-    title, kinds, column = label(name), pd.api.types, st.column_config
+def _configure_column(name: str, values: pd.Series[Any], ratios: bool) -> ColumnConfig | str:
+    title, kinds, column = column_label(name), pd.api.types, st.column_config
     if name == "day":
         return column.DateColumn(title, format="ddd D MMM YYYY")
     if kinds.is_datetime64_any_dtype(values):
@@ -135,7 +135,7 @@ def _column(name: str, values: pd.Series[Any], ratios: bool) -> ColumnConfig | s
     return title
 
 
-def rounded(frame: pd.DataFrame) -> pd.DataFrame:
+def round_shares(frame: pd.DataFrame) -> pd.DataFrame:
     """Copy a frame with its shares rounded to a tenth of a per cent; more would be no information."""
     ratios = "risk_ratio" in frame
     shares = [name for name in frame if _is_share(str(name), ratios)]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import streamlit as st
 
-from dashboard.view_state import FILTERS, OWN_DAYS, PERIODS, View, view_of
+from dashboard.view_state import FILTERS, LOCAL_DAYS, PERIODS, View, build_view
 
 DEFAULT_PERIOD = "14 days"
 ZONES = (
@@ -22,7 +22,7 @@ _VIEW = "_view"
 Period = tuple[datetime, datetime]
 
 
-def sidebar(*, newest: datetime | None, options: Mapping[str, Sequence[str]]) -> View:
+def show_sidebar(*, newest: datetime | None, options: Mapping[str, Sequence[str]]) -> View:
     """Draw the controls and work out the view; `newest` is the time of the newest data, naive UTC."""
     with st.sidebar:
         period = st.selectbox(
@@ -35,27 +35,27 @@ def sidebar(*, newest: datetime | None, options: Mapping[str, Sequence[str]]) ->
             disabled=PERIODS[period] is None, help="Beside each number, what it was in the period before.",
         )  # fmt: skip
         zone = st.selectbox(
-            "Time zone", zones(), key="tz", bind="query-params",
+            "Time zone", time_zones(), key="tz", bind="query-params",
             help="Moments are shown in this zone. Days of charts are UTC's; with the last choice they are those "
             "of each person's own clock, so that an evening in New York is not the next day.",
         )  # fmt: skip
         filters = _filters(options)
-    view = view_of(period=period, newest=newest, zone=zone, filters=filters, compare=compare)
+    view = build_view(period=period, newest=newest, zone=zone, filters=filters, compare=compare)
     st.session_state[_VIEW] = view
     return view
 
 
-def current() -> View:
+def current_view() -> View:
     """The view that the controls of this run gave."""
     view: View = st.session_state[_VIEW]
     return view
 
 
-def zones() -> list[str]:
+def time_zones() -> list[str]:
     """UTC first, the reader's own zone, some that field forces live in, and days on each person's own clock."""
     mine = st.context.timezone
-    own = [mine] if mine and _is_zone(mine) else []
-    return list(dict.fromkeys([ZONES[0], *own, *ZONES[1:], OWN_DAYS]))
+    own = [mine] if mine and _is_time_zone(mine) else []
+    return list(dict.fromkeys([ZONES[0], *own, *ZONES[1:], LOCAL_DAYS]))
 
 
 def _filters(options: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
@@ -73,7 +73,7 @@ def _filters(options: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     return chosen
 
 
-def _is_zone(name: str) -> bool:
+def _is_time_zone(name: str) -> bool:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
@@ -81,54 +81,57 @@ def _is_zone(name: str) -> bool:
     return True
 
 
-def days(frame: pd.DataFrame) -> Period:
+def show_day_picker(frame: pd.DataFrame) -> Period:
     """Draw the choice of whole days (UTC) and return its bounds; without one, the day of the steepest rise.
 
     `frame` has `day` and `failure_rate`.
     """
     rise = frame["failure_rate"].fillna(0).diff().fillna(0)
     worst = frame["day"].iloc[int(rise.argmax())].date()
-    return _days("Days to explain (UTC)", "days", worst)
+    return _pick_days("Days to explain (UTC)", "days", worst)
 
 
 BASELINES = {1: "the days just before", 3: "three times as long before", 6: "six times as long before"}
-OTHER_DAYS = "days of my choice"
-_EXPLAINED, _AGAINST = "explain", "compare with"
-_PICKS = "picks"
+CUSTOM_DAYS = "days of my choice"
+_EXPLAINED_DAYS, _BASELINE_DAYS = "explain", "compare with"
+_SELECTION_TARGET = "picks"
 
 
-def baseline(since: datetime) -> int | Period:
+def show_baseline_picker(since: datetime) -> int | Period:
     """Draw the choice of what the days from `since` on are compared with.
 
     Either how much of the time before, in lengths of the days chosen, or the bounds of days of one's own choice.
     """
     names = {name: count for count, name in BASELINES.items()}
     chosen = st.selectbox(
-        "Compared with", [*names, OTHER_DAYS], index=len(names) - 1, key="baseline", bind="query-params",
+        "Compared with", [*names, CUSTOM_DAYS], index=len(names) - 1, key="baseline", bind="query-params",
         width=240,
     )  # fmt: skip
-    if chosen != OTHER_DAYS:
+    if chosen != CUSTOM_DAYS:
         return names[chosen]
-    before = _days("Days to compare with (UTC)", "against", (since - timedelta(days=1)).date())
+    before = _pick_days("Days to compare with (UTC)", "against", (since - timedelta(days=1)).date())
     st.segmented_control(
         "A click or a box on the chart chooses the days to",
-        [_EXPLAINED, _AGAINST],
-        default=_AGAINST,
-        key=_PICKS,
+        [_EXPLAINED_DAYS, _BASELINE_DAYS],
+        default=_BASELINE_DAYS,
+        key=_SELECTION_TARGET,
     )
     return before
 
 
-def choose_days(chart_key: str) -> None:
+def apply_chart_selection(chart_key: str) -> None:
     """Take the days that were clicked or boxed on a chart; meant as its callback."""
     picked = st.session_state[chart_key]["selection"]["points"]
     moments = sorted(pd.Timestamp(point["x"]).date() for point in picked if "x" in point)
     if moments:
-        moved = st.session_state.get("baseline") == OTHER_DAYS and st.session_state.get(_PICKS) == _AGAINST
+        moved = (
+            st.session_state.get("baseline") == CUSTOM_DAYS
+            and st.session_state.get(_SELECTION_TARGET) == _BASELINE_DAYS
+        )
         st.session_state["against" if moved else "days"] = (moments[0], moments[-1])
 
 
-def _days(label: str, key: str, otherwise: date) -> Period:
+def _pick_days(label: str, key: str, otherwise: date) -> Period:
     chosen = st.date_input(label, value=(otherwise, otherwise), key=key, bind="query-params", width=260)
     first, last = (chosen[0], chosen[-1]) if isinstance(chosen, tuple) and chosen else (otherwise, otherwise)
     return datetime.combine(first, time.min), datetime.combine(last, time.min) + timedelta(days=1)

@@ -36,111 +36,119 @@ from dashboard.view_state import View
 from ingest import IngestError, StoreLocked, open_store
 
 # A page may wait this long for an ingest before it shows what it knew before.
-PATIENCE_SECONDS = 2.0
-REVIEW_SECONDS = 2.0
-MOST_REMEMBERED = 600
+STORE_WAIT_SECONDS = 2.0
+REVIEW_WAIT_SECONDS = 2.0
+MAX_CACHED_RESULTS = 600
 _STALE = "_answers_are_stale"
 _WITH_TRIAGE = (list_issues, issue_of)
-_OF_PEOPLE = ("country", "territory", "security_profile", "application_profile")
-Answer = TypeVar("Answer")
+_USER_COLUMNS = ("country", "territory", "security_profile", "application_profile")
+Result = TypeVar("Result")
 # A function of a connection and of whatever it is about; the dashboard never names the connection's type.
-Question = Callable[..., Answer]
+Query = Callable[..., Result]
 
 
-def ask(question: Question[Answer], /, *about: object, **arguments: object) -> Answer:
+def fetch(question: Query[Result], /, *about: object, **arguments: object) -> Result:
     """Answer `question(connection, *about, **arguments)`, cached while nothing changes.
 
     Questions about issues are answered with the states that people gave them. Raises IngestError where the
     store cannot be read and nothing is remembered either.
     """
     path = store_path()
-    stamp = (_stamp(path), _stamp(triage_path(path)) if question in _WITH_TRIAGE else None)
+    stamp = (_file_version(path), _file_version(triage_path(path)) if question in _WITH_TRIAGE else None)
     name = f"{question.__module__}.{question.__qualname__}"
     key = f"{path.absolute()}|{name}|{about!r}|{sorted(arguments.items())!r}"
     try:
-        with _turns().of(key):  # readers who ask the same at once wait for one answer
-            answer: Answer = _answer(path, stamp, name, about, arguments, question)
+        with _key_locks().lock(key):  # readers who ask the same at once wait for one answer
+            answer: Result = _cached_result(path, stamp, name, about, arguments, question)
     except StoreLocked:
-        remembered = _remembered()
+        remembered = _last_results()
         if key not in remembered:
             raise
         st.session_state[_STALE] = True
-        known: Answer = remembered[key]
+        known: Result = remembered[key]
         return known
-    _remember(key, answer)
+    _keep_last_result(key, answer)
     return answer
 
 
-def ask_before(question: Question[Answer], view: View) -> Answer | None:
+def fetch_previous(question: Query[Result], view: View) -> Result | None:
     """The same question about the period before; None where there is none."""
-    asked = view.before()
-    return None if asked is None else ask(question, **asked)
+    asked = view.previous_arguments()
+    return None if asked is None else fetch(question, **asked)
 
 
-def measured(name: str, view: View) -> pd.DataFrame:
+def fetch_metric(name: str, view: View) -> pd.DataFrame:
     """A metric of a view, beside its values of the period before where the view compares."""
-    earlier = view.before()
-    if view.own_days:
-        now = ask(measure_by_local_day, name, **view.arguments())
-        return now if earlier is None else _beside(now, ask(measure_by_local_day, name, **earlier), view)
+    earlier = view.previous_arguments()
+    if view.local_days:
+        now = fetch(measure_by_local_day, name, **view.arguments())
+        return (
+            now
+            if earlier is None
+            else _join_previous_days(now, fetch(measure_by_local_day, name, **earlier), view)
+        )
     if earlier is None:
-        found: pd.DataFrame = ask(measure, name, **view.arguments())
+        found: pd.DataFrame = fetch(measure, name, **view.arguments())
     else:
-        found = ask(measure_compared, name, **view.bounded())
+        found = fetch(measure_compared, name, **view.bounded_arguments())
     return found
 
 
-def _beside(now: pd.DataFrame, earlier: pd.DataFrame, view: View) -> pd.DataFrame:
+def _join_previous_days(now: pd.DataFrame, earlier: pd.DataFrame, view: View) -> pd.DataFrame:
     """Days on people's own clocks, each beside the day as many days earlier as the period is long."""
     length = pd.Timedelta(view.until - view.since) if view.until and view.since else pd.Timedelta(0)
     moved = earlier.assign(day=pd.to_datetime(earlier["day"]) + length.round("D"))
     return now.merge(moved, on="day", how="left", suffixes=("", "_before"))
 
 
-def by_day(name: str, view: View, **more: str) -> pd.DataFrame:
+def fetch_daily_metric(name: str, view: View, **more: str) -> pd.DataFrame:
     """A metric by day: days are UTC's, or each person's own where the view asks for it."""
-    question = measure_by_local_day if view.own_days else measure
-    found: pd.DataFrame = ask(question, name, **view.arguments() | more)
+    question = measure_by_local_day if view.local_days else measure
+    found: pd.DataFrame = fetch(question, name, **view.arguments() | more)
     return found
 
 
-def days_of_issue(found: analysis.Issue, view: View) -> pd.DataFrame:
+def count_issue_days(found: analysis.Issue, view: View) -> pd.DataFrame:
     """Errors of one issue by day, with a zero for each day between that has none."""
-    days = by_day("errors_by_day", view, issue_id=found.issue_id) if view.own_days else found.by_day
+    days = (
+        fetch_daily_metric("errors_by_day", view, issue_id=found.issue_id)
+        if view.local_days
+        else found.by_day
+    )
     whole = days.assign(day=pd.to_datetime(days["day"])).drop(columns="cause", errors="ignore")
     whole = whole.groupby("day").sum(numeric_only=True).resample("D").sum()
     return whole.reset_index()
 
 
-def clocks(view: View) -> str | None:
+def local_day_note(view: View) -> str | None:
     """Whose days are local and whose are not, where the view counts by people's own days."""
-    return ask(count_time_zones).describe() if view.own_days else None
+    return fetch(count_time_zones).describe() if view.local_days else None
 
 
-def newest() -> datetime | None:
+def newest_timestamp() -> datetime | None:
     """When the newest sync or error in the store happened, naive UTC; None for a store without any."""
-    found: datetime | None = ask(_newest)
+    found: datetime | None = fetch(_newest_timestamp)
     return found
 
 
-def _newest(connection: Any) -> datetime | None:  # noqa: ANN401 - see Question
+def _newest_timestamp(connection: Any) -> datetime | None:  # noqa: ANN401 - see Question
     return reference_time_for(connection, Filters())
 
 
-def issues(view: View, query: str = "", **more: str) -> pd.DataFrame:
+def fetch_issues(view: View, query: str = "", **more: str) -> pd.DataFrame:
     """The triage list of a view, with the title and the one-line fix of each cause.
 
     `shown_state` is the state, or "quiet" for what is open and has had no error for days.
     """
-    found: pd.DataFrame = ask(list_issues, query=query, **view.arguments() | more)
-    everything: pd.DataFrame = ask(list_issues)
+    found: pd.DataFrame = fetch(list_issues, query=query, **view.arguments() | more)
+    everything: pd.DataFrame = fetch(list_issues)
     first = dict(zip(everything["issue_id"], everything["first_seen"], strict=True))
     # A person's word counts at once; the store follows with the next load.
-    given, ids = triage().corrected_causes(), found["issue_id"]
+    given, ids = triage_state().corrected_causes(), found["issue_id"]
     found = found.assign(
         cause=[given.get(one, cause) for one, cause in zip(ids, found["cause"], strict=True)]
     )
-    silent = is_quiet(found, view.until or newest())
+    silent = is_quiet(found, view.until or newest_timestamp())
     return found.assign(
         shown_state=found["state"].mask(silent, "quiet"),
         cause_title=found["cause"].map(cause_title),
@@ -150,21 +158,21 @@ def issues(view: View, query: str = "", **more: str) -> pd.DataFrame:
     )
 
 
-def issue(issue_id: str, view: View) -> analysis.Issue:
+def fetch_issue(issue_id: str, view: View) -> analysis.Issue:
     """One issue of a view, with the cause that a person gave it and its `shown_state`. Raises UnknownIssue."""
-    found: analysis.Issue = ask(issue_of, issue_id, **view.arguments())
-    cause = triage().corrected_causes().get(issue_id, found.summary["cause"])
-    silent = is_quiet(pd.DataFrame([found.summary]), view.until or newest()).iloc[0]
+    found: analysis.Issue = fetch(issue_of, issue_id, **view.arguments())
+    cause = triage_state().corrected_causes().get(issue_id, found.summary["cause"])
+    silent = is_quiet(pd.DataFrame([found.summary]), view.until or newest_timestamp()).iloc[0]
     shown = {"cause": cause, "shown_state": "quiet" if silent else found.summary["state"]}
     return replace(found, summary=found.summary | shown)
 
 
-def newest_rows(table: str, by: str, *, most: int, where: str = "true") -> tuple[pd.DataFrame, int]:
+def fetch_newest_rows(table: str, by: str, *, most: int, where: str = "true") -> tuple[pd.DataFrame, int]:
     """The `most` newest rows of a table of the store, as they are, and how many rows it has in all.
 
     `where` is a condition in SQL, written by the page and never by a reader.
     """
-    found: tuple[pd.DataFrame, int] = ask(_newest_rows, table, by, most, where)
+    found: tuple[pd.DataFrame, int] = fetch(_newest_rows, table, by, most, where)
     return found
 
 
@@ -184,53 +192,53 @@ def _config_changes(connection: Any) -> pd.DataFrame:  # noqa: ANN401 - see Ques
     return found
 
 
-def changes(view: View) -> pd.DataFrame:
+def fetch_config_changes(view: View) -> pd.DataFrame:
     """Configuration changes of a period, oldest first, each with a `label` of what it was."""
-    found: pd.DataFrame = ask(_config_changes)
+    found: pd.DataFrame = fetch(_config_changes)
     if view.since is not None:
         found = found[found["changed_at"] >= view.since].reset_index(drop=True)
-    return found.assign(label=[_label(change) for change in found.itertuples()])
+    return found.assign(label=[_change_label(change) for change in found.itertuples()])
 
 
-def knows_changes() -> bool:
+def has_config_changes() -> bool:
     """Whether the store holds any configuration change of any time."""
-    return not ask(_config_changes).empty
+    return not fetch(_config_changes).empty
 
 
-def _label(change: Any) -> str:  # noqa: ANN401 - a row of itertuples
+def _change_label(change: Any) -> str:  # noqa: ANN401 - a row of itertuples
     what = f"{change.kind.replace('_', ' ')} {change.target}"
     told = [str(value) for value in (change.before, change.after) if isinstance(value, str)]
     return f"{what}: {' → '.join(told)}" if told else what
 
 
-def options() -> dict[str, list[str]]:
+def filter_options() -> dict[str, list[str]]:
     """The values that each filter can take, as far as the store shows them."""
-    found = ask(list_issues)
-    people: pd.DataFrame = ask(_distinct_rows, "current_user_info", *_OF_PEOPLE)
-    types: pd.DataFrame = ask(_distinct_rows, "sync_tracking__v", "sync_type__v")
-    devices: pd.DataFrame = ask(_distinct_rows, "current_device", "app_version", "platform")
+    found = fetch(list_issues)
+    people: pd.DataFrame = fetch(_distinct_rows, "current_user_info", *_USER_COLUMNS)
+    types: pd.DataFrame = fetch(_distinct_rows, "sync_tracking__v", "sync_type__v")
+    devices: pd.DataFrame = fetch(_distinct_rows, "current_device", "app_version", "platform")
     return {
-        "sync_type": _distinct(types["sync_type__v"]),
-        "app_version": _distinct(devices["app_version"], found["app_versions"].explode())[::-1],
-        "platform": _distinct(devices["platform"]),
-        "country": _distinct(people["country"]),
-        "territory": _distinct(people["territory"]),
-        "profile": _distinct(people["security_profile"], people["application_profile"]),
-        "object": _distinct(found["objects"].explode()),
-        "cause": _distinct(found["cause"]),
+        "sync_type": _distinct_values(types["sync_type__v"]),
+        "app_version": _distinct_values(devices["app_version"], found["app_versions"].explode())[::-1],
+        "platform": _distinct_values(devices["platform"]),
+        "country": _distinct_values(people["country"]),
+        "territory": _distinct_values(people["territory"]),
+        "profile": _distinct_values(people["security_profile"], people["application_profile"]),
+        "object": _distinct_values(found["objects"].explode()),
+        "cause": _distinct_values(found["cause"]),
     }
 
 
-def _distinct(*columns: pd.Series[Any]) -> list[str]:
+def _distinct_values(*columns: pd.Series[Any]) -> list[str]:
     return sorted({str(value) for column in columns for value in column.dropna()})
 
 
-def triage() -> TriageState:
+def triage_state() -> TriageState:
     """The states, notes and assignees that people set, in their own file beside the store."""
     return TriageState.for_store(store_path())
 
 
-def bring_states_up_to_date() -> bool:
+def is_review_running() -> bool:
     """Let the automatic review look at the store, once for each state of the file.
 
     Returns whether it is still at it; a page waits REVIEW_SECONDS for it and no longer. A locked store is
@@ -239,8 +247,8 @@ def bring_states_up_to_date() -> bool:
     path = store_path()
     if not path.exists():
         return False
-    work = _review(path, _stamp(path))
-    work.join(REVIEW_SECONDS)
+    work = _start_review(path, _file_version(path))
+    work.join(REVIEW_WAIT_SECONDS)
     return work.is_alive()
 
 
@@ -255,12 +263,12 @@ def short_fix(cause: str) -> str:
     return load_nearest_playbook(cause).short_fix
 
 
-def was_stale() -> bool:
+def pop_stale_flag() -> bool:
     """Whether this run used an older answer because the store was being written; asking resets it."""
     return bool(st.session_state.pop(_STALE, False))
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _file_version(path: Path) -> tuple[int, int]:
     """What tells one state of a file from the next; SQLite writes beside the file first."""
     newest, size = 0, 0
     for name in (path, path.with_name(f"{path.name}-wal")):
@@ -270,73 +278,73 @@ def _stamp(path: Path) -> tuple[int, int]:
     return (newest, size)
 
 
-@st.cache_data(max_entries=MOST_REMEMBERED, show_spinner=False)
-def _answer(
+@st.cache_data(max_entries=MAX_CACHED_RESULTS, show_spinner=False)
+def _cached_result(
     path: Path,
     stamp: tuple[tuple[int, int], tuple[int, int] | None],
     name: str,
     about: tuple[object, ...],
     arguments: dict[str, object],
-    _question: Question[Any],  # the underscore keeps it out of the key; its name is in it
+    _question: Query[Any],  # the underscore keeps it out of the key; its name is in it
 ) -> Any:  # noqa: ANN401 - whatever the question answers
-    with open_store(path, timeout_seconds=PATIENCE_SECONDS) as store:
-        more: dict[str, Any] = {"triage": triage()} if stamp[1] is not None else {}
+    with open_store(path, timeout_seconds=STORE_WAIT_SECONDS) as store:
+        more: dict[str, Any] = {"triage": triage_state()} if stamp[1] is not None else {}
         return _question(store, *about, **arguments, **more)
 
 
 @st.cache_resource(max_entries=20, show_spinner=False)
-def _review(path: Path, stamp: tuple[int, int]) -> Thread:
+def _start_review(path: Path, stamp: tuple[int, int]) -> Thread:
     """The one review of a state of the store, begun. Ten million syncs take it half a minute."""
 
     def look() -> None:
         try:
-            with open_store(path, timeout_seconds=PATIENCE_SECONDS) as store:
-                newest = _newest(store)
+            with open_store(path, timeout_seconds=STORE_WAIT_SECONDS) as store:
+                newest = _newest_timestamp(store)
                 if newest is not None:
                     update_issue_states(store, TriageState.for_store(path), newest)
         except IngestError:
-            _review.clear(path, stamp)
+            _start_review.clear(path, stamp)
 
     work = Thread(target=look, name="review", daemon=True)
     work.start()
     return work
 
 
-class _Turns:
+class _KeyLocks:
     """One lock for each question that somebody is asking just now."""
 
     def __init__(self) -> None:
         self._guard = Lock()
-        self._asked: dict[str, tuple[Lock, int]] = {}
+        self._locks: dict[str, tuple[Lock, int]] = {}
 
     @contextmanager
-    def of(self, key: str) -> Iterator[None]:
+    def lock(self, key: str) -> Iterator[None]:
         with self._guard:
-            turn, waiting = self._asked.get(key, (Lock(), 0))
-            self._asked[key] = (turn, waiting + 1)
+            turn, waiting = self._locks.get(key, (Lock(), 0))
+            self._locks[key] = (turn, waiting + 1)
         try:
             with turn:
                 yield
         finally:
             with self._guard:
-                turn, waiting = self._asked.pop(key)
+                turn, waiting = self._locks.pop(key)
                 if waiting > 1:
-                    self._asked[key] = (turn, waiting - 1)
+                    self._locks[key] = (turn, waiting - 1)
 
 
 @st.cache_resource
-def _turns() -> _Turns:
-    return _Turns()
+def _key_locks() -> _KeyLocks:
+    return _KeyLocks()
 
 
 @st.cache_resource
-def _remembered() -> OrderedDict[str, Any]:
+def _last_results() -> OrderedDict[str, Any]:
     return OrderedDict()
 
 
-def _remember(key: str, answer: object) -> None:
-    remembered = _remembered()
+def _keep_last_result(key: str, answer: object) -> None:
+    remembered = _last_results()
     remembered[key] = answer
     remembered.move_to_end(key)
-    while len(remembered) > MOST_REMEMBERED:
+    while len(remembered) > MAX_CACHED_RESULTS:
         remembered.popitem(last=False)

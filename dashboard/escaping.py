@@ -10,30 +10,30 @@ import pandas as pd
 _MARKUP = re.compile(f"([{re.escape(string.punctuation)}])")
 # What GitHub's Markdown links by itself: https://…, www.…, and name@host.
 _ADDRESS = re.compile(r"(?<=http)(?=:)|(?<=https)(?=:)|(?<=www)(?=\.)|(?=@)", re.IGNORECASE)
-JOINER = "\u2060"
+WORD_JOINER = "\u2060"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def escape(text: object, most: int = 200) -> str:
+def escape(text: object, max_length: int = 200) -> str:
     """Make text safe for places where Streamlit reads Markdown: one line, every sign of markup escaped.
 
     Bare addresses would become links however they are escaped, so an invisible word joiner parts them.
     """
     line = " ".join(str(text).split())
-    line = line if len(line) <= most else f"{line[: most - 1]}…"
-    return _MARKUP.sub(r"\\\1", _ADDRESS.sub(JOINER, line))
+    line = line if len(line) <= max_length else f"{line[: max_length - 1]}…"
+    return _MARKUP.sub(r"\\\1", _ADDRESS.sub(WORD_JOINER, line))
 
 
-def formula_safe(frame: pd.DataFrame) -> pd.DataFrame:
+def escape_formulas(frame: pd.DataFrame) -> pd.DataFrame:
     """Copy a frame with an apostrophe before each text, headings too, that a spreadsheet would run as a formula."""
-    copy = frame.rename(columns=_defuse)
+    copy = frame.rename(columns=_escape_formula)
     for column in copy.columns:
         if copy[column].dtype == object or pd.api.types.is_string_dtype(copy[column]):
-            copy[column] = copy[column].map(_defuse)
+            copy[column] = copy[column].map(_escape_formula)
     return copy
 
 
-def _defuse(value: object) -> object:
+def _escape_formula(value: object) -> object:
     if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA_STARTS):
         return f"'{value}"
     return value

@@ -16,65 +16,69 @@ from dashboard import cards, column_config, data, widgets
 from dashboard.escaping import escape
 from dashboard.view_state import View
 
-ABOUT = (
+EXPLANATION_HELP = (
     "Combinations of at most three attributes in which failures are more frequent than elsewhere, beyond "
     "what chance and the number of combinations looked at would give. The first explains most."
 )
 
 
-ABOUT_PERIODS = (
+PERIOD_HELP = (
     "Combinations of at most three attributes in which syncs failed more than the days they are compared "
     "with would bring, beyond what chance and the number of combinations looked at would give. Parts may overlap."
 )
 
 
-def of_issue(issue_id: str, view: View) -> None:
+def show_issue_explanations(issue_id: str, view: View) -> None:
     """What the devices with an issue have in common that the others have not."""
-    widgets.section("What is different about them", help=ABOUT)
+    widgets.show_section("What is different about them", help=EXPLANATION_HELP)
     try:
-        found = data.ask(explain_issue, issue_id, **view.arguments())
+        found = data.fetch(explain_issue, issue_id, **view.arguments())
     except AnalysisError:  # no device or person is known
         found = []
-    draw(found, view, key="different", inside="with this issue")
+    show_explanations(found, view, key="different", inside="with this issue")
 
 
-def of_device(name: str, view: View) -> None:
-    """How a device differs from its nearest healthy peers."""
-    widgets.section("Healthy peers", help="The most similar healthy devices.")
+def show_healthy_peers(name: str, view: View) -> None:
+    """Show how a device differs from its most similar healthy devices."""
+    widgets.show_section("Healthy peers", help="The most similar devices without these problems.")
     try:
-        found = data.ask(healthy_peers, name, **view.of_filters())
+        comparison = data.fetch(healthy_peers, name, **view.filter_arguments())
     except AnalysisError:  # no finished sync yet
-        st.caption("It has no finished sync yet to compare.")
+        st.caption("This device has no finished sync to compare yet.")
         return
-    if found.smallest_set:
-        told = " and ".join(escape(column_config.label(one)) for one in found.smallest_set)
-        st.markdown(f"Together these attributes distinguish it from every healthy device: **{told}**.")
-    differences = found.differences.assign(attribute=found.differences["attribute"].map(column_config.label))
-    widgets.table(
+    if comparison.smallest_set:
+        labels = " and ".join(
+            escape(column_config.column_label(column)) for column in comparison.smallest_set
+        )
+        st.markdown(f"Together these attributes distinguish it from every healthy device: **{labels}**.")
+    differences = comparison.differences.assign(
+        attribute=comparison.differences["attribute"].map(column_config.column_label)
+    )
+    widgets.show_table(
         differences, key="peers", title=f"Differences between {name} and its healthy peers", view=view
     )
-    with st.expander(f"{len(found.peers)} nearest healthy peers", icon=":material/group:"):
-        widgets.table(found.peers, key="peer-list", title=f"Healthy peers of {name}", view=view)
+    with st.expander(f"{len(comparison.peers)} nearest healthy peers", icon=":material/group:"):
+        widgets.show_table(comparison.peers, key="peer-list", title=f"Healthy peers of {name}", view=view)
 
 
-def draw(found: Sequence[Explanation], view: View, *, key: str, inside: str) -> None:
+def show_explanations(found: Sequence[Explanation], view: View, *, key: str, inside: str) -> None:
     """Draw explanations best first, or say that there is nothing to say."""
     if not found:
         st.caption("Nothing sets them apart from the others more than chance would.")
         return
     best = found[0]
     st.markdown(
-        f"**{words(best)}**: {best.failures:,} of {best.total:,} {inside} ({cards.share(best.rate_in, 0)}), "
-        f"elsewhere {cards.share(best.rate_out, 0)}."
+        f"**{attribute_text(best)}**: {best.failures:,} of {best.total:,} {inside} ({cards.format_share(best.rate_in, 0)}), "
+        f"elsewhere {cards.format_share(best.rate_out, 0)}."
     )
-    frame = as_frame(found)
-    widgets.chart(
+    frame = explanation_frame(found)
+    widgets.show_chart(
         charts.rate_pairs(frame, label="what", inside="rate_in", outside="rate_out"),
-        frame, key=key, title="What is different", view=view, about=ABOUT,
+        frame, key=key, title="What is different", view=view, about=EXPLANATION_HELP,
     )  # fmt: skip
 
 
-def draw_period(found: Sequence[Explanation], view: View) -> None:
+def show_period_explanations(found: Sequence[Explanation], view: View) -> None:
     """Draw what explains some days, best first: failures then against what the days before would have brought."""
     if not found:
         st.info(
@@ -85,9 +89,9 @@ def draw_period(found: Sequence[Explanation], view: View) -> None:
         return
     best = found[0]
     st.markdown(
-        f"**{words(best)}**: {best.failures:,} of {best.total:,} syncs failed "
-        f"({cards.share(best.rate_in, 0)}), {best.expected:,.0f} at the rate of the days before. "
-        f"That is {cards.share(best.share, 0)} of what is too much."
+        f"**{attribute_text(best)}**: {best.failures:,} of {best.total:,} syncs failed "
+        f"({cards.format_share(best.rate_in, 0)}), {best.expected:,.0f} at the rate of the days before. "
+        f"That is {cards.format_share(best.share, 0)} of what is too much."
     )
     kept = ["what", "failures", "expected", "share", "total", "rate_in", "rate_out", "low", "high", "p_value"]
     bar = st.column_config.ProgressColumn(
@@ -97,13 +101,13 @@ def draw_period(found: Sequence[Explanation], view: View) -> None:
         max_value=1,
         help="Part of all failures beyond those of before.",
     )
-    widgets.table(
-        as_frame(found)[kept], key="explained", title="What explains these days", view=view,
-        about=ABOUT_PERIODS, columns={"share": bar, "what": st.column_config.TextColumn("What", width=360)},
+    widgets.show_table(
+        explanation_frame(found)[kept], key="explained", title="What explains these days", view=view,
+        about=PERIOD_HELP, columns={"share": bar, "what": st.column_config.TextColumn("What", width=360)},
     )  # fmt: skip
 
 
-def mark_periods(
+def shade_periods(
     figure: Figure,
     days: pd.DataFrame,
     explained: tuple[datetime, datetime],
@@ -124,19 +128,20 @@ def mark_periods(
         )  # fmt: skip
 
 
-def words(one: Explanation) -> str:
+def attribute_text(one: Explanation) -> str:
     """The combination of an explanation, safe for Markdown."""
     return " and ".join(
-        f"{escape(column_config.label(name))} {escape(value)}" for name, value in one.where.items()
+        f"{escape(column_config.column_label(name))} {escape(value)}" for name, value in one.where.items()
     )
 
 
-def as_frame(found: Sequence[Explanation]) -> pd.DataFrame:
+def explanation_frame(found: Sequence[Explanation]) -> pd.DataFrame:
     """Explanations as rows."""
     return pd.DataFrame(
         {
             "what": [
-                " and ".join(f"{column_config.label(k)} {v}" for k, v in one.where.items()) for one in found
+                " and ".join(f"{column_config.column_label(k)} {v}" for k, v in one.where.items())
+                for one in found
             ],
             "rate_in": [one.rate_in for one in found],
             "rate_out": [one.rate_out for one in found],

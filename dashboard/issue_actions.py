@@ -20,43 +20,43 @@ from dashboard.clock import now
 from dashboard.escaping import escape
 from dashboard.view_state import View
 
-FROM_THE_LIST = "decided in the list of issues"
+LIST_REASON = "decided in the list of issues"
 _PROBLEM = "_triage_problem"
 
 
-def bulk_actions(issue_ids: Sequence[str], more: Callable[[], None]) -> None:
+def show_bulk_actions(issue_ids: Sequence[str], more: Callable[[], None]) -> None:
     """Buttons for the issues that are ticked; they stand there always, so that nothing jumps.
 
     `more` draws what else can be done to them, in the same row.
     """
-    say_problem()
-    off = not issue_ids or not auth.may_decide()
+    show_action_error()
+    off = not issue_ids or not auth.can_edit()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(f"{len(issue_ids)} ticked" if issue_ids else "Tick issues to act on them", width=150)
-        _button("Resolve", "check_circle", _resolve, issue_ids, off)
-        _button("Archive until it escalates", "inventory_2", _archive, issue_ids, off)
-        _button("Reopen", "undo", _reopen, issue_ids, off)
+        _action_button("Resolve", "check_circle", _resolve, issue_ids, off)
+        _action_button("Archive until it escalates", "inventory_2", _archive, issue_ids, off)
+        _action_button("Reopen", "undo", _reopen, issue_ids, off)
         st.text_input(
             "Assign to", key="bulk-assignee", label_visibility="collapsed", placeholder="Assign to …",
             width=180, disabled=off,
         )  # fmt: skip
-        _button("Assign", "person_add", _assign_ticked, issue_ids, off)
+        _action_button("Assign", "person_add", _assign, issue_ids, off)
         more()
 
 
-def close_or_reopen(issue_id: str, state: str, off: bool) -> None:
+def show_resolve_button(issue_id: str, state: str, off: bool) -> None:
     """The one button that a state leaves open: resolve what is open, reopen what is not."""
     if state in ("resolved", "archived"):
-        _button("Reopen", "undo", _reopen, [issue_id], off)
+        _action_button("Reopen", "undo", _reopen, [issue_id], off)
     else:
-        _button("Resolve", "check_circle", _resolve, [issue_id], off)
+        _action_button("Resolve", "check_circle", _resolve, [issue_id], off)
 
 
-def form(issue_id: str, about: Mapping[str, Any], off: bool) -> None:
+def show_triage_form(issue_id: str, about: Mapping[str, Any], off: bool) -> None:
     """Assignee, priority and note of one issue."""
     with st.form(f"triage-{issue_id}", border=False, clear_on_submit=False):
         owner, urgency = st.columns(2)
-        held = auth.HIDDEN if auth.names_are_masked() else about["assignee"] or ""
+        held = auth.HIDDEN if auth.are_names_masked() else about["assignee"] or ""
         owner.text_input("Assigned to", value=held, key=f"assignee-{issue_id}", disabled=off)
         urgency.selectbox(
             "Priority", ["high", "medium", "low"], key=f"priority-{issue_id}", disabled=off,
@@ -66,13 +66,13 @@ def form(issue_id: str, about: Mapping[str, Any], off: bool) -> None:
             "Note", key=f"note-{issue_id}", height=70, disabled=off, placeholder="What you found out"
         )
         st.form_submit_button(
-            "Save", icon=":material/save:", on_click=_save, args=(issue_id, dict(about)), disabled=off
+            "Save", icon=":material/save:", on_click=_save_form, args=(issue_id, dict(about)), disabled=off
         )
 
 
-def activity(issue_id: str, view: View) -> None:
+def show_activity(issue_id: str, view: View) -> None:
     """Everything that people and the automatic review did to this issue, newest first."""
-    log = data.triage().activity(issue_id)
+    log = data.triage_state().activity(issue_id)
     if not log:
         st.caption("Nobody has done anything to this issue yet.")
         return
@@ -80,45 +80,45 @@ def activity(issue_id: str, view: View) -> None:
         [(one.at, one.actor, one.action, one.before, one.after, one.reason) for one in reversed(log)],
         columns=["at", "who", "what", "before", "after", "why"],
     )
-    widgets.table(frame, key="activity", title="Activity of this issue", view=view)
+    widgets.show_table(frame, key="activity", title="Activity of this issue", view=view)
 
 
-def say_problem() -> None:
+def show_action_error() -> None:
     """Show why a click could not be kept, once."""
     if problem := st.session_state.pop(_PROBLEM, None):
         st.error(problem, icon=":material/error:")
 
 
-def actor() -> str:
+def current_actor() -> str:
     """Who is acting: the signed-in person, else the account that runs the dashboard."""
-    return auth.name() or _account()
+    return auth.user_name() or _account_name()
 
 
-def _button(
+def _action_button(
     label: str, icon: str, act: Callable[[TriageState, str], None], issue_ids: Sequence[str], off: bool
 ) -> None:
     st.button(
         label,
         icon=f":material/{icon}:",
         key=f"do-{label}",
-        on_click=_each,
+        on_click=_apply_to_each,
         args=(act, list(issue_ids)),
         disabled=off,
     )
 
 
-def _each(act: Callable[[TriageState, str], None], issue_ids: Sequence[str]) -> None:
+def _apply_to_each(act: Callable[[TriageState, str], None], issue_ids: Sequence[str]) -> None:
     def do() -> None:
-        state = data.triage()
+        state = data.triage_state()
         for issue_id in issue_ids:
             act(state, issue_id)
 
-    kept(do)
+    run_action(do)
 
 
-def kept(do: Callable[[], None]) -> None:
+def run_action(do: Callable[[], None]) -> None:
     """Carry out a click if this person may decide; what cannot be kept is said on the page."""
-    if not auth.may_decide():  # a disabled button is a hint; this is the rule
+    if not auth.can_edit():  # a disabled button is a hint; this is the rule
         st.session_state[_PROBLEM] = "Viewers cannot change the state of issues."
         return
     try:
@@ -128,27 +128,27 @@ def kept(do: Callable[[], None]) -> None:
 
 
 def _resolve(state: TriageState, issue_id: str) -> None:
-    state.resolve(issue_id, actor=actor(), at=now(), reason=FROM_THE_LIST)
+    state.resolve(issue_id, actor=current_actor(), at=now(), reason=LIST_REASON)
 
 
 def _archive(state: TriageState, issue_id: str) -> None:
-    state.archive(issue_id, actor=actor(), at=now(), reason=FROM_THE_LIST, until="escalating")
+    state.archive(issue_id, actor=current_actor(), at=now(), reason=LIST_REASON, until="escalating")
 
 
 def _reopen(state: TriageState, issue_id: str) -> None:
-    state.reopen(issue_id, actor=actor(), at=now(), reason=FROM_THE_LIST)
+    state.reopen(issue_id, actor=current_actor(), at=now(), reason=LIST_REASON)
 
 
-def _assign_ticked(state: TriageState, issue_id: str) -> None:
+def _assign(state: TriageState, issue_id: str) -> None:
     who = str(st.session_state.get("bulk-assignee", "")).strip()
-    state.assign(issue_id, who or None, actor=actor(), at=now(), reason=FROM_THE_LIST)
+    state.assign(issue_id, who or None, actor=current_actor(), at=now(), reason=LIST_REASON)
 
 
-def _save(issue_id: str, about: dict[str, Any]) -> None:
+def _save_form(issue_id: str, about: dict[str, Any]) -> None:
     """Keep what changed in the form of one issue, and nothing else."""
 
     def do() -> None:
-        state, who = data.triage(), actor()
+        state, who = data.triage_state(), current_actor()
         owner = str(st.session_state[f"assignee-{issue_id}"]).strip() or None
         if owner != about["assignee"]:
             state.assign(issue_id, owner, actor=who, at=now())
@@ -159,10 +159,10 @@ def _save(issue_id: str, about: dict[str, Any]) -> None:
             state.add_note(issue_id, note, actor=who, at=now())
             st.session_state[f"note-{issue_id}"] = ""
 
-    kept(do)
+    run_action(do)
 
 
-def _account() -> str:
+def _account_name() -> str:
     try:
         return getpass.getuser()
     except OSError:

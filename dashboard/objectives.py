@@ -7,12 +7,12 @@ import streamlit as st
 from plotly.graph_objs._figure import Figure
 
 from analysis.charts import humanize, spans
-from dashboard.cards import share
+from dashboard.cards import format_share
 from dashboard.escaping import escape
 from dashboard.view_state import View
-from dashboard.widgets import localised
+from dashboard.widgets import localize_times
 
-STATES = {
+OBJECTIVE_BADGES = {
     "ok": ("Kept", "check_circle", "green"),
     "little data": ("Little data", "hourglass_empty", "gray"),
     "spent": ("Budget spent", "money_off", "orange"),
@@ -20,31 +20,33 @@ STATES = {
 }
 
 
-def objective_cards(status: pd.DataFrame) -> None:
+def show_objective_cards(status: pd.DataFrame) -> None:
     """One card for each objective and sync type: its worst window, in words."""
-    order = list(STATES)
+    order = list(OBJECTIVE_BADGES)
     worst = status.sort_values("state", key=lambda column: -column.map(order.index), kind="stable")
     with st.grid(3, min_column_width=250, border=True):
         for row in worst.drop_duplicates(["slo", "sync_type"]).to_dict("records"):
             with st.container(gap="xxsmall"):
-                word, icon, colour = STATES[str(row["state"])]
+                word, icon, colour = OBJECTIVE_BADGES[str(row["state"])]
                 st.badge(word, icon=f":material/{icon}:", color=colour)  # type: ignore[arg-type]
                 st.markdown(f"**{escape(row['title'])}** · {escape(humanize(row['sync_type']))}")
                 st.progress(
                     min(float(row["budget_used"]), 1.0),
-                    text=_used(float(row["budget_used"])),
+                    text=_budget_text(float(row["budget_used"])),
                 )
-                st.caption(f"{escape(row['reason'], 200)}. Objective {share(row['objective'])}.")
+                st.caption(f"{escape(row['reason'], 200)}. Objective {format_share(row['objective'])}.")
 
 
-def _used(budget: float) -> str:
+def _budget_text(budget: float) -> str:
     """How much of a budget is used; per cent are hard to read beyond the whole."""
-    return f"{share(budget, 0)} of the budget used" if budget <= 1 else f"{budget:.1f} times the budget"
+    return (
+        f"{format_share(budget, 0)} of the budget used" if budget <= 1 else f"{budget:.1f} times the budget"
+    )
 
 
-def alert_figure(told: pd.DataFrame, view: View) -> Figure:
+def build_alert_chart(told: pd.DataFrame, view: View) -> Figure:
     """Alerts as bars from firing to recovery; what is open reaches to the end of the period."""
     shown = told.assign(recovered_at=told["recovered_at"].fillna(view.until))
     return spans(
-        localised(shown, view.zone), label="title", begin="fired_at", end="recovered_at", kind="severity"
+        localize_times(shown, view.zone), label="title", begin="fired_at", end="recovered_at", kind="severity"
     )

@@ -18,55 +18,63 @@ _VIEWS = Path(__file__).parent / "views"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PageEntry:
     """One page: its file in `views/`, its names, and whether the menu lists it."""
 
     name: str
     title: str
     icon: str
     section: str
-    about: str
+    description: str
     listed: bool = True
 
 
 ENTRIES = (
-    Entry("overview", "Overview", "monitoring", "Triage", "Health of the fleet and what needs attention."),
-    Entry("issues", "Issues", "checklist", "Triage", "Every group of errors, the most harmful first."),
-    Entry("issue", "Issue", "error", "Triage", "One issue: who, since when, why, and the fix.", listed=False),
-    Entry(
+    PageEntry(
+        "overview", "Overview", "monitoring", "Triage", "Health of the fleet and what needs attention."
+    ),
+    PageEntry("issues", "Issues", "checklist", "Triage", "Every group of errors, the most harmful first."),
+    PageEntry(
+        "issue", "Issue", "error", "Triage", "One issue: who, since when, why, and the fix.", listed=False
+    ),
+    PageEntry(
         "devices",
         "Devices",
         "tablet_mac",
         "Fleet",
         "Stuck, silent and stale devices, and what waits on them.",
     ),
-    Entry("device", "Device", "tablet", "Fleet", "One device: its history and its levers.", listed=False),
-    Entry(
+    PageEntry("device", "Device", "tablet", "Fleet", "One device: its history and its levers.", listed=False),
+    PageEntry(
         "explain", "Explain", "compare", "Understand", "What the failing syncs of some days have in common."
     ),
-    Entry("changes", "Changes", "tune", "Understand", "Configuration changes and versions against errors."),
-    Entry("fixes", "Fixes", "build", "Understand", "What to do first: fixes by the records they free."),
-    Entry(
+    PageEntry(
+        "changes", "Changes", "tune", "Understand", "Configuration changes and versions against errors."
+    ),
+    PageEntry("fixes", "Fixes", "build", "Understand", "What to do first: fixes by the records they free."),
+    PageEntry(
         "slo",
         "SLO & alerts",
         "speed",
         "Health",
         "Objectives, their budgets, and what alerts would have said.",
     ),
-    Entry("lint", "Configuration", "rule", "Health", "Known misconfigurations, found before they hurt."),
-    Entry(
+    PageEntry("lint", "Configuration", "rule", "Health", "Known misconfigurations, found before they hurt."),
+    PageEntry(
         "quality",
         "Data quality",
         "fact_check",
         "Health",
         "What was loaded, what was refused, what is unseen.",
     ),
-    Entry("report", "Report card", "school", "Health", "How right the causes are, where the truth is known."),
+    PageEntry(
+        "report", "Report card", "school", "Health", "How right the causes are, where the truth is known."
+    ),
 )
-NAMES = frozenset(entry.name for entry in ENTRIES)
+PAGE_NAMES = frozenset(entry.name for entry in ENTRIES)
 
 
-def page(name: str) -> st.Page:
+def streamlit_page(name: str) -> st.Page:
     """The Streamlit page of an entry."""
     entry = next(entry for entry in ENTRIES if entry.name == name)
     return st.Page(
@@ -76,16 +84,16 @@ def page(name: str) -> st.Page:
         url_path=entry.name,
         default=entry is ENTRIES[0],
         visibility="visible" if entry.listed else "hidden",
-        help=entry.about,
+        help=entry.description,
     )
 
 
-def every() -> list[st.Page]:
+def all_pages() -> list[st.Page]:
     """All pages, for `st.navigation`."""
-    return [page(entry.name) for entry in ENTRIES]
+    return [streamlit_page(entry.name) for entry in ENTRIES]
 
 
-def menu() -> None:
+def show_menu() -> None:
     """Draw the menu: listed pages under the names of their sections.
 
     It is made of links of our own, because the lists of `st.navigation` are none to a screen reader.
@@ -95,10 +103,10 @@ def menu() -> None:
             st.caption(section)
             for entry in entries:
                 if entry.listed:
-                    st.page_link(page(entry.name))
+                    st.page_link(streamlit_page(entry.name))
 
 
-def link(name: str, label: object, *, icon: str | None = None, **selection: str) -> None:
+def show_link(name: str, label: object, *, icon: str | None = None, **selection: str) -> None:
     """Draw a link to a page that keeps the filters; `selection` names the issue or device to open there.
 
     The controls put period, zone and filters back into the address by themselves; a link that brings them
@@ -107,20 +115,20 @@ def link(name: str, label: object, *, icon: str | None = None, **selection: str)
     held = {*SELECTIONS, *CONTROLS}
     query = {key: st.query_params.get_all(key) for key in st.query_params if key not in held}
     chosen = {**query, **{key: [value] for key, value in selection.items()}}
-    st.page_link(page(name), label=escape(label), icon=icon, query_params=chosen or None)
+    st.page_link(streamlit_page(name), label=escape(label), icon=icon, query_params=chosen or None)
 
 
-def address(name: str, query: Mapping[str, Sequence[str]]) -> str:
+def page_url(name: str, query: Mapping[str, Sequence[str]]) -> str:
     """The address of a page with exactly these parameters, as seen from any page."""
     path = "./" if name == ENTRIES[0].name else name
     return f"{path}?{urlencode(dict(query), doseq=True, quote_via=quote)}"
 
 
-def go(name: str, **selection: str) -> NoReturn:
+def open_page(name: str, **selection: str) -> NoReturn:
     """Open a page now. Bound filters put themselves back into the URL; Streamlit refuses to set them here."""
-    st.switch_page(page(name), query_params=selection)
+    st.switch_page(streamlit_page(name), query_params=selection)
 
 
-def selected(name: str) -> str | None:
+def selected_id(name: str) -> str | None:
     """The id that the URL selects, for instance of an issue."""
     return st.query_params.get(name) or None

@@ -16,7 +16,7 @@ REHEARSAL_HELP = (
 _REQUESTED = "_requested_rehearsals"
 
 
-def box(issue_id: str, view: View) -> None:
+def show_rehearsal(issue_id: str, view: View) -> None:
     """Show the button that rehearses an issue, or the result once the button was pressed."""
     requested_ids: set[str] = st.session_state.setdefault(_REQUESTED, set())
     if issue_id not in requested_ids:
@@ -26,7 +26,7 @@ def box(issue_id: str, view: View) -> None:
         )  # fmt: skip
         return
     with st.spinner("Rebuilding the issue and trying each candidate …", show_time=True):
-        result: RehearsalResult = data.ask(rehearse, issue_id)
+        result: RehearsalResult = data.fetch(rehearse, issue_id)
     _show_result(result, issue_id, view)
 
 
@@ -55,7 +55,7 @@ def _show_candidates(result: RehearsalResult, issue_id: str, view: View) -> None
         st.success(f"**{escape(best.name)}** {escape(best.summary, 300)}.", icon=":material/theater_comedy:")
     # The summary repeats the counts beside it, and this table is in a narrow column.
     columns = ["name", "freed", "still_failing", "lost", "total", "who", "kind", "predicted_loss"]
-    widgets.table(
+    widgets.show_table(
         result.to_frame()[columns], key=f"rehearsal-{issue_id}",
         title="Rehearsal: what each candidate frees and loses", view=view, about=REHEARSAL_HELP,
         columns={

@@ -13,19 +13,19 @@ import streamlit as st
 
 from analysis.charts import assign_marks
 from dashboard import pages
-from dashboard.cards import state_word
-from dashboard.column_config import configured
+from dashboard.cards import state_label
+from dashboard.column_config import build_column_config
 from dashboard.data import cause_title
 from dashboard.view_state import View
-from dashboard.widgets import exports, localised, table
+from dashboard.widgets import localize_times, show_exports, show_table
 
-DEVICE = "_opened_device"
-OPENED = "_opened_issue"
+OPENED_DEVICE = "_opened_device"
+OPENED_ISSUE = "_opened_issue"
 FIX_COLUMNS = {
     "what it is": st.column_config.TextColumn("What it is", width=300),
     "last_seen": st.column_config.DatetimeColumn("Last seen", format="D MMM HH:mm"),
 }
-MOST_ROWS = 20
+MAX_FULL_ROWS = 20
 KNOWN_VIEWS = {
     "Still open": "-is:resolved,archived",
     "Going on": "-is:quiet,resolved,archived",
@@ -37,7 +37,7 @@ KNOWN_VIEWS = {
 _KNOWN = "known-view"
 
 
-def known_views(query: str) -> None:
+def show_known_views(query: str) -> None:
     """Searches that people need every day, one click each; the chosen one stands in the search line."""
     st.session_state[_KNOWN] = next((name for name, line in KNOWN_VIEWS.items() if line == query), None)
 
@@ -47,17 +47,17 @@ def known_views(query: str) -> None:
     st.pills("Known views", list(KNOWN_VIEWS), key=_KNOWN, label_visibility="collapsed", on_change=choose)
 
 
-def issue_table(issues: pd.DataFrame, view: View) -> list[str]:
+def show_issue_table(issues: pd.DataFrame, view: View) -> list[str]:
     """The triage list as a table; returns the ids of the rows that are ticked.
 
     The button of a row leaves its issue id under OPENED in the session. Ids, never positions, leave this
     function: the list may have changed by the next run.
     """
-    shown = localised(issues, view.zone)
+    shown = localize_times(issues, view.zone)
     shown = pd.DataFrame(
         {
             "open": "Open",
-            "state": shown["shown_state"].map(state_word),
+            "state": shown["shown_state"].map(state_label),
             "cause": shown["cause_title"],
             "users": shown["users"],
             "events": shown["events"],
@@ -74,7 +74,7 @@ def issue_table(issues: pd.DataFrame, view: View) -> list[str]:
     )
     ids = [str(one) for one in issues["issue_id"]]
     picked = st.dataframe(
-        shown, hide_index=True, height="content" if len(shown) <= MOST_ROWS else 660, placeholder="",
+        shown, hide_index=True, height="content" if len(shown) <= MAX_FULL_ROWS else 660, placeholder="",
         column_config=_issue_columns(ids), key="issue-table", on_select="rerun", selection_mode="multi-row",
         alt="Issues, those that stop most people first",
     )  # fmt: skip
@@ -88,7 +88,7 @@ def _issue_columns(ids: list[str]) -> dict[str, Any]:
     def opened() -> None:
         click = st.session_state.get("issue-click")
         if click is not None and click["row"] < len(ids):
-            st.session_state[OPENED] = ids[click["row"]]
+            st.session_state[OPENED_ISSUE] = ids[click["row"]]
 
     return {
         "open": column.ButtonColumn(
@@ -116,72 +116,74 @@ def _issue_columns(ids: list[str]) -> dict[str, Any]:
     }
 
 
-def titled(frame: pd.DataFrame, *names: str) -> pd.DataFrame:
+def add_cause_titles(frame: pd.DataFrame, *names: str) -> pd.DataFrame:
     """Copy a frame with the causes in its columns `names` (`cause`, without any) called as people call them."""
     told = {name: frame[name].map(cause_title, na_action="ignore") for name in names or ("cause",)}
     return frame.assign(**told)
 
 
-def lettered(changes: pd.DataFrame) -> pd.DataFrame:
+def list_marked_changes(changes: pd.DataFrame) -> pd.DataFrame:
     """Changes with the letters that mark them on the charts, newest first."""
     kept = ["changed_at", "kind", "target", "object", "field", "scope", "before", "after", "changed_by"]
     shown = changes[kept].copy()
     shown["kind"] = shown["kind"].str.replace("_", " ")
     shown.insert(0, "mark", assign_marks(shown["changed_at"]))
-    return _together(shown).iloc[::-1]
+    return _merge_repeated_changes(shown).iloc[::-1]
 
 
-def _together(changes: pd.DataFrame) -> pd.DataFrame:
+def _merge_repeated_changes(changes: pd.DataFrame) -> pd.DataFrame:
     """One row for what was done to many things at the same moment, as by an integration; `times` counts."""
     alike = [name for name in changes.columns if name not in ("before", "after")]
     grouped = changes.groupby(alike, dropna=False, sort=False)
-    found = grouped.agg(before=("before", _only), after=("after", _only), times=("before", "size"))
+    found = grouped.agg(
+        before=("before", _common_value), after=("after", _common_value), times=("before", "size")
+    )
     return found.reset_index()[[*changes.columns, "times"]]
 
 
-def _only(values: pd.Series[Any]) -> object:
+def _common_value(values: pd.Series[Any]) -> object:
     """The one value of several, or how many there are."""
     told = values.dropna().unique()
     return None if not len(told) else told[0] if len(told) == 1 else f"{len(told):,} different"
 
 
-def change_list(changes: pd.DataFrame, view: View) -> None:
+def show_change_list(changes: pd.DataFrame, view: View) -> None:
     """What the letters on a chart stand for, folded."""
     if not changes.empty:
         with st.expander(
             f"{len(changes):,} configuration changes in this period", icon=":material/settings:"
         ):
-            table(lettered(changes), key="changes", title="Configuration changes", view=view)
+            show_table(list_marked_changes(changes), key="changes", title="Configuration changes", view=view)
 
 
-def device_table(frame: pd.DataFrame, view: View, *, key: str, title: str, about: str = "") -> None:
+def show_device_table(frame: pd.DataFrame, view: View, *, key: str, title: str, about: str = "") -> None:
     """Devices as a table; the button of a row leaves the device's id under DEVICE in the session."""
     name = "device" if "device" in frame else "device_id"
     ids = [str(one) for one in frame[name]]
-    shown = localised(frame, view.zone)
+    shown = localize_times(frame, view.zone)
     shown.insert(0, "open", "Open")
 
     def opened() -> None:
         click = st.session_state.get(f"click-{key}")
         if click is not None and click["row"] < len(ids):
-            st.session_state[DEVICE] = ids[click["row"]]
+            st.session_state[OPENED_DEVICE] = ids[click["row"]]
 
     button = st.column_config.ButtonColumn(
         "Details", width=70, type="tertiary", on_click=opened, key=f"click-{key}", pinned=True
     )
     st.dataframe(
         shown, hide_index=True, placeholder="–", alt=title, key=f"table-{key}",
-        column_config=configured(shown) | {"open": button},
+        column_config=build_column_config(shown) | {"open": button},
     )  # fmt: skip
-    exports(shown.drop(columns="open"), key=key, title=title, view=view, about=about)
+    show_exports(shown.drop(columns="open"), key=key, title=title, view=view, about=about)
 
 
-def by_status(devices: pd.DataFrame, statuses: Sequence[str]) -> dict[str, int]:
+def count_by_status(devices: pd.DataFrame, statuses: Sequence[str]) -> dict[str, int]:
     """How many devices have each problem; a device may have several."""
     return {status: sum(status in problems for problems in devices["problems"]) for status in statuses}
 
 
-def with_status(devices: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
+def filter_by_status(devices: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
     """Devices that have one of the chosen problems; all where nothing is chosen."""
     if chosen:
         kept = [bool(set(chosen) & set(problems)) for problems in devices["problems"]]
@@ -189,27 +191,27 @@ def with_status(devices: pd.DataFrame, chosen: Sequence[str]) -> pd.DataFrame:
     return devices.drop(columns="problems")
 
 
-def follow_device() -> None:
+def open_selected_device() -> None:
     """Open the device whose button was clicked."""
-    if opened := st.session_state.pop(DEVICE, None):
-        pages.go("device", device=opened)
+    if opened := st.session_state.pop(OPENED_DEVICE, None):
+        pages.open_page("device", device=opened)
 
 
-def fix_table(ranked: pd.DataFrame, view: View, *, about: str) -> str:
+def show_fix_table(ranked: pd.DataFrame, view: View, *, about: str) -> str:
     """The ranked fixes as a table; returns the cause whose row is ticked, the first where none is."""
     words = {
         "title": "what it is", "records": "waiting", "dependents": "hang on them", "short_fix": "what to do",
     }  # fmt: skip
-    shown = localised(ranked, view.zone).rename(columns=words)[
+    shown = localize_times(ranked, view.zone).rename(columns=words)[
         ["what it is", "waiting", "hang on them", "users", "events", "last_seen", "what to do"]
     ]
     # What to do stands beside the table, in whole; here it would be cut to its first letters.
     picked = st.dataframe(
         shown.drop(columns="what to do"), hide_index=True, placeholder="–",
-        height=640 if len(shown) > MOST_ROWS else "content",
-        column_config=configured(shown) | FIX_COLUMNS, key="fix-table", on_select="rerun",
+        height=640 if len(shown) > MAX_FULL_ROWS else "content",
+        column_config=build_column_config(shown) | FIX_COLUMNS, key="fix-table", on_select="rerun",
         selection_mode="single-row", alt="Fixes, those that free most records first",
     )  # fmt: skip
-    exports(shown, key="fixes", title="Fixes", view=view, about=about)
+    show_exports(shown, key="fixes", title="Fixes", view=view, about=about)
     rows = [row for row in picked["selection"]["rows"] if row < len(ranked)] or [0]
     return str(ranked["cause"].iloc[rows[0]])

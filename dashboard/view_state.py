@@ -22,7 +22,7 @@ PERIODS: Mapping[str, timedelta | None] = {
 }
 ALL_TIME = "all time"
 # A choice of time zone: days are each person's own; moments, which belong to nobody, stay in UTC.
-OWN_DAYS = "each person's own day"
+LOCAL_DAYS = "each person's own day"
 FILTERS: Mapping[str, str] = {
     "sync_type": "Sync type",
     "app_version": "App version",
@@ -49,54 +49,54 @@ class View:
     zone: str
     filters: Mapping[str, tuple[str, ...]]
     compare: bool = True
-    own_days: bool = False
+    local_days: bool = False
 
     @property
-    def days_of(self) -> str:
+    def day_basis(self) -> str:
         """Whose days the charts count by, for their titles."""
-        return "each person's own" if self.own_days else "UTC"
+        return "each person's own" if self.local_days else "UTC"
 
     def arguments(self) -> dict[str, Any]:
         """The view as keyword arguments of a question to `analysis`.
 
         The end is left open: it is the newest sync, and a list of pending records may be newer still.
         """
-        return {"since": self.since} | self.of_filters()
+        return {"since": self.since} | self.filter_arguments()
 
-    def of_filters(self) -> dict[str, Any]:
+    def filter_arguments(self) -> dict[str, Any]:
         """Only the filters, for questions that bring their own period."""
         return {name: list(values) for name, values in self.filters.items() if values}
 
-    def bounded(self) -> dict[str, Any]:
+    def bounded_arguments(self) -> dict[str, Any]:
         """The same with its end, for comparisons."""
         return self.arguments() | {"until": self.until}
 
-    def before(self) -> dict[str, Any] | None:
+    def previous_arguments(self) -> dict[str, Any] | None:
         """The same question about the period just before; None where there is none or nobody wants it."""
         if not self.compare or self.since is None or self.until is None:
             return None
         length = self.until - self.since
-        return self.bounded() | {"since": self.since - length, "until": self.since}
+        return self.bounded_arguments() | {"since": self.since - length, "until": self.since}
 
-    def is_narrowed(self) -> bool:
+    def has_filters(self) -> bool:
         """Whether anything beside the period keeps rows out."""
         return any(self.filters.values())
 
-    def words(self) -> str:
+    def describe(self) -> str:
         """The view in one line, for headers of exports."""
-        parts = [self.period, self.zone_words()]
+        parts = [self.period, self.describe_zone()]
         if self.since and self.until:
             parts.insert(1, f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M} UTC")
         parts += [f"{FILTERS[name]}: {', '.join(values)}" for name, values in self.filters.items() if values]
         return " · ".join(parts)
 
-    def zone_words(self) -> str:
+    def describe_zone(self) -> str:
         """In which zone times are shown, and whose the days are where they are not UTC's."""
-        days = ", days on each person's own clock" if self.own_days else ""
+        days = ", days on each person's own clock" if self.local_days else ""
         return f"times in {self.zone}{days}"
 
 
-def view_of(
+def build_view(
     *,
     period: str,
     newest: datetime | None,
@@ -111,8 +111,8 @@ def view_of(
         period=period if period in PERIODS else ALL_TIME,
         since=until - length if until and length else None,
         until=until,
-        zone="UTC" if zone == OWN_DAYS else zone,
-        own_days=zone == OWN_DAYS,
+        zone="UTC" if zone == LOCAL_DAYS else zone,
+        local_days=zone == LOCAL_DAYS,
         filters={name: tuple(values) for name, values in (filters or {}).items() if values},
         compare=compare,
     )

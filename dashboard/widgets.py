@@ -12,11 +12,11 @@ import streamlit as st
 from plotly.graph_objs._figure import Figure
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import auth, picture
+from dashboard import auth, chart_export
 from dashboard.clock import now
-from dashboard.column_config import configured, rounded
+from dashboard.column_config import build_column_config, round_shares
 from dashboard.escaping import escape
-from dashboard.export import as_csv, as_json
+from dashboard.export import to_csv, to_json
 from dashboard.launcher import store_path
 from dashboard.view_state import ALL_TIME, FILTERS, View
 
@@ -30,7 +30,7 @@ CHART_TOOLS = {
 }
 
 
-def heading(title: str, note: str = "") -> None:
+def show_heading(title: str, note: str = "") -> None:
     """The title of a page with one quiet line under it."""
     with st.container(gap="xxsmall"):
         st.title(title, anchor=False)
@@ -38,19 +38,19 @@ def heading(title: str, note: str = "") -> None:
             st.caption(note)
 
 
-def section(title: str, *, help: str | None = None) -> None:
+def show_section(title: str, *, help: str | None = None) -> None:
     """A heading inside a page."""
     st.header(title, anchor=False, help=help)
 
 
-def beside() -> tuple[DeltaGenerator, DeltaGenerator]:
+def wide_and_narrow_columns() -> tuple[DeltaGenerator, DeltaGenerator]:
     """A wide column and a narrow one; on a tablet the narrow one, with what to do, comes first."""
     with st.container(key="aside-first"):
         wide, narrow = st.columns([3, 2], gap="large")
     return wide, narrow
 
 
-def chart(
+def show_chart(
     figure: Figure,
     frame: pd.DataFrame,
     *,
@@ -79,11 +79,11 @@ def chart(
     )
     if twin.open:
         with twin:
-            table(frame, key=key, title=title, view=view, about=about, columns=columns)
-            picture.box(figure, key=key, title=title, about=about, view=view)
+            show_table(frame, key=key, title=title, view=view, about=about, columns=columns)
+            chart_export.show_chart_image(figure, key=key, title=title, about=about, view=view)
 
 
-def table(
+def show_table(
     frame: pd.DataFrame,
     *,
     key: str,
@@ -94,62 +94,62 @@ def table(
     height: int | None = None,
 ) -> None:
     """A table of text and numbers, as they are, with its exports."""
-    shown = localised(frame, view.zone)
+    shown = localize_times(frame, view.zone)
     st.dataframe(
-        rounded(shown),
+        round_shares(shown),
         hide_index=True,
-        column_config=configured(shown) | dict(columns or {}),
+        column_config=build_column_config(shown) | dict(columns or {}),
         height=height or "auto",
         placeholder="–",
         alt=title,
     )
-    exports(shown, key=key, title=title, view=view, about=about)
+    show_exports(shown, key=key, title=title, view=view, about=about)
 
 
-def exports(frame: pd.DataFrame, *, key: str, title: str, view: View, about: str = "") -> None:
+def show_exports(frame: pd.DataFrame, *, key: str, title: str, view: View, about: str = "") -> None:
     """Buttons that save what is shown as CSV or JSON."""
-    words = {"title": title, "about": about, "view": view.words()}
+    words = {"title": title, "about": about, "view": view.describe()}
     with st.container(horizontal=True, gap="small"):
         st.download_button(
-            "CSV", lambda: as_csv(frame, **words), file_name=f"synclens-{key}.csv", mime="text/csv",
+            "CSV", lambda: to_csv(frame, **words), file_name=f"synclens-{key}.csv", mime="text/csv",
             key=f"csv-{key}", type="tertiary", icon=":material/download:", on_click="ignore",
         )  # fmt: skip
         st.download_button(
-            "JSON", lambda: as_json(frame, **words), file_name=f"synclens-{key}.json",
+            "JSON", lambda: to_json(frame, **words), file_name=f"synclens-{key}.json",
             mime="application/json", key=f"json-{key}", type="tertiary", icon=":material/download:",
             on_click="ignore",
         )  # fmt: skip
 
 
-def localised(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
+def localize_times(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
     """Copy a frame with its naive UTC times moved to `zone`, and with people hidden from whom they are hidden."""
-    copy = auth.masked(frame)
+    copy = auth.mask_names(frame)
     for column in copy.columns:
         if pd.api.types.is_datetime64_dtype(copy[column]):
             copy[column] = copy[column].dt.tz_localize("UTC").dt.tz_convert(zone).dt.tz_localize(None)
     return copy
 
 
-def moment(value: datetime | None, zone: str, *, form: str = "%d %b %H:%M") -> str:
+def format_time(value: datetime | None, zone: str, *, form: str = "%d %b %H:%M") -> str:
     """One naive UTC time as text in `zone`, a dash where nobody knows it."""
     if value is None or pd.isna(value):
         return "–"
     return f"{pd.Timestamp(value).tz_localize('UTC').tz_convert(zone):{form}}"
 
 
-def device_text(text: object) -> None:
+def show_device_text(text: object) -> None:
     """Text from a device, shown letter by letter: no HTML, no Markdown."""
     st.code(str(text), language=None, wrap_lines=True)
 
 
-def cut(shown: int, of: int, what: str, command: str = "") -> None:
+def show_row_limit(shown: int, of: int, what: str, command: str = "") -> None:
     """Say that a table is not all there is, and which command shows the rest."""
     if shown < of:
         more = f" `{command}` shows all." if command else ""
         st.caption(f"The newest {shown:,} of {of:,} {what}.{more}")
 
 
-def no_data() -> None:
+def show_no_data() -> None:
     """What a page says over a store without rows."""
     st.info(
         "There is no data yet. Load an export, or simulate a fleet to look around:", icon=":material/inbox:"
@@ -157,16 +157,16 @@ def no_data() -> None:
     st.code("synclens load FILE...\nsynclens simulate --seed 7 --devices 60 --days 14", language="bash")
 
 
-def not_loaded(told: str, command: str) -> None:
+def show_not_loaded(told: str, command: str) -> None:
     """Say that nobody knows, because nothing of that kind is loaded, and which command would load some."""
     st.info(told, icon=":material/inbox:")
     st.code(command, language="bash")
 
 
-def nothing(what: str, view: View, *, healthy: str | None = None) -> None:
+def show_empty(what: str, view: View, *, healthy: str | None = None) -> None:
     """Say why a list is empty: kept out by the filters, or nothing is wrong."""
-    if view.is_narrowed() or (view.since is not None and healthy is None):
-        st.info(f"No {what} match this view ({escape(view.words())}).", icon=":material/filter_alt_off:")
+    if view.has_filters() or (view.since is not None and healthy is None):
+        st.info(f"No {what} match this view ({escape(view.describe())}).", icon=":material/filter_alt_off:")
         st.button("Show everything", on_click=clear_filters, key=f"clear-{what}")
     else:
         st.success(healthy or f"There are no {what}.", icon=":material/check_circle:")
@@ -179,23 +179,23 @@ def clear_filters() -> None:
     st.session_state["period"] = ALL_TIME
 
 
-def footer(newest: datetime | None) -> None:
+def show_footer(newest: datetime | None) -> None:
     """Which store is shown and how old its newest data is, at the foot of the sidebar."""
     with st.sidebar:
         age = (
             "no data yet"
             if newest is None
-            else f"newest data {newest:%d %b %Y %H:%M} UTC, {age_words(newest)}"
+            else f"newest data {newest:%d %b %Y %H:%M} UTC, {format_age(newest)}"
         )
         st.caption(f"{escape(store_path().name)} · {age}")
         if newest is not None and hours_since(newest) >= STALE_HOURS:
             st.badge("Old data", icon=":material/history:", color="orange", help=OLD)
-        if auth.sign_in_is_configured():
-            st.caption(f"{escape(auth.name() or 'signed in')}, {auth.role()}")
+        if auth.is_sign_in_configured():
+            st.caption(f"{escape(auth.user_name() or 'signed in')}, {auth.current_role()}")
             st.button("Sign out", type="tertiary", icon=":material/logout:", on_click=st.logout)
 
 
-def review_note(is_running: Callable[[], bool]) -> None:
+def show_review_note(is_running: Callable[[], bool]) -> None:
     """Say that states are still being worked out, and draw the page again when they are."""
 
     @st.fragment(run_every=REVIEW_LOOKS_SECONDS)
@@ -209,7 +209,7 @@ def review_note(is_running: Callable[[], bool]) -> None:
         look()
 
 
-def age_words(at: datetime) -> str:
+def format_age(at: datetime) -> str:
     """How long ago a naive UTC time was, in words."""
     hours = hours_since(at)
     if hours < 1:
@@ -222,17 +222,17 @@ def hours_since(at: datetime) -> float:
     return (now().replace(tzinfo=None) - at).total_seconds() // 3600
 
 
-def stale_note() -> None:
+def show_stale_note() -> None:
     """Say that a load is running and that what is shown is from before it."""
     st.info(
         "A load is writing to the store. You see the data from before it began.", icon=":material/hourglass:"
     )
 
 
-def not_in_view(error: Exception, view: View) -> None:
+def show_not_in_view(error: Exception, view: View) -> None:
     """An issue or device that the filters keep out, or that does not exist."""
     st.info(
-        f"Nothing of it in this view ({escape(view.words())}). Widen the period or clear the filters; "
+        f"Nothing of it in this view ({escape(view.describe())}). Widen the period or clear the filters; "
         f"if that does not help: {escape(error)}.",
         icon=":material/filter_alt_off:",
     )

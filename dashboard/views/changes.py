@@ -7,45 +7,47 @@ import streamlit as st
 from analysis import METRICS, charts, measure
 from dashboard import cards, controls, data, tables, widgets
 
-view = controls.current()
+view = controls.current_view()
 asked = view.arguments()
-widgets.heading("Changes", cards.period_line(view))
-changes = data.changes(view)
+widgets.show_heading("Changes", cards.format_period(view))
+changes = data.fetch_config_changes(view)
 
 metric = METRICS["errors_by_day"]
-widgets.section("Errors a day by cause, changes marked", help=metric.description)
-days = tables.titled(data.by_day(metric.name, view))
+widgets.show_section("Errors a day by cause, changes marked", help=metric.description)
+days = tables.add_cause_titles(data.fetch_daily_metric(metric.name, view))
 if days.empty:
-    widgets.nothing("errors", view, healthy="No errors in this period.")
+    widgets.show_empty("errors", view, healthy="No errors in this period.")
 else:
-    widgets.chart(
+    widgets.show_chart(
         charts.counts_over_time(days, by="cause", changes=changes, height=330),
-        days, key="changes-days", title=f"{metric.title} ({view.days_of})", view=view, about=metric.description,
+        days, key="changes-days", title=f"{metric.title} ({view.day_basis})", view=view, about=metric.description,
     )  # fmt: skip
-    if told := data.clocks(view):
+    if told := data.local_day_note(view):
         st.caption(told)
 
-widgets.section(
+widgets.show_section(
     "Configuration changes", help="From audit trails, from differences of metadata, or from the engine."
 )
-if changes.empty and data.knows_changes():
+if changes.empty and data.has_config_changes():
     st.success("Nothing was changed in this period.", icon=":material/check_circle:")
 elif changes.empty:
-    widgets.not_loaded(
+    widgets.show_not_loaded(
         "No configuration change is known at all. Load an audit trail, or pull one from Vault:",
         "synclens load AUDIT_TRAIL.csv\nsynclens pull --help",
     )
 else:
-    widgets.table(tables.lettered(changes), key="changes", title="Configuration changes", view=view)
+    widgets.show_table(
+        tables.list_marked_changes(changes), key="changes", title="Configuration changes", view=view
+    )
 
 metric = METRICS["version_adoption"]
-widgets.section("App versions", help=metric.description)
-versions = data.ask(measure, metric.name, **asked)
+widgets.show_section("App versions", help=metric.description)
+versions = data.fetch(measure, metric.name, **asked)
 if versions.empty:
-    widgets.nothing("app versions", view, healthy="No sync of this period names its app version.")
+    widgets.show_empty("app versions", view, healthy="No sync of this period names its app version.")
     st.stop()
-widgets.table(versions, key="versions", title=metric.title, view=view, about=metric.description)
+widgets.show_table(versions, key="versions", title=metric.title, view=view, about=metric.description)
 metric = METRICS["version_risk"]
-widgets.section("Does a version fail more than the others?", help=metric.description)
-risk = data.ask(measure, metric.name, **asked)
-widgets.table(risk, key="version-risk", title=metric.title, view=view, about=metric.description)
+widgets.show_section("Does a version fail more than the others?", help=metric.description)
+risk = data.fetch(measure, metric.name, **asked)
+widgets.show_table(risk, key="version-risk", title=metric.title, view=view, about=metric.description)

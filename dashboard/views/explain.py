@@ -8,29 +8,33 @@ from analysis import METRICS, charts, measure
 from analysis.diagnosis.explain.questions import explain_period
 from dashboard import controls, data, explanations, widgets
 
-view = controls.current()
-widgets.heading("Explain", "Why did more syncs fail on these days than on the days they are compared with?")
+view = controls.current_view()
+widgets.show_heading(
+    "Explain", "Why did more syncs fail on these days than on the days they are compared with?"
+)
 metric = METRICS["failures_by_day"]
-days = data.ask(measure, metric.name, **view.arguments())
+days = data.fetch(measure, metric.name, **view.arguments())
 if days.empty:
-    widgets.nothing("syncs", view, healthy="No tracked sync in this period.")
+    widgets.show_empty("syncs", view, healthy="No tracked sync in this period.")
     st.stop()
 
-widgets.section(
+widgets.show_section(
     "Choose the days to explain", help="Click a point, drag a box over several, or type them below."
 )
 drawn = st.container()
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    since, until = controls.days(days)
-    against = controls.baseline(since)
-figure = charts.rate_over_time(days, rate="failure_rate", name="failed", changes=data.changes(view))
-explanations.mark_periods(figure, days, (since, until), against)
+    since, until = controls.show_day_picker(days)
+    against = controls.show_baseline_picker(since)
+figure = charts.rate_over_time(
+    days, rate="failure_rate", name="failed", changes=data.fetch_config_changes(view)
+)
+explanations.shade_periods(figure, days, (since, until), against)
 with drawn:
-    widgets.chart(
+    widgets.show_chart(
         figure, days, key="explain-days", title="Share of tracked syncs that failed, by day (UTC)", view=view,
-        about=metric.description, on_select=controls.choose_days,
+        about=metric.description, on_select=controls.apply_chart_selection,
     )  # fmt: skip
 with st.spinner("Looking at every combination of attributes …", show_time=True):
-    found = data.ask(explain_period, since, until, baseline=against, **view.of_filters())
-widgets.section("What explains it", help=explanations.ABOUT_PERIODS)
-explanations.draw_period(found, view)
+    found = data.fetch(explain_period, since, until, baseline=against, **view.filter_arguments())
+widgets.show_section("What explains it", help=explanations.PERIOD_HELP)
+explanations.show_period_explanations(found, view)

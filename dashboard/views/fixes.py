@@ -7,20 +7,20 @@ import streamlit as st
 from analysis import METRICS, ranked_fixes
 from dashboard import cards, controls, data, issue_panels, tables, widgets
 
-view = controls.current()
-widgets.heading("Fixes", f"{cards.period_line(view)} · by records that wait, then by people hit")
-ranked = data.ask(ranked_fixes, **view.arguments())
+view = controls.current_view()
+widgets.show_heading("Fixes", f"{cards.format_period(view)} · by records that wait, then by people hit")
+ranked = data.fetch(ranked_fixes, **view.arguments())
 if ranked.empty:
-    widgets.nothing("errors", view, healthy="No errors in this period, so there is nothing to fix.")
+    widgets.show_empty("errors", view, healthy="No errors in this period, so there is nothing to fix.")
     st.stop()
 
 listed, chosen = st.columns([3, 2], gap="large")
 with listed:
-    widgets.section("What to do first", help="Tick a row to read its fix.")
-    cause = tables.fix_table(ranked, view, about=METRICS["records_at_risk"].description)
+    widgets.show_section("What to do first", help="Tick a row to read its fix.")
+    cause = tables.show_fix_table(ranked, view, about=METRICS["records_at_risk"].description)
     st.caption(
         "Waiting are records in error on a device now, with what hangs on them; known only where a source "
         "says what waits. A fix for the first row is worth most."
     )
 with chosen:
-    issue_panels.playbook_box(cause, data.issues(view), view)
+    issue_panels.show_playbook(cause, data.fetch_issues(view), view)

@@ -19,45 +19,47 @@ from dashboard import (
     widgets,
 )
 
-view = controls.current()
-issue_id = pages.selected("issue")
+view = controls.current_view()
+issue_id = pages.selected_id("issue")
 if issue_id is None:
-    widgets.heading("Issue")
+    widgets.show_heading("Issue")
     st.info("Choose an issue from the list.", icon=":material/touch_app:")
-    pages.link("issues", "All issues", icon=":material/arrow_back:")
+    pages.show_link("issues", "All issues", icon=":material/arrow_back:")
     st.stop()
 try:
-    issue = data.issue(issue_id, view)
+    issue = data.fetch_issue(issue_id, view)
 except AnalysisError as error:
-    widgets.heading("Issue")
-    issue_decisions.lead_to_merged(issue_id)
-    widgets.not_in_view(error, view)
-    pages.link("issues", "All issues", icon=":material/arrow_back:")
+    widgets.show_heading("Issue")
+    issue_decisions.show_merge_links(issue_id)
+    widgets.show_not_in_view(error, view)
+    pages.show_link("issues", "All issues", icon=":material/arrow_back:")
     st.stop()
 
 about = issue.summary
-pages.link("issues", "All issues", icon=":material/arrow_back:")
-cards.issue_heading(about, issue_id)
-widgets.device_text(about["title"])
-cards.issue_cards(about, view)
+pages.show_link("issues", "All issues", icon=":material/arrow_back:")
+cards.show_issue_heading(about, issue_id)
+widgets.show_device_text(about["title"])
+cards.show_issue_cards(about, view)
 
-story, remedy = widgets.beside()
+story, remedy = widgets.wide_and_narrow_columns()
 with story:
-    widgets.section("When", help=f"Errors of this issue a day ({view.days_of}), suspected changes marked.")
+    widgets.show_section(
+        "When", help=f"Errors of this issue a day ({view.day_basis}), suspected changes marked."
+    )
     with st.spinner("Holding every change against the beginning …", show_time=True):
-        suspected = data.ask(suspects, issue_id)
-    days = data.days_of_issue(issue, view)
-    widgets.chart(
-        charts.counts_over_time(days, changes=issue_panels.to_mark(suspected)),
-        days, key="issue-days", title=f"Errors by day ({view.days_of})", view=view,
+        suspected = data.fetch(suspects, issue_id)
+    days = data.count_issue_days(issue, view)
+    widgets.show_chart(
+        charts.counts_over_time(days, changes=issue_panels.suspect_marks(suspected)),
+        days, key="issue-days", title=f"Errors by day ({view.day_basis})", view=view,
         about="Errors of this issue; a day without any is a zero.",
     )  # fmt: skip
-    issue_panels.suspected(suspected, view)
-    explanations.of_issue(issue_id, view)
-    issue_panels.tabs(issue, view)
+    issue_panels.show_suspect_changes(suspected, view)
+    explanations.show_issue_explanations(issue_id, view)
+    issue_panels.show_tabs(issue, view)
 with remedy:
-    issue_panels.fix(issue_id, about["cause"])
-    rehearsal_panel.box(issue_id, view)
-    issue_panels.why(issue)
-    issue_decisions.box(issue_id, about, issue.variants, view)
-    issue_panels.levers(data.ask(recovery_actions, issue_id=issue_id), view)
+    issue_panels.show_fix(issue_id, about["cause"])
+    rehearsal_panel.show_rehearsal(issue_id, view)
+    issue_panels.show_cause_reason(issue)
+    issue_decisions.show_decisions(issue_id, about, issue.variants, view)
+    issue_panels.show_recovery_actions(data.fetch(recovery_actions, issue_id=issue_id), view)

@@ -7,11 +7,11 @@ import streamlit as st
 from analysis.config_lint.rules import LINT_RULES, lint, lint_gaps
 from dashboard import controls, data, issue_panels, widgets
 
-view = controls.current()
-widgets.heading(
+view = controls.current_view()
+widgets.show_heading(
     "Configuration", "Known misconfigurations, found before they hurt. As loaded, whatever the period."
 )
-findings, gaps = data.ask(lint), data.ask(lint_gaps)
+findings, gaps = data.fetch(lint), data.fetch(lint_gaps)
 if len(gaps) == len(LINT_RULES):
     st.info(
         "No configuration is loaded yet, so nothing can be checked. Load object metadata, permissions, VMOCs "
@@ -32,10 +32,10 @@ elif findings.empty:
     )
 alike = findings.groupby(["rule", "severity", "fix"], sort=False, dropna=False)
 for number, (_, found) in enumerate(alike):
-    issue_panels.lint_rule(found, number, view)
+    issue_panels.show_lint_rule(found, number, view)
 if not findings.empty:
-    widgets.exports(findings, key="lint", title="Configuration lint", view=view)
+    widgets.show_exports(findings, key="lint", title="Configuration lint", view=view)
 if not gaps.empty:
     label = f"{len(gaps)} of {len(LINT_RULES)} rules could not be checked"
     with st.expander(label, icon=":material/help:", expanded=findings.empty):
-        widgets.table(gaps, key="lint-gaps", title="Rules that could not be checked", view=view)
+        widgets.show_table(gaps, key="lint-gaps", title="Rules that could not be checked", view=view)

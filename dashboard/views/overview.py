@@ -10,73 +10,73 @@ from analysis.triage.states import OPEN_STATES
 from dashboard import cards, controls, data, pages, tables, widgets
 
 MOST_ISSUES, MOST_CAUSES = 8, 8
-view = controls.current()
+view = controls.current_view()
 asked = view.arguments()
-widgets.heading("Overview", cards.period_line(view))
-now, before = data.ask(health, **asked), data.ask_before(health, view)
-cards.health_cards(now, before)
+widgets.show_heading("Overview", cards.format_period(view))
+now, before = data.fetch(health, **asked), data.fetch_previous(health, view)
+cards.show_health_cards(now, before)
 
-issues = data.issues(view)
+issues = data.fetch_issues(view)
 still_open = issues[issues["state"].isin(OPEN_STATES)]
-chart_side, attention = widgets.beside()
+chart_side, attention = widgets.wide_and_narrow_columns()
 with chart_side:
     metric = METRICS["failures_by_day"]
-    widgets.section("Share of syncs that failed, by day", help=metric.description)
-    days = data.measured(metric.name, view)
-    changes = data.changes(view)
+    widgets.show_section("Share of syncs that failed, by day", help=metric.description)
+    days = data.fetch_metric(metric.name, view)
+    changes = data.fetch_config_changes(view)
     if days.empty:
-        widgets.nothing("syncs", view, healthy="No tracked sync in this period.")
+        widgets.show_empty("syncs", view, healthy="No tracked sync in this period.")
     else:
-        widgets.chart(
+        widgets.show_chart(
             charts.rate_over_time(
                 days, rate="failure_rate", name="failed", of="syncs", before="failure_rate_before", changes=changes
             ),
-            days, key="failures", title=f"Share of tracked syncs that failed, by day ({view.days_of})",
+            days, key="failures", title=f"Share of tracked syncs that failed, by day ({view.day_basis})",
             view=view, about=metric.description,
         )  # fmt: skip
-        if told := data.clocks(view):
+        if told := data.local_day_note(view):
             st.caption(told)
-        tables.change_list(changes, view)
+        tables.show_change_list(changes, view)
     by_type, fresh = st.columns(2, gap="medium")
     with by_type:
         metric = METRICS["success_rate"]
-        widgets.section("Success by sync type", help=metric.description)
-        rates = data.ask(measure, metric.name, **asked).dropna(subset=["success_rate"])
-        widgets.chart(
+        widgets.show_section("Success by sync type", help=metric.description)
+        rates = data.fetch(measure, metric.name, **asked).dropna(subset=["success_rate"])
+        widgets.show_chart(
             charts.intervals(rates, label="sync_type", rate="success_rate", low="low", high="high"),
             rates, key="types", title=metric.title, view=view, about=metric.description,
         )  # fmt: skip
     with fresh:
         metric = METRICS["freshness"]
-        widgets.section("Last successful sync", help=metric.description)
-        ages = data.ask(measure, metric.name, **asked)
-        widgets.chart(
+        widgets.show_section("Last successful sync", help=metric.description)
+        ages = data.fetch(measure, metric.name, **asked)
+        widgets.show_chart(
             charts.bars(ages, label="age", value="devices"),
             ages, key="freshness", title=metric.title, view=view, about=metric.description,
         )  # fmt: skip
     metric = METRICS["records_at_risk"]
-    risk = data.ask(measure, metric.name, **asked)
+    risk = data.fetch(measure, metric.name, **asked)
     if not risk.empty:
-        widgets.section("Records that wait in error, by cause", help=metric.description)
-        widgets.chart(
-            charts.bars(tables.titled(risk.head(MOST_CAUSES)), label="cause", value="records"),
-            tables.titled(risk), key="risk", title=metric.title, view=view, about=metric.description,
+        widgets.show_section("Records that wait in error, by cause", help=metric.description)
+        widgets.show_chart(
+            charts.bars(tables.add_cause_titles(risk.head(MOST_CAUSES)), label="cause", value="records"),
+            tables.add_cause_titles(risk), key="risk", title=metric.title, view=view, about=metric.description,
         )  # fmt: skip
 with attention:
-    widgets.section(
+    widgets.show_section(
         "What needs attention",
         help="Open issues, those that stop most people first. What has had no error for 3 days comes last.",
     )
-    cards.rising(issues)
+    cards.show_rising_counts(issues)
     if issues.empty:
-        widgets.nothing("issues", view, healthy="No errors in this period.")
+        widgets.show_empty("issues", view, healthy="No errors in this period.")
     elif still_open.empty:
         st.success("Every issue of this view is resolved or archived.", icon=":material/check_circle:")
     silent = still_open["shown_state"] == "quiet"
     for issue in pd.concat([still_open[~silent], still_open[silent]]).head(MOST_ISSUES).itertuples():
-        cards.issue_line(issue, view)
+        cards.show_issue_line(issue, view)
     if not issues.empty:
-        pages.link("issues", f"All {len(issues)} issues", icon=":material/arrow_forward:")
+        pages.show_link("issues", f"All {len(issues)} issues", icon=":material/arrow_forward:")
 st.caption(
-    f"{data.ask(estimate_coverage, **asked).badge.capitalize()}. Canceled and unfinished syncs are in no share."
+    f"{data.fetch(estimate_coverage, **asked).badge.capitalize()}. Canceled and unfinished syncs are in no share."
 )

@@ -13,19 +13,21 @@ ABOUT = (
     "The burn is the share of failed syncs over the share that the objective allows. It is judged by its "
     "lower 95 % bound and only when enough devices are hit, so that one broken iPad is no outage."
 )
-view = controls.current()
-widgets.heading("SLO & alerts", f"{cards.period_line(view)} · objectives look back over their own windows")
-status = data.ask(slo_status, **view.of_filters())
+view = controls.current_view()
+widgets.show_heading(
+    "SLO & alerts", f"{cards.format_period(view)} · objectives look back over their own windows"
+)
+status = data.fetch(slo_status, **view.filter_arguments())
 if status.empty:
-    widgets.nothing("syncs", view, healthy="No tracked sync to judge.")
+    widgets.show_empty("syncs", view, healthy="No tracked sync to judge.")
     st.stop()
 
-widgets.section("Objectives", help=ABOUT)
-objectives.objective_cards(status)
+widgets.show_section("Objectives", help=ABOUT)
+objectives.show_objective_cards(status)
 with st.expander("Every window, with its interval", icon=":material/table_rows:"):
-    widgets.table(status, key="slo", title="Objectives", view=view, about=ABOUT)
+    widgets.show_table(status, key="slo", title="Objectives", view=view, about=ABOUT)
 
-widgets.section(
+widgets.show_section(
     "What alerts would have said in this period",
     help="The rules played over history, once a day; nothing is sent.",
 )
@@ -36,12 +38,12 @@ rules = load_alert_rules()
 # Each day of the period is judged as if it were today, which nobody should wait for unasked.
 if st.toggle("Play the rules over this period", key="alerts", bind="query-params"):
     with st.spinner("Playing the rules, one day after the other …", show_time=True):
-        told = data.ask(backtest_alerts, rules, view.since, view.until)
+        told = data.fetch(backtest_alerts, rules, view.since, view.until)
     if told.empty:
         st.success("No alert would have fired.", icon=":material/check_circle:")
     else:
-        widgets.chart(
-            objectives.alert_figure(told, view), told, key="alerts", title="Alerts in this period",
+        widgets.show_chart(
+            objectives.build_alert_chart(told, view), told, key="alerts", title="Alerts in this period",
             view=view, about="One bar from firing to recovery; still open where it reaches the end.",
         )  # fmt: skip
 with st.expander(f"The {len(rules)} rules", icon=":material/rule:"):

@@ -13,7 +13,7 @@ from rich.text import Text
 import analysis
 import ingest
 from analysis.fleet.devices import STATUSES
-from dashboard.escaping import formula_safe
+from dashboard.escaping import escape_formulas
 from synclens import console
 from synclens.options import DEFAULT_STORE, StoreOption
 
@@ -47,7 +47,7 @@ def fleet(
         console.print_json_frame(frame)
     elif form == "csv":
         lists = frame["problems"].map("; ".join)
-        sys.stdout.write(formula_safe(frame.assign(problems=lists)).to_csv(index=False))
+        sys.stdout.write(escape_formulas(frame.assign(problems=lists)).to_csv(index=False))
     else:
         _show(frame, known, most)
 

@@ -52,7 +52,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the review end before a page is drawn, so that no test meets it half done on a busy machine."""
-    monkeypatch.setattr(data, "REVIEW_SECONDS", 120.0)
+    monkeypatch.setattr(data, "REVIEW_WAIT_SECONDS", 120.0)
 
 
 @pytest.fixture(autouse=True)

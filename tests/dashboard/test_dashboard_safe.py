@@ -12,24 +12,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.base.text import format_change
-from dashboard.escaping import JOINER, escape, formula_safe
-from dashboard.export import as_csv, as_json
-from dashboard.view_state import FILTERS, view_of
+from dashboard.escaping import WORD_JOINER, escape, escape_formulas
+from dashboard.export import to_csv, to_json
+from dashboard.view_state import FILTERS, build_view
 
 WORDS = {"title": "Issues", "about": "one row per issue", "view": "7 days · times in UTC"}
 
 
 @given(st.text())
 def test_escaped_text_keeps_no_sign_of_markup_unescaped(text):
-    shown = escape(text, most=10_000)
+    shown = escape(text, max_length=10_000)
     assert not set(re.sub(r"\\.", "", shown)) & set("<>*_[]`#$:|~!()\\")
 
 
 @given(st.text())
 def test_escaping_loses_no_letter(text):
     line = " ".join(text.split())
-    shown = re.sub(r"\\(.)", r"\1", escape(text, most=len(line) + 1))
-    assert shown.replace(JOINER, "") == line.replace(JOINER, "")
+    shown = re.sub(r"\\(.)", r"\1", escape(text, max_length=len(line) + 1))
+    assert shown.replace(WORD_JOINER, "") == line.replace(WORD_JOINER, "")
 
 
 @pytest.mark.parametrize(
@@ -37,25 +37,25 @@ def test_escaping_loses_no_letter(text):
 )
 def test_an_address_is_parted_so_that_it_does_not_become_a_link(address):
     bare = escape(address).replace("\\", "")
-    assert JOINER in bare
-    assert bare.replace(JOINER, "") == address
+    assert WORD_JOINER in bare
+    assert bare.replace(WORD_JOINER, "") == address
 
 
 @given(st.lists(st.text()))
 def test_no_exported_cell_begins_a_formula(texts):
-    safe = formula_safe(pd.DataFrame({"message": pd.Series(texts, dtype=object)}))
+    safe = escape_formulas(pd.DataFrame({"message": pd.Series(texts, dtype=object)}))
     assert not [
         cell for cell in safe["message"] if cell.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r"))
     ]
 
 
 def test_numbers_stay_numbers_in_an_export():
-    assert formula_safe(pd.DataFrame({"change": [-3, 4]}))["change"].tolist() == [-3, 4]
+    assert escape_formulas(pd.DataFrame({"change": [-3, 4]}))["change"].tolist() == [-3, 4]
 
 
 def test_a_csv_says_what_it_is_and_reads_back():
     frame = pd.DataFrame({"message": ['=1+1, "x"', "plain"], "devices": [["a", "b"], []]})
-    text = as_csv(frame, **WORDS).decode("utf-8-sig")
+    text = to_csv(frame, **WORDS).decode("utf-8-sig")
     lines = text.splitlines()
     assert lines[:3] == ["# Issues", "# one row per issue", "# 7 days · times in UTC"]
     rows = list(csv.DictReader(io.StringIO("\n".join(lines[3:]))))
@@ -64,12 +64,12 @@ def test_a_csv_says_what_it_is_and_reads_back():
 
 def test_a_header_cannot_be_broken_out_of():
     words = WORDS | {"view": "Country: X\n=cmd()"}
-    assert "\n=cmd" not in as_csv(pd.DataFrame({"a": [1]}), **words).decode("utf-8-sig")
+    assert "\n=cmd" not in to_csv(pd.DataFrame({"a": [1]}), **words).decode("utf-8-sig")
 
 
 def test_json_keeps_the_definition_beside_the_rows():
     frame = pd.DataFrame({"at": [pd.Timestamp(2026, 3, 2)], "n": [1]})
-    document = json.loads(as_json(frame, **WORDS))
+    document = json.loads(to_json(frame, **WORDS))
     assert document["definition"] == "one row per issue"
     assert document["rows"] == [{"at": "2026-03-02T00:00:00.000", "n": 1}]
 
@@ -78,35 +78,35 @@ NEWEST = pd.Timestamp(2026, 3, 30, 9, 15)
 
 
 def test_a_period_ends_with_the_newest_data_and_includes_it():
-    view = view_of(period="7 days", newest=NEWEST, zone="UTC")
+    view = build_view(period="7 days", newest=NEWEST, zone="UTC")
     assert view.until == NEWEST + timedelta(seconds=1)
     assert view.until - view.since == timedelta(days=7)
 
 
 def test_the_period_before_is_as_long_and_ends_where_this_one_begins():
-    view = view_of(period="24 hours", newest=NEWEST, zone="UTC", filters={"country": ["DE"]})
-    before = view.before()
+    view = build_view(period="24 hours", newest=NEWEST, zone="UTC", filters={"country": ["DE"]})
+    before = view.previous_arguments()
     assert before["until"] == view.since
     assert before["until"] - before["since"] == timedelta(hours=24)
     assert before["country"] == ["DE"]
 
 
 def test_everything_has_no_period_before():
-    assert view_of(period="all time", newest=NEWEST, zone="UTC").before() is None
+    assert build_view(period="all time", newest=NEWEST, zone="UTC").previous_arguments() is None
 
 
 def test_a_made_up_period_in_a_link_shows_everything():
-    assert view_of(period="-1d", newest=NEWEST, zone="UTC").since is None
+    assert build_view(period="-1d", newest=NEWEST, zone="UTC").since is None
 
 
 def test_the_words_of_a_view_name_each_filter():
     filters = {name: ["x"] for name in FILTERS}
-    words = view_of(period="all time", newest=NEWEST, zone="Asia/Tokyo", filters=filters).words()
+    words = build_view(period="all time", newest=NEWEST, zone="Asia/Tokyo", filters=filters).describe()
     assert all(label in words for label in [*FILTERS.values(), "Asia/Tokyo"])
 
 
 def test_an_empty_filter_is_no_filter():
-    assert view_of(period="all time", newest=None, zone="UTC", filters={"country": []}).arguments() == {
+    assert build_view(period="all time", newest=None, zone="UTC", filters={"country": []}).arguments() == {
         "since": None
     }
 

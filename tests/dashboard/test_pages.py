@@ -9,7 +9,7 @@ import pytest
 
 import analysis
 from dashboard.pages import ENTRIES
-from dashboard.tables import KNOWN_VIEWS, lettered
+from dashboard.tables import KNOWN_VIEWS, list_marked_changes
 from ingest import open_store
 
 MARKDOWN = ("markdown", "caption", "title", "header", "info", "success", "warning", "error")
@@ -189,7 +189,7 @@ def test_what_is_done_to_many_things_at_once_is_one_row():
             "changed_by": "integration",
         }
     )
-    found = lettered(frame).set_index("kind")
+    found = list_marked_changes(frame).set_index("kind")
     assert found.loc["object", ["times", "before", "after"]].fillna("–").tolist() == [2, "2 different", "–"]
     assert found.loc["setting", ["times", "before", "after"]].tolist() == [1, "5", "10"]
 

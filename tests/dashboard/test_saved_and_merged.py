@@ -18,8 +18,8 @@ from analysis.diagnosis.explain.questions import explain_period
 from analysis.metrics.local_days import measure_by_local_day
 from analysis.triage.states import Activity, TriageState
 from dashboard import pages, saved_views
-from dashboard.picture import with_header
-from dashboard.view_state import OWN_DAYS, view_of
+from dashboard.chart_export import add_header
+from dashboard.view_state import LOCAL_DAYS, build_view
 from ingest import open_store
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -55,20 +55,20 @@ def test_the_newest_line_of_a_name_counts_and_one_without_a_page_takes_it_back()
         line(said("a", "fixes")),
         line(said("b", None)),
     ]
-    assert [(view.name, view.page, dict(view.query)) for view in saved_views.saved_views(log)] == [
+    assert [(view.name, view.page, dict(view.query)) for view in saved_views.read_saved_views(log)] == [
         ("a", "fixes", {})
     ]
 
 
 @given(st.lists(st.text() | st.sampled_from(["null", "[]", "{}", said("x", "nowhere"), '{"name": 7}'])))
 def test_a_line_that_is_no_view_is_passed_over(texts):
-    found = saved_views.saved_views([line(text) for text in texts] + [line(said("kept", "issues"))])
+    found = saved_views.read_saved_views([line(text) for text in texts] + [line(said("kept", "issues"))])
     assert "kept" in [view.name for view in found]
 
 
-@given(PARAMETERS, st.sampled_from(sorted(pages.NAMES)))
+@given(PARAMETERS, st.sampled_from(sorted(pages.PAGE_NAMES)))
 def test_the_address_of_a_view_says_exactly_its_parameters(query, name):
-    asked = urlsplit(pages.address(name, query))
+    asked = urlsplit(pages.page_url(name, query))
     assert parse_qs(asked.query, keep_blank_values=True) == query
     assert asked.netloc == ""
     assert asked.path == ("./" if name == "overview" else name)
@@ -80,14 +80,14 @@ def test_a_view_is_kept_with_its_page_and_parameters_and_can_be_removed(visit, o
     app.button(key="save-view").click().run()
     assert not app.exception
     state = TriageState.for_store(own)
-    (kept,) = saved_views.saved_views(state.activity(saved_views.LOG))
+    (kept,) = saved_views.read_saved_views(state.activity(saved_views.LOG))
     assert (kept.name, kept.page) == ("**New** in Germany", "issues")
     assert {key: list(values) for key, values in kept.query.items()} == {
         "period": ["30 days"], "q": ["is:new"], "country": ["DE"]
     }  # fmt: skip
     app = visit("overview")
     app.button(key="forget-**New** in Germany").click().run()
-    assert saved_views.saved_views(state.activity(saved_views.LOG)) == []
+    assert saved_views.read_saved_views(state.activity(saved_views.LOG)) == []
 
 
 def test_a_view_without_a_name_is_not_kept(visit, own):
@@ -101,9 +101,11 @@ def merging_box():
     import streamlit as st
 
     from dashboard import merge_preview
-    from dashboard.view_state import view_of
+    from dashboard.view_state import build_view
 
-    merge_preview.box(st.session_state["ticked"], view_of(period="all time", newest=None, zone="UTC"))
+    merge_preview.show_merge_button(
+        st.session_state["ticked"], build_view(period="all time", newest=None, zone="UTC")
+    )
 
 
 def test_a_merge_is_shown_before_it_is_made(own, monkeypatch):
@@ -127,7 +129,7 @@ def test_a_merge_is_shown_before_it_is_made(own, monkeypatch):
 
 
 def test_days_on_people_s_own_clocks_are_those_of_the_analysis(visit, stores):
-    app = visit("overview", period="all time", tz=OWN_DAYS)
+    app = visit("overview", period="all time", tz=LOCAL_DAYS)
     assert not app.exception
     app.session_state["twin-failures"] = True
     app.run()
@@ -143,7 +145,7 @@ def test_days_on_people_s_own_clocks_are_those_of_the_analysis(visit, stores):
 def test_pages_stand_with_own_days(visit, stores, name, period):
     with open_store(stores["normal"]) as store:
         issue_id = str(analysis.list_issues(store)["issue_id"].iloc[0])
-    app = visit(name, period=period, tz=OWN_DAYS, **({"issue": issue_id} if name == "issue" else {}))
+    app = visit(name, period=period, tz=LOCAL_DAYS, **({"issue": issue_id} if name == "issue" else {}))
     assert not app.exception
     assert not app.error
 
@@ -168,9 +170,11 @@ def test_a_picture_says_what_it_is_and_how_it_was_filtered():
     from analysis import charts
 
     frame = pd.DataFrame({"day": pd.date_range("2026-03-01", periods=3), "events": [1, 2, 3]})
-    view = view_of(period="7 days", newest=frame["day"].max(), zone="UTC", filters={"country": ["<b>DE</b>"]})
+    view = build_view(
+        period="7 days", newest=frame["day"].max(), zone="UTC", filters={"country": ["<b>DE</b>"]}
+    )
     figure = charts.counts_over_time(frame)
-    drawn = with_header(figure, title="Errors <i>a day</i>", about="One error each.", view=view)
+    drawn = add_header(figure, title="Errors <i>a day</i>", about="One error each.", view=view)
     assert "Errors &lt;i&gt;a day&lt;/i&gt;" in drawn.layout.title.text
     header = drawn.layout.title.subtitle.text
     assert "One error each." in header

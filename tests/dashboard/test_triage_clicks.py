@@ -10,7 +10,7 @@ import pytest
 import analysis
 from analysis.triage.states import TriageState
 from dashboard import data
-from dashboard.auth import role_of
+from dashboard.auth import role_from_claim
 from ingest import open_store
 
 
@@ -100,11 +100,11 @@ def test_nobody_sees_a_page_before_signing_in(visit):
     ],
 )
 def test_a_role_is_never_more_than_the_claim_says(claim, role):
-    assert role_of(claim) == role
+    assert role_from_claim(claim) == role
 
 
 def test_a_page_does_not_wait_for_a_long_review(visit, stores, issue_id, monkeypatch):
-    monkeypatch.setattr(data, "REVIEW_SECONDS", 0.0)
+    monkeypatch.setattr(data, "REVIEW_WAIT_SECONDS", 0.0)
     go_on = Event()
     monkeypatch.setattr(data, "review", lambda *_: go_on.wait(60))
     try:
@@ -113,8 +113,8 @@ def test_a_page_does_not_wait_for_a_long_review(visit, stores, issue_id, monkeyp
         assert any("being brought up to date" in one.value for one in app.sidebar.caption)
     finally:
         go_on.set()
-        monkeypatch.setattr(data, "REVIEW_SECONDS", 60.0)
-        assert not data.bring_states_up_to_date()
+        monkeypatch.setattr(data, "REVIEW_WAIT_SECONDS", 60.0)
+        assert not data.is_review_running()
 
 
 def test_the_review_looks_once_at_each_state_of_the_store(visit, stores, issue_id, monkeypatch):

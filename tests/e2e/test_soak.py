@@ -95,7 +95,7 @@ def test_a_writer_is_killed_beside_readers(store, tmp_path):
 def test_the_dashboard_is_open_while_a_writer_is_killed(store, tmp_path, monkeypatch):
     """Each page is drawn, or says that the store is in use; it never breaks, and all is well afterwards."""
     monkeypatch.setenv("SYNCLENS_STORE", str(store))
-    monkeypatch.setattr(data, "REVIEW_SECONDS", 120.0)
+    monkeypatch.setattr(data, "REVIEW_WAIT_SECONDS", 120.0)
     second = export(tmp_path / "second.csv", 1_000, 300)
     page = AppTest.from_file(dashboard.app_path(), default_timeout=120)
     for _ in range(min(ROUNDS, 10)):

@@ -16,9 +16,9 @@ _LINE, _LINE_HEIGHT, _MOST = 118, 15, 700
 _TOOLS: dict[str, Any] = {"displaylogo": False, "displayModeBar": True, "modeBarButtons": [["toImage"]]}
 
 
-def with_header(figure: Figure, *, title: str, about: str, view: View) -> Figure:
+def add_header(figure: Figure, *, title: str, about: str, view: View) -> Figure:
     """Copy a figure with its title, definition and filters above it, dark on white whatever the theme."""
-    lines = [line for text in (about, view.words()) if text for line in textwrap.wrap(text[:_MOST], _LINE)]
+    lines = [line for text in (about, view.describe()) if text for line in textwrap.wrap(text[:_MOST], _LINE)]
     above = 54 + _LINE_HEIGHT * len(lines)
     copy = Figure(figure)  # type: ignore[no-untyped-call]  # plotly has no types
     below = copy.layout.margin.t or 0
@@ -37,11 +37,11 @@ def with_header(figure: Figure, *, title: str, about: str, view: View) -> Figure
     return copy
 
 
-def box(figure: Figure, *, key: str, title: str, about: str, view: View) -> None:
+def show_chart_image(figure: Figure, *, key: str, title: str, about: str, view: View) -> None:
     """Draw the picture with the camera that saves it as PNG."""
     st.caption("As a picture: the camera at its top right saves it as PNG.")
     st.plotly_chart(
-        with_header(figure, title=title, about=about, view=view), key=f"picture-{key}", theme=None,
+        add_header(figure, title=title, about=about, view=view), key=f"picture-{key}", theme=None,
         config={**_TOOLS, "toImageButtonOptions": {"filename": f"synclens-{key}", "scale": 2}},
         alt=f"{title}, with its definition and filters",
     )  # fmt: skip
