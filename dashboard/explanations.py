@@ -1,4 +1,4 @@
-"""What sets a group apart: explanations as a picture, as sentences and as a table."""
+"""Explanations of failures as a chart, a sentence and a table."""
 
 from __future__ import annotations
 
@@ -17,25 +17,23 @@ from dashboard.escaping import escape
 from dashboard.view_state import View
 
 EXPLANATION_HELP = (
-    "Combinations of at most three attributes in which failures are more frequent than elsewhere, beyond "
-    "what chance and the number of combinations looked at would give. The first explains most."
+    "Combinations of up to three attributes with a higher failure rate than elsewhere, corrected for chance and for "
+    "the number of combinations tested. The first explains the most failures."
 )
-
-
 PERIOD_HELP = (
-    "Combinations of at most three attributes in which syncs failed more than the days they are compared "
-    "with would bring, beyond what chance and the number of combinations looked at would give. Parts may overlap."
+    "Combinations of up to three attributes with more failed syncs than the baseline, corrected for chance and for "
+    "the number of combinations tested. Combinations can overlap."
 )
 
 
 def show_issue_explanations(issue_id: str, view: View) -> None:
-    """What the devices with an issue have in common that the others have not."""
+    """Show which attributes the devices with an issue share and other devices lack."""
     widgets.show_section("What is different about them", help=EXPLANATION_HELP)
     try:
-        found = data.fetch(explain_issue, issue_id, **view.arguments())
-    except AnalysisError:  # no device or person is known
-        found = []
-    show_explanations(found, view, key="different", inside="with this issue")
+        explanations = data.fetch(explain_issue, issue_id, **view.arguments())
+    except AnalysisError:  # the errors name no device and no user
+        explanations = []
+    show_explanations(explanations, view, key="different", inside="with this issue")
 
 
 def show_healthy_peers(name: str, view: View) -> None:
@@ -61,49 +59,64 @@ def show_healthy_peers(name: str, view: View) -> None:
         widgets.show_table(comparison.peers, key="peer-list", title=f"Healthy peers of {name}", view=view)
 
 
-def show_explanations(found: Sequence[Explanation], view: View, *, key: str, inside: str) -> None:
-    """Draw explanations best first, or say that there is nothing to say."""
-    if not found:
-        st.caption("Nothing sets them apart from the others more than chance would.")
+def show_explanations(explanations: Sequence[Explanation], view: View, *, key: str, inside: str) -> None:
+    """Show the best explanation in a sentence and all of them in a chart.
+
+    `inside` describes the group that is compared with the rest.
+    """
+    if not explanations:
+        st.caption("No attribute distinguishes them from the others more than chance would.")
         return
-    best = found[0]
+    best = explanations[0]
     st.markdown(
-        f"**{attribute_text(best)}**: {best.failures:,} of {best.total:,} {inside} ({cards.format_share(best.rate_in, 0)}), "
-        f"elsewhere {cards.format_share(best.rate_out, 0)}."
+        f"**{attribute_text(best)}**: {best.failures:,} of {best.total:,} {inside} "
+        f"({cards.format_share(best.rate_in, 0)}), elsewhere {cards.format_share(best.rate_out, 0)}."
     )
-    frame = explanation_frame(found)
+    frame = explanation_frame(explanations)
     widgets.show_chart(
         charts.rate_pairs(frame, label="what", inside="rate_in", outside="rate_out"),
         frame, key=key, title="What is different", view=view, about=EXPLANATION_HELP,
     )  # fmt: skip
 
 
-def show_period_explanations(found: Sequence[Explanation], view: View) -> None:
-    """Draw what explains some days, best first: failures then against what the days before would have brought."""
-    if not found:
+def show_period_explanations(explanations: Sequence[Explanation], view: View) -> None:
+    """Show what explains the failures of some days, compared with the baseline."""
+    if not explanations:
         st.info(
-            "Nothing explains these days: no group failed more than its days before and chance would bring. "
-            "Choose other days, or another stretch to compare with.",
+            "No explanation found: no group failed more often than its baseline and chance predict. "
+            "Choose other days or another baseline.",
             icon=":material/compare:",
         )
         return
-    best = found[0]
+    best = explanations[0]
     st.markdown(
         f"**{attribute_text(best)}**: {best.failures:,} of {best.total:,} syncs failed "
-        f"({cards.format_share(best.rate_in, 0)}), {best.expected:,.0f} at the rate of the days before. "
-        f"That is {cards.format_share(best.share, 0)} of what is too much."
+        f"({cards.format_share(best.rate_in, 0)}); the baseline rate predicts {best.expected:,.0f}. "
+        f"This explains {cards.format_share(best.share, 0)} of the additional failures."
     )
-    kept = ["what", "failures", "expected", "share", "total", "rate_in", "rate_out", "low", "high", "p_value"]
+    columns = [
+        "what",
+        "failures",
+        "expected",
+        "share",
+        "total",
+        "rate_in",
+        "rate_out",
+        "low",
+        "high",
+        "p_value",
+    ]
     bar = st.column_config.ProgressColumn(
         "Explains",
         format="percent",
         min_value=0,
         max_value=1,
-        help="Part of all failures beyond those of before.",
+        help="Share of all failures beyond the baseline.",
     )
     widgets.show_table(
-        explanation_frame(found)[kept], key="explained", title="What explains these days", view=view,
-        about=PERIOD_HELP, columns={"share": bar, "what": st.column_config.TextColumn("What", width=360)},
+        explanation_frame(explanations)[columns], key="explained", title="What explains these days", view=view,
+        about=PERIOD_HELP,
+        columns={"share": bar, "what": st.column_config.TextColumn("Attributes", width=360)},
     )  # fmt: skip
 
 
@@ -111,46 +124,52 @@ def shade_periods(
     figure: Figure,
     days: pd.DataFrame,
     explained: tuple[datetime, datetime],
-    against: int | tuple[datetime, datetime],
+    baseline: int | tuple[datetime, datetime],
 ) -> None:
-    """Shade on a chart over `days` what is explained and what it is compared with, as far as it is shown."""
+    """Shade the explained days and the baseline on a chart over `days`.
+
+    `baseline` is a period, or how many times the length of the explained days precedes them.
+    """
     since, until = explained
-    if isinstance(against, int):
-        against = (min(max(since - against * (until - since), days["day"].min()), since), since)
-    side, other = ("left", "right") if against[0] < since else ("right", "left")
-    for (begin, end), colour, word, place in (
-        (against, charts.GREY, "compared with", other),
+    if isinstance(baseline, int):
+        baseline = (min(max(since - baseline * (until - since), days["day"].min()), since), since)
+    side, other_side = ("left", "right") if baseline[0] < since else ("right", "left")
+    for (begin, end), color, text, position in (
+        (baseline, charts.GREY, "baseline", other_side),
         (explained, charts.VERMILION, "explained", side),
-    ):  # the words lead away from each other, or those over single days would meet
+    ):  # the labels point away from each other, so that they do not overlap on single days
         figure.add_vrect(
-            x0=begin, x1=end, fillcolor=colour, opacity=0.13, line_width=0, layer="below",
-            annotation={"text": word, "font_size": 10}, annotation_position=f"bottom {place}",
+            x0=begin, x1=end, fillcolor=color, opacity=0.13, line_width=0, layer="below",
+            annotation={"text": text, "font_size": 10}, annotation_position=f"bottom {position}",
         )  # fmt: skip
 
 
-def attribute_text(one: Explanation) -> str:
-    """The combination of an explanation, safe for Markdown."""
+def attribute_text(explanation: Explanation) -> str:
+    """Return the attributes of an explanation as Markdown-safe text."""
     return " and ".join(
-        f"{escape(column_config.column_label(name))} {escape(value)}" for name, value in one.where.items()
+        f"{escape(column_config.column_label(name))} {escape(value)}"
+        for name, value in explanation.where.items()
     )
 
 
-def explanation_frame(found: Sequence[Explanation]) -> pd.DataFrame:
-    """Explanations as rows."""
+def explanation_frame(explanations: Sequence[Explanation]) -> pd.DataFrame:
+    """Return one row per explanation."""
     return pd.DataFrame(
         {
             "what": [
-                " and ".join(f"{column_config.column_label(k)} {v}" for k, v in one.where.items())
-                for one in found
+                " and ".join(
+                    f"{column_config.column_label(name)} {value}" for name, value in row.where.items()
+                )
+                for row in explanations
             ],
-            "rate_in": [one.rate_in for one in found],
-            "rate_out": [one.rate_out for one in found],
-            "low": [one.interval[0] for one in found],
-            "high": [one.interval[1] for one in found],
-            "share": [one.share for one in found],
-            "failures": [one.failures for one in found],
-            "total": [one.total for one in found],
-            "expected": [one.expected for one in found],
-            "p_value": [one.p_value for one in found],
+            "rate_in": [row.rate_in for row in explanations],
+            "rate_out": [row.rate_out for row in explanations],
+            "low": [row.interval[0] for row in explanations],
+            "high": [row.interval[1] for row in explanations],
+            "share": [row.share for row in explanations],
+            "failures": [row.failures for row in explanations],
+            "total": [row.total for row in explanations],
+            "expected": [row.expected for row in explanations],
+            "p_value": [row.p_value for row in explanations],
         }
     )

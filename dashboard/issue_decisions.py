@@ -1,8 +1,8 @@
-"""What people decide about an issue that lasts: another cause, one with others, apart, away until something.
+"""Lasting decisions on an issue: archive it, correct its cause, merge it, split it.
 
-Causes and joins are kept beside the store at once, as rules on what the errors say (analysis.lasting), so
-that they hold when an issue gets another id. A corrected cause shows at once on the pages; counts and
-joins follow when the next load concludes on all errors anew, and the page says so until then.
+Corrected causes and merges are stored beside the store as rules on the error text (analysis.triage.overrides), so
+that they survive a change of the issue id. Pages show a corrected cause immediately. Counts, merges and splits
+follow with the next load, and the page says so until then.
 """
 
 from __future__ import annotations
@@ -26,231 +26,237 @@ from dashboard.view_state import View
 
 ARCHIVE_CONDITIONS = {
     "escalating": "it escalates",
-    "time": "a day",
-    "events": "so many more errors",
-    "device_share": "a share of the active devices has it",
-    "release": "a newer app version is seen",
-    "forever": "somebody reopens it",
+    "time": "a date",
+    "events": "a number of new errors",
+    "device_share": "a share of the active devices is affected",
+    "release": "a newer app version appears",
+    "forever": "it is reopened by hand",
 }
 MAX_MERGE_OPTIONS = 200
-NEXT_LOAD_NOTE = (
-    "Numbers and lists follow with the next load; `synclens load` and `synclens pull` both see to it."
-)
+NEXT_LOAD_NOTE = "Counts and lists update with the next `synclens load` or `synclens pull`."
 
 
-def show_decisions(issue_id: str, about: Mapping[str, Any], variants: pd.DataFrame, view: View) -> None:
-    """All that can be decided about one issue, and what was decided before with the way back."""
+def show_decisions(issue_id: str, summary: Mapping[str, Any], variants: pd.DataFrame, view: View) -> None:
+    """Show the actions for one issue, and the active decisions with a button to revert each."""
     issue_actions.show_action_error()
     widgets.show_section(
-        "Triage", help="Kept beside the store with who, when and why; an ingest never overwrites it."
+        "Triage", help="Stored beside the store with user, time and reason. A load never overwrites it."
     )
-    off = not auth.can_edit()
+    disabled = not auth.can_edit()
     with st.container(border=True):
         with st.container(horizontal=True, gap="small"):
-            issue_actions.show_resolve_button(issue_id, about["state"], off)
-            if about["state"] not in ("resolved", "archived"):
+            issue_actions.show_resolve_button(issue_id, summary["state"], disabled)
+            if summary["state"] not in ("resolved", "archived"):
                 with st.popover(
-                    "Archive until …", icon=":material/inventory_2:", disabled=off, key="archiving"
+                    "Archive until …", icon=":material/inventory_2:", disabled=disabled, key="archiving"
                 ):
-                    _archive_form(issue_id, about)
-            with st.popover("Another cause", icon=":material/edit:", disabled=off, key="correcting"):
-                _cause_form(issue_id, about)
-            with st.popover("Merge or part", icon=":material/merge:", disabled=off, key="joining"):
+                    _archive_form(issue_id, summary)
+            with st.popover("Correct cause", icon=":material/edit:", disabled=disabled, key="correcting"):
+                _cause_form(issue_id, summary)
+            with st.popover("Merge or split", icon=":material/merge:", disabled=disabled, key="joining"):
                 _merge_form(issue_id, view)
                 _split_form(issue_id, variants)
-        _show_active_decisions(issue_id, off)
-        issue_actions.show_triage_form(issue_id, about, off)
+        _show_active_decisions(issue_id, disabled)
+        issue_actions.show_triage_form(issue_id, summary, disabled)
 
 
-def _archive_form(issue_id: str, about: Mapping[str, Any]) -> None:
+def _archive_form(issue_id: str, summary: Mapping[str, Any]) -> None:
     kind = st.radio(
-        "Out of sight until",
-        list(ARCHIVE_CONDITIONS),
-        format_func=ARCHIVE_CONDITIONS.__getitem__,
+        "Archive until", list(ARCHIVE_CONDITIONS), format_func=ARCHIVE_CONDITIONS.__getitem__,
         key=f"until-{issue_id}",
-    )
+    )  # fmt: skip
     if kind == "time":
         today = now().date()
         st.date_input(
-            "Back on (UTC)", key=f"until-time-{issue_id}", value=today + timedelta(days=7), min_value=today
+            "Reopen on (UTC)", key=f"until-time-{issue_id}", value=today + timedelta(days=7), min_value=today
         )
     elif kind == "events":
-        st.number_input("More errors", min_value=1, value=100, key=f"until-events-{issue_id}")
+        st.number_input("New errors", min_value=1, value=100, key=f"until-events-{issue_id}")
     elif kind == "device_share":
         st.slider("Share of active devices", 1, 100, 10, format="%d%%", key=f"until-share-{issue_id}")
     elif kind == "release":
-        st.caption(f"Newer than {escape(_newest_version(about))}, the newest version that had it.")
-    _show_save_button("Archive", "archive", _archive, issue_id, dict(about))
+        st.caption(f"Newer than {escape(_newest_version(summary))}, the newest affected version.")
+    _show_save_button("Archive", "archive", _archive, issue_id, dict(summary))
 
 
-def _archive(state: TriageState, issue_id: str, about: Mapping[str, Any]) -> str:
+def _archive(state: TriageState, issue_id: str, summary: Mapping[str, Any]) -> str:
     kind = st.session_state[f"until-{issue_id}"]
     state.archive(
         issue_id, actor=issue_actions.current_actor(), at=now(), reason=_reason(issue_id, "archive"), until=kind,
-        value=_archive_value(kind, issue_id, about),
+        value=_archive_value(kind, issue_id, summary),
     )  # fmt: skip
     return f"Archived until {ARCHIVE_CONDITIONS[kind]}."
 
 
-def _archive_value(kind: str, issue_id: str, about: Mapping[str, Any]) -> object:
+def _archive_value(kind: str, issue_id: str, summary: Mapping[str, Any]) -> object:
     if kind == "time":
         return datetime.combine(st.session_state[f"until-time-{issue_id}"], time.min)
     if kind == "events":
         return int(st.session_state[f"until-events-{issue_id}"])
     if kind == "device_share":
         return st.session_state[f"until-share-{issue_id}"] / 100
-    return _newest_version(about) if kind == "release" else None
+    return _newest_version(summary) if kind == "release" else None
 
 
-def _newest_version(about: Mapping[str, Any]) -> str:
+def _newest_version(summary: Mapping[str, Any]) -> str:
     newest = ""
-    for version in about["app_versions"]:
+    for version in summary["app_versions"]:
         newest = version if not newest or is_newer_version(version, newest) else newest
     return newest
 
 
-def _cause_form(issue_id: str, about: Mapping[str, Any]) -> None:
-    known = sorted(CAUSES, key=data.cause_title)
+def _cause_form(issue_id: str, summary: Mapping[str, Any]) -> None:
+    causes = sorted(CAUSES, key=data.cause_title)
     st.selectbox(
-        "What it really is", known, format_func=data.cause_title, key=f"cause-{issue_id}",
-        index=known.index(about["cause"]) if about["cause"] in known else 0,
+        "Actual cause", causes, format_func=data.cause_title, key=f"cause-{issue_id}",
+        index=causes.index(summary["cause"]) if summary["cause"] in causes else 0,
     )  # fmt: skip
     _show_save_button("Correct", "cause", _correct_cause, issue_id)
 
 
 def _correct_cause(state: TriageState, issue_id: str) -> str:
     cause = st.session_state[f"cause-{issue_id}"]
-    state.correct_cause(
-        issue_id, cause, actor=issue_actions.current_actor(), at=now(), reason=_reason(issue_id, "cause")
-    )
-    return f"It is called {data.cause_title(cause)} from now on."
+    actor, reason = issue_actions.current_actor(), _reason(issue_id, "cause")
+    state.correct_cause(issue_id, cause, actor=actor, at=now(), reason=reason)
+    return f"Cause changed to {data.cause_title(cause)}."
 
 
 def _merge_form(issue_id: str, view: View) -> None:
-    others = (
-        data.fetch_issues(view)
-        .set_index("issue_id")
-        .drop(index=issue_id, errors="ignore")
-        .head(MAX_MERGE_OPTIONS)
-    )
-    named = {str(key): f"{row.cause_title} · {row.title}"[:90] for key, row in others.iterrows()}
+    issues = data.fetch_issues(view).set_index("issue_id").drop(index=issue_id, errors="ignore")
+    labels = {
+        str(key): f"{row.cause_title} · {row.title}"[:90]
+        for key, row in issues.head(MAX_MERGE_OPTIONS).iterrows()
+    }
     st.multiselect(
-        "The same as", list(named), format_func=lambda one: named.get(one, one), key=f"merge-{issue_id}",
-        placeholder="Issues of this view",
+        "Merge with", list(labels), format_func=lambda other: labels.get(other, other), key=f"merge-{issue_id}",
+        placeholder="Issues in this view",
     )  # fmt: skip
     _show_save_button("Merge", "merge", _merge, issue_id)
 
 
 def _merge(state: TriageState, issue_id: str) -> str:
-    others = st.session_state[f"merge-{issue_id}"]
-    if not others:
+    other_ids = st.session_state[f"merge-{issue_id}"]
+    if not other_ids:
         return "Nothing was merged: choose the other issues first."
-    together = sorted({issue_id, *others})
-    add_grouping_rule(state, "merge", {"issues": together}, together, _reason(issue_id, "merge"))
-    return f"Kept: {len(together)} issues are one. {NEXT_LOAD_NOTE}"
+    issue_ids = sorted({issue_id, *other_ids})
+    add_grouping_rule(state, "merge", {"issues": issue_ids}, issue_ids, _reason(issue_id, "merge"))
+    return f"Saved: {len(issue_ids)} issues will be merged. {NEXT_LOAD_NOTE}"
 
 
 def _split_form(issue_id: str, variants: pd.DataFrame) -> None:
-    said = list(dict.fromkeys(str(message) for message in variants["message"].dropna()))
-    if len(said) > 1:
-        st.multiselect("Messages that stand alone", said, key=f"part-{issue_id}", placeholder="Its variants")
-        _show_save_button("Part", "part", _split, issue_id)
+    messages = list(dict.fromkeys(str(message) for message in variants["message"].dropna()))
+    if len(messages) > 1:
+        st.multiselect(
+            "Messages to split off", messages, key=f"part-{issue_id}", placeholder="Variants of this issue"
+        )
+        _show_save_button("Split", "part", _split, issue_id)
 
 
 def _split(state: TriageState, issue_id: str) -> str:
     messages = st.session_state[f"part-{issue_id}"]
     if not messages:
-        return "Nothing was parted: choose the messages first."
+        return "Nothing was split: choose the messages first."
     content = {"messages": sorted(messages), "of": issue_id}
     add_grouping_rule(state, "unmerge", content, [issue_id], _reason(issue_id, "part"))
-    return f"Kept: they become issues of their own. {NEXT_LOAD_NOTE}"
+    return f"Saved: the messages will become separate issues. {NEXT_LOAD_NOTE}"
 
 
 def add_grouping_rule(
-    state: TriageState, kind: Literal["merge", "unmerge"], content: dict[str, Any], told: list[str], why: str
+    state: TriageState,
+    kind: Literal["merge", "unmerge"],
+    content: dict[str, Any],
+    issue_ids: list[str],
+    reason: str,
 ) -> None:
-    """Keep a rule, and a line in the log of every issue that it is about. The same rule is kept once."""
+    """Store a grouping rule and note it on the given issues. Adding the same rule twice stores it once."""
     rule_id = sha256(json.dumps([kind, content], sort_keys=True).encode()).hexdigest()[:12]
-    state.add_grouping_rule(rule_id, kind, content, actor=issue_actions.current_actor(), at=now(), reason=why)
-    for one in told:
-        state.add_note(
-            one, f"{kind} {_rule_members(content)}: {why}", actor=issue_actions.current_actor(), at=now()
-        )
+    actor = issue_actions.current_actor()
+    state.add_grouping_rule(rule_id, kind, content, actor=actor, at=now(), reason=reason)
+    for issue_id in issue_ids:
+        state.add_note(issue_id, f"{kind} {_rule_members(content)}: {reason}", actor=actor, at=now())
 
 
-def _show_active_decisions(issue_id: str, off: bool) -> None:
-    """What holds for this issue by decisions of people, each with the way back."""
+def _show_active_decisions(issue_id: str, disabled: bool) -> None:
+    """Show the corrected cause and the grouping rules of this issue, each with a button to revert it."""
     state = data.triage_state()
     cause = state.current_correction(issue_id)
     names = {issue_id, *state.predecessors_of(issue_id)}
     if cause is not None:
         _show_decision(
-            f"A person called it **{escape(data.cause_title(cause))}**.", f"uncorrect-{issue_id}",
-            lambda kept: kept.correct_cause(
-                issue_id, None, actor=issue_actions.current_actor(), at=now(), reason="the correction was taken back"
-            ), off,
+            f"Cause corrected to **{escape(data.cause_title(cause))}**.", f"uncorrect-{issue_id}",
+            _revert_correction(issue_id), disabled,
         )  # fmt: skip
     for rule in state.grouping_rules():
         content = rule["content"]
         if names & {*content.get("issues", ()), content.get("of")}:
-            word = "One with" if rule["kind"] == "merge" else "Parted from it:"
-            _show_decision(f"{word} {escape(_rule_members(content, but=issue_id), 160)}.", f"unrule-{rule['rule_id']}",
-                  _revert_rule(rule["rule_id"], issue_id), off)  # fmt: skip
+            prefix = "Merged with" if rule["kind"] == "merge" else "Split off:"
+            text = f"{prefix} {escape(_rule_members(content, without=issue_id), 160)}."
+            revert = _revert_rule(rule["rule_id"], issue_id)
+            _show_decision(text, f"unrule-{rule['rule_id']}", revert, disabled)
+
+
+def _revert_correction(issue_id: str) -> Callable[[TriageState], None]:
+    def revert(state: TriageState) -> None:
+        actor = issue_actions.current_actor()
+        state.correct_cause(issue_id, None, actor=actor, at=now(), reason="correction reverted")
+
+    return revert
 
 
 def _revert_rule(rule_id: str, issue_id: str) -> Callable[[TriageState], None]:
-    def do(state: TriageState) -> None:
-        state.remove_grouping_rule(
-            rule_id, actor=issue_actions.current_actor(), at=now(), reason="taken back"
-        )
-        state.add_note(
-            issue_id, f"rule {rule_id} was taken back", actor=issue_actions.current_actor(), at=now()
-        )
+    def revert(state: TriageState) -> None:
+        actor = issue_actions.current_actor()
+        state.remove_grouping_rule(rule_id, actor=actor, at=now(), reason="reverted")
+        state.add_note(issue_id, f"rule {rule_id} was reverted", actor=actor, at=now())
 
-    return do
+    return revert
 
 
-def _show_decision(text: str, key: str, undo: Callable[[TriageState], None], off: bool) -> None:
+def _show_decision(text: str, key: str, revert: Callable[[TriageState], None], disabled: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(text, help=NEXT_LOAD_NOTE, width="stretch")
         st.button(
-            "Take back", key=key, type="tertiary", icon=":material/undo:", disabled=off,
-            on_click=issue_actions.run_action, args=(lambda: undo(data.triage_state()),),
+            "Revert", key=key, type="tertiary", icon=":material/undo:", disabled=disabled,
+            on_click=issue_actions.run_action, args=(lambda: revert(data.triage_state()),),
         )  # fmt: skip
 
 
-def _rule_members(content: Mapping[str, Any], but: str = "") -> str:
-    named = [one for one in content.get("issues", ()) if one != but] or content.get("messages", ())
-    return ", ".join(map(str, named))
+def _rule_members(content: Mapping[str, Any], without: str = "") -> str:
+    issue_ids = [issue_id for issue_id in content.get("issues", ()) if issue_id != without]
+    return ", ".join(map(str, issue_ids or content.get("messages", ())))
 
 
 def _reason(issue_id: str, form: str) -> str:
-    said = str(st.session_state.get(f"why-{form}-{issue_id}") or "").strip()
-    return said or "no reason was given"
+    reason = str(st.session_state.get(f"why-{form}-{issue_id}") or "").strip()
+    return reason or "no reason entered"
 
 
-def _show_save_button(label: str, form: str, act: Callable[..., str], issue_id: str, *more: object) -> None:
-    """A line for the reason, and the button that keeps the decision and says what it did."""
-    st.text_input("Why", key=f"why-{form}-{issue_id}", placeholder="Goes into the activity log")
+def _show_save_button(
+    label: str, form: str, decide: Callable[..., str], issue_id: str, *arguments: object
+) -> None:
+    """Show a field for the reason and the button that stores the decision and reports the result."""
+    st.text_input("Reason", key=f"why-{form}-{issue_id}", placeholder="Shown in the activity log")
 
-    def do() -> None:
-        st.toast(escape(act(data.triage_state(), issue_id, *more), 300), icon=":material/save:")
+    def save() -> None:
+        message = decide(data.triage_state(), issue_id, *arguments)
+        st.toast(escape(message, 300), icon=":material/save:")
 
-    st.button(label, key=f"keep-{form}", type="primary", on_click=issue_actions.run_action, args=(do,))
+    st.button(label, key=f"keep-{form}", type="primary", on_click=issue_actions.run_action, args=(save,))
 
 
 def merged_issues(issue_id: str) -> list[str]:
-    """The issues that a person called one with this; it may go by the name of one of them now."""
+    """Return the ids of the issues that were merged with this one by hand."""
     rules = [rule["content"] for rule in data.triage_state().grouping_rules() if rule["kind"] == "merge"]
-    return sorted(
-        {one for rule in rules if issue_id in rule.get("issues", ()) for one in rule["issues"]} - {issue_id}
-    )
+    issue_ids = {other for rule in rules if issue_id in rule.get("issues", ()) for other in rule["issues"]}
+    return sorted(issue_ids - {issue_id})
 
 
 def show_merge_links(issue_id: str) -> None:
-    """Links from an issue that is gone to what it was merged with, or to what its errors are in now."""
-    merged = merged_issues(issue_id)
-    for one in merged:
-        pages.show_link("issue", f"It was merged with issue {one}", icon=":material/merge:", issue=one)
-    for one in sorted(data.triage_state().successors_of(issue_id) - set(merged)):
-        pages.show_link("issue", f"Its errors are in issue {one} now", icon=":material/moving:", issue=one)
+    """Show links from an issue without errors to the issues that contain its errors now."""
+    merged_ids = merged_issues(issue_id)
+    for other in merged_ids:
+        pages.show_link("issue", f"Merged with issue {other}", icon=":material/merge:", issue=other)
+    for other in sorted(data.triage_state().successors_of(issue_id) - set(merged_ids)):
+        pages.show_link(
+            "issue", f"Its errors are now in issue {other}", icon=":material/moving:", issue=other
+        )

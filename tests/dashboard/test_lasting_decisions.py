@@ -104,7 +104,7 @@ def test_merged_issues_are_one_after_the_next_load_and_two_when_taken_back(visit
     gone = max(one, other)
     app = visit("issue", period="all time", issue=gone)
     assert "Nothing of it in this view" in app.info[0].value
-    assert any(f"merged with issue {min(one, other)}" in link.label for link in app.get("page_link"))
+    assert any(f"Merged with issue {min(one, other)}" in link.label for link in app.get("page_link"))
 
     app = visit("issue", period="all time", issue=min(one, other))
     app.button(key=f"unrule-{kept(own).grouping_rules()[0].rule_id}").click().run()
@@ -130,7 +130,7 @@ def test_an_issue_that_is_gone_leads_to_the_one_that_took_over(visit, own, issue
     with kept(own).transaction() as state:
         state.execute("INSERT INTO lineage VALUES (?, 'an-older-id', 0)", (issue_id,))
     app = visit("issue", period="all time", issue="an-older-id")
-    assert any(f"Its errors are in issue {issue_id} now" in link.label for link in app.get("page_link"))
+    assert any(f"Its errors are now in issue {issue_id}" in link.label for link in app.get("page_link"))
 
 
 def test_nothing_chosen_is_nothing_kept(visit, own, issue_id):
