@@ -7,17 +7,16 @@ follow with the next load, and the page says so until then.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time, timedelta
-from hashlib import sha256
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from analysis.base.versions import is_newer_version
 from analysis.classification.catalogue import CAUSES
+from analysis.grouping.merge_rules import GroupingRule
 from analysis.triage.states import TriageState
 from dashboard import auth, data, issue_actions, pages, widgets
 from dashboard.clock import now
@@ -139,7 +138,8 @@ def _merge(state: TriageState, issue_id: str) -> str:
     if not other_ids:
         return "Nothing was merged: choose the other issues first."
     issue_ids = sorted({issue_id, *other_ids})
-    add_grouping_rule(state, "merge", {"issues": issue_ids}, issue_ids, _reason(issue_id, "merge"))
+    rule = GroupingRule.create("merge", issues=issue_ids)
+    add_grouping_rule(state, rule, issue_ids, _reason(issue_id, "merge"))
     return f"Saved: {len(issue_ids)} issues will be merged. {NEXT_LOAD_NOTE}"
 
 
@@ -156,24 +156,17 @@ def _split(state: TriageState, issue_id: str) -> str:
     messages = st.session_state[f"part-{issue_id}"]
     if not messages:
         return "Nothing was split: choose the messages first."
-    content = {"messages": sorted(messages), "of": issue_id}
-    add_grouping_rule(state, "unmerge", content, [issue_id], _reason(issue_id, "part"))
+    rule = GroupingRule.create("unmerge", messages=messages, split_from=issue_id)
+    add_grouping_rule(state, rule, [issue_id], _reason(issue_id, "part"))
     return f"Saved: the messages will become separate issues. {NEXT_LOAD_NOTE}"
 
 
-def add_grouping_rule(
-    state: TriageState,
-    kind: Literal["merge", "unmerge"],
-    content: dict[str, Any],
-    issue_ids: list[str],
-    reason: str,
-) -> None:
-    """Store a grouping rule and note it on the given issues. Adding the same rule twice stores it once."""
-    rule_id = sha256(json.dumps([kind, content], sort_keys=True).encode()).hexdigest()[:12]
+def add_grouping_rule(state: TriageState, rule: GroupingRule, issue_ids: Sequence[str], reason: str) -> None:
+    """Store a grouping rule and note it on the given issues. Adding an equal rule again has no effect."""
     actor = issue_actions.current_actor()
-    state.add_grouping_rule(rule_id, kind, content, actor=actor, at=now(), reason=reason)
+    state.add_grouping_rule(rule, actor=actor, at=now(), reason=reason)
     for issue_id in issue_ids:
-        state.add_note(issue_id, f"{kind} {_rule_members(content)}: {reason}", actor=actor, at=now())
+        state.add_note(issue_id, f"{rule.kind} {_rule_text(rule)}: {reason}", actor=actor, at=now())
 
 
 def _show_active_decisions(issue_id: str, disabled: bool) -> None:
@@ -187,12 +180,11 @@ def _show_active_decisions(issue_id: str, disabled: bool) -> None:
             _revert_correction(issue_id), disabled,
         )  # fmt: skip
     for rule in state.grouping_rules():
-        content = rule["content"]
-        if names & {*content.get("issues", ()), content.get("of")}:
-            prefix = "Merged with" if rule["kind"] == "merge" else "Split off:"
-            text = f"{prefix} {escape(_rule_members(content, without=issue_id), 160)}."
-            revert = _revert_rule(rule["rule_id"], issue_id)
-            _show_decision(text, f"unrule-{rule['rule_id']}", revert, disabled)
+        if names & {*rule.issues, rule.split_from}:
+            prefix = "Merged with" if rule.kind == "merge" else "Split off:"
+            text = f"{prefix} {escape(_rule_text(rule, without=issue_id), 160)}."
+            revert = _revert_rule(rule.rule_id, issue_id)
+            _show_decision(text, f"unrule-{rule.rule_id}", revert, disabled)
 
 
 def _revert_correction(issue_id: str) -> Callable[[TriageState], None]:
@@ -221,9 +213,8 @@ def _show_decision(text: str, key: str, revert: Callable[[TriageState], None], d
         )  # fmt: skip
 
 
-def _rule_members(content: Mapping[str, Any], without: str = "") -> str:
-    issue_ids = [issue_id for issue_id in content.get("issues", ()) if issue_id != without]
-    return ", ".join(map(str, issue_ids or content.get("messages", ())))
+def _rule_text(rule: GroupingRule, without: str = "") -> str:
+    return ", ".join([issue_id for issue_id in rule.issues if issue_id != without] or rule.messages)
 
 
 def _reason(issue_id: str, form: str) -> str:
@@ -246,9 +237,8 @@ def _show_save_button(
 
 def merged_issues(issue_id: str) -> list[str]:
     """Return the ids of the issues that were merged with this one by hand."""
-    rules = [rule["content"] for rule in data.triage_state().grouping_rules() if rule["kind"] == "merge"]
-    issue_ids = {other for rule in rules if issue_id in rule.get("issues", ()) for other in rule["issues"]}
-    return sorted(issue_ids - {issue_id})
+    merges = [rule for rule in data.triage_state().grouping_rules() if rule.kind == "merge"]
+    return sorted({other for rule in merges if issue_id in rule.issues for other in rule.issues} - {issue_id})
 
 
 def show_merge_links(issue_id: str) -> None:

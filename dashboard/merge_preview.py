@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import AnalysisError
+from analysis.grouping.merge_rules import GroupingRule
 from dashboard import auth, cards, data, issue_actions, issue_decisions, widgets
 from dashboard.escaping import escape
 from dashboard.view_state import View
@@ -75,8 +76,8 @@ def show_merge_button(issue_ids: Sequence[str], view: View) -> None:
 def _merge(issue_ids: Sequence[str]) -> None:
     merged_ids = sorted(issue_ids)
     reason = str(st.session_state.get(_REASON) or "").strip() or issue_actions.LIST_REASON
-    state = data.triage_state()
-    issue_decisions.add_grouping_rule(state, "merge", {"issues": merged_ids}, merged_ids, reason)
+    rule = GroupingRule.create("merge", issues=merged_ids)
+    issue_decisions.add_grouping_rule(data.triage_state(), rule, merged_ids, reason)
     message = f"Saved: {len(merged_ids)} issues will be merged. {issue_decisions.NEXT_LOAD_NOTE}"
     st.toast(escape(message, 300), icon=":material/merge:")
 
