@@ -124,8 +124,8 @@ def test_a_merge_is_shown_before_it_is_made(own, monkeypatch):
     assert TriageState.for_store(own).grouping_rules() == [], "looking decides nothing"
     app.button(key="merge-ticked").click().run()
     (rule,) = TriageState.for_store(own).grouping_rules()
-    assert rule["kind"] == "merge"
-    assert rule["content"]["issues"] == sorted([first, second])
+    assert rule.kind == "merge"
+    assert rule.issues == tuple(sorted([first, second]))
 
 
 def test_days_on_people_s_own_clocks_are_those_of_the_analysis(visit, stores):
