@@ -1,52 +1,52 @@
-"""What of the configuration an issue touches: the permission sets of those hit, and the VMOCs of its objects."""
+"""Configuration that an issue involves: permission sets of the affected users, and VMOCs of its objects."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from duckdb import DuckDBPyConnection
 
+from analysis.fixes.config_change import ConfigChange
 from analysis.fixes.issue_context import SharedAttribute
 
-MOST_SETS = 3  # a list of all sets that everybody has points nowhere
+MAX_SETS = 3  # a longer list of sets that all affected users hold gives no direction
 
-# Permission sets of the users hit: how many of them hold each, and whether it speaks of what the errors name.
+# Permission sets of the affected users: how many hold each, and whether it denies what the errors request.
 _SETS = """
-WITH hit AS (
+WITH request AS (
     SELECT DISTINCT e.user_id, e.object, coalesce(e.field, '') AS field, e.operation
     FROM error AS e WHERE e.issue_id = $issue_id AND e.user_id IS NOT NULL
 ),
-held AS (
+assignment AS (
     SELECT u.user_id, trim(unnest(string_split(u.permission_sets, ','))) AS permission_set
-    FROM current_user_info AS u WHERE u.user_id IN (SELECT user_id FROM hit)
+    FROM current_user_info AS u WHERE u.user_id IN (SELECT user_id FROM request)
 ),
-now AS (
+current_grant AS (
     SELECT * FROM permission_grant
     QUALIFY row_number() OVER (PARTITION BY permission_set, object, field ORDER BY as_of DESC) = 1
 ),
-refusing AS (
+denying AS (
     SELECT DISTINCT g.permission_set
-    FROM now AS g JOIN hit AS h ON g.object = h.object AND g.field IN ('*', h.field)
+    FROM current_grant AS g JOIN request AS r ON g.object = r.object AND g.field IN ('*', r.field)
     WHERE NOT coalesce(CASE
-        WHEN g.field = '*' AND h.operation = 'create' THEN g.can_create
-        WHEN g.field = '*' AND h.operation = 'delete' THEN g.can_delete
-        WHEN h.operation IN ('create', 'update') THEN g.can_edit
+        WHEN g.field = '*' AND r.operation = 'create' THEN g.can_create
+        WHEN g.field = '*' AND r.operation = 'delete' THEN g.can_delete
+        WHEN r.operation IN ('create', 'update') THEN g.can_edit
         ELSE g.can_read END, false)
 )
-SELECT h.permission_set, count(DISTINCT h.user_id) AS users,
-    (SELECT count(DISTINCT user_id) FROM held) AS of_users,
-    bool_or(r.permission_set IS NOT NULL) AS refuses
-FROM held AS h LEFT JOIN refusing AS r ON r.permission_set = h.permission_set
-WHERE h.permission_set <> ''
-GROUP BY h.permission_set
-ORDER BY users DESC, h.permission_set
+SELECT a.permission_set, count(DISTINCT a.user_id) AS users,
+    (SELECT count(DISTINCT user_id) FROM assignment) AS total_users,
+    bool_or(d.permission_set IS NOT NULL) AS denies
+FROM assignment AS a LEFT JOIN denying AS d ON d.permission_set = a.permission_set
+WHERE a.permission_set <> ''
+GROUP BY a.permission_set
+ORDER BY users DESC, a.permission_set
 """
 _VMOCS = """
-WITH now AS (
+WITH current_vmoc AS (
     SELECT * FROM vmoc QUALIFY row_number() OVER (PARTITION BY vmoc_id ORDER BY as_of DESC) = 1
 )
-SELECT coalesce(nullif(name, ''), vmoc_id) FROM now
+SELECT coalesce(nullif(name, ''), vmoc_id) FROM current_vmoc
 WHERE coalesce(active, true) AND object IN
     (SELECT object FROM error WHERE issue_id = $issue_id AND object IS NOT NULL)
 ORDER BY 1
@@ -56,31 +56,28 @@ ORDER BY 1
 def find_permission_sets(
     connection: DuckDBPyConnection,
     issue_id: str,
-    common: Iterable[SharedAttribute],
-    change: Mapping[str, Any] | None,
+    shared: Iterable[SharedAttribute],
+    change: ConfigChange | None,
 ) -> tuple[str, ...]:
-    """The permission sets to look at for an issue, at most three, the likeliest first.
+    """List at most three permission sets to check for an issue, the most likely first.
 
-    The set that was changed before the start; then those that those hit share and others lack; then those of
-    theirs that refuse what the errors ask for, where grants are loaded; else what all of them hold. Empty
-    where the store does not know which sets they hold, or where that says nothing.
+    The order is: the set that was changed before the start; sets that the affected users share and others do
+    not have; sets of theirs that deny what the errors request, if grants are loaded; else the sets that all
+    affected users hold. Empty if the store does not know their sets, or if more than three are left.
     """
-    held = connection.execute(_SETS, {"issue_id": issue_id}).fetchall()
-    changed = [change["target"]] if change is not None and change["kind"] == "permission_set" else []
-    shared = [one.value for one in common if one.attribute == "permission_set"]
-    refusing = [name for name, _, _, refuses in held if refuses]
-    pointed = [*changed, *shared, *refusing]
-    everybodys = [name for name, users, of_users, _ in held if users == of_users]
-    found = dict.fromkeys(map(str, pointed or everybodys))
-    return tuple(found)[:MOST_SETS] if pointed or len(found) <= MOST_SETS else ()
+    assignments = connection.execute(_SETS, {"issue_id": issue_id}).fetchall()
+    likely = [
+        *([change.target] if change is not None and change.kind == "permission_set" else []),
+        *(attribute.value for attribute in shared if attribute.attribute == "permission_set"),
+        *(name for name, _, _, denies in assignments if denies),
+    ]
+    held_by_all = [name for name, users, total_users, _ in assignments if users == total_users]
+    names = tuple(dict.fromkeys(likely or held_by_all))
+    return names[:MAX_SETS] if likely or len(names) <= MAX_SETS else ()
 
 
-def find_vmocs(
-    connection: DuckDBPyConnection, issue_id: str, change: Mapping[str, Any] | None
-) -> tuple[str, ...]:
-    """The VMOCs by which the objects of an issue come to devices, by name; the one that was changed first."""
-    found = [row[0] for row in connection.execute(_VMOCS, {"issue_id": issue_id}).fetchall()]
-    changed = (
-        [change["target"]] if change is not None and change["kind"] == "vmoc" and change["target"] else []
-    )
-    return tuple(dict.fromkeys(map(str, [*changed, *found])))
+def find_vmocs(connection: DuckDBPyConnection, issue_id: str, change: ConfigChange | None) -> tuple[str, ...]:
+    """List the names of the VMOCs that deliver the objects of an issue, a changed VMOC first."""
+    names = [row[0] for row in connection.execute(_VMOCS, {"issue_id": issue_id}).fetchall()]
+    changed = [change.target] if change is not None and change.kind == "vmoc" and change.target else []
+    return tuple(dict.fromkeys([*changed, *names]))

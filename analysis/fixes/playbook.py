@@ -1,91 +1,173 @@
-"""The playbook of a cause: what it means, whom it hurts, how to be sure, what to do. The pages are data."""
+"""Playbooks: for each cause its meaning, impact, diagnosis and fix.
+
+Each playbook is a Markdown file in `playbooks/`. TOML front matter between two `+++` lines holds the facts that
+code needs. The body has four sections, in the form of the prometheus-operator runbooks. The title of a playbook
+is the title of its cause in the catalogue.
+"""
 
 from __future__ import annotations
 
 import re
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import takewhile
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from analysis.base.errors import AnalysisError
+from analysis.classification.catalogue import CAUSES
 
 HEADINGS = ("Meaning", "Impact", "Diagnosis", "Fix")
-_URL = re.compile(r"https?://[^\s,;)>]+")
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z*`\d])")
+PLACEHOLDERS = ("{permission_set}", "{object}")
+_FENCE = "+++\n"
+_SEPARATOR = " > "
+
+
+class PlaybookFacts(BaseModel):
+    """The front matter of a playbook.
+
+    `who` acts. `where` is the place in Vault or on the device, as a path; its parts `{permission_set}` and
+    `{object}` stand for those of the issue. `short_fix` is one sentence for lists, without markup.
+    `full_refresh` is true if a full refresh is part of the fix. `sources` are public addresses.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    who: Literal[
+        "Admin", "User", "User or admin", "Data steward", "Developer", "Network team", "Support engineer"
+    ]
+    where: str | None = None
+    short_fix: str = Field(min_length=20, max_length=110, pattern=r"^[^*`\n]+\.$")
+    full_refresh: bool = False
+    sources: tuple[str, ...] = Field(min_length=1)
+
+    @field_validator("where")
+    @classmethod
+    def _check_placeholders(cls, where: str | None) -> str | None:
+        unknown = [
+            part for part in (where or "").split(_SEPARATOR) if "{" in part and part not in PLACEHOLDERS
+        ]
+        if unknown:
+            raise ValueError(f"unknown placeholder {unknown[0]}; use {' or '.join(PLACEHOLDERS)}")
+        return where
+
+    @field_validator("sources")
+    @classmethod
+    def _check_sources(cls, sources: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(source.startswith("https://") for source in sources):
+            raise ValueError("each source needs an https:// address")
+        return sources
+
+    @model_validator(mode="after")
+    def _check_actor(self) -> Self:
+        if not self.short_fix.startswith(f"{self.who}: "):
+            raise ValueError(f"short_fix must start with {self.who!r} and a colon")
+        return self
 
 
 @dataclass(frozen=True)
 class Playbook:
-    """One page of advice.
+    """The playbook of one cause.
 
-    `meaning`, `impact`, `diagnosis` and `fix` are markdown without their headings; `fix` is without sources.
-    `short_fix` is the first sentence of the fix without markup, at most 110 characters, for use in lists.
-    `sources` are public addresses.
+    `meaning`, `impact`, `diagnosis` and `steps` are Markdown without their headings.
     """
 
     cause: str
     title: str
+    facts: PlaybookFacts
     meaning: str
     impact: str
     diagnosis: str
-    fix: str
-    short_fix: str
-    sources: tuple[str, ...]
+    steps: str
+
+    @property
+    def who(self) -> str:
+        """The role that acts, for example `Admin`."""
+        return self.facts.who
+
+    @property
+    def short_fix(self) -> str:
+        """The fix in one sentence of at most 110 characters, without markup."""
+        return self.facts.short_fix
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Public addresses that the playbook is based on."""
+        return self.facts.sources
+
+    @property
+    def fix(self) -> str:
+        """The short fix and the steps, as Markdown."""
+        return f"{self.short_fix}\n\n{self.steps}"
+
+    def fill_where(self, values: Mapping[str, Sequence[str]]) -> str | None:
+        """Return the place with the values of an issue, or None if the playbook names no place.
+
+        `values` has the known values of each placeholder. The path ends before a placeholder that does not
+        have exactly one value.
+        """
+        if self.facts.where is None:
+            return None
+        known = {name: options[0] for name, options in values.items() if len(options) == 1}
+        parts = [known.get(part, part) for part in self.facts.where.split(_SEPARATOR)]
+        return _SEPARATOR.join(takewhile(lambda part: part not in PLACEHOLDERS, parts))
 
 
 @cache
 def load_playbook(cause: str) -> Playbook:
-    """Read the playbook of `cause`, an id of the cause catalogue or `unknown`.
+    """Load the playbook of `cause`, an id of the cause catalogue or `unknown`.
 
-    Raises `AnalysisError` when there is none, or when its headings are not the four in their order.
-    The form with four headings is that of the prometheus-operator runbooks.
+    Raises `AnalysisError` if there is no playbook for the cause, or if the file is not a valid playbook.
     """
     if cause not in playbook_causes():
         raise AnalysisError(
             f"there is no playbook for the cause {cause!r}",
-            next_step="Take a cause from the catalogue, or add analysis/fixes/playbooks/<cause>.md.",
+            next_step="Use a cause from the catalogue, or add analysis/fixes/playbooks/<cause>.md.",
         )
-    return parse_playbook(
-        cause, files("analysis.fixes").joinpath("playbooks", f"{cause}.md").read_text("utf-8")
-    )
+    text = files("analysis.fixes").joinpath("playbooks", f"{cause}.md").read_text("utf-8")
+    return parse_playbook(cause, text, title=CAUSES[cause].title)
 
 
 def load_nearest_playbook(cause: str) -> Playbook:
-    """Read the playbook of `cause`; a cause of somebody else's catalogue gets the one for unknown errors."""
+    """Load the playbook of `cause`, or the one for unknown errors if a custom catalogue added the cause."""
     return load_playbook(cause if cause in playbook_causes() else "unknown")
 
 
 @cache
 def playbook_causes() -> frozenset[str]:
-    """Name the causes that have a playbook."""
+    """Return the ids of the causes that have a playbook."""
     entries = files("analysis.fixes").joinpath("playbooks").iterdir()
     return frozenset(entry.name.removesuffix(".md") for entry in entries if entry.name.endswith(".md"))
 
 
-def parse_playbook(cause: str, text: str) -> Playbook:
-    """Cut markdown into the parts of a playbook; raises `AnalysisError` when it has not the form of one."""
-    head, *parts = re.split(r"^## +", text, flags=re.MULTILINE)
-    title, sections = head.removeprefix("#").strip(), [part.partition("\n") for part in parts]
-    if tuple(name.strip() for name, _, _ in sections) != HEADINGS or not head.startswith("# "):
-        raise AnalysisError(
-            f"the playbook {cause} has not one title and the headings {', '.join(HEADINGS)}",
-            next_step="Compare the file with another in analysis/fixes/playbooks.",
-        )
-    meaning, impact, diagnosis, last = (body.strip() for _, _, body in sections)
-    fix, _, sources = last.rpartition("\nSources:") if "\nSources:" in last else (last, "", "")
-    return Playbook(
-        cause,
-        title,
-        meaning,
-        impact,
-        diagnosis,
-        fix.strip(),
-        first_sentence(fix),
-        tuple(_URL.findall(sources)),
+def parse_playbook(cause: str, text: str, *, title: str) -> Playbook:
+    """Parse the text of a playbook file; raises `AnalysisError` if it is not valid."""
+    opening, facts, body = _split_front_matter(text)
+    before, *parts = re.split(r"^## +", body, flags=re.MULTILINE)
+    sections = [part.partition("\n") for part in parts]
+    if opening or before.strip() or tuple(name.strip() for name, _, _ in sections) != HEADINGS:
+        raise _invalid(cause, f"it needs front matter and the headings {', '.join(HEADINGS)}")
+    try:
+        parsed = PlaybookFacts.model_validate(tomllib.loads(facts))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise _invalid(cause, str(error)) from error
+    meaning, impact, diagnosis, steps = (section.strip() for _, _, section in sections)
+    return Playbook(cause, title, parsed, meaning, impact, diagnosis, steps)
+
+
+def _split_front_matter(text: str) -> tuple[str, str, str]:
+    """Return the text before the front matter (empty in a valid file), the front matter, and the body."""
+    opening, _, rest = text.partition(_FENCE)
+    facts, _, body = rest.partition(f"\n{_FENCE}")
+    return opening, facts, body
+
+
+def _invalid(cause: str, reason: str) -> AnalysisError:
+    return AnalysisError(
+        f"the playbook {cause} is not valid: {reason}",
+        next_step="Compare the file with another one in analysis/fixes/playbooks.",
     )
-
-
-def first_sentence(markdown: str) -> str:
-    """Take the first sentence of the first paragraph, as plain text on one line."""
-    paragraph = " ".join(markdown.strip().split("\n\n")[0].split())
-    return re.sub(r"[*`]", "", _SENTENCE_END.split(paragraph)[0])

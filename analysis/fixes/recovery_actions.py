@@ -1,8 +1,8 @@
-"""The levers: three flags on the user that an admin sets, and two actions on the device's Errors tab.
+"""Recovery actions for a device: three flags on the user, and two actions on the device's Errors tab.
 
-A lever is offered only when the store shows that its precondition holds, and a lever that loses something
-lists every record that it would lose. What the store does not know is said, never guessed. Preconditions and
-effects are those of Veeva's page on handling sync errors; where it is silent the text says so.
+An action is offered only if the store shows that its precondition is met. An action that deletes unsent changes
+lists each affected record. Unknown pending records are reported, not guessed. Preconditions and effects follow
+Veeva's page on handling sync errors; the text says so where that page is silent.
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ from typing import Any, TypedDict
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from analysis.base.duckdb_frames import to_plain_rows
 from analysis.base.errors import AnalysisError
+from analysis.base.duckdb_frames import to_plain_rows
+from analysis.base.text import pluralize
 from analysis.fixes.playbook import load_playbook
 from analysis.issues.listing import HELD_BY, PENDING_NOW
-from analysis.query.filters import Filters
 from analysis.query.runner import run_query
+from analysis.query.filters import Filters
 
 LOST_COLUMNS = ("device_id", "user_id", "object", "record_id", "operation", "edited_at", "parent_record_id")
 
+RecordKey = tuple[str, str]  # device id and record id
 
-class _Words(TypedDict):
+
+class _ActionText(TypedDict):
     title: str
     who: str
     where: str
@@ -32,45 +35,46 @@ class _Words(TypedDict):
     effect: str
 
 
-_FLAG = "Vault: the user's record (object user__sys), needs Edit on the field"
-_TAB = "on the device: Errors tab, the entry's actions"
+_USER_RECORD = "Vault: user record (object user__sys), requires Edit on the field"
+_ERRORS_TAB = "on the device: Errors tab, actions of the entry"
 
-_WORDS: Mapping[str, _Words] = {
+_TEXTS: Mapping[str, _ActionText] = {
     "undo": {
         "title": "Undo",
         "who": "user",
-        "where": _TAB,
+        "where": _ERRORS_TAB,
         "destructive": True,
-        "effect": "Takes back the change; the next incremental sync loads that object's whole table again. "
+        "effect": "Reverts the change on the device. The next incremental sync reloads the table of the object. "
         "The app refuses it while another upload of the record is pending.",
     },
     "undelete": {
         "title": "Undelete",
         "who": "user",
-        "where": _TAB,
+        "where": _ERRORS_TAB,
         "destructive": False,
-        "effect": "Brings the record back; the next incremental sync becomes a database refresh.",
+        "effect": "Restores the record on the device. The next incremental sync becomes a database refresh.",
     },
     "clear_client_sync_errors__v": {
         "title": "Clear client sync errors",
         "who": "admin",
-        "where": _FLAG,
+        "where": _USER_RECORD,
         "destructive": True,
-        "effect": "Clears the errors of the most recent sync from the device, with the changes behind them.",
+        "effect": "Removes the errors of the most recent sync from the device, with the changes that caused them.",
     },
     "force_full_refresh__v": {
         "title": "Force a full refresh",
         "who": "admin",
-        "where": _FLAG,
+        "where": _USER_RECORD,
         "destructive": False,
-        "effect": "The device sends what waits and loads its whole database again; it blocks the user.",
+        "effect": "The device uploads its pending records and downloads its whole database again. "
+        "The user cannot work in the meantime.",
     },
     "upload_vtrans__v": {
         "title": "Send sync files to Veeva",
         "who": "admin",
-        "where": _FLAG,
+        "where": _USER_RECORD,
         "destructive": False,
-        "effect": "The device sends its sync files (VTrans) to Veeva for review; no data change.",
+        "effect": "The device sends its sync files (VTrans) to Veeva for review. No data changes.",
     },
 }
 
@@ -85,7 +89,7 @@ SELECT DISTINCT device_id, user_id FROM seen
 WHERE device_id IS NOT NULL AND (list_contains($devices, device_id) OR list_contains($users, user_id))
 ORDER BY ALL
 """
-_WAITING = f"""
+_PENDING_RECORDS = f"""
 WITH {PENDING_NOW}
 SELECT device_id, user_id, object, record_id, operation, edited_at, parent_record_id,
     coalesce(in_error, false) AS in_error
@@ -93,15 +97,18 @@ FROM pending_now
 WHERE list_contains($devices, device_id)
 ORDER BY edited_at, device_id, object, record_id
 """
-_TOLD = """
+_REPORTING_DEVICES = """
 SELECT DISTINCT device_id FROM pending_record WHERE list_contains($devices, device_id)
 UNION
 SELECT DISTINCT device_id FROM detailed_sync WHERE pending_uploads = 0 AND list_contains($devices, device_id)
 """
 _CAUSE = "SELECT mode(cause), mode(retryable) FROM error WHERE issue_id = ?"
-_RECORDS = f"WITH {HELD_BY} SELECT device_id, record_id FROM held_by WHERE issue_id = $issue_id"
-# Records that the issue holds and has refused again a day or more after it first did.
-_IN_VAIN = f"""
+_ISSUE_DEVICES = """
+SELECT DISTINCT device_id FROM error WHERE issue_id = ? AND device_id IS NOT NULL ORDER BY 1
+"""
+_ISSUE_RECORDS = f"WITH {HELD_BY} SELECT device_id, record_id FROM held_by WHERE issue_id = $issue_id"
+# Records that the issue blocks and that Vault refused again a day or more after the first refusal.
+_REPEATEDLY_REFUSED = f"""
 WITH {HELD_BY}
 SELECT device_id, record_id
 FROM error
@@ -110,19 +117,25 @@ WHERE error.issue_id = $issue_id AND h.issue_id = $issue_id
 GROUP BY device_id, record_id
 HAVING max(occurred_at) - min(occurred_at) >= INTERVAL 1 DAY
 """
-_TROUBLE = """
+_FAILURES = """
 SELECT (SELECT count(*) FROM sync_error WHERE list_contains($devices, device_id))
      + (SELECT count(*) FROM detailed_sync WHERE list_contains($devices, device_id) AND outcome LIKE 'failed%')
 """
 
+_RETRY_MAY_SUCCEED = "The same upload may succeed on retry; waiting and syncing again loses nothing."
+_ONLY_REPEATEDLY_REFUSED = (
+    "Only for records that have been refused for a day or longer, where syncing again has not helped."
+)
+_REFRESH_DOES_NOT_FIX = "A refresh does not fix this cause; follow the steps of the playbook."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryAction:
-    """One thing that can be done to a device beside mending the cause.
+    """One action for a device, in addition to fixing the cause.
 
-    `reason` says why it is offered, or why not. `devices` are those on which the precondition holds. `loses`
-    has one row (LOST_COLUMNS) for each record whose change on the device would be gone; empty for a lever
-    that loses nothing or that is not offered.
+    `reason` says why it is offered or not. `devices` are those that meet its precondition. `lost_records` has
+    one row (LOST_COLUMNS) for each record whose unsent change the action deletes. It is empty for an action
+    that deletes nothing or is not offered.
     """
 
     name: str
@@ -137,11 +150,15 @@ class RecoveryAction:
     lost_records: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(LOST_COLUMNS)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the same as plain values, times as ISO text."""
-        own = {
+        """Convert to plain values that JSON can hold, times as ISO text."""
+        scalars = {
             name: getattr(self, name) for name in self.__slots__ if name not in ("devices", "lost_records")
         }
-        return own | {"devices": list(self.devices), "lost_records": to_plain_rows(self.lost_records)}
+        return scalars | {"devices": list(self.devices), "lost_records": to_plain_rows(self.lost_records)}
+
+    def withhold(self, reason: str) -> RecoveryAction:
+        """Return the same action, not offered."""
+        return replace(self, offered=False, reason=reason, devices=(), lost_records=self.lost_records.head(0))
 
 
 def recovery_actions(
@@ -151,229 +168,226 @@ def recovery_actions(
     *,
     issue_id: str | None = None,
 ) -> list[RecoveryAction]:
-    """Say which levers can be pulled for one device, one user, or everybody whom one issue hits.
+    """List the recovery actions for one device, one user, or all devices of one issue.
 
-    A flag is set on a user and Veeva does not document what it does when the user has several devices: losses
-    are counted over all of them. Undo and Undelete are counted on the device asked for. Levers without loss
-    come first. For an issue, Undo and Undelete are about its own records. Where its uploads may succeed by
-    themselves, Undo and clearing are offered for no others than those that have been refused for a day or
-    longer. A refresh is offered only where the playbook speaks of it.
+    Actions that delete nothing come first. A flag is set on a user, and Veeva does not document what it does if
+    the user has several devices, so its losses are counted over all of them. Undo and Undelete are counted on
+    the requested device. For an issue, Undo and Undelete only count its own records. If its uploads may succeed
+    on retry, Undo and clearing are only offered for records that have been refused for a day or longer. A
+    refresh is only offered if the playbook includes it.
 
-    Raises `AnalysisError` unless exactly one of the three is given.
+    Raises `AnalysisError` unless exactly one of device, user and issue is passed.
     """
-    if sum(given is not None for given in (device_id, user_id, issue_id)) != 1:
+    if sum(value is not None for value in (device_id, user_id, issue_id)) != 1:
         raise AnalysisError(
-            "levers are asked for one device, one user or one issue",
-            next_step="Give exactly one of device_id, user_id and issue_id.",
+            "recovery actions need one device, one user or one issue",
+            next_step="Pass exactly one of device_id, user_id and issue_id.",
         )
-    scope = _scope(connection, device_id, user_id, issue_id)
-    here = _Situation.read(connection, scope.chosen, issue_id)
-    alone = set(scope.chosen) == set(scope.all)
-    everywhere = here if alone else _Situation.read(connection, scope.all, issue_id)
-    harmless = [_vtrans(everywhere), _undelete(here), _refresh(everywhere)]
-    harmful = [_undo(here), _clear(everywhere)]
+    scope = _find_devices(connection, device_id, user_id, issue_id)
+    requested = _PendingState.load(connection, scope.requested, issue_id)
+    is_all = set(scope.requested) == set(scope.of_same_users)
+    of_users = requested if is_all else _PendingState.load(connection, scope.of_same_users, issue_id)
+    harmless = [_send_sync_files(of_users), _undelete(requested), _force_refresh(of_users)]
+    destructive = [_undo(requested), _clear_errors(of_users)]
     if issue_id is None:
-        return harmless + harmful
+        return harmless + destructive
     cause, retryable = connection.execute(_CAUSE, [issue_id]).fetchone() or (None, None)
     if retryable in ("yes", "often"):
-        vain = _keys_of(connection, _IN_VAIN, issue_id)
-        harmful = [_undo(here.about(vain)), _clear(everywhere.about(vain))]
-        harmful = [_once_tried(lever) if vain else _hold(lever, _MAY_SUCCEED) for lever in harmful]
-    if "force_full_refresh__v" not in load_playbook(cause or "unknown").fix:
-        harmless[-1] = _hold(harmless[-1], "A refresh does not mend this cause; see its steps.")
-    return harmless + harmful
+        refused = _load_keys(connection, _REPEATEDLY_REFUSED, issue_id)
+        destructive = [_undo(requested.limited_to(refused)), _clear_errors(of_users.limited_to(refused))]
+        destructive = [
+            _explain_limit(action) if refused else action.withhold(_RETRY_MAY_SUCCEED)
+            for action in destructive
+        ]
+    if not load_playbook(cause or "unknown").facts.full_refresh:
+        harmless[-1] = harmless[-1].withhold(_REFRESH_DOES_NOT_FIX)
+    return harmless + destructive
 
 
-_MAY_SUCCEED = "The same upload may succeed by itself; waiting and syncing again loses nothing."
-_IN_VAIN_WORDS = "Only for what has been refused for a day or longer: there, syncing again has not helped."
-
-
-def _once_tried(lever: RecoveryAction) -> RecoveryAction:
-    return replace(lever, reason=f"{lever.reason} {_IN_VAIN_WORDS}") if lever.offered else lever
-
-
-def _hold(lever: RecoveryAction, why: str) -> RecoveryAction:
-    return replace(lever, offered=False, reason=why, devices=(), lost_records=lever.lost_records.head(0))
+def _explain_limit(action: RecoveryAction) -> RecoveryAction:
+    return replace(action, reason=f"{action.reason} {_ONLY_REPEATEDLY_REFUSED}") if action.offered else action
 
 
 @dataclass(frozen=True, slots=True)
-class _Scope:
-    chosen: list[str]  # devices asked for
-    all: list[str]  # and the other devices of their users
+class _DeviceScope:
+    requested: list[str]
+    of_same_users: list[str]  # the requested devices and the other devices of their users
 
 
-def _scope(
+def _find_devices(
     connection: DuckDBPyConnection, device_id: str | None, user_id: str | None, issue_id: str | None
-) -> _Scope:
+) -> _DeviceScope:
     devices, users = [device_id] if device_id else [], [user_id] if user_id else []
     if issue_id is not None:
-        found = connection.execute(
-            "SELECT DISTINCT device_id FROM error WHERE issue_id = ? AND device_id IS NOT NULL ORDER BY 1",
-            [issue_id],
-        ).fetchall()
-        devices = [row[0] for row in found]
+        devices = [row[0] for row in connection.execute(_ISSUE_DEVICES, [issue_id]).fetchall()]
     pairs = connection.execute(_DEVICES, {"devices": devices, "users": users}).fetchall()
     owners = sorted({user for device, user in pairs if user and (users or device in devices)} | set(users))
-    every = connection.execute(_DEVICES, {"devices": devices, "users": owners}).fetchall()
-    chosen = devices or sorted({device for device, _ in pairs})
-    return _Scope(chosen, sorted({device for device, _ in every} | set(chosen)))
+    owned = connection.execute(_DEVICES, {"devices": devices, "users": owners}).fetchall()
+    requested = devices or sorted({device for device, _ in pairs})
+    return _DeviceScope(requested, sorted({device for device, _ in owned} | set(requested)))
 
 
-def _keys_of(connection: DuckDBPyConnection, query: str, issue_id: str) -> set[tuple[str, str]]:
-    found = run_query(connection, query, Filters.of(), {"issue_id": issue_id})
-    return set(zip(found["device_id"], found["record_id"], strict=True))
+def _load_keys(connection: DuckDBPyConnection, query: str, issue_id: str) -> set[RecordKey]:
+    rows = run_query(connection, query, Filters.of(), {"issue_id": issue_id})
+    return set(zip(rows["device_id"], rows["record_id"], strict=True))
 
 
 @dataclass(frozen=True, slots=True)
-class _Situation:
-    """What is known to wait on some devices."""
+class _PendingState:
+    """The known pending records of some devices."""
 
     devices: list[str]
-    waiting: pd.DataFrame  # LOST_COLUMNS and in_error
-    silent: list[str]  # devices that never said what waits
-    troubles: int  # errors and failed syncs
-    subject: set[tuple[str, str]] | None  # devices and records that the question is about; None for all
+    pending: pd.DataFrame  # LOST_COLUMNS and in_error
+    unreported: list[str]  # devices whose pending records are unknown
+    failures: int  # errors and failed syncs
+    limit: set[RecordKey] | None  # the records to consider; None for all
 
     @classmethod
-    def read(cls, connection: DuckDBPyConnection, devices: Sequence[str], issue_id: str | None) -> _Situation:
-        bound = {"devices": list(devices)}
-        waiting = run_query(connection, _WAITING, Filters.of(), bound)
-        told = {row[0] for row in connection.execute(_TOLD, bound).fetchall()}
-        (troubles,) = connection.execute(_TROUBLE, bound).fetchone() or (0,)
-        subject = None if issue_id is None else _keys_of(connection, _RECORDS, issue_id)
-        return cls(list(devices), waiting, [d for d in devices if d not in told], troubles, subject)
+    def load(
+        cls, connection: DuckDBPyConnection, devices: Sequence[str], issue_id: str | None
+    ) -> _PendingState:
+        parameters = {"devices": list(devices)}
+        pending = run_query(connection, _PENDING_RECORDS, Filters.of(), parameters)
+        reporting = {row[0] for row in connection.execute(_REPORTING_DEVICES, parameters).fetchall()}
+        (failures,) = connection.execute(_FAILURES, parameters).fetchone() or (0,)
+        limit = None if issue_id is None else _load_keys(connection, _ISSUE_RECORDS, issue_id)
+        unreported = [device for device in devices if device not in reporting]
+        return cls(list(devices), pending, unreported, failures, limit)
 
-    def about(self, records: set[tuple[str, str]]) -> _Situation:
-        """The same situation, with a question about these records only."""
-        return replace(self, subject=records)
+    def limited_to(self, records: set[RecordKey]) -> _PendingState:
+        """Return the same state, with only these records to consider."""
+        return replace(self, limit=records)
 
     @property
-    def failing(self) -> pd.DataFrame:
-        return self.waiting[self.waiting["in_error"].astype(bool)]
+    def in_error(self) -> pd.DataFrame:
+        return self.pending[self.pending["in_error"].astype(bool)]
 
     @property
-    def asked(self) -> pd.DataFrame:
-        """The failing records that the question is about."""
-        if self.subject is None:
-            return self.failing
-        of_it = [key in self.subject for key in self._keys(self.failing)]
-        return self.failing[pd.Series(of_it, self.failing.index, dtype=bool)]
+    def considered(self) -> pd.DataFrame:
+        """The records in error within the limit."""
+        if self.limit is None:
+            return self.in_error
+        within = [key in self.limit for key in _record_keys(self.in_error)]
+        return self.in_error[pd.Series(within, self.in_error.index, dtype=bool)]
 
-    def free(self, operation: str) -> pd.DataFrame:
-        """Failing records of one operation that have no other upload pending; Undo and Undelete need that."""
-        also_waits = set(self._keys(self.waiting[~self.waiting["in_error"].astype(bool)]))
-        found = self.asked[self.asked["operation"] == operation]
-        alone = [key not in also_waits for key in self._keys(found)]
-        return found[pd.Series(alone, found.index, dtype=bool)]
+    def revertible(self, operation: str) -> pd.DataFrame:
+        """Return records in error with this operation and no other pending upload, as Undo requires."""
+        other_uploads = set(_record_keys(self.pending[~self.pending["in_error"].astype(bool)]))
+        records = self.considered[self.considered["operation"] == operation]
+        without = [key not in other_uploads for key in _record_keys(records)]
+        return records[pd.Series(without, records.index, dtype=bool)]
 
     def with_children(self, records: pd.DataFrame) -> pd.DataFrame:
-        """Add the failing records below these: a call and its children are one transaction."""
-        parents = set(self._keys(records))
-        below = [
-            pair in parents
-            for pair in zip(self.failing["device_id"], self.failing["parent_record_id"], strict=True)
-        ]
-        return self.failing[
-            self.failing.index.isin(records.index) | pd.Series(below, self.failing.index, dtype=bool)
-        ]
+        """Add the child records in error: a call and its children are one transaction."""
+        parents = set(_record_keys(records))
+        parent_keys = zip(self.in_error["device_id"], self.in_error["parent_record_id"], strict=True)
+        are_children = pd.Series([key in parents for key in parent_keys], self.in_error.index, dtype=bool)
+        return self.in_error[self.in_error.index.isin(records.index) | are_children]
 
-    def unknown(self) -> str:
-        """Say of whom the store knows nothing; empty when it knows of all."""
+    def unknown_note(self) -> str:
+        """Return which pending records are unknown; empty if all are known."""
         if not self.devices:
-            return "The store knows no device here, so what waits is unknown."
-        if self.silent and len(self.silent) == len(self.devices):
-            where = "this device" if len(self.devices) == 1 else f"these {len(self.devices)} devices"
-            return f"The store has no word on what waits on {where}."
-        some = _count(len(self.silent), "other device")
-        return f"Of {some} the store does not know what waits." if self.silent else ""
-
-    @staticmethod
-    def owners(records: pd.DataFrame) -> pd.Series[Any]:
-        """Name whom a flag for these records is set on; the device where the user is not known."""
-        return records["user_id"].fillna(records["device_id"])
-
-    @staticmethod
-    def _keys(frame: pd.DataFrame) -> list[tuple[str, str]]:
-        return list(zip(frame["device_id"], frame["record_id"], strict=True))
+            return "No device is known, so pending records are unknown."
+        if not self.unreported:
+            return ""
+        if len(self.unreported) < len(self.devices):
+            return f"Pending records on {pluralize(len(self.unreported), 'other device')} are unknown."
+        devices = "this device" if len(self.devices) == 1 else f"these {len(self.devices)} devices"
+        return f"Pending records on {devices} are unknown."
 
 
-def _undo(at: _Situation) -> RecoveryAction:
-    found = at.free("update")
-    blocked = int((at.asked["operation"] == "update").sum()) - len(found)
-    reason = f"{_count(len(found), 'refused update')} can be taken back."
-    if found.empty:
-        reason = "" if blocked else "No refused update of an existing record waits."
+def _flag_owners(records: pd.DataFrame) -> pd.Series[Any]:
+    """Return the user whose flag applies to each record, or the device if the user is unknown."""
+    return records["user_id"].fillna(records["device_id"])
+
+
+def _record_keys(records: pd.DataFrame) -> list[RecordKey]:
+    return list(zip(records["device_id"], records["record_id"], strict=True))
+
+
+def _undo(state: _PendingState) -> RecoveryAction:
+    records = state.revertible("update")
+    blocked = int((state.considered["operation"] == "update").sum()) - len(records)
+    reason = f"{pluralize(len(records), 'refused update')} can be reverted."
+    if records.empty:
+        reason = "" if blocked else "No refused update of an existing record is pending."
     if blocked:
-        reason += f" For {_count(blocked, 'record')} another upload is pending, which Undo does not allow."
-    return _lever("undo", at, found, reason, at.with_children(found))
+        verb = "has" if blocked == 1 else "have"
+        reason += f" {pluralize(blocked, 'record')} {verb} another pending upload, so Undo is not allowed."
+    return _build_action("undo", state, records, reason, lost=state.with_children(records))
 
 
-def _undelete(at: _Situation) -> RecoveryAction:
-    found = at.free("delete")
-    reason = f"{_count(len(found), 'refused delete')} can be taken back."
-    return _lever("undelete", at, found, reason if len(found) else "No refused delete waits.")
-
-
-def _clear(at: _Situation) -> RecoveryAction:
-    by_the_user = {*at.free("update").index, *at.free("delete").index}
-    stuck = at.asked[~at.asked.index.isin(by_the_user)]
-    lost = at.failing[at.owners(at.failing).isin(at.owners(stuck))]
-    if at.asked.empty:
-        reason = "No record in error waits."
-    elif stuck.empty:
-        reason = f"Not needed: Undo or Undelete can free all {_count(len(at.asked), 'record')} in error."
-    else:
-        reason = (
-            f"{_count(len(stuck), 'record')} in error can be freed neither by Undo nor by Undelete. "
-            f"Clearing loses {_count(len(lost), 'unsent change')} for good: ask Veeva Support first."
-        )
-    return _lever("clear_client_sync_errors__v", at, stuck, reason, lost)
-
-
-def _refresh(at: _Situation) -> RecoveryAction:
-    failing, silent = set(at.failing["device_id"]), set(at.silent)
-    ready = [device for device in at.devices if device not in failing and device not in silent]
-    reason = ""
-    if ready:
-        reason = f"No record is in error on {_count(len(ready), 'device')}; what waits there is sent first."
-    elif failing:
-        reason = (
-            f"{_count(len(at.failing), 'record')} in error on {_count(len(failing), 'device')}: a refresh "
-            "does not run while errors exist (Salesforce-era help). Clear them up first."
-        )
-    return _lever("force_full_refresh__v", at, ready, reason)
-
-
-def _vtrans(at: _Situation) -> RecoveryAction:
-    reason = f"{_count(at.troubles, 'error or failed sync', 'errors and failed syncs')} to look into."
-    return RecoveryAction(
-        name="upload_vtrans__v",
-        offered=at.troubles > 0,
-        reason=reason if at.troubles else "There is no error or failed sync to look into.",
-        devices=tuple(at.devices) if at.troubles else (),
-        **_WORDS["upload_vtrans__v"],
+def _undelete(state: _PendingState) -> RecoveryAction:
+    records = state.revertible("delete")
+    reason = f"{pluralize(len(records), 'refused delete')} can be reverted."
+    return _build_action(
+        "undelete", state, records, reason if len(records) else "No refused delete is pending."
     )
 
 
-def _lever(
+def _clear_errors(state: _PendingState) -> RecoveryAction:
+    by_the_user = {*state.revertible("update").index, *state.revertible("delete").index}
+    stuck = state.considered[~state.considered.index.isin(by_the_user)]
+    lost = state.in_error[_flag_owners(state.in_error).isin(_flag_owners(stuck))]
+    if state.considered.empty:
+        reason = "No record is in error."
+    elif stuck.empty:
+        records = pluralize(len(state.considered), "record")
+        reason = f"Not needed: Undo or Undelete can free {records} in error."
+    else:
+        reason = (
+            f"Undo and Undelete cannot free {pluralize(len(stuck), 'record')} in error. Clearing permanently deletes "
+            f"{pluralize(len(lost), 'unsent change')}: ask Veeva Support first."
+        )
+    return _build_action("clear_client_sync_errors__v", state, stuck, reason, lost=lost)
+
+
+def _force_refresh(state: _PendingState) -> RecoveryAction:
+    blocked, unreported = set(state.in_error["device_id"]), set(state.unreported)
+    ready = [device for device in state.devices if device not in blocked and device not in unreported]
+    reason = ""
+    if ready:
+        reason = f"No record is in error on {pluralize(len(ready), 'device')}; pending records there are uploaded first."
+    elif blocked:
+        verb = "is" if len(state.in_error) == 1 else "are"
+        reason = (
+            f"{pluralize(len(state.in_error), 'record')} {verb} in error on {pluralize(len(blocked), 'device')}. A refresh "
+            "does not run while errors exist (Salesforce-era help). Resolve the errors first."
+        )
+    return _build_action("force_full_refresh__v", state, ready, reason)
+
+
+def _send_sync_files(state: _PendingState) -> RecoveryAction:
+    failures = state.failures
+    nouns = "error or failed sync" if failures == 1 else "errors and failed syncs"
+    return RecoveryAction(
+        name="upload_vtrans__v",
+        offered=failures > 0,
+        reason=f"{failures:,} {nouns} to investigate."
+        if failures
+        else "No error or failed sync to investigate.",
+        devices=tuple(state.devices) if failures else (),
+        **_TEXTS["upload_vtrans__v"],
+    )
+
+
+def _build_action(
     name: str,
-    at: _Situation,
-    found: pd.DataFrame | list[str],
+    state: _PendingState,
+    matches: pd.DataFrame | list[str],
     reason: str,
-    loses: pd.DataFrame | None = None,
+    *,
+    lost: pd.DataFrame | None = None,
 ) -> RecoveryAction:
-    offered = len(found) > 0
-    devices = found if isinstance(found, list) else sorted(set(found["device_id"]))
-    lost = at.waiting.head(0) if loses is None or not offered else loses
+    """Build an action that is offered if there are `matches`: records, or device ids."""
+    offered = len(matches) > 0
+    devices = matches if isinstance(matches, list) else sorted(set(matches["device_id"]))
+    lost_records = state.pending.head(0) if lost is None or not offered else lost
     return RecoveryAction(
         name=name,
         offered=offered,
-        reason=" ".join(part for part in (reason.strip(), at.unknown()) if part),
+        reason=" ".join(part for part in (reason.strip(), state.unknown_note()) if part),
         devices=tuple(devices),
-        lost_records=lost[list(LOST_COLUMNS)].reset_index(drop=True),
-        **_WORDS[name],
+        lost_records=lost_records[list(LOST_COLUMNS)].reset_index(drop=True),
+        **_TEXTS[name],
     )
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"

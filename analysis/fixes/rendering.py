@@ -1,200 +1,251 @@
-"""The evidence of a case as sentences, each clean on one line whatever a device or an export wrote."""
+"""Render a suggested fix as sentences, as plain text, or as plain values for JSON.
+
+Every sentence stays on one line, whatever a device or an export wrote.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from textwrap import shorten
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from analysis.base.duckdb_frames import to_plain_rows
 from analysis.base.text import format_change, format_p_value, pluralize
+from analysis.fixes.config_change import ConfigChange
+from analysis.fixes.formatting import format_list, format_value
 from analysis.fixes.issue_context import SharedAttribute
+from analysis.fixes.recovery_actions import RecoveryAction
+from analysis.fixes.suggestion import Suggestion
 from analysis.issues.listing import QUIET_PERIOD
 
-if TYPE_CHECKING:
-    from analysis.fixes.suggestion import Suggestion
-
-MOST_NAMED = 3
-_LONGEST = 80
-# For other causes the permission sets and VMOCs are in the suggestion and not in its words: they point nowhere.
-_OF_PERMISSION = {
+# For all other causes, sentences about permission sets or VMOCs would not help.
+_PERMISSION_CAUSES = {
     "object-permission", "field-permission", "record-visibility", "access-policy", "required-field",
     "sync-configuration",
 }  # fmt: skip
-_OF_VMOC = {
+_VMOC_CAUSES = {
     "sync-configuration", "record-visibility", "schema-mismatch", "invalid-reference", "record-deleted",
     "local-state-mismatch", "payload-too-large",
 }  # fmt: skip
+_MAX_CHANGE_LENGTH = 160
 
 
-def evidence_lines(case: Suggestion, *, people: bool) -> list[str]:
-    """Tell the evidence of a case, a sentence each; `people` says whether users may be named."""
+def render_fix(fix: Suggestion) -> str:
+    """Render a suggested fix as plain text: evidence, steps, verification, recovery actions, data gaps."""
+    steps = fix.playbook.fix.replace("**", "")
+    parts = [
+        fix.playbook.title,
+        "In this case\n" + _bullet_list([*evidence_lines(fix, name_users=True), *fix.evidence]),
+        "What to do\n" + "\n\n".join(filter(None, (resolution_line(fix), steps))),
+        "How to verify the fix\n" + _bullet_list(verification_lines(fix)),
+        "Recovery actions\n" + _bullet_list(_action_line(action) for action in fix.recovery_actions),
+    ]
+    if fix.notes:
+        parts.append("Data gaps\n" + _bullet_list(fix.notes))
+    return "\n\n".join(parts)
+
+
+def fix_to_dict(fix: Suggestion) -> dict[str, Any]:
+    """Convert a suggested fix to plain values that JSON can hold, with its sentences."""
+    scalars = (
+        "issue_id", "cause", "confidence", "who", "where", "side", "retryable", "events", "users",
+        "devices", "message",
+    )  # fmt: skip
+    return {name: getattr(fix, name) for name in scalars} | {
+        "title": fix.playbook.title,
+        "short_fix": fix.playbook.short_fix,
+        "fix": fix.playbook.fix,
+        "sources": list(fix.playbook.sources),
+        "since": fix.since.isoformat(),
+        "latest": fix.latest.isoformat(),
+        "user_ids": list(fix.user_ids),
+        "permission_sets": list(fix.permission_sets),
+        "vmocs": list(fix.vmocs),
+        "named_values": {kind: list(values) for kind, values in fix.named_values.items()},
+        "shared_attributes": [asdict(attribute) for attribute in fix.shared_attributes],
+        "change": None if fix.change is None else fix.change.to_dict(),
+        "resolution": fix.resolution.to_dict(),
+        "pending_records": to_plain_rows(fix.pending_records),
+        "recovery_actions": [action.to_dict() for action in fix.recovery_actions],
+        "evidence_lines": evidence_lines(fix),
+        "resolution_line": resolution_line(fix),
+        "verification_lines": verification_lines(fix),
+        "summary": fix_summary(fix),
+        "evidence": list(fix.evidence),
+        "notes": list(fix.notes),
+    }
+
+
+def fix_summary(fix: Suggestion) -> str:
+    """Summarize who should do what, and the evidence, in one paragraph that names users."""
+    place = f"Place: {fix.where}." if fix.where else ""
+    return " ".join(filter(None, (fix.playbook.short_fix, place, *evidence_lines(fix, name_users=True))))
+
+
+def evidence_lines(fix: Suggestion, *, name_users: bool = False) -> list[str]:
+    """Return the evidence, one sentence each. `name_users` allows the names of users and admins."""
     return [
-        *_who_and_what(case, people),
-        *map(_tell_common, case.shared_attributes),
-        *_tell_sets(case),
-        *_tell_vmocs(case),
-        *_tell_change(case, people),
-        *_tell_aftermath(case, people),
-        *_tell_waiting(case),
+        *_count_lines(fix, name_users),
+        *map(_shared_attribute_line, fix.shared_attributes),
+        *_permission_set_lines(fix),
+        *_vmoc_lines(fix),
+        *_change_lines(fix, name_users),
+        *_resolution_lines(fix, name_users),
+        *_pending_record_lines(fix),
     ]
 
 
-def resolution_line(case: Suggestion) -> str:
-    """Say that a case seems to be over, why, and what of it is left; empty while it goes on."""
-    now = case.resolution
-    if now.reverted_at is not None and case.latest <= now.reverted_at:
-        seems = "It seems to be over: the change was taken back, and no error of it came later."
-    elif now.as_of is not None and now.as_of - case.latest > QUIET_PERIOD:
-        seems = f"It may be over: its last error came {(now.as_of - case.latest).days} days before the newest data."
+def resolution_line(fix: Suggestion) -> str:
+    """Return why an issue looks resolved and what remains; empty for an ongoing issue."""
+    status = fix.resolution
+    if status.reverted_at is not None and fix.latest <= status.reverted_at:
+        verdict = "This looks resolved: the change was reverted and no further errors occurred."
+    elif status.as_of is not None and status.as_of - fix.latest > QUIET_PERIOD:
+        days = (status.as_of - fix.latest).days
+        verdict = f"This may be resolved: the last error occurred {days} days before the newest data."
     else:
         return ""
-    left = []
-    if waiting := len(case.pending_records):
-        left.append(f"{pluralize(waiting, 'record')} still {_waits(waiting)} for it")
-    if now.users_synced_since is not None and (not_yet := case.users - now.users_synced_since):
-        have = "has" if not_yet == 1 else "have"
-        left.append(f"{not_yet:,} of {pluralize(case.users, 'user')} {have} not synced with success since")
-    if not left:
-        return f"{seems} Nothing of it is known to be left. The steps are for its return."
-    return f"{seems} What is left: {' and '.join(left)}. The other steps are for its return."
+    remaining = []
+    if pending := len(fix.pending_records):
+        remaining.append(f"{_pluralize_with_verb(pending, 'record')} still blocked by this issue")
+    if status.users_synced_since is not None and (missing := fix.users - status.users_synced_since):
+        verb = "has" if missing == 1 else "have"
+        remaining.append(f"{missing:,} of {pluralize(fix.users, 'user')} {verb} not synced successfully since")
+    if not remaining:
+        return f"{verdict} Nothing is known to remain. Follow the steps only if the issue recurs."
+    return f"{verdict} Remaining: {' and '.join(remaining)}. Follow the other steps only if the issue recurs."
 
 
-def verification_lines(case: Suggestion) -> list[str]:
-    """Tell how one sees that the fix worked, a sentence each."""
-    now = case.resolution
+def verification_lines(fix: Suggestion) -> list[str]:
+    """Return how to verify that the fix worked, one sentence each."""
+    status = fix.resolution
     lines = []
-    if now.as_of is not None:
-        lines.append(f"Load newer data first: what is known ends at {now.as_of:%Y-%m-%d %H:%M} UTC.")
+    if status.as_of is not None:
+        lines.append(f"Load newer data first: the store ends at {status.as_of:%Y-%m-%d %H:%M} UTC.")
     lines.append(
-        f"No error of it comes after the fix; the newest so far is of {case.latest:%Y-%m-%d %H:%M} UTC."
+        f"No error from this issue occurs after the fix (newest so far: {fix.latest:%Y-%m-%d %H:%M} UTC)."
     )
-    if waiting := len(case.pending_records):
+    if pending := len(fix.pending_records):
+        lines.append(f"No record is blocked by this issue (now: {pluralize(pending, 'record')}).")
+    if status.users_synced_since is not None:
+        users = "The user has" if fix.users == 1 else f"All {fix.users:,} users have"
         lines.append(
-            f"No record waits for it any more; so far {pluralize(waiting, 'record')} {_waits(waiting)}."
-        )
-    if now.users_synced_since is not None:
-        whole = "The user has" if case.users == 1 else f"All {case.users:,} users have"
-        lines.append(
-            f"{whole} synced with success since their last error of it; so far {now.users_synced_since:,}."
+            f"{users} synced successfully since their last error (so far: {status.users_synced_since:,})."
         )
     return lines
 
 
-def _waits(count: int) -> str:
-    return "waits" if count == 1 else "wait"
-
-
-def format_value(value: object) -> str:
-    """A value from outside as a few words on one line."""
-    return shorten(" ".join(str(value).split()), _LONGEST, placeholder=" …") or "(blank)"
-
-
-def format_list(values: Sequence[object], *, most: int = MOST_NAMED, count: int | None = None) -> str:
-    """The first of some values as words: `a`, `a and b`, `a, b and 3 more`."""
-    total = len(values) if count is None else count
-    shown = [format_value(value) for value in values[:most]]
-    if total > len(shown):
-        shown.append(f"{total - len(shown):,} more")
-    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
-
-
-def _who_and_what(case: Suggestion, people: bool) -> Iterator[str]:
-    named = f" ({format_list(case.user_ids, count=case.users)})" if people and case.user_ids else ""
-    users = f", {pluralize(case.users, 'user')}{named}" if case.users else ""
-    devices = f" on {pluralize(case.devices, 'device')}" if case.devices else ""
+def _count_lines(fix: Suggestion, name_users: bool) -> Iterator[str]:
+    names = f" ({format_list(fix.user_ids, total=fix.users)})" if name_users and fix.user_ids else ""
+    users = f", {pluralize(fix.users, 'user')}{names}" if fix.users else ""
+    devices = f" on {pluralize(fix.devices, 'device')}" if fix.devices else ""
     yield (
-        f"{pluralize(case.events, 'error')}{users}{devices}, since {case.since:%Y-%m-%d %H:%M} UTC, "
-        f"the last {case.latest:%Y-%m-%d %H:%M} UTC."
+        f"{pluralize(fix.events, 'error')}{users}{devices}, since {fix.since:%Y-%m-%d %H:%M} UTC, "
+        f"last seen {fix.latest:%Y-%m-%d %H:%M} UTC."
     )
     kinds = ("object", "field", "operation", "phase", "error_type")
-    names = [
-        f"{kind.replace('_', ' ')} {format_list(case.named_values[kind])}"
+    values = [
+        f"{kind.replace('_', ' ')} {format_list(fix.named_values[kind])}"
         for kind in kinds
-        if kind in case.named_values
+        if kind in fix.named_values
     ]
-    if names:
-        yield f"The errors name {'; '.join(names)}."
+    if values:
+        yield f"The errors name {'; '.join(values)}."
 
 
-def _tell_common(one: SharedAttribute) -> str:
-    what = one.attribute.replace("_", " ")
-    unknown = f" Of {pluralize(one.unknown, 'user')} no {what} is known." if one.unknown else ""
+def _shared_attribute_line(shared: SharedAttribute) -> str:
+    name = shared.attribute.replace("_", " ")
+    unknown = f" The {name} of {pluralize(shared.unknown, 'user')} is unknown." if shared.unknown else ""
     return (
-        f"{one.users_hit} of {one.all_hit} users hit have {what} {format_value(one.value)}, "
-        f"but only {one.users_spared} of {one.all_spared} others.{unknown}"
+        f"{shared.affected_with} of {shared.affected_total} affected users have {name} "
+        f"{format_value(shared.value)}, but only {shared.others_with} of {shared.others_total} other users.{unknown}"
     )
 
 
-def _tell_sets(case: Suggestion) -> Iterator[str]:
-    if case.permission_sets and (case.cause in _OF_PERMISSION or _changed(case, "permission_set")):
-        noun = "permission set" if len(case.permission_sets) == 1 else "permission sets"
-        yield f"Look at the {noun} {format_list(case.permission_sets)}."
+def _permission_set_lines(fix: Suggestion) -> Iterator[str]:
+    if fix.permission_sets and (fix.cause in _PERMISSION_CAUSES or _has_change_of(fix, "permission_set")):
+        noun = "permission set" if len(fix.permission_sets) == 1 else "permission sets"
+        yield f"Check the {noun} {format_list(fix.permission_sets)}."
 
 
-def _tell_vmocs(case: Suggestion) -> Iterator[str]:
-    if case.vmocs and (case.cause in _OF_VMOC or _changed(case, "vmoc")):
-        noun = "VMOC" if len(case.vmocs) == 1 else "VMOCs"
-        objects = f" for {format_list(case.named_values['object'])}" if "object" in case.named_values else ""
-        yield f"What devices get is decided by the {noun} {format_list(case.vmocs)}{objects}."
+def _vmoc_lines(fix: Suggestion) -> Iterator[str]:
+    if fix.vmocs and (fix.cause in _VMOC_CAUSES or _has_change_of(fix, "vmoc")):
+        subject = "VMOC" if len(fix.vmocs) == 1 else "VMOCs"
+        verb = "controls" if len(fix.vmocs) == 1 else "control"
+        objects = f"{format_list(fix.named_values['object'])} " if "object" in fix.named_values else ""
+        yield f"The {subject} {format_list(fix.vmocs)} {verb} which {objects}records devices receive."
 
 
-def _changed(case: Suggestion, kind: str) -> bool:
-    return case.change is not None and case.change["kind"] == kind
+def _has_change_of(fix: Suggestion, kind: str) -> bool:
+    return fix.change is not None and fix.change.kind == kind
 
 
-def _tell_change(case: Suggestion, people: bool) -> Iterator[str]:
-    if case.change is None:
+def _change_lines(fix: Suggestion, name_users: bool) -> Iterator[str]:
+    if fix.change is None:
         return
-    row = case.change
-    yield f"{_when_and_who(row, people)}, this was changed: {_what_changed(row)}."
-    if row["certain"]:
-        yield f"It explains the start better than a random moment would ({format_p_value(row['p_value'])})."
+    yield f"Change {_when_and_who(fix.change, name_users)}: {_describe_change(fix.change)}."
+    if fix.change.certain and fix.change.p_value is not None:
+        yield f"The change fits the start of the issue better than chance ({format_p_value(fix.change.p_value)})."
     else:
-        yield "It came shortly before, which is a hint and no proof."
+        yield "The change came shortly before the start, which is a hint but no proof."
 
 
-def _tell_aftermath(case: Suggestion, people: bool) -> Iterator[str]:
-    now = case.resolution
-    if now.reverted_by is not None and now.reverted_at is not None:
-        yield f"{_when_and_who(now.reverted_by, people)}, that was taken back: {_what_changed(now.reverted_by)}."
-        later = case.latest > now.reverted_at
-        yield "Errors of it came later too." if later else "No error of it came later."
-    if now.users_synced_since is not None:
-        have = "has" if now.users_synced_since == 1 else "have"
-        some = (
-            f"{now.users_synced_since:,} of {pluralize(case.users, 'user')}"
-            if now.users_synced_since
-            else "None of them"
-        )
-        yield f"{some} {have} synced with success since their last error of it."
-    for held in now.blocked_elsewhere:
-        wait = _waits(held.records)
-        yield f"{pluralize(held.records, 'record')} that met it {wait} for {held.cause} by now ({held.issue_id})."
+def _resolution_lines(fix: Suggestion, name_users: bool) -> Iterator[str]:
+    status = fix.resolution
+    if (revert := status.reverted_by) is not None:
+        yield f"Reverted {_when_and_who(revert, name_users)}: {_describe_change(revert)}."
+        yield ("Further" if fix.latest > revert.changed_at else "No further") + " errors occurred after that."
+    if status.users_synced_since is not None:
+        verb = "has" if status.users_synced_since == 1 else "have"
+        count = f"{status.users_synced_since:,}" if status.users_synced_since else "None"
+        yield f"{count} of {pluralize(fix.users, 'user')} {verb} synced successfully since their last error."
+    for blocked in status.blocked_elsewhere:
+        records = _pluralize_with_verb(blocked.records, "affected record")
+        yield f"{records} now blocked by issue {blocked.issue_id} ({blocked.cause})."
 
 
-def _when_and_who(row: Mapping[str, Any], people: bool) -> str:
-    by = f" by {format_value(row['changed_by'])}" if people and row["changed_by"] else ""
-    return f"At {str(row['changed_at'])[:16].replace('T', ' ')} UTC{by}"
+def _when_and_who(change: ConfigChange, name_users: bool) -> str:
+    by = f" by {format_value(change.changed_by)}" if name_users and change.changed_by else ""
+    return f"at {change.changed_at:%Y-%m-%d %H:%M} UTC{by}"
 
 
-def _what_changed(row: Mapping[str, Any]) -> str:
-    names = dict.fromkeys(str(row[name]) for name in ("target", "object", "field") if row[name])
-    on = " ".join([str(row["kind"]).replace("_", " "), *map(format_value, names)])
-    if not row["before"] and not row["after"]:
-        return on
-    turned = " ".join(format_change(row["before"] or "nothing", row["after"] or "nothing").split())
-    return f"{on} ({shorten(turned, 160, placeholder=' …')})"
+def _describe_change(change: ConfigChange) -> str:
+    names = dict.fromkeys(name for name in (change.target, change.object, change.field) if name)
+    setting = " ".join([change.kind.replace("_", " "), *map(format_value, names)])
+    if not change.before and not change.after:
+        return setting
+    values = " ".join(format_change(change.before or "nothing", change.after or "nothing").split())
+    return f"{setting} ({shorten(values, _MAX_CHANGE_LENGTH, placeholder=' …')})"
 
 
-def _tell_waiting(case: Suggestion) -> Iterator[str]:
-    if case.pending_records.empty:
+def _pending_record_lines(fix: Suggestion) -> Iterator[str]:
+    pending = fix.pending_records
+    if pending.empty:
         return
-    oldest = case.pending_records["edited_at"].min()
+    oldest = pending["edited_at"].min()
     since = "" if pd.isna(oldest) else f", the oldest since {oldest:%Y-%m-%d %H:%M} UTC"
-    devices = pluralize(case.pending_records["device_id"].nunique(), "device")
-    wait = _waits(len(case.pending_records))
-    pairs = zip(case.pending_records["object"], case.pending_records["record_id"], strict=True)
-    names = [f"{what} {record}" if isinstance(what, str) and what else str(record) for what, record in pairs]
-    yield f"{pluralize(len(names), 'record')} {wait} on {devices}{since}: {format_list(names)}."
+    devices = pluralize(pending["device_id"].nunique(), "device")
+    names = [
+        f"{name} {record}" if isinstance(name, str) and name else str(record)
+        for name, record in zip(pending["object"], pending["record_id"], strict=True)
+    ]
+    yield f"{_pluralize_with_verb(len(names), 'record')} pending on {devices}{since}: {format_list(names)}."
+
+
+def _pluralize_with_verb(count: int, noun: str) -> str:
+    """`1 record is`, `4 records are`."""
+    return f"{pluralize(count, noun)} {'is' if count == 1 else 'are'}"
+
+
+def _action_line(action: RecoveryAction) -> str:
+    state = "available" if action.offered else "not available"
+    lost = len(action.lost_records)
+    loss = f" Deletes {pluralize(lost, 'unsent change')}." if lost else ""
+    return f"{action.title} ({action.name}, {action.who}): {state}. {action.reason}{loss}"
+
+
+def _bullet_list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)

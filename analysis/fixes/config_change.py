@@ -1,0 +1,157 @@
+"""Configuration changes as typed values, and the one that an issue is attributed to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from duckdb import DuckDBPyConnection
+
+from analysis.diagnosis.suspect_changes import SuspectChange, suspects
+from analysis.issues.listing import UnknownIssue
+
+_LOOKBACK = timedelta(days=7)  # before the start of an issue
+_KINDS_BY_CAUSE: Mapping[str, tuple[str, ...]] = {
+    "object-permission": ("permission_set",),
+    "field-permission": ("permission_set", "field"),
+    "record-visibility": ("territory",),
+    "required-field": ("field", "object"),
+    "picklist-value": ("field", "picklist"),
+    "invalid-value": ("field",),
+    "validation-rule": ("validation_rule",),
+    "sync-configuration": ("vmoc",),
+    "schema-mismatch": ("field", "object"),
+}
+_COLUMNS = "change_id, changed_at, changed_by, kind, target, object, field, scope, before, after"
+_CHANGES = f"""
+SELECT {_COLUMNS}
+FROM config_change
+WHERE changed_at BETWEEN $earliest AND $since OR change_id = $suspect
+ORDER BY changed_at DESC, change_id
+"""
+# The first later change that restores the previous value of the same setting.
+_REVERT = f"""
+SELECT {", ".join(f"b.{name}" for name in _COLUMNS.split(", "))}
+FROM config_change AS a
+JOIN config_change AS b ON b.changed_at > a.changed_at AND b.kind = a.kind AND b.target = a.target
+    AND b.object IS NOT DISTINCT FROM a.object AND b.field IS NOT DISTINCT FROM a.field AND b.after = a.before
+WHERE a.change_id = $change_id
+ORDER BY b.changed_at, b.change_id
+LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigChange:
+    """One row of `config_change`, or a version roll-out that no row describes. `changed_at` is in UTC."""
+
+    change_id: str
+    changed_at: datetime
+    changed_by: str | None
+    kind: str
+    target: str
+    object: str | None
+    field: str | None
+    scope: str | None
+    before: str | None
+    after: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert to plain values that JSON can hold."""
+        return asdict(self) | {"changed_at": self.changed_at.isoformat()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttributedChange(ConfigChange):
+    """The change that an issue is attributed to.
+
+    `certain` is true for a suspect change (analysis.diagnosis.suspect_changes), with its `p_value`. It is
+    false for a change that is only close in time and content.
+    """
+
+    certain: bool
+    p_value: float | None
+
+    @classmethod
+    def from_change(cls, change: ConfigChange, *, certain: bool, p_value: float | None = None) -> Self:
+        """Attribute an issue to a change."""
+        values = {field.name: getattr(change, field.name) for field in fields(ConfigChange)}
+        return cls(**values, certain=certain, p_value=p_value)
+
+
+def attributed_change(
+    connection: DuckDBPyConnection,
+    issue_id: str,
+    since: datetime,
+    *,
+    cause: str,
+    named_values: Mapping[str, Sequence[str]],
+    shared_values: Iterable[str],
+) -> AttributedChange | None:
+    """Return the change that an issue is attributed to, or None.
+
+    The first choice is the best suspect change: it explains the start better than chance. For issues that are
+    too small to test, it is a change in the week before `since` that touched the field in the errors, or their
+    object in a way that fits the cause, or a value that nearly all affected users share. The closest match
+    wins, then the newest change.
+    """
+    suspect = _best_suspect(connection, issue_id)
+    changes = _load_changes(
+        connection,
+        _CHANGES,
+        {
+            "earliest": since - _LOOKBACK,
+            "since": since,
+            "suspect": None if suspect is None else suspect.change_id,
+        },
+    )
+    if suspect is not None:
+        rows = (change for change in changes if change.change_id == suspect.change_id)
+        change = next(rows, None) or _change_from_rollout(suspect)
+        return AttributedChange.from_change(change, certain=True, p_value=suspect.p_value)
+    values = set(shared_values)
+    scores = [_match_score(change, cause, named_values, values) for change in changes]
+    best = max(scores, default=0)
+    return AttributedChange.from_change(changes[scores.index(best)], certain=False) if best else None
+
+
+def find_revert(connection: DuckDBPyConnection, change_id: str) -> ConfigChange | None:
+    """Return the first later change that restores the value from before a change, or None."""
+    changes = _load_changes(connection, _REVERT, {"change_id": change_id})
+    return changes[0] if changes else None
+
+
+def _load_changes(
+    connection: DuckDBPyConnection, sql: str, parameters: Mapping[str, object]
+) -> list[ConfigChange]:
+    names = _COLUMNS.split(", ")
+    rows = connection.execute(sql, parameters).fetchall()
+    return [ConfigChange(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def _best_suspect(connection: DuckDBPyConnection, issue_id: str) -> SuspectChange | None:
+    try:
+        return next(iter(suspects(connection, issue_id, most=1)), None)
+    except UnknownIssue:  # its errors name no user, so no users can be compared
+        return None
+
+
+def _change_from_rollout(suspect: SuspectChange) -> ConfigChange:
+    """Describe a version roll-out that has no row in `config_change`."""
+    return ConfigChange(
+        change_id=suspect.change_id, changed_at=suspect.changed_at, changed_by=None, kind=suspect.kind,
+        target=suspect.target, object=None, field=None, scope=suspect.scope, before=suspect.before,
+        after=suspect.after,
+    )  # fmt: skip
+
+
+def _match_score(
+    change: ConfigChange, cause: str, named_values: Mapping[str, Sequence[str]], shared_values: set[str]
+) -> int:
+    same_object = change.object in named_values.get("object", ())
+    same_field = same_object and change.field in named_values.get("field", ())
+    fitting_kind = same_object and change.kind in _KINDS_BY_CAUSE.get(cause, ())
+    scope_value = (change.scope or "").rpartition("=")[2]
+    return 4 * same_field + 2 * fitting_kind + bool({change.target, scope_value} & shared_values)
