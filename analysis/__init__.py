@@ -6,7 +6,8 @@ What is wrong?          list_issues, get_issue, get_error_event, list_records_at
                         find_templates, compare_messages, healthy_peers, update_issue_states
 Why?                    classify, update_findings, CAUSES, load_catalogue, explain_issue, explain_period, explain,
                         suspects, change_points
-What to do?             suggest_fix, ranked_fixes, recovery_actions, load_playbook, lint, LINT_RULES
+What to do?             suggest_fix, render_fix, fix_to_dict, ranked_fixes, recovery_actions, load_playbook, lint,
+                        LINT_RULES
 Is it getting worse?    evaluate_alert_rules, load_alert_rules, backtest_alerts, score_alerts, send_notifications,
                         prometheus_text
 How good are we?        build_report_card, resolution_stats, compare_catalogues, read_catalogue, lint_gaps
@@ -40,8 +41,10 @@ if TYPE_CHECKING:
     from analysis.findings import FindingsUpdate, update_findings
     from analysis.fixes.issue_context import SharedAttribute
     from analysis.fixes.playbook import Playbook, load_playbook
+    from analysis.fixes.ranking import ranked_fixes
     from analysis.fixes.recovery_actions import RecoveryAction, recovery_actions
-    from analysis.fixes.suggestion import Suggestion, ranked_fixes, suggest_fix
+    from analysis.fixes.rendering import fix_to_dict, render_fix
+    from analysis.fixes.suggestion import Suggestion, suggest_fix
     from analysis.fleet.coverage import Coverage, estimate_coverage
     from analysis.fleet.devices import Device, get_device, list_devices, list_records_at_risk
     from analysis.fleet.sync_durations import estimate_duration_curve, estimate_durations
@@ -98,6 +101,7 @@ _MODULE_OF = {
     "explain_issue": "diagnosis.explain.questions",
     "explain_period": "diagnosis.explain.questions",
     "find_templates": "grouping.issue_ids",
+    "fix_to_dict": "fixes.rendering",
     "get_device": "fleet.devices",
     "get_error_event": "issues.events",
     "get_issue": "issues.listing",
@@ -117,9 +121,10 @@ _MODULE_OF = {
     "measure_compared": "metrics.compare",
     "parse_query": "issues.search",
     "prometheus_text": "alerting.prometheus",
-    "ranked_fixes": "fixes.suggestion",
+    "ranked_fixes": "fixes.ranking",
     "read_catalogue": "classification.catalogue_diff",
     "recovery_actions": "fixes.recovery_actions",
+    "render_fix": "fixes.rendering",
     "resolution_stats": "triage.resolution_stats",
     "score_alerts": "alerting.backtest",
     "send_notifications": "alerting.channels",
@@ -171,6 +176,7 @@ __all__ = [
     "explain_issue",
     "explain_period",
     "find_templates",
+    "fix_to_dict",
     "get_device",
     "get_error_event",
     "get_issue",
@@ -193,6 +199,7 @@ __all__ = [
     "ranked_fixes",
     "read_catalogue",
     "recovery_actions",
+    "render_fix",
     "resolution_stats",
     "score_alerts",
     "send_notifications",

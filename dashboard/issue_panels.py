@@ -12,6 +12,7 @@ from analysis.base.text import format_change, format_p_value
 from analysis.diagnosis.suspect_changes import SuspectChange
 from analysis.fixes.playbook import load_nearest_playbook
 from analysis.fixes.recovery_actions import RecoveryAction
+from analysis.fixes.rendering import evidence_lines, resolution_line, verification_lines
 from analysis.fixes.suggestion import Suggestion, suggest_fix
 from analysis.fleet.devices import list_records_at_risk
 from dashboard import cards, data, issue_actions, pages, rehearsal_panel, tables, widgets
@@ -42,22 +43,22 @@ def show_fix(issue_id: str, cause: str) -> None:
     found: Suggestion = data.fetch(suggest_fix, issue_id)
     corrected = cause != found.cause
     playbook = load_nearest_playbook(cause) if corrected else found.playbook
-    first, _, steps = playbook.fix.partition("\n\n")
+    resolved = "" if corrected else resolution_line(found)
     widgets.show_section("Fix")
     with st.container(border=True, key="fix"):
-        if found.resolution_line and not corrected:
-            st.info(escape(found.resolution_line, 400), icon=":material/task_alt:")
-        st.markdown(f"**{first}**")
+        if resolved:
+            st.info(escape(resolved, 400), icon=":material/task_alt:")
+        st.markdown(f"**{playbook.short_fix}**")
         if not corrected:
             st.caption(" · ".join(escape(word) for word in _fix_facts(found) if word))
         st.caption("IN THIS CASE")
-        st.markdown("\n".join(f"- {escape(sentence, 400)}" for sentence in found.evidence_lines))
+        st.markdown("\n".join(f"- {escape(sentence, 400)}" for sentence in evidence_lines(found)))
         st.caption("STEPS")
-        st.markdown(steps)
-        st.caption("HOW TO KNOW IT WORKED")
-        st.markdown("\n".join(f"- {escape(sentence, 400)}" for sentence in found.verification_lines))
+        st.markdown(playbook.steps)
+        st.caption("HOW TO VERIFY THE FIX")
+        st.markdown("\n".join(f"- {escape(sentence, 400)}" for sentence in verification_lines(found)))
         for note in found.notes:
-            st.caption(f"Not known: {escape(note, 400)}")
+            st.caption(f"Data gap: {escape(note, 400)}")
     with st.expander("What it means, what it costs, how to be sure", icon=":material/menu_book:"):
         for title, text in _playbook_sections(playbook):
             st.markdown(f"**{title}**\n\n{text}")
@@ -153,7 +154,9 @@ def _strip_backticks(text: object) -> str:
 
 def show_recovery_actions(found: Sequence[RecoveryAction], view: View) -> None:
     """The levers, those that can be pulled first, each with exactly what it would lose."""
-    widgets.show_section("Levers", help="What can be done to a device beside mending the cause.")
+    widgets.show_section(
+        "Recovery actions", help="Recovery actions for the device, in addition to fixing the cause."
+    )
     for lever in sorted(found, key=lambda one: not one.offered):
         icon = ":material/warning:" if lever.destructive else ":material/build:"
         with st.expander(f"{lever.title}{'' if lever.offered else ' (not now)'}", icon=icon):
@@ -173,9 +176,8 @@ def show_playbook(cause: str, issues: pd.DataFrame, view: View) -> None:
     its = issues[issues["cause"] == cause].sort_values(["pending", "events"], ascending=False, kind="stable")
     widgets.show_section(escape(data.cause_title(cause)))
     with st.container(border=True):
-        first, _, steps = found.fix.partition("\n\n")
-        st.markdown(f"**{first}**")
-        st.markdown(steps)
+        st.markdown(f"**{found.short_fix}**")
+        st.markdown(found.steps)
         label = "Its issue" if len(its) == 1 else f"Its {len(its)} issues"
         pages.show_link("issues", label, icon=":material/arrow_forward:", q=f"cause:{cause}")
     if not its.empty:

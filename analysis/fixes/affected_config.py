@@ -9,7 +9,7 @@ from duckdb import DuckDBPyConnection
 from analysis.fixes.config_change import ConfigChange
 from analysis.fixes.issue_context import SharedAttribute
 
-MAX_SETS = 3  # a longer list of sets that all affected users hold gives no direction
+MAX_SETS = 3  # more sets that all affected users hold do not narrow the search
 
 # Permission sets of the affected users: how many hold each, and whether it denies what the errors request.
 _SETS = """

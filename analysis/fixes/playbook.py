@@ -30,8 +30,8 @@ _SEPARATOR = " > "
 class PlaybookFacts(BaseModel):
     """The front matter of a playbook.
 
-    `who` acts. `where` is the place in Vault or on the device, as a path; its parts `{permission_set}` and
-    `{object}` stand for those of the issue. `short_fix` is one sentence for lists, without markup.
+    `who` acts. `where` is the place in Vault or on the device, as a path; `{permission_set}` and `{object}`
+    are placeholders for those of the issue. `short_fix` is one sentence for lists, without markup.
     `full_refresh` is true if a full refresh is part of the fix. `sources` are public addresses.
     """
 
@@ -112,8 +112,8 @@ class Playbook:
         """
         if self.facts.where is None:
             return None
-        known = {name: options[0] for name, options in values.items() if len(options) == 1}
-        parts = [known.get(part, part) for part in self.facts.where.split(_SEPARATOR)]
+        single_values = {name: options[0] for name, options in values.items() if len(options) == 1}
+        parts = [single_values.get(part, part) for part in self.facts.where.split(_SEPARATOR)]
         return _SEPARATOR.join(takewhile(lambda part: part not in PLACEHOLDERS, parts))
 
 

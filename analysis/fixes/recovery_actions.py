@@ -2,29 +2,27 @@
 
 An action is offered only if the store shows that its precondition is met. An action that deletes unsent changes
 lists each affected record. Unknown pending records are reported, not guessed. Preconditions and effects follow
-Veeva's page on handling sync errors; the text says so where that page is silent.
+Veeva's page on handling sync errors; texts
+mark what that page does not document.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
 import pandas as pd
 from duckdb import DuckDBPyConnection
 
-from analysis.base.errors import AnalysisError
 from analysis.base.duckdb_frames import to_plain_rows
+from analysis.base.errors import AnalysisError
 from analysis.base.text import pluralize
+from analysis.fixes.pending_state import PendingState, find_devices, flag_owners, load_keys
 from analysis.fixes.playbook import load_playbook
-from analysis.issues.listing import HELD_BY, PENDING_NOW
-from analysis.query.runner import run_query
-from analysis.query.filters import Filters
+from analysis.issues.listing import HELD_BY
 
 LOST_COLUMNS = ("device_id", "user_id", "object", "record_id", "operation", "edited_at", "parent_record_id")
-
-RecordKey = tuple[str, str]  # device id and record id
 
 
 class _ActionText(TypedDict):
@@ -78,35 +76,7 @@ _TEXTS: Mapping[str, _ActionText] = {
     },
 }
 
-_DEVICES = """
-WITH seen AS (
-    SELECT device_id, user_id FROM pending_record
-    UNION SELECT device_id, user_id FROM current_device
-    UNION SELECT device_id, user_id FROM sync_error
-    UNION SELECT device_id, user_id FROM sync_detail
-)
-SELECT DISTINCT device_id, user_id FROM seen
-WHERE device_id IS NOT NULL AND (list_contains($devices, device_id) OR list_contains($users, user_id))
-ORDER BY ALL
-"""
-_PENDING_RECORDS = f"""
-WITH {PENDING_NOW}
-SELECT device_id, user_id, object, record_id, operation, edited_at, parent_record_id,
-    coalesce(in_error, false) AS in_error
-FROM pending_now
-WHERE list_contains($devices, device_id)
-ORDER BY edited_at, device_id, object, record_id
-"""
-_REPORTING_DEVICES = """
-SELECT DISTINCT device_id FROM pending_record WHERE list_contains($devices, device_id)
-UNION
-SELECT DISTINCT device_id FROM detailed_sync WHERE pending_uploads = 0 AND list_contains($devices, device_id)
-"""
 _CAUSE = "SELECT mode(cause), mode(retryable) FROM error WHERE issue_id = ?"
-_ISSUE_DEVICES = """
-SELECT DISTINCT device_id FROM error WHERE issue_id = ? AND device_id IS NOT NULL ORDER BY 1
-"""
-_ISSUE_RECORDS = f"WITH {HELD_BY} SELECT device_id, record_id FROM held_by WHERE issue_id = $issue_id"
 # Records that the issue blocks and that Vault refused again a day or more after the first refusal.
 _REPEATEDLY_REFUSED = f"""
 WITH {HELD_BY}
@@ -117,11 +87,6 @@ WHERE error.issue_id = $issue_id AND h.issue_id = $issue_id
 GROUP BY device_id, record_id
 HAVING max(occurred_at) - min(occurred_at) >= INTERVAL 1 DAY
 """
-_FAILURES = """
-SELECT (SELECT count(*) FROM sync_error WHERE list_contains($devices, device_id))
-     + (SELECT count(*) FROM detailed_sync WHERE list_contains($devices, device_id) AND outcome LIKE 'failed%')
-"""
-
 _RETRY_MAY_SUCCEED = "The same upload may succeed on retry; waiting and syncing again loses nothing."
 _ONLY_REPEATEDLY_REFUSED = (
     "Only for records that have been refused for a day or longer, where syncing again has not helped."
@@ -133,7 +98,7 @@ _REFRESH_DOES_NOT_FIX = "A refresh does not fix this cause; follow the steps of 
 class RecoveryAction:
     """One action for a device, in addition to fixing the cause.
 
-    `reason` says why it is offered or not. `devices` are those that meet its precondition. `lost_records` has
+    `reason` is why it is offered or not. `devices` are those that meet its precondition. `lost_records` has
     one row (LOST_COLUMNS) for each record whose unsent change the action deletes. It is empty for an action
     that deletes nothing or is not offered.
     """
@@ -183,17 +148,17 @@ def recovery_actions(
             "recovery actions need one device, one user or one issue",
             next_step="Pass exactly one of device_id, user_id and issue_id.",
         )
-    scope = _find_devices(connection, device_id, user_id, issue_id)
-    requested = _PendingState.load(connection, scope.requested, issue_id)
+    scope = find_devices(connection, device_id, user_id, issue_id)
+    requested = PendingState.load(connection, scope.requested, issue_id)
     is_all = set(scope.requested) == set(scope.of_same_users)
-    of_users = requested if is_all else _PendingState.load(connection, scope.of_same_users, issue_id)
+    of_users = requested if is_all else PendingState.load(connection, scope.of_same_users, issue_id)
     harmless = [_send_sync_files(of_users), _undelete(requested), _force_refresh(of_users)]
     destructive = [_undo(requested), _clear_errors(of_users)]
     if issue_id is None:
         return harmless + destructive
     cause, retryable = connection.execute(_CAUSE, [issue_id]).fetchone() or (None, None)
     if retryable in ("yes", "often"):
-        refused = _load_keys(connection, _REPEATEDLY_REFUSED, issue_id)
+        refused = load_keys(connection, _REPEATEDLY_REFUSED, issue_id)
         destructive = [_undo(requested.limited_to(refused)), _clear_errors(of_users.limited_to(refused))]
         destructive = [
             _explain_limit(action) if refused else action.withhold(_RETRY_MAY_SUCCEED)
@@ -208,104 +173,7 @@ def _explain_limit(action: RecoveryAction) -> RecoveryAction:
     return replace(action, reason=f"{action.reason} {_ONLY_REPEATEDLY_REFUSED}") if action.offered else action
 
 
-@dataclass(frozen=True, slots=True)
-class _DeviceScope:
-    requested: list[str]
-    of_same_users: list[str]  # the requested devices and the other devices of their users
-
-
-def _find_devices(
-    connection: DuckDBPyConnection, device_id: str | None, user_id: str | None, issue_id: str | None
-) -> _DeviceScope:
-    devices, users = [device_id] if device_id else [], [user_id] if user_id else []
-    if issue_id is not None:
-        devices = [row[0] for row in connection.execute(_ISSUE_DEVICES, [issue_id]).fetchall()]
-    pairs = connection.execute(_DEVICES, {"devices": devices, "users": users}).fetchall()
-    owners = sorted({user for device, user in pairs if user and (users or device in devices)} | set(users))
-    owned = connection.execute(_DEVICES, {"devices": devices, "users": owners}).fetchall()
-    requested = devices or sorted({device for device, _ in pairs})
-    return _DeviceScope(requested, sorted({device for device, _ in owned} | set(requested)))
-
-
-def _load_keys(connection: DuckDBPyConnection, query: str, issue_id: str) -> set[RecordKey]:
-    rows = run_query(connection, query, Filters.of(), {"issue_id": issue_id})
-    return set(zip(rows["device_id"], rows["record_id"], strict=True))
-
-
-@dataclass(frozen=True, slots=True)
-class _PendingState:
-    """The known pending records of some devices."""
-
-    devices: list[str]
-    pending: pd.DataFrame  # LOST_COLUMNS and in_error
-    unreported: list[str]  # devices whose pending records are unknown
-    failures: int  # errors and failed syncs
-    limit: set[RecordKey] | None  # the records to consider; None for all
-
-    @classmethod
-    def load(
-        cls, connection: DuckDBPyConnection, devices: Sequence[str], issue_id: str | None
-    ) -> _PendingState:
-        parameters = {"devices": list(devices)}
-        pending = run_query(connection, _PENDING_RECORDS, Filters.of(), parameters)
-        reporting = {row[0] for row in connection.execute(_REPORTING_DEVICES, parameters).fetchall()}
-        (failures,) = connection.execute(_FAILURES, parameters).fetchone() or (0,)
-        limit = None if issue_id is None else _load_keys(connection, _ISSUE_RECORDS, issue_id)
-        unreported = [device for device in devices if device not in reporting]
-        return cls(list(devices), pending, unreported, failures, limit)
-
-    def limited_to(self, records: set[RecordKey]) -> _PendingState:
-        """Return the same state, with only these records to consider."""
-        return replace(self, limit=records)
-
-    @property
-    def in_error(self) -> pd.DataFrame:
-        return self.pending[self.pending["in_error"].astype(bool)]
-
-    @property
-    def considered(self) -> pd.DataFrame:
-        """The records in error within the limit."""
-        if self.limit is None:
-            return self.in_error
-        within = [key in self.limit for key in _record_keys(self.in_error)]
-        return self.in_error[pd.Series(within, self.in_error.index, dtype=bool)]
-
-    def revertible(self, operation: str) -> pd.DataFrame:
-        """Return records in error with this operation and no other pending upload, as Undo requires."""
-        other_uploads = set(_record_keys(self.pending[~self.pending["in_error"].astype(bool)]))
-        records = self.considered[self.considered["operation"] == operation]
-        without = [key not in other_uploads for key in _record_keys(records)]
-        return records[pd.Series(without, records.index, dtype=bool)]
-
-    def with_children(self, records: pd.DataFrame) -> pd.DataFrame:
-        """Add the child records in error: a call and its children are one transaction."""
-        parents = set(_record_keys(records))
-        parent_keys = zip(self.in_error["device_id"], self.in_error["parent_record_id"], strict=True)
-        are_children = pd.Series([key in parents for key in parent_keys], self.in_error.index, dtype=bool)
-        return self.in_error[self.in_error.index.isin(records.index) | are_children]
-
-    def unknown_note(self) -> str:
-        """Return which pending records are unknown; empty if all are known."""
-        if not self.devices:
-            return "No device is known, so pending records are unknown."
-        if not self.unreported:
-            return ""
-        if len(self.unreported) < len(self.devices):
-            return f"Pending records on {pluralize(len(self.unreported), 'other device')} are unknown."
-        devices = "this device" if len(self.devices) == 1 else f"these {len(self.devices)} devices"
-        return f"Pending records on {devices} are unknown."
-
-
-def _flag_owners(records: pd.DataFrame) -> pd.Series[Any]:
-    """Return the user whose flag applies to each record, or the device if the user is unknown."""
-    return records["user_id"].fillna(records["device_id"])
-
-
-def _record_keys(records: pd.DataFrame) -> list[RecordKey]:
-    return list(zip(records["device_id"], records["record_id"], strict=True))
-
-
-def _undo(state: _PendingState) -> RecoveryAction:
+def _undo(state: PendingState) -> RecoveryAction:
     records = state.revertible("update")
     blocked = int((state.considered["operation"] == "update").sum()) - len(records)
     reason = f"{pluralize(len(records), 'refused update')} can be reverted."
@@ -317,7 +185,7 @@ def _undo(state: _PendingState) -> RecoveryAction:
     return _build_action("undo", state, records, reason, lost=state.with_children(records))
 
 
-def _undelete(state: _PendingState) -> RecoveryAction:
+def _undelete(state: PendingState) -> RecoveryAction:
     records = state.revertible("delete")
     reason = f"{pluralize(len(records), 'refused delete')} can be reverted."
     return _build_action(
@@ -325,10 +193,10 @@ def _undelete(state: _PendingState) -> RecoveryAction:
     )
 
 
-def _clear_errors(state: _PendingState) -> RecoveryAction:
+def _clear_errors(state: PendingState) -> RecoveryAction:
     by_the_user = {*state.revertible("update").index, *state.revertible("delete").index}
     stuck = state.considered[~state.considered.index.isin(by_the_user)]
-    lost = state.in_error[_flag_owners(state.in_error).isin(_flag_owners(stuck))]
+    lost = state.in_error[flag_owners(state.in_error).isin(flag_owners(stuck))]
     if state.considered.empty:
         reason = "No record is in error."
     elif stuck.empty:
@@ -342,22 +210,25 @@ def _clear_errors(state: _PendingState) -> RecoveryAction:
     return _build_action("clear_client_sync_errors__v", state, stuck, reason, lost=lost)
 
 
-def _force_refresh(state: _PendingState) -> RecoveryAction:
+def _force_refresh(state: PendingState) -> RecoveryAction:
     blocked, unreported = set(state.in_error["device_id"]), set(state.unreported)
     ready = [device for device in state.devices if device not in blocked and device not in unreported]
     reason = ""
     if ready:
-        reason = f"No record is in error on {pluralize(len(ready), 'device')}; pending records there are uploaded first."
+        reason = (
+            f"No record is in error on {pluralize(len(ready), 'device')}; "
+            "pending records there are uploaded first."
+        )
     elif blocked:
         verb = "is" if len(state.in_error) == 1 else "are"
         reason = (
-            f"{pluralize(len(state.in_error), 'record')} {verb} in error on {pluralize(len(blocked), 'device')}. A refresh "
-            "does not run while errors exist (Salesforce-era help). Resolve the errors first."
+            f"{pluralize(len(state.in_error), 'record')} {verb} in error on {pluralize(len(blocked), 'device')}. "
+            "A refresh does not run while errors exist (Salesforce-era help). Resolve the errors first."
         )
     return _build_action("force_full_refresh__v", state, ready, reason)
 
 
-def _send_sync_files(state: _PendingState) -> RecoveryAction:
+def _send_sync_files(state: PendingState) -> RecoveryAction:
     failures = state.failures
     nouns = "error or failed sync" if failures == 1 else "errors and failed syncs"
     return RecoveryAction(
@@ -373,7 +244,7 @@ def _send_sync_files(state: _PendingState) -> RecoveryAction:
 
 def _build_action(
     name: str,
-    state: _PendingState,
+    state: PendingState,
     matches: pd.DataFrame | list[str],
     reason: str,
     *,

@@ -113,7 +113,9 @@ def resolution_line(fix: Suggestion) -> str:
         remaining.append(f"{_pluralize_with_verb(pending, 'record')} still blocked by this issue")
     if status.users_synced_since is not None and (missing := fix.users - status.users_synced_since):
         verb = "has" if missing == 1 else "have"
-        remaining.append(f"{missing:,} of {pluralize(fix.users, 'user')} {verb} not synced successfully since")
+        remaining.append(
+            f"{missing:,} of {pluralize(fix.users, 'user')} {verb} not synced successfully since"
+        )
     if not remaining:
         return f"{verdict} Nothing is known to remain. Follow the steps only if the issue recurs."
     return f"{verdict} Remaining: {' and '.join(remaining)}. Follow the other steps only if the issue recurs."

@@ -11,8 +11,8 @@ from duckdb import DuckDBPyConnection
 from analysis.base.duckdb_frames import to_plain_rows
 from analysis.fixes.config_change import ConfigChange, find_revert
 from analysis.issues.listing import HELD_BY, PENDING_NOW
-from analysis.query.runner import reference_time_for, run_query
 from analysis.query.filters import Filters
+from analysis.query.runner import reference_time_for, run_query
 
 _RECOVERED_USERS = """
 WITH affected AS (

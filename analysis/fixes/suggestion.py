@@ -18,8 +18,8 @@ from analysis.fixes.playbook import Playbook, load_playbook
 from analysis.fixes.recovery_actions import RecoveryAction, recovery_actions
 from analysis.fixes.resolution import ResolutionStatus, resolution_status
 from analysis.issues.listing import WAITING, UnknownIssue
-from analysis.query.runner import run_query
 from analysis.query.filters import Filters
+from analysis.query.runner import run_query
 
 _FACTS = """
 SELECT

@@ -27,7 +27,7 @@ def explain_error(
         row = console.frame_to_records(analysis.get_error_event(opened, event_id))[0]
         suggestion = analysis.suggest_fix(opened, row["issue_id"])
     if as_json:
-        console.print_json({"event": row, "fix": suggestion.to_dict()})
+        console.print_json({"event": row, "fix": analysis.fix_to_dict(suggestion)})
         return
     _show_explained(row, suggestion)
 
@@ -46,4 +46,4 @@ def _show_explained(event: dict[str, Any], suggestion: analysis.Suggestion) -> N
     for sentence in event["evidence"] or []:
         table.add_row(Text("evidence", style="bold"), Text(sentence))
     console.print_output(table)
-    console.print_output(Text(f"\n{suggestion.as_text()}"))
+    console.print_output(Text(f"\n{analysis.render_fix(suggestion)}"))

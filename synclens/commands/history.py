@@ -14,8 +14,8 @@ from rich.text import Text
 import analysis
 import ingest
 from analysis.base.text import pluralize
+from analysis.fixes.formatting import format_value
 from analysis.fixes.recovery_actions import RecoveryAction
-from analysis.fixes.rendering import format_value
 from synclens import console
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
 

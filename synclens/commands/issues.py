@@ -61,9 +61,9 @@ def issue(
     frames = ("variants", "users", "devices", "records", "events")
     if as_json:
         parts = {name: console.frame_to_records(getattr(found, name)) for name in frames}
-        console.print_json({"summary": found.summary, **parts, "fix": suggestion.to_dict()})
+        console.print_json({"summary": found.summary, **parts, "fix": analysis.fix_to_dict(suggestion)})
         return
     console.print_output(Text(f"{found.summary['title']}\n", style="bold"))
-    console.print_output(Text(f"{suggestion.as_text()}\n"))
+    console.print_output(Text(f"{analysis.render_fix(suggestion)}\n"))
     sample = found.events[["event_id", "occurred_at", "user_id", "message"]]
     console.print_output(frame_table(sample, title="Newest events", most=5))

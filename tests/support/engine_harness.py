@@ -1,4 +1,4 @@
-"""One rep, one device, one Vault of the reference engine, and the store that hears of them."""
+"""Run one rep with one device and one Vault of the reference engine, and load their reports into a store."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ START = datetime(2026, 3, 2, 8, tzinfo=UTC).timestamp()
 
 
 class EngineHarness:
-    """One rep with one device at a Vault, and the store that hears of it."""
+    """One rep with one device, their Vault, and a store of its reports."""
 
     def __init__(self, store, seed=1):
         self.store = store
         self.scheduler = Scheduler(START)
         self.vault = Vault(sqlite3.connect(":memory:"), epoch="1")
-        self.ledger = GroundTruth(self.vault)
-        self.vault.witness = self.ledger.witness
+        self.ground_truth = GroundTruth(self.vault)
+        self.vault.witness = self.ground_truth.witness
         self.person = populate(self.vault, Random(f"{seed}/people"), 1, START - 86_400, {})[0]
         user = self.vault.live["user"][self.person.user_id]
         self.permission_set = user["permission_set"]
         self.env = SimulatedEnv(
             device_id=self.person.device_id, platform=self.person.platform, scheduler=self.scheduler,
-            ledger=self.ledger, seed=seed, background=0.0,
+            ground_truth=self.ground_truth, seed=seed, background=0.0,
         )  # fmt: skip
         self.device = Device(
             device_id=self.person.device_id, user_id=self.person.user_id, password=user["password"],
@@ -44,61 +44,67 @@ class EngineHarness:
         self.run(syncs.database_refresh(self.device))
 
     def run(self, task):
+        """Run one task for up to an hour."""
         self.scheduler.spawn(task)
         self.scheduler.run(self.scheduler.now + 3_600)
 
     def sync(self):
-        """Sync, and let the store hear what was reported."""
-        self._report(syncs.incremental)
+        """Run an incremental sync and load its reports."""
+        self._run_and_load(syncs.incremental)
 
     def refresh(self):
-        """Load the whole database again, and let the store hear what was reported."""
-        self._report(syncs.database_refresh)
+        """Run a database refresh and load its reports."""
+        self._run_and_load(syncs.database_refresh)
 
-    def errors(self):
-        """Count the errors that the store has heard of."""
+    def count_errors(self):
+        """Count the errors in the store."""
         return self.store.execute("SELECT count(*) FROM sync_error").fetchone()[0]
 
-    def _report(self, kind):
+    def _run_and_load(self, sync):
         since = self.scheduler.now
-        self.run(kind(self.device))
-        rows, self.ledger.rows = self.ledger.rows, []
+        self.run(sync(self.device))
+        rows, self.ground_truth.rows = self.ground_truth.rows, []
         rows += tracking.report(self.vault, since, self.scheduler.now)
         ingest.append(
             self.store, rows, source="engine", started_at=datetime.fromtimestamp(self.scheduler.now, UTC)
         )
 
-    def forbid(self, right, object_name):
+    def deny(self, right, object_name):
+        """Remove a right on an object from the user's permission set."""
         admin.set_object_right(
             self.vault, self.permission_set, object_name, right, False, at=self.scheduler.now
         )
 
     def update(self, account):
+        """Save a change of an account."""
         save(
             self.device,
             [Edit(operation="update", object="account__v", record_id=account, fields={"phone__v": "1"})],
         )
 
     def delete(self, account):
+        """Save the deletion of an account."""
         save(self.device, [Edit(operation="delete", object="account__v", record_id=account, fields={})])
 
-    def visit(self, account):
-        """A call with a child, saved as one transaction."""
+    def create_call(self, account):
+        """Save a call and a child record as one transaction; return their ids."""
         call, detail = new_id(self.device), new_id(self.device)
-        about = {"account__v": account, "status__v": "saved__v", "call_date__v": "2026-03-02"}
+        call_fields = {"account__v": account, "status__v": "saved__v", "call_date__v": "2026-03-02"}
         product = ids_on(self.device, "product__v")[0]
         save(self.device, [
-            Edit(operation="create", object="call2__v", record_id=call, fields=about),
+            Edit(operation="create", object="call2__v", record_id=call, fields=call_fields),
             Edit(operation="create", object="call2_detail__v", record_id=detail,
                  fields={"call2__v": call, "product__v": product}),
         ])  # fmt: skip
         return {call, detail}
 
-    def waiting(self):
+    def pending_ids(self):
+        """Return the ids of the pending records."""
         return {record_id for _, record_id, _, _, _ in pending(self.device)}
 
-    def pull(self, **flag):
-        admin.set_user(self.vault, self.person.user_id, at=self.scheduler.now, **flag)
+    def set_flags(self, **flags):
+        """Set flags on the user record."""
+        admin.set_user(self.vault, self.person.user_id, at=self.scheduler.now, **flags)
 
     def close(self):
         self.scheduler.close()

@@ -138,10 +138,10 @@ def narrow_accounts(c):
 
 def told_of(c, error_type=None) -> bool:
     """Whether a sync reports an error, of this type if one is named."""
-    before = c.errors()
+    before = c.count_errors()
     c.sync()
     if error_type is None:
-        return c.errors() > before
+        return c.count_errors() > before
     found = c.store.execute("SELECT count(*) FROM sync_error WHERE error_type = ?", [error_type]).fetchone()
     return bool(found[0])
 
@@ -222,7 +222,7 @@ def nobody_warns_of_many(c):
 
 def loses_the_call_to_a_merge(c):
     loser, winner = ids_on(c.device, "account__v")[:2]
-    c.visit(loser)
+    c.create_call(loser)
     admin.merge(c.vault, loser, winner, at=c.scheduler.now)
     return told_of(c)
 

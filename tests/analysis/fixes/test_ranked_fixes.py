@@ -1,12 +1,12 @@
-"""The table of fixes: what is worth most first, and no cause without its words."""
+"""Fixes are ranked by pending records, and every cause has a short fix."""
 
 from __future__ import annotations
 
 from analysis import load_playbook, measure, ranked_fixes
-from analysis.fixes.suggestion import RANKED_COLUMNS
+from analysis.fixes.ranking import RANKED_COLUMNS
 
 
-def test_the_fix_that_frees_most_records_comes_first(stormy_store):
+def test_the_fix_of_most_pending_records_comes_first(stormy_store):
     ranked = ranked_fixes(stormy_store)
     assert tuple(ranked.columns) == RANKED_COLUMNS
     order = list(zip(-ranked["records"], -ranked["users"], -ranked["events"], strict=True))
@@ -15,7 +15,7 @@ def test_the_fix_that_frees_most_records_comes_first(stormy_store):
     assert first["short_fix"] == load_playbook(first["cause"]).short_fix
 
 
-def test_it_agrees_with_the_metrics_it_is_made_of(stormy_store):
+def test_counts_agree_with_the_metrics(stormy_store):
     ranked = ranked_fixes(stormy_store, platform="iPad").set_index("cause")
     causes = measure(stormy_store, "errors_by_cause", platform="iPad").set_index("cause")
     risk = measure(stormy_store, "records_at_risk", platform="iPad").set_index("cause")
@@ -26,11 +26,11 @@ def test_it_agrees_with_the_metrics_it_is_made_of(stormy_store):
     }
 
 
-def test_a_cause_of_somebody_elses_catalogue_has_the_words_for_unknown_errors(own_stormy_store):
+def test_a_cause_of_a_custom_catalogue_has_the_short_fix_for_unknown_errors(own_stormy_store):
     own_stormy_store.execute("UPDATE finding SET cause = 'gatehouse' WHERE cause = 'network'")
     (row,) = ranked_fixes(own_stormy_store).query("cause == 'gatehouse'").to_dict("records")
     assert row["short_fix"] == load_playbook("unknown").short_fix
 
 
-def test_an_empty_store_has_no_fixes_but_all_columns(store):
+def test_an_empty_store_returns_all_columns(store):
     assert tuple(ranked_fixes(store).columns) == RANKED_COLUMNS

@@ -1,4 +1,4 @@
-"""A suggested fix tells this case: who is hit, what they share, what changed, what waits, what is unknown."""
+"""A suggested fix includes evidence: affected users, shared attributes, changes, pending records, data gaps."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ import pytest
 
 from analysis import AnalysisError, list_issues
 from analysis.base.text import format_p_value
+from analysis.fixes.rendering import (
+    evidence_lines,
+    fix_summary,
+    fix_to_dict,
+    render_fix,
+    resolution_line,
+)
 from analysis.fixes.suggestion import suggest_fix
 
 
@@ -47,7 +54,7 @@ def add_change(store, change, *, at="2026-03-02 08:00:00", kind="permission_set"
 
 @pytest.fixture
 def case(store):
-    """Four users of one permission set may not edit a field any more; six others are fine."""
+    """Four users of one permission set cannot edit a field; six other users are unaffected."""
     for number in range(10):
         add_user(store, f"u{number}", "base__c, rep_de__c" if number < 4 else "base__c")
         if number < 4:
@@ -55,18 +62,20 @@ def case(store):
     return store
 
 
-def test_it_counts_and_names_what_the_errors_name(case):
-    found = suggest_fix(case, "one")
-    assert (found.events, found.users, found.devices) == (4, 4, 4)
-    assert found.named_values["object"] == ("call2__v",) and found.named_values["field"] == ("signature__v",)
-    assert found.cause == "field-permission" and found.confidence == pytest.approx(0.9)
-    assert found.who == "Admin"
-    assert found.where == "Admin > Users & Groups > Permission Sets > rep_de__c > Objects > call2__v"
-    assert found.evidence == ("Others may edit it.",) and found.message == "No <b>edit</b>"
+def test_it_has_counts_and_the_values_in_the_errors(case):
+    fix = suggest_fix(case, "one")
+    assert (fix.events, fix.users, fix.devices) == (4, 4, 4)
+    assert fix.named_values["object"] == ("call2__v",) and fix.named_values["field"] == ("signature__v",)
+    assert fix.cause == "field-permission" and fix.confidence == pytest.approx(0.9)
+    assert fix.who == "Admin"
+    assert fix.where == "Admin > Users & Groups > Permission Sets > rep_de__c > Objects > call2__v"
+    assert fix.evidence == ("Others may edit it.",) and fix.message == "No <b>edit</b>"
 
 
-def test_it_finds_the_permission_set_that_those_hit_share_and_not_the_one_everybody_has(case):
-    shared = [(one.attribute, one.value) for one in suggest_fix(case, "one").shared_attributes]
+def test_it_finds_the_permission_set_that_only_affected_users_share(case):
+    shared = [
+        (attribute.attribute, attribute.value) for attribute in suggest_fix(case, "one").shared_attributes
+    ]
     assert shared == [("permission_set", "rep_de__c")]
 
 
@@ -78,8 +87,10 @@ def test_two_users_are_too_few_to_compare(store):
     assert suggest_fix(store, "one").shared_attributes == ()
 
 
-def test_the_change_on_the_same_field_wins_over_a_newer_one_on_the_object(case):
-    add_change(case, "decoy", at="2026-03-02 09:00:00", kind="object", target="call2__v", object="call2__v")
+def test_a_change_of_the_same_field_ranks_before_a_newer_change_of_the_object(case):
+    add_change(
+        case, "unrelated", at="2026-03-02 09:00:00", kind="object", target="call2__v", object="call2__v"
+    )
     add_change(
         case, "true", target="rep_de__c", object="call2__v", field="signature__v", before="edit", after="read"
     )
@@ -89,84 +100,86 @@ def test_the_change_on_the_same_field_wins_over_a_newer_one_on_the_object(case):
     add_change(
         case, "old", at="2026-02-01 08:00:00", target="rep_de__c", object="call2__v", field="signature__v"
     )
-    found = suggest_fix(case, "one")
-    assert found.change["change_id"] == "true"
-    assert "edit → read" in found.as_text() and "a hint and no proof" in found.as_text()
+    fix = suggest_fix(case, "one")
+    assert fix.change.change_id == "true"
+    assert "edit → read" in render_fix(fix) and "which is a hint but no proof" in render_fix(fix)
 
 
-def test_a_new_rule_on_the_object_is_a_hint_for_refused_content(store):
+def test_a_new_validation_rule_on_the_object_is_a_possible_change(store):
     add_user(store, "u1")
     add_error(store, 1, "u1", cause="validation-rule")
     add_change(store, "rule", kind="validation_rule", target="signature_needed", object="call2__v")
-    add_change(store, "decoy", at="2026-03-02 09:00:00", kind="vmoc", target="call2__v", object="call2__v")
-    assert suggest_fix(store, "one").change["change_id"] == "rule"
+    add_change(
+        store, "unrelated", at="2026-03-02 09:00:00", kind="vmoc", target="call2__v", object="call2__v"
+    )
+    assert suggest_fix(store, "one").change.change_id == "rule"
 
 
-def test_a_change_elsewhere_is_not_suspected(case):
+def test_a_change_of_another_object_is_not_suspected(case):
     add_change(case, "elsewhere", target="other__c", object="account__v", field="name__v")
     assert suggest_fix(case, "one").change is None
 
 
-def test_a_change_on_the_object_does_not_explain_what_configuration_cannot_cause(store):
+def test_a_change_of_the_object_does_not_explain_a_network_issue(store):
     add_user(store, "u1")
     add_error(store, 1, "u1", cause="network", side="user, network team")
-    add_change(store, "decoy", kind="object", target="call2__v", object="call2__v")
+    add_change(store, "unrelated", kind="object", target="call2__v", object="call2__v")
     assert suggest_fix(store, "one").change is None
 
 
-def test_a_suspect_of_the_fleet_is_named_with_its_probability(stormy_store):
+def test_a_suspect_change_is_shown_with_its_p_value(stormy_store):
     rows = list_issues(stormy_store, query="cause:local-state-mismatch")
-    found = suggest_fix(stormy_store, rows["issue_id"].iloc[0])
-    assert found.change["certain"] and found.change["p_value"] < 0.05
-    assert (found.change["kind"], found.change["target"]) == ("app_version", "25.3.1")
-    assert "explains the start better than a random moment" in found.as_text()
+    fix = suggest_fix(stormy_store, rows["issue_id"].iloc[0])
+    assert fix.change.certain and fix.change.p_value < 0.05
+    assert (fix.change.kind, fix.change.target) == ("app_version", "25.3.1")
+    assert "fits the start of the issue better than chance" in render_fix(fix)
 
 
-def test_waiting_records_are_listed_and_their_levers_offered(case):
+def test_pending_records_are_listed_and_their_recovery_actions_offered(case):
     case.execute(
         "INSERT INTO pending_record (device_id, as_of, object, record_id, user_id, operation, edited_at,"
         " in_error, source, batch_id)"
         " VALUES ('ipad-u1', '2026-03-03', 'call2__v', 'R1', 'u1', 'update', '2026-03-01', true, 't', 't')"
     )
-    found = suggest_fix(case, "one")
-    assert list(found.pending_records["record_id"]) == ["R1"]
-    assert {lever.name for lever in found.recovery_actions if lever.offered} == {"upload_vtrans__v", "undo"}
-    assert "1 record waits on 1 device" in found.as_text()
+    fix = suggest_fix(case, "one")
+    assert list(fix.pending_records["record_id"]) == ["R1"]
+    assert {action.name for action in fix.recovery_actions if action.offered} == {"upload_vtrans__v", "undo"}
+    assert "1 record is pending on 1 device" in render_fix(fix)
 
 
-def test_what_is_not_loaded_is_said(case):
+def test_missing_data_is_listed(case):
     notes = " ".join(suggest_fix(case, "one").notes)
-    assert "no pending records are loaded" in notes and "No configuration changes are loaded" in notes
-    assert "where the data begin" not in notes
+    assert "No pending-record data is loaded" in notes and "No configuration changes are loaded" in notes
+    assert "where the data begins" not in notes
 
 
-def test_a_start_at_the_edge_of_the_data_is_said(store):
+def test_a_start_at_the_beginning_of_the_data_is_noted(store):
     add_error(store, 1, "u1")
     assert "may be older" in " ".join(suggest_fix(store, "one").notes)
-    assert "about the users" in " ".join(suggest_fix(store, "one").notes)
+    assert "data about the users" in " ".join(suggest_fix(store, "one").notes)
 
 
-def test_errors_without_user_device_or_finding_still_get_an_answer(store):
+def test_errors_without_user_device_or_finding_get_a_suggestion(store):
     store.execute(
         "INSERT INTO sync_error (event_id, occurred_at, source, batch_id)"
         " VALUES ('e', '2026-03-02', 't', 't')"
     )
-    found = suggest_fix(store, "unsorted")
-    assert found.cause == "unknown" and found.named_values == {} and found.message is None
-    assert "Support engineer: collect screenshot" in found.as_text()
-    json.dumps(found.to_dict(), allow_nan=False)
+    fix = suggest_fix(store, "unsorted")
+    assert fix.cause == "unknown" and fix.named_values == {} and fix.message is None
+    assert "Support engineer: collect screenshot" in render_fix(fix)
+    json.dumps(fix_to_dict(fix), allow_nan=False)
 
 
-def test_an_issue_that_is_not_there_is_refused(store):
+def test_an_unknown_issue_raises_an_error(store):
     with pytest.raises(AnalysisError, match="no issue 'nope'"):
         suggest_fix(store, "nope")
 
 
-def test_every_issue_of_a_stormy_fleet_has_a_fix_that_is_plain_values(stormy_store):
+def test_every_issue_of_a_failing_fleet_has_a_fix_that_json_can_hold(stormy_store):
     for issue_id in list_issues(stormy_store)["issue_id"].head(8):
-        found = suggest_fix(stormy_store, issue_id)
-        json.dumps(found.to_dict(), allow_nan=False)
-        assert found.playbook.short_fix in found.as_text().replace("`", "")
+        fix = suggest_fix(stormy_store, issue_id)
+        json.dumps(fix_to_dict(fix), allow_nan=False)
+        assert fix.playbook.short_fix in render_fix(fix).replace("`", "")
 
 
 def add_sync(store, user, at, good=True):
@@ -177,37 +190,38 @@ def add_sync(store, user, at, good=True):
     )
 
 
-def test_a_change_that_was_taken_back_is_told_with_what_came_of_it(case):
+def test_a_reverted_change_is_shown_with_later_errors_and_syncs(case):
     same = {"target": "rep_de__c", "object": "call2__v", "field": "signature__v"}
     add_change(case, "true", **same, before="edit=True", after="edit=False")
     add_change(case, "other", at="2026-03-02 11:00:00", **same | {"field": "status__v"}, after="edit=True")
     add_change(case, "back", at="2026-03-02 12:00:00", **same, before="edit=False", after="edit=True")
     add_sync(case, "u0", "2026-03-02 13:00:00")
     add_sync(case, "u1", "2026-03-02 13:00:00", good=False)
-    found = suggest_fix(case, "one")
-    assert found.resolution.reverted_by["change_id"] == "back"
-    said = " ".join(found.evidence_lines)
-    assert "At 2026-03-02 12:00 UTC, that was taken back: " in said and "No error of it came later." in said
-    assert "1 of 4 users has synced with success since their last error of it." in said
+    fix = suggest_fix(case, "one")
+    assert fix.resolution.reverted_by.change_id == "back"
+    evidence = " ".join(evidence_lines(fix))
+    assert "Reverted at 2026-03-02 12:00 UTC: " in evidence
+    assert "No further errors occurred after that." in evidence
+    assert "1 of 4 users has synced successfully since their last error." in evidence
     add_error(case, 9, "u3", at="2026-03-02 14:00:00")
-    assert "Errors of it came later too." in " ".join(suggest_fix(case, "one").evidence_lines)
+    assert "Further errors occurred after that." in " ".join(evidence_lines(suggest_fix(case, "one")))
 
 
-def test_what_was_never_taken_back_is_not_told_so(case):
+def test_a_change_that_was_not_reverted_has_no_revert(case):
     same = {"target": "rep_de__c", "object": "call2__v", "field": "signature__v"}
     add_change(case, "true", **same, before="edit=True", after="edit=False")
-    found = suggest_fix(case, "one")
-    assert found.resolution.reverted_by is None and "taken back" not in found.summary
-    assert "None of them have synced with success since" in found.summary
+    fix = suggest_fix(case, "one")
+    assert fix.resolution.reverted_by is None and "Reverted" not in fix_summary(fix)
+    assert "None of 4 users have synced successfully since their last error." in fix_summary(fix)
 
 
-def test_of_users_without_a_known_sync_nothing_is_said_of_later_ones(store):
+def test_users_without_syncs_are_not_counted_as_recovered(store):
     add_error(store, 0, "u0")
     assert suggest_fix(store, "one").resolution.users_synced_since is None
-    assert "synced with success" not in suggest_fix(store, "one").summary
+    assert "synced successfully" not in fix_summary(suggest_fix(store, "one"))
 
 
-def test_a_record_that_waits_for_another_error_by_now_is_told_under_both(case):
+def test_a_record_that_another_issue_blocks_now_is_shown_for_both_issues(case):
     (device, record) = case.execute(
         "SELECT device_id, record_id FROM sync_error WHERE event_id = 'e0'"
     ).fetchone()
@@ -220,46 +234,51 @@ def test_a_record_that_waits_for_another_error_by_now_is_told_under_both(case):
     add_error(case, 7, "u0", cause="concurrent-change", at="2026-03-02 15:00:00")
     case.execute("UPDATE sync_error SET record_id = ?, device_id = ? WHERE event_id = 'e7'", [record, device])
     case.execute("UPDATE finding SET issue_id = 'two' WHERE event_id = 'e7'")
-    found = suggest_fix(case, "one")
-    assert found.pending_records.empty and len(suggest_fix(case, "two").pending_records) == 1
-    assert "1 record that met it waits for concurrent-change by now (two)." in found.evidence_lines
-    assert found.to_dict()["resolution"]["blocked_elsewhere"] == [
+    fix = suggest_fix(case, "one")
+    assert fix.pending_records.empty and len(suggest_fix(case, "two").pending_records) == 1
+    assert "1 affected record is now blocked by issue two (concurrent-change)." in evidence_lines(fix)
+    assert fix_to_dict(fix)["resolution"]["blocked_elsewhere"] == [
         {"issue_id": "two", "cause": "concurrent-change", "records": 1}
     ]
 
 
 @pytest.mark.parametrize(
-    ("p_value", "said"), [(0.0379, "p = 0.038"), (0.001, "p = 0.001"), (0.0009, "p < 0.001")]
+    ("p_value", "text"), [(0.0379, "p = 0.038"), (0.001, "p = 0.001"), (0.0009, "p < 0.001")]
 )
-def test_a_chance_too_small_for_three_digits_is_not_told_as_none(p_value, said):
-    assert format_p_value(p_value) == said
+def test_a_p_value_below_three_digits_is_not_shown_as_zero(p_value, text):
+    assert format_p_value(p_value) == text
 
 
-def test_of_users_whose_sets_are_not_known_nothing_is_said(case):
-    """They are no evidence that people without the set are spared."""
+def test_users_with_unknown_permission_sets_are_not_counted(case):
+    """They do not show that users without the set are unaffected."""
     for number in range(20):
         case.execute(
             "INSERT INTO sync_tracking__v (id, created_by__v, sync_start_datetime__v, successful_sync__v, source,"
             " batch_id) VALUES (?, ?, '2026-02-01', true, 't', 't')",
             [f"s-x{number}", f"x{number}"],
         )
-    found = suggest_fix(case, "one")
-    (shared,) = found.shared_attributes
-    assert (shared.users_hit, shared.all_hit, shared.users_spared, shared.all_spared) == (4, 4, 0, 6)
+    fix = suggest_fix(case, "one")
+    (shared,) = fix.shared_attributes
+    assert (shared.affected_with, shared.affected_total, shared.others_with, shared.others_total) == (
+        4,
+        4,
+        0,
+        6,
+    )
     assert shared.unknown == 20
-    assert "but only 0 of 6 others. Of 20 users no permission set is known." in found.summary
+    assert "but only 0 of 6 other users. The permission set of 20 users is unknown." in fix_summary(fix)
 
 
-def test_what_goes_on_is_not_called_over_and_says_how_one_sees_that_it_worked(case):
-    found = suggest_fix(case, "one")
-    assert found.resolution_line == ""
-    said = found.as_text()
-    assert "How to know it worked" in said
-    assert "the newest so far is of 2026-03-02 10:00 UTC" in said
-    assert "All 4 users have synced with success since their last error of it; so far 0." in said
+def test_an_ongoing_issue_has_verification_lines_and_no_resolution_line(case):
+    fix = suggest_fix(case, "one")
+    assert resolution_line(fix) == ""
+    text = render_fix(fix)
+    assert "How to verify the fix" in text
+    assert "(newest so far: 2026-03-02 10:00 UTC)" in text
+    assert "All 4 users have synced successfully since their last error (so far: 0)." in text
 
 
-def test_what_was_taken_back_is_called_over_and_says_what_is_left(case):
+def test_an_issue_with_a_reverted_change_looks_resolved_and_shows_what_remains(case):
     add_change(
         case, "bad", target="rep_de__c", object="call2__v", field="signature__v", before="a", after="b"
     )
@@ -272,19 +291,19 @@ def test_what_was_taken_back_is_called_over_and_says_what_is_left(case):
         " successful_sync__v, source, batch_id) SELECT 'later-' || n, 'u' || n, '2026-03-02 12:00:00',"
         " '2026-03-02 12:01:00', true, 't', 't' FROM range(3) AS r(n)"
     )
-    found = suggest_fix(case, "one")
-    assert found.resolution_line.startswith("It seems to be over: the change was taken back")
-    assert "What is left: 1 of 4 users has not synced with success since." in found.resolution_line
-    assert found.to_dict()["resolution_line"] == found.resolution_line
+    fix = suggest_fix(case, "one")
+    assert resolution_line(fix).startswith("This looks resolved: the change was reverted")
+    assert "Remaining: 1 of 4 users has not synced successfully since." in resolution_line(fix)
+    assert fix_to_dict(fix)["resolution_line"] == resolution_line(fix)
     add_error(case, 9, "u1", at="2026-03-02 12:30:00")
-    assert suggest_fix(case, "one").resolution_line == ""
+    assert resolution_line(suggest_fix(case, "one")) == ""
 
 
-def test_what_has_been_quiet_for_days_may_be_over(case):
+def test_an_issue_without_errors_for_days_may_be_resolved(case):
     case.execute(
         "INSERT INTO sync_tracking__v (id, created_by__v, sync_start_datetime__v, source, batch_id)"
         " VALUES ('late', 'u9', '2026-03-06 12:00:00', 't', 't')"
     )
-    assert suggest_fix(case, "one").resolution_line.startswith(
-        "It may be over: its last error came 4 days before"
+    assert resolution_line(suggest_fix(case, "one")).startswith(
+        "This may be resolved: the last error occurred 4 days before"
     )
