@@ -55,8 +55,9 @@ def _show_candidates(result: RehearsalResult, issue_id: str, view: View) -> None
         st.success(f"**{escape(best.name)}** {escape(best.summary, 300)}.", icon=":material/theater_comedy:")
     # The summary repeats the counts beside it, and this table is in a narrow column.
     columns = ["name", "freed", "still_failing", "lost", "total", "who", "kind", "predicted_loss"]
+    candidates = result.to_frame()[columns]
     widgets.show_table(
-        result.to_frame()[columns], key=f"rehearsal-{issue_id}",
+        candidates.assign(kind=candidates["kind"].str.replace("_", " ")), key=f"rehearsal-{issue_id}",
         title="Rehearsal: what each candidate frees and loses", view=view, about=REHEARSAL_HELP,
         columns={
             "name": st.column_config.TextColumn("Candidate", width=230),

@@ -1,4 +1,4 @@
-"""What the store knows of an issue's situation: who is stuck, with which records, and refused for what."""
+"""Read the case of an issue from the store: its devices, users, pending records and errors."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ SELECT count(*), mode(cause), mode(object), mode(field), mode(operation), mode(e
     mode(phase)
 FROM error WHERE issue_id = ?
 """
-_FAILED = """
-SELECT coalesce(device_id, 'a device of ' || user_id) AS device_id, record_id, any_value(user_id) AS user_id,
+_FAILURES = """
+SELECT coalesce(device_id, 'device of ' || user_id) AS device_id, record_id, any_value(user_id) AS user_id,
     any_value(platform) AS platform, mode(object) AS object, mode(operation) AS operation, mode(field) AS field,
     bool_and(device_id IS NULL) AS assumed
 FROM error WHERE issue_id = ? AND coalesce(device_id, user_id) IS NOT NULL GROUP BY 1, 2 ORDER BY ALL
 """
-_HELD = f"WITH {HELD_BY} SELECT device_id, record_id FROM held_by WHERE issue_id = $issue_id"
+_BLOCKED = f"WITH {HELD_BY} SELECT device_id, record_id FROM held_by WHERE issue_id = $issue_id"
 _PENDING = f"""
 WITH {PENDING_NOW}
 SELECT DISTINCT device_id, user_id, object, record_id, operation, parent_record_id, edited_at,
@@ -38,22 +38,22 @@ WHERE list_contains($devices, device_id) OR list_contains($users, user_id)
 ORDER BY edited_at, device_id, object, record_id, operation
 """
 MAX_LISTED_SETS = 3
-"""So many permission sets are named, more are counted."""
+"""Longest list of permission sets that is written out; longer ones are counted."""
 RecordKey = tuple[str, str]
-"""A device and a record, as the store names them."""
+"""Device id and record id, as in the store."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingRecord:
-    """One record that waits on a device, as the store names it."""
+    """One pending record of a device, with its ids as in the store."""
 
     device: str
     record: str
     object: str
     operation: str
     parent: str | None = None
-    has_issue_error: bool = False  # an error of the issue names it
-    is_follow_up: bool = False  # a further edit of a record whose first edit is refused
+    has_issue_error: bool = False  # an error from the issue names the record
+    is_follow_up: bool = False  # a later edit of a record whose first edit was refused
 
     @property
     def key(self) -> RecordKey:
@@ -62,7 +62,7 @@ class PendingRecord:
 
 @dataclass(frozen=True, slots=True)
 class SaveGroup:
-    """The rows of one press of Save, the parent first; `ours` when the issue refuses it."""
+    """Pending records saved together, the parent first. `from_issue`: this issue causes their refusal."""
 
     records: tuple[PendingRecord, ...]
     from_issue: bool
@@ -70,7 +70,7 @@ class SaveGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueCase:
-    """The situation of one issue. `owners` gives the user of each device that is rebuilt, `platforms` its kind."""
+    """What the store knows of one issue. `device_users` and `device_platforms` are by device id."""
 
     issue_id: str
     cause: str
@@ -80,7 +80,7 @@ class IssueCase:
     error_type: str
     message: str
     phase: str | None
-    devices: tuple[str, ...]  # those that the issue hits
+    devices: tuple[str, ...]  # the affected devices
     device_users: dict[str, str]
     device_platforms: dict[str, str]
     vault_facts: VaultFacts
@@ -90,39 +90,39 @@ class IssueCase:
 
     @property
     def permission_sets(self) -> tuple[str, ...]:
-        """The permission sets of the users whom the issue hits; empty where the store does not know all of them."""
-        found = [self.vault_facts.permission_sets.get(self.device_users[device]) for device in self.devices]
-        return tuple(sorted({one for one in found if one})) if all(found) else ()
+        """The permission sets of the affected users; empty if any of them is not in the store."""
+        by_device = [
+            self.vault_facts.permission_sets.get(self.device_users[device]) for device in self.devices
+        ]
+        return tuple(sorted({name for name in by_device if name})) if all(by_device) else ()
 
     @property
     def permission_set_suffix(self) -> str:
-        """Where a right is given back, to follow the name of what is done: ` in crm_rep__c`."""
-        named = (
+        """The permission sets to name after a fix, for example ` in crm_rep__c`."""
+        sets = (
             ", ".join(self.permission_sets)
             if len(self.permission_sets) <= MAX_LISTED_SETS
             else f"all {len(self.permission_sets)} permission sets"
         )
-        return f" in {named}" if self.permission_sets else ""
+        return f" in {sets}" if self.permission_sets else ""
 
     @property
     def permission_set_assumption(self) -> str:
-        """Say what is taken of permission sets."""
+        """What the rehearsal assumes about permission sets."""
         if not self.permission_sets:
-            return "All users are taken to share one permission set"
+            return "All users are assumed to share one permission set"
         if len(self.permission_sets) == 1:
-            return f"All users have the permission set {self.permission_sets[0]}, as the store says"
-        return (
-            f"The users have different permission sets ({', '.join(self.permission_sets)}), as the store says"
-        )
+            return f"All users have the permission set {self.permission_sets[0]}, according to the store"
+        return f"The users have different permission sets ({', '.join(self.permission_sets)}), according to the store"
 
     @property
     def issue_records(self) -> list[RecordKey]:
-        """The records that wait because of the issue, with those saved together with them."""
+        """The pending records blocked by the issue, and those saved together with them."""
         return [
             row.key
-            for one in self.save_groups
-            if one.from_issue
-            for row in one.records
+            for group in self.save_groups
+            if group.from_issue
+            for row in group.records
             if not row.is_follow_up
         ]
 
@@ -130,15 +130,15 @@ class IssueCase:
 def read_issue_case(
     connection: DuckDBPyConnection, issue_id: str, *, seed: int, max_devices: int
 ) -> IssueCase:
-    """Read the situation of an issue; above `most_devices` a seeded sample of its devices.
+    """Read the case of an issue. Above `max_devices`, a seeded sample of its devices is used.
 
-    Raises UnknownIssue when no error of the store belongs to `issue_id`.
+    Raises UnknownIssue if no error belongs to `issue_id`.
     """
     parameters = {"issue_id": issue_id}
     facts = connection.execute(_FACTS, [issue_id]).fetchone()
     if facts is None or not facts[0]:
         raise UnknownIssue(issue_id)
-    failures = _frame_rows(connection.execute(_FAILED, [issue_id]).df())
+    failures = _frame_rows(connection.execute(_FAILURES, [issue_id]).df())
     devices, sample_notes = _sample_devices(sorted({row["device_id"] for row in failures}), seed, max_devices)
     device_users = {row["device_id"]: row["user_id"] or row["device_id"] for row in failures}
     device_users = {device: str(device_users[device]) for device in devices}
@@ -146,7 +146,7 @@ def read_issue_case(
     pending = _frame_rows(run_query(connection, _PENDING, Filters.of(), bound))
     blocked_keys = {
         (row["device_id"], row["record_id"])
-        for row in _frame_rows(run_query(connection, _HELD, Filters.of(), parameters))
+        for row in _frame_rows(run_query(connection, _BLOCKED, Filters.of(), parameters))
     }
     save_groups, notes = _group_pending_records(failures, pending, set(devices), blocked_keys)
     notes += _note_assumed_devices(failures)
@@ -154,7 +154,7 @@ def read_issue_case(
     for row in pending:
         device_users.setdefault(row["device_id"], str(row["user_id"] or row["device_id"]))
     platforms = {row["device_id"]: row["platform"] for row in failures if row["platform"] in DEVICE_NAMES}
-    rows = [row for one in save_groups for row in one.records]
+    rows = [row for group in save_groups for row in group.records]
     vault_facts = read_vault_facts(connection, {row.object for row in rows}, device_users.values(), facts[2])
     return IssueCase(
         issue_id=issue_id, cause=facts[1], object=facts[2], field=facts[3], operation=facts[4],
@@ -169,9 +169,9 @@ def read_issue_case(
 def _sample_devices(devices: list[str], seed: int, max_devices: int) -> tuple[list[str], list[str]]:
     if len(devices) <= max_devices:
         return devices, []
-    sampled = sorted(Random(f"{seed}/devices").sample(devices, max_devices))  # noqa: S311 - a sample that can be repeated
+    sampled = sorted(Random(f"{seed}/devices").sample(devices, max_devices))  # noqa: S311 - repeatable on purpose
     return sampled, [
-        f"Of {len(devices)} devices {max_devices} were drawn by the seed; the others are left out."
+        f"A random sample of {max_devices} of {len(devices)} devices is rebuilt; the others are left out."
     ]
 
 
@@ -182,30 +182,32 @@ def _group_pending_records(
     blocked_keys: set[RecordKey],
 ) -> tuple[list[SaveGroup], list[str]]:
     error_keys = {(row["device_id"], row["record_id"]) for row in failures if row["record_id"]}
-    in_error = [_pending_record(one, blocked_keys) for one in pending if one["in_error"]]
+    in_error = [_pending_record(row, blocked_keys) for row in pending if row["in_error"]]
     save_groups = list(_group_by_save(in_error))
-    from_issue_by_key = {row.key: one.from_issue for one in save_groups for row in one.records}
-    for one in pending:
-        key = (one["device_id"], one["record_id"])
-        if not one["in_error"] and key in from_issue_by_key and one["operation"] == "update":
-            save_groups.append(
-                SaveGroup((_pending_record(one, set(), is_follow_up=True),), from_issue_by_key[key])
-            )
-    if any(one.from_issue for one in save_groups) or not error_keys:
+    from_issue_by_key = {row.key: group.from_issue for group in save_groups for row in group.records}
+    for row in pending:
+        key = (row["device_id"], row["record_id"])
+        if not row["in_error"] and key in from_issue_by_key and row["operation"] == "update":
+            follow_up = _pending_record(row, set(), is_follow_up=True)
+            save_groups.append(SaveGroup((follow_up,), from_issue_by_key[key]))
+    if any(group.from_issue for group in save_groups) or not error_keys:
         return save_groups, _note_other_errors(save_groups)
-    rows = [_assumed_record(one) for one in failures if one["record_id"] and one["device_id"] in devices]
-    rows = [row for row in rows if row.key not in from_issue_by_key]
+    assumed = [_assumed_record(row) for row in failures if row["record_id"] and row["device_id"] in devices]
+    assumed = [record for record in assumed if record.key not in from_issue_by_key]
     note = (
-        "The store knows of no record that still waits because of this issue; the records that its errors "
-        "name are assumed to wait again."
+        "The store lists no pending record for this issue; the records named in its errors are assumed to be "
+        "pending again."
     )
-    return save_groups + [SaveGroup((row,), True) for row in rows], [note, *_note_other_errors(save_groups)]
+    groups = save_groups + [SaveGroup((record,), True) for record in assumed]
+    return groups, [note, *_note_other_errors(save_groups)]
 
 
-def _note_assumed_devices(failed: list[dict[str, Any]]) -> list[str]:
-    users = len({row["device_id"] for row in failed if row["assumed"]})
+def _note_assumed_devices(failures: list[dict[str, Any]]) -> list[str]:
+    users = len({row["device_id"] for row in failures if row["assumed"]})
     return (
-        [f"Errors of {pluralize(users, 'user')} name no device; one device each is assumed."] if users else []
+        [f"Errors of {pluralize(users, 'user')} name no device; one device per user is assumed."]
+        if users
+        else []
     )
 
 
@@ -213,28 +215,30 @@ def _note_shared_devices(rows: list[dict[str, Any]], devices: set[str]) -> list[
     pairs = {(row["device_id"], row["user_id"]) for row in rows if row["user_id"]}
     shared = sum(len([user for name, user in pairs if name == device]) > 1 for device in devices)
     return (
-        [f"{pluralize(shared, 'device')} had several users; all is taken for one user's."] if shared else []
+        [f"{pluralize(shared, 'device')} had several users; one user is assumed for all records."]
+        if shared
+        else []
     )
 
 
-def _note_other_errors(saved: list[SaveGroup]) -> list[str]:
-    held = sum(len(one.records) for one in saved if not one.from_issue)
-    stay = "stays as it is" if held == 1 else "stay as they are"
-    words = f"{pluralize(held, 'record')} in error for other reasons on the same users' devices {stay}"
-    return [f"{words}, whatever is tried here."] if held else []
+def _note_other_errors(save_groups: list[SaveGroup]) -> list[str]:
+    count = sum(len(group.records) for group in save_groups if not group.from_issue)
+    stay = "stays in error" if count == 1 else "stay in error"
+    records = f"{pluralize(count, 'record')} blocked by other causes on the same users' devices"
+    return [f"{records} {stay}, whichever fix is tried."] if count else []
 
 
 def _group_by_save(rows: list[PendingRecord]) -> Iterable[SaveGroup]:
-    """Group children under their parents; a parent that does not wait itself leaves its children alone."""
+    """Group children with their parent. Children of a parent that is not pending form their own groups."""
     parent_keys = {row.key for row in rows if row.parent is None}
     groups: dict[RecordKey, list[PendingRecord]] = {}
-    for row in sorted(rows, key=lambda one: one.parent is not None):
+    for row in sorted(rows, key=lambda row: row.parent is not None):
         group_key = (row.device, row.parent or row.record)
         groups.setdefault(group_key if group_key in parent_keys else row.key, []).append(row)
     for group in groups.values():
         yield SaveGroup(
             tuple({row.key: row for row in reversed(group)}.values())[::-1],
-            any(r.has_issue_error for r in group),
+            any(row.has_issue_error for row in group),
         )
 
 

@@ -1,4 +1,4 @@
-"""What a rehearsal found: the rebuilt situation in words, and what became of it under each candidate."""
+"""The result of a rehearsal: its assumptions, and what each candidate frees and loses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.base.text import pluralize
 
-CandidateKind = Literal["fix", "lever"]
+CandidateKind = Literal["fix", "recovery_action"]
 Unit = Literal["records", "devices"]
 CANDIDATE_COLUMNS = (
     "name", "who", "kind", "freed", "still_failing", "lost", "total", "predicted_loss", "as_predicted",
@@ -19,12 +19,12 @@ CANDIDATE_COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One fix or lever, carried out on a fresh copy of the situation.
+    """One fix or recovery action, tried on a fresh copy of the issue.
 
-    `freed`, `still_failing` and `lost` add up to `of`, all in the rehearsal's unit: freed is what no longer
-    waits and lost nothing, lost is what is gone from the device without having reached the Vault.
-    For a lever `predicted_loss` is the number of records that `analysis.recovery_actions` said it would lose, and
-    `as_predicted` whether the very same records were lost, those of other issues included; None for a fix.
+    `freed`, `still_failing` and `lost` add up to `total`, all counted in `unit`. Freed: no longer blocked, with no
+    data lost. Lost: removed from the device without reaching Vault. For a recovery action, `predicted_loss` is the
+    number of records that `analysis.recovery_actions` expects it to lose, and `as_predicted` whether exactly
+    these records were lost, records of other issues included. Both are None for a fix.
     """
 
     name: str
@@ -41,35 +41,35 @@ class Candidate:
 
     @property
     def share(self) -> float:
-        """Share of what was stuck that is free now, from 0 to 1."""
+        """The freed share of the total, from 0 to 1."""
         return self.freed / self.total if self.total else 0.0
 
     @property
     def summary(self) -> str:
-        """Tell it in one line."""
+        """The result in one line."""
         parts = [f"frees {self.freed:,} of {pluralize(self.total, self.unit[:-1])}"]
         if self.still_failing:
             parts.append(f"{self.still_failing:,} still failing")
         if self.lost:
             parts.append(f"loses {self.lost:,}")
         if self.predicted_loss:
-            agrees = "as predicted" if self.as_predicted else "which is not what happened"
-            parts.append(f"{pluralize(self.predicted_loss, 'unsent change')} predicted lost, {agrees}")
+            outcome = "confirmed" if self.as_predicted else "not confirmed"
+            parts.append(f"predicted loss of {pluralize(self.predicted_loss, 'unsent change')} {outcome}")
         if self.note:
             parts.append(self.note)
         return ", ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the same as plain values."""
+        """Return the candidate as plain values."""
         return asdict(self) | {"share": round(self.share, 4), "summary": self.summary}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RehearsalResult:
-    """One issue rehearsed. Without candidates `reason` says why it could not be; else it is None.
+    """The rehearsal of one issue. If it has no candidates, `reason` explains why.
 
-    `candidates` are in order: those that free most first, then those that lose least. `assumptions` say what
-    the store did not know, `not_offered` which levers were left alone and why.
+    `candidates` are sorted: most freed first, then least lost. `assumptions` lists what the store did not contain,
+    and `not_offered` the recovery actions that were not tried, each with the reason.
     """
 
     issue_id: str
@@ -84,37 +84,37 @@ class RehearsalResult:
 
     @property
     def stuck_text(self) -> str:
-        """What was stuck, in words: `4 records`."""
+        """The total with its unit, for example `4 records`."""
         return pluralize(self.total, self.unit[:-1])
 
     @property
     def best(self) -> Candidate | None:
-        """The candidate that frees most and, among those, loses least; None when none frees anything."""
+        """The candidate that frees most and loses least; None if no candidate frees anything."""
         first = next(iter(self.candidates), None)
         return first if first is not None and first.freed else None
 
     def to_frame(self) -> pd.DataFrame:
-        """Give the candidates as a frame with CANDIDATE_COLUMNS, the best first."""
-        rows = [[getattr(one, name) for name in CANDIDATE_COLUMNS] for one in self.candidates]
+        """Return the candidates as a frame with CANDIDATE_COLUMNS, the best first."""
+        rows = [[getattr(candidate, name) for name in CANDIDATE_COLUMNS] for candidate in self.candidates]
         return pd.DataFrame(rows, columns=list(CANDIDATE_COLUMNS))
 
     def to_text(self) -> str:
-        """Write it as plain text: a line per candidate, the best first, then what was assumed and left alone."""
+        """Return plain text: a line per candidate, then assumptions and actions that were not tried."""
         if self.reason is not None:
             lines = [f"Issue {self.issue_id} ({self.cause}) is not rehearsed. {self.reason}"]
         else:
             lines = [f"Issue {self.issue_id} ({self.cause}): {self.stuck_text}"]
-            lines += [f"- {one.name} ({one.who}): {one.summary}" for one in self.candidates]
+            lines += [f"- {item.name} ({item.who}): {item.summary}" for item in self.candidates]
         lines += [f"Assumed: {sentence}" for sentence in self.assumptions]
-        lines += [f"Not offered: {name}. {why}" for name, why in self.not_offered]
+        lines += [f"Not tried: {name}. {reason}" for name, reason in self.not_offered]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the same as plain values that JSON can hold."""
-        plain = ("issue_id", "cause", "seed", "total", "unit", "reason")
-        return {name: getattr(self, name) for name in plain} | {
+        """Return the result as plain values for JSON."""
+        names = ("issue_id", "cause", "seed", "total", "unit", "reason")
+        return {name: getattr(self, name) for name in names} | {
             "assumptions": list(self.assumptions),
-            "candidates": [one.to_dict() for one in self.candidates],
+            "candidates": [candidate.to_dict() for candidate in self.candidates],
             "not_offered": dict(self.not_offered),
             "best": None if self.best is None else self.best.name,
         }

@@ -1,4 +1,4 @@
-"""Carry out each candidate on a fresh copy of the situation, and count what became of it."""
+"""Rehearse an issue: try each candidate on a fresh sandbox and count the outcome."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sync_engine.device import errors_tab
 
 MAX_DEVICES = 100
 _REHEARSED_ACTIONS = ("undo", "undelete", "clear_client_sync_errors__v", "force_full_refresh__v")
-"""The levers that change what is on a device; sending sync files to Veeva changes nothing to count."""
+"""The recovery actions that change a device. Sending sync files to Veeva changes nothing to count."""
 
 
 RECIPES: Mapping[str, Callable[[IssueCase], Recipe]] = {
@@ -30,15 +30,15 @@ RECIPES: Mapping[str, Callable[[IssueCase], Recipe]] = {
     **values.RECIPES,
     **limits.RECIPES,
 }
-"""How to rebuild each cause."""
+"""Recipe of each cause."""
 NOT_REHEARSED: Mapping[str, str] = {
-    "unknown": "What is not known cannot be rebuilt. Name the cause first: `synclens unknown` lists what waits for "
-    "a rule, and on the issue's page its cause can be corrected.",
-    "local-database-damaged": "What becomes of unsent work depends on which part of the database is damaged, and no "
-    "report tells; a rehearsal would promise what nobody knows. Follow the playbook: secure unsent work with Veeva "
-    "Support before anything is refreshed or reinstalled.",
+    "unknown": "An unknown cause cannot be reproduced. Find the cause first: `synclens unknown` lists errors without "
+    "a rule, and the issue's page can correct the cause.",
+    "local-database-damaged": "Unsent changes survive or not depending on which part of the database is damaged, and "
+    "no report contains that. Follow the playbook: save unsent changes with Veeva Support before a refresh or a "
+    "reinstallation.",
 }
-"""Causes that are not rehearsed, and why."""
+"""Causes that are not rehearsed, each with the reason."""
 
 
 def rehearse(
@@ -57,29 +57,31 @@ def rehearse(
     if isinstance(recipe, str):
         return _result_without_candidates(case, seed, recipe)
     with _rebuild(case, recipe, seed) as sandbox:
-        stuck = _measure_baseline(sandbox, recipe)
-    if not stuck.issue_records:
-        why = f"The engine does not fail for the cause {case.cause} in the situation that the store tells of."
-        return _result_without_candidates(case, seed, why)
-    levers = [one for one in case.recovery_actions if one.name in _REHEARSED_ACTIONS]
-    found = [_try_fix(case, recipe, stuck, seed, at) for at in range(len(recipe.fixes))]
-    found += [_try_recovery_action(case, recipe, stuck, seed, one) for one in levers if one.offered]
+        baseline = _measure_baseline(sandbox, recipe)
+    if not baseline.issue_records:
+        reason = f"The engine does not reproduce the cause {case.cause} with the data in the store."
+        return _result_without_candidates(case, seed, reason)
+    actions = [action for action in case.recovery_actions if action.name in _REHEARSED_ACTIONS]
+    candidates = [_try_fix(case, recipe, baseline, seed, index) for index in range(len(recipe.fixes))]
+    candidates += [
+        _try_recovery_action(case, recipe, baseline, seed, action) for action in actions if action.offered
+    ]
     return RehearsalResult(
-        issue_id=issue_id, cause=case.cause, seed=seed, total=len(stuck.issue_records), unit=recipe.unit,
-        assumptions=(recipe.assumption, *case.assumptions, *stuck.assumptions),
-        candidates=tuple(sorted(found, key=lambda one: (-one.freed, one.lost))),
-        not_offered=tuple((one.title, one.reason) for one in levers if not one.offered),
+        issue_id=issue_id, cause=case.cause, seed=seed, total=len(baseline.issue_records), unit=recipe.unit,
+        assumptions=(recipe.assumption, *case.assumptions, *baseline.assumptions),
+        candidates=tuple(sorted(candidates, key=lambda candidate: (-candidate.freed, candidate.lost))),
+        not_offered=tuple((action.title, action.reason) for action in actions if not action.offered),
     )  # fmt: skip
 
 
 def _find_recipe(case: IssueCase) -> Recipe | str:
-    """The recipe for the case's cause, or the reason why the engine cannot rebuild it."""
+    """Return the recipe for the case, or the reason why it cannot be reproduced."""
     if not case.devices:
-        return "No error of this issue names a user or a device, so nobody's situation can be rebuilt."
+        return "No error of this issue names a user or a device, so there is no device to rebuild."
     if case.cause in NOT_REHEARSED:
         return NOT_REHEARSED[case.cause]
     if case.cause not in RECIPES:
-        return f"The rehearsal has no way to bring about the cause {case.cause} in the reference engine."
+        return f"The reference engine has no recipe for the cause {case.cause}."
     recipe = RECIPES[case.cause](case)
     if recipe.unit == "records" and not case.issue_records:
         if case.cause == "field-permission" and case.field == "modified_date__v":
@@ -97,15 +99,15 @@ def _result_without_candidates(case: IssueCase, seed: int, reason: str) -> Rehea
 
 @dataclass(frozen=True, slots=True)
 class _Baseline:
-    """What failed in the rebuilt situation: the issue's own, and all records in error with it."""
+    """What fails in the sandbox before any fix: the issue's records, and all records in error."""
 
-    issue_records: tuple[RecordKey, ...]  # for the unit devices the record of a key is empty
+    issue_records: tuple[RecordKey, ...]  # the record id is empty if devices are counted
     failing: frozenset[RecordKey]
     assumptions: tuple[str, ...]
 
 
 def _rebuild(case: IssueCase, recipe: Recipe, seed: int) -> Sandbox:
-    """Rebuild: all is well, people save, things go wrong, everybody syncs."""
+    """Build the sandbox: sync once, save the pending records, inject the fault, sync again."""
     sandbox = Sandbox(case, seed, recipe.shape_fields)
     recipe.prepare(sandbox)
     sandbox.sync()
@@ -120,35 +122,37 @@ def _rebuild(case: IssueCase, recipe: Recipe, seed: int) -> Sandbox:
 
 
 def _devices_with_assumed_call(case: IssueCase, recipe: Recipe) -> list[str]:
-    """The devices on which an unsent call is assumed: those of which the store knows nothing, or all."""
-    busy = set() if recipe.call_fields else {row.device for one in case.save_groups for row in one.records}
-    return [name for name in case.devices if name not in busy]
+    """Return the devices that get an assumed unsent call: those without pending records, or all."""
+    with_records = (
+        set() if recipe.call_fields else {row.device for group in case.save_groups for row in group.records}
+    )
+    return [name for name in case.devices if name not in with_records]
 
 
 def _measure_baseline(sandbox: Sandbox, recipe: Recipe) -> _Baseline:
     case = sandbox.case
     failing = frozenset(key for key in sandbox.upload_keys if _is_refused(sandbox, key))
     if recipe.unit == "devices":
-        subject = [(name, "") for name in case.devices if not _is_working(sandbox, name)]
+        failed = [(name, "") for name in case.devices if not _is_working(sandbox, name)]
         assumed = len(_devices_with_assumed_call(case, recipe))
-        where = "the device" if assumed == 1 else f"each of {pluralize(assumed, 'device')}"
-        told = [f"One unsent call is assumed on {where}."] if assumed else []
-        missing = len(case.devices) - len(subject)
+        place = "the device" if assumed == 1 else f"each of {pluralize(assumed, 'device')}"
+        notes = [f"One unsent call is assumed on {place}."] if assumed else []
+        missing = len(case.devices) - len(failed)
     else:
         cause = recipe.engine_cause or case.cause
-        subject = [key for key in case.issue_records if cause in _refusal_causes(sandbox, key)]
-        told, missing = [], len(case.issue_records) - len(subject)
-    held = [row.key for one in case.save_groups if not one.from_issue for row in one.records]
-    free = sum(key not in failing for key in held)
-    if free:
-        words = pluralize(free, "other record")
-        told.append(f"{words} in error cannot be rebuilt, so what a lever would lose of them is left out.")
+        failed = [key for key in case.issue_records if cause in _refusal_causes(sandbox, key)]
+        notes, missing = [], len(case.issue_records) - len(failed)
+    other_keys = [row.key for group in case.save_groups if not group.from_issue for row in group.records]
+    unblocked = sum(key not in failing for key in other_keys)
+    if unblocked:
+        others = pluralize(unblocked, "other record")
+        verb = "is" if unblocked == 1 else "are"
+        notes.append(f"{others} in error cannot be reproduced and {verb} left out.")
     if missing:
         verb = "is" if missing == 1 else "are"
-        told.append(
-            f"{pluralize(missing, recipe.unit[:-1])} of the issue cannot be rebuilt and {verb} left out."
-        )
-    return _Baseline(tuple(subject), failing, tuple(told))
+        units = pluralize(missing, recipe.unit[:-1])
+        notes.append(f"{units} of the issue cannot be reproduced and {verb} left out.")
+    return _Baseline(tuple(failed), failing, tuple(notes))
 
 
 def _is_refused(sandbox: Sandbox, key: RecordKey) -> bool:
@@ -157,89 +161,89 @@ def _is_refused(sandbox: Sandbox, key: RecordKey) -> bool:
 
 
 def _refusal_causes(sandbox: Sandbox, key: RecordKey) -> set[str]:
-    return set().union(*(sandbox.refusal_causes.get(one, set()) for one in sandbox.upload_keys.get(key, [])))
+    return set().union(
+        *(sandbox.refusal_causes.get(upload, set()) for upload in sandbox.upload_keys.get(key, []))
+    )
 
 
-def _try_fix(case: IssueCase, recipe: Recipe, stuck: _Baseline, seed: int, at: int) -> Candidate:
-    way = recipe.fixes[at]
+def _try_fix(case: IssueCase, recipe: Recipe, baseline: _Baseline, seed: int, index: int) -> Candidate:
+    fix = recipe.fixes[index]
     with _rebuild(case, recipe, seed) as sandbox:
-        way.apply(sandbox)
+        fix.apply(sandbox)
         sandbox.sync()
-        freed, failing, lost = _count_outcome(sandbox, recipe, stuck)
+        freed, failing, lost = _count_outcome(sandbox, recipe, baseline)
     return Candidate(
-        name=way.name, who=way.who, kind="fix", freed=freed, still_failing=failing, lost=lost,
-        total=len(stuck.issue_records), unit=recipe.unit,
+        name=fix.name, who=fix.who, kind="fix", freed=freed, still_failing=failing, lost=lost,
+        total=len(baseline.issue_records), unit=recipe.unit,
     )  # fmt: skip
 
 
 def _try_recovery_action(
-    case: IssueCase, recipe: Recipe, stuck: _Baseline, seed: int, lever: RecoveryAction
+    case: IssueCase, recipe: Recipe, baseline: _Baseline, seed: int, action: RecoveryAction
 ) -> Candidate:
     with _rebuild(case, recipe, seed) as sandbox:
-        _apply_recovery_action(sandbox, lever)
+        _apply_recovery_action(sandbox, action)
         sandbox.sync()
-        freed, failing, lost = _count_outcome(sandbox, recipe, stuck)
+        freed, failing, lost = _count_outcome(sandbox, recipe, baseline)
         actual = sandbox.lost_records()
-    predicted = {key for key in _predicted_losses(lever) if key in stuck.failing}
+    predicted = {key for key in _predicted_losses(action) if key in baseline.failing}
     return Candidate(
-        name=lever.title, who=lever.who, kind="lever", freed=freed, still_failing=failing, lost=lost,
-        total=len(stuck.issue_records), unit=recipe.unit, predicted_loss=len(predicted),
+        name=action.title, who=action.who, kind="recovery_action", freed=freed, still_failing=failing, lost=lost,
+        total=len(baseline.issue_records), unit=recipe.unit, predicted_loss=len(predicted),
         as_predicted=predicted == actual,
-        note="the deletes are taken back" if lever.name == "undelete" else "",
+        note="the deletes are reverted" if action.name == "undelete" else "",
     )  # fmt: skip
 
 
-def _predicted_losses(lever: RecoveryAction) -> set[RecordKey]:
-    """The records that the lever is said to lose."""
-    return set(zip(lever.lost_records["device_id"], lever.lost_records["record_id"], strict=True))
+def _predicted_losses(action: RecoveryAction) -> set[RecordKey]:
+    """Return the records that the recovery action is expected to lose."""
+    return set(zip(action.lost_records["device_id"], action.lost_records["record_id"], strict=True))
 
 
-def _apply_recovery_action(sandbox: Sandbox, lever: RecoveryAction) -> None:
-    if lever.name in ("undo", "undelete"):
-        _apply_on_errors_tab(sandbox, lever)
+def _apply_recovery_action(sandbox: Sandbox, action: RecoveryAction) -> None:
+    if action.name in ("undo", "undelete"):
+        _apply_on_errors_tab(sandbox, action)
         return
-    owners = {sandbox.case.device_users[name] for name in lever.devices if name in sandbox.case.device_users}
+    users = {sandbox.case.device_users[name] for name in action.devices if name in sandbox.case.device_users}
     for name in sandbox.lab.people:
-        if (
-            sandbox.case.device_users[name] in owners
-        ):  # Veeva does not say which of a user's devices heeds a flag
-            sandbox.set_user(name, **{lever.name: True})
+        # Veeva does not document which of a user's devices reads a flag, so each of them gets it.
+        if sandbox.case.device_users[name] in users:
+            sandbox.set_user(name, **{action.name: True})
             sandbox.sync([name])
 
 
-def _apply_on_errors_tab(sandbox: Sandbox, lever: RecoveryAction) -> None:
-    action = lever.name
-    act = errors_tab.undo if action == "undo" else errors_tab.undelete
-    named = {row.key for row in sandbox.issue_records() if row.has_issue_error}
-    if action == "undo":
-        named &= _predicted_losses(lever)
-    keys = {keys[0]: key for key, keys in sandbox.upload_keys.items()}
-    for name, entry in sandbox.error_entries(named):
-        if action not in entry.actions:
+def _apply_on_errors_tab(sandbox: Sandbox, action: RecoveryAction) -> None:
+    apply = errors_tab.undo if action.name == "undo" else errors_tab.undelete
+    selected = {row.key for row in sandbox.issue_records() if row.has_issue_error}
+    if action.name == "undo":
+        selected &= _predicted_losses(action)
+    record_keys = {uploads[0]: key for key, uploads in sandbox.upload_keys.items()}
+    for name, entry in sandbox.error_entries(selected):
+        if action.name not in entry.actions:
             continue
         try:
-            act(sandbox.device(name), entry.key)
-        except ValueError:  # another upload of the record waits, which the action does not allow
+            apply(sandbox.device(name), entry.key)
+        except ValueError:  # not allowed while another upload of the record is pending
             continue
-        if action == "undelete":
-            sandbox.withdrawn.add(keys[entry.key])
+        if action.name == "undelete":
+            sandbox.withdrawn.add(record_keys[entry.key])
 
 
-def _count_outcome(sandbox: Sandbox, recipe: Recipe, stuck: _Baseline) -> tuple[int, int, int]:
-    """Count what is freed, still failing and lost of the issue's own."""
-    gone = sandbox.lost_records()
+def _count_outcome(sandbox: Sandbox, recipe: Recipe, baseline: _Baseline) -> tuple[int, int, int]:
+    """Count the freed, still failing and lost records or devices of the issue."""
+    lost_keys = sandbox.lost_records()
     if recipe.unit == "records":
-        lost = sum(key in gone for key in stuck.issue_records)
-        failing = sum(sandbox.is_pending(key) for key in stuck.issue_records)
+        lost = sum(key in lost_keys for key in baseline.issue_records)
+        failing = sum(sandbox.is_pending(key) for key in baseline.issue_records)
     else:
-        names = {name for name, _ in stuck.issue_records}
-        lost_on = names & {name for name, _ in gone}
-        lost = len(lost_on)
-        failing = sum(not _is_working(sandbox, name) for name in names - lost_on)
-    return len(stuck.issue_records) - lost - failing, failing, lost
+        names = {name for name, _ in baseline.issue_records}
+        names_with_loss = names & {name for name, _ in lost_keys}
+        lost = len(names_with_loss)
+        failing = sum(not _is_working(sandbox, name) for name in names - names_with_loss)
+    return len(baseline.issue_records) - lost - failing, failing, lost
 
 
 def _is_working(sandbox: Sandbox, name: str) -> bool:
-    """Whether the device syncs again and has sent the call that it was assumed to hold."""
-    assumed = (name, ASSUMED_CALL)
-    return sandbox.last_sync_ok[name] and not (assumed in sandbox.upload_keys and sandbox.is_pending(assumed))
+    """Return whether the device syncs and has sent its assumed call."""
+    call = (name, ASSUMED_CALL)
+    return sandbox.last_sync_ok[name] and not (call in sandbox.upload_keys and sandbox.is_pending(call))

@@ -1,7 +1,6 @@
-"""The rebuilt situation: the devices of an issue around one Vault of the engine, stuck as the store says.
+"""A sandbox: the devices of an issue and one Vault in the reference engine, with the same errors as in the store.
 
-A sandbox is built anew for each candidate, from the same case and the same seed, so that every candidate meets
-the same situation byte for byte.
+Each candidate gets a new sandbox from the same case and seed, so that all candidates start from identical data.
 """
 
 from __future__ import annotations
@@ -38,19 +37,19 @@ from sync_engine.vmoc import vmoc
 
 TERRITORY, OTHER_TERRITORY = "T1", "T2"
 PLACEHOLDER_ID = "V000000000000000"
-"""The id of a record that only has to be named."""
+"""An id for references to records that need not exist."""
 ASSUMED_CALL = "assumed"
-"""The name of a record that the store does not know of."""
+"""Record id of the unsent call that is assumed on a device."""
 FieldShaper = Callable[["Sandbox", PendingRecord, JsonDict], JsonDict]
-"""Changes the fields that a row of the issue is written with."""
+"""Changes the fields with which a record of the issue is saved."""
 
 
 class Sandbox:
-    """One copy of the situation. `ids` gives the engine's id of each record of the store."""
+    """One copy of the issue in the engine. `record_ids` maps records of the store to engine ids."""
 
-    def __init__(self, case: IssueCase, seed: int, shape: FieldShaper | None = None) -> None:
+    def __init__(self, case: IssueCase, seed: int, shape_fields: FieldShaper | None = None) -> None:
         self.case = case
-        self.shape_fields = shape
+        self.shape_fields = shape_fields
         self.lab = Lab(*sorted(case.device_users))
         self.vault = self.lab.vault
         self.permission_sets: tuple[str, ...] = ("rep__c",)
@@ -58,7 +57,7 @@ class Sandbox:
         self.written_fields: dict[RecordKey, JsonDict] = {}
         self.upload_keys: dict[RecordKey, list[str]] = {}
         self.withdrawn: set[RecordKey] = set()
-        self.refusal_causes: dict[str, set[str]] = {}  # why the Vault refused, by key of the upload
+        self.refusal_causes: dict[str, set[str]] = {}  # causes of refusals by upload key
         self.can_sign_in = True
         self.last_sync_ok: dict[str, bool] = {}
         self._last_number = Random(f"{seed}/values").randrange(1_000)  # noqa: S311 - repeatable on purpose
@@ -68,8 +67,8 @@ class Sandbox:
             device.platform = case.device_platforms.get(name, device.platform)
         self._set_up_users()
         self._set_up_objects()
-        for one in case.save_groups:
-            self._set_up_records(one)
+        for group in case.save_groups:
+            self._set_up_records(group)
 
     def __enter__(self) -> Sandbox:
         return self
@@ -84,28 +83,28 @@ class Sandbox:
             self.refusal_causes.setdefault(key, set()).add(cause)
 
     def user_of(self, device: str) -> str:
-        """The engine's name of the device's user: two devices of one person share it."""
-        owner = self.case.device_users[device]
-        return min(name for name, other in self.case.device_users.items() if other == owner)
+        """Return the engine id of the device's user. Devices of the same user share it."""
+        user = self.case.device_users[device]
+        return min(name for name, other in self.case.device_users.items() if other == user)
 
     @property
     def now(self) -> float:
-        """The sandbox's time, in seconds since 1970."""
+        """The current time in the sandbox, in seconds since 1970."""
         return self.lab.scheduler.now
 
     def device(self, name: str) -> Device:
-        """The device that the store calls so."""
+        """Return the device with this id in the store."""
         return self.lab.devices[name]
 
     def next_number(self) -> int:
-        """A number not used before, for values that must differ."""
+        """Return a number that was not returned before, for distinct values."""
         self._last_number += 1
         return self._last_number
 
-    # -- the Vault before anything went wrong
+    # -- the Vault before the fault
 
     def _set_up_users(self) -> None:
-        """Give people their permission sets, if the store knows those of everybody whom the issue hits."""
+        """Assign permission sets to the users, if the store has them for all affected users."""
         if not self.case.permission_sets:
             return
         self.permission_sets = self.case.permission_sets
@@ -121,11 +120,11 @@ class Sandbox:
     def _set_up_objects(self) -> None:
         with self.vault.transaction():
             for name, definition in sorted(self.case.vault_facts.objects.items()):
-                wished = self.case.field if name == self.case.object else None
-                self.vault.configure("object", name, add_fields(definition, wished))
+                issue_field = self.case.field if name == self.case.object else None
+                self.vault.configure("object", name, add_fields(definition, issue_field))
                 if name not in default_objects():
                     self.vault.configure("vmoc", name, vmoc(name))
-                rule = {"object": name, "active": True, "message": "Held by the rehearsal"}
+                rule = {"object": name, "active": True, "message": "Blocked by the rehearsal"}
                 self.vault.configure(
                     "validation_rule",
                     f"{BLOCK_FIELD}.{name}",
@@ -133,13 +132,16 @@ class Sandbox:
                 )
             self.vault.publish()
 
-    def _set_up_records(self, saved: SaveGroup) -> None:
-        for row in saved.records:
+    def _set_up_records(self, group: SaveGroup) -> None:
+        for row in group.records:
             if row.operation != "create" and row.key not in self.record_ids:
                 self.record_ids[row.key] = self.create_record(row.object)
 
-    def create_record(self, name: str, above: tuple[str, ...] = ()) -> str:
-        """Put a record of the object, with all it needs, into the Vault; its id. `above` is what needs it."""
+    def create_record(self, name: str, ancestors: tuple[str, ...] = ()) -> str:
+        """Create a record with all its required references in Vault and return its id.
+
+        `ancestors` are the objects that require this record; references back to them get a placeholder.
+        """
         definition = self.vault.live["object"][name]
         doc: JsonDict = {"territory__v": TERRITORY}
         for field, spec in definition["fields"].items():
@@ -148,28 +150,28 @@ class Sandbox:
         if definition.get("lockable"):
             doc["status__v"] = "saved__v"
         doc |= dict.fromkeys(required_user_fields(definition), self.lab.people[0])
-        for field, to in required_references(definition).items():  # objects may need each other
+        for field, to in required_references(definition).items():  # objects may require each other
             doc[field] = (
-                self.create_record(to, (*above, name)) if to not in (*above, name) else PLACEHOLDER_ID
+                self.create_record(to, (*ancestors, name)) if to not in (*ancestors, name) else PLACEHOLDER_ID
             )
         return self.lab.record(name, **doc)
 
-    # -- what people do
+    # -- actions of users
 
     def save_pending_records(self) -> None:
-        """Everybody saves what the store says they had saved."""
-        for one in self.case.save_groups:
-            self._save_group(one)
+        """Save the pending records of the store on their devices."""
+        for group in self.case.save_groups:
+            self._save_group(group)
 
-    def _save_group(self, saved: SaveGroup) -> None:
-        device = self.device(saved.records[0].device)
+    def _save_group(self, group: SaveGroup) -> None:
+        device = self.device(group.records[0].device)
         edits: list[Edit] = []
-        above: dict[str, str] = {}
-        for row in saved.records:
+        parent_ids: dict[str, str] = {}
+        for row in group.records:
             if row.operation == "create" and not row.is_follow_up:
                 self.record_ids[row.key] = new_id(device)
-            fields = self._fields_for(row, above, saved.from_issue)
-            above.setdefault(row.object, self.record_ids[row.key])
+            fields = self._fields_for(row, parent_ids, group.from_issue)
+            parent_ids.setdefault(row.object, self.record_ids[row.key])
             self.written_fields.setdefault(row.key, fields)
             edits.append(
                 Edit(
@@ -180,39 +182,41 @@ class Sandbox:
                 )
             )
         key = save(device, edits)
-        for row in saved.records:
+        for row in group.records:
             if not row.is_follow_up:
                 self.upload_keys[row.key] = [key]
 
-    def _fields_for(self, row: PendingRecord, above: dict[str, str], ours: bool) -> JsonDict:
+    def _fields_for(self, row: PendingRecord, parent_ids: dict[str, str], from_issue: bool) -> JsonDict:
         if row.operation == "delete":
             return {}
         definition = self.vault.live["object"][row.object]
         fields: JsonDict = {}
         if row.operation == "create":
-            needed = {n: s for n, s in definition["fields"].items() if s.get("required")}
+            required = {name: spec for name, spec in definition["fields"].items() if spec.get("required")}
             fields = {
-                n: make_value(s, self.next_number(), n) for n, s in needed.items() if s["type"] != "reference"
+                name: make_value(spec, self.next_number(), name)
+                for name, spec in required.items()
+                if spec["type"] != "reference"
             }
             fields |= dict.fromkeys(required_user_fields(definition), self.user_of(row.device))
             for field, to in required_references(definition).items():
-                fields[field] = above.get(to) or self.create_record(to)
-        wished = writable_field(definition, self.case.field if row.object == self.case.object else None)
-        fields[wished] = self._different_value(row, wished)
-        if not ours:
+                fields[field] = parent_ids.get(to) or self.create_record(to)
+        written = writable_field(definition, self.case.field if row.object == self.case.object else None)
+        fields[written] = self._different_value(row, written)
+        if not from_issue:
             return fields | {BLOCK_FIELD: BLOCK_VALUE}
         return self.shape_fields(self, row, fields) if self.shape_fields and not row.is_follow_up else fields
 
     def _different_value(self, row: PendingRecord, field: str) -> object:
         spec = self.vault.live["object"][row.object]["fields"][field]
-        now = self.downloaded_record(row.device, self.record_ids[row.key]).get(field)
+        current = self.downloaded_record(row.device, self.record_ids[row.key]).get(field)
         values = (make_value(spec, self.next_number(), field) for _ in range(200))
-        return next((value for value in values if value != now), now)
+        return next((value for value in values if value != current), current)
 
-    def save_assumed_call(self, device: str, more: JsonDict) -> None:
-        """The device's user records a call that has not been sent, where the store knows of no record."""
-        mine = self.lab.account(f"Account {self.next_number()}", territory=TERRITORY)
-        fields = {"account__v": mine, "call_date__v": REHEARSAL_DAY, "status__v": "saved__v"} | more
+    def save_assumed_call(self, device: str, more_fields: JsonDict) -> None:
+        """Save one call on a device, for devices without pending records in the store."""
+        account = self.lab.account(f"Account {self.next_number()}", territory=TERRITORY)
+        fields = {"account__v": account, "call_date__v": REHEARSAL_DAY, "status__v": "saved__v"} | more_fields
         row = PendingRecord(device=device, record=ASSUMED_CALL, object="call2__v", operation="create")
         self.record_ids[row.key] = new_id(self.device(device))
         self.written_fields[row.key] = fields
@@ -220,14 +224,14 @@ class Sandbox:
         self.upload_keys[row.key] = [save(self.device(device), [edit])]
 
     def block_other_deletes(self) -> None:
-        """Records whose delete is refused for another reason go out of their users' sight."""
-        others = [row for one in self.case.save_groups if not one.from_issue for row in one.records]
+        """Move records with a blocked delete from another issue out of their users' territory."""
+        others = [row for group in self.case.save_groups if not group.from_issue for row in group.records]
         for row in others:
             if row.operation == "delete":
                 self.move_record(self.record_ids[row.key], OTHER_TERRITORY)
 
     def sync(self, names: Iterable[str] | None = None) -> None:
-        """These devices sync one after the other, all of them by default; `ended_well` says how it ended."""
+        """Sync these devices one after the other (default: all), and set `last_sync_ok` for each."""
         for name in self.lab.people if names is None else names:
             env = self.env(name)
             before = len(env.rows)
@@ -238,7 +242,7 @@ class Sandbox:
             self.last_sync_ok[name] &= all(row.record_id is not None for row in errors)
 
     def refresh_databases(self) -> None:
-        """The users of the issue's devices refresh the whole database; refused where errors are open."""
+        """Refresh the database of each affected device; a device with open errors refuses."""
         for name in self.case.devices:
             self.lab.scheduler.spawn(syncs.database_refresh(self.device(name)))
             self.lab.scheduler.drain()
@@ -250,54 +254,54 @@ class Sandbox:
         self.last_sync_ok[name] = await syncs.incremental(device)
 
     def env(self, name: str) -> StormEnv:
-        """The world of one device."""
+        """Return the simulated environment of one device."""
         env = self.device(name).env
-        assert isinstance(env, StormEnv)  # noqa: S101 - a story has no other
+        assert isinstance(env, StormEnv)  # noqa: S101 - the lab has no other
         return env
 
-    # -- what recipes ask for
+    # -- actions of administrators, for recipes
 
     def issue_records(self, *operations: str) -> list[PendingRecord]:
-        """The rows that the issue refuses, of these operations or of all."""
-        ours = [
+        """Return the records blocked by the issue, with one of these operations (default: any)."""
+        rows = [
             row
-            for one in self.case.save_groups
-            if one.from_issue
-            for row in one.records
+            for group in self.case.save_groups
+            if group.from_issue
+            for row in group.records
             if not row.is_follow_up
         ]
-        return [row for row in ours if not operations or row.operation in operations]
+        return [row for row in rows if not operations or row.operation in operations]
 
     def move_record(self, record_id: str, territory: str) -> None:
-        """An administrator moves a record, with what hangs on it, to another territory."""
-        found = records.find(self.vault, record_id)
-        if found is not None:
+        """Move a record with its children to another territory."""
+        record = records.find(self.vault, record_id)
+        if record is not None:
             with self.vault.transaction():
-                records.move(self.vault, found, territory)
+                records.move(self.vault, record, territory)
 
     def restore_record(self, record_id: str) -> None:
-        """An administrator brings a deleted record back."""
-        found = records.find(self.vault, record_id)
-        if found is not None and found.deleted:
+        """Restore a deleted record."""
+        record = records.find(self.vault, record_id)
+        if record is not None and record.deleted:
             with self.vault.transaction():
-                records.undelete(self.vault, found, at=self.now, by="admin")
+                records.undelete(self.vault, record, at=self.now, by="admin")
 
     def configure(self, kind: str, name: str, doc: JsonDict | None, *, publish: bool = True) -> None:
-        """An administrator sets one piece of configuration."""
+        """Set one configuration item."""
         admin.change(self.vault, kind, name, doc, at=self.now, publish=publish)
 
-    def change_field(self, name: str, field: str, **more: Any) -> None:
-        """An administrator changes what a field allows."""
+    def change_field(self, name: str, field: str, **options: Any) -> None:
+        """Change options of a field, such as `required` or `values`."""
         definition = self.vault.live["object"][name]
-        fields = definition["fields"] | {field: definition["fields"][field] | more}
+        fields = definition["fields"] | {field: definition["fields"][field] | options}
         self.configure("object", name, definition | {"fields": fields})
 
     def set_user(self, device: str, **fields: Any) -> None:
-        """An administrator changes the device's user."""
+        """Change fields of the device's user."""
         admin.set_user(self.vault, self.user_of(device), at=self.now, **fields)
 
     def set_fault_rates(self, **rates: float) -> None:
-        """Make the world of the issue's devices as unkind as said; without a word, kind again."""
+        """Set the fault rates of the affected devices; without arguments, all faults end."""
         for name in self.case.devices:
             self.env(name).plan = FaultPlan(**rates)
 
@@ -308,7 +312,7 @@ class Sandbox:
         points: Container[str],
         while_true: Callable[[], bool] = lambda: True,
     ) -> None:
-        """From now on the problem strikes the device at these points, as long as it is said to."""
+        """Raise `error` on the device at these points while `while_true` returns true."""
 
         def fail(point: str) -> None:
             if point in points and while_true():
@@ -317,17 +321,17 @@ class Sandbox:
         self.env(device).ill = fail
 
     def clear_errors(self, device: str) -> None:
-        """Nothing strikes the device any more."""
+        """Stop raising injected errors on the device."""
         self.env(device).heal()
 
-    # -- how it stands
+    # -- state
 
-    def error_entries(self, named: set[RecordKey] | None = None) -> list[tuple[str, errors_tab.Entry]]:
-        """Open entries of the Errors tabs with their device; with `named`, those of these records only."""
+    def error_entries(self, keys: set[RecordKey] | None = None) -> list[tuple[str, errors_tab.Entry]]:
+        """Return the open entries of the Errors tabs with their device, optionally only for `keys`."""
         ids = (
             None
-            if named is None
-            else {(key[0], self.record_ids[key]) for key in named if key in self.record_ids}
+            if keys is None
+            else {(key[0], self.record_ids[key]) for key in keys if key in self.record_ids}
         )
         return [
             (name, entry)
@@ -337,27 +341,27 @@ class Sandbox:
         ]
 
     def downloaded_record(self, device: str, record_id: str) -> JsonDict:
-        """The record as Vault last sent it to the device; empty when it never did."""
-        found = self.device(device).data.execute("SELECT doc FROM record WHERE id = ?", (record_id,))
-        row = found.fetchone()
+        """Return the record as last downloaded by the device; empty if never downloaded."""
+        cursor = self.device(device).data.execute("SELECT doc FROM record WHERE id = ?", (record_id,))
+        row = cursor.fetchone()
         return {} if row is None else dict(json.loads(row[0]))
 
     def is_pending(self, key: RecordKey) -> bool:
-        """Whether the edit, or what has taken its place, still waits on its device."""
-        marks = ",".join("?" * len(self.upload_keys[key]))
-        found = self.device(key[0]).journal.execute(
-            f"SELECT 1 FROM outbox WHERE key IN ({marks}) AND acked_seq IS NULL", self.upload_keys[key]
+        """Return whether the edit, or its correction, is still pending on its device."""
+        placeholders = ",".join("?" * len(self.upload_keys[key]))
+        cursor = self.device(key[0]).journal.execute(
+            f"SELECT 1 FROM outbox WHERE key IN ({placeholders}) AND acked_seq IS NULL", self.upload_keys[key]
         )
-        return found.fetchone() is not None
+        return cursor.fetchone() is not None
 
     def is_accepted(self, key: RecordKey) -> bool:
-        """Whether the Vault has taken the edit, or what has taken its place."""
+        """Return whether Vault accepted the edit or its correction."""
         return any(
             self.vault.db.execute("SELECT 1 FROM answer WHERE device = ? AND key = ?", pair).fetchone()
-            for pair in ((self.env(key[0]).device_id, one) for one in self.upload_keys[key])
+            for pair in ((self.env(key[0]).device_id, upload) for upload in self.upload_keys[key])
         )
 
     def lost_records(self) -> set[RecordKey]:
-        """Records whose edit is gone from the device and never reached the Vault."""
-        gone = {key for key in self.upload_keys if not self.is_pending(key) and not self.is_accepted(key)}
-        return gone - self.withdrawn
+        """Return the records whose edit left the device without reaching Vault."""
+        missing = {key for key in self.upload_keys if not self.is_pending(key) and not self.is_accepted(key)}
+        return missing - self.withdrawn

@@ -1,4 +1,4 @@
-"""What the store knows of the Vault around a case: fields of objects, permission sets of users, VMOCs."""
+"""Read what the store knows of the Vault: object fields, permission sets and VMOCs."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ QUALIFY row_number() OVER (PARTITION BY vmoc_id ORDER BY as_of DESC) = 1 ORDER B
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultFacts:
-    """The Vault of a case as far as the store knows it.
+    """What the store knows of the Vault of a case.
 
-    `objects` are definitions as the engine takes them, with those that a record of the case must refer to.
-    `sets` gives the permission sets of a user, as text. `vmocs` are the names of those for the case's object.
+    `objects` has engine definitions by name, including objects that the records of the case must refer to.
+    `permission_sets` is text by user id. `vmocs` has the names of the VMOCs for the issue's object.
     """
 
     objects: Mapping[str, JsonDict]
@@ -61,7 +61,7 @@ class VaultFacts:
 def read_vault_facts(
     connection: DuckDBPyConnection, names: Iterable[str], users: Iterable[str], issue_object: str | None
 ) -> VaultFacts:
-    """Read what is known of these objects, these users, and the VMOCs of the object that a case is about."""
+    """Read the facts about these objects, these users, and the VMOCs of the issue's object."""
     described, objects = set[str](), dict[str, JsonDict]()
     wanted = {*names, "account__v", "call2__v"}
     while missing := sorted(wanted - objects.keys()):
@@ -80,7 +80,7 @@ def read_vault_facts(
 
 
 def _read_fields(connection: DuckDBPyConnection, names: list[str]) -> dict[str, JsonDict]:
-    """Fields by object and name, for objects of which the store has metadata."""
+    """Read field definitions by object and field name, for objects with metadata in the store."""
     values = {
         (name, field): listed
         for name, field, listed in connection.execute(_VALUES, {"objects": names}).fetchall()
@@ -109,7 +109,7 @@ def _field_spec(row: Mapping[str, Any], values: list[str]) -> JsonDict:
 
 
 def _object_definition(name: str, fields: JsonDict) -> JsonDict:
-    """The object with the store's fields; what places it and locks it is the engine's where it knows it."""
+    """Return an object definition with the store's fields; parent, territory and lock come from the engine."""
     base = default_objects().get(name) or an_object(name, {"name__v": text()})
     base_fields = {
         key: spec for key, spec in base["fields"].items() if not fields or spec["type"] == "reference"

@@ -1,1 +1,1 @@
-"""Recipes: how each cause is reproduced in the engine, and the fixes to try."""
+"""Recipes: how to reproduce each cause in the engine, and which fixes to try."""

@@ -1,4 +1,4 @@
-"""Causes in the app, its store and its way out: the Vault is well, and the device cannot use it."""
+"""Recipes for causes in the app, its database or its connection, while Vault itself works."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from sync_engine.simulator.fleet.error_texts import draw_error_text
 REQUEST_POINTS = ("exchange",)
 WRITE_POINTS = ("upload.send", "download.page", "apply.middle", "refresh.downloaded")
 OLD_DATABASE_POINTS = ("download.page", "apply.middle")
-"""The points at which a device works on the database that it has; a refresh builds another."""
+"""The points at which a device uses its current database. A refresh builds a new one."""
 NamedFix = tuple[str, str]
-"""What is done, and who does it."""
+"""Name of a fix, and who applies it."""
 
 
 def _device_error(cause: str) -> TransportError | DeviceError:
-    words = draw_error_text(cause, "iPad", Random(0))  # noqa: S311 - one wording of several, always the same
+    text = draw_error_text(cause, "iPad", Random(0))  # noqa: S311 - one of several texts, always the same
     if cause in ("tls-certificate", "device-clock", "app-suspended"):
-        return TransportError(words.error_type, words.message, transient=False)
-    return DeviceError(words.error_type, words.message)
+        return TransportError(text.error_type, text.message, transient=False)
+    return DeviceError(text.error_type, text.message)
 
 
 def _inject_error_at(cause: str, points: Container[str]) -> Step:
-    def plant(sandbox: Sandbox) -> None:
+    def inject(sandbox: Sandbox) -> None:
         for name in sandbox.case.devices:
             sandbox.inject_error(name, _device_error(cause), points)
 
-    return plant
+    return inject
 
 
 def _clear_errors(sandbox: Sandbox) -> None:
@@ -56,30 +56,30 @@ def _fails_until_fixed(
 
 
 def _device_clock(case: IssueCase) -> Recipe:
-    if any(row.object == CALL for one in case.save_groups if one.from_issue for row in one.records):
+    if any(row.object == CALL for group in case.save_groups if group.from_issue for row in group.records):
         return wrong_clock(case)
 
-    def plant(sandbox: Sandbox) -> None:
+    def break_clocks(sandbox: Sandbox) -> None:
         _inject_error_at("device-clock", REQUEST_POINTS)(sandbox)
         for name in case.devices:
             sandbox.env(name).skew = CLOCK_HOURS * 3600
 
-    def mend(sandbox: Sandbox) -> None:
+    def set_clocks(sandbox: Sandbox) -> None:
         _clear_errors(sandbox)
         for name in case.devices:
             sandbox.env(name).skew = 0.0
 
     return Recipe(
         unit="devices",
-        assumption="No connection is accepted while the clock is wrong. Dates that people entered by it are not "
-        "looked at; they stay wrong.",
-        inject_fault=plant,
-        fixes=(Fix("Set date and time automatically, then sync", "user", mend), SYNC_AGAIN),
+        assumption="No connection is accepted while the clock is wrong. Dates that users entered with the wrong "
+        "clock are not checked; they stay wrong.",
+        inject_fault=break_clocks,
+        fixes=(Fix("Set date and time automatically, then sync", "user", set_clocks), SYNC_AGAIN),
     )
 
 
 def _local_state_mismatch(_: IssueCase) -> Recipe:
-    def outdate(sandbox: Sandbox) -> None:
+    def break_databases(sandbox: Sandbox) -> None:
         for name in sandbox.case.devices:
             device = sandbox.device(name)
             sandbox.inject_error(
@@ -91,9 +91,9 @@ def _local_state_mismatch(_: IssueCase) -> Recipe:
 
     return Recipe(
         unit="devices",
-        assumption="The database on the device does not fit what the app expects, until a refresh has built another; "
-        "what waits to be sent is not touched by that.",
-        inject_fault=outdate,
+        assumption="The database on the device does not have the schema that the app expects, until a refresh "
+        "builds a new one. A refresh keeps pending records.",
+        inject_fault=break_databases,
         fixes=(
             Fix("Refresh the whole database on the device", "user", Sandbox.refresh_databases),
             SYNC_AGAIN,
@@ -102,27 +102,26 @@ def _local_state_mismatch(_: IssueCase) -> Recipe:
 
 
 def _while_database_unchanged(device: Device) -> Callable[[], bool]:
-    """Whether the device still works on the database that it has now."""
-    former = device.data
-    return lambda: device.data is former
+    """Return a check whether the device still uses its current database."""
+    database = device.data
+    return lambda: device.data is database
 
 
 RECIPES: dict[str, Callable[[IssueCase], Recipe]] = {
     "tls-certificate": _fails_until_fixed(
         "tls-certificate", REQUEST_POINTS,
-        "No secure connection comes about in the network where the devices are; which certificate is to blame is "
-        "not rebuilt.",
+        "No TLS connection succeeds from the network of the devices; the certificate at fault is not reproduced.",
         ("Sync over another network", "user"),
         ("Exempt the Vault from TLS inspection, or renew the certificate", "network team"),
     ),
     "app-suspended": _fails_until_fixed(
         "app-suspended", REQUEST_POINTS,
-        "The system ends every transfer, because the app leaves the foreground in each sync.",
-        ("Keep the app in the foreground until the sync has ended", "user"),
+        "The operating system ends every transfer, because the app leaves the foreground during each sync.",
+        ("Keep the app in the foreground until the sync ends", "user"),
     ),
     "local-database-busy": _fails_until_fixed(
         "local-database-busy", WRITE_POINTS,
-        "The app cannot write to its database until it is started again; why it is held is not rebuilt.",
+        "The app cannot write to its database until it is restarted; the reason for the lock is not reproduced.",
         ("Close the app, unlock the device, open the app again and sync", "user"),
     ),
     "device-clock": _device_clock,

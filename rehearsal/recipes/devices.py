@@ -1,4 +1,4 @@
-"""Causes that stop a whole sync: each device of the issue is stuck, with what it still has to send."""
+"""Recipes for causes that stop a whole sync. The outcome is counted in devices."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from rehearsal.sandbox import Sandbox
 from sync_engine.vault import admin
 from sync_engine.vmoc import vmoc
 
-_UNKNOWN_POLICY = "The store does not say which policy stops the users."
-NEW_PASSWORD = "fresh secret"  # noqa: S105 - of a person who does not exist
+_UNKNOWN_POLICY = "The errors do not name the policy that blocks the users."
+NEW_PASSWORD = "new secret"  # noqa: S105 - of a simulated user
 
 
 def _fault_recipe(rates: dict[str, float], assumption: str, *fixes: Fix) -> Recipe:
@@ -30,9 +30,9 @@ def _clear_fault_rates(sandbox: Sandbox) -> None:
 def _network(_: IssueCase) -> Recipe:
     return _fault_recipe(
         {"request_loss": 1.0},
-        "Nothing that a device sends arrives until its connection is back; which part of the way fails is not "
-        "rebuilt.",
-        Fix("Get a working connection, then sync again", "user", _clear_fault_rates),
+        "No request of a device arrives until its connection works again; the failing part of the network is not "
+        "reproduced.",
+        Fix("Connect to a working network, then sync again", "user", _clear_fault_rates),
     )
 
 
@@ -40,7 +40,7 @@ def _server_unavailable(_: IssueCase) -> Recipe:
     return _fault_recipe(
         {"outage": 1.0},
         "Vault answers every request with HTTP 503 until the outage is over.",
-        Fix("Wait until Vault is back, then sync again", "user", _clear_fault_rates),
+        Fix("Wait until Vault is available, then sync again", "user", _clear_fault_rates),
     )
 
 
@@ -54,11 +54,13 @@ def _rate_limit(_: IssueCase) -> Recipe:
 
 def _device_storage_full(case: IssueCase) -> Recipe:
     more = (
-        "; the phase of this issue is upload, which the engine lets through" if case.phase == "upload" else ""
+        "; this issue fails in the upload phase, where the engine needs no space"
+        if case.phase == "upload"
+        else ""
     )
     return _fault_recipe(
         {"disk_full": 1.0},
-        f"Every write of a download fails until there is space{more}.",
+        f"Every write of a download fails until storage is free{more}.",
         Fix("Free storage on the device, then sync again", "user", _clear_fault_rates),
     )
 
@@ -76,7 +78,7 @@ def _sign_in_again(sandbox: Sandbox) -> None:
 def _session_expired(_: IssueCase) -> Recipe:
     return Recipe(
         unit="devices",
-        assumption="The sessions ended in Vault; why they did is not rebuilt.",
+        assumption="The sessions ended in Vault; the reason is not reproduced.",
         inject_fault=_end_sessions,
         fixes=(
             Fix("Sign in again, then sync", "user", _sign_in_again),
@@ -128,21 +130,21 @@ def _password_expired(_: IssueCase) -> Recipe:
 def _sign_in_failed(case: IssueCase) -> Recipe:
     if case.error_type in ("INACTIVE_USER", "USER_LOCKED_OUT"):
         inactive = case.error_type == "INACTIVE_USER"
-        stuck: dict[str, object] = {"active": False} if inactive else {"locked": True}
-        well: dict[str, object] = {"active": True} if inactive else {"locked": False}
-        name = "Make the users active again" if inactive else "Unlock the users"
+        blocked: dict[str, object] = {"active": False} if inactive else {"locked": True}
+        restored: dict[str, object] = {"active": True} if inactive else {"locked": False}
+        name = "Reactivate the users" if inactive else "Unlock the users"
         return Recipe(
             unit="devices",
-            assumption=f"The users are {'inactive' if inactive else 'locked out'} in Vault, as the error says.",
-            inject_fault=_lock_out(stuck),
-            fixes=(Fix(name, "admin", _set_users(well)), SYNC_AGAIN),
+            assumption=f"The users are {'inactive' if inactive else 'locked out'} in Vault, as the error states.",
+            inject_fault=_lock_out(blocked),
+            fixes=(Fix(name, "admin", _set_users(restored)), SYNC_AGAIN),
         )
     return Recipe(
         unit="devices",
-        assumption="The users type a password that is not theirs.",
+        assumption="The users enter a wrong password.",
         inject_fault=_lock_out({"password": NEW_PASSWORD}),
         fixes=(
-            Fix("Sign in with the right password", "user", lambda s: _type_password(s, NEW_PASSWORD)),
+            Fix("Sign in with the correct password", "user", lambda s: _type_password(s, NEW_PASSWORD)),
             SYNC_AGAIN,
         ),
     )
@@ -156,28 +158,28 @@ def _sync_configuration(case: IssueCase) -> Recipe:
     broken = vmoc(name) if missing else vmoc(name, where="name__v ==")
 
     def publish(sandbox: Sandbox, active: bool, cleared: bool = True) -> None:
-        mended = vmoc(name, active__v=active) if missing else vmoc(name)
-        sandbox.configure("vmoc", name, mended, publish=cleared)
+        fixed = vmoc(name, active__v=active) if missing else vmoc(name)
+        sandbox.configure("vmoc", name, fixed, publish=cleared)
 
     def plant(sandbox: Sandbox) -> None:
-        if missing:  # another record of the store may have brought the object in
+        if missing:  # another record of the store may have added the object
             sandbox.configure("object", name, None, publish=False)
         sandbox.configure("vmoc", name, broken)
 
-    called = f" ({', '.join(case.vault_facts.vmocs)})" if set(case.vault_facts.vmocs) - {name} else ""
-    what = (
-        f"Make the VMOC of {name}{called} inactive"
+    vmoc_names = f" ({', '.join(case.vault_facts.vmocs)})" if set(case.vault_facts.vmocs) - {name} else ""
+    fix = (
+        f"Deactivate the VMOC of {name}{vmoc_names}"
         if missing
-        else f"Mend the WHERE clause of the VMOC of {name}{called}"
+        else f"Fix the WHERE clause of the VMOC of {name}{vmoc_names}"
     )
-    wrong = "an object that Vault does not have" if missing else "a WHERE clause that cannot be read"
+    fault = "an object that does not exist" if missing else "an invalid WHERE clause"
     return Recipe(
         unit="devices",
-        assumption=f"The VMOC of {name} has {wrong}; its other settings are the engine's own.",
+        assumption=f"The VMOC of {name} has {fault}; its other settings are the engine's defaults.",
         inject_fault=plant,
         fixes=(
-            Fix(f"{what} and clear the cache", "admin", lambda s: publish(s, False)),
-            Fix(f"{what} without clearing the cache", "admin", lambda s: publish(s, False, cleared=False)),
+            Fix(f"{fix} and clear the cache", "admin", lambda s: publish(s, False)),
+            Fix(f"{fix} without clearing the cache", "admin", lambda s: publish(s, False, cleared=False)),
             SYNC_AGAIN,
         ),
     )
@@ -186,22 +188,22 @@ def _sync_configuration(case: IssueCase) -> Recipe:
 def _too_many_accounts() -> Recipe:
     limits = ("max_accounts__v", "max_accounts_ipad__v")
 
-    def limit(sandbox: Sandbox, most: int) -> None:
-        for device in sandbox.case.devices:  # each user needs an account that counts
+    def set_limit(sandbox: Sandbox, limit: int) -> None:
+        for device in sandbox.case.devices:  # each user needs at least one account
             sandbox.lab.account(f"Account of {device}")
         for name in limits:
-            admin.set_setting(sandbox.vault, name, most, at=sandbox.now)
+            admin.set_setting(sandbox.vault, name, limit, at=sandbox.now)
 
     def narrow(sandbox: Sandbox) -> None:
-        sandbox.configure("vmoc", "account__v", vmoc("account__v", where="name__v = 'none of them'"))
+        sandbox.configure("vmoc", "account__v", vmoc("account__v", where="name__v = 'no account'"))
 
     return Recipe(
         unit="devices",
-        assumption="The limit on accounts lies below what syncs to each device; the real numbers are smaller here.",
-        inject_fault=lambda sandbox: limit(sandbox, 0),
+        assumption="The account limit is below the number of accounts that sync to a device; both are scaled down.",
+        inject_fault=lambda sandbox: set_limit(sandbox, 0),
         fixes=(
             Fix("Narrow the WHERE clause of the account VMOC", "admin", narrow),
-            Fix("Raise the limit on accounts", "admin", lambda s: limit(s, 1_000_000)),
+            Fix("Raise the account limit", "admin", lambda s: set_limit(s, 1_000_000)),
             SYNC_AGAIN,
         ),
     )
@@ -212,7 +214,7 @@ def _access_policy(case: IssueCase) -> Recipe:
     key, bad = ("api", False) if api else ("metadata_api", True)
     mode = case.error_type == "CONFIGURATION_MODE_ENABLED"
 
-    def put(sandbox: Sandbox, names: tuple[str, ...], value: bool) -> None:
+    def set_policy(sandbox: Sandbox, names: tuple[str, ...], value: bool) -> None:
         for name in names:
             admin.set_in_permission_set(sandbox.vault, name, key, value, at=sandbox.now)
 
@@ -222,34 +224,34 @@ def _access_policy(case: IssueCase) -> Recipe:
     if mode:
         return Recipe(
             unit="devices",
-            assumption="Configuration Mode is the only thing that stops the users.",
+            assumption="Only Configuration Mode blocks the users.",
             inject_fault=lambda sandbox: switch(sandbox, True),
-            fixes=(Fix("Leave Configuration Mode", "admin", lambda s: switch(s, False)), SYNC_AGAIN),
+            fixes=(Fix("Turn off Configuration Mode", "admin", lambda s: switch(s, False)), SYNC_AGAIN),
         )
-    fix = "Give API access" if api else "Take Metadata API access away"
+    fix = "Grant API access" if api else "Revoke Metadata API access"
     return Recipe(
         unit="devices",
-        assumption=f"{case.permission_set_assumption}; the policy in the message is the only one that stops them.",
-        inject_fault=lambda sandbox: put(sandbox, sandbox.permission_sets, bad),
-        fixes=(*permission_fixes(case, fix, lambda s, names: put(s, names, not bad)), SYNC_AGAIN),
+        assumption=f"{case.permission_set_assumption}; only the policy in the message blocks them.",
+        inject_fault=lambda sandbox: set_policy(sandbox, sandbox.permission_sets, bad),
+        fixes=(*permission_fixes(case, fix, lambda s, names: set_policy(s, names, not bad)), SYNC_AGAIN),
         skip_reason=lambda _: None if api or "Metadata API" in case.message else _UNKNOWN_POLICY,
     )
 
 
 def _server_quota(_: IssueCase) -> Recipe:
-    def use(sandbox: Sandbox, share: float) -> None:
+    def fill(sandbox: Sandbox, share: float) -> None:
         admin.set_setting(sandbox.vault, "storage_used_share", share, at=sandbox.now)
 
     return Recipe(
         unit="devices",
-        assumption="The storage of the Vault is used up, so that it takes no upload.",
-        inject_fault=lambda sandbox: use(sandbox, 1.0),
-        fixes=(Fix("Free storage in Vault or buy more", "admin", lambda s: use(s, 0.5)), SYNC_AGAIN),
+        assumption="The storage of the Vault is full, so it rejects every upload.",
+        inject_fault=lambda sandbox: fill(sandbox, 1.0),
+        fixes=(Fix("Free up or buy storage in Vault", "admin", lambda s: fill(s, 0.5)), SYNC_AGAIN),
     )
 
 
 def _app_outdated(_: IssueCase) -> Recipe:
-    def demand(sandbox: Sandbox) -> None:
+    def require_version(sandbox: Sandbox) -> None:
         admin.set_setting(sandbox.vault, "minimum_app_version", "999.0.0", at=sandbox.now)
 
     def update(sandbox: Sandbox) -> None:
@@ -258,27 +260,27 @@ def _app_outdated(_: IssueCase) -> Recipe:
 
     return Recipe(
         unit="devices",
-        assumption="Vault asks for a newer version than the devices have; the numbers are made up.",
-        inject_fault=demand,
+        assumption="Vault requires a newer app version than the devices have; the version numbers are placeholders.",
+        inject_fault=require_version,
         fixes=(Fix("Update the app, then sync", "user", update), SYNC_AGAIN),
     )
 
 
 def unreadable_field(case: IssueCase) -> Recipe:
-    """Read is missing on a field that incremental sync lives on, so that an object cannot be downloaded."""
+    """Return the recipe for missing Read permission on a field that incremental sync needs."""
     name, field = case.object or "account__v", "modified_date__v"
 
-    def put(sandbox: Sandbox, names: tuple[str, ...], allowed: bool) -> None:
-        for one in names:
-            admin.set_field_right(sandbox.vault, one, name, field, "read", allowed, at=sandbox.now)
+    def set_read(sandbox: Sandbox, names: tuple[str, ...], allowed: bool) -> None:
+        for permission_set in names:
+            admin.set_field_right(sandbox.vault, permission_set, name, field, "read", allowed, at=sandbox.now)
 
     return Recipe(
         unit="devices",
-        assumption=f"{case.permission_set_assumption}; of the device's rights only Read on the field is missing.",
-        inject_fault=lambda sandbox: put(sandbox, sandbox.permission_sets, False),
+        assumption=f"{case.permission_set_assumption}; only Read permission on the field is missing.",
+        inject_fault=lambda sandbox: set_read(sandbox, sandbox.permission_sets, False),
         fixes=(
             *permission_fixes(
-                case, f"Give Read on {name}.{field} back", lambda s, names: put(s, names, True)
+                case, f"Grant Read on {name}.{field}", lambda s, names: set_read(s, names, True)
             ),
             SYNC_AGAIN,
         ),

@@ -1,4 +1,4 @@
-"""Causes that lie in a limit: on dates, sizes, values, and on who or what may be there twice or no more."""
+"""Recipes for limits: dates, sizes, values, unique fields and inactive owners."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from sync_engine.model import reference, text
 from sync_engine.vault import admin
 
 PAST_DAY, FUTURE_DAY = "2026-02-10", "2026-03-20"
-"""Days before and after DAY, on which the rebuilt situation takes place."""
+"""Days before and after REHEARSAL_DAY, the current day in the sandbox."""
 CLOCK_HOURS = 18 * 24.0
 CALL, CALL_DATE = "call2__v", "call_date__v"
 FORMER_COLLEAGUE = "leaver"
 BODY_FIELD = "rehearsal_body__c"
 LARGE_TEXT, LOW_LIMIT = "x" * 20_000, 10_000
-"""A text, and a limit in bytes, for a request that is too large. The real ones are larger."""
+"""A text and a limit in bytes for a request that is too large. Both are smaller than real ones."""
 
 
 def _reason_if_no_call(case: IssueCase) -> str | None:
-    rows = [row for one in case.save_groups if one.from_issue for row in one.records]
+    rows = [row for group in case.save_groups if group.from_issue for row in group.records]
     if any(row.object == CALL and row.operation != "delete" for row in rows):
         return None
-    return "The engine knows limits on the dates of calls only, and no call is stuck here."
+    return "The engine has date limits for calls only, and this issue blocks no call."
 
 
-def _date_calls(day: str, **more: object) -> FieldShaper:
+def _date_calls(day: str, **more_fields: object) -> FieldShaper:
     def shape(_: Sandbox, row: PendingRecord, fields: JsonDict) -> JsonDict:
-        return fields | {CALL_DATE: day} | more if row.object == CALL else fields
+        return fields | {CALL_DATE: day} | more_fields if row.object == CALL else fields
 
     return shape
 
@@ -55,24 +55,28 @@ def _date_limit(case: IssueCase) -> Recipe:
     correct = Fix("Correct the dates of the calls on the device", "user", _correct_dates)
     if re.search(r"future|later than|after today", case.message, re.IGNORECASE):
         return Recipe(
-            assumption="The calls are dated in the future and submitted; by how many days is not rebuilt.",
+            assumption="The calls are submitted with a future date; the number of days is not reproduced.",
             shape_fields=_date_calls(FUTURE_DAY, status__v="submitted__v"),
             inject_fault=lambda _: None,
             fixes=(correct, SYNC_AGAIN),
             skip_reason=_reason_if_no_call,
         )
 
-    def limit(sandbox: Sandbox, days: int) -> None:
+    def set_limit(sandbox: Sandbox, days: int) -> None:
         admin.set_setting(sandbox.vault, "call_backdate_limit__v", days, at=sandbox.now)
 
     return Recipe(
-        assumption="The calls are older than call_backdate_limit__v allows; the real dates and the real limit are "
-        "not rebuilt. That the limit counts whole days, with one of grace, is the engine's assumption.",
+        assumption="The calls are older than call_backdate_limit__v allows; the real dates and limit are not "
+        "reproduced. The engine assumes that the limit counts whole days, plus one day of grace.",
         shape_fields=_date_calls(PAST_DAY),
-        inject_fault=lambda sandbox: limit(sandbox, 1),
+        inject_fault=lambda sandbox: set_limit(sandbox, 1),
         fixes=(
             correct,
-            Fix("Raise call_backdate_limit__v until the calls are up", "admin", lambda s: limit(s, 60)),
+            Fix(
+                "Raise call_backdate_limit__v until the calls are uploaded",
+                "admin",
+                lambda s: set_limit(s, 60),
+            ),
             SYNC_AGAIN,
         ),
         skip_reason=_reason_if_no_call,
@@ -80,24 +84,24 @@ def _date_limit(case: IssueCase) -> Recipe:
 
 
 def wrong_clock(case: IssueCase) -> Recipe:
-    """The device's clock runs ahead, so that calls carry dates that have not come yet."""
+    """Return the recipe for calls with future dates, entered while the device clock was ahead."""
 
     def set_clocks(sandbox: Sandbox, hours: float) -> None:
         for device in case.devices:
             sandbox.env(device).skew = hours * 3600
 
-    def mend(sandbox: Sandbox) -> None:
+    def correct_all(sandbox: Sandbox) -> None:
         set_clocks(sandbox, 0)
         _correct_dates(sandbox)
 
     return Recipe(
-        assumption="The clocks of the devices ran ahead, and calls were dated and submitted by them.",
+        assumption="The device clocks were ahead, and calls were dated and submitted with the wrong time.",
         prepare=lambda sandbox: set_clocks(sandbox, CLOCK_HOURS),
         shape_fields=_date_calls(FUTURE_DAY, status__v="submitted__v"),
         inject_fault=lambda _: None,
         engine_cause="date-limit",
         fixes=(
-            Fix("Set date and time automatically, and correct the dates of the calls", "user", mend),
+            Fix("Set date and time automatically, and correct the dates of the calls", "user", correct_all),
             Fix("Only set date and time automatically", "user", lambda s: set_clocks(s, 0)),
             SYNC_AGAIN,
         ),
@@ -106,7 +110,7 @@ def wrong_clock(case: IssueCase) -> Recipe:
 
 
 def _text_field(sandbox: Sandbox, row: PendingRecord) -> str:
-    """The field of a row that its errors name, where it is a text of usual length; else MARK."""
+    """Return the field named in the errors if it is a text of at most 4,000 characters, else MARKER_FIELD."""
     fields = sandbox.vault.live["object"][row.object]["fields"]
     name = sandbox.case.field if row.object == sandbox.case.object else None
     spec = fields.get(name) or {}
@@ -114,90 +118,90 @@ def _text_field(sandbox: Sandbox, row: PendingRecord) -> str:
 
 
 def _duplicate_record(case: IssueCase) -> Recipe:
-    twins: dict[RecordKey, str] = {}
+    duplicates: dict[RecordKey, str] = {}
 
-    def unique(sandbox: Sandbox, wanted: bool) -> None:
+    def set_unique(sandbox: Sandbox, unique: bool) -> None:
         for row in records_with_errors(sandbox, "create", "update"):
-            sandbox.change_field(row.object, _text_field(sandbox, row), unique=wanted)
+            sandbox.change_field(row.object, _text_field(sandbox, row), unique=unique)
 
     def prepare(sandbox: Sandbox) -> None:
         add_marker_field(sandbox)
-        unique(sandbox, True)
+        set_unique(sandbox, True)
 
     def write(sandbox: Sandbox, row: PendingRecord, fields: JsonDict) -> JsonDict:
         name = _text_field(sandbox, row)
         return fields | {name: f"{sandbox.next_number()} {name}"[:20]} if row.has_issue_error else fields
 
-    def take(sandbox: Sandbox) -> None:
-        """Somebody else has a record with the same value by now."""
+    def create_duplicates(sandbox: Sandbox) -> None:
+        """Create a record with the same value for each affected record."""
         for row in records_with_errors(sandbox, "create", "update"):
             name = _text_field(sandbox, row)
-            twins[row.key] = sandbox.create_record(row.object)
-            sandbox.lab.change(twins[row.key], **{name: sandbox.written_fields[row.key][name]})
+            duplicates[row.key] = sandbox.create_record(row.object)
+            sandbox.lab.change(duplicates[row.key], **{name: sandbox.written_fields[row.key][name]})
 
-    def give_up(sandbox: Sandbox) -> None:
+    def clear_duplicates(sandbox: Sandbox) -> None:
         for row in records_with_errors(sandbox, "create", "update"):
-            sandbox.lab.change(twins[row.key], **{_text_field(sandbox, row): None})
+            sandbox.lab.change(duplicates[row.key], **{_text_field(sandbox, row): None})
 
     def correct(sandbox: Sandbox) -> None:
         for row in records_with_errors(sandbox, "create", "update"):
-            correct_record(sandbox, row, **{_text_field(sandbox, row): f"{sandbox.next_number()} mended"})
+            correct_record(sandbox, row, **{_text_field(sandbox, row): f"{sandbox.next_number()} fixed"})
 
     field = case.field or "the unique field"
     return Recipe(
-        assumption="Another record of Vault holds the same unique value. Whether both stand for the same thing, so "
-        "that one of them should go, no rehearsal can know.",
+        assumption="Another record in Vault has the same unique value. The rehearsal does not know whether both "
+        "records describe the same thing and one should be deleted.",
         prepare=prepare,
         shape_fields=write,
-        inject_fault=take,
+        inject_fault=create_duplicates,
         fixes=(
             Fix(f"Correct {field} on the device", "user", correct),
-            Fix(f"Correct {field} of the other record in Vault", "data steward", give_up),
-            Fix(f"Let {field} hold the same value twice", "admin", lambda s: unique(s, False)),
+            Fix(f"Correct {field} on the other record in Vault", "data steward", clear_duplicates),
+            Fix(f"Allow duplicate values in {field}", "admin", lambda s: set_unique(s, False)),
             SYNC_AGAIN,
         ),
-        skip_reason=lambda one: reason_if_only_deletes(one, "A delete holds no value."),
+        skip_reason=lambda case: reason_if_only_deletes(case, "A delete contains no value."),
     )
 
 
 def _invalid_value(case: IssueCase) -> Recipe:
-    def chosen(sandbox: Sandbox, row: PendingRecord) -> str:
+    def field_of(sandbox: Sandbox, row: PendingRecord) -> str:
         name = case.field if row.object == case.object else None
         spec = sandbox.vault.live["object"][row.object]["fields"].get(name) or {}
-        in_kind = spec.get("type") == "number" and spec.get("max") is not None
-        return str(name) if in_kind else _text_field(sandbox, row)
+        has_maximum = spec.get("type") == "number" and spec.get("max") is not None
+        return str(name) if has_maximum else _text_field(sandbox, row)
 
-    def spoil(sandbox: Sandbox, row: PendingRecord, fields: JsonDict) -> JsonDict:
-        name = chosen(sandbox, row)
+    def write_invalid(sandbox: Sandbox, row: PendingRecord, fields: JsonDict) -> JsonDict:
+        name = field_of(sandbox, row)
         spec = sandbox.vault.live["object"][row.object]["fields"][name]
-        wrong = spec["max"] + 1 if spec["type"] == "number" else "x" * (spec["length"] + 1)
-        return fields | {name: wrong} if row.has_issue_error else fields
+        value = spec["max"] + 1 if spec["type"] == "number" else "x" * (spec["length"] + 1)
+        return fields | {name: value} if row.has_issue_error else fields
 
     def widen(sandbox: Sandbox) -> None:
         for row in records_with_errors(sandbox, "create", "update"):
-            name = chosen(sandbox, row)
+            name = field_of(sandbox, row)
             spec = sandbox.vault.live["object"][row.object]["fields"][name]
-            more: JsonDict = {"max": None} if spec["type"] == "number" else {"length": spec["length"] * 2}
-            sandbox.change_field(row.object, name, **more)
+            limit: JsonDict = {"max": None} if spec["type"] == "number" else {"length": spec["length"] * 2}
+            sandbox.change_field(row.object, name, **limit)
 
     def correct(sandbox: Sandbox) -> None:
         for row in records_with_errors(sandbox, "create", "update"):
-            name = chosen(sandbox, row)
+            name = field_of(sandbox, row)
             spec = sandbox.vault.live["object"][row.object]["fields"][name]
             correct_record(sandbox, row, **{name: make_value(spec, 1, name)})
 
     field = case.field or "the field"
     return Recipe(
-        assumption="The value is longer or larger than the field allows; a wrong form of it is rebuilt as that.",
+        assumption="The value is longer or larger than the field allows; a wrong format is reproduced the same way.",
         prepare=add_marker_field,
-        shape_fields=spoil,
+        shape_fields=write_invalid,
         inject_fault=lambda _: None,
         fixes=(
             Fix(f"Correct the value of {field} on the device", "user", correct),
-            Fix(f"Widen what {field} allows", "admin", widen),
+            Fix(f"Raise the limit of {field}", "admin", widen),
             SYNC_AGAIN,
         ),
-        skip_reason=lambda one: reason_if_only_deletes(one, "A delete holds no value."),
+        skip_reason=lambda case: reason_if_only_deletes(case, "A delete contains no value."),
     )
 
 
@@ -206,35 +210,37 @@ def _inactive_owner(case: IssueCase) -> Recipe:
         return case.field if case.field and row.object == case.object else "ownerid__v"
 
     def prepare(sandbox: Sandbox) -> None:
-        colleague = next(iter(sandbox.vault.live["user"].values()))
+        user = next(iter(sandbox.vault.live["user"].values()))
         sandbox.configure(
-            "user", FORMER_COLLEAGUE, colleague | {"id": FORMER_COLLEAGUE, "name": "Former Colleague"}
+            "user", FORMER_COLLEAGUE, user | {"id": FORMER_COLLEAGUE, "name": "Former Colleague"}
         )
         for row in {(row.object, owner_of(row)): row for row in sandbox.issue_records()}.values():
             definition = sandbox.vault.live["object"][row.object]
             fields = definition["fields"] | {owner_of(row): reference("user__sys")}
             sandbox.configure("object", row.object, definition | {"fields": fields})
 
-    def active(sandbox: Sandbox, value: bool) -> None:
-        admin.set_user(sandbox.vault, FORMER_COLLEAGUE, at=sandbox.now, active=value)
+    def set_active(sandbox: Sandbox, active: bool) -> None:
+        admin.set_user(sandbox.vault, FORMER_COLLEAGUE, at=sandbox.now, active=active)
 
     def reassign(sandbox: Sandbox) -> None:
         for row in records_with_errors(sandbox, "create", "update"):
             correct_record(sandbox, row, **{owner_of(row): sandbox.user_of(row.device)})
 
     return Recipe(
-        assumption="The records name one owner, who became inactive after they were saved.",
+        assumption="The records have the same owner, who became inactive after they were saved.",
         prepare=prepare,
         shape_fields=lambda _, row, fields: (
             fields | {owner_of(row): FORMER_COLLEAGUE} if row.has_issue_error else fields
         ),
-        inject_fault=lambda sandbox: active(sandbox, False),
+        inject_fault=lambda sandbox: set_active(sandbox, False),
         fixes=(
-            Fix("Choose an active owner on the device", "user", reassign),
-            Fix("Make the owner active until the records are up", "admin", lambda s: active(s, True)),
+            Fix("Select an active owner on the device", "user", reassign),
+            Fix(
+                "Reactivate the owner until the records are uploaded", "admin", lambda s: set_active(s, True)
+            ),
             SYNC_AGAIN,
         ),
-        skip_reason=lambda one: reason_if_only_deletes(one, "A delete names no owner."),
+        skip_reason=lambda case: reason_if_only_deletes(case, "A delete contains no owner."),
     )
 
 
@@ -245,8 +251,8 @@ def _payload_too_large(case: IssueCase) -> Recipe:
             fields = definition["fields"] | {BODY_FIELD: text(1_000_000)}
             sandbox.configure("object", name, definition | {"fields": fields})
 
-    def limit(sandbox: Sandbox, most: int) -> None:
-        admin.set_setting(sandbox.vault, "payload_limit_bytes", most, at=sandbox.now)
+    def set_limit(sandbox: Sandbox, limit: int) -> None:
+        admin.set_setting(sandbox.vault, "payload_limit_bytes", limit, at=sandbox.now)
 
     def shrink(sandbox: Sandbox) -> None:
         for row in sandbox.issue_records("create", "update"):
@@ -255,26 +261,26 @@ def _payload_too_large(case: IssueCase) -> Recipe:
             if record == ASSUMED_CALL:
                 correct_assumed_call(sandbox, device, signature__v="short")
 
-    def raised(sandbox: Sandbox) -> None:
-        limit(sandbox, 5_000_000)
+    def raise_limit(sandbox: Sandbox) -> None:
+        set_limit(sandbox, 5_000_000)
 
-    about = "one record each" if case.issue_records else "one call each"
+    content = "one record each" if case.issue_records else "one call each"
     return Recipe(
         unit="records" if case.issue_records else "devices",
-        assumption=f"The limit lies below what the devices send for {about}; both sizes are smaller here. That the "
-        "app sends the rest without the one that is too large is the engine's assumption.",
+        assumption=f"The limit is below the size of what the devices send for {content}; both sizes are scaled down. "
+        "The engine assumes that the app sends the other records without the one that is too large.",
         prepare=prepare,
         shape_fields=lambda _, row, fields: (
             fields | {BODY_FIELD: LARGE_TEXT} if row.has_issue_error else fields
         ),
         call_fields={"signature__v": LARGE_TEXT},
-        inject_fault=lambda sandbox: limit(sandbox, LOW_LIMIT),
+        inject_fault=lambda sandbox: set_limit(sandbox, LOW_LIMIT),
         fixes=(
             Fix("Remove the large part of the record on the device", "user", shrink),
-            Fix("Raise the limit, or sync past the proxy that sets it", "network team", raised),
+            Fix("Raise the limit, or bypass the proxy that sets it", "network team", raise_limit),
             SYNC_AGAIN,
         ),
-        skip_reason=lambda one: reason_if_only_deletes(one, "A delete is never too large."),
+        skip_reason=lambda case: reason_if_only_deletes(case, "A delete is never too large."),
     )
 
 

@@ -1,4 +1,4 @@
-"""How each cause is planted in the engine, and what may mend it: the steps of its playbook, carried out."""
+"""The recipe of a cause: how to inject the fault in the sandbox, and which fixes to try."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Step = Callable[[Sandbox], None]
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """One thing to try; the sandbox syncs once more after it."""
+    """One fix to try. The sandbox syncs again after it."""
 
     name: str
     who: str
@@ -24,10 +24,10 @@ class Fix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How to rebuild one kind of trouble. `unfit` gives the reason when it cannot be for this case.
+    """How to reproduce one cause.
 
-    `refused_as` is the cause under which the engine's Vault refuses such a record, where it is another one.
-    `visit` has further fields of the call that a device is assumed to hold, which every device then holds.
+    `skip_reason` returns why a case cannot be reproduced, or None. `engine_cause` is the cause under which the engine
+    refuses the records, if it is another one. With `call_fields`, every device gets an unsent call with these fields.
     """
 
     assumption: str
@@ -42,24 +42,27 @@ class Recipe:
 
 
 def do_nothing(_: Sandbox) -> None:
-    """Change nothing."""
+    """Change nothing: the control of each rehearsal."""
 
 
 def permission_fixes(
     case: IssueCase, name: str, grant: Callable[[Sandbox, tuple[str, ...]], None]
 ) -> tuple[Fix, ...]:
-    """Give a right back in every permission set that the case knows of; where they are few, in each alone too."""
-    everywhere = Fix(
+    """Return fixes that grant a permission in all permission sets, and in each one alone if they are few."""
+    in_all_sets = Fix(
         f"{name}{case.permission_set_suffix}",
         "admin",
         lambda sandbox: grant(sandbox, sandbox.permission_sets),
     )
-    few = case.permission_sets if 1 < len(case.permission_sets) <= MAX_LISTED_SETS else ()
-    return (everywhere, *(Fix(f"{name} in {one} alone", "admin", _grant_in(grant, one)) for one in few))
+    single_sets = case.permission_sets if 1 < len(case.permission_sets) <= MAX_LISTED_SETS else ()
+    return (
+        in_all_sets,
+        *(Fix(f"{name} in {item} only", "admin", _grant_in(grant, item)) for item in single_sets),
+    )
 
 
 def _grant_in(grant: Callable[[Sandbox, tuple[str, ...]], None], name: str) -> Step:
     return lambda sandbox: grant(sandbox, (name,))
 
 
-SYNC_AGAIN = Fix("Only sync again", "user", do_nothing)
+SYNC_AGAIN = Fix("Sync again without a fix", "user", do_nothing)

@@ -1,4 +1,4 @@
-"""Causes that refuse records: each is planted by the very configuration or data that brings it about."""
+"""Recipes for causes that refuse single records, reproduced by configuration or data in Vault."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sync_engine.json_docs import JsonDict
 from sync_engine.model import an_object, reference
 from sync_engine.vault import admin
 
-REFUSED, CORRECTED = "refused", "mended"
+REFUSED, CORRECTED = "refused", "corrected"
 LINK_SUFFIX = "rehearsal_link__c"
 _RIGHT_FOR_OPERATION = {"create": "create", "update": "edit", "delete": "delete"}
 
@@ -31,25 +31,31 @@ _RIGHT_FOR_OPERATION = {"create": "create", "update": "edit", "delete": "delete"
 def _field_permission(case: IssueCase) -> Recipe:
     name, field = case.object or "account__v", case.field
 
-    def put(sandbox: Sandbox, names: tuple[str, ...], allowed: bool) -> None:
+    def set_permission(sandbox: Sandbox, names: tuple[str, ...], allowed: bool) -> None:
         for row in {row.object: row for row in records_with_errors(sandbox, "create", "update")}.values():
-            wanted = field if row.object == name else None
+            issue_field = field if row.object == name else None
             definition = sandbox.vault.live["object"][row.object]
-            chosen = wanted if wanted and wanted in definition["fields"] else writable_field(definition, None)
-            for one in names:
-                admin.set_field_right(sandbox.vault, one, row.object, chosen, "edit", allowed, at=sandbox.now)
+            field_name = (
+                issue_field
+                if issue_field and issue_field in definition["fields"]
+                else writable_field(definition, None)
+            )
+            for permission_set in names:
+                admin.set_field_right(
+                    sandbox.vault, permission_set, row.object, field_name, "edit", allowed, at=sandbox.now
+                )
 
-    fix = f"Give Edit on {name}.{field or 'the field'} back"
+    fix = f"Grant Edit on {name}.{field or 'the field'}"
     return Recipe(
-        assumption=f"{case.permission_set_assumption}; only Edit on the field is missing there.",
-        inject_fault=lambda sandbox: put(sandbox, sandbox.permission_sets, False),
-        fixes=(*permission_fixes(case, fix, lambda s, names: put(s, names, True)), SYNC_AGAIN),
+        assumption=f"{case.permission_set_assumption}; only Edit permission on the field is missing.",
+        inject_fault=lambda sandbox: set_permission(sandbox, sandbox.permission_sets, False),
+        fixes=(*permission_fixes(case, fix, lambda s, names: set_permission(s, names, True)), SYNC_AGAIN),
         shape_fields=_write_issue_field,
     )
 
 
 def _write_issue_field(sandbox: Sandbox, row: PendingRecord, fields: JsonDict) -> JsonDict:
-    """Make sure that a row writes the field that its errors name."""
+    """Add the field named in the errors to the written fields."""
     name = sandbox.case.field
     spec = sandbox.vault.live["object"][row.object]["fields"].get(name)
     if row.object != sandbox.case.object or spec is None or name in fields:
@@ -63,34 +69,43 @@ def _write_issue_field(sandbox: Sandbox, row: PendingRecord, fields: JsonDict) -
 
 
 def _object_permission(case: IssueCase) -> Recipe:
-    def put(sandbox: Sandbox, names: tuple[str, ...], allowed: bool) -> None:
-        for about, operation in sorted({(row.object, row.operation) for row in records_with_errors(sandbox)}):
-            for one in names:
+    def set_permission(sandbox: Sandbox, names: tuple[str, ...], allowed: bool) -> None:
+        for object_name, operation in sorted(
+            {(row.object, row.operation) for row in records_with_errors(sandbox)}
+        ):
+            for permission_set in names:
                 admin.set_object_right(
-                    sandbox.vault, one, about, _RIGHT_FOR_OPERATION[operation], allowed, at=sandbox.now
+                    sandbox.vault,
+                    permission_set,
+                    object_name,
+                    _RIGHT_FOR_OPERATION[operation],
+                    allowed,
+                    at=sandbox.now,
                 )
 
-    right, name = (
-        _RIGHT_FOR_OPERATION.get(case.operation or "", "the right").capitalize(),
+    permission, name = (
+        _RIGHT_FOR_OPERATION.get(case.operation or "", "the permission").capitalize(),
         case.object or "the object",
     )
     return Recipe(
-        assumption=f"{case.permission_set_assumption}; only the right on the object is missing there.",
-        inject_fault=lambda sandbox: put(sandbox, sandbox.permission_sets, False),
+        assumption=f"{case.permission_set_assumption}; only the permission on the object is missing.",
+        inject_fault=lambda sandbox: set_permission(sandbox, sandbox.permission_sets, False),
         fixes=(
-            *permission_fixes(case, f"Give {right} on {name} back", lambda s, names: put(s, names, True)),
+            *permission_fixes(
+                case, f"Grant {permission} on {name}", lambda s, names: set_permission(s, names, True)
+            ),
             SYNC_AGAIN,
         ),
     )
 
 
 def _validation_rule(case: IssueCase) -> Recipe:
-    found = re.search(r"\[(\w+)\]\s*$", case.message)
-    rule = found.group(1) if found else "rehearsal_rule__c"
+    match = re.search(r"\[(\w+)\]\s*$", case.message)
+    rule = match.group(1) if match else "rehearsal_rule__c"
 
     def switch(sandbox: Sandbox, active: bool) -> None:
         for name in sorted({row.object for row in records_with_errors(sandbox)}):
-            doc = {"object": name, "active": active, "message": "Refused by the rule"}
+            doc = {"object": name, "active": active, "message": "Refused by the validation rule"}
             when = f"{MARKER_FIELD} = '{REFUSED}'"
             sandbox.configure("validation_rule", f"{rule}.{name}", doc | {"refuse_when": when})
 
@@ -99,7 +114,7 @@ def _validation_rule(case: IssueCase) -> Recipe:
             correct_record(sandbox, row, **{MARKER_FIELD: CORRECTED})
 
     return Recipe(
-        assumption="What the rule asks for is not known to the store: it is rebuilt as a rule that refuses "
+        assumption="The store does not contain the condition of the rule: it is reproduced as a rule that refuses "
         "exactly these records because of one value.",
         prepare=add_marker_field,
         shape_fields=lambda _, row, fields: (
@@ -107,18 +122,18 @@ def _validation_rule(case: IssueCase) -> Recipe:
         ),
         inject_fault=lambda sandbox: switch(sandbox, True),
         fixes=(
-            Fix("Correct the records as the rule asks", "user", correct),
-            Fix(f"Switch the rule {rule} off", "admin", lambda s: switch(s, False)),
+            Fix("Correct the records as the rule requires", "user", correct),
+            Fix(f"Deactivate the rule {rule}", "admin", lambda s: switch(s, False)),
             SYNC_AGAIN,
         ),
-        skip_reason=lambda one: reason_if_only_deletes(
-            one, "A validation rule of the engine never refuses a delete."
+        skip_reason=lambda case: reason_if_only_deletes(
+            case, "Validation rules in the engine never refuse a delete."
         ),
     )
 
 
 def _record_locked(_: IssueCase) -> Recipe:
-    def lockable(sandbox: Sandbox) -> None:
+    def make_lockable(sandbox: Sandbox) -> None:
         for name in sorted({row.object for row in sandbox.issue_records()}):
             sandbox.configure("object", name, sandbox.vault.live["object"][name] | {"lockable": True})
 
@@ -127,45 +142,56 @@ def _record_locked(_: IssueCase) -> Recipe:
             sandbox.lab.change(sandbox.record_ids[row.key], **fields)
 
     return Recipe(
-        assumption="Each record was submitted in Vault after the device had it, which locks it.",
-        prepare=lockable,
+        assumption="Each record was submitted, and so locked, in Vault after the device downloaded it.",
+        prepare=make_lockable,
         inject_fault=lambda sandbox: change(sandbox, status__v="submitted__v"),
         fixes=(Fix("Unlock the records", "admin", lambda s: change(s, unlock__v=True)), SYNC_AGAIN),
     )
 
 
 def _concurrent_change(_: IssueCase) -> Recipe:
-    def empty(sandbox: Sandbox) -> None:
-        """A field of two values can only meet a third one if it was empty when the device had it."""
+    def clear_fields(sandbox: Sandbox) -> None:
+        """Clear fields with two values, so that Vault can differ from both the old and the new value."""
         for row in records_with_errors(sandbox, "update"):
             specs = sandbox.vault.live["object"][row.object]["fields"]
             name = writable_field({"fields": specs}, sandbox.case.field)
             if specs[name]["type"] == "boolean" or len(specs[name].get("values", "any")) < 3:
                 sandbox.lab.change(sandbox.record_ids[row.key], **{name: None})
 
-    def meet(sandbox: Sandbox) -> None:
+    def change_in_vault(sandbox: Sandbox) -> None:
         for row in records_with_errors(sandbox, "update"):
             specs = sandbox.vault.live["object"][row.object]["fields"]
-            for name, mine in sandbox.written_fields[row.key].items():
-                known = (mine, sandbox.downloaded_record(row.device, sandbox.record_ids[row.key]).get(name))
+            for name, value in sandbox.written_fields[row.key].items():
+                used_values = (
+                    value,
+                    sandbox.downloaded_record(row.device, sandbox.record_ids[row.key]).get(name),
+                )
                 numbers = (sandbox.next_number() for _ in range(200))
                 other = next(
-                    (v for n in numbers if (v := make_value(specs[name], n, name)) not in known), None
+                    (
+                        new
+                        for number in numbers
+                        if (new := make_value(specs[name], number, name)) not in used_values
+                    ),
+                    None,
                 )
                 sandbox.lab.change(sandbox.record_ids[row.key], **{name: other})
 
     return Recipe(
-        assumption="Somebody else changed the same fields in Vault after the device had the record; that "
-        "conflicts are judged field by field is the engine's assumption.",
-        prepare=empty,
-        inject_fault=meet,
+        assumption="Another user changed the same fields in Vault after the device downloaded the record. The engine "
+        "assumes that conflicts are detected field by field.",
+        prepare=clear_fields,
+        inject_fault=change_in_vault,
         fixes=(Fix("Undo, sync, and enter the change again", "user", _enter_again), SYNC_AGAIN),
         skip_reason=lambda case: (
             None
             if any(
-                row.operation == "update" for one in case.save_groups if one.from_issue for row in one.records
+                row.operation == "update"
+                for group in case.save_groups
+                if group.from_issue
+                for row in group.records
             )
-            else "The engine knows conflicts of updates only, and no update is stuck here."
+            else "The engine has conflicts for updates only, and this issue blocks no update."
         ),
     )
 
@@ -191,7 +217,7 @@ def _enter_again(sandbox: Sandbox) -> None:
 def _undo(sandbox: Sandbox, row: PendingRecord, key: str) -> bool:
     try:
         errors_tab.undo(sandbox.device(row.device), key)
-    except ValueError:  # another upload of the record waits, which Undo does not allow
+    except ValueError:  # not allowed while another upload of the record is pending
         return False
     return True
 
@@ -200,22 +226,22 @@ def _record_deleted(_: IssueCase) -> Recipe:
     def remove(sandbox: Sandbox) -> None:
         for row in records_with_errors(sandbox, "update", "delete"):
             sandbox.lab.remove(sandbox.record_ids[row.key])
-        for _, _, above in parent_references(sandbox):
-            sandbox.lab.remove(above)
+        for _, _, parent_id in parent_references(sandbox):
+            sandbox.lab.remove(parent_id)
 
     def restore(sandbox: Sandbox) -> None:
         for row in records_with_errors(sandbox, "update", "delete"):
             sandbox.restore_record(sandbox.record_ids[row.key])
-        for _, _, above in parent_references(sandbox):
-            sandbox.restore_record(above)
+        for _, _, parent_id in parent_references(sandbox):
+            sandbox.restore_record(parent_id)
 
     return Recipe(
-        assumption="The record, or the record that a new one refers to, was deleted in Vault after the device "
-        "had it; whether it can still be restored there is not known.",
+        assumption="The record, or a record that a new one refers to, was deleted in Vault after the device "
+        "downloaded it. The store does not show whether it can still be restored.",
         inject_fault=remove,
         fixes=(
             Fix("Restore the deleted records in Vault", "admin", restore),
-            Fix("Choose an existing record instead", "user", _choose_existing_record),
+            Fix("Select an existing record instead", "user", _choose_existing_record),
             SYNC_AGAIN,
         ),
     )
@@ -223,8 +249,8 @@ def _record_deleted(_: IssueCase) -> Recipe:
 
 def _choose_existing_record(sandbox: Sandbox) -> None:
     for row, name, _ in list(parent_references(sandbox)):
-        to = required_references(sandbox.vault.live["object"][row.object])[name]
-        correct_record(sandbox, row, **{name: sandbox.create_record(to)})
+        target = required_references(sandbox.vault.live["object"][row.object])[name]
+        correct_record(sandbox, row, **{name: sandbox.create_record(target)})
 
 
 def _delete_blocked(_: IssueCase) -> Recipe:
@@ -244,40 +270,43 @@ def _delete_blocked(_: IssueCase) -> Recipe:
             sandbox.lab.remove(links[row.record])
 
     return Recipe(
-        assumption="One record in Vault, which the device does not have, refers to each record to be deleted.",
+        assumption="One record in Vault, which is not on the device, refers to each record to be deleted.",
         inject_fault=link,
         fixes=(Fix("Delete the records that refer to them first", "admin", unlink), SYNC_AGAIN),
         skip_reason=lambda case: (
             None
             if any(
-                row.operation == "delete" for one in case.save_groups if one.from_issue for row in one.records
+                row.operation == "delete"
+                for group in case.save_groups
+                if group.from_issue
+                for row in group.records
             )
-            else "No delete is stuck here."
+            else "This issue blocks no delete."
         ),
     )
 
 
 def _record_visibility(_: IssueCase) -> Recipe:
-    def place(sandbox: Sandbox, territory: str) -> None:
+    def move_all(sandbox: Sandbox, territory: str) -> None:
         for row in records_with_errors(sandbox, "update", "delete"):
             sandbox.move_record(sandbox.record_ids[row.key], territory)
-        for _, _, above in parent_references(sandbox):
-            sandbox.move_record(above, territory)
+        for _, _, parent_id in parent_references(sandbox):
+            sandbox.move_record(parent_id, territory)
 
-    def strict(sandbox: Sandbox) -> None:
+    def require_visibility(sandbox: Sandbox) -> None:
         admin.set_setting(sandbox.vault, "save_as_system", False, at=sandbox.now)
 
-    def widen(sandbox: Sandbox) -> None:
+    def add_territory(sandbox: Sandbox) -> None:
         for device in sandbox.case.devices:
             sandbox.set_user(device, territories=[TERRITORY, OTHER_TERRITORY])
 
     return Recipe(
-        assumption="The records, or those that new ones refer to, moved to a territory that the users lack.",
-        prepare=strict,
-        inject_fault=lambda sandbox: place(sandbox, OTHER_TERRITORY),
+        assumption="The records, or those that new ones refer to, moved to a territory without the users.",
+        prepare=require_visibility,
+        inject_fault=lambda sandbox: move_all(sandbox, OTHER_TERRITORY),
         fixes=(
-            Fix("Give the users the records' territory", "admin", widen),
-            Fix("Move the records back", "admin", lambda s: place(s, TERRITORY)),
+            Fix("Add the users to the territory of the records", "admin", add_territory),
+            Fix("Move the records back", "admin", lambda s: move_all(s, TERRITORY)),
             SYNC_AGAIN,
         ),
     )

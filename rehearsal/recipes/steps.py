@@ -1,4 +1,4 @@
-"""Steps that several recipes share: which rows a cause touches, and a user who corrects one."""
+"""Steps shared by several recipes: select the affected records, and correct a record."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from sync_engine.device.edits import amend
 from sync_engine.model import text
 
 MARKER_FIELD = "rehearsal_mark__c"
-"""A field of the rehearsal's own, for a cause whose field the store does not know."""
+"""A field that only the sandbox has, for causes whose field the store does not name."""
 
 
 def correct_record(sandbox: Sandbox, row: PendingRecord, **fields: object) -> None:
-    """The row's user corrects the refused record on the Errors tab."""
+    """Correct a refused record on the Errors tab, as its user would."""
     device, refused = sandbox.device(row.device), {entry.key for _, entry in sandbox.error_entries()}
-    for key in [one for one in sandbox.upload_keys[row.key] if one in refused]:
-        fresh = amend(device, key, sandbox.record_ids[row.key], fields)
+    for key in [key for key in sandbox.upload_keys[row.key] if key in refused]:
+        new_key = amend(device, key, sandbox.record_ids[row.key], fields)
         for keys in sandbox.upload_keys.values():
             if key in keys:
-                keys.append(fresh)
+                keys.append(new_key)
 
 
 def correct_assumed_call(sandbox: Sandbox, device: str, **fields: object) -> None:
-    """The device's user corrects the call that was assumed, where Vault refused it."""
+    """Correct the assumed call of a device if Vault refused it."""
     key = (device, ASSUMED_CALL)
     for _, entry in sandbox.error_entries({key}):
         sandbox.upload_keys[key].append(
@@ -34,19 +34,19 @@ def correct_assumed_call(sandbox: Sandbox, device: str, **fields: object) -> Non
 
 
 def records_with_errors(sandbox: Sandbox, *operations: str) -> list[PendingRecord]:
-    """The rows that the errors name; of a case without such rows, all."""
+    """Return the records named in the errors; all records of the issue if none is named."""
     rows = sandbox.issue_records(*operations)
     return [row for row in rows if row.has_issue_error] or rows
 
 
-def reason_if_only_deletes(case: IssueCase, why: str) -> str | None:
-    """The reason `why`, if nothing but deletes is stuck, which this cause never refuses."""
-    rows = [row for one in case.save_groups if one.from_issue for row in one.records]
-    return why if rows and all(row.operation == "delete" for row in rows) else None
+def reason_if_only_deletes(case: IssueCase, reason: str) -> str | None:
+    """Return `reason` if the issue blocks only deletes, which the cause never refuses."""
+    rows = [row for group in case.save_groups if group.from_issue for row in group.records]
+    return reason if rows and all(row.operation == "delete" for row in rows) else None
 
 
 def add_marker_field(sandbox: Sandbox) -> None:
-    """Give the objects of the issue's records the field MARK."""
+    """Add MARKER_FIELD to the objects of the issue's records."""
     for name in sorted({row.object for row in sandbox.issue_records()}):
         definition = sandbox.vault.live["object"][name]
         sandbox.configure(
@@ -55,11 +55,11 @@ def add_marker_field(sandbox: Sandbox) -> None:
 
 
 def parent_references(sandbox: Sandbox) -> Iterable[tuple[PendingRecord, str, str]]:
-    """For each refused create, the field that names the record it hangs on, and that record in the Vault."""
+    """Yield each refused create with its reference field and the id of the record it refers to."""
     for row in records_with_errors(sandbox, "create"):
         definition = sandbox.vault.live["object"][row.object]
-        wished = sandbox.case.field if sandbox.case.field in required_references(definition) else None
-        for name in [wished] if wished else list(required_references(definition)):
+        preferred = sandbox.case.field if sandbox.case.field in required_references(definition) else None
+        for name in [preferred] if preferred else list(required_references(definition)):
             value = sandbox.written_fields[row.key].get(str(name))
             if isinstance(value, str) and not value.startswith("m-"):
                 yield row, str(name), value

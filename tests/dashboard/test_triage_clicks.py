@@ -106,7 +106,7 @@ def test_a_role_is_never_more_than_the_claim_says(claim, role):
 def test_a_page_does_not_wait_for_a_long_review(visit, stores, issue_id, monkeypatch):
     monkeypatch.setattr(data, "REVIEW_WAIT_SECONDS", 0.0)
     go_on = Event()
-    monkeypatch.setattr(data, "review", lambda *_: go_on.wait(60))
+    monkeypatch.setattr(data, "update_issue_states", lambda *_: go_on.wait(60))
     try:
         app = visit("issues", period="all time")
         assert app.dataframe, "the list is there although the review is not"
@@ -119,7 +119,7 @@ def test_a_page_does_not_wait_for_a_long_review(visit, stores, issue_id, monkeyp
 
 def test_the_review_looks_once_at_each_state_of_the_store(visit, stores, issue_id, monkeypatch):
     looks = []
-    monkeypatch.setattr(data, "review", lambda *_: looks.append(1))
+    monkeypatch.setattr(data, "update_issue_states", lambda *_: looks.append(1))
     visit("issues", period="all time")
     visit("overview", period="all time")
     assert looks == [1]

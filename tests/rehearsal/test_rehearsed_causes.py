@@ -1,4 +1,4 @@
-"""For every cause that can be rebuilt the best fix frees its records, and doing nothing frees none."""
+"""For every cause with a recipe, the best fix frees the records, and doing nothing frees none."""
 
 from __future__ import annotations
 
@@ -76,125 +76,125 @@ DEVICES = [
 ]
 
 
-def told(found):
-    return [(one.name, one.summary) for one in found.candidates]
+def summaries(result):
+    return [(candidate.name, candidate.summary) for candidate in result.candidates]
 
 
-def check(found, of):
-    assert found.reason is None and found.total == of
-    assert found.best is not None and found.best.kind == "fix", told(found)
-    assert found.best.freed >= 0.95 * of and found.best.lost == 0, told(found)
-    (control,) = [one for one in found.candidates if one.name.startswith(("Only sync again", "Sync again"))]
-    assert (control.freed, control.still_failing, control.lost) == (0, of, 0), told(found)
-    for one in found.candidates:
-        assert one.freed + one.still_failing + one.lost == one.total == of
+def check(result, total):
+    assert result.reason is None and result.total == total
+    assert result.best is not None and result.best.kind == "fix", summaries(result)
+    assert result.best.freed >= 0.95 * total and result.best.lost == 0, summaries(result)
+    (control,) = [row for row in result.candidates if row.name.startswith("Sync again")]
+    assert (control.freed, control.still_failing, control.lost) == (0, total, 0), summaries(result)
+    for row in result.candidates:
+        assert row.freed + row.still_failing + row.lost == row.total == total
 
 
 @pytest.mark.parametrize(("cause", "operations", "name", "field"), RECORDS)
 def test_the_best_fix_frees_the_records(store, cause, operations, name, field):
-    ward = IssueStoreBuilder(store, cause)
-    for at in range(2):
+    builder = IssueStoreBuilder(store, cause)
+    for number in range(2):
         for operation in operations:
-            ward.add_stuck_record(f"ipad-{at}", f"{operation}-{at}", operation, name, field=field)
+            builder.add_stuck_record(f"ipad-{number}", f"{operation}-{number}", operation, name, field=field)
     check(rehearse(store, ISSUE), 2 * len(operations))
 
 
-@pytest.mark.parametrize(("cause", "about"), DEVICES)
-def test_the_best_fix_frees_the_devices(store, cause, about):
-    ward = IssueStoreBuilder(store, cause)
-    for at in range(3):
-        ward.add_error(f"ipad-{at}", **about)
-    if cause != "local-state-mismatch":  # which a refresh mends, and that needs an empty Errors tab
-        ward.add_pending("ipad-0", "held", "create", "call2__v")
-    found = rehearse(store, ISSUE)
-    assert found.unit == "devices"
-    check(found, 3)
+@pytest.mark.parametrize(("cause", "attributes"), DEVICES)
+def test_the_best_fix_frees_the_devices(store, cause, attributes):
+    builder = IssueStoreBuilder(store, cause)
+    for number in range(3):
+        builder.add_error(f"ipad-{number}", **attributes)
+    if cause != "local-state-mismatch":  # its fix is a refresh, which needs an empty Errors tab
+        builder.add_pending("ipad-0", "held", "create", "call2__v")
+    result = rehearse(store, ISSUE)
+    assert result.unit == "devices"
+    check(result, 3)
 
 
-def test_every_recipe_is_tried():
+def test_every_recipe_is_tested():
     assert set(RECIPES) == {cause for cause, *_ in RECORDS} | {cause for cause, _ in DEVICES}
 
 
-def test_every_cause_is_rehearsed_or_says_why_not():
+def test_every_cause_has_a_recipe_or_a_reason():
     assert set(RECIPES) | set(NOT_REHEARSED) == playbook_causes() and not set(RECIPES) & set(NOT_REHEARSED)
     assert all(reason.endswith(".") for reason in NOT_REHEARSED.values())
 
 
-def test_a_change_of_a_vmoc_reaches_nobody_until_the_cache_is_cleared(store):
+def test_a_vmoc_change_has_no_effect_until_the_cache_is_cleared(store):
     IssueStoreBuilder(store, "sync-configuration").add_error(
         object="goal__c", message="the object does not exist"
     )
-    by_name = {one.name: one.freed for one in rehearse(store, ISSUE).candidates}
-    assert by_name["Make the VMOC of goal__c inactive and clear the cache"] == 1
-    assert by_name["Make the VMOC of goal__c inactive without clearing the cache"] == 0
+    by_name = {row.name: row.freed for row in rehearse(store, ISSUE).candidates}
+    assert by_name["Deactivate the VMOC of goal__c and clear the cache"] == 1
+    assert by_name["Deactivate the VMOC of goal__c without clearing the cache"] == 0
 
 
 def test_a_call_and_its_children_are_stuck_and_freed_together(store):
-    ward = IssueStoreBuilder(store, "object-permission")
-    ward.add_error("ipad-1", "S1", operation="create", object="call2_sample__v")
-    ward.add_pending("ipad-1", "C1", "create", "call2__v")
-    ward.add_pending("ipad-1", "S1", "create", "call2_sample__v", parent="C1")
-    ward.add_pending("ipad-1", "S2", "create", "call2_sample__v", parent="C1")
+    builder = IssueStoreBuilder(store, "object-permission")
+    builder.add_error("ipad-1", "S1", operation="create", object="call2_sample__v")
+    builder.add_pending("ipad-1", "C1", "create", "call2__v")
+    builder.add_pending("ipad-1", "S1", "create", "call2_sample__v", parent="C1")
+    builder.add_pending("ipad-1", "S2", "create", "call2_sample__v", parent="C1")
     check(rehearse(store, ISSUE), 3)
 
 
 @pytest.mark.parametrize("cause", NOT_REHEARSED)
-def test_what_cannot_be_rebuilt_is_said_plainly(store, cause):
+def test_a_cause_without_a_recipe_returns_its_reason(store, cause):
     IssueStoreBuilder(store, cause).add_error()
-    found = rehearse(store, ISSUE)
-    assert found.candidates == () and found.total == 0 and found.best is None
-    assert found.reason == NOT_REHEARSED[cause]
+    result = rehearse(store, ISSUE)
+    assert result.candidates == () and result.total == 0 and result.best is None
+    assert result.reason == NOT_REHEARSED[cause]
 
 
-def frees_of(store, **about):
-    ward = IssueStoreBuilder(store, about.pop("cause"))
-    ward.add_stuck_record("ipad-1", "C1", "create", "call2__v", **about)
-    return {one.name: one.freed for one in rehearse(store, ISSUE).candidates if one.kind == "fix"}
+def freed_by_fix(store, **attributes):
+    builder = IssueStoreBuilder(store, attributes.pop("cause"))
+    builder.add_stuck_record("ipad-1", "C1", "create", "call2__v", **attributes)
+    return {row.name: row.freed for row in rehearse(store, ISSUE).candidates if row.kind == "fix"}
 
 
-def test_a_clock_set_right_does_not_mend_the_dates_that_were_entered_by_it(store):
-    freed = frees_of(store, cause="device-clock")
+def test_setting_the_clock_does_not_fix_dates_entered_before(store):
+    freed = freed_by_fix(store, cause="device-clock")
     assert freed["Only set date and time automatically"] == 0
     assert freed["Set date and time automatically, and correct the dates of the calls"] == 1
 
 
-def test_a_call_in_the_future_is_not_helped_by_a_wider_backdate_limit(store):
-    freed = frees_of(store, cause="date-limit", message="A call with the future date cannot be submitted")
-    assert list(freed) == ["Correct the dates of the calls on the device", "Only sync again"]
+def test_a_higher_backdate_limit_does_not_fix_future_calls(store):
+    freed = freed_by_fix(store, cause="date-limit", message="A call with the future date cannot be submitted")
+    assert list(freed) == ["Correct the dates of the calls on the device", "Sync again without a fix"]
 
 
-def test_a_date_limit_on_something_else_than_calls_is_not_pretended(store):
+def test_a_date_limit_without_calls_is_not_rehearsed(store):
     IssueStoreBuilder(store, "date-limit").add_stuck_record("ipad-1", "O1", "create", "order__v")
-    assert "no call is stuck" in str(rehearse(store, ISSUE).reason)
+    assert "blocks no call" in str(rehearse(store, ISSUE).reason)
 
 
 def test_a_device_whose_errors_are_open_cannot_refresh_its_database(store):
-    ward = IssueStoreBuilder(store, "local-state-mismatch")
-    ward.add_error("ipad-1", phase="apply")
-    ward.add_error("ipad-2", phase="apply")
-    ward.add_pending("ipad-2", "held", "update")
-    by_name = {one.name: one for one in rehearse(store, ISSUE).candidates}
+    builder = IssueStoreBuilder(store, "local-state-mismatch")
+    builder.add_error("ipad-1", phase="apply")
+    builder.add_error("ipad-2", phase="apply")
+    builder.add_pending("ipad-2", "held", "update")
+    by_name = {row.name: row for row in rehearse(store, ISSUE).candidates}
     refreshed = by_name["Refresh the whole database on the device"]
     assert (refreshed.freed, refreshed.still_failing) == (1, 1)
 
 
-def test_a_conflict_without_an_update_is_not_pretended(store):
+def test_a_conflict_without_an_update_is_not_rehearsed(store):
     IssueStoreBuilder(store, "concurrent-change").add_stuck_record("ipad-1", "A1", "create", "account__v")
-    found = rehearse(store, ISSUE)
-    assert not found.candidates and "no update is stuck" in str(found.reason)
+    result = rehearse(store, ISSUE)
+    assert not result.candidates and "blocks no update" in str(result.reason)
 
 
-def test_an_error_without_a_user_or_a_device_is_nobodys_situation(store):
+def test_an_error_without_a_user_or_a_device_is_not_rehearsed(store):
     IssueStoreBuilder(store, "network").add_error()
     store.execute("UPDATE sync_error SET device_id = NULL, user_id = NULL")
     assert "names a user or a device" in str(rehearse(store, ISSUE).reason)
 
 
-def test_a_user_without_a_device_is_given_one_and_that_is_told(store):
-    ward = IssueStoreBuilder(store, "sign-in-failed")
+def test_a_user_without_a_device_gets_an_assumed_one(store):
+    builder = IssueStoreBuilder(store, "sign-in-failed")
     for user in ("ana", "ben", "ben"):
-        ward.add_error(user=user, error_type="USERNAME_OR_PASSWORD_INCORRECT", operation="sign_in")
+        builder.add_error(user=user, error_type="USERNAME_OR_PASSWORD_INCORRECT", operation="sign_in")
     store.execute("UPDATE sync_error SET device_id = NULL, platform = 'Unknown'")
-    found = rehearse(store, ISSUE)
-    assert found.best.summary == "frees 2 of 2 devices"
-    assert "Errors of 2 users name no device; one device each is assumed." in found.assumptions
+    result = rehearse(store, ISSUE)
+    assert result.best.summary == "frees 2 of 2 devices"
+    assert "Errors of 2 users name no device; one device per user is assumed." in result.assumptions

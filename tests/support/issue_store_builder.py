@@ -1,4 +1,4 @@
-"""Stores that tell of one issue: its errors, what is concluded of them, and what waits on the devices."""
+"""Build a store with one issue: its errors, their findings, and pending records on the devices."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VALUES ($device, '2026-03-02 10:00', $object, $record, $user, $operation, $paren
 
 
 class IssueStoreBuilder:
-    """Writes one issue into a store, error by error."""
+    """Writes one issue to a store, error by error."""
 
     def __init__(self, store: DuckDBPyConnection, cause: str, *, retryable: str = "no") -> None:
         self.store = store
@@ -35,7 +35,7 @@ class IssueStoreBuilder:
         self, device="ipad-1", record=None, *, user=None, operation=None, object=None, field=None,
         error_type="OPERATION_NOT_ALLOWED", message="No", phase="upload", issue=ISSUE, cause=None,
     ):  # fmt: skip
-        """One error of the issue, or of another one."""
+        """Add an error of the issue, or of another one, with its finding."""
         self.count += 1
         event = f"e{self.count}"
         self.store.execute(_ERROR, {
@@ -58,14 +58,14 @@ class IssueStoreBuilder:
         in_error=True,
         user=None,
     ):
-        """One record that waits on the device, refused or not."""
+        """Add a pending record on a device, in error or not."""
         self.count += 1
         self.store.execute(_PENDING, {
             "device": device, "object": object, "record": record, "user": user or f"user of {device}",
             "operation": operation, "parent": parent, "number": self.count, "in_error": in_error,
         })  # fmt: skip
 
-    def add_stuck_record(self, device, record, operation, object, **about):
-        """A record that the issue refuses, and that waits for it."""
-        self.add_error(device, record, operation=operation, object=object, **about)
+    def add_stuck_record(self, device, record, operation, object, **attributes):
+        """Add an error of the issue, and the pending record it blocks."""
+        self.add_error(device, record, operation=operation, object=object, **attributes)
         self.add_pending(device, record, operation, object)
