@@ -8,7 +8,7 @@ from analysis import METRICS, estimate_coverage, measure
 from analysis.query.as_of import count_rows_ahead
 from dashboard import cards, controls, data, widgets
 
-MOST_ROWS = 1_000
+MAX_ROWS = 1_000
 view = controls.current_view()
 widgets.show_heading(
     "Data quality", "What was loaded, what was refused and why, and what the numbers cannot see."
@@ -35,7 +35,7 @@ if ahead := data.fetch(count_rows_ahead):
 widgets.show_section(
     "Loads", help="One row per load and kind of row; rows in = new + updated + unchanged + rejected."
 )
-batches, of = data.fetch_newest_rows("ingest_batch", "started_at", most=MOST_ROWS)
+batches, of = data.fetch_newest_rows("ingest_batch", "started_at", limit=MAX_ROWS)
 widgets.show_table(batches, key="batches", title="Loads", view=view)
 widgets.show_row_limit(len(batches), of, "loads")
 
@@ -45,8 +45,8 @@ widgets.show_section(
     "below the header. A row leaves this list when a corrected row with its id is loaded, or when its file is "
     "dismissed.",
 )
-rejected, of = data.fetch_newest_rows("rejected_row", "batch_id", most=MOST_ROWS, where="settled IS NULL")
-_, settled = data.fetch_newest_rows("rejected_row", "batch_id", most=1, where="settled IS NOT NULL")
+rejected, of = data.fetch_newest_rows("rejected_row", "batch_id", limit=MAX_ROWS, where="settled IS NULL")
+_, settled = data.fetch_newest_rows("rejected_row", "batch_id", limit=1, where="settled IS NOT NULL")
 if rejected.empty:
     st.success("No row is rejected at present.", icon=":material/check_circle:")
 else:
