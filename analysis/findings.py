@@ -116,6 +116,18 @@ def assign_issue_ids(events: pd.DataFrame) -> list[str]:
     return ids
 
 
+def read_events(connection: DuckDBPyConnection) -> pd.DataFrame:
+    """Read the columns of `sync_error` that classification, context rules and grouping use."""
+    return connection.execute(_EVENTS).df()
+
+
+def classify_events(events: pd.DataFrame, catalogue: Catalogue | None = None) -> pd.DataFrame:
+    """Classify events by the catalogue alone: event_id, the columns of `classify`, and empty `evidence`."""
+    findings = events[["event_id"]].join(classify(events, catalogue))
+    findings["evidence"] = [[] for _ in range(len(findings))]
+    return findings
+
+
 # DISTINCT, because a store has few different contents, however many errors it holds.
 _CONTENTS_AND_ISSUES = f"""
 SELECT DISTINCT f.issue_id, {", ".join(f"e.{name}" for name in Content._fields)}
@@ -139,10 +151,8 @@ def _write_findings(
     catalogue: Catalogue | None,
 ) -> FindingsUpdate:
     catalogue = catalogue or load_catalogue()
-    events = connection.execute(_EVENTS).df()
-    findings = events[["event_id"]].join(classify(events, catalogue))
-    findings["evidence"] = [[] for _ in range(len(findings))]
-    findings = refine_by_context(connection, events, findings)
+    events = read_events(connection)
+    findings = refine_by_context(connection, events, classify_events(events, catalogue))
     findings["issue_id"] = apply_grouping_rules(events, assign_issue_ids(events), rules)
     if corrections:
         findings = _correct(findings, match_corrections(extract_contents(events), corrections))

@@ -8,8 +8,8 @@
 four ways: words alone and words with context, first on the messages as they came, then on masked ones: every
 telling message is replaced by one that says next to nothing (MASKS), so that only context can tell causes of
 the same mask apart. `--keep` stores what was played, for another run. `speed` draws synthetic errors
-(tests/support/synthetic.py) and measures each settler on all of them, classified but masked the same way, so that
-every settler has as many open findings as there can be. One thread of Python, two of DuckDB.
+(tests/support/synthetic.py) and measures each context rule on all of them, classified but masked the same way, so
+that every rule has as many open findings as possible. One thread of Python, two of DuckDB.
 """
 
 from __future__ import annotations
@@ -28,9 +28,8 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 
 import ingest
-from analysis.classification.catalogue import load_catalogue
-from analysis.classification.classifier import FIELDS, classify
-from analysis.classification.context.refinement import REFINERS, refine_by_context
+from analysis.classification.context.refinement import REFINERS, refine, refine_by_context
+from analysis.findings import classify_events, read_events
 from ingest.config_records import ContextRow
 from ingest.store.open import migrate
 from sync_engine.simulator.fleet.fleet import START
@@ -62,10 +61,6 @@ MASKS: Mapping[tuple[str, str], tuple[str, ...]] = {
 WAYS = ("words", "context", "masked words", "masked context")
 
 _TRUTH = "SELECT event_id, cause AS truth FROM engine_truth.event_cause"
-_EVENTS = f"""
-SELECT event_id, occurred_at, user_id, device_id, sync_id, app_version, {", ".join(FIELDS)}
-FROM sync_error ORDER BY event_id
-"""
 
 
 def opened(path: str = ":memory:") -> DuckDBPyConnection:
@@ -106,21 +101,14 @@ def mask(store: DuckDBPyConnection) -> None:
 
 def right(store: DuckDBPyConnection) -> Iterator[pd.DataFrame]:
     """Count for each true cause the events and those whose finding is right: by words, then with context."""
-    events = store.execute(_EVENTS).df()
+    events = read_events(store)
     truth = events[["event_id"]].merge(store.execute(_TRUTH).df(), on="event_id", how="left")["truth"]
-    found = classified(events)
+    found = classify_events(events)
     for settle in (False, True):
         if settle:
             found = refine_by_context(store, events, found)
         known = pd.DataFrame({"cause": truth, "right": truth == found["cause"]}).dropna()
         yield known.groupby("cause", as_index=False).agg(events=("right", "size"), right=("right", "sum"))
-
-
-def classified(events: pd.DataFrame) -> pd.DataFrame:
-    """Findings by words alone, ready for context."""
-    found = events[["event_id"]].join(classify(events, load_catalogue()))
-    found["evidence"] = [[] for _ in range(len(found))]
-    return found
 
 
 def four_ways(scenario: str, seed: int, devices: int, days: int, keep: Path | None) -> pd.DataFrame:
@@ -187,21 +175,21 @@ def accuracy(arguments: argparse.Namespace) -> None:
 
 
 def timed(store: DuckDBPyConnection) -> Iterator[tuple[str, float]]:
-    """Name each step on the way to settled findings, with its seconds."""
+    """Yield the name and the seconds of each step that produces findings."""
     start = time.perf_counter()
-    events = store.execute(_EVENTS).df()
-    found = classified(events)
+    events = read_events(store)
+    found = classify_events(events)
     yield "read and classify", time.perf_counter() - start
-    for settler in REFINERS:
+    for name in REFINERS:
         start = time.perf_counter()
-        settler(store, events, found)
-        yield settler.__name__.removeprefix("settle_"), time.perf_counter() - start
+        refine(store, events, found, name)
+        yield name, time.perf_counter() - start
     said: Any = found["evidence"].map(len)
     print(f"{(said > 0).sum():,} of {len(found):,} findings have evidence")
 
 
 def speed(arguments: argparse.Namespace) -> None:
-    """Print the seconds of each settler, and the peak memory of the process after it (GB)."""
+    """Print the seconds of each context rule, and the peak memory of the process after it (GB)."""
     with closing(opened()) as store:
         fill(store, syncs=arguments.syncs, errors=arguments.errors, devices=2_000, days=90, seed=1)
         if arguments.masked:

@@ -1,4 +1,4 @@
-"""The cause catalogue: which causes there are, and the ordered rules that name them, in dated TOML files."""
+"""Load the cause catalogue: causes and the ordered rules that match them, in dated TOML files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Frozen(BaseModel):
 
 
 class Cause(_Frozen):
-    """One cause: `side` is where the fix is made, `retry` whether the same upload may succeed by itself."""
+    """One cause. `side` lists who fixes it; `retry` states whether a retry of the same upload can succeed."""
 
     id: str = Field(pattern=r"^[a-z]+(-[a-z]+)*$")
     title: str
@@ -34,10 +34,10 @@ class Cause(_Frozen):
 
 
 class Rule(_Frozen):
-    """One general statement: these codes or these words mean that cause.
+    """One classification rule: codes and words that mean a cause.
 
-    A rule matches when one of `codes` or one of `words` is there, all of `all`, none of `unless`, and every
-    field named in `when` agrees. Patterns are regular expressions that ignore case.
+    A rule matches if the event has one of `codes` or one of `words`, all of `all`, none of `unless`, and every
+    field in `when` matches its pattern. Patterns are regular expressions that ignore case.
     """
 
     id: str = Field(pattern=r"^[a-z]+(-[a-z]+)*$")
@@ -58,9 +58,9 @@ class Rule(_Frozen):
         return patterns
 
     @model_validator(mode="after")
-    def _says_something(self) -> Rule:
+    def _has_codes_or_words(self) -> Rule:
         if not (self.codes or self.words):
-            raise ValueError(f"rule {self.id} names neither codes nor words")
+            raise ValueError(f"rule {self.id} has neither codes nor words")
         return self
 
     @cached_property
@@ -70,23 +70,23 @@ class Rule(_Frozen):
 
     @cached_property
     def statuses(self) -> frozenset[str]:
-        """The HTTP statuses among the codes: they speak only when nothing else does."""
+        """The HTTP statuses among the codes. They match only if no other code and no words do."""
         return frozenset(code for code in self.codes if code.startswith("http:"))
 
     @cached_property
     def words_pattern(self) -> re.Pattern[str] | None:
-        """All wordings as one pattern, or None."""
-        return _either(self.words)
+        """All `words` as one pattern, or None."""
+        return _any_of(self.words)
 
     @cached_property
     def required_patterns(self) -> tuple[re.Pattern[str], ...]:
-        """The patterns that all have to be there."""
+        """`all`, compiled."""
         return tuple(re.compile(pattern, re.IGNORECASE) for pattern in self.all)
 
     @cached_property
     def excluded_pattern(self) -> re.Pattern[str] | None:
-        """The patterns that must not be there, as one."""
-        return _either(self.unless)
+        """All of `unless` as one pattern, or None."""
+        return _any_of(self.unless)
 
     @cached_property
     def field_patterns(self) -> tuple[tuple[str, re.Pattern[str]], ...]:
@@ -97,8 +97,8 @@ class Rule(_Frozen):
 class Catalogue(_Frozen):
     """A published version of causes and rules.
 
-    `confidence` gives each tier its stated hit rate, `contested` the one where another cause has a rule that
-    matches as well.
+    `confidence` is the expected precision of each tier, `contested` the precision if a rule of another cause also
+    matches.
     """
 
     version: str = Field(pattern=r"^\d{4}-\d\d-\d\d$")
@@ -108,25 +108,25 @@ class Catalogue(_Frozen):
     rule: tuple[Rule, ...]
 
     @model_validator(mode="after")
-    def _names_agree(self) -> Catalogue:
-        known = {cause.id for cause in self.cause}
-        named = {rule.cause for rule in self.rule} | {also for rule in self.rule for also in rule.also}
-        if strangers := sorted(named - known):
-            raise ValueError(f"rules name causes that do not exist: {', '.join(strangers)}")
-        if silent := sorted(known - {rule.cause for rule in self.rule}):
-            raise ValueError(f"no rule names {', '.join(silent)}")
+    def _rules_and_causes_agree(self) -> Catalogue:
+        cause_ids = {cause.id for cause in self.cause}
+        used_ids = {rule.cause for rule in self.rule} | {also for rule in self.rule for also in rule.also}
+        if missing := sorted(used_ids - cause_ids):
+            raise ValueError(f"rules use causes that do not exist: {', '.join(missing)}")
+        if unused := sorted(cause_ids - {rule.cause for rule in self.rule}):
+            raise ValueError(f"these causes have no rule: {', '.join(unused)}")
         if len({rule.id for rule in self.rule}) != len(self.rule):
             raise ValueError("two rules have the same id")
         return self
 
 
 def load_catalogue(version: str | None = None) -> Catalogue:
-    """Read a catalogue by its date, the newest by default. Raises AnalysisError when there is none."""
+    """Load the catalogue of a date (default: the newest). Raises AnalysisError if there is none."""
     return _read(version or list_versions()[-1])
 
 
 def list_versions() -> list[str]:
-    """The dates of all published catalogues, oldest first."""
+    """Return the dates of all published catalogues, oldest first."""
     entries = files("analysis.classification").joinpath("causes").iterdir()
     return sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml"))
 
@@ -136,13 +136,13 @@ def _read(version: str) -> Catalogue:
     if version not in list_versions():
         raise AnalysisError(
             f"there is no cause catalogue of {version}",
-            next_step=f"Take one of: {', '.join(list_versions())}.",
+            next_step=f"Use one of: {', '.join(list_versions())}.",
         )
     text = files("analysis.classification").joinpath("causes", f"{version}.toml").read_text(encoding="utf-8")
     return Catalogue.model_validate(tomllib.loads(text))
 
 
-def _either(patterns: tuple[str, ...]) -> re.Pattern[str] | None:
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str] | None:
     if not patterns:
         return None
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""What a change of the rules would change: today's findings against those of another catalogue."""
+"""Compare the causes that two catalogues assign to the errors of a store."""
 
 from __future__ import annotations
 
@@ -17,36 +17,34 @@ COMPARISON_COLUMNS = ("cause_before", "cause_after", "rule_before", "rule_after"
 
 
 def read_catalogue(path: Path) -> Catalogue:
-    """Read a catalogue that is being written. Raises AnalysisError, which says what is wrong with the file."""
+    """Read a catalogue file. Raises AnalysisError with the reason if the file is not a valid catalogue."""
     try:
         return Catalogue.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, ValidationError, UnicodeDecodeError) as error:
-        first = str(error).splitlines()
+        lines = str(error).splitlines()
         raise AnalysisError(
-            f"{path} is not a cause catalogue: {' '.join(first[:3])}",
-            next_step="Compare it with the newest file in analysis/classification/causes/.",
+            f"{path} is not a cause catalogue: {' '.join(lines[:3])}",
+            next_step="Compare the file with the newest one in analysis/classification/causes/.",
         ) from error
 
 
 def compare_catalogues(
     connection: DuckDBPyConnection, after: Catalogue | None = None, before: Catalogue | None = None
 ) -> pd.DataFrame:
-    """How the rules of `after` judge the errors of a store, where that differs from `before`.
+    """List the causes that differ between two catalogues for the errors of a store.
 
-    Both are the newest published catalogue unless given. Only rules are compared; context and people's
-    corrections are left out. One row per kind of change with CHANGE_COLUMNS, most events first.
+    Both default to the newest published catalogue. Only their rules are compared, without context rules and manual
+    corrections. Returns one row per kind of change with COMPARISON_COLUMNS, most events first.
     """
     events = connection.execute(f"SELECT {', '.join(FIELDS)} FROM sync_error ORDER BY event_id").df()
-    old, new = (classify(events, each or load_catalogue()) for each in (before, after))
-    both = pd.DataFrame({
+    old, new = (classify(events, catalogue or load_catalogue()) for catalogue in (before, after))
+    findings = pd.DataFrame({
         "cause_before": old["cause"], "cause_after": new["cause"],
         "rule_before": old["rule"], "rule_after": new["rule"], "message": events["message"],
     })  # fmt: skip
-    changed = both[both["cause_before"] != both["cause_after"]]
+    changes = findings[findings["cause_before"] != findings["cause_after"]]
     keys = ["cause_before", "cause_after", "rule_before", "rule_after"]
-    counted = changed.groupby(keys, as_index=False).agg(
+    counts = changes.groupby(keys, as_index=False).agg(
         events=("message", "size"), message=("message", "first")
     )
-    return counted.sort_values(
-        ["events", *keys], ascending=[False, True, True, True, True], ignore_index=True
-    )
+    return counts.sort_values(["events", *keys], ascending=[False, True, True, True, True], ignore_index=True)

@@ -1,4 +1,4 @@
-"""From an error event to its cause, by the catalogue alone. What the store adds is in `analysis.context`."""
+"""Classify error events by the cause catalogue alone. Facts from the store are applied by `context`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ _CAPITALS = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A cause and the reason for it. `rule` is empty where nothing supports a cause."""
+    """The cause of an event, its confidence (0 to 1), and the id of the rule that decided it.
+
+    `rule` is empty if no rule matches. `also` lists alternative causes.
+    """
 
     cause: str
     confidence: float
@@ -31,91 +34,86 @@ NO_FINDING = Finding(UNKNOWN, 0.0, "", ())
 
 
 def classify(events: pd.DataFrame, catalogue: Catalogue | None = None) -> pd.DataFrame:
-    """Name the cause of each event.
+    """Classify each event by its texts and codes.
 
-    Uses the columns platform, error_type, message, object, field, operation, http_status and phase where they
-    are present; anything may be missing. Returns a frame on the same index: cause (an id of the catalogue or
-    `unknown`), confidence (0 to 1), rule, also (list of other supported causes). Each distinct event is read
-    once.
+    Reads the columns platform, error_type, message, object, field, operation, http_status and phase; each may be
+    absent or have missing values. Returns a frame on the same index: cause (an id of the catalogue or `unknown`),
+    confidence (0 to 1), rule, also (list of alternative causes). Equal events are classified once.
     """
-    chosen = catalogue or load_catalogue()
-    names = collect_codes(chosen)
-    distinct, kinds = _distinct(events)
-    found = [classify_event(event, chosen, names) for event in distinct]
-    also = [finding.also for finding in found]
+    catalogue = catalogue or load_catalogue()
+    codes = collect_codes(catalogue)
+    distinct_events, rows = _distinct_events(events)
+    findings = [classify_event(event, catalogue, codes) for event in distinct_events]
+    also = [finding.also for finding in findings]
     return pd.DataFrame(
         {
-            "cause": np.array([finding.cause for finding in found], dtype=object)[kinds],
-            "confidence": np.array([finding.confidence for finding in found], dtype=float)[kinds],
-            "rule": np.array([finding.rule for finding in found], dtype=object)[kinds],
-            "also": pd.Series(
-                [list(also[kind]) for kind in kinds.tolist()], index=events.index, dtype=object
-            ),
+            "cause": np.array([finding.cause for finding in findings], dtype=object)[rows],
+            "confidence": np.array([finding.confidence for finding in findings], dtype=float)[rows],
+            "rule": np.array([finding.rule for finding in findings], dtype=object)[rows],
+            "also": pd.Series([list(also[row]) for row in rows.tolist()], index=events.index, dtype=object),
         },
         index=events.index,
     ).astype({"cause": "str", "rule": "str"})
 
 
 def collect_codes(catalogue: Catalogue) -> frozenset[str]:
-    """Every code that some rule of the catalogue names, in lower case."""
+    """Return every code in the rules of the catalogue, in lower case."""
     return frozenset().union(*(rule.code_tokens for rule in catalogue.rule))
 
 
 def classify_event(
-    event: Mapping[str, str], catalogue: Catalogue, known: frozenset[str] = frozenset()
+    event: Mapping[str, str], catalogue: Catalogue, known_codes: frozenset[str] = frozenset()
 ) -> Finding:
-    """Name the cause of one event given as text fields; `NOTHING` where no rule matches.
+    """Classify one event given as text fields. Returns `NO_FINDING` if no rule matches.
 
-    The innermost part of the message is asked first, the names of its codes last, and those only where no code
-    is `known`: what a system calls OPERATION_NOT_ALLOWED is not what the words say. Within a part the first
-    matching rule decides. Where codes and narrow words are silent in every part, the broad words are asked, then
-    HTTP statuses, then rules that only hint.
+    The innermost part of the message is matched first. The words in code names are matched last, and only if the
+    event has none of `known_codes`: the name OPERATION_NOT_ALLOWED of a code is not its meaning. Within a part the
+    first matching rule decides. If no code rule and no narrow rule matches any part, the broad rules follow, then
+    the HTTP status, then the hints.
     """
     parts = list(parse_event(event))
-    whole = next(part for part in reversed(parts) if not part.spelled)
-    if whole.codes & known:
-        parts = [part for part in parts if not part.spelled]
-    narrow, broad, hints = _by_turn(catalogue)
-    found = _hear(narrow, parts, catalogue)
-    if not found and not _names_a_stranger(whole, known):
-        found = _hear(broad, parts, catalogue)
-    found = found or _hear_status(narrow, whole, catalogue) or _hear(hints, parts, catalogue)
-    return found or _hear_status(hints, whole, catalogue) or NO_FINDING
+    whole = next(part for part in reversed(parts) if not part.is_code_names)
+    if whole.codes & known_codes:
+        parts = [part for part in parts if not part.is_code_names]
+    narrow, broad, hints = _rules_by_stage(catalogue)
+    finding = _match(narrow, parts, catalogue)
+    if not finding and not _has_unknown_code(whole, known_codes):
+        finding = _match(broad, parts, catalogue)
+    finding = finding or _match_status(narrow, whole, catalogue) or _match(hints, parts, catalogue)
+    return finding or _match_status(hints, whole, catalogue) or NO_FINDING
 
 
-def _names_a_stranger(whole: MessagePart, known: frozenset[str]) -> bool:
-    """Whether there is a code in capitals that no rule knows: what it means is not for wide wordings to guess."""
-    return any(name.lower() not in known for name in _CAPITALS.findall(whole.text))
+def _has_unknown_code(whole: MessagePart, known_codes: frozenset[str]) -> bool:
+    """Return whether a code in capitals is in no rule. A broad rule must not guess the meaning of such a code."""
+    return any(name.lower() not in known_codes for name in _CAPITALS.findall(whole.text))
 
 
-def _by_turn(catalogue: Catalogue) -> tuple[list[Rule], list[Rule], list[Rule]]:
-    """The rules that are asked first, those that break their silence, and those that are asked last."""
-    late = ("broad", "hint")
-    narrow = [rule for rule in catalogue.rule if rule.tier not in late]
-    broad, hints = ([rule for rule in catalogue.rule if rule.tier == tier] for tier in late)
+def _rules_by_stage(catalogue: Catalogue) -> tuple[list[Rule], list[Rule], list[Rule]]:
+    """Return the rules to try first, the broad rules to try next, and the hints to try last."""
+    narrow = [rule for rule in catalogue.rule if rule.tier not in ("broad", "hint")]
+    broad, hints = ([rule for rule in catalogue.rule if rule.tier == tier] for tier in ("broad", "hint"))
     return narrow, broad, hints
 
 
-def _hear(rules: list[Rule], parts: list[MessagePart], catalogue: Catalogue) -> Finding | None:
+def _match(rules: list[Rule], parts: list[MessagePart], catalogue: Catalogue) -> Finding | None:
     for part in parts:
-        if matched := [rule for rule in rules if _speaks(rule, part)]:
-            return _finding(matched, catalogue, _heard_by(matched[0], part))
+        if matches := [rule for rule in rules if _matches(rule, part)]:
+            return _build_finding(matches, catalogue, _match_tier(matches[0], part))
     return None
 
 
-def _hear_status(rules: list[Rule], whole: MessagePart, catalogue: Catalogue) -> Finding | None:
-    matched = [rule for rule in rules if rule.statuses & whole.statuses and _agrees(rule, whole)]
-    return _finding(matched, catalogue, heard_by="status") if matched else None
+def _match_status(rules: list[Rule], whole: MessagePart, catalogue: Catalogue) -> Finding | None:
+    matches = [rule for rule in rules if rule.statuses & whole.statuses and _conditions_hold(rule, whole)]
+    return _build_finding(matches, catalogue, "status") if matches else None
 
 
-def _speaks(rule: Rule, part: MessagePart) -> bool:
-    named = bool(rule.code_tokens & part.codes)
-    return (named or bool(rule.words_pattern and rule.words_pattern.search(part.text))) and _agrees(
-        rule, part
-    )
+def _matches(rule: Rule, part: MessagePart) -> bool:
+    has_code = bool(rule.code_tokens & part.codes)
+    has_words = bool(rule.words_pattern and rule.words_pattern.search(part.text))
+    return (has_code or has_words) and _conditions_hold(rule, part)
 
 
-def _agrees(rule: Rule, part: MessagePart) -> bool:
+def _conditions_hold(rule: Rule, part: MessagePart) -> bool:
     return (
         not (rule.excluded_pattern and rule.excluded_pattern.search(part.text))
         and all(pattern.search(part.text) for pattern in rule.required_patterns)
@@ -123,40 +121,40 @@ def _agrees(rule: Rule, part: MessagePart) -> bool:
     )
 
 
-def _heard_by(rule: Rule, part: MessagePart) -> Tier:
-    # A code is a promise of its system; words are read, and may be misread; a name taken apart is a guess.
-    if part.spelled:
+def _match_tier(rule: Rule, part: MessagePart) -> Tier:
+    # A code has a defined meaning; words can be misread; the words in a code name are a guess.
+    if part.is_code_names:
         return "name"
     return rule.tier if rule.code_tokens & part.codes else "words"
 
 
-def _finding(matched: list[Rule], catalogue: Catalogue, heard_by: Tier) -> Finding:
-    first = matched[0]
-    rivals = [rule.cause for rule in matched[1:] if rule.cause not in {first.cause, *first.also}]
-    others = dict.fromkeys(cause for cause in [*first.also, *rivals] if cause != first.cause)
-    stated = catalogue.contested if rivals else catalogue.confidence
-    confidence = min(stated[first.tier], stated[heard_by])
-    return Finding(first.cause, confidence, first.id, tuple(others)[:MAX_ALTERNATIVES])
+def _build_finding(matches: list[Rule], catalogue: Catalogue, match_tier: Tier) -> Finding:
+    first = matches[0]
+    rivals = [rule.cause for rule in matches[1:] if rule.cause not in {first.cause, *first.also}]
+    alternatives = dict.fromkeys(cause for cause in [*first.also, *rivals] if cause != first.cause)
+    confidences = catalogue.contested if rivals else catalogue.confidence
+    confidence = min(confidences[first.tier], confidences[match_tier])
+    return Finding(first.cause, confidence, first.id, tuple(alternatives)[:MAX_ALTERNATIVES])
 
 
-def _distinct(events: pd.DataFrame) -> tuple[list[dict[str, str]], np.ndarray]:
-    """The distinct events as text, without what is missing, and which of them each row is."""
-    kinds = np.zeros(len(events), dtype=np.int64)
+def _distinct_events(events: pd.DataFrame) -> tuple[list[dict[str, str]], np.ndarray]:
+    """Return the distinct events as text without missing values, and the position of each row in them."""
+    rows = np.zeros(len(events), dtype=np.int64)
     columns: dict[str, tuple[np.ndarray, list[str]]] = {}
     for name in FIELDS:
         if name in events.columns:
-            codes, texts = _texts(events[name])
+            codes, texts = _encode(events[name])
             columns[name] = codes, texts
-            kinds = pd.factorize(kinds * len(texts) + codes)[0]
-    _, firsts = np.unique(kinds, return_index=True)
-    rows = [{name: texts[codes[row]] for name, (codes, texts) in columns.items()} for row in firsts]
-    return [{name: text for name, text in row.items() if text} for row in rows], kinds
+            rows = pd.factorize(rows * len(texts) + codes)[0]
+    _, first_rows = np.unique(rows, return_index=True)
+    distinct = [{name: texts[codes[row]] for name, (codes, texts) in columns.items()} for row in first_rows]
+    return [{name: text for name, text in event.items() if text} for event in distinct], rows
 
 
-def _texts(column: pd.Series) -> tuple[np.ndarray, list[str]]:
-    """Which text each row has, and the texts; the first one is empty and stands for what is missing."""
+def _encode(column: pd.Series) -> tuple[np.ndarray, list[str]]:
+    """Return the number of each row's text, and the texts. Text 0 is empty and marks missing values."""
     try:
         codes, values = pd.factorize(column)
-    except TypeError:  # something that cannot be hashed, such as a list
+    except TypeError:  # a value that cannot be hashed, such as a list
         codes, values = pd.factorize(column.map(str))
     return codes + 1, ["", *map(str, values)]

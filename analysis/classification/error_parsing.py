@@ -1,7 +1,7 @@
-"""What an error event says: its words, its codes, and its numbers within their name spaces.
+"""Parse an error event into its message parts, codes and HTTP statuses.
 
-A bare number means nothing; -1009 of NSURLErrorDomain, 5 of SQLite and 503 of HTTP do. A wrapped message is
-taken apart, innermost part first, because the inner error is what is actually wrong.
+A number has a meaning only within a family: -1009 of NSURLErrorDomain, 5 of SQLite, 503 of HTTP. A wrapped message
+is split, innermost part first, because the innermost error is the actual one.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ _NUMBERS = _families(
     ("activesync", r"(?:activesync|\bEAS\b|provision\w*|foldersync)[^\d\n]{0,60}?\b(1[0-7]\d)\b"),
     ("winsock", r"(?:winsock|wsa|socket)\w*[^\d\n]{0,24}(1[01]\d{3})\b"),
 )  # fmt: skip
-# Programs that log the reason phrase of an HTTP answer and not its number.
+# Some programs log the reason phrase of an HTTP response without its status number.
 _PHRASE = re.compile(
     r"(?:(?:server|host|remote) repp?lied|status ?code|response status|http (?:status|error))\s*[:=]\s*"
     r"['\"]?([a-z -]{2,40})",
@@ -81,7 +81,7 @@ _PHRASES = {
     "badgateway": 502, "serviceunavailable": 503, "gatewaytimeout": 504, "insufficientstorage": 507,
     "badrequest": 400,
 }  # fmt: skip
-# What a bare number in `error_type` belongs to is decided by the platform that reported it.
+# The platform that reported a bare number in `error_type` decides its family.
 _BARE = (
     (re.compile(r"ios|nsurl|apple"), re.compile(r"^-\d{3,4}$"), "nsurl"),
     (re.compile(r"ios|nsurl|apple"), re.compile(r"^-98\d\d$"), "osstatus"),
@@ -95,28 +95,28 @@ _BARE = (
 
 @dataclass(frozen=True, slots=True)
 class MessagePart:
-    """One part of an event: its `text`, its `codes` in lower case, its `statuses`, and the whole event.
+    """One part of an event: its `text`, its `codes` in lower case, its HTTP `statuses`, and the event.
 
-    `spelled` marks the part that holds only the names of codes, taken apart into words.
+    `is_code_names` marks the part whose text is the words in code names (`split_code_names`).
     """
 
     text: str
     codes: frozenset[str]
     statuses: frozenset[str]
     event: Mapping[str, str]
-    spelled: bool = False
+    is_code_names: bool = False
 
 
 def parse_event(event: Mapping[str, str]) -> Iterator[MessagePart]:
-    """The parts of an event: innermost first, then the whole, then what the names of its codes say.
+    """Yield the parts of an event: the innermost message, the whole message, the words in code names.
 
     Values are text; a missing field is absent.
     """
     message = normalize_text(event.get("message", ""))
-    kind = normalize_text(event.get("error_type", ""))
-    statuses = _statuses(event, kind, message)
-    whole = f"{kind} {message}".strip()
-    numbers = frozenset(_numbers(event, kind, whole))
+    error_type = normalize_text(event.get("error_type", ""))
+    statuses = _statuses(event, message)
+    whole = f"{error_type} {message}".strip()
+    numbers = frozenset(_numbers(event, error_type, whole))
     inner = _innermost(message)
     if inner:
         yield MessagePart(inner, _codes(inner), frozenset(), event)
@@ -124,30 +124,30 @@ def parse_event(event: Mapping[str, str]) -> Iterator[MessagePart]:
     statuses |= {number for number in numbers if number.startswith("http:")}
     codes |= {status.replace("http:", "status:") for status in statuses}
     yield MessagePart(whole, codes, statuses, event)
-    yield MessagePart(split_code_names(whole), frozenset(), statuses, event, spelled=True)
+    yield MessagePart(split_code_names(whole), frozenset(), statuses, event, is_code_names=True)
 
 
 def normalize_text(value: str) -> str:
-    """Text in one form: compatibility characters folded, one kind of apostrophe, at most 4,000 characters."""
-    folded = unicodedata.normalize("NFKC", value[:MAX_CHARACTERS]).translate(_APOSTROPHES)
-    return " ".join(folded.split())
+    """Normalize compatibility characters, apostrophes and spaces, and cut the text at 4,000 characters."""
+    normalized = unicodedata.normalize("NFKC", value[:MAX_CHARACTERS]).translate(_APOSTROPHES)
+    return " ".join(normalized.split())
 
 
 def split_code_names(text: str) -> str:
-    """The names of codes in a text, as words: IMAGE_TOO_LARGE and ImageTooLarge are both "image too large"."""
+    """Return the words in the code names of a text: IMAGE_TOO_LARGE and ImageTooLarge become "image too large"."""
     names = (" ".join(_HUMP.findall(token)).lower() for token in _NAME.findall(text))
     return ". ".join(dict.fromkeys(names))
 
 
 def _innermost(message: str) -> str:
-    ends = [found.end() for found in _WRAPPED.finditer(message)]
+    ends = [match.end() for match in _WRAPPED.finditer(message)]
     return message[ends[-1] :].strip() if ends else ""
 
 
 def _codes(text: str) -> frozenset[str]:
     # Words of prose are not codes: a code has a digit, an underscore, or capitals inside.
-    found = {token for pattern in (_TOKEN, _PART) for token in pattern.findall(text)}
-    return frozenset(token.lower() for token in found if _looks_like_a_code(token))
+    tokens = {token for pattern in (_TOKEN, _PART) for token in pattern.findall(text)}
+    return frozenset(token.lower() for token in tokens if _looks_like_a_code(token))
 
 
 def _looks_like_a_code(token: str) -> bool:
@@ -158,17 +158,17 @@ def _looks_like_a_code(token: str) -> bool:
     )
 
 
-def _numbers(event: Mapping[str, str], kind: str, whole: str) -> Iterator[str]:
+def _numbers(event: Mapping[str, str], error_type: str, whole: str) -> Iterator[str]:
     platform = event.get("platform", "").lower()
     for reported_by, shape, family in _BARE:
-        if shape.match(kind) and reported_by.search(platform):
-            yield _named(family, kind.partition("/")[0])
+        if shape.match(error_type) and reported_by.search(platform):
+            yield _qualify(family, error_type.partition("/")[0])
     for family, pattern in _NUMBERS:
         for number in pattern.findall(whole):
-            yield _named(family, number)
+            yield _qualify(family, number)
 
 
-def _named(family: str, number: str) -> str:
+def _qualify(family: str, number: str) -> str:
     if family == "litecore":  # CouchbaseLite reports HTTP statuses as 10000 + status
         return f"http:{int(number) - 10000}"
     if family == "nsurl" and not number.startswith("-"):
@@ -176,8 +176,8 @@ def _named(family: str, number: str) -> str:
     return f"{family}:{number}".lower()
 
 
-def _statuses(event: Mapping[str, str], kind: str, message: str) -> frozenset[str]:
+def _statuses(event: Mapping[str, str], message: str) -> frozenset[str]:
     status = event.get("http_status", "").partition(".")[0]
-    stated = {f"http:{status}"} if status.isdigit() else set()
+    statuses = {f"http:{status}"} if status.isdigit() else set()
     phrases = (phrase.lower().replace(" ", "").replace("-", "") for phrase in _PHRASE.findall(message))
-    return frozenset(stated | {f"http:{_PHRASES[phrase]}" for phrase in phrases if phrase in _PHRASES})
+    return frozenset(statuses | {f"http:{_PHRASES[phrase]}" for phrase in phrases if phrase in _PHRASES})

@@ -127,7 +127,7 @@ def test_a_manual_correction_replaces_the_cause(world, tmp_path):
     with ingest.open_store(world[0], read_only=False) as store:
         analysis.update_findings(store, triage, at=MOMENT)
         event, issue = store.execute("SELECT event_id, issue_id FROM finding ORDER BY 1").fetchone()
-        triage.correct(issue, "record-locked", actor="mia", at=MOMENT, reason="")
+        triage.correct_cause(issue, "record-locked", actor="mia", at=MOMENT, reason="")
         analysis.update_findings(store, triage, at=MOMENT)
         row = store.execute("SELECT cause, confidence FROM finding WHERE event_id = ?", [event]).fetchone()
         analysis.update_findings(store)

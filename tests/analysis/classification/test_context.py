@@ -130,13 +130,16 @@ def test_a_right_that_another_set_still_grants_is_not_lost(store):
     )
     taken = change("permission_set", after="edit=False")
     _, _, said = found(store, error(**NO_ACCESS), *users("rep__c", "extra__c"), extra, taken)
-    assert "lost it" not in said
+    assert "lost this permission" not in said
 
 
 def test_only_the_right_that_the_operation_needs_counts(store):
     taken = change("permission_set", after="read=True edit=False")
-    assert "lost it" not in found(store, error(operation="query", **NO_ACCESS), *users("rep__c"), taken)[2]
-    assert "lost it" in found(store, error(1, **NO_ACCESS), event="e1")[2]
+    assert (
+        "lost this permission"
+        not in found(store, error(operation="query", **NO_ACCESS), *users("rep__c"), taken)[2]
+    )
+    assert "lost this permission" in found(store, error(1, **NO_ACCESS), event="e1")[2]
 
 
 def test_two_changes_are_never_told_as_one(store):
@@ -146,7 +149,7 @@ def test_two_changes_are_never_told_as_one(store):
     )
     cause, _, said = found(store, error(field="phone__v", **NO_ACCESS), *users("a__c", "b__c"), whole, one)
     assert cause == "object-permission"
-    assert "a__c lost it on account__v at" in said
+    assert "a__c lost this permission on account__v at" in said
 
 
 def synced(n, network):

@@ -31,7 +31,8 @@ def test_an_app_is_too_old_where_only_old_versions_fail_and_newer_ones_sync(stor
     cause, _, said = found(store, *fleet("253.0.2", newer="253.0.10"))
     assert cause == "app-outdated"
     assert (
-        "253.0.2 or older meet it, 6 of them since 2026-03-10 12:00 UTC, while 6 with newer versions" in said
+        "253.0.2 or older have this error, 6 of them since 2026-03-10 12:00 UTC, while 6 with newer versions"
+        in said
     )
 
 
@@ -59,8 +60,8 @@ def peers(hit_set, spared_set, *, hit=6, spared=8):
 def test_a_refusal_that_follows_a_permission_set_and_spares_all_others_is_one_of_rights(store):
     cause, _, said = found(store, *peers("msl__c,base__c", "rep__c,base__c"))
     assert cause == "object-permission"
-    assert "All 6 users who meet it hold permission set msl__c." in said
-    assert "Of those who synced meanwhile, 0 others with it and 8 without it did not meet it." in said
+    assert "All 6 affected users have permission set msl__c." in said
+    assert "synced in the same period, 0 others with it and 8 without it do not have this error." in said
 
 
 def test_one_set_for_everybody_or_too_few_people_say_nothing_of_rights(store):
@@ -96,7 +97,7 @@ def test_the_usage_log_counts_what_is_left_of_the_burst_limit(store, tmp_path):
         "2026-03-10T11:58:00.000Z,x,9,hub@example.com,/api/v26.2/query,FAILURE,INVALID_DATA,a1,0,Bad value\n"
     )
     ingest.load(log, store)
-    assert "no call left" in found(store, error(0, **NOTHING))[2]
+    assert "no calls left" in found(store, error(0, **NOTHING))[2]
     early = AT - timedelta(minutes=30)
     assert found(store, error(1, at=early, **NOTHING), n=1, at=early)[2] == ""
 
@@ -149,7 +150,7 @@ def test_a_date_that_is_no_future_by_the_errors_own_time_proves_the_clock(store)
     cause, _, said = found(store, error(0, at=at, **refused("2026-03-14")), *skewed(-2, -1), at=at)
     assert cause == "device-clock"
     assert "+90 h off" in said
-    assert "the refused date 2026-03-14 is allowed" in said
+    assert "the rejected date 2026-03-14 is allowed" in said
 
 
 def test_a_record_of_the_wrong_days_that_fails_once_more_under_a_right_clock_is_a_date_limit(store):

@@ -161,7 +161,7 @@ def test_the_only_setting_changed_just_before_is_named_by_what_it_is_about(store
     limit = change("setting", "max_accounts_ipad__v", after="15")
     cause, confidence, said = found(store, *rows, limit)
     assert (cause, confidence) == ("sync-configuration", 0.72)
-    assert "max_accounts_ipad__v became 15" in said
+    assert "max_accounts_ipad__v changed to 15" in said
     ingest.append(store, [change("setting", "other__v")], source="t", started_at=AT, clock=lambda: AT)
     assert found(store)[2] == ""
 
