@@ -71,7 +71,7 @@ class SparkStore:
         for table in TABLES:
             _name(session, session.read.parquet(str(root / table)).drop("day"), table)
         for name, sql in store_views().items():
-            _name(session, session.sql(translate(sql, "spark")), name)
+            _name(session, session.sql(translate(sql)), name)
         return cls(session, loaded_until(root))
 
     def measure(self, name: str, **filters: object) -> pd.DataFrame:
@@ -83,15 +83,15 @@ class SparkStore:
         chosen = Filters.of(**filters)
         as_of = chosen.until or self._reference_time()
         text, bound = filtered_query(sql, chosen, as_of)
-        answer = self.session.sql(translate(text, "spark"), args=_texts(bound))
+        answer = self.session.sql(translate(text), args=_texts(bound))
         rows = [[_plain(value) for value in row] for row in answer.collect()]
         return pd.DataFrame(rows, columns=list(answer.columns))
 
     def _reference_time(self) -> datetime | None:
-        (told,) = self.session.sql(translate(NEWEST_TIMESTAMPS, "spark")).collect()
+        (told,) = self.session.sql(translate(NEWEST_TIMESTAMPS)).collect()
 
         def believed(bound: datetime) -> datetime | None:
-            answer = self.session.sql(translate(NEWEST_PLAUSIBLE, "spark"), args=_texts({"bound": bound}))
+            answer = self.session.sql(translate(NEWEST_PLAUSIBLE), args=_texts({"bound": bound}))
             found: datetime | None = answer.collect()[0]["newest"]
             return found
 

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
-from scipy.special import logsumexp, xlogy
+from scipy.special import chdtrc, logsumexp, xlogy
 
 from analysis.diagnosis.seasonality import detect_season
 
@@ -191,7 +190,7 @@ def _weakest(series: _Series, cuts: list[int], dispersion: float) -> tuple[int, 
 
 def _p_value(series: _Series, left: int, cut: int, right: int, dispersion: float) -> float:
     won = _won(series, left, right)[cut - left - 1] / dispersion
-    return float(min(1.0, (right - left - 1) * stats.chi2.sf(max(won, 0.0), 1)))
+    return float(min(1.0, (right - left - 1) * chdtrc(1, max(won, 0.0))))
 
 
 def _described(series: _Series, left: int, cut: int, right: int, dispersion: float) -> ChangePoint:

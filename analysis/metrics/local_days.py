@@ -1,13 +1,12 @@
-"""Metrics by the day of each person: a sync at 23:30 in New York belongs to that evening, not to UTC's next day.
+"""Metrics by each user's local day: a sync at 23:30 in New York belongs to that evening, not to UTC's next day.
 
-The metric files stay as they are: the moments of the relations they read are moved to the clock of the person
-first, by the time zone that `sync_user` tells (an IANA name, e.g. America/New_York). Who has none that we know
-stays on UTC, and `known_clocks` says how many that are.
+The metric files do not change: the timestamps of the relations they read are first converted by the time zone in
+`sync_user` (an IANA name such as America/New_York). Users without a known time zone stay on UTC;
+`count_time_zones` counts them.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +16,16 @@ from duckdb import DuckDBPyConnection
 from analysis.base.errors import AnalysisError
 from analysis.metrics.registry import METRICS, find_metric
 from analysis.query.filters import Filters, filterable_relations
+from analysis.query.runner import reads_reference
+from analysis.query.sql_structure import with_relations
 
-# What a relation tells of time; everything else of it stays.
-_MOVED = {
+# The timestamps of each relation that become local.
+_TIMESTAMPS = {
     "sync": ("started_at", "completed_at"),
     "error": ("occurred_at",),
 }
 _KNOWN = """
-SELECT count(*) AS people, count(z.name) AS known
+SELECT count(*) AS users, count(z.name) AS known
 FROM (SELECT DISTINCT user_id FROM detailed_sync WHERE user_id IS NOT NULL) AS s
 LEFT JOIN current_user_info AS u ON u.user_id = s.user_id
 LEFT JOIN pg_timezone_names() AS z ON z.name = u.time_zone
@@ -32,18 +33,18 @@ LEFT JOIN pg_timezone_names() AS z ON z.name = u.time_zone
 
 
 class NotDailyMetric(AnalysisError):
-    """A metric that does not count by day."""
+    """The metric does not count by day."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"{name} has no days, so no local ones",
-            next_step=f"Ask for one that has: {', '.join(list_daily_metrics())}.",
+            f"{name} does not count by day, so it has no local days",
+            next_step=f"Use one of: {', '.join(list_daily_metrics())}.",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class TimeZoneCoverage:
-    """How many people who synced there are, and of how many the time zone is known."""
+    """How many users synced, and how many of them have a known time zone."""
 
     users: int
     users_with_time_zone: int
@@ -60,18 +61,18 @@ class TimeZoneCoverage:
 
 
 def list_daily_metrics() -> list[str]:
-    """Name the metrics that count by day or week, and do not look at "now", which is no one's local time."""
+    """List the metrics by day or week that do not depend on the reference time, which is not local."""
     return [
         name
-        for name, one in METRICS.items()
-        if "AS DATE)" in one.sql and not re.search(r"\breference\b", one.sql)
+        for name, metric in METRICS.items()
+        if "AS DATE)" in metric.sql and not reads_reference(metric.sql)
     ]
 
 
 def count_time_zones(connection: DuckDBPyConnection) -> TimeZoneCoverage:
-    """Count whose time zone the store knows; a name that is no IANA zone is not known."""
-    people, known = connection.execute(_KNOWN).fetchall()[0]
-    return TimeZoneCoverage(int(people), int(known))
+    """Count the users with a known time zone; a name that is not an IANA zone is unknown."""
+    users, known = connection.execute(_KNOWN).fetchall()[0]
+    return TimeZoneCoverage(int(users), int(known))
 
 
 def measure_by_local_day(connection: DuckDBPyConnection, name: str, **filters: object) -> pd.DataFrame:
@@ -82,29 +83,29 @@ def measure_by_local_day(connection: DuckDBPyConnection, name: str, **filters: o
     sql = find_metric(name).sql
     if name not in list_daily_metrics():
         raise NotDailyMetric(name)
-    text, bound = _moved(sql, Filters.of(**filters))
+    text, bound = _with_local_times(sql, Filters.of(**filters))
     return connection.execute(text, bound).df()
 
 
-def _moved(sql: str, filters: Filters) -> tuple[str, dict[str, Any]]:
-    """Put relations with local moments in front of the query."""
-    body = re.sub(r"--[^\n]*", "", sql).strip()
-    parts = [
-        _relation(relation, _MOVED[relation], filters)
+def _with_local_times(sql: str, filters: Filters) -> tuple[str, dict[str, Any]]:
+    """Return the query with relations in front of it whose timestamps are local, and the values to bind."""
+    selects = {
+        relation: _local_select(relation, filters)
         for relation in filterable_relations(sql)
-        if relation in _MOVED
-    ]
-    bound = {key: value for key, value in filters.parameters().items() if f"${key}" in "".join(parts)}
-    rest = f", {body[4:].lstrip()}" if re.match(r"WITH\b", body) else f" {body}"
-    return f"WITH {', '.join(parts)}{rest}", bound
+        if relation in _TIMESTAMPS
+    }
+    conditions = "".join(selects.values())
+    bound = {name: value for name, value in filters.parameters().items() if f"${name}" in conditions}
+    return with_relations(sql, selects), bound
 
 
-def _relation(name: str, columns: tuple[str, ...], filters: Filters) -> str:
+def _local_select(relation: str, filters: Filters) -> str:
     local = ", ".join(
-        f"coalesce(timezone(z.name, timezone('UTC', r.{one})), r.{one}) AS {one}" for one in columns
+        f"coalesce(timezone(z.name, timezone('UTC', r.{column})), r.{column}) AS {column}"
+        for column in _TIMESTAMPS[relation]
     )
     return (
-        f"{name} AS (SELECT r.* REPLACE ({local}) FROM ({filters.filtered_select(name)}) AS r"
+        f"SELECT r.* REPLACE ({local}) FROM ({filters.filtered_select(relation)}) AS r"
         " LEFT JOIN main.current_user_info AS clock ON clock.user_id = r.user_id"
-        " LEFT JOIN pg_timezone_names() AS z ON z.name = clock.time_zone)"
+        " LEFT JOIN pg_timezone_names() AS z ON z.name = clock.time_zone"
     )

@@ -1,79 +1,66 @@
-"""The metric files for other engines: the same question, rewritten by sqlglot (extra `spark`)."""
+"""Rewrite the metric files for Apache Spark, with sqlglot."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
-from analysis.base.errors import AnalysisError
 from analysis.metrics.registry import find_metric
 
-DIALECTS = ("spark", "databricks", "snowflake")
+if TYPE_CHECKING:
+    from sqlglot.expressions import Expression
+
 UNFILTERED_PREFIX = "whole_"
-"""What `main.` becomes elsewhere: the relation of that name before any filter, e.g. `whole_sync`."""
-_MOMENTS = ("as_of", "filter_since", "filter_until")
+"""Replaces `main.` on Spark: `whole_sync` is the relation `sync` before any filter."""
+_TIMESTAMP_PARAMETERS = ("as_of", "filter_since", "filter_until")
 
 
-class NoTranslator(AnalysisError):
-    """The package that rewrites SQL is not installed."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "rewriting metrics for another engine needs sqlglot",
-            next_step="Install it with the extra: pip install 'synclens[spark]'.",
-        )
-
-
-def translate_metric(name: str, dialect: str) -> str:
-    """Write a metric for another engine, one of DIALECTS.
+def translate_metric(name: str) -> str:
+    """Return the SQL of a metric for Spark.
 
     It reads relations of the store's names (`sync`, `error`, `reference` and the tables that its file names),
-    narrowed or not. Figures agree with DuckDB's within rounding, hours within a second; quantiles are exact.
-    Raises UnknownMetric, and NoTranslator without sqlglot.
+    filtered or not. Numbers agree with DuckDB's within rounding, hours within a second; quantiles are exact.
+    Raises UnknownMetric.
     """
-    return translate(find_metric(name).sql, dialect)
+    return translate(find_metric(name).sql)
 
 
-def translate(sql: str, dialect: str) -> str:
-    """Rewrite DuckDB SQL for another engine, one of DIALECTS. Comments are left out.
+def translate(sql: str) -> str:
+    """Rewrite DuckDB SQL for Spark, without its comments.
 
-    Values stay bound, by the same names; moments are bound as text. A relation of `main` gets the prefix WHOLE.
+    Parameters keep their names; timestamps are bound as text. A relation of the schema `main` gets the prefix
+    UNFILTERED_PREFIX.
     """
-    if dialect not in DIALECTS:
-        raise AnalysisError(
-            f"there is no dialect {dialect!r}", next_step=f"Use one of: {', '.join(DIALECTS)}."
-        )
-    try:
-        sqlglot: Any = import_module("sqlglot")
-    except ImportError:
-        raise NoTranslator from None
-    tree = sqlglot.parse_one(sql, read="duckdb").transform(_whole)
-    if dialect != "snowflake":
-        tree = tree.transform(_exact_quantile).transform(_moment)
-    text: str = tree.sql(dialect=dialect, comments=False, pretty=True)
-    return text
+    import sqlglot  # noqa: PLC0415 - takes a third of a second, and only Spark needs it
+
+    tree = sqlglot.parse_one(sql, read="duckdb")
+    for rewrite in (_rename_unfiltered, _use_exact_quantile, _cast_timestamp):
+        tree = tree.transform(rewrite)
+    return tree.sql(dialect="spark", comments=False, pretty=True)
 
 
-def _exact_quantile(node: Any) -> Any:  # noqa: ANN401 - sqlglot is optional, and so are its types
-    """Ask for `percentile`: sqlglot would choose Spark's approximate one."""
-    exp: Any = import_module("sqlglot.expressions")
+def _use_exact_quantile(node: Expression) -> Expression:
+    """Call `percentile`: sqlglot would choose Spark's approximate quantile."""
+    from sqlglot import expressions as exp  # noqa: PLC0415
+
     if not (isinstance(node, exp.WithinGroup) and isinstance(node.this, exp.PercentileCont)):
         return node
     ordered = node.expression.expressions[0].this
     return exp.Anonymous(this="percentile", expressions=[ordered, node.this.this])
 
 
-def _whole(node: Any) -> Any:  # noqa: ANN401
-    """Give a relation of the schema `main` a name that works where there is no such schema."""
-    exp: Any = import_module("sqlglot.expressions")
+def _rename_unfiltered(node: Expression) -> Expression:
+    """Rename a relation of the schema `main`, which Spark does not have."""
+    from sqlglot import expressions as exp  # noqa: PLC0415
+
     if not (isinstance(node, exp.Table) and node.db == "main"):
         return node
     return exp.to_table(f"{UNFILTERED_PREFIX}{node.name}", alias=node.alias or node.name)
 
 
-def _moment(node: Any) -> Any:  # noqa: ANN401
-    """Read a moment that is bound as text, without a zone, as the store keeps it."""
-    exp: Any = import_module("sqlglot.expressions")
-    if not (isinstance(node, exp.Parameter | exp.Placeholder) and node.name in _MOMENTS):
+def _cast_timestamp(node: Expression) -> Expression:
+    """Cast a timestamp that is bound as text to one without a time zone, as the store keeps it."""
+    from sqlglot import expressions as exp  # noqa: PLC0415
+
+    if not (isinstance(node, exp.Parameter | exp.Placeholder) and node.name in _TIMESTAMP_PARAMETERS):
         return node
     return exp.cast(exp.Placeholder(this=node.name), exp.DataType.Type.TIMESTAMPNTZ)

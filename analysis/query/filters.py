@@ -7,7 +7,6 @@ file still runs as it stands in any DuckDB shell. Values are bound, never writte
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from typing import Any
 
 from analysis.base.errors import AnalysisError
 from analysis.base.text import did_you_mean
+from analysis.query.sql_structure import sql_structure
 from analysis.query.sync_views import narrowest_sync_view
 
 FILTERS: Mapping[str, str] = {
@@ -92,15 +92,15 @@ class Filters:
             f"filter_{name}": value for name, value in self.values.items()
         }
 
-    def filtered_select(self, relation: str, asked: str | None = None) -> str:
-        """Write the rows of one of RELATIONS that the filters let through, as a SELECT.
+    def filtered_select(self, relation: str, query: str | None = None) -> str:
+        """Return a SELECT of the rows of one of RELATIONS that match the filters.
 
-        With the text that asks, of syncs only the columns that it could mean.
+        With `query`, syncs are read from the narrowest view that has every column the query uses.
         """
         conditions = [*self._time(_CLOCK[relation]), *self._conditions(relation)]
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        if relation == "sync" and asked is not None:
-            return f"SELECT * FROM main.{narrowest_sync_view(f'{asked} {where}')}{where}"
+        if relation == "sync" and query is not None:
+            return f"SELECT * FROM main.{narrowest_sync_view(query, f'SELECT 1{where}')}{where}"
         return f"SELECT * FROM {self._source(relation)}{where}"
 
     def previous_period(self, days_of: Filters | None = None) -> Filters:
@@ -150,9 +150,9 @@ class Filters:
 
 
 def filterable_relations(sql: str) -> list[str]:
-    """Which of RELATIONS a query reads."""
-    text = re.sub(r"--[^\n]*", "", sql)
-    return [name for name in RELATIONS if re.search(rf"\b(?:FROM|JOIN)\s+{name}\b", text, re.IGNORECASE)]
+    """Return which of RELATIONS a query reads."""
+    relations = sql_structure(sql).relations
+    return [name for name in RELATIONS if name in relations]
 
 
 _CLOCK = {

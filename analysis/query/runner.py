@@ -1,28 +1,32 @@
 """Run a query on the part of a store that filters select.
 
-A query reads the store's tables and views. If it needs to know what "now" is, it also reads the relation
+A query reads the tables and views of the store. If it needs to know what "now" is, it also reads the relation
 `reference`, one row with the column `as_of`: the filter `until`, or the reference time of the whole store.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from analysis.query.as_of import reference_time
 from analysis.query.filters import Filters, filterable_relations
+from analysis.query.sql_structure import sql_structure, with_relations
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REFERENCE = "reference"
 
 
 def run_query(
     connection: DuckDBPyConnection, sql: str, filters: Filters, parameters: Mapping[str, Any] | None = None
 ) -> pd.DataFrame:
-    """Run a query on the filtered relations of a store; all of analysis reads the store through this."""
-    as_of = reference_time_for(connection, filters) if _reads_reference(sql) else None
+    """Run a query on the filtered relations of a store; all of `analysis` reads the store through this."""
+    as_of = reference_time_for(connection, filters) if reads_reference(sql) else None
     text, bound = filtered_query(sql, filters, as_of)
     return connection.execute(text, bound | dict(parameters or {})).df()
 
@@ -32,22 +36,17 @@ def filtered_query(sql: str, filters: Filters, as_of: datetime | None = None) ->
 
     `as_of` is required if the query reads `reference`.
     """
-    body = _without_comments(sql)
-    parts = [
-        f"{relation} AS ({filters.filtered_select(relation, body)})"
+    selects = {
+        relation: filters.filtered_select(relation, sql)
         for relation in filterable_relations(sql)
         if filters or relation == "sync"
-    ]
-    bound: dict[str, Any] = {}
-    if _reads_reference(sql):
-        parts.append("reference AS (SELECT $as_of::TIMESTAMP AS as_of)")
+    }
+    conditions = "".join(selects.values())
+    bound = {name: value for name, value in filters.parameters().items() if f"${name}" in conditions}
+    if reads_reference(sql):
+        selects[REFERENCE] = "SELECT $as_of::TIMESTAMP AS as_of"
         bound["as_of"] = as_of
-    used = "".join(parts)
-    bound |= {name: value for name, value in filters.parameters().items() if f"${name}" in used}
-    if not parts:
-        return body, bound
-    rest = body[len("WITH") :].lstrip() if re.match(r"WITH\b", body, re.IGNORECASE) else None
-    return f"WITH {', '.join(parts)}{', ' + rest if rest else ' ' + body}", bound
+    return with_relations(sql, selects), bound
 
 
 def reference_time_for(connection: DuckDBPyConnection, filters: Filters) -> datetime | None:
@@ -55,9 +54,6 @@ def reference_time_for(connection: DuckDBPyConnection, filters: Filters) -> date
     return filters.until if filters.until is not None else reference_time(connection)
 
 
-def _reads_reference(sql: str) -> bool:
-    return re.search(r"\b(?:FROM|JOIN|,)\s*reference\b", _without_comments(sql), re.IGNORECASE) is not None
-
-
-def _without_comments(sql: str) -> str:
-    return re.sub(r"--[^\n]*", "", sql).strip().rstrip(";")
+def reads_reference(sql: str) -> bool:
+    """Return whether a query depends on the reference time."""
+    return REFERENCE in sql_structure(sql).relations

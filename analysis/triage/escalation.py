@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 BASELINE_DAYS = 14
 RISE_LIMIT = 2.0
@@ -55,7 +55,7 @@ def assess_escalation(*, devices: int, active: int, before: int, active_before: 
         # Without a past there is nothing to rise from; what is new is called new.
         return Escalation(escalates=False, rise=0.0, rise_low=0.0, devices=devices, devices_needed=needed)
     odds_to_ratio = active_before / active
-    lowest = float(beta.ppf(1 - CONFIDENCE, devices, before + 1))
+    lowest = float(betaincinv(devices, before + 1, 1 - CONFIDENCE))
     rise_low = lowest / (1 - lowest) * odds_to_ratio
     rise = devices / (before + 0.5) * odds_to_ratio
     return Escalation(

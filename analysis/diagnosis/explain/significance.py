@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
+from analysis.base.tail_probabilities import benjamini_hochberg, hypergeometric_tail, normal_tail
 from analysis.diagnosis.explain.candidates import (
     Candidates,
     evidence_weights,
@@ -52,8 +52,7 @@ def _against_shuffles(cells: Cells, found: Candidates, seed: int) -> Floats:
 
 def _tail(observed: Floats, shuffled: Floats) -> Floats:
     spread = np.maximum(shuffled.std(axis=1, ddof=1), 1e-9)
-    tail: Floats = stats.norm.sf((observed - shuffled.mean(axis=1)) / spread)
-    return tail
+    return normal_tail((observed - shuffled.mean(axis=1)) / spread)
 
 
 def _against_one_period(cells: Cells, found: Candidates) -> Floats:
@@ -61,14 +60,7 @@ def _against_one_period(cells: Cells, found: Candidates) -> Floats:
     _, total_now, _, total_before = counts
     evidence = evidence_weights(total_now) * total_now
     history = 1 + evidence / (evidence_weights(total_before) * total_before + 1)
-    return benjamini_hochberg(stats.norm.sf(_statistic(found, counts, _LUCK, history)[:, 0]))
-
-
-def benjamini_hochberg(p_values: Floats) -> Floats:
-    """Adjust p-values for their number so that a threshold on them bounds the false discovery rate."""
-    if not len(p_values):
-        return p_values
-    return np.asarray(stats.false_discovery_control(p_values, method="bh"), dtype=np.float64)
+    return benjamini_hochberg(normal_tail(_statistic(found, counts, _LUCK, history)[:, 0]))
 
 
 def _split(cells: Cells, is_now: NDArray[np.bool_]) -> Split:
@@ -115,10 +107,10 @@ def _shuffled(cells: Cells, seed: int) -> NDArray[np.bool_]:
 
 def _against_the_rest(cells: Cells, found: Candidates) -> Floats:
     failures, total = cells.sums(cells.failures, cells.is_now), cells.sums(cells.total, cells.is_now)
-    p_values = stats.hypergeom.sf(
-        np.round(found.members @ failures) - 1,
-        round(total.sum()),
-        round(failures.sum()),
+    p_values = hypergeometric_tail(
+        np.round(found.members @ failures),
         np.round(found.members @ total),
+        total=round(total.sum()),
+        marked=round(failures.sum()),
     )
-    return benjamini_hochberg(np.asarray(p_values, dtype=np.float64))
+    return benjamini_hochberg(p_values)

@@ -64,9 +64,8 @@ class TestEveryMetric:
         assert not narrowed.equals(everything)
 
     def test_is_portable(self, name):
-        for dialect in ("spark", "snowflake", "databricks"):
-            (text,) = sqlglot.transpile(METRICS[name].sql, read="duckdb", write=dialect)
-            sqlglot.parse_one(text, read=dialect)
+        (text,) = sqlglot.transpile(METRICS[name].sql, read="duckdb", write="spark")
+        sqlglot.parse_one(text, read="spark")
 
 
 def test_every_filter_is_tried():

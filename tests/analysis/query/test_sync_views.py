@@ -55,12 +55,12 @@ def test_a_lean_answer_is_the_whole_one(stormy_store, monkeypatch, narrowed):
         return {name: measure(stormy_store, name, **narrowed) for name in METRICS}
 
     lean, lean_health = answers(), health(stormy_store, **narrowed)
-    asked = []
-    monkeypatch.setattr(filters, "narrowest_sync_view", lambda sql: asked.append(sql) or "sync")
+    queries = []
+    monkeypatch.setattr(filters, "narrowest_sync_view", lambda *sql: queries.append(sql) or "sync")
     for name, whole in answers().items():
         pd.testing.assert_frame_equal(lean[name], whole)
     assert health(stormy_store, **narrowed) == lean_health
-    assert asked
+    assert queries
 
 
 def test_no_filter_and_no_detail_means_no_join(stormy_store):
