@@ -50,8 +50,10 @@ if TYPE_CHECKING:
     from analysis.fleet.sync_durations import estimate_duration_curve, estimate_durations
     from analysis.grouping.comparison import compare_messages
     from analysis.grouping.issue_ids import GROUPING_VERSION, find_templates, group
+    from analysis.issues.details import Issue, get_issue
     from analysis.issues.events import get_error_event
-    from analysis.issues.listing import Health, Issue, get_issue, health, list_issues
+    from analysis.issues.health import Health, health
+    from analysis.issues.listing import IssueSummary, list_issues
     from analysis.issues.search import parse_query
     from analysis.metrics.compare import measure_compared
     from analysis.metrics.registry import METRICS, Metric, measure
@@ -72,9 +74,10 @@ _MODULE_OF = {
     "FILTERS": "query.filters",
     "FindingsUpdate": "findings",
     "GROUPING_VERSION": "grouping.issue_ids",
-    "Health": "issues.listing",
+    "Health": "issues.health",
     "HealthyPeers": "diagnosis.healthy_peers",
-    "Issue": "issues.listing",
+    "Issue": "issues.details",
+    "IssueSummary": "issues.listing",
     "LINT_RULES": "config_lint.rules",
     "LintRule": "config_lint.rules",
     "METRICS": "metrics.registry",
@@ -104,9 +107,9 @@ _MODULE_OF = {
     "fix_to_dict": "fixes.rendering",
     "get_device": "fleet.devices",
     "get_error_event": "issues.events",
-    "get_issue": "issues.listing",
+    "get_issue": "issues.details",
     "group": "grouping.issue_ids",
-    "health": "issues.listing",
+    "health": "issues.health",
     "healthy_peers": "diagnosis.healthy_peers",
     "lint": "config_lint.rules",
     "lint_gaps": "config_lint.rules",
@@ -152,6 +155,7 @@ __all__ = [
     "Health",
     "HealthyPeers",
     "Issue",
+    "IssueSummary",
     "LintRule",
     "Metric",
     "Playbook",

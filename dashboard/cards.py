@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import Health
+from analysis.issues.listing import IssueSummary
 from dashboard import auth, pages
 from dashboard.data import cause_title
 from dashboard.escaping import escape
@@ -138,27 +139,27 @@ def _format_point_change(rate: float | None, earlier: float | None) -> str | Non
     return f"{100 * (rate - earlier):+.1f} points"
 
 
-def show_issue_heading(about: dict[str, Any], issue_id: str) -> None:
+def show_issue_heading(summary: IssueSummary, issue_id: str) -> None:
     """Name and state of an issue."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.title(escape(cause_title(about["cause"])), anchor=False, width="content")
-        show_state_badge(about["shown_state"])
+        st.title(escape(cause_title(summary.cause)), anchor=False, width="content")
+        show_state_badge(summary.shown_state)
         st.caption(f"issue {escape(issue_id)}", width="content")
 
 
-def show_issue_cards(about: dict[str, Any], view: View) -> None:
+def show_issue_cards(summary: IssueSummary, view: View) -> None:
     """How many and since when."""
     with st.grid(6, min_column_width=170, border=True):
-        st.metric("People", format_count(about["users"]))
-        st.metric("Devices", format_count(about["devices"]))
-        st.metric("Errors", format_count(about["events"]))
+        st.metric("People", format_count(summary.users))
+        st.metric("Devices", format_count(summary.devices))
+        st.metric("Errors", format_count(summary.events))
         st.metric(
-            "Records waiting", format_count(about["pending"]),
+            "Records waiting", format_count(summary.pending),
             help="Records in error on a device, not uploaded yet, whose newest error is of this issue, "
             "and those saved together with them.",
         )  # fmt: skip
-        st.metric("First seen", format_time(about["first_seen"], view.zone))
-        st.metric("Last seen", format_time(about["last_seen"], view.zone))
+        st.metric("First seen", format_time(summary.first_seen, view.zone))
+        st.metric("Last seen", format_time(summary.last_seen, view.zone))
 
 
 def show_device_facts(about: dict[str, Any], view: View) -> None:

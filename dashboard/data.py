@@ -21,7 +21,8 @@ import streamlit as st
 
 import analysis
 from analysis.fixes.playbook import load_nearest_playbook
-from analysis.issues.listing import get_issue, is_quiet, list_issues
+from analysis.issues.details import get_issue
+from analysis.issues.listing import is_quiet, list_issues
 from analysis.metrics.compare import measure_compared
 from analysis.metrics.local_days import count_time_zones, measure_by_local_day
 from analysis.metrics.registry import measure
@@ -150,12 +151,10 @@ def fetch_issues(view: View, query: str = "", **filters: str) -> pd.DataFrame:
 
 
 def fetch_issue(issue_id: str, view: View) -> analysis.Issue:
-    """Return an issue with its corrected cause and its `shown_state`. Raises UnknownIssue."""
+    """Return an issue with its corrected cause. Raises UnknownIssue."""
     issue: analysis.Issue = fetch(get_issue, issue_id, **view.arguments())
-    cause = triage_state().corrected_causes().get(issue_id, issue.summary["cause"])
-    quiet = is_quiet(pd.DataFrame([issue.summary]), view.until or newest_timestamp()).iloc[0]
-    shown = {"cause": cause, "shown_state": "quiet" if quiet else issue.summary["state"]}
-    return replace(issue, summary=issue.summary | shown)
+    cause = triage_state().corrected_causes().get(issue_id, issue.summary.cause)
+    return replace(issue, summary=replace(issue.summary, cause=cause))
 
 
 def fetch_newest_rows(table: str, by: str, *, limit: int, where: str = "true") -> tuple[pd.DataFrame, int]:

@@ -7,13 +7,13 @@ drawn again, so it is neither lost nor shown before it is kept; it does not wait
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 import streamlit as st
 
 from analysis import AnalysisError
+from analysis.issues.listing import IssueSummary
 from analysis.triage.states import TriageState
 from dashboard import auth, data, widgets
 from dashboard.clock import now
@@ -52,21 +52,21 @@ def show_resolve_button(issue_id: str, state: str, off: bool) -> None:
         _action_button("Resolve", "check_circle", _resolve, [issue_id], off)
 
 
-def show_triage_form(issue_id: str, about: Mapping[str, Any], off: bool) -> None:
+def show_triage_form(issue_id: str, summary: IssueSummary, off: bool) -> None:
     """Assignee, priority and note of one issue."""
     with st.form(f"triage-{issue_id}", border=False, clear_on_submit=False):
         owner, urgency = st.columns(2)
-        held = auth.HIDDEN if auth.are_names_masked() else about["assignee"] or ""
+        held = auth.HIDDEN if auth.are_names_masked() else summary.assignee or ""
         owner.text_input("Assigned to", value=held, key=f"assignee-{issue_id}", disabled=off)
         urgency.selectbox(
             "Priority", ["high", "medium", "low"], key=f"priority-{issue_id}", disabled=off,
-            index=["high", "medium", "low"].index(about["priority"] or "low"),
+            index=["high", "medium", "low"].index(summary.priority or "low"),
         )  # fmt: skip
         st.text_area(
             "Note", key=f"note-{issue_id}", height=70, disabled=off, placeholder="What you found out"
         )
         st.form_submit_button(
-            "Save", icon=":material/save:", on_click=_save_form, args=(issue_id, dict(about)), disabled=off
+            "Save", icon=":material/save:", on_click=_save_form, args=(issue_id, summary), disabled=off
         )
 
 
@@ -144,16 +144,16 @@ def _assign(state: TriageState, issue_id: str) -> None:
     state.assign(issue_id, who or None, actor=current_actor(), at=now(), reason=LIST_REASON)
 
 
-def _save_form(issue_id: str, about: dict[str, Any]) -> None:
+def _save_form(issue_id: str, summary: IssueSummary) -> None:
     """Keep what changed in the form of one issue, and nothing else."""
 
     def do() -> None:
         state, who = data.triage_state(), current_actor()
         owner = str(st.session_state[f"assignee-{issue_id}"]).strip() or None
-        if owner != about["assignee"]:
+        if owner != summary.assignee:
             state.assign(issue_id, owner, actor=who, at=now())
         priority = st.session_state[f"priority-{issue_id}"]
-        if priority != about["priority"]:
+        if priority != summary.priority:
             state.pin_priority(issue_id, priority, actor=who, at=now())
         if note := str(st.session_state[f"note-{issue_id}"]).strip():
             state.add_note(issue_id, note, actor=who, at=now())

@@ -7,9 +7,8 @@ follow with the next load, and the page says so until then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, time, timedelta
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -17,6 +16,7 @@ import streamlit as st
 from analysis.base.versions import is_newer_version
 from analysis.classification.catalogue import CAUSES
 from analysis.grouping.merge_rules import GroupingRule
+from analysis.issues.listing import IssueSummary
 from analysis.triage.states import TriageState
 from dashboard import auth, data, issue_actions, pages, widgets
 from dashboard.clock import now
@@ -35,7 +35,7 @@ MAX_MERGE_OPTIONS = 200
 NEXT_LOAD_NOTE = "Counts and lists update with the next `synclens load` or `synclens pull`."
 
 
-def show_decisions(issue_id: str, summary: Mapping[str, Any], variants: pd.DataFrame, view: View) -> None:
+def show_decisions(issue_id: str, summary: IssueSummary, variants: pd.DataFrame, view: View) -> None:
     """Show the actions for one issue, and the active decisions with a button to revert each."""
     issue_actions.show_action_error()
     widgets.show_section(
@@ -44,8 +44,8 @@ def show_decisions(issue_id: str, summary: Mapping[str, Any], variants: pd.DataF
     disabled = not auth.can_edit()
     with st.container(border=True):
         with st.container(horizontal=True, gap="small"):
-            issue_actions.show_resolve_button(issue_id, summary["state"], disabled)
-            if summary["state"] not in ("resolved", "archived"):
+            issue_actions.show_resolve_button(issue_id, summary.state, disabled)
+            if summary.state not in ("resolved", "archived"):
                 with st.popover(
                     "Archive until …", icon=":material/inventory_2:", disabled=disabled, key="archiving"
                 ):
@@ -59,7 +59,7 @@ def show_decisions(issue_id: str, summary: Mapping[str, Any], variants: pd.DataF
         issue_actions.show_triage_form(issue_id, summary, disabled)
 
 
-def _archive_form(issue_id: str, summary: Mapping[str, Any]) -> None:
+def _archive_form(issue_id: str, summary: IssueSummary) -> None:
     kind = st.radio(
         "Archive until", list(ARCHIVE_CONDITIONS), format_func=ARCHIVE_CONDITIONS.__getitem__,
         key=f"until-{issue_id}",
@@ -75,10 +75,10 @@ def _archive_form(issue_id: str, summary: Mapping[str, Any]) -> None:
         st.slider("Share of active devices", 1, 100, 10, format="%d%%", key=f"until-share-{issue_id}")
     elif kind == "release":
         st.caption(f"Newer than {escape(_newest_version(summary))}, the newest affected version.")
-    _show_save_button("Archive", "archive", _archive, issue_id, dict(summary))
+    _show_save_button("Archive", "archive", _archive, issue_id, summary)
 
 
-def _archive(state: TriageState, issue_id: str, summary: Mapping[str, Any]) -> str:
+def _archive(state: TriageState, issue_id: str, summary: IssueSummary) -> str:
     kind = st.session_state[f"until-{issue_id}"]
     state.archive(
         issue_id, actor=issue_actions.current_actor(), at=now(), reason=_reason(issue_id, "archive"), until=kind,
@@ -87,7 +87,7 @@ def _archive(state: TriageState, issue_id: str, summary: Mapping[str, Any]) -> s
     return f"Archived until {ARCHIVE_CONDITIONS[kind]}."
 
 
-def _archive_value(kind: str, issue_id: str, summary: Mapping[str, Any]) -> object:
+def _archive_value(kind: str, issue_id: str, summary: IssueSummary) -> object:
     if kind == "time":
         return datetime.combine(st.session_state[f"until-time-{issue_id}"], time.min)
     if kind == "events":
@@ -97,18 +97,18 @@ def _archive_value(kind: str, issue_id: str, summary: Mapping[str, Any]) -> obje
     return _newest_version(summary) if kind == "release" else None
 
 
-def _newest_version(summary: Mapping[str, Any]) -> str:
+def _newest_version(summary: IssueSummary) -> str:
     newest = ""
-    for version in summary["app_versions"]:
+    for version in summary.app_versions:
         newest = version if not newest or is_newer_version(version, newest) else newest
     return newest
 
 
-def _cause_form(issue_id: str, summary: Mapping[str, Any]) -> None:
+def _cause_form(issue_id: str, summary: IssueSummary) -> None:
     causes = sorted(CAUSES, key=data.cause_title)
     st.selectbox(
         "Actual cause", causes, format_func=data.cause_title, key=f"cause-{issue_id}",
-        index=causes.index(summary["cause"]) if summary["cause"] in causes else 0,
+        index=causes.index(summary.cause) if summary.cause in causes else 0,
     )  # fmt: skip
     _show_save_button("Correct", "cause", _correct_cause, issue_id)
 

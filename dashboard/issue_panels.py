@@ -77,8 +77,8 @@ def show_cause_reason(issue: analysis.Issue) -> None:
     if issue.events.empty:
         return
     event = issue.events.iloc[0]
-    confidence = cards.format_share(issue.summary["confidence"], 0)
-    if event["cause"] != issue.summary["cause"]:
+    confidence = cards.format_share(issue.summary.confidence, 0)
+    if event["cause"] != issue.summary.cause:
         concluded = escape(data.cause_title(str(event["cause"])))
         st.markdown(f"A person gave this cause. What was concluded before is **{concluded}**:")
     st.markdown(f"Confidence **{confidence}**, by the rule `{_strip_backticks(event['rule'])}`.")

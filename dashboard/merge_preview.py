@@ -40,7 +40,7 @@ def preview_merge(issue_ids: Sequence[str], view: View) -> MergePreview:
         period=view.period, since=None, until=None, zone=view.zone, filters={}, local_days=view.local_days
     )
     issues = [data.fetch_issue(issue_id, all_time) for issue_id in issue_ids]
-    summaries = pd.DataFrame([issue.summary | {"issue_id": issue.issue_id} for issue in issues])
+    summaries = pd.DataFrame([issue.summary.to_dict() for issue in issues])
     return MergePreview(
         name=min(issue_ids),
         events=int(summaries["events"].sum()),

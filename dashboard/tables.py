@@ -95,7 +95,7 @@ def _issue_columns(ids: list[str]) -> dict[str, Any]:
             "Details", width=68, type="tertiary", on_click=opened, key="issue-click", pinned=True
         ),
         "state": column.TextColumn(
-            "State", width=84, help="Quiet: open, and without an error for 3 days or longer. It may be over."
+            "State", width=84, help="Quiet: open, and without an error for 7 days or longer. It may be over."
         ),
         "cause": column.TextColumn("Cause", width=290),
         "title": column.TextColumn(

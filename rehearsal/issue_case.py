@@ -11,7 +11,7 @@ from duckdb import DuckDBPyConnection
 
 from analysis.base.text import pluralize
 from analysis.fixes.recovery_actions import RecoveryAction, recovery_actions
-from analysis.issues.listing import HELD_BY, PENDING_NOW, UnknownIssue
+from analysis.issues.details import UnknownIssue
 from analysis.query.filters import Filters
 from analysis.query.runner import run_query
 from rehearsal.vault_facts import VaultFacts, read_vault_facts
@@ -28,11 +28,11 @@ SELECT coalesce(device_id, 'device of ' || user_id) AS device_id, record_id, any
     bool_and(device_id IS NULL) AS assumed
 FROM error WHERE issue_id = ? AND coalesce(device_id, user_id) IS NOT NULL GROUP BY 1, 2 ORDER BY ALL
 """
-_BLOCKED = f"WITH {HELD_BY} SELECT device_id, record_id FROM held_by WHERE issue_id = $issue_id"
-_PENDING = f"""
-WITH {PENDING_NOW}
-SELECT DISTINCT device_id, user_id, object, record_id, operation, parent_record_id, edited_at,
-    coalesce(in_error, false) AS in_error
+_BLOCKED = """
+SELECT device_id, record_id FROM pending_blocker WHERE issue_id = $issue_id AND error_record_id = record_id
+"""
+_PENDING = """
+SELECT DISTINCT device_id, user_id, object, record_id, operation, parent_record_id, edited_at, in_error
 FROM pending_now
 WHERE list_contains($devices, device_id) OR list_contains($users, user_id)
 ORDER BY edited_at, device_id, object, record_id, operation

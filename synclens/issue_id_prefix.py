@@ -9,7 +9,7 @@ from typing import TypeVar
 from duckdb import DuckDBPyConnection
 
 import analysis
-from analysis.issues.listing import UnknownIssue
+from analysis.issues.details import UnknownIssue
 from synclens import console
 
 SHORTEST = 4

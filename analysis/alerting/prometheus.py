@@ -8,7 +8,7 @@ from math import isnan
 from duckdb import DuckDBPyConnection
 
 from analysis.alerting.slo import slo_status
-from analysis.issues.listing import health
+from analysis.issues.health import health
 from analysis.metrics.registry import measure
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -14,7 +14,7 @@ from duckdb import DuckDBPyConnection
 
 from analysis.diagnosis.exposure import Booleans, Exposure, Floats, load_exposure
 from analysis.diagnosis.fit import fit_at_adoption, fit_at_time, fit_of_scope
-from analysis.issues.listing import UnknownIssue
+from analysis.issues.details import UnknownIssue
 from analysis.query.filters import Filters
 from analysis.query.runner import run_query
 

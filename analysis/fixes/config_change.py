@@ -10,7 +10,7 @@ from typing import Any, Self
 from duckdb import DuckDBPyConnection
 
 from analysis.diagnosis.suspect_changes import SuspectChange, suspects
-from analysis.issues.listing import UnknownIssue
+from analysis.issues.details import UnknownIssue
 
 _LOOKBACK = timedelta(days=7)  # before the start of an issue
 _KINDS_BY_CAUSE: Mapping[str, tuple[str, ...]] = {

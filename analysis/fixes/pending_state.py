@@ -10,7 +10,6 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from analysis.base.text import pluralize
-from analysis.issues.listing import HELD_BY, PENDING_NOW
 from analysis.query.filters import Filters
 from analysis.query.runner import run_query
 
@@ -27,10 +26,8 @@ SELECT DISTINCT device_id, user_id FROM seen
 WHERE device_id IS NOT NULL AND (list_contains($devices, device_id) OR list_contains($users, user_id))
 ORDER BY ALL
 """
-_PENDING_RECORDS = f"""
-WITH {PENDING_NOW}
-SELECT device_id, user_id, object, record_id, operation, edited_at, parent_record_id,
-    coalesce(in_error, false) AS in_error
+_PENDING_RECORDS = """
+SELECT device_id, user_id, object, record_id, operation, edited_at, parent_record_id, in_error
 FROM pending_now
 WHERE list_contains($devices, device_id)
 ORDER BY edited_at, device_id, object, record_id
@@ -43,7 +40,7 @@ SELECT DISTINCT device_id FROM detailed_sync WHERE pending_uploads = 0 AND list_
 _ISSUE_DEVICES = """
 SELECT DISTINCT device_id FROM error WHERE issue_id = ? AND device_id IS NOT NULL ORDER BY 1
 """
-_ISSUE_RECORDS = f"WITH {HELD_BY} SELECT device_id, record_id FROM held_by WHERE issue_id = $issue_id"
+_ISSUE_RECORDS = "SELECT device_id, record_id FROM pending_blocker WHERE issue_id = $issue_id"
 _FAILURES = """
 SELECT (SELECT count(*) FROM sync_error WHERE list_contains($devices, device_id))
      + (SELECT count(*) FROM detailed_sync WHERE list_contains($devices, device_id) AND outcome LIKE 'failed%')

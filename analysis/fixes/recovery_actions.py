@@ -20,7 +20,6 @@ from analysis.base.errors import AnalysisError
 from analysis.base.text import pluralize
 from analysis.fixes.pending_state import PendingState, find_devices, flag_owners, load_keys
 from analysis.fixes.playbook import load_playbook
-from analysis.issues.listing import HELD_BY
 
 LOST_COLUMNS = ("device_id", "user_id", "object", "record_id", "operation", "edited_at", "parent_record_id")
 
@@ -78,14 +77,13 @@ _TEXTS: Mapping[str, _ActionText] = {
 
 _CAUSE = "SELECT mode(cause), mode(retryable) FROM error WHERE issue_id = ?"
 # Records that the issue blocks and that Vault refused again a day or more after the first refusal.
-_REPEATEDLY_REFUSED = f"""
-WITH {HELD_BY}
-SELECT device_id, record_id
-FROM error
-JOIN held_by AS h USING (device_id, record_id)
-WHERE error.issue_id = $issue_id AND h.issue_id = $issue_id
-GROUP BY device_id, record_id
-HAVING max(occurred_at) - min(occurred_at) >= INTERVAL 1 DAY
+_REPEATEDLY_REFUSED = """
+SELECT e.device_id, e.record_id
+FROM error AS e
+JOIN pending_blocker AS b ON b.device_id = e.device_id AND b.record_id = e.record_id
+WHERE e.issue_id = $issue_id AND b.issue_id = $issue_id
+GROUP BY e.device_id, e.record_id
+HAVING max(e.occurred_at) - min(e.occurred_at) >= INTERVAL 1 DAY
 """
 _RETRY_MAY_SUCCEED = "The same upload may succeed on retry; waiting and syncing again loses nothing."
 _ONLY_REPEATEDLY_REFUSED = (

@@ -13,13 +13,13 @@ from typing import Any
 import pandas as pd
 
 from analysis.base.duckdb_frames import to_plain_rows
+from analysis.base.quiet_period import QUIET_PERIOD
 from analysis.base.text import format_change, format_p_value, pluralize
 from analysis.fixes.config_change import ConfigChange
 from analysis.fixes.formatting import format_list, format_value
 from analysis.fixes.issue_context import SharedAttribute
 from analysis.fixes.recovery_actions import RecoveryAction
 from analysis.fixes.suggestion import Suggestion
-from analysis.issues.listing import QUIET_PERIOD
 
 # For all other causes, sentences about permission sets or VMOCs would not help.
 _PERMISSION_CAUSES = {

@@ -10,7 +10,6 @@ from duckdb import DuckDBPyConnection
 
 from analysis.base.duckdb_frames import to_plain_rows
 from analysis.fixes.config_change import ConfigChange, find_revert
-from analysis.issues.listing import HELD_BY, PENDING_NOW
 from analysis.query.filters import Filters
 from analysis.query.runner import reference_time_for, run_query
 
@@ -27,16 +26,14 @@ SELECT count(DISTINCT a.user_id) AS users_with_syncs,
 FROM affected AS a
 JOIN sync AS s ON s.user_id = a.user_id
 """
-_BLOCKED_ELSEWHERE = f"""
-WITH {PENDING_NOW}, {HELD_BY},
-affected AS (SELECT DISTINCT device_id, record_id FROM error WHERE issue_id = $issue_id)
-SELECT h.issue_id, h.cause, count(DISTINCT (p.device_id, p.record_id)) AS records
-FROM pending_now AS p
-JOIN affected USING (device_id, record_id)
-JOIN held_by AS h USING (device_id, record_id)
-WHERE p.in_error AND h.issue_id <> $issue_id
-GROUP BY h.issue_id, h.cause
-ORDER BY records DESC, h.issue_id
+_BLOCKED_ELSEWHERE = """
+WITH affected AS (SELECT DISTINCT device_id, record_id FROM error WHERE issue_id = $issue_id)
+SELECT b.issue_id, b.cause, count(*) AS records
+FROM pending_blocker AS b
+JOIN affected AS a ON a.device_id = b.device_id AND a.record_id = b.record_id
+WHERE b.in_error AND b.issue_id <> $issue_id
+GROUP BY b.issue_id, b.cause
+ORDER BY records DESC, b.issue_id
 """
 
 

@@ -17,7 +17,7 @@ from analysis.fixes.issue_context import SharedAttribute, data_gaps, shared_attr
 from analysis.fixes.playbook import Playbook, load_playbook
 from analysis.fixes.recovery_actions import RecoveryAction, recovery_actions
 from analysis.fixes.resolution import ResolutionStatus, resolution_status
-from analysis.issues.listing import WAITING, UnknownIssue
+from analysis.issues.details import UnknownIssue
 from analysis.query.filters import Filters
 from analysis.query.runner import run_query
 
@@ -55,12 +55,11 @@ _USERS = """
 SELECT user_id FROM error WHERE issue_id = $issue_id AND user_id IS NOT NULL
 GROUP BY user_id ORDER BY count(*) DESC, user_id
 """
-_PENDING_RECORDS = f"""
-WITH {WAITING}
+_PENDING_RECORDS = """
 SELECT p.device_id, p.user_id, p.object, p.record_id, p.operation, p.edited_at, p.parent_record_id
 FROM pending_now AS p
-JOIN held_now AS h ON h.device_id = p.device_id AND h.record_id = p.record_id
-WHERE p.in_error AND h.issue_id = $issue_id
+JOIN pending_blocker AS b ON b.device_id = p.device_id AND b.record_id = p.record_id
+WHERE p.in_error AND b.issue_id = $issue_id
 ORDER BY p.edited_at, p.device_id, p.record_id
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,6 @@ from duckdb import DuckDBPyConnection
 
 from analysis.base.errors import AnalysisError
 from analysis.base.versions import is_newer_version
-from analysis.issues.listing import HELD_BY, PENDING_NOW
 from analysis.metrics.registry import find_metric
 from analysis.query.filters import Filters
 from analysis.query.runner import reference_time_for, run_query
@@ -49,10 +48,9 @@ failed AS (
     WHERE coalesce(device_id, user_id) IS NOT NULL
     GROUP BY coalesce(device_id, user_id)
 ),
-{pending_now},
 waiting AS (
-    SELECT device_id AS device, max(user_id) AS user_id, count(*) AS pending,
-        count(*) FILTER (WHERE in_error) AS pending_in_error, min(edited_at) AS oldest_edit
+    SELECT device_id AS device, max(user_id) AS user_id, count(DISTINCT record_id) AS pending,
+        count(DISTINCT record_id) FILTER (WHERE in_error) AS pending_in_error, min(edited_at) AS oldest_edit
     FROM pending_now
     GROUP BY device_id
 ),
@@ -91,14 +89,11 @@ ORDER BY happened_at DESC, kind, id
 LIMIT $most
 """
 _AT_RISK = """
-WITH {pending_now},
-{held_by}
-SELECT p.device_id, p.user_id, p.object, p.record_id, p.parent_record_id, p.operation, p.edited_at,
-    coalesce(p.in_error, false) AS in_error, e.cause, e.issue_id, e.message,
-    date_diff('second', p.edited_at, as_of_now.as_of) / 3600.0 AS age_hours
+SELECT p.device_id, p.user_id, p.object, p.record_id, p.parent_record_id, p.operation, p.edited_at, p.in_error,
+    b.cause, b.issue_id, b.message, date_diff('second', p.edited_at, r.as_of) / 3600.0 AS age_hours
 FROM pending_now AS p
-CROSS JOIN reference AS as_of_now
-LEFT JOIN held_by AS e ON e.device_id = p.device_id AND e.record_id = p.record_id
+CROSS JOIN reference AS r
+JOIN pending_blocker AS b ON b.device_id = p.device_id AND b.record_id = p.record_id
 ORDER BY p.device_id, p.record_id
 """
 
@@ -130,7 +125,7 @@ def list_devices(connection: DuckDBPyConnection, **filters: object) -> pd.DataFr
     success more than 7 days ago. A device that no sync names is its user's; counts are of the selection.
     """
     chosen = Filters.of(**filters)
-    frame = run_query(connection, _FLEET.format(pending_now=PENDING_NOW), chosen)
+    frame = run_query(connection, _FLEET, chosen)
     at = reference_time_for(connection, chosen)
     stuck = run_query(connection, find_metric("stuck_devices").sql, chosen).set_index("device")
     silent = run_query(connection, find_metric("silent_devices").sql, chosen).set_index("device")
@@ -176,9 +171,7 @@ def list_records_at_risk(
     or issue keep records that have it.
     """
     by_error = {name: filters.pop(name, None) for name in ("cause", "issue_id")}
-    frame = run_query(
-        connection, _AT_RISK.format(pending_now=PENDING_NOW, held_by=HELD_BY), Filters.of(**filters)
-    )
+    frame = run_query(connection, _AT_RISK, Filters.of(**filters))
     keys = [
         (str(name), str(record)) for name, record in frame[["device_id", "record_id"]].itertuples(index=False)
     ]
@@ -201,42 +194,13 @@ def list_records_at_risk(
         index=frame.index, dtype=object,
     )  # fmt: skip
     frame["order"] = [len(above[key]) for key in keys]
-    family = _Family(keys, above, below, failing)
     for name in ("cause", "issue_id", "message"):
-        frame[name] = pd.Series(_inherited(family, frame[name]), index=frame.index, dtype=object)
+        frame[name] = frame[name].astype(object).where(frame[name].notna(), None)
     for name, value in Filters.of(**by_error).values.items():
         frame = frame[frame[name].isin(value)]
     if only_in_error:
         frame = frame[frame["in_error"]]
     return frame.sort_values(["device_id", "order", "record_id"], kind="stable").reset_index(drop=True)
-
-
-def _inherited(family: _Family, own: pd.Series[Any]) -> list[object]:
-    """Give each record its own value, else that of the nearest record above it that has one.
-
-    Records saved together fail together, and the error names one of them: a record in error takes what is told
-    of one below it, else of one beside it.
-    """
-    told = {key: value for key, value in zip(family.keys, own, strict=True) if isinstance(value, str)}
-    return [next((told[one] for one in family.of(key) if one in told), None) for key in family.keys]
-
-
-@dataclass(frozen=True, slots=True)
-class _Family:
-    """The records that wait, as (device, record), and what hangs on what."""
-
-    keys: list[_Key]
-    above: dict[_Key, list[str]]  # nearest first
-    below: dict[_Key, list[str]]
-    failing: set[_Key]
-
-    def of(self, key: _Key) -> Iterator[_Key]:
-        """Name those whose error may be a record's own, the likeliest first."""
-        line = [key, *((key[0], record) for record in self.above[key])]
-        yield from line
-        for one in line if key in self.failing else ():
-            beneath = [(key[0], record) for record in sorted(self.below.get(one, []))]
-            yield from (other for other in beneath if other in self.failing)
 
 
 def _line(parents: dict[tuple[str, str], str], name: str, record: str) -> list[str]:

@@ -53,7 +53,7 @@ _COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 
 
-class UnusableQuery(AnalysisError):
+class InvalidQuery(AnalysisError):
     """A search line that cannot be understood; the message quotes the part."""
 
 
@@ -101,11 +101,11 @@ class Query:
         return " AND ".join(conditions), bound
 
     def filter_rows(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Keep the rows of a frame for which every term holds. Raises UnusableQuery for a column it lacks."""
+        """Keep the rows of a frame for which every term holds. Raises InvalidQuery for a column it lacks."""
         return frame[self.row_mask(frame)].reset_index(drop=True)
 
     def row_mask(self, frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Tell of each row of a frame whether every term holds. Raises UnusableQuery for a column it lacks."""
+        """Tell of each row of a frame whether every term holds. Raises InvalidQuery for a column it lacks."""
         mask = np.ones(len(frame), dtype=bool)
         for term in self.terms:
             found = _matches(frame, term)
@@ -114,13 +114,13 @@ class Query:
 
 
 def parse_query(text: str, fields: Collection[str] = ()) -> Query:
-    """Read a search line. With `known`, fields outside it and EVENT_FIELDS raise UnusableQuery."""
+    """Read a search line. With `known`, fields outside it and EVENT_FIELDS raise InvalidQuery."""
     if text.count('"') % 2:
-        raise UnusableQuery("a quotation mark is left open", next_step='Close it: "two words".')
+        raise InvalidQuery("a quotation mark is left open", next_step='Close it: "two words".')
     terms = tuple(_term(found) for found in _TERM.finditer(text))
     for term in terms:
         if term.field and len(fields) and term.field not in {*fields, *EVENT_FIELDS}:
-            raise UnusableQuery(
+            raise InvalidQuery(
                 f"there is no field {term.field!r}",
                 next_step=f"Use one of: {', '.join(sorted({*fields, *EVENT_FIELDS}))}.",
             )
@@ -150,7 +150,7 @@ def _matches(frame: pd.DataFrame, term: Term) -> np.ndarray[Any, np.dtype[np.boo
         text = [" ".join(map(str, row)) for row in frame.itertuples(index=False)]
         return np.array([term.value.lower() in one.lower() for one in text], dtype=bool)
     if term.field not in frame.columns:
-        raise UnusableQuery(
+        raise InvalidQuery(
             f"there is no field {term.field!r}",
             next_step=f"Use one of: {', '.join(map(str, frame.columns))}.",
         )
@@ -186,7 +186,7 @@ def _number(term: Term) -> float:
     try:
         return float(term.value)
     except ValueError:
-        raise UnusableQuery(
+        raise InvalidQuery(
             f"{term} compares with {term.value!r}, which is not a number", next_step="Write e.g. users>=3."
         ) from None
 
@@ -195,7 +195,7 @@ def _moment(term: Term) -> pd.Timestamp:
     try:
         moment = pd.Timestamp(term.value)
     except ValueError:
-        raise UnusableQuery(
+        raise InvalidQuery(
             f"{term} compares with {term.value!r}, which is not a date",
             next_step="Write e.g. first_seen>=2026-03-10.",
         ) from None

@@ -1,10 +1,10 @@
 -- title: How long issues last
 -- unit: days
 -- good: lower is better
--- For each issue the days from its first to its last event, how long it has been quiet since, and the longest quiet
--- time in between. Quiet for 14 days counts as over by itself; `returned` says that it had been quiet that long
--- before and came back. This is what the events show; the time until people resolved it is kept by the triage
--- state. Issues still going on have no end yet, so a mean over `days_active` would be too short.
+-- For each issue the days from its first to its last error, the days since then, and the longest gap between two
+-- days with errors. `over_by_itself` means that it is quiet: no errors for 7 days. `returned` means that it was quiet
+-- for that long before and came back. These are the errors alone; the triage state has the time until users resolved
+-- the issue. Issues that still occur have no end yet, so a mean over `days_active` is too short.
 WITH days AS (
     SELECT issue_id, cause, cast(occurred_at AS DATE) AS day, count(*) AS events
     FROM error
@@ -22,9 +22,10 @@ SELECT
     date_diff('day', min(day), max(day)) + 1 AS days_active,
     date_diff('day', max(day), cast(max(as_of) AS DATE)) AS quiet_days,
     coalesce(max(gap_days), 0) AS longest_gap_days,
-    date_diff('day', max(day), cast(max(as_of) AS DATE)) >= 14 AS over_by_itself,
-    coalesce(max(gap_days), 0) >= 14 AS returned
+    date_diff('day', max(day), cast(max(as_of) AS DATE)) >= max(q.days) AS over_by_itself,
+    coalesce(max(gap_days), 0) >= max(q.days) AS returned
 FROM gaps
 CROSS JOIN reference
+CROSS JOIN quiet_period AS q
 GROUP BY issue_id
 ORDER BY days_active DESC, issue_id

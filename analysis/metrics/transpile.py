@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from analysis.metrics.registry import find_metric
+from analysis.query.shared_relations import with_shared_relations
 
 if TYPE_CHECKING:
     from sqlglot.expressions import Expression
@@ -21,7 +22,7 @@ def translate_metric(name: str) -> str:
     filtered or not. Numbers agree with DuckDB's within rounding, hours within a second; quantiles are exact.
     Raises UnknownMetric.
     """
-    return translate(find_metric(name).sql)
+    return translate(with_shared_relations(find_metric(name).sql))
 
 
 def translate(sql: str) -> str:

@@ -1,7 +1,8 @@
 """Run a query on the part of a store that filters select.
 
-A query reads the tables and views of the store. If it needs to know what "now" is, it also reads the relation
-`reference`, one row with the column `as_of`: the filter `until`, or the reference time of the whole store.
+A query reads the tables and views of the store, and the relations of `shared_relations`. If it needs to know what
+"now" is, it also reads the relation `reference`, one row with the column `as_of`: the filter `until`, or the
+reference time of the whole store.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from duckdb import DuckDBPyConnection
 
 from analysis.query.as_of import reference_time
 from analysis.query.filters import Filters, filterable_relations
+from analysis.query.shared_relations import with_shared_relations
 from analysis.query.sql_structure import sql_structure, with_relations
 
 if TYPE_CHECKING:
@@ -36,17 +38,18 @@ def filtered_query(sql: str, filters: Filters, as_of: datetime | None = None) ->
 
     `as_of` is required if the query reads `reference`.
     """
+    query = with_shared_relations(sql, filters)
     selects = {
-        relation: filters.filtered_select(relation, sql)
-        for relation in filterable_relations(sql)
+        relation: filters.filtered_select(relation, query)
+        for relation in filterable_relations(query)
         if filters or relation == "sync"
     }
-    conditions = "".join(selects.values())
+    conditions = "".join([query, *selects.values()])
     bound = {name: value for name, value in filters.parameters().items() if f"${name}" in conditions}
     if reads_reference(sql):
         selects[REFERENCE] = "SELECT $as_of::TIMESTAMP AS as_of"
         bound["as_of"] = as_of
-    return with_relations(sql, selects), bound
+    return with_relations(query, selects), bound
 
 
 def reference_time_for(connection: DuckDBPyConnection, filters: Filters) -> datetime | None:
@@ -56,4 +59,4 @@ def reference_time_for(connection: DuckDBPyConnection, filters: Filters) -> date
 
 def reads_reference(sql: str) -> bool:
     """Return whether a query depends on the reference time."""
-    return REFERENCE in sql_structure(sql).relations
+    return REFERENCE in sql_structure(with_shared_relations(sql)).relations

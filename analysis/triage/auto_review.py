@@ -17,6 +17,7 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from analysis.base.intervals import failure_free_tries_needed, wilson_interval
+from analysis.base.quiet_period import QUIET_PERIOD
 from analysis.base.versions import is_newer_version, version_numbers
 from analysis.query.filters import Filters
 from analysis.query.runner import run_query
@@ -25,7 +26,6 @@ from analysis.triage.states import Activity, IssueState, State, TriageState
 
 ACTOR = "synclens"
 NEW_DAYS = 7
-QUIET_DAYS = 7
 
 # Everything is as of a moment: events after it have not happened yet.
 _ISSUES = """
@@ -272,7 +272,7 @@ def _since(fleet: _Fleet, state: IssueState) -> pd.DataFrame:
 
 
 def _chances(connection: DuckDBPyConnection, seen: Filters) -> dict[str, tuple[int, int, int]]:
-    quiet_since = seen.until and seen.until - timedelta(days=QUIET_DAYS)
+    quiet_since = seen.until and seen.until - QUIET_PERIOD
     found = run_query(connection, _CHANCES, seen, {"quiet_since": quiet_since})
     return {
         str(name): (int(met), int(chances), int(clean))

@@ -35,11 +35,11 @@ except AnalysisError as error:
     pages.show_link("issues", "All issues", icon=":material/arrow_back:")
     st.stop()
 
-about = issue.summary
+summary = issue.summary
 pages.show_link("issues", "All issues", icon=":material/arrow_back:")
-cards.show_issue_heading(about, issue_id)
-widgets.show_device_text(about["title"])
-cards.show_issue_cards(about, view)
+cards.show_issue_heading(summary, issue_id)
+widgets.show_device_text(summary.title)
+cards.show_issue_cards(summary, view)
 
 story, remedy = widgets.wide_and_narrow_columns()
 with story:
@@ -58,8 +58,8 @@ with story:
     explanations.show_issue_explanations(issue_id, view)
     issue_panels.show_tabs(issue, view)
 with remedy:
-    issue_panels.show_fix(issue_id, about["cause"])
+    issue_panels.show_fix(issue_id, summary.cause)
     rehearsal_panel.show_rehearsal(issue_id, view)
     issue_panels.show_cause_reason(issue)
-    issue_decisions.show_decisions(issue_id, about, issue.variants, view)
+    issue_decisions.show_decisions(issue_id, summary, issue.variants, view)
     issue_panels.show_recovery_actions(data.fetch(recovery_actions, issue_id=issue_id), view)

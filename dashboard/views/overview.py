@@ -65,7 +65,7 @@ with chart_side:
 with attention:
     widgets.show_section(
         "What needs attention",
-        help="Open issues, those that stop most people first. What has had no error for 3 days comes last.",
+        help="Open issues, those that stop most people first. What has had no error for 7 days comes last.",
     )
     cards.show_rising_counts(issues)
     if issues.empty:

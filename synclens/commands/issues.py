@@ -57,13 +57,15 @@ def issue(
     """
     with ingest.open_store(store) as opened:
         found = query_issue(opened, issue_id, lambda known: analysis.get_issue(opened, known))
-        suggestion = analysis.suggest_fix(opened, str(found.summary["issue_id"]))
+        suggestion = analysis.suggest_fix(opened, found.issue_id)
     frames = ("variants", "users", "devices", "records", "events")
     if as_json:
         parts = {name: console.frame_to_records(getattr(found, name)) for name in frames}
-        console.print_json({"summary": found.summary, **parts, "fix": analysis.fix_to_dict(suggestion)})
+        console.print_json(
+            {"summary": found.summary.to_dict(), **parts, "fix": analysis.fix_to_dict(suggestion)}
+        )
         return
-    console.print_output(Text(f"{found.summary['title']}\n", style="bold"))
+    console.print_output(Text(f"{found.summary.title}\n", style="bold"))
     console.print_output(Text(f"{analysis.render_fix(suggestion)}\n"))
     sample = found.events[["event_id", "occurred_at", "user_id", "message"]]
     console.print_output(frame_table(sample, title="Newest events", most=5))

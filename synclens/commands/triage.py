@@ -24,7 +24,7 @@ MOST_QUIET = 3
 def triage(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """Print health, the worst issues with their cause, who is hit since when, and what to do about each.
 
-    Issues without an error in the newest three days come after the others: they may be over.
+    Issues without an error in the newest 7 days come after the others: they may be over.
 
     Example: synclens triage --store demo.duckdb
     """
@@ -95,7 +95,7 @@ def _issue_lines(issues: list[dict[str, Any]], count: int) -> Group:
     going, quiet = ([issue for issue in issues if issue["quiet"] is told] for told in (False, True))
     worst = f"The {len(going)} worst of {count} issues" if len(going) > 1 else f"The worst of {count} issues"
     title = (
-        f"{worst}, by people hit (times in UTC)" if going else "No issue had an error in the newest 3 days."
+        f"{worst}, by people hit (times in UTC)" if going else "No issue had an error in the newest 7 days."
     )
     lines: list[Text | Padding] = [Text(title, style="bold")]
     for place, issue in enumerate(going, start=1):
@@ -104,7 +104,7 @@ def _issue_lines(issues: list[dict[str, Any]], count: int) -> Group:
         head.append(f"  {_told(issue)}, since {since}", style="not bold")
         lines += [head, Padding(Text(str(issue["fix"])), (0, 0, 0, 3))]
     if quiet:
-        lines.append(Text("Quiet for 3 days or longer, perhaps over", style="bold"))
+        lines.append(Text("Quiet for 7 days or longer, perhaps over", style="bold"))
     for issue in quiet:
         first, last = (str(issue[name])[5:10] for name in ("first_seen", "last_seen"))
         lines.append(Text.assemble("-  ", (issue["cause"], "cyan"), f"  {_told(issue)}, {first} to {last}"))

@@ -144,7 +144,7 @@ def test_the_fix_stands_beside_the_error(visit, stores):
     issue_id = issue_of(stores, "normal")
     page = shown(visit("issue", period="all time", issue=issue_id))
     with open_store(stores["normal"]) as store:
-        cause = analysis.get_issue(store, issue_id).summary["cause"]
+        cause = analysis.get_issue(store, issue_id).summary.cause
     assert analysis.load_playbook(cause).short_fix in page
 
 

@@ -120,7 +120,7 @@ def test_a_merge_is_shown_before_it_is_made(own, monkeypatch):
     app.run()
     assert not app.exception
     told = next(one.value for one in app.markdown if "One issue instead of 2" in one.value)
-    assert f"{sum(issue.summary['events'] for issue in both):,} errors, {people:,} users" in told
+    assert f"{sum(issue.summary.events for issue in both):,} errors, {people:,} users" in told
     assert TriageState.for_store(own).grouping_rules() == [], "looking decides nothing"
     app.button(key="merge-ticked").click().run()
     (rule,) = TriageState.for_store(own).grouping_rules()

@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 import ingest
-from analysis.issues.listing import UnknownIssue
+from analysis.issues.details import UnknownIssue
 from rehearsal.result import CANDIDATE_COLUMNS
 from rehearsal.run import rehearse
 from synclens.commands.rehearse import rehearse as command

@@ -12,7 +12,7 @@ from duckdb import DuckDBPyConnection
 
 from analysis.base.errors import AnalysisError
 from analysis.diagnosis.explain.explanations import Explanation, explain
-from analysis.issues.listing import UnknownIssue
+from analysis.issues.details import UnknownIssue
 from analysis.query.filters import Filters
 from analysis.query.runner import run_query
 

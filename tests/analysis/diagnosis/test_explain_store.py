@@ -8,7 +8,7 @@ import pytest
 
 from analysis.base.errors import AnalysisError
 from analysis.diagnosis.explain.questions import explain_issue, explain_period
-from analysis.issues.listing import UnknownIssue
+from analysis.issues.details import UnknownIssue
 
 MONDAY = datetime(2026, 3, 2)  # noqa: DTZ001 - as in the store
 PLANTED = [

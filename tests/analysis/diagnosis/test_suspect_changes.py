@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from analysis.diagnosis.fit import likelihood_ratio
 from analysis.diagnosis.suspect_changes import suspects
-from analysis.issues.listing import UnknownIssue
+from analysis.issues.details import UnknownIssue
 from benchmarks.suspects import START, activity, change, people, store_of
 from tests.support.examples import examples
 

@@ -302,8 +302,8 @@ def test_an_issue_with_a_reverted_change_looks_resolved_and_shows_what_remains(c
 def test_an_issue_without_errors_for_days_may_be_resolved(case):
     case.execute(
         "INSERT INTO sync_tracking__v (id, created_by__v, sync_start_datetime__v, source, batch_id)"
-        " VALUES ('late', 'u9', '2026-03-06 12:00:00', 't', 't')"
+        " VALUES ('late', 'u9', '2026-03-10 12:00:00', 't', 't')"
     )
     assert resolution_line(suggest_fix(case, "one")).startswith(
-        "This may be resolved: the last error occurred 4 days before"
+        "This may be resolved: the last error occurred 8 days before"
     )

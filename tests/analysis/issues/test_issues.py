@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from analysis import TriageState, get_issue, health, list_issues, suggest_fix
-from analysis.issues.listing import ISSUE_COLUMNS, QUIET_PERIOD, TREND_DAYS, UnknownIssue, is_quiet
+from analysis.base.quiet_period import QUIET_PERIOD
+from analysis.issues.details import UnknownIssue
+from analysis.issues.listing import ISSUE_COLUMNS, TREND_DAYS, is_quiet
 from tests.support.synthetic import issue_id_of
 
 
@@ -114,7 +116,7 @@ def test_a_waiting_record_counts_once_under_its_newest_error(own_stormy_store):
     assert len(suggest_fix(own_stormy_store, other).pending_records) == after[other]
     for one, waiting in after[after > 0].items():
         assert list_issues(own_stormy_store, issue_id=one).pending.to_list() == [waiting]
-        assert get_issue(own_stormy_store, one).summary["pending"] == waiting
+        assert get_issue(own_stormy_store, one).summary.pending == waiting
 
 
 def test_a_device_that_emptied_its_queue_since_has_nothing_pending(own_stormy_store):
@@ -128,8 +130,8 @@ def test_a_device_that_emptied_its_queue_since_has_nothing_pending(own_stormy_st
 def test_an_issue_in_detail_agrees_with_its_row(stormy_store):
     wanted = issue_id_of("signature-edit-lost")
     found = get_issue(stormy_store, wanted)
-    assert found.summary["events"] == found.by_day.events.sum() == found.variants.events.sum()
-    assert found.summary["users"] == len(found.users)
+    assert found.summary.events == found.by_day.events.sum() == found.variants.events.sum()
+    assert found.summary.users == len(found.users)
     assert set(found.users.country) == {"DE"}
     assert found.events.occurred_at.is_monotonic_decreasing
 

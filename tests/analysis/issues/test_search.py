@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import list_issues
-from analysis.issues.search import Query, Term, UnusableQuery, parse_query
+from analysis.issues.search import InvalidQuery, Query, Term, parse_query
 
 FRAME = pd.DataFrame(
     {
@@ -63,13 +63,13 @@ def test_a_query_written_out_reads_as_the_same_query(wanted):
 def test_any_line_is_read_or_refused_with_advice(line):
     try:
         parse_query(line)
-    except UnusableQuery as refused:
+    except InvalidQuery as refused:
         assert refused.next_step
 
 
 @pytest.mark.parametrize("line", ["users>many", "first_seen>soon", 'cause:"open', "colour:blue"])
 def test_a_line_that_means_nothing_is_refused_with_advice(line):
-    with pytest.raises(UnusableQuery) as refused:
+    with pytest.raises(InvalidQuery) as refused:
         parse_query(line, fields=FRAME.columns).filter_rows(FRAME)
     assert refused.value.next_step
 

@@ -1,0 +1,91 @@
+"""The health of the fleet: tracked syncs by outcome, and the errors in the same period."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from math import isnan
+from typing import Any
+
+from duckdb import DuckDBPyConnection
+
+from analysis.base.intervals import wilson_interval
+from analysis.query.filters import Filters
+from analysis.query.runner import reference_time_for, run_query
+
+_SYNC_COUNTS = """
+SELECT
+    count(*) AS syncs,
+    count(*) FILTER (WHERE outcome IN ('succeeded', 'succeeded_with_upload_errors')) AS good,
+    count(*) FILTER (WHERE outcome IN ('failed', 'failed_upload', 'failed_download')) AS bad,
+    count(*) FILTER (WHERE outcome = 'canceled') AS canceled,
+    count(*) FILTER (WHERE outcome = 'unfinished') AS unfinished,
+    count(DISTINCT coalesce(device_id, user_id)) AS devices,
+    count(DISTINCT CASE WHEN outcome IN ('failed', 'failed_upload', 'failed_download')
+        THEN coalesce(device_id, user_id) END) AS devices_with_failure,
+    count(DISTINCT user_id) AS users,
+    count(DISTINCT CASE WHEN device_id IS NULL THEN user_id END) AS users_without_device
+FROM sync
+"""
+_ERROR_COUNTS = """
+SELECT
+    count(*) AS errors,
+    count(DISTINCT issue_id) AS issues,
+    count(*) FILTER (WHERE cause <> 'unknown') AS errors_with_cause,
+    count(*) FILTER (WHERE sync_id IS NULL) AS errors_outside_syncs
+FROM error
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """The health of the fleet: tracked syncs by outcome, and the errors in the same period.
+
+    Canceled and unfinished syncs are not part of any rate. `success_rate` and its 95 % Wilson bounds are None if
+    no sync succeeded or failed. If a sync has no device id, its user counts as the device;
+    `users_without_device` is the number of such users.
+    """
+
+    syncs: int
+    good: int
+    bad: int
+    canceled: int
+    unfinished: int
+    success_rate: float | None
+    success_low: float | None
+    success_high: float | None
+    devices: int
+    devices_with_failure: int
+    users: int
+    users_without_device: int
+    errors: int
+    issues: int
+    errors_with_cause: int
+    errors_outside_syncs: int
+    as_of: datetime | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as a dict."""
+        return asdict(self)
+
+
+def health(connection: DuckDBPyConnection, **filters: object) -> Health:
+    """Compute the health of the fleet over the filtered part of the store."""
+    checked = Filters.of(**filters)
+    syncs = _read_counts(connection, _SYNC_COUNTS, checked)
+    errors = _read_counts(connection, _ERROR_COUNTS, checked)
+    finished = syncs["good"] + syncs["bad"]
+    bounds = wilson_interval(syncs["good"], finished)
+    return Health(
+        **syncs,
+        **errors,
+        success_rate=syncs["good"] / finished if finished else None,
+        success_low=None if isnan(bounds.low) else bounds.low,
+        success_high=None if isnan(bounds.high) else bounds.high,
+        as_of=reference_time_for(connection, checked),
+    )
+
+
+def _read_counts(connection: DuckDBPyConnection, sql: str, filters: Filters) -> dict[str, int]:
+    row = run_query(connection, sql, filters).iloc[0]
+    return {str(name): int(value) for name, value in row.items()}
