@@ -1,4 +1,4 @@
-"""Why two messages are together, or apart: the step that decided, and the words that differ."""
+"""Compare two messages: whether they are grouped together, by which step, and how they differ."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from analysis.grouping.templates import build_templates
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Whether two messages share a group, by which step, and what differs.
+    """Whether two messages are in one group, by which step, and how they differ.
 
-    `step` is `mask` (equal once masked), `template` (made equal among their company) or `words` (apart).
-    `differing` lists pairs of words, the first message's and the second's; empty when they are equal.
+    `step` is `mask` (equal after masking), `template` (equal in their templates) or `words` (different).
+    `differing` lists pairs of words, of the first and the second message; it is empty if the messages are equal.
     """
 
     together: bool
@@ -24,25 +24,27 @@ class Comparison:
 
     def __str__(self) -> str:
         if self.step == "mask":
-            return "Together: equal once ids, numbers, times and other variable parts are masked."
-        words = ", ".join(f"{ours or 'nothing'} / {theirs or 'nothing'}" for ours, theirs in self.differing)
+            return "Same group: equal after ids, numbers, times and other variable parts are masked."
+        words = ", ".join(f"{first or 'nothing'} / {second or 'nothing'}" for first, second in self.differing)
         if self.step == "template":
-            return f"Together: where they differ ({words}), other messages show that a name stands there."
-        return f"Apart: they differ in {words}."
+            return f"Same group: other messages show that the different words ({words}) are names."
+        return f"Different groups: the messages differ in {words}."
 
 
 def compare_messages(first: str, second: str, *, among: Sequence[str] = ()) -> Comparison:
-    """Compare two messages among the others of their store (`among`), by the same steps that group them."""
-    ours, theirs = split_words(mask_message(first)), split_words(mask_message(second))
-    if ours == theirs:
+    """Compare two messages by the steps of grouping. `among` are the other messages of their store."""
+    first_words, second_words = split_words(mask_message(first)), split_words(mask_message(second))
+    if first_words == second_words:
         return Comparison(True, "mask", ())
-    settled = build_templates([ours, theirs, *(split_words(mask_message(message)) for message in among)])
-    together = settled[ours] == settled[theirs]
-    return Comparison(together, "template" if together else "words", _differing(ours, theirs))
+    others = (split_words(mask_message(message)) for message in among)
+    templates = build_templates([first_words, second_words, *others])
+    together = templates[first_words] == templates[second_words]
+    step = "template" if together else "words"
+    return Comparison(together, step, _differing_words(first_words, second_words))
 
 
-def _differing(ours: Sequence[str], theirs: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    matched = SequenceMatcher(a=ours, b=theirs, autojunk=False).get_opcodes()
+def _differing_words(first: Sequence[str], second: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    opcodes = SequenceMatcher(a=first, b=second, autojunk=False).get_opcodes()
     return tuple(
-        (" ".join(ours[a:b]), " ".join(theirs[c:d])) for tag, a, b, c, d in matched if tag != "equal"
+        (" ".join(first[a:b]), " ".join(second[c:d])) for tag, a, b, c, d in opcodes if tag != "equal"
     )

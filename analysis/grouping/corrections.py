@@ -1,4 +1,4 @@
-"""Which errors a person's correction is about: those that say the same, whatever issue they are in by now."""
+"""Match manual corrections to errors by content, whatever the id of their issue is."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from analysis.grouping.masks import Words, is_state_word, split_words
 from analysis.grouping.templates import build_templates, can_hold_name
 
 _Key = tuple[str, str, str, str]
-_Pattern = tuple[str | None, ...]  # None where names vary
+_Pattern = tuple[str | None, ...]  # None matches any name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correction:
-    """A person said what the errors with these contents really are. Of two, the higher number is the newer.
+    """A user's decision on the cause of errors with certain contents. A higher `number` is newer.
 
-    It is about every error whose masked content is that of a sample in `contents`. Where the samples show a
-    place in which names stand, it is also about the errors that differ from a sample in that name alone.
-    `issue_id` is what their issue was called when the person looked at it.
+    It applies to every error whose masked content equals that of a sample in `contents`. If the samples differ in
+    a name, it also applies to errors that differ from a sample only in that name. `issue_id` is the id of the
+    issue at the time of the correction.
     """
 
     number: int
@@ -35,56 +35,62 @@ class Correction:
 def match_corrections(
     contents: Sequence[Content], corrections: Iterable[Correction]
 ) -> list[Correction | None]:
-    """Give each content the newest correction that is about it, or None."""
-    rules = sorted(corrections, key=lambda one: one.number, reverse=True)
-    if not rules:
+    """Return for each content the newest correction that applies to it, or None."""
+    newest_first = sorted(corrections, key=lambda correction: correction.number, reverse=True)
+    if not newest_first:
         return [None] * len(contents)
-    shapes = mask_contents(contents)
-    book = _Book(rules)
-    found = {shape: book.look_up(shape) for shape in set(shapes)}
-    return [found[shape] for shape in shapes]
+    masked = mask_contents(contents)
+    index = _CorrectionIndex(newest_first)
+    matches = {content: index.find(content) for content in set(masked)}
+    return [matches[content] for content in masked]
 
 
-class _Book:
-    """The corrections by what they are about."""
+class _CorrectionIndex:
+    """Corrections by masked content, and by patterns of words in which names vary."""
 
-    def __init__(self, rules: Iterable[Correction]) -> None:
+    def __init__(self, newest_first: Iterable[Correction]) -> None:
         self._exact: dict[Content, Correction] = {}
-        self._varying: dict[tuple[_Key, int], list[tuple[_Pattern, Correction]]] = {}
-        for rule in rules:
-            shapes = list(dict.fromkeys(mask_contents(rule.contents)))
-            for shape in shapes:
-                self._exact.setdefault(shape, rule)
-            for key, pattern in _patterns(shapes):
-                self._varying.setdefault((key, len(pattern)), []).append((pattern, rule))
+        self._patterns: dict[tuple[_Key, int], list[tuple[_Pattern, Correction]]] = {}
+        for correction in newest_first:
+            masked = list(dict.fromkeys(mask_contents(correction.contents)))
+            for content in masked:
+                self._exact.setdefault(content, correction)
+            for key, pattern in _build_patterns(masked):
+                self._patterns.setdefault((key, len(pattern)), []).append((pattern, correction))
 
-    def look_up(self, shape: Content) -> Correction | None:
-        words = split_words(shape.message)
-        fitting = (
-            rule for pattern, rule in self._varying.get((shape[:-1], len(words)), ()) if _fits(words, pattern)
+    def find(self, content: Content) -> Correction | None:
+        """Return the newest correction for a masked content."""
+        words = split_words(content.message)
+        by_pattern = (
+            correction
+            for pattern, correction in self._patterns.get((content[:-1], len(words)), ())
+            if _matches(words, pattern)
         )
-        found = [rule for rule in (self._exact.get(shape), next(fitting, None)) if rule is not None]
-        return max(found, key=lambda one: one.number, default=None)
+        matches = [
+            correction
+            for correction in (self._exact.get(content), next(by_pattern, None))
+            if correction is not None
+        ]
+        return max(matches, key=lambda correction: correction.number, default=None)
 
 
-def _patterns(shapes: Iterable[Content]) -> Iterator[tuple[_Key, _Pattern]]:
-    """Lay the samples of one template side by side: where they differ, a name stands."""
-    said: dict[_Key, list[Words]] = {}
-    for shape in shapes:
-        said.setdefault(shape[:-1], []).append(split_words(shape.message))
-    for key, messages in said.items():
-        settled = build_templates(messages)
-        alike: dict[tuple[Words, int], set[Words]] = {}
-        for words, template in settled.items():
-            alike.setdefault((template, len(words)), set()).add(words)
-        for group in alike.values():
+def _build_patterns(masked: Iterable[Content]) -> Iterator[tuple[_Key, _Pattern]]:
+    """Compare the samples with the same template word by word; a word that differs is a name."""
+    messages_by_key: dict[_Key, list[Words]] = {}
+    for content in masked:
+        messages_by_key.setdefault(content[:-1], []).append(split_words(content.message))
+    for key, messages in messages_by_key.items():
+        groups: dict[tuple[Words, int], set[Words]] = {}
+        for words, template in build_templates(messages).items():
+            groups.setdefault((template, len(words)), set()).add(words)
+        for group in groups.values():
             if len(group) > 1:
                 columns = (set(column) for column in zip(*group, strict=True))
                 yield key, tuple(column.pop() if len(column) == 1 else None for column in columns)
 
 
-def _fits(words: Words, pattern: _Pattern) -> bool:
+def _matches(words: Words, pattern: _Pattern) -> bool:
     return all(
-        word == wanted if wanted is not None else can_hold_name(word) and not is_state_word(word)
-        for word, wanted in zip(words, pattern, strict=True)
+        word == expected if expected is not None else can_hold_name(word) and not is_state_word(word)
+        for word, expected in zip(words, pattern, strict=True)
     )

@@ -1,7 +1,7 @@
-"""What an error says, without who, when and where it happened: the handle by which decisions hold on to it.
+"""Extract the content of an error: what it is, without who, when and where.
 
-An issue's id follows its template, and a template widens as a store sees more wordings. The content of an
-error does not: it is read from the error alone.
+Decisions of users are bound to contents. The id of an issue changes when new messages make its template more
+general; the content is computed from the error alone and does not change.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from analysis.grouping.masks import MAX_CHARACTERS, mask_messages
 
 
 class Content(NamedTuple):
-    """The error type, object, operation, phase and message of an error; what is missing is empty.
+    """The error type, object, operation, phase and message of an error; missing values are empty.
 
-    Two errors have the same content when these are equal once the messages are masked (`masked`).
+    Two errors have the same content if these are equal after the messages are masked (`mask_contents`).
     """
 
     error_type: str = ""
@@ -29,9 +29,9 @@ class Content(NamedTuple):
 
 
 def extract_contents(events: pd.DataFrame) -> list[Content]:
-    """The content of each row of `events`, with its message as it came, cut to what masking looks at.
+    """Return the content of each row of `events`, its message unmasked and cut to the length that masking reads.
 
-    A column that is missing is taken as empty.
+    A missing column counts as empty.
     """
     empty = pd.Series("", index=events.index)
     columns = [events.get(name, empty).fillna("").astype("str") for name in Content._fields[:-1]]
@@ -40,17 +40,17 @@ def extract_contents(events: pd.DataFrame) -> list[Content]:
 
 
 def mask_contents(contents: Sequence[Content]) -> list[Content]:
-    """The same contents with masked messages; equal ones are the same content."""
-    folded = mask_messages(content.message for content in contents)
-    return [Content(*content[:-1], folded[content.message]) for content in contents]
+    """Return the contents with masked messages."""
+    masks = mask_messages(content.message for content in contents)
+    return [Content(*content[:-1], masks[content.message]) for content in contents]
 
 
 def compute_fingerprints(contents: Sequence[Content]) -> list[str]:
-    """A hash of each content once it is masked: the same for the same content."""
-    shapes = mask_contents(contents)
-    known = {shape: _hash(shape) for shape in set(shapes)}
-    return [known[shape] for shape in shapes]
+    """Return a hash of each masked content."""
+    masked = mask_contents(contents)
+    hashes = {content: _hash(content) for content in set(masked)}
+    return [hashes[content] for content in masked]
 
 
-def _hash(shape: Content) -> str:
-    return sha256("\x1f".join(shape).encode("utf-8", "replace")).hexdigest()[:16]
+def _hash(content: Content) -> str:
+    return sha256("\x1f".join(content).encode("utf-8", "replace")).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Groups and their ids, and what a new version of the grouping would change."""
+"""Group messages by their template, and compare two groupings."""
 
 from __future__ import annotations
 
@@ -13,54 +13,54 @@ GROUPING_VERSION = f"{VERSION}.2"
 
 
 def group(messages: Sequence[str]) -> list[str]:
-    """Give each message the id of its group, in the order of the messages.
+    """Return the group id of each message, in the order of the messages.
 
-    The id is a hash of the group's template: the same messages in any order, repeated or not, get the same
-    ids, and a message alone gets the hash of its masked text. What is missing (None, NaN) is an empty message.
+    The id is a hash of the group's template. It does not depend on the order or number of the messages. The id of
+    a single message is the hash of its masked text. A missing value (None, NaN) counts as an empty message.
     """
-    found = find_templates([_as_message(message) for message in messages])
-    ids = {template: sha256(template.encode()).hexdigest()[:12] for template in set(found)}
-    return [ids[template] for template in found]
+    templates = find_templates([_as_message(message) for message in messages])
+    ids = {template: sha256(template.encode()).hexdigest()[:12] for template in set(templates)}
+    return [ids[template] for template in templates]
 
 
 def find_templates(messages: Sequence[str]) -> list[str]:
-    """Give each message the template that it shares with others of these messages."""
-    folded = mask_messages(messages)
-    cut = {text: split_words(text) for text in set(folded.values())}
-    settled = build_templates(cut.values())
-    spelled = {text: _printable(" ".join(settled[words])) for text, words in cut.items()}
-    return [spelled[folded[message]] for message in messages]
+    """Return the template that each message shares with others of these messages."""
+    masks = mask_messages(messages)
+    words_by_mask = {mask: split_words(mask) for mask in set(masks.values())}
+    templates = build_templates(words_by_mask.values())
+    texts = {mask: _replace_surrogates(" ".join(templates[words])) for mask, words in words_by_mask.items()}
+    return [texts[masks[message]] for message in messages]
 
 
 def compare_groupings(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, set[str]]:
-    """Tell what a new grouping changes; both arguments map an event to its issue.
+    """Return the issues that differ between two groupings, each a mapping of events to issues.
 
-    Returns, for each issue of `before` whose events are not exactly those of one issue of `after`, the issues
-    in which its events are now.
+    Maps each issue of `before` whose events are not exactly those of one issue of `after` to the issues that
+    contain its events now.
     """
-    unchanged = {frozenset(events) for events in _members(after).values()}
+    event_sets = {frozenset(events) for events in _events_by_issue(after).values()}
     return {
         issue: {after[event] for event in events if event in after}
-        for issue, events in _members(before).items()
-        if frozenset(events) not in unchanged
+        for issue, events in _events_by_issue(before).items()
+        if frozenset(events) not in event_sets
     }
 
 
-def _members(issues: Mapping[str, str]) -> dict[str, set[str]]:
-    members: dict[str, set[str]] = {}
+def _events_by_issue(issues: Mapping[str, str]) -> dict[str, set[str]]:
+    events: dict[str, set[str]] = {}
     for event, issue in issues.items():
-        members.setdefault(issue, set()).add(event)
-    return members
+        events.setdefault(issue, set()).add(event)
+    return events
 
 
 def _as_message(value: object) -> str:
-    # A column of a frame holds more than text: NaN where a device sent no message, a number where it sent a code.
+    # A column can hold NaN (the device sent no message) or numbers (it sent a code).
     if isinstance(value, str):
         return value
-    missing = value is None or (isinstance(value, float) and isnan(value))
-    return "" if missing else str(value)
+    is_missing = value is None or (isinstance(value, float) and isnan(value))
+    return "" if is_missing else str(value)
 
 
-def _printable(text: str) -> str:
-    # A lone surrogate, as broken devices send it, has no UTF-8.
+def _replace_surrogates(text: str) -> str:
+    # Some devices send lone surrogates, which UTF-8 cannot encode.
     return text.encode("utf-8", "replace").decode("utf-8")

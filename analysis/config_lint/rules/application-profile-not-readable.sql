@@ -1,15 +1,14 @@
--- title: Application profiles may not be read
+-- title: Application profiles not readable
 -- severity: warning
 -- cause: object-permission
 -- basis: Vault CRM
 -- why: VMOCs and settings are scoped by application profile, and the device must be able to read
 --   application_profile__v.
--- fix: Admin > Users & Groups > Permission Sets > the set > Objects: grant Read on
---   application_profile__v.
+-- fix: Admin > Users & Groups > Permission Sets > the set > Objects: grant Read on application_profile__v.
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/SettingUp/ApplicationProfiles.htm
--- proof: A VMOC for the user's own profile is passed over, so that its object does not sync. How a real
---   device fails without this right is not documented.
+-- proof: The device skips a VMOC for the user's own profile, so its object does not sync. How a real device fails
+--   without this permission is not documented.
 -- needs: permission_grant
-SELECT 'application_profile__v may not be read.' AS what, place, object, NULL::VARCHAR AS field
-FROM may
+SELECT 'application_profile__v is not readable.' AS what, place, object, NULL::VARCHAR AS field
+FROM effective_grant
 WHERE object = 'application_profile__v' AND field = '*' AND can_read = false

@@ -1,15 +1,14 @@
--- title: Configuration changed after the cache was cleared
+-- title: Configuration changes without a cache clear
 -- severity: note
 -- cause: sync-configuration
 -- basis: Vault CRM
--- why: After changes of configuration the Vault CRM cache must be cleared, or devices do not get them.
+-- why: After configuration changes the Vault CRM cache must be cleared, or devices do not receive them.
 -- fix: Admin > Settings > Veeva Common > Clear Cache.
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/SettingUp/Managing_Cache.htm
--- proof: The device goes by the VMOC as it was before the change, and by the new one once the cache is
---   cleared.
+-- proof: The device uses the old VMOC until the cache is cleared, and then the new one.
 -- needs: config_change
 WITH cleared AS (
-    -- only where the source tells of clearing at all; silence is no proof that nobody did it
+    -- only if the source records cache clears at all; a missing record does not prove that there was none
     SELECT max(changed_at) AS last_at FROM config_change WHERE lower(kind || ' ' || target) LIKE '%cache%'
 )
 SELECT count(*) || if(count(*) = 1, ' change of ', ' changes of ') || string_agg(DISTINCT kind, ', ' ORDER BY kind) || ' since the cache was last cleared.' AS what,

@@ -1,13 +1,12 @@
--- title: Metadata API access granted to end users
+-- title: Metadata API access for end users
 -- severity: error
 -- cause: access-policy
 -- basis: Vault CRM
--- why: Veeva says not to give end users Metadata API access in a permission set, since it causes sync
---   errors on iPad and iPhone.
--- fix: Admin > Users & Groups > Permission Sets > the set > Application tab, group API: clear Metadata
---   API.
+-- why: Veeva advises against Metadata API access for end users in a permission set, because it causes sync errors
+--   on iPad and iPhone.
+-- fix: Admin > Users & Groups > Permission Sets > the set > Application tab, group API: clear Metadata API.
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Getting_Started/MobileDeviceSetup/Sync/SyncOverview.htm
--- proof: Each sync on an iPad fails when it begins.
+-- proof: Each sync on an iPad fails at its start.
 -- needs: permission_grant
 SELECT 'Metadata API access is granted by ' || permission_set || '.' AS what, any_value(kind) || ' ' || permission_set
         || coalesce(' (' || sum(users) || if(sum(users) = 1, ' mobile user)', ' mobile users)'), '') AS place,
