@@ -1,4 +1,4 @@
-"""For each lint rule a clinic where all is well, the fault that it warns of, and what then goes wrong."""
+"""One scenario per lint rule: a correct configuration, the fault, and the failure that it causes in the engine."""
 
 from __future__ import annotations
 
@@ -21,328 +21,348 @@ OWN_PROFILE = (
     "WHERE application_profile__v = @@USER_APP_PROFILE_ID@@ "
     "OR (application_profile__v = null AND security_profile__v = null)"
 )
-Act = Callable[[EngineHarness], object]
+Action = Callable[[EngineHarness], object]
 
 
-def nothing(_: EngineHarness) -> None:
-    """Leave the clinic as it is."""
+def do_nothing(_: EngineHarness) -> None:
+    """Leave the Vault as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """`prepare` makes both worlds, `well` ends the good one and `plant` the bad; `harmed` looks at either."""
+class LintScenario:
+    """How to configure a Vault with and without the fault of one rule.
 
-    plant: Act
-    harmed: Callable[[EngineHarness], bool]
-    prepare: Act = nothing
-    well: Act = nothing
-    beside: frozenset[str] = frozenset()  # what else is found in the good world
+    `prepare` runs for both, then `configure` without the fault or `inject_fault` with it. `fails` returns whether
+    the failure occurs. `other_findings` are rules that lint reports even without the fault.
+    """
+
+    inject_fault: Action
+    fails: Callable[[EngineHarness], bool]
+    prepare: Action = do_nothing
+    configure: Action = do_nothing
+    other_findings: frozenset[str] = frozenset()
 
 
-# -- what an administrator does
+# -- actions of an administrator
 
 
-def set_vmoc(name: str, *, publish: bool = True, under: str | None = None, **values) -> Act:
-    return lambda c: admin.set_vmoc(
-        c.vault, under or name, vmoc(name, **values), at=c.scheduler.now, publish=publish
+def set_vmoc(name: str, *, publish: bool = True, under: str | None = None, **values) -> Action:
+    return lambda harness: admin.set_vmoc(
+        harness.vault, under or name, vmoc(name, **values), at=harness.scheduler.now, publish=publish
     )
 
 
-def set_setting(name: str, value: object) -> Act:
-    return lambda c: admin.set_setting(c.vault, name, value, at=c.scheduler.now)
+def set_setting(name: str, value: object) -> Action:
+    return lambda harness: admin.set_setting(harness.vault, name, value, at=harness.scheduler.now)
 
 
-def hide(name: str) -> Act:
-    return lambda c: admin.set_object_right(
-        c.vault, c.permission_set, name, "read", False, at=c.scheduler.now
+def deny_object(name: str) -> Action:
+    return lambda harness: admin.set_object_right(
+        harness.vault, harness.permission_set, name, "read", False, at=harness.scheduler.now
     )
 
 
-def hide_field(name: str, field: str) -> Act:
-    return lambda c: admin.set_field_right(
-        c.vault, c.permission_set, name, field, "read", False, at=c.scheduler.now
+def deny_field(name: str, field: str) -> Action:
+    return lambda harness: admin.set_field_right(
+        harness.vault, harness.permission_set, name, field, "read", False, at=harness.scheduler.now
     )
 
 
-def grant_metadata_api(c):
-    admin.set_in_permission_set(c.vault, c.permission_set, "metadata_api", True, at=c.scheduler.now)
+def grant_metadata_api(harness):
+    admin.set_in_permission_set(
+        harness.vault, harness.permission_set, "metadata_api", True, at=harness.scheduler.now
+    )
 
 
-def set_object(name: str, fields=None, **more) -> Act:
-    made = an_object(name, fields or {"name__v": text(), "mobile_id__c": text()}, sharing="public", **more)
-    return lambda c: admin.change(c.vault, "object", name, made, at=c.scheduler.now, object_name=name)
+def set_object(name: str, fields=None, **more) -> Action:
+    definition = an_object(
+        name, fields or {"name__v": text(), "mobile_id__c": text()}, sharing="public", **more
+    )
+    return lambda harness: admin.change(
+        harness.vault, "object", name, definition, at=harness.scheduler.now, object_name=name
+    )
 
 
-def both(*acts: Act) -> Act:
-    return lambda c: [act(c) for act in acts]
+def combine(*actions: Action) -> Action:
+    return lambda harness: [action(harness) for action in actions]
 
 
-def profile_of(c):
-    return c.vault.live["user"][c.person.user_id]["application_profile"]
+def profile_of(harness):
+    return harness.vault.live["user"][harness.person.user_id]["application_profile"]
 
 
-def scope_accounts_by_profile(c):
-    own = vmoc("account__v", application_profile__v=profile_of(c))
-    admin.set_vmoc(c.vault, "account__v", own, at=c.scheduler.now)
+def scope_accounts_by_profile(harness):
+    own = vmoc("account__v", application_profile__v=profile_of(harness))
+    admin.set_vmoc(harness.vault, "account__v", own, at=harness.scheduler.now)
 
 
-def keep_settings_by_profile(c):
-    admin.set_profile_setting(c.vault, "sync_warn_interval__v", "another__c", 30, at=c.scheduler.now)
-    set_vmoc(SETTINGS, type="full_object__v", where=OWN_PROFILE, enable_enhanced_sync__v=True)(c)
+def keep_settings_by_profile(harness):
+    admin.set_profile_setting(
+        harness.vault, "sync_warn_interval__v", "another__c", 30, at=harness.scheduler.now
+    )
+    set_vmoc(SETTINGS, type="full_object__v", where=OWN_PROFILE, enable_enhanced_sync__v=True)(harness)
 
 
-def add_alert(c):
-    with c.vault.transaction():
-        provide_alerts(c.vault)
-    raise_alert(c.vault, "Recall of lot 7", at=c.scheduler.now)
+def add_alert(harness):
+    with harness.vault.transaction():
+        provide_alerts(harness.vault)
+    raise_alert(harness.vault, "Recall of lot 7", at=harness.scheduler.now)
 
 
-def add_emails(c):
-    set_object("sent_email__v", {"name__v": text(), "sent_date__v": date()})(c)
-    set_vmoc("sent_email__v", where="WHERE sent_date__v >= '2025-12-02'")(c)
-    with c.vault.transaction():
+def add_emails(harness):
+    set_object("sent_email__v", {"name__v": text(), "sent_date__v": date()})(harness)
+    set_vmoc("sent_email__v", where="WHERE sent_date__v >= '2025-12-02'")(harness)
+    with harness.vault.transaction():
         for day in ("2025-08-01", "2026-02-20"):
             doc = {"name__v": day, "sent_date__v": day}
-            records.insert(c.vault, "sent_email__v", doc, at=c.scheduler.now, by="admin")
+            records.insert(harness.vault, "sent_email__v", doc, at=harness.scheduler.now, by="admin")
 
 
-def demand_mobile_ids(c):
-    set_object("visit__c")(c)
-    set_vmoc("visit__c")(c)
-    c.vault.configure("setting", "custom_objects_need_mobile_id", {"value": True})
+def require_mobile_ids(harness):
+    set_object("visit__c")(harness)
+    set_vmoc("visit__c")(harness)
+    harness.vault.configure("setting", "custom_objects_need_mobile_id", {"value": True})
 
 
-def add_accounts(count: int) -> Act:
-    def add(c):
-        territory = c.vault.live["user"][c.person.user_id]["territories"][0]
-        with c.vault.transaction():
+def add_accounts(count: int) -> Action:
+    def add(harness):
+        territory = harness.vault.live["user"][harness.person.user_id]["territories"][0]
+        with harness.vault.transaction():
             for n in range(count):
                 doc = {"name__v": f"Dr {n}", "territory__v": territory}
-                records.insert(c.vault, "account__v", doc, at=c.scheduler.now, by="admin")
+                records.insert(harness.vault, "account__v", doc, at=harness.scheduler.now, by="admin")
 
     return add
 
 
-def clear_cache(c):
-    c.scheduler.run(c.scheduler.now + 60)
-    admin.clear_cache(c.vault, at=c.scheduler.now)
+def clear_cache(harness):
+    harness.scheduler.run(harness.scheduler.now + 60)
+    admin.clear_cache(harness.vault, at=harness.scheduler.now)
 
 
-def narrow_accounts(c):
-    c.scheduler.run(c.scheduler.now + 60)
-    set_vmoc("account__v", where=CARDIOLOGY, publish=False)(c)
+def narrow_accounts(harness):
+    harness.scheduler.run(harness.scheduler.now + 60)
+    set_vmoc("account__v", where=CARDIOLOGY, publish=False)(harness)
 
 
-# -- what goes wrong
+# -- failures
 
 
-def told_of(c, error_type=None) -> bool:
-    """Whether a sync reports an error, of this type if one is named."""
-    before = c.count_errors()
-    c.sync()
+def reports_error(harness, error_type=None) -> bool:
+    """Sync, and return whether the sync reported an error (of `error_type`, if given)."""
+    before = harness.count_errors()
+    harness.sync()
     if error_type is None:
-        return c.count_errors() > before
-    found = c.store.execute("SELECT count(*) FROM sync_error WHERE error_type = ?", [error_type]).fetchone()
-    return bool(found[0])
+        return harness.count_errors() > before
+    count = harness.store.execute(
+        "SELECT count(*) FROM sync_error WHERE error_type = ?", [error_type]
+    ).fetchone()
+    return bool(count[0])
 
 
-def misses_a_change(c):
-    """Whether what somebody changes in Vault stays away from the device, though its user syncs."""
-    c.sync()
-    account = ids_on(c.device, "account__v")[0]
-    found = records.find(c.vault, account)
-    with c.vault.transaction():
-        records.update(c.vault, found, {"name__v": "Dr New"}, at=c.scheduler.now, by="admin")
-    reported = told_of(c)
-    missed = read(c.device, account)["name__v"] != "Dr New"
-    assert reported == missed
+def misses_change(harness):
+    """Return whether a change in Vault does not reach the device with a sync."""
+    harness.sync()
+    account = ids_on(harness.device, "account__v")[0]
+    record = records.find(harness.vault, account)
+    with harness.vault.transaction():
+        records.update(harness.vault, record, {"name__v": "Dr New"}, at=harness.scheduler.now, by="admin")
+    is_reported = reports_error(harness)
+    missed = read(harness.device, account)["name__v"] != "Dr New"
+    assert is_reported == missed
     return missed
 
 
-def lacks_accounts(c):
-    c.sync()
-    return not ids_on(c.device, "account__v")
+def lacks_accounts(harness):
+    harness.sync()
+    return not ids_on(harness.device, "account__v")
 
 
-def lacks_some_accounts(c):
-    c.sync()
-    all_of_them = c.vault.db.execute("SELECT count(*) FROM record WHERE object = 'account__v'").fetchone()
-    return len(ids_on(c.device, "account__v")) < all_of_them[0]
+def lacks_some_accounts(harness):
+    harness.sync()
+    total = harness.vault.db.execute("SELECT count(*) FROM record WHERE object = 'account__v'").fetchone()
+    return len(ids_on(harness.device, "account__v")) < total[0]
 
 
-def left_behind(child: str) -> Callable[[EngineHarness], bool]:
-    """Whether records are on the device whose account is not."""
+def lacks_accounts_of(child: str) -> Callable[[EngineHarness], bool]:
+    """Return a check whether the device holds records without their account."""
 
-    def look(c):
-        c.sync()
-        accounts, children = set(ids_on(c.device, "account__v")), ids_on(c.device, child)
+    def check(harness):
+        harness.sync()
+        accounts, children = set(ids_on(harness.device, "account__v")), ids_on(harness.device, child)
         assert children
-        return any(read(c.device, one)["account__v"] not in accounts for one in children)
+        return any(read(harness.device, record_id)["account__v"] not in accounts for record_id in children)
 
-    return look
-
-
-def nobody_asks(c):
-    c.sync()
-    c.scheduler.run(c.scheduler.now + 10 * DAY)
-    return not sync_widget(c.device).asks_to_sync
+    return check
 
 
-def obeys_another_profile(c):
-    c.sync()
-    return c.device.setting("sync_warn_interval__v") == 30
+def shows_no_reminder(harness):
+    harness.sync()
+    harness.scheduler.run(harness.scheduler.now + 10 * DAY)
+    return not sync_widget(harness.device).asks_to_sync
 
 
-def loads_all_again(c):
-    """Whether a change of profile costs a download of the whole database."""
-    c.sync()
-    c.store.execute("DELETE FROM sync_detail")
-    admin.set_user(c.vault, c.person.user_id, at=c.scheduler.now, application_profile="another__c")
-    c.sync()
-    (downloaded,) = c.store.execute("SELECT records_downloaded FROM sync_detail").fetchone()
-    held = c.device.data.execute("SELECT count(*) FROM record").fetchone()[0]
+def uses_other_profile(harness):
+    harness.sync()
+    return harness.device.setting("sync_warn_interval__v") == 30
+
+
+def downloads_everything(harness):
+    """Return whether a profile change causes a download of the whole database."""
+    harness.sync()
+    harness.store.execute("DELETE FROM sync_detail")
+    admin.set_user(
+        harness.vault, harness.person.user_id, at=harness.scheduler.now, application_profile="another__c"
+    )
+    harness.sync()
+    (downloaded,) = harness.store.execute("SELECT records_downloaded FROM sync_detail").fetchone()
+    held = harness.device.data.execute("SELECT count(*) FROM record").fetchone()[0]
     assert downloaded in (0, held)
     return downloaded == held
 
 
-def stays_silent(c):
-    c.sync()
-    assert ids_on(c.device, "alert__v")
-    return not alerts.announced(c.device)
+def announces_no_alert(harness):
+    harness.sync()
+    assert ids_on(harness.device, "alert__v")
+    return not alerts.announced(harness.device)
 
 
-def has_old_emails(c):
-    c.sync()
-    return "2025-08-01" in {read(c.device, one)["name__v"] for one in ids_on(c.device, "sent_email__v")}
+def has_old_emails(harness):
+    harness.sync()
+    return "2025-08-01" in {
+        read(harness.device, record_id)["name__v"] for record_id in ids_on(harness.device, "sent_email__v")
+    }
 
 
-def nobody_warns_of_many(c):
-    return not told_of(c, "TOO_MANY_ACCOUNTS")
+def reports_no_account_limit(harness):
+    return not reports_error(harness, "TOO_MANY_ACCOUNTS")
 
 
-def loses_the_call_to_a_merge(c):
-    loser, winner = ids_on(c.device, "account__v")[:2]
-    c.create_call(loser)
-    admin.merge(c.vault, loser, winner, at=c.scheduler.now)
-    return told_of(c)
+def rejects_call_on_merged_account(harness):
+    loser, winner = ids_on(harness.device, "account__v")[:2]
+    harness.create_call(loser)
+    admin.merge(harness.vault, loser, winner, at=harness.scheduler.now)
+    return reports_error(harness)
 
 
-def refuses_a_call_of_last_week(c):
-    about = {"account__v": ids_on(c.device, "account__v")[0], "call_date__v": "2026-02-27"}
-    edit = Edit(operation="create", object="call2__v", record_id=new_id(c.device), fields=about)
-    save(c.device, [edit])
-    return told_of(c)
+def rejects_call_of_last_week(harness):
+    fields = {"account__v": ids_on(harness.device, "account__v")[0], "call_date__v": "2026-02-27"}
+    edit = Edit(operation="create", object="call2__v", record_id=new_id(harness.device), fields=fields)
+    save(harness.device, [edit])
+    return reports_error(harness)
 
 
-def refuses_a_new_visit(c):
+def rejects_new_visit(harness):
     edit = Edit(
-        operation="create", object="visit__c", record_id=new_id(c.device), fields={"name__v": "First"}
+        operation="create", object="visit__c", record_id=new_id(harness.device), fields={"name__v": "First"}
     )
-    save(c.device, [edit])
-    return told_of(c)
+    save(harness.device, [edit])
+    return reports_error(harness)
 
 
-def goes_by_the_old_clause(c):
-    c.sync()
-    wanted = c.vault.db.execute(
+def uses_old_clause(harness):
+    harness.sync()
+    expected = harness.vault.db.execute(
         "SELECT id FROM record WHERE object = 'account__v' "
         "AND json_extract(doc, '$.specialty__v') = 'cardiology__v' ORDER BY id"
     ).fetchall()
-    return ids_on(c.device, "account__v") != [one for (one,) in wanted]
+    return ids_on(harness.device, "account__v") != [record_id for (record_id,) in expected]
 
 
-# -- the rules
+# -- scenarios by rule
 
-ALONE = set_vmoc("call2__v")
-"""Calls that sync by themselves, whatever becomes of their accounts."""
-PROOFS: dict[str, Proof] = {
-    "account-limit-raised": Proof(
-        beside=frozenset({"accounts-over-limit"}), prepare=add_accounts(15_001),
-        plant=set_setting("max_accounts_ipad__v", 20_000), harmed=nobody_warns_of_many,
+CALLS_WITHOUT_PARENTS = set_vmoc("call2__v")
+"""Sync calls whether or not their accounts sync."""
+SCENARIOS: dict[str, LintScenario] = {
+    "account-limit-raised": LintScenario(
+        other_findings=frozenset({"accounts-over-limit"}), prepare=add_accounts(15_001),
+        inject_fault=set_setting("max_accounts_ipad__v", 20_000), fails=reports_no_account_limit,
     ),
-    "accounts-over-limit": Proof(
-        prepare=add_accounts(14_900), plant=add_accounts(101),
-        harmed=lambda c: told_of(c, "TOO_MANY_ACCOUNTS"),
+    "accounts-over-limit": LintScenario(
+        prepare=add_accounts(14_900), inject_fault=add_accounts(101),
+        fails=lambda harness: reports_error(harness, "TOO_MANY_ACCOUNTS"),
     ),
-    "alert-vmocs-incomplete": Proof(
-        prepare=add_alert, plant=set_vmoc("alert_user_action__v", active__v=False), harmed=stays_silent,
+    "alert-vmocs-incomplete": LintScenario(
+        prepare=add_alert, inject_fault=set_vmoc("alert_user_action__v", active__v=False), fails=announces_no_alert,
     ),
-    "application-profile-not-readable": Proof(
-        prepare=scope_accounts_by_profile, plant=hide(PROFILES), harmed=lacks_accounts,
+    "application-profile-not-readable": LintScenario(
+        prepare=scope_accounts_by_profile, inject_fault=deny_object(PROFILES), fails=lacks_accounts,
     ),
-    "backdate-limit-today-only": Proof(
-        plant=set_setting("call_backdate_limit__v", 0), harmed=refuses_a_call_of_last_week,
+    "backdate-limit-today-only": LintScenario(
+        inject_fault=set_setting("call_backdate_limit__v", 0), fails=rejects_call_of_last_week,
     ),
-    "cache-not-cleared": Proof(
-        prepare=both(clear_cache, narrow_accounts), well=clear_cache, plant=nothing,
-        harmed=goes_by_the_old_clause,
+    "cache-not-cleared": LintScenario(
+        prepare=combine(clear_cache, narrow_accounts), configure=clear_cache, inject_fault=do_nothing,
+        fails=uses_old_clause,
     ),
-    "custom-object-without-mobile-id": Proof(
-        prepare=demand_mobile_ids, plant=set_object("visit__c", {"name__v": text()}),
-        harmed=refuses_a_new_visit,
+    "custom-object-without-mobile-id": LintScenario(
+        prepare=require_mobile_ids, inject_fault=set_object("visit__c", {"name__v": text()}),
+        fails=rejects_new_visit,
     ),
-    "include-related-objects": Proof(
+    "include-related-objects": LintScenario(
         prepare=set_vmoc("account__v", where=CARDIOLOGY),
-        plant=both(set_vmoc("address__v", active__v=False),
+        inject_fault=combine(set_vmoc("address__v", active__v=False),
                    set_vmoc("account__v", where=CARDIOLOGY, include_related_objects__v=True)),
-        harmed=left_behind("address__v"),
+        fails=lacks_accounts_of("address__v"),
     ),
-    "merge-processing-off": Proof(
-        plant=set_setting("disable_veeva_merge__v", True), harmed=loses_the_call_to_a_merge,
+    "merge-processing-off": LintScenario(
+        inject_fault=set_setting("disable_veeva_merge__v", True), fails=rejects_call_on_merged_account,
     ),
-    "metadata-api-for-end-users": Proof(plant=grant_metadata_api, harmed=told_of),
-    "modified-date-not-readable": Proof(
-        plant=hide_field("account__v", "modified_date__v"), harmed=misses_a_change,
+    "metadata-api-for-end-users": LintScenario(inject_fault=grant_metadata_api, fails=reports_error),
+    "modified-date-not-readable": LintScenario(
+        inject_fault=deny_field("account__v", "modified_date__v"), fails=misses_change,
     ),
-    "nobody-is-reminded-to-sync": Proof(
-        plant=set_setting("sync_warn_interval__v", 0), harmed=nobody_asks,
+    "nobody-is-reminded-to-sync": LintScenario(
+        inject_fault=set_setting("sync_warn_interval__v", 0), fails=shows_no_reminder,
     ),
-    "sent-email-unlimited": Proof(
-        prepare=add_emails, plant=set_vmoc("sent_email__v"), harmed=has_old_emails,
+    "sent-email-unlimited": LintScenario(
+        prepare=add_emails, inject_fault=set_vmoc("sent_email__v"), fails=has_old_emails,
     ),
-    "settings-not-readable": Proof(plant=hide(SETTINGS), harmed=nobody_asks),
-    "settings-without-enhanced-sync": Proof(
+    "settings-not-readable": LintScenario(inject_fault=deny_object(SETTINGS), fails=shows_no_reminder),
+    "settings-without-enhanced-sync": LintScenario(
         prepare=keep_settings_by_profile,
-        plant=set_vmoc(SETTINGS, type="full_object__v", where=OWN_PROFILE), harmed=loads_all_again,
+        inject_fault=set_vmoc(SETTINGS, type="full_object__v", where=OWN_PROFILE), fails=downloads_everything,
     ),
-    "settings-without-profile-filter": Proof(
+    "settings-without-profile-filter": LintScenario(
         prepare=keep_settings_by_profile,
-        plant=set_vmoc(SETTINGS, type="full_object__v", enable_enhanced_sync__v=True),
-        harmed=obeys_another_profile,
+        inject_fault=set_vmoc(SETTINGS, type="full_object__v", enable_enhanced_sync__v=True),
+        fails=uses_other_profile,
     ),
-    "vmoc-duplicate": Proof(
-        plant=set_vmoc("account__v", under="a_second_one", where=CARDIOLOGY), harmed=lacks_some_accounts,
+    "vmoc-duplicate": LintScenario(
+        inject_fault=set_vmoc("account__v", under="a_second_one", where=CARDIOLOGY), fails=lacks_some_accounts,
     ),
-    "vmoc-field-not-readable": Proof(
-        plant=hide_field(VMOCS, "application_profile__v"), harmed=misses_a_change,
+    "vmoc-field-not-readable": LintScenario(
+        inject_fault=deny_field(VMOCS, "application_profile__v"), fails=misses_change,
     ),
-    "vmoc-inactive-object": Proof(
-        prepare=both(set_object("goal__c"), set_vmoc("goal__c")), plant=set_object("goal__c", active=False),
-        harmed=told_of,
+    "vmoc-inactive-object": LintScenario(
+        prepare=combine(set_object("goal__c"), set_vmoc("goal__c")), inject_fault=set_object("goal__c", active=False),
+        fails=reports_error,
     ),
-    "vmoc-missing-object": Proof(plant=set_vmoc("goal__c"), harmed=told_of),
-    "vmoc-object-not-readable": Proof(plant=hide(VMOCS), harmed=misses_a_change),
-    "vmoc-parent-not-on-device": Proof(
-        prepare=ALONE, plant=set_vmoc("account__v", devices=["windows__v"]), harmed=left_behind("call2__v"),
+    "vmoc-missing-object": LintScenario(inject_fault=set_vmoc("goal__c"), fails=reports_error),
+    "vmoc-object-not-readable": LintScenario(inject_fault=deny_object(VMOCS), fails=misses_change),
+    "vmoc-parent-not-on-device": LintScenario(
+        prepare=CALLS_WITHOUT_PARENTS, inject_fault=set_vmoc("account__v", devices=["windows__v"]),
+        fails=lacks_accounts_of("call2__v"),
     ),
-    "vmoc-where-drops-parents": Proof(
-        prepare=ALONE, plant=set_vmoc("account__v", where=CARDIOLOGY), harmed=left_behind("call2__v"),
+    "vmoc-where-drops-parents": LintScenario(
+        prepare=CALLS_WITHOUT_PARENTS, inject_fault=set_vmoc("account__v", where=CARDIOLOGY),
+        fails=lacks_accounts_of("call2__v"),
     ),
-    "vmoc-where-unknown-field": Proof(
-        plant=set_vmoc("account__v", where="WHERE gone__c = 'x'"),
-        harmed=lambda c: told_of(c) and lacks_accounts(c),
+    "vmoc-where-unknown-field": LintScenario(
+        inject_fault=set_vmoc("account__v", where="WHERE gone__c = 'x'"),
+        fails=lambda harness: reports_error(harness) and lacks_accounts(harness),
     ),
-    "vmoc-where-unreadable": Proof(
-        plant=set_vmoc("account__v", where="WHERE (name__v = 'x'"),
-        harmed=lambda c: told_of(c) and lacks_accounts(c),
+    "vmoc-where-unreadable": LintScenario(
+        inject_fault=set_vmoc("account__v", where="WHERE (name__v = 'x'"),
+        fails=lambda harness: reports_error(harness) and lacks_accounts(harness),
     ),
-    "vmoc-without-device": Proof(plant=set_vmoc("account__v", devices=()), harmed=lacks_accounts),
+    "vmoc-without-device": LintScenario(inject_fault=set_vmoc("account__v", devices=()), fails=lacks_accounts),
 }  # fmt: skip
-NOT_PULLED = {"accounts-over-limit": "what a device holds is told by devices alone"}
-NOT_TOLD = {
+NOT_PULLED = {"accounts-over-limit": "only devices report how many accounts they hold"}
+NOT_IN_CONFIGURATION = {
     "include-related-objects": "check boxes of a VMOC",
     "settings-without-enhanced-sync": "check boxes of a VMOC",
     "settings-without-profile-filter": "settings per profile",
     "vmoc-inactive-object": "inactive fields",
 }
-"""What `synclens.configuration` does not tell of a simulated Vault, and a pull does."""
+"""What `configuration_rows` of a simulated Vault does not contain, but a pull does."""

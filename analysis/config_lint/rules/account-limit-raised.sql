@@ -11,5 +11,5 @@
 -- needs: veeva_setting
 SELECT name || ' is ' || value || '.' AS what, 'setting ' || name || coalesce(' for ' || only_for, '') AS place,
     'veeva_settings__v' AS object, name AS field
-FROM now_setting
+FROM current_setting
 WHERE name = 'max_accounts__v' AND number <> 50000 OR name = 'max_accounts_ipad__v' AND number <> 15000

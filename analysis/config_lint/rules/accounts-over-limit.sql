@@ -11,8 +11,8 @@
 -- needs: device
 WITH device_limit AS (
     SELECT d.*, CASE WHEN d.platform = 'Windows'
-        THEN coalesce((SELECT max(number) FROM now_setting WHERE name = 'max_accounts__v'), 50000)
-        ELSE coalesce((SELECT max(number) FROM now_setting WHERE name = 'max_accounts_ipad__v'), 15000) END AS most
+        THEN coalesce((SELECT max(number) FROM current_setting WHERE name = 'max_accounts__v'), 50000)
+        ELSE coalesce((SELECT max(number) FROM current_setting WHERE name = 'max_accounts_ipad__v'), 15000) END AS most
     FROM current_device AS d
 )
 SELECT device_id || ' holds ' || accounts || ' accounts, the limit is ' || most::BIGINT || '.' AS what,

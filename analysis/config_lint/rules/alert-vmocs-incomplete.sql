@@ -10,7 +10,7 @@
 -- proof: The device does not announce an alert that it holds.
 -- needs: vmoc
 WITH present AS (
-    SELECT for_device, list(DISTINCT object) AS objects FROM now_vmoc
+    SELECT for_device, list(DISTINCT object) AS objects FROM current_vmoc
     WHERE is_active AND object IN ('alert__v', 'alert_profile__v', 'alert_user_action__v') GROUP BY for_device
 ), absent AS (
     SELECT for_device, list_filter(['alert__v', 'alert_profile__v', 'alert_user_action__v'],

@@ -10,5 +10,5 @@
 -- needs: veeva_setting
 SELECT 'call_backdate_limit__v is 0.' AS what, 'setting call_backdate_limit__v' || coalesce(' for ' || only_for, '') AS place,
     'veeva_settings__v' AS object, name AS field
-FROM now_setting
+FROM current_setting
 WHERE name = 'call_backdate_limit__v' AND number = 0

@@ -11,7 +11,7 @@
 -- needs: vmoc object_field
 SELECT object || ' syncs and has no field like mobile_id__v.' AS what, 'object ' || object AS place, object,
     'mobile_id__v' AS field
-FROM now_field
-WHERE object LIKE '%\_\_c' ESCAPE '\' AND object IN (SELECT object FROM now_vmoc WHERE is_active)
+FROM current_field
+WHERE object LIKE '%\_\_c' ESCAPE '\' AND object IN (SELECT object FROM current_vmoc WHERE is_active)
 GROUP BY object
 HAVING NOT bool_or(lower(name) LIKE 'mobile\_id\_%' ESCAPE '\')

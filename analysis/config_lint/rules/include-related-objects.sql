@@ -10,6 +10,6 @@
 -- needs: vmoc
 SELECT 'The VMOC ' || label || ' for ' || object || ' includes related objects; its WHERE clause does not filter them.' AS what,
     'VMOC ' || vmoc_id AS place, object, NULL::VARCHAR AS field
-FROM now_vmoc
+FROM current_vmoc
 WHERE is_active AND filter IS NOT NULL
     AND regexp_matches(lower(coalesce(extra, '')), '"include_?related\w*"\s*:\s*"?(true|1|yes)\b')

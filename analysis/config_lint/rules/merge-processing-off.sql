@@ -12,5 +12,5 @@
 -- needs: veeva_setting
 SELECT 'disable_veeva_merge__v is ' || value || '.' AS what,
     'setting disable_veeva_merge__v' || coalesce(' for ' || only_for, '') AS place, 'veeva_settings__v' AS object, name AS field
-FROM now_setting
+FROM current_setting
 WHERE name = 'disable_veeva_merge__v' AND lower(trim(value)) IN ('true', '1', '1.0', 'yes')

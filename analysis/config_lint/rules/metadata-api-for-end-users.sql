@@ -11,7 +11,7 @@
 SELECT 'Metadata API access is granted by ' || permission_set || '.' AS what, any_value(kind) || ' ' || permission_set
         || coalesce(' (' || sum(users) || if(sum(users) = 1, ' mobile user)', ' mobile users)'), '') AS place,
     NULL::VARCHAR AS object, NULL::VARCHAR AS field
-FROM combination JOIN now_grant USING (permission_set)
+FROM combination JOIN current_grant USING (permission_set)
 WHERE object = 'application' AND lower(field) LIKE '%metadata%' AND lower(field) LIKE '%api%'
 GROUP BY permission_set
 HAVING bool_or(coalesce(can_read, false) OR coalesce(can_edit, false) OR coalesce(can_create, false))

@@ -11,4 +11,4 @@
 -- needs: permission_grant vmoc
 SELECT 'modified_date__v of ' || object || ' is not readable.' AS what, place, object, field
 FROM effective_grant
-WHERE field = 'modified_date__v' AND can_read = false AND object IN (SELECT object FROM now_vmoc WHERE is_active)
+WHERE field = 'modified_date__v' AND can_read = false AND object IN (SELECT object FROM current_vmoc WHERE is_active)

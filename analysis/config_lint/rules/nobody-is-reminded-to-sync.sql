@@ -10,5 +10,5 @@
 -- needs: veeva_setting
 SELECT 'sync_warn_interval__v is 0.' AS what, 'setting sync_warn_interval__v' || coalesce(' for ' || only_for, '') AS place,
     'veeva_settings__v' AS object, name AS field
-FROM now_setting
+FROM current_setting
 WHERE name = 'sync_warn_interval__v' AND number = 0

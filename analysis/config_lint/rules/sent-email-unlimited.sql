@@ -10,5 +10,5 @@
 -- needs: vmoc
 SELECT 'The VMOC ' || label || ' for sent_email__v has no WHERE clause, so every sent email syncs.' AS what,
     'VMOC ' || vmoc_id AS place, object, NULL::VARCHAR AS field
-FROM now_vmoc
+FROM current_vmoc
 WHERE is_active AND object = 'sent_email__v' AND filter IS NULL

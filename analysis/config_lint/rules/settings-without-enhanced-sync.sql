@@ -11,6 +11,6 @@
 -- needs: vmoc
 SELECT 'The VMOC ' || label || ' filters settings by profile without Enhanced Sync.' AS what,
     'VMOC ' || vmoc_id AS place, object, NULL::VARCHAR AS field
-FROM now_vmoc
+FROM current_vmoc
 WHERE is_active AND object = 'veeva_settings__v' AND filter LIKE '%@@USER_APP_PROFILE_ID@@%'
     AND regexp_matches(lower(coalesce(extra, '')), '"\w*enhanced_?sync\w*"\s*:\s*"?(false|0|no)\b')

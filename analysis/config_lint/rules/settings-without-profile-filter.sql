@@ -11,6 +11,6 @@
 -- needs: vmoc veeva_setting
 SELECT 'Settings are kept per profile, but the VMOC ' || label || ' does not filter by @@USER_APP_PROFILE_ID@@.' AS what,
     'VMOC ' || vmoc_id AS place, object, NULL::VARCHAR AS field
-FROM now_vmoc
+FROM current_vmoc
 WHERE is_active AND object = 'veeva_settings__v' AND coalesce(filter, '') NOT LIKE '%@@USER_APP_PROFILE_ID@@%'
-    AND EXISTS (SELECT 1 FROM now_setting WHERE only_for IS NOT NULL)
+    AND EXISTS (SELECT 1 FROM current_setting WHERE only_for IS NOT NULL)

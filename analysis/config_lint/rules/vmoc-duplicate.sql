@@ -9,7 +9,7 @@
 -- needs: vmoc
 WITH vmoc_device AS (
     SELECT object, application_profile, security_profile, unnest(devices) AS device, vmoc_id, label
-    FROM now_vmoc WHERE is_active AND object IS NOT NULL AND for_device IS NOT NULL
+    FROM current_vmoc WHERE is_active AND object IS NOT NULL AND for_device IS NOT NULL
 ), duplicate AS (
     SELECT object, application_profile AS profile, device, count(*) AS vmocs,
         string_agg(label, ', ' ORDER BY label) AS labels, string_agg(vmoc_id, ', ' ORDER BY vmoc_id) AS ids

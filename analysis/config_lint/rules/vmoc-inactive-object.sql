@@ -11,5 +11,5 @@
 -- needs: vmoc object_field
 SELECT 'The VMOC ' || label || ' is active, but all fields of ' || object || ' are inactive.' AS what,
     'VMOC ' || vmoc_id AS place, object, NULL::VARCHAR AS field
-FROM now_vmoc
-WHERE is_active AND object IN (SELECT object FROM now_field GROUP BY object HAVING bool_and(active = false))
+FROM current_vmoc
+WHERE is_active AND object IN (SELECT object FROM current_field GROUP BY object HAVING bool_and(active = false))

@@ -11,11 +11,11 @@
 -- needs: vmoc object_field
 WITH metadata AS (
     -- metadata of a few objects is no evidence about the others; complete metadata has nearly all of them
-    SELECT count(DISTINCT object) FILTER (object IN (SELECT object FROM now_field)) * 2 >= count(DISTINCT object) AS enough
-    FROM now_vmoc WHERE is_active AND object IS NOT NULL
+    SELECT count(DISTINCT object) FILTER (object IN (SELECT object FROM current_field)) * 2 >= count(DISTINCT object) AS enough
+    FROM current_vmoc WHERE is_active AND object IS NOT NULL
 )
 SELECT 'The VMOC ' || label || ' names ' || coalesce('the object ' || object || ', which is not in the metadata.', 'no object.')
         AS what,
     'VMOC ' || vmoc_id AS place, object, NULL::VARCHAR AS field
-FROM now_vmoc, metadata
-WHERE is_active AND (object IS NULL OR enough AND object NOT IN (SELECT object FROM now_field))
+FROM current_vmoc, metadata
+WHERE is_active AND (object IS NULL OR enough AND object NOT IN (SELECT object FROM current_field))

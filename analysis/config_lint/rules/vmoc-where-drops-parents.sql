@@ -12,9 +12,9 @@
 SELECT child.object || ' needs ' || parent.object || ' (' || f.name || '), whose VMOC ' || parent.label
         || ' filters by ' || left(parent.filter, 120) || '; the VMOC ' || child.label || ' does not.' AS what,
     'VMOC ' || parent.vmoc_id || ', ' || child.vmoc_id AS place, child.object, f.name AS field
-FROM now_vmoc AS child
-JOIN now_field AS f ON f.object = child.object AND f.required AND coalesce(f.active, true)
-JOIN now_vmoc AS parent ON parent.object = f.refers_to AND parent.object <> child.object
+FROM current_vmoc AS child
+JOIN current_field AS f ON f.object = child.object AND f.required AND coalesce(f.active, true)
+JOIN current_vmoc AS parent ON parent.object = f.refers_to AND parent.object <> child.object
     AND list_has_any(parent.devices, child.devices)
     AND parent.application_profile IS NOT DISTINCT FROM child.application_profile
 WHERE child.is_active AND parent.is_active AND parent.filter IS NOT NULL AND child.filter IS NULL

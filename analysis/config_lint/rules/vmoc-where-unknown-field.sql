@@ -12,12 +12,12 @@ WITH filter_field AS (
     SELECT vmoc_id, label, object, unnest(list_distinct(regexp_extract_all(
         regexp_replace(regexp_replace(filter, '''[^'']*''', '', 'g'), '\w+\.\w+', '', 'g'),
         '\b[a-z]\w*__(?:v|c|sys)\b'))) AS field
-    FROM now_vmoc WHERE is_active AND filter IS NOT NULL AND object IN (SELECT object FROM now_field)
+    FROM current_vmoc WHERE is_active AND filter IS NOT NULL AND object IN (SELECT object FROM current_field)
 )
 SELECT 'The VMOC ' || n.label || ' filters by ' || n.field || ', which ' || n.object
         || CASE WHEN f.name IS NULL THEN ' does not have.' ELSE ' has inactive.' END AS what,
     'VMOC ' || vmoc_id AS place, n.object, n.field
-FROM filter_field AS n LEFT JOIN now_field AS f ON f.object = n.object AND f.name = n.field
+FROM filter_field AS n LEFT JOIN current_field AS f ON f.object = n.object AND f.name = n.field
 -- every object has the fields that Vault itself writes, and few exports list them
 WHERE f.name IS NULL AND n.field NOT IN ('mobile_id__v', 'created_by__v', 'modified_by__v', 'created_date__v', 'modified_date__v')
     OR f.active = false

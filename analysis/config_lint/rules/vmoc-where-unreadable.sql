@@ -13,7 +13,7 @@ WITH sql_clause AS (
     -- tokens are text and CONTAINS is IN in VQL; the rest is the same as in SQL
     SELECT *, regexp_replace(regexp_replace(regexp_replace(filter,
         '''?@@\w+@@''?', '''x''', 'g'), '\bCONTAINS\s*\(', 'IN (', 'gi'), '^\s*WHERE\b', '', 'i') AS text
-    FROM now_vmoc WHERE is_active AND filter IS NOT NULL
+    FROM current_vmoc WHERE is_active AND filter IS NOT NULL
 )
 SELECT 'The WHERE clause of the VMOC ' || label || ' is invalid: ' || left(filter, 200) AS what,
     'VMOC ' || vmoc_id AS place, object, NULL::VARCHAR AS field

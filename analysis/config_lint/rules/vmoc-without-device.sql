@@ -11,5 +11,5 @@
 -- needs: vmoc
 SELECT 'The VMOC ' || label || ' for ' || coalesce(object, 'no object') || ' has no device.' AS what,
     'VMOC ' || vmoc_id AS place, object, NULL::VARCHAR AS field
-FROM now_vmoc
+FROM current_vmoc
 WHERE is_active AND for_device IS NULL

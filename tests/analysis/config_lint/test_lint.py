@@ -1,4 +1,4 @@
-"""Each rule finds its misconfiguration, and nothing where the same thing is configured well."""
+"""Each rule finds its misconfiguration, and nothing if the same item is configured correctly."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def setting(name: str, value: str, **values: object) -> tuple[str, Row]:
 PARENT = object_field("account__v", required=True, refers_to="account__v")
 BOTH_SETS = ("sync_user", {"permission_sets": "rep__c, base__c"}), ("device", DEVICE)
 
-# rule: (what it must find, what it must leave alone), each a list of rows
+# rule: (rows with the misconfiguration, rows without it)
 CASES: dict[str, tuple[list[tuple[str, Row]], list[tuple[str, Row]]]] = {
     "metadata-api-for-end-users": (
         [grant("api: Metadata API", True, "application"), ("sync_user", {}), ("device", DEVICE)],
@@ -154,8 +154,8 @@ CASES: dict[str, tuple[list[tuple[str, Row]], list[tuple[str, Row]]]] = {
         [("config_change", {}), ("config_change", {"kind": "cache", "changed_at": "2026-03-02"})],
     ),
 }  # fmt: skip
-# rules whose good case is the very thing of the bad one, put right
-PUT_RIGHT = (
+# rules whose correct rows are a fixed version of the faulty rows
+FIXABLE = (
     "vmoc-object-not-readable", "vmoc-field-not-readable", "settings-not-readable",
     "application-profile-not-readable", "vmoc-without-device", "vmoc-where-unreadable",
     "vmoc-where-unknown-field", "vmoc-where-drops-parents", "vmoc-parent-not-on-device",
@@ -163,7 +163,7 @@ PUT_RIGHT = (
     "sent-email-unlimited", "account-limit-raised", "nobody-is-reminded-to-sync", "merge-processing-off",
     "backdate-limit-today-only",
 )  # fmt: skip
-READ_THE_CLAUSE = [name for name, rule in LINT_RULES.items() if "filter" in rule.sql]
+CLAUSE_RULES = [name for name, rule in LINT_RULES.items() if "filter" in rule.sql]
 each_rule = pytest.mark.parametrize("rule", LINT_RULES)
 
 
@@ -175,81 +175,81 @@ def used_store():
 
 @pytest.fixture
 def store(used_store):
-    """One store for all tests, emptied for each: migrating it is what takes time."""
+    """Empty the store, which is shared because its migration is slow."""
     for table in KEY:
         used_store.execute(f"DELETE FROM {table}")
     return used_store
 
 
-def put(store, rows, as_of="2026-03-01"):
+def insert(store, rows, as_of="2026-03-01"):
     for table, values in rows:
-        dated = {} if table == "config_change" else {"as_of": as_of}
-        row = KEY[table] | dated | {"source": "t", "batch_id": "t"} | values
+        as_of_value = {} if table == "config_change" else {"as_of": as_of}
+        row = KEY[table] | as_of_value | {"source": "t", "batch_id": "t"} | values
         store.execute(
             f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", list(row.values())
         )
 
 
-def found_by(store, rule):
-    found = lint(store)
-    return found[found["rule"] == rule]
+def findings_of(store, rule):
+    findings = lint(store)
+    return findings[findings["rule"] == rule]
 
 
-def test_every_rule_has_its_case_and_every_case_its_rule():
+def test_every_rule_has_a_case():
     assert set(CASES) == set(LINT_RULES)
 
 
 @each_rule
-def test_the_misconfiguration_is_found_and_said_in_words(rule, store):
-    put(store, CASES[rule][0])
-    found = found_by(store, rule)
-    assert len(found) == 1
-    row = found.iloc[0]
+def test_the_misconfiguration_is_found_and_described(rule, store):
+    insert(store, CASES[rule][0])
+    findings = findings_of(store, rule)
+    assert len(findings) == 1
+    row = findings.iloc[0]
     assert (
         row["what"].endswith((".", "'active__v'"))
         and row["where"]
-        and tuple(found.columns) == FINDING_COLUMNS
+        and tuple(findings.columns) == FINDING_COLUMNS
     )
 
 
 @each_rule
-def test_the_same_thing_configured_well_is_left_alone(rule, store):
-    put(store, CASES[rule][1])
-    assert found_by(store, rule).empty
+def test_a_correct_configuration_has_no_finding(rule, store):
+    insert(store, CASES[rule][1])
+    assert findings_of(store, rule).empty
 
 
-@pytest.mark.parametrize("rule", PUT_RIGHT)
-def test_what_was_put_right_is_not_found_any_more(rule, store):
-    """A newer word replaces the older."""
-    bad, good = CASES[rule]
-    put(store, bad)
-    put(store, good, as_of="2026-03-02")
-    assert found_by(store, rule).empty
+@pytest.mark.parametrize("rule", FIXABLE)
+def test_a_fixed_misconfiguration_has_no_finding(rule, store):
+    """A newer row replaces the older one."""
+    faulty, correct = CASES[rule]
+    insert(store, faulty)
+    insert(store, correct, as_of="2026-03-02")
+    assert findings_of(store, rule).empty
 
 
-@each_rule
-def test_the_head_of_a_rule_is_complete(rule):
-    one = LINT_RULES[rule]
-    assert one.severity in SEVERITIES and one.basis in BASES and one.cause in playbook_causes()
-    assert one.source.startswith("https://") and one.why.endswith(".") and one.fix.endswith(".")
-    assert not one.title.endswith(".") and len(one.title) <= 70
+@pytest.mark.parametrize("name", LINT_RULES)
+def test_the_header_of_a_rule_is_complete(name):
+    rule = LINT_RULES[name]
+    assert rule.severity in SEVERITIES and rule.basis in BASES and rule.cause in playbook_causes()
+    assert rule.source.startswith("https://") and rule.why.endswith(".") and rule.fix.endswith(".")
+    assert not rule.title.endswith(".") and len(rule.title) <= 50
 
 
-def test_an_empty_store_has_no_finding_and_says_that_nothing_was_checked(store):
+def test_an_empty_store_has_no_finding_and_a_gap_for_every_rule(store):
     assert lint(store).empty and tuple(lint(store).columns) == FINDING_COLUMNS
     assert set(lint_gaps(store)["rule"]) == set(LINT_RULES)
 
 
 def test_a_gap_closes_when_its_table_is_loaded(store):
-    put(store, [setting("a__v", "1")])
+    insert(store, [setting("a__v", "1")])
     assert "account-limit-raised" not in set(lint_gaps(store)["rule"])
 
 
-def test_rights_that_are_known_of_a_security_profile_in_sum_are_those_of_its_users(store):
-    """So a pull keeps them where users have several permission sets."""
+def test_grants_of_a_security_profile_apply_to_its_users(store):
+    """A pull stores grants this way if users have several permission sets."""
     user = {"permission_sets": "rep__c, base__c", "security_profile": "field__c"}
     by_profile = {"permission_set": "field__c"}
-    put(store, [
+    insert(store, [
         vmoc(), ("sync_user", user), ("device", DEVICE), grant("modified_date__v", False, **by_profile),
         grant("api: Metadata API", True, "application", **by_profile),
     ])  # fmt: skip
@@ -260,27 +260,27 @@ def test_rights_that_are_known_of_a_security_profile_in_sum_are_those_of_its_use
     }
 
 
-def test_metadata_of_a_few_objects_makes_no_other_object_missing_and_the_gap_is_told(store):
+def test_partial_metadata_makes_no_object_missing_and_is_reported_as_a_gap(store):
     others = [vmoc(number, object=f"kind_{number}__v") for number in range(2, 5)]
-    put(store, [vmoc(), *others, object_field("name__v")])
-    assert found_by(store, "vmoc-missing-object").empty
+    insert(store, [vmoc(), *others, object_field("name__v")])
+    assert findings_of(store, "vmoc-missing-object").empty
     gaps = lint_gaps(store).set_index("rule")["reason"]
-    words = "of the 4 objects that VMOCs name, the metadata of 1 is loaded"
-    assert {rule for rule, reason in gaps.items() if reason == words} == {
+    gap = "metadata is loaded for 1 of 4 objects with a VMOC"
+    assert {rule for rule, reason in gaps.items() if reason == gap} == {
         name for name, rule in LINT_RULES.items() if {"vmoc", "object_field"} <= set(rule.needs)
     }
 
 
 def test_errors_come_first(store):
     for rule in ("nobody-is-reminded-to-sync", "accounts-over-limit", "merge-processing-off"):
-        put(store, CASES[rule][0])
+        insert(store, CASES[rule][0])
     assert list(lint(store)["severity"]) == ["error", "warning", "note"]
 
 
-@pytest.mark.parametrize("head", ["", "-- title: x\n", "-- severity: error\n-- title: x\n"])
-def test_a_rule_without_its_head_is_refused(head):
+@pytest.mark.parametrize("header", ["", "-- title: x\n", "-- severity: error\n-- title: x\n"])
+def test_a_rule_without_its_header_is_rejected(header):
     with pytest.raises(ValueError, match=re.escape("must begin with -- title:")):
-        LintRule.parse("x", head + "SELECT 1")
+        LintRule.parse("x", header + "SELECT 1")
 
 
 clauses = st.text(max_size=60) | st.from_regex(
@@ -292,6 +292,6 @@ clauses = st.text(max_size=60) | st.from_regex(
 @given(clause=clauses)
 def test_no_where_clause_makes_the_lint_fail(used_store, clause):
     used_store.execute("DELETE FROM vmoc")
-    put(used_store, [vmoc(where_clause=clause)])
-    for rule in READ_THE_CLAUSE:
+    insert(used_store, [vmoc(where_clause=clause)])
+    for rule in CLAUSE_RULES:
         used_store.execute(LINT_RULES[rule].query())

@@ -1,4 +1,4 @@
-"""Each rule proven: with its fault the engine does what the rule says, without it all is well; lint sees just it."""
+"""Test each lint rule in the engine: the fault causes the failure that the rule states, and lint finds only it."""
 
 from __future__ import annotations
 
@@ -26,49 +26,49 @@ from synclens.cli import app
 from synclens.engine_configuration import configuration_rows
 from tests.conftest import fresh_store
 from tests.support.engine_harness import EngineHarness
-from tests.support.lint_scenarios import NOT_PULLED, NOT_TOLD, PROOFS, nothing
+from tests.support.lint_scenarios import NOT_IN_CONFIGURATION, NOT_PULLED, SCENARIOS, do_nothing
 
 SECRET = "a password for a test"
-each_rule = pytest.mark.parametrize("rule", PROOFS)
+each_rule = pytest.mark.parametrize("rule", SCENARIOS)
 TRAILS = ["object_audit_trail", "system_audit_trail"]
 
 
 @pytest.fixture
-def make_clinic(store):
-    """A clinic with the fault of a rule, or without it."""
-    opened = []
+def make_harness(store):
+    """Make a harness with the fault of a rule, or without it."""
+    harnesses = []
 
-    def make(rule, *, ill):
-        made = EngineHarness(store)
-        opened.append(made)
-        assert made.person.platform in ("iPad", "iPhone")
-        proof = PROOFS[rule]
-        proof.prepare(made)
-        (proof.plant if ill else proof.well)(made)
-        return made
+    def make(rule, *, faulty):
+        harness = EngineHarness(store)
+        harnesses.append(harness)
+        assert harness.person.platform in ("iPad", "iPhone")
+        scenario = SCENARIOS[rule]
+        scenario.prepare(harness)
+        (scenario.inject_fault if faulty else scenario.configure)(harness)
+        return harness
 
     yield make
-    for one in opened:
-        one.close()
+    for harness in harnesses:
+        harness.close()
 
 
-def rules_found(store):
+def lint_rules(store):
     return set(lint(store)["rule"])
 
 
-def told(clinic):
-    """What lint finds in what the simulator tells: configuration, its changes, and what devices hold."""
-    now = datetime.fromtimestamp(clinic.scheduler.now, UTC)
-    (accounts,) = clinic.vault.db.execute(
+def lint_configuration(harness):
+    """Return the rules that lint reports for the simulator's configuration, changes and device."""
+    now = datetime.fromtimestamp(harness.scheduler.now, UTC)
+    (accounts,) = harness.vault.db.execute(
         "SELECT count(*) FROM record WHERE object = 'account__v'"
     ).fetchone()
     device = DeviceInfo(
-        device_id=clinic.person.device_id, as_of=now, user_id=clinic.person.user_id,
-        platform=clinic.person.platform, accounts=accounts,
+        device_id=harness.person.device_id, as_of=now, user_id=harness.person.user_id,
+        platform=harness.person.platform, accounts=accounts,
     )  # fmt: skip
-    rows = [*configuration_rows(clinic.vault, now), *admin.audit_trail(clinic.vault), device]
-    ingest.append(clinic.store, rows, source="engine", started_at=now)
-    return rules_found(clinic.store)
+    rows = [*configuration_rows(harness.vault, now), *admin.audit_trail(harness.vault), device]
+    ingest.append(harness.store, rows, source="engine", started_at=now)
+    return lint_rules(harness.store)
 
 
 @contextmanager
@@ -94,13 +94,13 @@ def reads_fields(rule):
     return "object_field" in LINT_RULES[rule].needs
 
 
-def pulled(clinic, folder, *, whole):
-    """What lint finds in what was pulled over HTTP, with the fields of `whole` the model."""
-    with sqlite3.connect(folder / "vault.sqlite") as kept:
-        clinic.vault.db.backup(kept)
-    kept.close()
-    described = {one["object_name__v"] for one in clinic.vault.live["vmoc"].values()} if whole else ()
-    now = clinic.scheduler.now + 60
+def lint_pulled(harness, folder, *, whole):
+    """Return the rules that lint reports after a pull over HTTP; `whole` pulls the metadata of all VMOC objects."""
+    with sqlite3.connect(folder / "vault.sqlite") as copy:
+        harness.vault.db.backup(copy)
+    copy.close()
+    described = {row["object_name__v"] for row in harness.vault.live["vmoc"].values()} if whole else ()
+    now = harness.scheduler.now + 60
     with (
         fresh_store() as store,
         serving(folder / "vault.sqlite", now) as address,
@@ -110,52 +110,54 @@ def pulled(clinic, folder, *, whole):
             store, client, objects=[*OBJECTS, *sorted(described)], trails=TRAILS,
             clock=lambda: datetime.fromtimestamp(now, UTC),
         )  # fmt: skip
-        return rules_found(store)
+        return lint_rules(store)
 
 
-def test_every_rule_has_its_proof():
-    assert set(PROOFS) == set(LINT_RULES)
+def test_every_rule_has_a_scenario():
+    assert set(SCENARIOS) == set(LINT_RULES)
 
 
-def test_a_plain_vault_has_no_finding(make_clinic, tmp_path):
-    clinic = make_clinic("vmoc-duplicate", ill=False)
-    assert told(clinic) == set() == pulled(clinic, tmp_path, whole=True)
-
-
-@each_rule
-def test_with_the_fault_lint_finds_it_alone_and_it_harms(rule, make_clinic, tmp_path):
-    clinic = make_clinic(rule, ill=True)
-    assert told(clinic) == (set() if rule in NOT_TOLD else {rule})
-    assert pulled(clinic, tmp_path, whole=reads_fields(rule)) == (set() if rule in NOT_PULLED else {rule})
-    assert PROOFS[rule].harmed(clinic)
+def test_a_plain_vault_has_no_finding(make_harness, tmp_path):
+    harness = make_harness("vmoc-duplicate", faulty=False)
+    assert lint_configuration(harness) == set() == lint_pulled(harness, tmp_path, whole=True)
 
 
 @each_rule
-def test_without_the_fault_nothing_is_found_and_nothing_harms(rule, make_clinic, tmp_path):
-    clinic, proof = make_clinic(rule, ill=False), PROOFS[rule]
-    if proof.prepare is not nothing:  # else it is the plain Vault
-        assert told(clinic) == proof.beside
-        assert pulled(clinic, tmp_path, whole=reads_fields(rule)) == set()
-    assert not proof.harmed(clinic)
+def test_lint_finds_only_the_fault_and_the_failure_occurs(rule, make_harness, tmp_path):
+    harness = make_harness(rule, faulty=True)
+    assert lint_configuration(harness) == (set() if rule in NOT_IN_CONFIGURATION else {rule})
+    assert lint_pulled(harness, tmp_path, whole=reads_fields(rule)) == (
+        set() if rule in NOT_PULLED else {rule}
+    )
+    assert SCENARIOS[rule].fails(harness)
 
 
-def test_the_command_finds_it_too(make_clinic, tmp_path):
-    clinic, path = make_clinic("vmoc-without-device", ill=True), tmp_path / "clinic.duckdb"
-    now = datetime.fromtimestamp(clinic.scheduler.now, UTC)
+@each_rule
+def test_without_the_fault_there_is_no_finding_and_no_failure(rule, make_harness, tmp_path):
+    harness, scenario = make_harness(rule, faulty=False), SCENARIOS[rule]
+    if scenario.prepare is not do_nothing:  # otherwise it is the plain Vault, tested above
+        assert lint_configuration(harness) == scenario.other_findings
+        assert lint_pulled(harness, tmp_path, whole=reads_fields(rule)) == set()
+    assert not scenario.fails(harness)
+
+
+def test_the_command_prints_the_finding(make_harness, tmp_path):
+    harness, path = make_harness("vmoc-without-device", faulty=True), tmp_path / "store.duckdb"
+    now = datetime.fromtimestamp(harness.scheduler.now, UTC)
     with ingest.open_store(path, read_only=False) as store:
-        ingest.append(store, [*configuration_rows(clinic.vault, now)], source="engine", started_at=now)
-    said = CliRunner().invoke(app, ["lint", "--json", "--store", str(path)])
-    assert said.exit_code == 1
-    assert [one["rule"] for one in json.loads(said.stdout)["findings"]] == ["vmoc-without-device"]
+        ingest.append(store, [*configuration_rows(harness.vault, now)], source="engine", started_at=now)
+    result = CliRunner().invoke(app, ["lint", "--json", "--store", str(path)])
+    assert result.exit_code == 1
+    assert [finding["rule"] for finding in json.loads(result.stdout)["findings"]] == ["vmoc-without-device"]
 
 
 def table_row(rule):
-    one = LINT_RULES[rule]
-    where = [road for road, not_in in (("told", NOT_TOLD), ("pulled", NOT_PULLED)) if rule not in not_in]
-    return f"| {rule} | {one.title} | {one.proof} | {', '.join(where)} |"
+    sources = (("simulated", NOT_IN_CONFIGURATION), ("pulled", NOT_PULLED))
+    found_in = ", ".join(source for source, exceptions in sources if rule not in exceptions)
+    return f"| {rule} | {LINT_RULES[rule].title} | {LINT_RULES[rule].proof} | {found_in} |"
 
 
-def test_the_table_of_proofs_is_that_of_the_rules():
+def test_the_documented_table_matches_the_rules():
     page = (Path(__file__).parents[3] / "docs" / "rehearsal.md").read_text("utf-8")
     rows = [line for line in page.splitlines() if line.startswith("| ") and line.split(" ")[1] in LINT_RULES]
     assert rows == [table_row(rule) for rule in LINT_RULES]
