@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ingest.config_diff import record_config_changes
-    from ingest.contracts.cell_values import CellFormat
+    from ingest.contracts.cell_format import CellFormat
     from ingest.contracts.tables import CONTRACTS, Contract
     from ingest.errors import (
         ArchiveUnsafe,
@@ -52,7 +52,7 @@ _MODULE_OF = {
     "ApiToken": "vault.credentials",
     "ArchiveUnsafe": "errors",
     "BatchReport": "store.batches",
-    "CellFormat": "contracts.cell_values",
+    "CellFormat": "contracts.cell_format",
     "Contract": "contracts.tables",
     "ExportTargetNotEmpty": "errors",
     "IngestError": "errors",

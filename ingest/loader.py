@@ -12,7 +12,8 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from ingest.config_diff import record_config_changes, touches_config
-from ingest.contracts.cell_values import CellFormat
+from ingest.contracts.cell_format import CellFormat
+from ingest.contracts.tables import Contract
 from ingest.errors import MissingColumns, SourceMissing, UnknownKind
 from ingest.mapping.column_report import column_notes
 from ingest.mapping.mapping import ColumnMapping, choose_mapping, read_mapping
@@ -21,16 +22,15 @@ from ingest.pseudonyms import Pseudonymizer, pseudonymize
 from ingest.readers.detect import open_source
 from ingest.readers.direct_data import ArchiveName, archive_parts
 from ingest.readers.encoding import inspect_file
-from ingest.readers.json_lines import parse_set_aside_lines
 from ingest.readers.rows import BulkTable, RowSource
 from ingest.staging.bulk import NotBulkLoadable, stage_bulk
-from ingest.staging.lines import pop_set_aside_lines
+from ingest.staging.deletions import stage_deletions
+from ingest.staging.lines import pop_set_aside_rows
 from ingest.staging.rows import stage_rows
 from ingest.store.batches import Batch, BatchReport, Clock, utc_now
-from ingest.store.deletions import load_deletions
-from ingest.store.merge import create_staging_table, merge
+from ingest.store.deletions import deletion_contract
+from ingest.store.merge import apply_deletions, create_staging_table, merge
 from ingest.store.open import open_store
-from ingest.store.removals import deletion_contract
 from ingest.store.transaction import transaction
 
 Progress = Callable[[str, int], None]
@@ -228,6 +228,15 @@ def load_source(
         return merge(store, contract, batch, clock, rows_in=count or None, notes=tuple(source.notes))
 
 
+def load_deletions(
+    store: DuckDBPyConnection, source: RowSource, contract: Contract, batch: Batch, clock: Clock
+) -> BatchReport:
+    """Load a list of deletions as one batch."""
+    notes = stage_deletions(store, source, contract)
+    with transaction(store):
+        return apply_deletions(store, contract, batch, clock, notes=(*source.notes, *notes))
+
+
 def _took_fast_road(
     store: DuckDBPyConnection, table: BulkTable, mapping: ColumnMapping, cell_format: CellFormat
 ) -> bool:
@@ -238,8 +247,8 @@ def _took_fast_road(
         stage_bulk(store, table, mapping, cell_format)
         if table.by_line:
             assigned = mapping.assign(table.header)
-            for odd in pop_set_aside_lines(store):
-                stage_rows(store, mapping, assigned, cell_format, parse_set_aside_lines(odd))
+            for rows in pop_set_aside_rows(store):
+                stage_rows(store, mapping, assigned, cell_format, rows)
     except NotBulkLoadable:
         return False
     return True

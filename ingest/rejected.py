@@ -9,7 +9,7 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from ingest.contracts.cell_values import CellFormat
+from ingest.contracts.cell_format import CellFormat
 from ingest.errors import MissingColumns, UnknownKind
 from ingest.loader import load_source
 from ingest.mapping.mapping import choose_mapping, read_mapping

@@ -1,171 +1,202 @@
-"""From text to value: how strangers write flags, numbers and times, and what is wrong when they do not.
+"""SQL expressions that convert the text of a cell to a value, or report what is wrong with it.
 
-Each reader takes the text of one cell and returns the value, None for an empty cell, or raises ValueError
-with what is wrong. Every rule is a pattern that DuckDB can apply too: `bulk.py` has the same rules in SQL,
-and a property test holds the two together.
+Every row from every source is read through these expressions, so a cell has one meaning. Each function takes
+SQL for a text and returns SQL. The caller binds `$zone`, the zone of times that carry none.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from math import isfinite
-from typing import Literal
-from zoneinfo import ZoneInfo
+from collections.abc import Iterable
 
+from ingest.contracts.cell_format import CellFormat
 from ingest.contracts.tables import Kind
 
-TRUE = frozenset({"true", "1", "1.0", "yes", "y", "on", "t"})
-FALSE = frozenset({"false", "0", "0.0", "no", "n", "off", "f"})
-NOTHING = frozenset({"", "null", '"null"'})
-SPACES = " \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
-"""Every space separator of Unicode: reports pad cells with the no-break one, and DuckDB's `trim` takes them all."""
+TRUE = ("1", "1.0", "on", "t", "true", "y", "yes")
+FALSE = ("0", "0.0", "f", "false", "n", "no", "off")
+EMPTY = ("", '"null"', "null")
+"""Texts that count as an empty cell, in lower case."""
 
 INTEGER = r"\+?[0-9]{1,18}(\.0{0,9})?"
 NEGATIVE = r"-[0-9]{1,18}([.,][0-9]{0,18})?"
 NUMBER = r"\+?([0-9]{1,18}([.,][0-9]{0,18})?|[.,][0-9]{1,18})([eE][+-]?[0-9]{1,2})?"
 THOUSANDS = r"\+?[0-9]{1,3},[0-9]{3}"
-ISO = (
+ISO_TIME = (
     r"(?P<day>(?:19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2})"
     r"(?:[T ](?P<clock>[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.(?P<fraction>[0-9]{1,9}))? ?"
     r"(?P<zone>Z|z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
-LOCAL = (
-    r"(?P<one>[0-9]{1,2})(?P<mark>[./])(?P<two>[0-9]{1,2})[./](?P<year>(?:19|20|21)[0-9]{2})"
-    r"(?:,? (?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}))?(?P<half> [AaPp][Mm])?)?"
-)
-
-_INTEGER, _NEGATIVE, _NUMBER, _THOUSANDS, _ISO, _LOCAL = (
-    re.compile(pattern, re.ASCII) for pattern in (INTEGER, NEGATIVE, NUMBER, THOUSANDS, ISO, LOCAL)
+LOCAL_TIME = (
+    r"(?P<first>[0-9]{1,2})(?P<separator>[./])(?P<second>[0-9]{1,2})[./](?P<year>(?:19|20|21)[0-9]{2})"
+    r"(?:,? (?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<seconds>[0-9]{2}))?(?P<half> [AaPp][Mm])?)?"
 )
 
 MISSING = "is missing"
-NOT_A_FLAG = "is neither yes nor no"
-NOT_AN_INTEGER = "is not a whole number"
-NOT_A_NUMBER = "is not a number"
-BELOW_ZERO = "is below zero"
+BELOW_ZERO = "is negative"
 AMBIGUOUS_NUMBER = "could be thousands or decimals"
-NOT_A_TIME = "is not a time"
-AMBIGUOUS_TIME = "has day and month in an order that nobody declared"
-
-
-@dataclass(frozen=True, slots=True)
-class CellFormat:
-    """How a source writes what its text alone does not tell.
-
-    `time_zone` is the IANA zone of times that carry none; `date_order` is the order in dates with slashes.
-    """
-
-    time_zone: str = "UTC"
-    date_order: Literal["dmy", "mdy"] | None = None
-
-
-VAULT_FORMAT = CellFormat()
-"""How Vault itself writes: UTC, and no dates with slashes."""
-
-
-def read_text(text: str, cell_format: CellFormat) -> str | None:
-    """Any text is fine as it is; blank text is no text."""
-    return text if text.strip(" \t\r\n") else None
-
-
-def read_flag(text: str, cell_format: CellFormat) -> bool | None:
-    """Read yes or no, in each of the spellings that Vault, Salesforce and spreadsheets use."""
-    word = text.strip(SPACES).lower()
-    if word in NOTHING:
-        return None
-    if word in TRUE or word in FALSE:
-        return word in TRUE
-    raise ValueError(NOT_A_FLAG)
-
-
-def read_integer(text: str, cell_format: CellFormat) -> int | None:
-    """Read a count: no sign but plus, no decimals but zeros."""
-    word = text.strip(SPACES)
-    if word.lower() in NOTHING:
-        return None
-    if _INTEGER.fullmatch(word):
-        return int(word.partition(".")[0])
-    raise ValueError(BELOW_ZERO if _NEGATIVE.fullmatch(word) else NOT_AN_INTEGER)
-
-
-def read_number(text: str, cell_format: CellFormat) -> float | None:
-    """Read a number with a decimal point or comma; `1,234` is refused because it means two things."""
-    word = text.strip(SPACES)
-    if word.lower() in NOTHING:
-        return None
-    if _THOUSANDS.fullmatch(word):
-        raise ValueError(AMBIGUOUS_NUMBER)
-    if _NUMBER.fullmatch(word) and isfinite(value := float(word.replace(",", "."))):
-        return value
-    raise ValueError(BELOW_ZERO if _NEGATIVE.fullmatch(word) else NOT_A_NUMBER)
-
-
-def read_time(text: str, cell_format: CellFormat) -> datetime | None:
-    """Read a moment, with or without seconds, fraction and zone; the result is aware and in UTC."""
-    word = text.strip(SPACES)
-    if word.lower() in NOTHING:
-        return None
-    try:
-        if found := _ISO.fullmatch(word):
-            return _from_iso(found, cell_format)
-        if found := _LOCAL.fullmatch(word):
-            return _from_local(found, cell_format)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(AMBIGUOUS_TIME if str(error) == AMBIGUOUS_TIME else NOT_A_TIME) from error
-    raise ValueError(NOT_A_TIME)
-
-
-READERS: dict[Kind, Callable[[str, CellFormat], object]] = {
-    "text": read_text,
-    "flag": read_flag,
-    "integer": read_integer,
-    "number": read_number,
-    "time": read_time,
+AMBIGUOUS_TIME = "has an ambiguous day and month order"
+NOT_VALID = {
+    "flag": "is not true or false",
+    "integer": "is not a whole number",
+    "number": "is not a number",
+    "time": "is not a valid timestamp",
 }
+"""The reason, by kind, if no other reason applies."""
+
+LONGEST_QUOTE = 80
+"""Characters of a rejected value that its reason quotes."""
+
+_VAULT_TIME, _VAULT_TIME_LENGTH = "%Y-%m-%dT%H:%M:%S.%gZ", 24
+_USUAL_TIME = r"(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
 
 
-def _from_iso(found: re.Match[str], cell_format: CellFormat) -> datetime:
-    clock = found["clock"] or "00:00"
-    # Vault knows milliseconds and DuckDB microseconds: what is finer is cut off, not rounded.
-    fraction = (found["fraction"] or "")[:6].ljust(6, "0")
-    seconds = clock if clock.count(":") == 2 else f"{clock}:00"
-    return _in_utc(datetime.fromisoformat(f"{found['day']}T{seconds}.{fraction}"), found["zone"], cell_format)
+def usual_value_sql(kind: Kind, text: str, cell_format: CellFormat) -> str:
+    """Convert the usual spelling of a kind: cheap, and NULL for every other spelling.
+
+    Nearly every cell is written in the usual way. `value_sql` reads the others.
+    """
+    match kind:
+        case "text":
+            return f"CASE WHEN {text} >= '!' THEN {text} WHEN {_is_blank(text)} THEN NULL ELSE {text} END"
+        case "flag":
+            return f"CASE WHEN {text} = 'true' THEN true WHEN {text} = 'false' THEN false END"
+        case "integer":
+            return f"CASE WHEN {_matches(text, '[0-9]{1,18}')} THEN TRY_CAST({text} AS BIGINT) END"
+        case "number":
+            pattern = "[0-9]{1,18}([.][0-9]{1,18})?"
+            return f"CASE WHEN {_matches(text, pattern)} THEN TRY_CAST({text} AS DOUBLE) END"
+        case "time":
+            return _usual_time(text, cell_format)
 
 
-def _from_local(found: re.Match[str], cell_format: CellFormat) -> datetime:
-    order = "dmy" if found["mark"] == "." else cell_format.date_order
-    if order is None:
-        raise ValueError(AMBIGUOUS_TIME)
-    one, two, hour = int(found["one"]), int(found["two"]), int(found["hour"] or 0)
-    if half := (found["half"] or "").strip().lower():
-        if not 1 <= hour <= 12:
-            raise ValueError(NOT_A_TIME)
-        hour = hour % 12 + (12 if half == "pm" else 0)
-    day, month = (one, two) if order == "dmy" else (two, one)
-    when = datetime(  # noqa: DTZ001 - its zone is the next line's business
-        int(found["year"]), month, day, hour, int(found["minute"] or 0), int(found["second"] or 0)
+def value_sql(kind: Kind, text: str, cell_format: CellFormat) -> str:
+    """Convert any accepted spelling of a kind; NULL if the text is empty or not valid."""
+    word = f"trim({text})"
+    match kind:
+        case "text":
+            return usual_value_sql(kind, text, cell_format)
+        case "flag":
+            return (
+                f"CASE WHEN {_is_one_of(word, TRUE)} THEN true WHEN {_is_one_of(word, FALSE)} THEN false END"
+            )
+        case "integer":
+            return (
+                f"CASE WHEN {_matches(word, INTEGER)} THEN TRY_CAST(split_part({word}, '.', 1) AS BIGINT) END"
+            )
+        case "number":
+            number = f"TRY_CAST(replace({word}, ',', '.') AS DOUBLE)"
+            valid = f"{_matches(word, NUMBER)} AND NOT {_matches(word, THOUSANDS)} AND isfinite({number})"
+            return f"CASE WHEN {valid} THEN {number} END"
+        case "time":
+            return (
+                f"CASE WHEN {_matches(word, ISO_TIME)} THEN {_iso_time(word)} "
+                f"WHEN {_matches(word, LOCAL_TIME)} THEN {_local_time(word, cell_format)} END"
+            )
+
+
+def fault_sql(kind: Kind, text: str, cell_format: CellFormat) -> str:
+    """Return what is wrong with a text that has no value; NULL if it is empty."""
+    if kind == "text":
+        return "NULL"
+    word = f"trim({text})"
+    empty = _is_one_of(word, EMPTY)
+    tests = " ".join(f"WHEN {test} THEN '{fault}'" for test, fault in _tests(kind, word, cell_format))
+    return f"CASE WHEN {text} IS NULL OR {empty} THEN NULL {tests} ELSE '{NOT_VALID[kind]}' END"
+
+
+def _tests(kind: Kind, word: str, cell_format: CellFormat) -> Iterable[tuple[str, str]]:
+    if kind == "integer":
+        yield _matches(word, NEGATIVE), BELOW_ZERO
+    if kind == "number":
+        yield _matches(word, THOUSANDS), AMBIGUOUS_NUMBER
+        yield _matches(word, NEGATIVE), BELOW_ZERO
+    if kind == "time" and cell_format.date_order is None:
+        slashed = f"{_group(word, LOCAL_TIME, 'separator')} = '/'"
+        yield f"{_matches(word, LOCAL_TIME)} AND {slashed}", AMBIGUOUS_TIME
+
+
+def _is_blank(text: str) -> str:
+    return f"trim({text}, E' \\t\\r\\n') = ''"
+
+
+def _is_one_of(word: str, words: Iterable[str]) -> str:
+    # DuckDB would plan an IN list as a join that every row goes through.
+    return _matches(f"lower({word})", "|".join(map(re.escape, words)))
+
+
+def _matches(word: str, pattern: str) -> str:
+    return f"regexp_full_match({word}, '{_without_names(pattern)}')"
+
+
+def _group(word: str, pattern: str, name: str) -> str:
+    return f"regexp_extract({word}, '{_without_names(pattern)}', {re.compile(pattern).groupindex[name]})"
+
+
+def _without_names(pattern: str) -> str:
+    # RE2 spells named groups differently, and numbers them alike.
+    return re.sub(r"\?P<\w+>", "", pattern)
+
+
+def _usual_time(text: str, cell_format: CellFormat) -> str:
+    # `strptime` costs a third of a pattern and a cast. It accepts fields that are too short, so the length is
+    # checked first.
+    zone = "Z?" if cell_format.time_zone == "UTC" else "Z"
+    vault = (
+        f"length({text}) = {_VAULT_TIME_LENGTH} AND {text} BETWEEN '19' AND '22' AND ends_with({text}, 'Z')"
     )
-    return _in_utc(when, None, cell_format)
+    return (
+        f"coalesce(CASE WHEN {vault} THEN try_strptime({text}, '{_VAULT_TIME}') END, "
+        f"CASE WHEN {_matches(text, _USUAL_TIME + zone)} THEN TRY_CAST({text} AS TIMESTAMP) END)"
+    )
 
 
-def _in_utc(when: datetime, zone: str | None, cell_format: CellFormat) -> datetime:
-    if zone is None:
-        return _in_zone(when, ZoneInfo(cell_format.time_zone))
-    if zone[0] not in "+-":
-        return when.replace(tzinfo=UTC)
-    minutes = int(zone[1:3]) * 60 + int(zone[-2:])
-    if int(zone[-2:]) > 59 or minutes > 15 * 60:
-        raise ValueError(NOT_A_TIME)
-    away = timedelta(minutes=minutes)
-    return (when - away if zone[0] == "+" else when + away).replace(tzinfo=UTC)
+def _iso_time(word: str) -> str:
+    text = _group(word, ISO_TIME, "clock")
+    clock = f"CASE length({text}) WHEN 0 THEN '00:00:00' WHEN 5 THEN {text} || ':00' ELSE {text} END"
+    # Digits beyond microseconds are cut off, not rounded.
+    fraction = f"rpad(left({_group(word, ISO_TIME, 'fraction')}, 6), 6, '0')"
+    local = _timestamp(_group(word, ISO_TIME, "day"), f"({clock})", fraction)
+    zone = _group(word, ISO_TIME, "zone")
+    hours, minutes = f"TRY_CAST(substr({zone}, 2, 2) AS BIGINT)", f"TRY_CAST(right({zone}, 2) AS BIGINT)"
+    offset = f"to_minutes({hours} * 60 + {minutes})"
+    valid_offset = f"{minutes} <= 59 AND {hours} * 60 + {minutes} <= 900"
+    return (
+        f"CASE WHEN {zone} = '' THEN {_to_utc(local)} "
+        f"WHEN NOT starts_with({zone}, '+') AND NOT starts_with({zone}, '-') THEN {local} "
+        f"WHEN NOT ({valid_offset}) THEN NULL "
+        f"WHEN starts_with({zone}, '+') THEN {local} - {offset} ELSE {local} + {offset} END"
+    )
 
 
-def _in_zone(when: datetime, zone: ZoneInfo) -> datetime:
-    # As DuckDB does: a time that occurs twice is the later one, a time that is skipped keeps the old offset.
-    later = when.replace(tzinfo=zone, fold=1).astimezone(UTC)
-    if later.astimezone(zone).replace(tzinfo=None) == when:
-        return later
-    return when.replace(tzinfo=zone).astimezone(UTC)
+def _local_time(word: str, cell_format: CellFormat) -> str:
+    first, second, year, hour, minute, seconds, half = (
+        _group(word, LOCAL_TIME, name)
+        for name in ("first", "second", "year", "hour", "minute", "seconds", "half")
+    )
+    hours = f"CASE WHEN {hour} = '' THEN 0 ELSE CAST({hour} AS BIGINT) END"
+    hours_of_day = (
+        f"CASE WHEN {half} = '' THEN {hours} WHEN {hours} NOT BETWEEN 1 AND 12 THEN 99 "
+        f"WHEN lower(trim({half})) = 'pm' THEN {hours} % 12 + 12 ELSE {hours} % 12 END"
+    )
+    clock = (
+        f"lpad(CAST({hours_of_day} AS VARCHAR), 2, '0') || ':' || lpad({minute}, 2, '0') || ':' "
+        f"|| lpad({seconds}, 2, '0')"
+    )
+
+    def date(day: str, month: str) -> str:
+        return f"{year} || '-' || lpad({month}, 2, '0') || '-' || lpad({day}, 2, '0')"
+
+    slashed = {None: "NULL", "dmy": date(first, second), "mdy": date(second, first)}[cell_format.date_order]
+    dotted = f"{_group(word, LOCAL_TIME, 'separator')} = '.'"
+    day = f"CASE WHEN {dotted} THEN {date(first, second)} ELSE {slashed} END"
+    return _to_utc(_timestamp(f"({day})", f"({clock})", "'0'"))
+
+
+def _timestamp(day: str, clock: str, fraction: str) -> str:
+    # DuckDB would read 24:00:00 as the next midnight.
+    timestamp = f"TRY_CAST({day} || ' ' || {clock} || '.' || {fraction} AS TIMESTAMP)"
+    return f"CASE WHEN starts_with({clock}, '24') THEN NULL ELSE {timestamp} END"
+
+
+def _to_utc(local: str) -> str:
+    return f"(({local}) AT TIME ZONE $zone) AT TIME ZONE 'UTC'"

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ingest.contracts.cell_values import CellFormat
+from ingest.contracts.cell_format import CellFormat
 from ingest.contracts.tables import CONTRACTS, Contract
 from ingest.errors import MappingInvalid, MissingColumns, UnknownKind
 

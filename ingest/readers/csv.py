@@ -20,9 +20,9 @@ MOST_LINES_IN_A_ROW = 200
 LARGEST_CELL = 1 << 24
 MOST_TITLE_LINES = 30
 """Lines above the header that a report may have; blank ones are not counted."""
-WORTH_IT = 1 << 20
+BULK_MIN_BYTES = 1 << 20
 """Bytes from which the fast road gains more than its preparation costs."""
-SURPLUS = 3
+SURPLUS_CELLS = 3
 """Cells beyond the header that the fast road looks at; a row with still more takes the careful one."""
 
 _NAMED_DELIMITER = re.compile(r'"?sep=([,;\t|])"?[,;\t|]*', re.IGNORECASE)
@@ -31,13 +31,10 @@ NEVER_CLOSED = "row: a quote is opened and never closed"
 NOT_CSV = "row: is not CSV"
 
 
-def read_csv(
-    path: Path, encoding: str, *, name: str | None = None, undouble: bool = False, title: int = 0
-) -> RowSource:
+def read_csv(path: Path, encoding: str, *, name: str | None = None, title: int = 0) -> RowSource:
     """Read a CSV file as text, row by row; no value is guessed at.
 
     The first line that is not blank is the header, after a line `sep=;` and after `title` lines more.
-    `undouble` halves doubled backslashes, as Vault's bulk API asks them to be written.
     """
     lines = _lines(path, encoding)
     above, first, told = _to_header(lines, title)
@@ -47,12 +44,10 @@ def read_csv(
     source = RowSource(name or path.name, header, iter(()))
     source.notes += [f"left out above the header: {line.strip()[:200]}" for line in above if line.strip()]
     if first and title < MOST_TITLE_LINES:
-        source.reopen_below_title = partial(
-            read_csv, path, encoding, name=name, undouble=undouble, title=title + 1
-        )
-    source.rows = _rows(_split(lines, delimiter), header, source.notes, undouble)
+        source.reopen_below_title = partial(read_csv, path, encoding, name=name, title=title + 1)
+    source.rows = _rows(_split(lines, delimiter), header, source.notes)
     if (
-        path.stat().st_size >= WORTH_IT
+        path.stat().st_size >= BULK_MIN_BYTES
         and encoding.startswith("utf-8")
         and isinstance(cells, list)
         and first.endswith("\n")
@@ -82,7 +77,10 @@ def _to_header(lines: Iterator[str], title: int) -> tuple[list[str], str, str | 
 
 def bulk_table(path: Path, header: list[str], delimiter: str) -> BulkTable:
     """Describe a CSV file for the fast road: UTF-8, its header on the first line."""
-    names = [*(f"c{number}" for number in range(len(header))), *(f"s{number}" for number in range(SURPLUS))]
+    names = [
+        *(f"c{number}" for number in range(len(header))),
+        *(f"s{number}" for number in range(SURPLUS_CELLS)),
+    ]
     shape = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
     # A text that no file holds stands for NULL, so that only cells that are not there are NULL.
     relation = (
@@ -146,7 +144,7 @@ def _cut(taken: list[str], delimiter: str) -> list[str] | str:
 
 
 def _rows(
-    split: Iterable[tuple[list[str] | str, str]], header: list[str], notes: list[str], undouble: bool
+    split: Iterable[tuple[list[str] | str, str]], header: list[str], notes: list[str]
 ) -> Iterator[RawRow]:
     number, width = 0, len(header)
     after_blank: list[RawRow] = []
@@ -156,7 +154,7 @@ def _rows(
             blank_seen = True
             continue
         number += 1
-        row = _row(number, cells, raw, header, undouble)
+        row = _row(number, cells, raw, header)
         if blank_seen and isinstance(cells, list) and width > 1 and len(_filled(cells)) == 1:
             after_blank.append(row)  # a report ends with lines of prose; a broken row is followed by others
             continue
@@ -166,15 +164,13 @@ def _rows(
     notes.extend(f"left out as footer: {row.original_text().strip()[:200]}" for row in after_blank)
 
 
-def _row(number: int, cells: list[str] | str, raw: str, header: list[str], undouble: bool) -> RawRow:
+def _row(number: int, cells: list[str] | str, raw: str, header: list[str]) -> RawRow:
     line = replace_surrogates(raw.rstrip("\r\n"))
     if isinstance(cells, str):
         return RawRow(number, {}, cells, line)
     if len(cells) < len(header) or any(cells[len(header) :]):
         cells = list(map(replace_surrogates, cells))
         return RawRow(number, {}, cell_count_reason(len(cells), len(header)), compact_json(cells))
-    if undouble:
-        cells = [cell.replace("\\\\", "\\") for cell in cells]
     return RawRow(number, dict(zip(header, map(replace_surrogates, cells), strict=False)))
 
 

@@ -12,9 +12,8 @@ import duckdb
 
 from ingest.errors import SourceUnreadable
 from ingest.readers.csv import unique_names
-from ingest.readers.rows import RawRow, RowSource, replace_surrogates
+from ingest.readers.rows import BulkTable, RawRow, RowSource, replace_surrogates
 from ingest.readers.usage_log import check_unpacked_sizes
-from ingest.staging.bulk import parquet_table
 
 _Row = TypeVar("_Row")
 
@@ -28,6 +27,30 @@ def read_parquet(path: Path, *, name: str | None = None) -> RowSource:
             raise SourceUnreadable(path.name, str(error).splitlines()[0]) from error
     rows = _undamaged(_parquet_rows(table.relation, table.header, str(path)), path.name)
     return RowSource(name or path.name, table.header, rows, bulk=table)
+
+
+def parquet_table(reader: duckdb.DuckDBPyConnection, path: Path) -> BulkTable:
+    """Describe a Parquet file; typed columns are converted to text as Vault writes them."""
+    columns = reader.execute("DESCRIBE FROM read_parquet($path)", {"path": str(path)}).fetchall()
+    texts = ", ".join(
+        f"{_text_sql(_quoted(name), type_)} AS c{number}" for number, (name, type_, *_) in enumerate(columns)
+    )
+    header = [name for name, *_ in columns]
+    return BulkTable(f"(SELECT {texts} FROM read_parquet($path))", header, {"path": str(path)})
+
+
+def _text_sql(column: str, type_: str) -> str:
+    if type_ == "TIMESTAMP WITH TIME ZONE":
+        return f"strftime({column} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')"
+    if type_.startswith("TIMESTAMP"):
+        return f"strftime({column}::TIMESTAMP, '%Y-%m-%dT%H:%M:%S.%f')"
+    if type_.endswith("[]"):
+        return f"array_to_string({column}::VARCHAR[], ',')"
+    return f"CAST({column} AS VARCHAR)"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _parquet_rows(relation: str, header: list[str], path: str) -> Iterator[RawRow]:

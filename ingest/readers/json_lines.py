@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from ingest.readers.plain_json import plain_lines_table
 from ingest.readers.rows import RawRow, RowSource, cell_text, replace_surrogates
-from ingest.staging.bulk import NotBulkLoadable
-from ingest.staging.lines import lines_table
 
 HEADER_SAMPLE = 200
 """Rows that are looked at to learn the column names; JSON leaves out what is empty."""
@@ -25,19 +23,8 @@ def read_json_lines(path: Path, encoding: str, *, name: str | None = None) -> Ro
     source = _source(name or path.name, _from_lines(path, encoding))
     with path.open(encoding=encoding, errors="replace", newline="\n") as file:
         sample = [line.strip() for line in islice(file, HEADER_SAMPLE) if line.strip()]
-    source.bulk = lines_table(path, encoding, source.header, sample)
+    source.bulk = plain_lines_table(path, encoding, source.header, sample)
     return source
-
-
-def parse_set_aside_lines(found: Iterable[tuple[int, str]]) -> list[RawRow]:
-    """Parse set-aside lines, each with its row number. Raises NotBulkLoadable if a line is blank."""
-    rows = []
-    for number, line in found:
-        row = next(parse_lines([line]), None)
-        if row is None:
-            raise NotBulkLoadable("a line that looked like a row is blank")
-        rows.append(replace(row, number=number))
-    return rows
 
 
 def read_json_page(page: object, *, name: str) -> RowSource:

@@ -1,74 +1,76 @@
-"""The careful road: rows that arrive one by one, held against the contract and staged by columns."""
+"""Stage rows that were read one by one: as a table of text, through the same SQL as whole files."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 import pyarrow as pa  # type: ignore[import-untyped]
 from duckdb import DuckDBPyConnection
 
-from ingest.contracts.accept import accept
-from ingest.contracts.cell_values import CellFormat
-from ingest.contracts.tables import Contract
+from ingest.contracts.cell_format import CellFormat
 from ingest.mapping.mapping import ColumnMapping
 from ingest.readers.rows import RawRow, compact_json
-from ingest.staging.typed import ARROW
-from ingest.store.merge import STAGED
+from ingest.staging.statement import TextTable, stage_text
+
+_ARRIVED = "arrived_rows"
 
 
 def stage_rows(
     store: DuckDBPyConnection,
     mapping: ColumnMapping,
-    assigned: dict[str, str],
+    assigned: Mapping[str, str],
     cell_format: CellFormat,
     rows: list[RawRow],
 ) -> None:
-    """Hold rows against the contract and stage them, the good ones by value, the others by reason."""
+    """Convert and check rows, and add them to the staging table.
+
+    `assigned` names the source's column for each column of the contract.
+    """
     contract = mapping.contract
-    taken = set(assigned.values())
-    columns: dict[str, list[object]] = {name: [] for name in contract.names}
-    numbers, raws, reasons, extras = [], [], [], []
-    for row in rows:
-        given = {ours: cell for ours, theirs in assigned.items() if (cell := row.cells.get(theirs))}
-        cells: dict[str, str | None] = {**mapping.constants, **given}
-        if contract.derived_key and not cells.get(contract.key[0]):
-            cells[contract.key[0]] = derived_key(row)
-        values, wrong = ({}, [row.problem]) if row.problem else accept(cells, contract, cell_format)
-        if wrong and len(contract.key) == 1:  # by its id one sees later whether a corrected row came
-            values = {contract.key[0]: cells.get(contract.key[0]) or None}
-        numbers.append(row.number)
-        raws.append(row.original_text() if wrong else None)
-        reasons.append(wrong)
-        extras.append(None if wrong else _extra(row, taken))
-        for name, column in columns.items():
-            column.append(values.get(name))
+    if mapping.doubled_backslashes:
+        rows = [_halve_backslashes(row) for row in rows]
+    names = [name for name in contract.names if name in assigned]
+    used = set(assigned.values())
     arrays = {
-        "row_number": pa.array(numbers, pa.int64()),
-        "raw": pa.array(raws, pa.string()),
-        "reasons": pa.array(reasons, pa.list_(pa.string())),
+        "row_number": pa.array([row.number for row in rows], pa.int64()),
+        "row_problem_text": pa.array([row.problem for row in rows], pa.string()),
+        "raw_text": pa.array([row.original_text() for row in rows], pa.string()),
     }
-    arrays |= {c.name: pa.array(columns[c.name], ARROW[c.kind]) for c in contract.columns}
+    for position, name in enumerate(names):
+        arrays[f"c{position}"] = pa.array([row.cells.get(assigned[name]) for row in rows], pa.string())
     if contract.has_extra:
-        arrays["extra"] = pa.array(extras, pa.string())
-    _insert(store, contract, pa.table(arrays))
+        arrays["extra_cells"] = pa.array([_extra(row, used) for row in rows], pa.string())
+    if contract.derived_key:
+        keys = [None if row.problem else derived_key(row) for row in rows]
+        arrays["derived_key"] = pa.array(keys, pa.string())
+    table = TextTable(
+        relation=_ARRIVED,
+        texts={name: f"c{position}" for position, name in enumerate(names)},
+        derived_key="derived_key",
+        extra="extra_cells",
+        raw="raw_text",
+        row_problem="row_problem_text",
+        row_number="row_number",
+    )
+    store.register(_ARRIVED, pa.table(arrays))
+    try:
+        stage_text(store, table, mapping, cell_format)
+    finally:
+        store.unregister(_ARRIVED)
 
 
 def derived_key(row: RawRow) -> str:
-    """Make an id from a row's own content, for sources that give none: equal rows are one event."""
+    """Make an id from a row's content, for sources without ids: equal rows are one event."""
     content = "".join(f"{name}\x1f{cell}\x1e" for name, cell in sorted(row.cells.items()) if cell)
     return f"derived-{hashlib.sha256(content.encode()).hexdigest()[:24]}"
 
 
-def _extra(row: RawRow, taken: set[str]) -> str | None:
-    left = {name: cell for name, cell in row.cells.items() if name not in taken and cell}
-    return compact_json(dict(sorted(left.items()))) if left else None
+def _extra(row: RawRow, used: set[str]) -> str | None:
+    extra = {name: cell for name, cell in row.cells.items() if name not in used and cell}
+    return compact_json(dict(sorted(extra.items()))) if extra else None
 
 
-def _insert(store: DuckDBPyConnection, contract: Contract, arrived: pa.Table) -> None:
-    store.register("arrived", arrived)
-    times = [c.name for c in contract.columns if c.kind == "time"]
-    replaced = ", ".join(f'"{name}" AT TIME ZONE \'UTC\' AS "{name}"' for name in times)
-    store.execute(
-        f"INSERT INTO {STAGED} BY NAME SELECT * {f'REPLACE ({replaced})' if times else ''} FROM arrived"
-    )
-    store.unregister("arrived")
+def _halve_backslashes(row: RawRow) -> RawRow:
+    cells = {name: cell.replace("\\\\", "\\") if cell else cell for name, cell in row.cells.items()}
+    return RawRow(row.number, cells, row.problem, row.raw)

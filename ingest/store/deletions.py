@@ -1,103 +1,93 @@
-"""Deletions: a list of ids that must go, and must not come back with an older export."""
+"""What a deletion makes of a snapshot: the thing stays known as it last was, and is gone from then on.
+
+A deleted sync leaves the store. A deleted user, VMOC, setting, picklist value or field must not: what it was
+while it was there still explains errors of that time. So its deletion becomes one more snapshot, a copy of
+the last one before with the word that it is gone. Such copies are derived: `unmark` takes all of them away
+and `mark` makes them anew from the snapshots and tombstones there are, so that no order of loads matters.
+A copy carries the batch of its deletion, and no other row does.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import islice
 
-import pyarrow as pa  # type: ignore[import-untyped]
 from duckdb import DuckDBPyConnection
 
-from ingest.contracts.cell_values import MISSING, VAULT_FORMAT, read_time
-from ingest.contracts.tables import Contract
-from ingest.mapping.mapping import normalize_name
-from ingest.readers.rows import RawRow, RowSource
-from ingest.store.batches import Batch, BatchReport, Clock
-from ingest.store.merge import apply_deletions
-from ingest.store.removals import SEPARATOR
-from ingest.store.transaction import transaction
+from ingest.contracts.tables import CONTRACTS, Contract
 
-_WHEN = ("deleteddate", "deletedat", "deleteddatev", "datedeleted", "modifieddate", "modifieddatev")
-_NAMED_BY = {
-    "picklist_value": ("object", "objectfield", "picklistvaluename"),
-    "object_field": ("extract", "columnname"),
+DELETED_STATE: Mapping[str, Mapping[str, str]] = {
+    "sync_user": {"active": "false"},
+    "vmoc": {"active": "false"},
+    "veeva_setting": {"value": "NULL"},
+    "picklist_value": {"status": "'deleted'"},
+    "object_field": {"active": "false"},
 }
-"""The columns, folded, that name what is deleted where it has no id."""
-_OBJECT = "Object."
-_CHUNK_ROWS = 50_000
+"""Tables of snapshots whose things can be deleted: which columns say so, and the SQL of what they say."""
+
+TABLE_OF: Mapping[str, str] = {
+    "user__sys": "sync_user",
+    "vmobile_object_configuration__v": "vmoc",
+    "veeva_settings__v": "veeva_setting",
+    "Picklist.picklist__sys": "picklist_value",
+    "Metadata.metadata": "object_field",
+}
+"""The tables that keep what Vault calls otherwise."""
+
+ID_SEPARATOR = "\x1f"
+"""Stands between the parts of an id where more than one column names a thing."""
 
 
-def load_deletions(
-    store: DuckDBPyConnection, source: RowSource, contract: Contract, batch: Batch, clock: Clock
-) -> BatchReport:
-    """Take in a list of deletions as one batch: what is deleted, and when under one of the usual names.
+def deletion_contract(name: str) -> Contract | None:
+    """Give the contract of the table in which deletions of `name` are followed, or None."""
+    contract = CONTRACTS.get(TABLE_OF.get(name, name))
+    if contract is None or (contract.version is None and contract.table not in DELETED_STATE):
+        return None
+    return contract
 
-    Records have a column `id`; picklist values and fields are named as in Direct Data's own lists.
-    """
-    store.execute(
-        "CREATE OR REPLACE TEMP TABLE staged_deletes "
-        "(row_number BIGINT, id VARCHAR, deleted_at TIMESTAMP, raw VARCHAR, reasons VARCHAR[])"
-    )
-    left_out = 0
-    while chunk := list(islice(source.rows, _CHUNK_ROWS)):
-        kept = [row for row in chunk if not _is_elsewhere(row, contract)]
-        left_out += len(chunk) - len(kept)
-        rows = [_read(row, contract, source.defaults.get("deleted_at")) for row in kept]
-        store.register("arrived", pa.Table.from_pylist(rows, schema=_SCHEMA))
+
+def identity_columns(contract: Contract) -> tuple[str, ...]:
+    """The columns that name what a snapshot is of: its key without the time."""
+    return tuple(name for name in contract.key if name != "as_of")
+
+
+def remove_deletion_snapshots(store: DuckDBPyConnection, contract: Contract) -> None:
+    """Take away the rows that deletions have added to a table of snapshots."""
+    if contract.table in DELETED_STATE:
         store.execute(
-            "INSERT INTO staged_deletes "
-            "SELECT row_number, id, deleted_at AT TIME ZONE 'UTC', raw, reasons FROM arrived"
+            f"DELETE FROM {contract.table} WHERE batch_id IN "
+            "(SELECT batch_id FROM tombstone WHERE kind = $kind)",
+            {"kind": contract.table},
         )
-        store.unregister("arrived")
-    notes = [f"rows about extracts that are no objects, left out: {left_out}"] if left_out else []
-    with transaction(store):
-        return apply_deletions(store, contract, batch, clock, notes=(*source.notes, *notes))
 
 
-_SCHEMA = pa.schema(
-    [
-        ("row_number", pa.int64()),
-        ("id", pa.string()),
-        ("deleted_at", pa.timestamp("us", tz="UTC")),
-        ("raw", pa.string()),
-        ("reasons", pa.list_(pa.string())),
-    ]
-)
+def add_deletion_snapshots(store: DuckDBPyConnection, contract: Contract) -> None:
+    """Add for each deleted thing what its deletion makes of the last snapshot before it.
 
-
-def _read(row: RawRow, contract: Contract, default: str | None) -> dict[str, object]:
-    cells = {normalize_name(name): cell for name, cell in row.cells.items()}
-    reasons = [row.problem] if row.problem else []
-    when, told = None, next((cells[name] for name in _WHEN if cells.get(name)), default) or ""
-    named_by = _NAMED_BY.get(contract.table, ("id",))
-    if not row.problem:
-        reasons += [f"{name}: {MISSING}" for name in named_by if not cells.get(name)]
-    try:
-        when = read_time(told, VAULT_FORMAT)
-    except ValueError as error:
-        reasons.append(f"deleted_date: {error} ({told[:80]})")
-    else:
-        if when is None and not row.problem:
-            reasons.append(f"deleted_date: {MISSING}")
-    return {
-        "row_number": row.number,
-        "id": _id(cells, named_by),
-        "deleted_at": when,
-        "raw": row.original_text() if reasons else None,
-        "reasons": reasons,
+    A snapshot of the very time of the deletion counts as before it, and the added row comes just after.
+    """
+    if contract.table not in DELETED_STATE:
+        return
+    after = {
+        "as_of": "greatest(t.deleted_at, s.as_of + INTERVAL 1 MICROSECOND)",
+        "source": "t.source",
+        "batch_id": "t.batch_id",
+        **DELETED_STATE[contract.table],
     }
+    thing = ", ".join(f"s.{name}" for name in identity_columns(contract))
+    store.execute(
+        f"INSERT INTO {contract.table} BY NAME SELECT * FROM ("
+        f"SELECT s.* REPLACE ({', '.join(f'{value} AS {name}' for name, value in after.items())}) "
+        f"FROM {contract.table} AS s JOIN tombstone AS t ON t.kind = $kind AND {_named('s', contract)} "
+        "AND s.as_of <= t.deleted_at "
+        f"QUALIFY row_number() OVER (PARTITION BY {thing}, t.deleted_at ORDER BY s.as_of DESC, t.id) = 1"
+        f") AS added ANTI JOIN {contract.table} USING ({', '.join(contract.key)})",
+        {"kind": contract.table},
+    )
 
 
-def _id(cells: Mapping[str, str | None], named_by: tuple[str, ...]) -> str:
-    parts = {name: cells.get(name) or "" for name in named_by}
-    if "extract" in parts:
-        parts["extract"] = parts["extract"].removeprefix(_OBJECT)
-    return SEPARATOR.join(parts.values())
-
-
-def _is_elsewhere(row: RawRow, contract: Contract) -> bool:
-    # The metadata of an archive also tells of documents and workflows.
-    if contract.table != "object_field" or row.problem:
-        return False
-    extract = next((cell for name, cell in row.cells.items() if normalize_name(name) == "extract"), None)
-    return bool(extract) and not str(extract).startswith(_OBJECT)
+def _named(alias: str, contract: Contract) -> str:
+    parts = f" || '{ID_SEPARATOR}' || ".join(f"{alias}.{name}" for name in identity_columns(contract))
+    if contract.table != "object_field":
+        return f"t.id = {parts}"
+    # Veeva's own loader takes the removal of an object's `id` for the removal of the object.
+    return f"t.id IN ({parts}, {alias}.object || '{ID_SEPARATOR}id')"

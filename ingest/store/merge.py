@@ -18,9 +18,10 @@ from duckdb import DuckDBPyConnection
 
 from ingest.contracts.tables import Contract
 from ingest.store.batches import Batch, BatchReport, Clock
-from ingest.store.removals import DELETED_STATE, add_deletion_snapshots, remove_deletion_snapshots
+from ingest.store.deletions import DELETED_STATE, add_deletion_snapshots, remove_deletion_snapshots
 
 STAGED = "staged_rows"
+STAGED_DELETIONS = "staged_deletions"
 _FIRST = 10
 """Refused rows whose numbers an account names."""
 
@@ -74,17 +75,17 @@ def apply_deletions(
     *,
     notes: tuple[str, ...] = (),
 ) -> BatchReport:
-    """Remember the staged deletions (`staged_deletes`), and remove what they delete.
+    """Remember the staged deletions (`staged_deletions`), and remove what they delete.
 
     A record whose version is later than its deletion stays; of a thing kept as snapshots, one more says
     that it is gone (`removals.py`). In the account an `updated` row is a deletion that is now known to be
     later than it was.
     """
-    rows = _count(store, "FROM staged_deletes")
-    refused = _keep_rejected(store, batch, "staged_deletes")
+    rows = _count(store, f"FROM {STAGED_DELETIONS}")
+    refused = _keep_rejected(store, batch, STAGED_DELETIONS)
     store.execute(
         "CREATE OR REPLACE TEMP TABLE burial AS SELECT d.id, max(d.deleted_at) AS deleted_at, "
-        "any_value(t.deleted_at) AS known FROM staged_deletes AS d "
+        f"any_value(t.deleted_at) AS known FROM {STAGED_DELETIONS} AS d "
         "LEFT JOIN tombstone AS t ON t.id = d.id AND t.kind = $kind WHERE len(d.reasons) = 0 GROUP BY d.id",
         {"kind": contract.table},
     )
@@ -104,7 +105,7 @@ def apply_deletions(
             f"AND {_not_after('t', contract, 'b.deleted_at')}"
         )
     add_deletion_snapshots(store, contract)
-    store.execute("DROP TABLE burial; DROP TABLE staged_deletes")
+    store.execute(f"DROP TABLE burial; DROP TABLE {STAGED_DELETIONS}")
     return batch.close(
         store,
         rows_in=rows,

@@ -8,10 +8,10 @@ from typing import Any
 
 from ingest.errors import PullIncomplete
 from ingest.store.batches import BatchReport
-from ingest.store.removals import deletion_contract
+from ingest.store.deletions import deletion_contract
 from ingest.vault.client import VaultClient
-from ingest.vault.paging import vault_time
 from ingest.vault.pull_state import PullState
+from ingest.vault.timestamps import format_timestamp
 
 _PAGE = 1000
 
@@ -31,7 +31,7 @@ def pull_deletions(
 
 
 def _pages(client: VaultClient, name: str, start: datetime, end: datetime) -> Iterator[list[dict[str, Any]]]:
-    span = f"start_date={vault_time(start)}&end_date={vault_time(end)}&limit={_PAGE}"
+    span = f"start_date={format_timestamp(start)}&end_date={format_timestamp(end)}&limit={_PAGE}"
     offset = 0
     while True:
         page = client.call("GET", f"/objects/deletions/vobjects/{name}?{span}&offset={offset}")

@@ -13,11 +13,11 @@ from urllib.parse import urlencode
 
 from duckdb import DuckDBPyConnection
 
-from ingest.contracts.cell_values import VAULT_FORMAT, read_time
 from ingest.errors import PartDamaged
 from ingest.store.batches import to_naive_utc
 from ingest.store.transaction import transaction
 from ingest.vault.client import VaultClient
+from ingest.vault.timestamps import parse_timestamp
 
 EXTRACTS = ("full_directdata", "incremental_directdata", "log_directdata")
 KEPT = timedelta(days=10)
@@ -170,10 +170,7 @@ def _stop(each: dict[str, Any]) -> datetime:
 
 
 def _time(each: dict[str, Any], name: str) -> datetime:
-    try:
-        return read_time(str(each.get(name) or ""), VAULT_FORMAT) or datetime.min.replace(tzinfo=UTC)
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
+    return parse_timestamp(each.get(name)) or datetime.min.replace(tzinfo=UTC)
 
 
 def _minutes(when: datetime) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import chain
 
 from ingest.errors import PullIncomplete, VaultRefused, VaultUnreachable
 from ingest.vault.client import VaultClient
 from ingest.vault.metadata import ObjectDescription
 from ingest.vault.responses import Reply
+from ingest.vault.timestamps import format_timestamp, parse_timestamp
 
 
 @dataclass(slots=True)
@@ -32,8 +33,8 @@ class PageCursor:
     def vql(self, described: ObjectDescription, page_size: int) -> str:
         """Word the query for everything from here on."""
         if self.latest is not None:
-            return described.vql(f">= '{vault_time(self.latest)}'", page_size, self.passed)
-        after = f"> '{vault_time(self.since)}'" if self.since else None
+            return described.vql(f">= '{format_timestamp(self.latest)}'", page_size, self.passed)
+        after = f"> '{format_timestamp(self.since)}'" if self.since else None
         return described.vql(after, page_size, self.passed)
 
 
@@ -79,15 +80,9 @@ def _check(name: str, page: Reply) -> None:
         raise PullIncomplete(name, behind, total)
 
 
-def changed_at(row: dict[str, object]) -> datetime | None:
-    """Read when a row was changed; None where it does not say, or not in a way that can be read."""
-    try:
-        when = datetime.fromisoformat(str(row.get("modified_date__v") or ""))
-    except ValueError:
-        return None  # the contract will refuse that row with its reason; the watermark just stays
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
+def changed_at(row: Mapping[str, object]) -> datetime | None:
+    """Return when a row was last changed; None if the row does not show it in a readable form.
 
-
-def vault_time(when: datetime) -> str:
-    """Write a time as VQL and the audit trails take it: UTC, with milliseconds."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{when.microsecond // 1000:03}Z"
+    The contract rejects such a row with its reason; the watermark stays where it is.
+    """
+    return parse_timestamp(row.get("modified_date__v"))

@@ -18,8 +18,8 @@ from ingest.errors import VaultRefused
 from ingest.readers.rows import RawRow, RowSource, cell_text
 from ingest.store.batches import BatchReport, Clock
 from ingest.vault.client import VaultClient
-from ingest.vault.paging import vault_time
 from ingest.vault.pull_state import PullState
+from ingest.vault.timestamps import format_timestamp
 
 MOST_COMBINATIONS = 50
 """A pull asks for no more users than this, those of the largest combinations first."""
@@ -56,7 +56,7 @@ def pull_permissions(client: VaultClient, books: PullState, clock: Clock) -> lis
         if rows:
             rows += [*_unlisted(known, rows)]
         if rows and {_state(row) for row in rows} != {_state(row) for row in known}:
-            as_of = vault_time(clock())
+            as_of = format_timestamp(clock())
             cells = (RawRow(number, {**row, "as_of": as_of}) for number, row in enumerate(rows, start=1))
             reports.append(books.store_rows(RowSource(books.source_name("permissions"), _HEADER, cells)))
     return reports

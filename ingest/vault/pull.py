@@ -19,9 +19,10 @@ from ingest.store.batches import BatchReport, Clock, utc_now
 from ingest.vault.client import VaultClient
 from ingest.vault.deletions import pull_deletions
 from ingest.vault.metadata import ObjectDescription, describe_object
-from ingest.vault.paging import PageCursor, changed_at, read_pages, vault_time
+from ingest.vault.paging import PageCursor, changed_at, read_pages
 from ingest.vault.permissions import pull_permissions
 from ingest.vault.pull_state import PullState
+from ingest.vault.timestamps import format_timestamp
 
 OBJECTS = ("sync_tracking__v", "user__sys", "vmobile_object_configuration__v", "veeva_settings__v")
 TRAILS = ("object_audit_trail", "system_audit_trail", "login_audit_trail")
@@ -130,7 +131,7 @@ class _Puller:
         reached, _ = self.books.watermark(name)
         start = self._since if reached is None else reached - OVERLAP
         start = max(start or now - LONGEST_TRAIL, now - LONGEST_TRAIL)
-        span = f"start_date={vault_time(start)}&end_date={vault_time(now)}&limit=1000"
+        span = f"start_date={format_timestamp(start)}&end_date={format_timestamp(now)}&limit=1000"
         reports, rows, total = [], 0, 0
         for page in self._client.pages(f"/audittrail/{name}?{span}"):
             rows, total = rows + len(page.data), int(page.details.get("total") or 0)
@@ -144,7 +145,9 @@ class _Puller:
         return reports
 
     def _keep_description(self, described: ObjectDescription) -> list[BatchReport]:
-        sources = described.row_sources(self.books.source_name(described.name), vault_time(self._clock()))
+        sources = described.row_sources(
+            self.books.source_name(described.name), format_timestamp(self._clock())
+        )
         with self.books.open_store() as store:
             news = [described.changed_rows(store, source) for source in sources]
         return [self.books.store_rows(source) for source in news if source]

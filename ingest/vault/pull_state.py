@@ -15,12 +15,11 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection
 
 from ingest.contracts.tables import CONTRACTS
-from ingest.loader import load_source
+from ingest.loader import load_deletions, load_source
 from ingest.mapping.mapping import choose_mapping
 from ingest.mapping.reshape import reshape
 from ingest.readers.rows import RawRow, RowSource, cell_text
 from ingest.store.batches import Batch, BatchReport, Clock, to_naive_utc
-from ingest.store.deletions import load_deletions
 from ingest.store.open import open_store
 from ingest.store.transaction import transaction
 

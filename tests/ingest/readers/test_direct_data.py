@@ -141,5 +141,5 @@ def test_a_deletion_without_id_or_time_is_kept_with_its_reasons(pack, store, tmp
     (report,) = load(pack(tmp_path / "x.tar.gz", files), store, clock=clock)
     assert (report.rows_new, report.rows_rejected) == (1, 1)
     assert store.execute("SELECT reasons FROM rejected_row").fetchall() == [
-        (["id: is missing", "deleted_date: is not a time (soon)"],)
+        (["id: is missing", "deleted_date: is not a valid timestamp (soon)"],)
     ]

@@ -22,7 +22,7 @@ def test_the_sample_export_is_all_there_stored_or_refused(store, data, clock):
     assert [row for row, _ in rejected(store)] == [32, 78, 79, 121, 162, 203]
     assert rejected(store)[3][1] == [
         "id: is missing",
-        "sync_start_datetime__v: is not a time (2026-13-40T25:61:00.000Z)",
+        "sync_start_datetime__v: is not a valid timestamp (2026-13-40T25:61:00.000Z)",
     ]
 
 
@@ -47,7 +47,7 @@ def test_loading_twice_changes_nothing(store, data, clock, name):
 def test_a_report_says_what_was_wrong_and_how_often_as_plain_values(store, data, clock):
     (report,) = load(data / "sync_tracking__v_export.csv", store, clock=clock)
     plain = json.loads(json.dumps(report.to_dict()))
-    assert plain["reasons"]["sync_start_datetime__v: is not a time"] == 2
+    assert plain["reasons"]["sync_start_datetime__v: is not a valid timestamp"] == 2
     assert plain["first_rejected"] == [32, 78, 79, 121, 162, 203]
     assert plain["started_at"] == "2026-11-22T12:00:00+00:00"
 
@@ -96,9 +96,7 @@ def test_a_sheet_with_labels_and_local_dates_needs_only_to_be_told_the_order(sto
     path = write("report.csv", report)
     (refused,) = load(path, store, clock=clock)
     (taken,) = load(path, store, cell_format=CellFormat("Europe/Madrid", "dmy"), clock=clock)
-    assert refused.reasons == {
-        "sync_start_datetime__v: has day and month in an order that nobody declared": 1
-    }
+    assert refused.reasons == {"sync_start_datetime__v: has an ambiguous day and month order": 1}
     assert (counts(taken), len(taken.notes)) == ((1, 0, 0, 0), 2)
     row = store.execute(
         "SELECT id, sync_start_datetime__v::VARCHAR, sync_duration__v FROM sync_tracking__v"
@@ -181,7 +179,7 @@ PLAIN = HEADER + "V1,2026-11-02T08:00Z,true,1\nV2,soon,true,2\n"
 def test_what_stands_above_the_header_is_told_and_counts_as_no_row(store, write, clock, content):
     (report,) = load(write("a.csv", content), store, clock=clock)
     assert (report.rows_in, counts(report)) == (2, (1, 0, 0, 1))
-    assert rejected(store) == [(2, ["sync_start_datetime__v: is not a time (soon)"])]
+    assert rejected(store) == [(2, ["sync_start_datetime__v: is not a valid timestamp (soon)"])]
     above = content.partition("id")[0]
     assert len(report.notes) == sum(1 for line in above.splitlines() if line.strip())
     assert all(note.startswith("left out above the header: ") for note in report.notes)

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from ingest import IngestError, load, migrate
 from tests.support.examples import examples
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[2] / "data"
 SAMPLES = ["sync_tracking__v_export.csv", "sync_errors.jsonl"]
 
 

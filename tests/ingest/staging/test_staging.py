@@ -1,4 +1,4 @@
-"""One contract, two roads: what pydantic accepts row by row, DuckDB accepts by the million."""
+"""Whole files, JSON lines and single rows give the same staged rows, whatever reader they came from."""
 
 import csv
 import io
@@ -7,85 +7,25 @@ from pathlib import Path
 
 import duckdb
 import hypothesis.strategies as st
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 
-from ingest import CellFormat, load, migrate
-from ingest.contracts.cell_sql import reason_sql, value_sql
-from ingest.contracts.cell_values import INTEGER, ISO, LOCAL, NEGATIVE, NUMBER, READERS, VAULT_FORMAT
-from ingest.contracts.tables import CONTRACTS, Column
+from ingest import load, migrate
+from ingest.contracts.cell_format import VAULT_FORMAT
+from ingest.contracts.tables import CONTRACTS
 from ingest.mapping.mapping import choose_mapping
 from ingest.readers.csv import bulk_table, read_csv
-from ingest.readers.json_lines import parse_set_aside_lines, read_json_lines
+from ingest.readers.json_lines import read_json_lines
+from ingest.readers.plain_json import is_plain_name
 from ingest.staging.bulk import NotBulkLoadable, stage_bulk
-from ingest.staging.lines import is_plain_name, pop_set_aside_lines
+from ingest.staging.lines import pop_set_aside_rows
 from ingest.staging.rows import stage_rows
 from ingest.store.merge import STAGED, create_staging_table
+from tests.ingest.cells import CELLS
 from tests.support.examples import examples
-
-COLUMNS = [Column("c", kind, required) for kind in READERS for required in (False, True)]
-MANNERS = [
-    VAULT_FORMAT,
-    CellFormat("Europe/Berlin"),
-    CellFormat("America/New_York", "dmy"),
-    CellFormat("UTC", "mdy"),
-]
-TELLING = [
-    "",
-    " ",
-    "\u00a0",
-    "null",
-    '"null"',
-    "true",
-    "YES",
-    "1.0",
-    "0",
-    "-3",
-    "1,234",
-    "12,5",
-    "1e5",
-    "1e999",
-    "4.5",
-    "٣",
-]
-NEARLY_A_TIME = (
-    r"20[0-2][0-9]-0[1-9]-[0-3][0-9][T ][0-2][0-9]:[0-5][0-9](:[0-6][0-9](\.[0-9]{1,9})?)?"
-    r"( ?(Z|[+-][01][0-9]:?[0-9]{2}))?"
-)
-STORABLE = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=90)
-PATTERNS = (ISO, LOCAL, INTEGER, NUMBER, NEGATIVE, NEARLY_A_TIME)
-CELLS = st.one_of(st.sampled_from(TELLING), STORABLE, *(st.from_regex(p, fullmatch=True) for p in PATTERNS))
-
-
-def by_hand(column, text, cell_format):
-    try:
-        read = READERS[column.kind](text, cell_format)
-    except ValueError as error:
-        return None, f"c: {error} ({text[:80]})"
-    if read is None and column.required:
-        return None, "c: is missing"
-    return (read.replace(tzinfo=None) if column.kind == "time" and read else read), None
-
-
-@pytest.fixture(scope="module")
-def reader():
-    with duckdb.connect(":memory:") as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        yield connection
-
-
-@settings(max_examples=examples(600), deadline=None)
-@example(Column("c", "flag", False), "\u00a0", VAULT_FORMAT)
-@example(Column("c", "integer", True), "\u30001\u00a0", VAULT_FORMAT)
-@given(st.sampled_from(COLUMNS), CELLS, st.sampled_from(MANNERS))
-def test_both_roads_read_a_cell_alike(reader, column, text, cell_format):
-    statement = (
-        f"SELECT v, {reason_sql(column, 'x', 'v', cell_format)} "
-        f"FROM (SELECT x, {value_sql(column, 'x', cell_format)} AS v FROM (SELECT $x::VARCHAR AS x))"
-    )
-    bound = {"x": text} | ({"zone": cell_format.time_zone} if "$zone" in statement else {})
-    assert reader.execute(statement, bound).fetchone() == by_hand(column, text, cell_format)
-
 
 HEADER = [
     "id",
@@ -109,17 +49,17 @@ def staged(store):
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
+def store_and_path(tmp_path_factory):
     with duckdb.connect(":memory:") as connection:
         connection.execute("SET TimeZone = 'UTC'")
         migrate(connection)
-        yield connection, tmp_path_factory.mktemp("roads") / "a.csv"
+        yield connection, tmp_path_factory.mktemp("staging") / "a.csv"
 
 
 @settings(max_examples=examples(60), deadline=None)
 @given(ROWS, st.sampled_from([",", ";"]), st.sampled_from(["\n", "\r\n"]))
-def test_both_roads_stage_a_file_alike(place, rows, delimiter, ends):
-    store, path = place
+def test_a_csv_file_is_staged_alike_whole_and_row_by_row(store_and_path, rows, delimiter, ends):
+    store, path = store_and_path
     text = io.StringIO()
     csv.writer(text, delimiter=delimiter, lineterminator=ends, quoting=csv.QUOTE_ALL).writerows(
         [HEADER, *rows]
@@ -132,10 +72,10 @@ def test_both_roads_stage_a_file_alike(place, rows, delimiter, ends):
         stage_bulk(store, bulk_table(path, HEADER, delimiter), mapping, VAULT_FORMAT)
     except NotBulkLoadable:
         return
-    fast = staged(store)
+    whole = staged(store)
     create_staging_table(store, mapping.contract)
     stage_rows(store, mapping, mapping.assign(source.header), VAULT_FORMAT, list(source.rows))
-    assert fast == staged(store)
+    assert whole == staged(store)
 
 
 NAMES = st.sampled_from([*HEADER, *HEADER, "id", "ID", "more__c", "it's", "a.b", "grün", ""])
@@ -151,14 +91,14 @@ VALUES = st.one_of(
 OBJECTS = st.lists(st.tuples(NAMES, VALUES), max_size=8)
 
 
-def written(pairs, separators, ascii_only):
+def json_line(pairs, separators, ascii_only):
     comma, colon = separators
     write = json.JSONEncoder(ensure_ascii=ascii_only).encode
     return "{" + comma.join(f"{write(name)}{colon}{write(each)}" for name, each in pairs) + "}"
 
 
 LINES = st.one_of(
-    st.builds(written, OBJECTS, st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")]), st.booleans()),
+    st.builds(json_line, OBJECTS, st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")]), st.booleans()),
     st.sampled_from(
         ["", "  ", "[1]", '{"id": 1,}', '{"id": NaN}', '{"id": -0}', '{"id": 1.10}', "{}", '{"id": "a}', "\t"]
     ),
@@ -172,8 +112,8 @@ PLAIN_LINE = (
 @settings(max_examples=examples(150), deadline=None)
 @given(st.lists(LINES, max_size=10))
 @example(['{"id": "V1", "id": null, "other__c": ":null"}', '{"id":"V2","ID":"V3"}'])
-def test_both_roads_stage_json_lines_alike(place, lines):
-    store, path = place
+def test_json_lines_are_staged_alike_whole_and_row_by_row(store_and_path, lines):
+    store, path = store_and_path
     path = path.with_suffix(".jsonl")
     path.write_text("\n".join([*[PLAIN_LINE] * 12, *lines]), encoding="utf-8", newline="")
     source = read_json_lines(path, "utf-8")
@@ -185,14 +125,14 @@ def test_both_roads_stage_json_lines_alike(place, lines):
         return
     try:
         stage_bulk(store, source.bulk, mapping, VAULT_FORMAT)
-        for odd in pop_set_aside_lines(store):
-            stage_rows(store, mapping, assigned, VAULT_FORMAT, parse_set_aside_lines(odd))
+        for rows in pop_set_aside_rows(store):
+            stage_rows(store, mapping, assigned, VAULT_FORMAT, rows)
     except NotBulkLoadable:
         return
-    fast = staged(store)
+    whole = staged(store)
     create_staging_table(store, mapping.contract)
     stage_rows(store, mapping, assigned, VAULT_FORMAT, list(source.rows))
-    assert fast == staged(store)
+    assert whole == staged(store)
 
 
 def big_export(path: Path, rows=20_000):
@@ -205,7 +145,7 @@ def big_export(path: Path, rows=20_000):
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "json"])
-def test_a_large_file_takes_the_fast_road_and_keeps_its_account(store, tmp_path, clock, form):
+def test_a_large_file_is_loaded_whole_and_its_report_adds_up(store, tmp_path, clock, form):
     big_export(tmp_path / f"big.{form}", 60_000)
     (report,) = load(tmp_path / f"big.{form}", store, clock=clock)
     assert (report.rows_in, report.rows_new, report.rows_rejected) == (60_000, 59_400, 600)
@@ -217,7 +157,7 @@ def test_a_large_file_takes_the_fast_road_and_keeps_its_account(store, tmp_path,
     assert (again.rows_new, again.rows_updated, again.rows_unchanged) == (0, 0, 59_400)
 
 
-def test_a_large_file_with_a_footer_is_read_with_care(store, tmp_path, clock):
+def test_a_large_file_with_a_footer_is_read_row_by_row(store, tmp_path, clock):
     big_export(tmp_path / "big.csv", 30_000)
     with (tmp_path / "big.csv").open("a") as file:
         file.write('\n\n"Generated by: Admin Two"\n')
@@ -240,3 +180,70 @@ def test_every_contract_can_be_staged_from_text(store, tmp_path, table):
         if c.required and not (contract.derived_key and c.name in contract.key)
     ]
     assert reasons == [f"{name}: is missing" for name in needed]
+
+
+TABLE = [
+    {"id": "V1", "sync_start_datetime__v": "2026-11-02T08:00:00Z", "number_of_uploads__v": "3", "x__c": "a"},
+    {"id": "V2", "sync_start_datetime__v": "soon", "number_of_uploads__v": "-1", "x__c": "b"},
+    {"id": "V3", "sync_start_datetime__v": "2026-11-02 08:00", "number_of_uploads__v": "many", "x__c": "c"},
+    {"id": "V4", "sync_start_datetime__v": "3/11/2026 8:00 AM", "number_of_uploads__v": "", "x__c": "d"},
+]
+
+
+def write_csv(path):
+    lines = [",".join(TABLE[0]), *(",".join(row.values()) for row in TABLE)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def write_excel(path):
+    book = openpyxl.Workbook()
+    for row in [list(TABLE[0]), *(list(row.values()) for row in TABLE)]:
+        book.active.append(row)
+    book.save(path)
+
+
+def write_parquet(path):
+    pq.write_table(pa.Table.from_pylist(TABLE), path)
+
+
+WRITERS = {
+    "a.csv": write_csv,
+    "a.jsonl": lambda path: path.write_text("\n".join(map(json.dumps, TABLE))),
+    "a.json": lambda path: path.write_text(json.dumps({"data": TABLE})),
+    "a.xlsx": write_excel,
+    "a.parquet": write_parquet,
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_format_stores_the_same_values_and_reasons(store, tmp_path, clock, name):
+    WRITERS[name](tmp_path / name)
+    load(tmp_path / name, store, clock=clock)
+    assert store.execute(
+        "SELECT id, sync_start_datetime__v::VARCHAR, number_of_uploads__v, extra FROM sync_tracking__v"
+    ).fetchall() == [("V1", "2026-11-02 08:00:00", 3, '{"x__c":"a"}')]
+    rejected = store.execute("SELECT row_number, key, raw, reasons FROM rejected_row ORDER BY 1").fetchall()
+    assert [(number, key, reasons) for number, key, _, reasons in rejected] == [
+        (
+            2,
+            "V2",
+            [
+                "sync_start_datetime__v: is not a valid timestamp (soon)",
+                "number_of_uploads__v: is negative (-1)",
+            ],
+        ),
+        (3, "V3", ["number_of_uploads__v: is not a whole number (many)"]),
+        (
+            4,
+            "V4",
+            ["sync_start_datetime__v: has an ambiguous day and month order (3/11/2026 8:00 AM)"],
+        ),
+    ]
+    assert [json.loads(raw)["x__c"] for *_, raw, _ in rejected] == ["b", "c", "d"]
+
+
+def test_doubled_backslashes_are_halved_in_small_files_too(store, tmp_path, clock):
+    (tmp_path / "m.toml").write_text('kind = "sync_error"\ndoubled_backslashes = true\n')
+    (tmp_path / "a.csv").write_text("event_id,occurred_at,message\nE1,2026-11-02T08:00:00Z,C:\\\\temp\n")
+    load(tmp_path / "a.csv", store, mappings=[tmp_path / "m.toml"], clock=clock)
+    assert store.execute("SELECT message FROM sync_error").fetchall() == [("C:\\temp",)]

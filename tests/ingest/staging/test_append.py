@@ -79,7 +79,7 @@ def test_a_typed_row_that_breaks_the_contract_is_kept_with_its_reason(store, clo
     (report,) = append(store, [device], source="s", clock=clock)
     ((raw, reasons),) = store.execute("SELECT raw, reasons FROM rejected_row").fetchall()
     assert counts(report) == (0, 0, 0, 1)
-    assert reasons == ["device_id: is missing", "storage_free_mb: is below zero (-1.0)"]
+    assert reasons == ["device_id: is missing", "storage_free_mb: is negative (-1.0)"]
     assert '"storage_free_mb":-1.0' in raw
 
 
