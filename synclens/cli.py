@@ -1,4 +1,4 @@
-"""The command `synclens`. Each command is a function in `synclens.commands`; this file only lists them."""
+"""The command `synclens`. Each command is a function in `synclens.commands`; this module lists them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 
-from synclens import console
 from synclens.lazy_commands import CommandRegistry, LazyGroup, load
 
 PANELS = {
-    "What is wrong, and what to do": {
+    "Find and fix problems": {
         "triage": "synclens.commands.triage:triage",
         "issues": "synclens.commands.issues:issues",
         "issue": "synclens.commands.issues:issue",
@@ -25,12 +24,12 @@ PANELS = {
         "metric": "synclens.commands.metric:metric",
         "dashboard": "synclens.commands.dashboard:dashboard",
     },
-    "Data in": {
+    "Load data": {
         "load": "synclens.commands.load:load",
         "rejected": "synclens.commands.rejected:rejected",
         "pull": "synclens.commands.pull:pull",
     },
-    "Keep watch": {
+    "Monitor and maintain": {
         "watch": "synclens.commands.watch:watch",
         "slo": "synclens.commands.slo:slo",
         "lint": "synclens.commands.lint:lint",
@@ -39,7 +38,7 @@ PANELS = {
         "restore": "synclens.commands.backup:restore",
         "export": "synclens.commands.export:export",
     },
-    "Rules, and the engine to try them on": {
+    "Rules and simulation": {
         "demo": "synclens.commands.demo:demo",
         "simulate": "synclens.commands.simulate:simulate",
         "vault": "synclens.commands.vault:vault_app",
@@ -49,6 +48,7 @@ PANELS = {
         "report-card": "synclens.commands.report_card:report_card",
     },
 }
+"""For each panel of the help: its commands, and where each one is defined."""
 
 
 class _Commands(LazyGroup):
@@ -58,48 +58,51 @@ class _Commands(LazyGroup):
 app = typer.Typer(
     name="synclens",
     cls=_Commands,
-    help="See why Vault CRM devices fail to sync, and what to do about it.",
+    help="Find out why Vault CRM devices fail to sync, and how to fix it.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # plain help starts in half the time
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 @app.callback(invoke_without_command=True)
-def about(
+def root(
     show_version: Annotated[
-        bool, typer.Option("--version", help="Say which version this is, and of what it is made.")
+        bool, typer.Option("--version", help="Show the version and the versions of the main components.")
     ] = False,
 ) -> None:
-    """See why Vault CRM devices fail to sync, and what to do about it."""
+    """Find out why Vault CRM devices fail to sync, and how to fix it."""
     if show_version:
         typer.echo(load("synclens.version:version_line")())
         raise typer.Exit
 
 
 def main() -> None:
-    """Run the command line; what a person can put right is said in two lines, the rest is a traceback."""
+    """Run the command line. Errors with a next step are printed in two lines, all others as a traceback."""
     try:
         app()
-    except BrokenPipeError:  # the reader of our output has left, as `head` does
-        sys.exit(console.EXIT_COULD_NOT_RUN)
+    except BrokenPipeError:  # the reader of the output has closed the pipe, as `head` does
+        sys.exit(2)
     except OSError as error:
-        console.error(
-            f"{error.filename or 'a file'}: {error.strerror or error}",
-            "Check the path and its permissions.",
+        _exit_with_error(
+            f"{error.filename or 'a file'}: {error.strerror or error}", "Check the path and its permissions."
         )
-        sys.exit(console.EXIT_COULD_NOT_RUN)
     except Exception as error:
-        next_step = getattr(error, "next_step", None)  # IngestError and AnalysisError have one
+        next_step = getattr(error, "next_step", None)  # IngestError, AnalysisError and MissingExtra have one
         if next_step is None:
             raise
-        console.error(str(error), f"{next_step}{_stores_here(error)}")
-        sys.exit(console.EXIT_COULD_NOT_RUN)
+        _exit_with_error(str(error), f"{next_step}{_suggest_stores(error)}")
 
 
-def _stores_here(error: Exception) -> str:
-    """Where the store is missing but others lie here, as after `make demo`: how to name one of them."""
+def _exit_with_error(message: str, next_step: str) -> None:
+    load("synclens.console:error")(message, next_step)
+    sys.exit(load("synclens.console:EXIT_COULD_NOT_RUN"))
+
+
+def _suggest_stores(error: Exception) -> str:
+    """Suggest stores of the working folder, such as the one of `make demo`, if the requested one is missing."""
     if not isinstance(error, load("ingest:StoreMissing")):
         return ""
     others = sorted(str(path) for path in Path().glob("*.duckdb"))[:3]
-    return f" Or name one that is here: --store {', --store '.join(others)}." if others else ""
+    return f" Or use a store in this folder: --store {', --store '.join(others)}." if others else ""

@@ -1,6 +1,6 @@
-"""How the command line speaks: data on stdout, narration on stderr, exit codes that mean something.
+"""Terminal output: data on stdout, progress and errors on stderr.
 
-0 fine, 1 found something wrong (rejected rows, a violated invariant), 2 could not run.
+Exit codes: 0 success, 1 a problem was found (rejected rows, a violated invariant), 2 could not run.
 """
 
 from __future__ import annotations
@@ -14,87 +14,61 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
 from synclens.safe_console import SafeConsole
 
 if TYPE_CHECKING:
-    import pandas as pd  # a second of waiting, which a typo should not cost
+    import pandas as pd  # a slow import that many commands do not need
 
 EXIT_PROBLEM_FOUND = 1
 EXIT_COULD_NOT_RUN = 2
 
-_CONTROL_CHARACTERS = re.compile(r"[\x7f-\x9f]")  # the controls that JSON leaves as they are
+_CONTROL_CHARACTERS = re.compile(r"[\x7f-\x9f]")  # the ones that JSON does not escape
 _err = SafeConsole(stderr=True, highlight=False)
 _out = SafeConsole(highlight=False)
 
 
 def info(message: str) -> None:
-    """Narrate one line on stderr; the text is shown as it is, never read as markup."""
+    """Print one line on stderr. The text is never parsed as markup."""
     _err.print(message, markup=False, soft_wrap=True)
 
 
-class _LogHandler(logging.Handler):
-    """What `analysis` remarks in its log is narrated like everything else."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        info(f"Note: {record.getMessage()}")
-
-
-logging.getLogger("analysis").addHandler(_LogHandler(logging.WARNING))
-
-
 def error(message: str, next_step: str) -> None:
-    """Say what went wrong and, on a line of its own, what to do next."""
+    """Print an error and its next step on stderr, one line each."""
     _err.print(f"Error: {message}", style="bold red", markup=False, soft_wrap=True)
     _err.print(f"Next:  {next_step}", markup=False, soft_wrap=True)
 
 
 def print_output(renderable: Any) -> None:
-    """Put a Rich renderable on stdout, for people; a plain string is shown as it is, never read as markup."""
+    """Print a Rich renderable or a string on stdout. A string is never parsed as markup."""
     _out.print(renderable, markup=False)
 
 
 def terminal_width() -> int:
-    """Columns of the terminal, 80 where there is none."""
+    """Return the number of terminal columns, 80 if there is no terminal."""
     return _out.width
 
 
 def print_json(value: Any) -> None:
-    """Put one JSON document on stdout, for programs; what a terminal would obey is written as an escape."""
+    """Print one JSON document on stdout, with control characters escaped."""
     document = json.dumps(value, ensure_ascii=False, default=to_plain_value)
-    sys.stdout.write(_CONTROL_CHARACTERS.sub(lambda found: f"\\u{ord(found[0]):04x}", document) + "\n")
+    sys.stdout.write(_CONTROL_CHARACTERS.sub(lambda match: f"\\u{ord(match[0]):04x}", document) + "\n")
 
 
 def print_json_frame(frame: pd.DataFrame) -> None:
-    """Put a frame on stdout as a JSON list of records; missing values become null."""
+    """Print a frame on stdout as a JSON list of records. Missing values become null."""
     print_json(frame_to_records(frame))
 
 
 def frame_to_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a frame as plain values that JSON can hold."""
+    """Return the rows of a frame as dictionaries of JSON values."""
     return [
         {str(name): to_plain_value(value) for name, value in row.items()}
         for row in frame.to_dict(orient="records")
     ]
 
 
-@contextmanager
-def progress(what: str, total: float | None) -> Iterator[Any]:
-    """A progress bar on stderr; yields `advance(steps=1)`. Nothing is drawn in a pipe."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    if not _err.is_terminal:
-        info(f"{what} …")
-    with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
-
-        def advance(steps: float = 1) -> None:
-            bar.advance(task, steps)
-
-        yield advance
-
-
 def to_plain_value(value: Any) -> Any:
+    """Convert a value of a frame or of a query to one that JSON has. Missing values become None."""
     if hasattr(value, "tolist"):  # numpy scalars and arrays
         value = value.tolist()
     if isinstance(value, datetime | date):
@@ -106,3 +80,37 @@ def to_plain_value(value: Any) -> Any:
     if value is None or (isinstance(value, float) and value != value):  # noqa: PLR0124
         return None
     return value if isinstance(value, str | int | float | bool) else str(value)
+
+
+@contextmanager
+def progress(description: str, total: float | None) -> Iterator[Any]:
+    """Show a progress bar on stderr and yield `advance(steps=1)`. A pipe gets one line instead."""
+    # Most commands draw no bar and should not import it.
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    if not _err.is_terminal:
+        info(f"{description} …")
+    with Progress(*columns, console=_err, transient=True, disable=not _err.is_terminal) as bar:
+        task = bar.add_task(description, total=total)
+
+        def advance(steps: float = 1) -> None:
+            bar.advance(task, steps)
+
+        yield advance
+
+
+class _LogHandler(logging.Handler):
+    """Prints the warnings that `analysis` logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        info(f"Note: {record.getMessage()}")
+
+
+logging.getLogger("analysis").addHandler(_LogHandler(logging.WARNING))

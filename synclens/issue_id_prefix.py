@@ -1,40 +1,36 @@
-"""Issue ids as people type them: cut short, or with a slip of the finger."""
+"""Issue ids on the command line: a unique prefix is enough."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from difflib import get_close_matches
-from typing import TypeVar
 
 from duckdb import DuckDBPyConnection
 
-import analysis
-from analysis.issues.details import UnknownIssue
 from synclens import console
 
-SHORTEST = 4
-"""Fewer letters of an id are not taken for it."""
-
-Answer = TypeVar("Answer")
+MIN_LENGTH = 4
+"""Shorter prefixes are rejected."""
 
 
-def query_issue(connection: DuckDBPyConnection, given: str, question: Callable[[str], Answer]) -> Answer:
-    """`question(issue_id)` for the issue that `given` names: its id, or how only its id begins.
+def resolve_issue_id(connection: DuckDBPyConnection, text: str) -> str:
+    """Return the issue id that is `text` or the only one that starts with it.
 
-    Raises UnknownIssue, with the ids that look like it, where none or several do.
+    Raises UnknownIssue, with similar ids in its next step, if no issue or several match.
     """
-    try:
-        return question(given)
-    except UnknownIssue as error:
-        known = list(analysis.list_issues(connection)["issue_id"])
-        begun = [one for one in known if len(given) >= SHORTEST and one.startswith(given.lower())]
-        if len(begun) != 1:
-            _suggest(error, begun or get_close_matches(given.lower(), known))
-            raise
-    console.info(f"Issue {begun[0]}:")
-    return question(begun[0])
+    issue_ids = [row[0] for row in connection.execute("SELECT DISTINCT issue_id FROM finding").fetchall()]
+    if text in issue_ids:
+        return text
+    matches = sorted(name for name in issue_ids if len(text) >= MIN_LENGTH and name.startswith(text.lower()))
+    if len(matches) == 1:
+        console.info(f"Issue {matches[0]}:")
+        return str(matches[0])
+    raise _unknown_issue(text, matches or get_close_matches(text.lower(), issue_ids))
 
 
-def _suggest(error: UnknownIssue, near: list[str]) -> None:
-    if near:
-        error.next_step = f"Did you mean {' or '.join(near)}? `synclens issues` lists every id."
+def _unknown_issue(text: str, similar: list[str]) -> Exception:
+    from analysis.issues.listing import UnknownIssue  # noqa: PLC0415 - imports pandas
+
+    error = UnknownIssue(text)
+    if similar:
+        error.next_step = f"Did you mean {' or '.join(similar)}? `synclens issues` lists all ids."
+    return error

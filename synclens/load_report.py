@@ -1,4 +1,4 @@
-"""Print what a load did with each row."""
+"""Print the result of a load: a table of row counts, then reasons and notes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from synclens import console
 
 
 def print_load_reports(reports: list[ingest.BatchReport]) -> None:
-    """Put the account of each batch on stdout, and its reasons and notes on stderr."""
-    console.print_output(_table(reports))
+    """Print the row counts of each batch on stdout, and reject reasons and notes on stderr."""
+    console.print_output(_counts_table(reports))
     for report in reports:
         for reason, count in report.reasons.items():
             console.info(f"  {report.source}: {count} × {reason}")
         if report.first_rejected:
             more = " …" if report.rows_rejected > len(report.first_rejected) else ""
             numbers = ", ".join(map(str, report.first_rejected))
-            console.info(f"  {report.source}: rejected, counted from the first row of data: {numbers}{more}")
+            console.info(f"  {report.source}: rejected rows (row 1 is the first data row): {numbers}{more}")
         for note in report.notes:
             console.info(f"  {report.source}: {note}")
 
 
-def _table(reports: list[ingest.BatchReport]) -> Table:
+def _counts_table(reports: list[ingest.BatchReport]) -> Table:
     table = Table("source", "kind", title="Loaded")
     for name in ("in", "new", "updated", "unchanged", "rejected"):
         table.add_column(name, justify="right")

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options and parsers that several commands share."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ import typer
 DEFAULT_STORE = Path("synclens.duckdb")
 
 
-def _one_file(store: Path) -> Path:
+def _check_store_path(store: Path) -> Path:
     if store.is_dir():
         raise typer.BadParameter(
             f"{store} is a folder; a store is one file, such as {store / DEFAULT_STORE.name}"
         )
     if not store.parent.is_dir():
         raise typer.BadParameter(
-            f"the folder {store.parent} is not there; make it first: mkdir -p '{store.parent}'"
+            f"the folder {store.parent} does not exist; create it with: mkdir -p '{store.parent}'"
         )
     return store
 
 
 StoreOption = Annotated[
     Path,
-    typer.Option("--store", envvar="SYNCLENS_STORE", callback=_one_file, help="The DuckDB file to work on."),
+    typer.Option("--store", envvar="SYNCLENS_STORE", callback=_check_store_path, help="Store (DuckDB file)."),
 ]
-
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
-
-
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 FilterOption = Annotated[
     list[str] | None,
-    typer.Option("--filter", "-f", help="NAME=VALUE, as often as you like, e.g. -f platform=iPad"),
+    typer.Option("--filter", "-f", help="Filter as NAME=VALUE, for example platform=iPad. Repeatable."),
 ]
+ObjectivesOption = Annotated[
+    Path | None, typer.Option("--objectives", help="Custom objectives file (.toml).")
+]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Maximum number of rows to show.")]
 
 
 def parse_filters(pairs: list[str] | None) -> dict[str, Any]:
-    """NAME=VALUE pairs as keyword arguments; a name given twice becomes a list."""
+    """Parse NAME=VALUE pairs to keyword arguments. A repeated name becomes a list of values."""
     parsed: dict[str, Any] = {}
     for pair in pairs or []:
         name, equals, value = pair.partition("=")
@@ -50,3 +50,13 @@ def parse_filters(pairs: list[str] | None) -> dict[str, Any]:
         else:
             parsed[name] = value
     return parsed
+
+
+def store_option_text(store: Path) -> str:
+    """Return the `--store` option to repeat in a suggested command, empty for the default store."""
+    return "" if store == DEFAULT_STORE else f" --store {store}"
+
+
+def read_optional(path: Path | None) -> str | None:
+    """Return the text of a file that an option names, None if the option is not set."""
+    return path.read_text(encoding="utf-8") if path else None

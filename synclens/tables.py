@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from numbers import Number
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
 from synclens import console
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def frame_table(frame: pd.DataFrame, *, title: str, most: int = 50) -> Table:
-    """A frame as a terminal table; text is shown as it is, numbers are aligned and rounded."""
+
+def frame_table(frame: pd.DataFrame, *, title: str, limit: int = 50) -> Table:
+    """Return a frame as a table of at most `limit` rows."""
+    records = console.frame_to_records(frame.head(limit))
+    return records_table(records, list(map(str, frame.columns)), title=title, total=len(frame))
+
+
+def records_table(
+    records: Sequence[dict[str, Any]], columns: Sequence[str], *, title: str, total: int | None = None
+) -> Table:
+    """Return records as a table. Numbers are right-aligned and rounded, text is not parsed as markup.
+
+    `total` is the number of rows that exist; if it is larger than the number shown, the caption says so.
+    """
     table = Table(title=title)
-    for column in frame.columns:
-        table.add_column(str(column), justify="right" if _is_number(frame[column]) else "left")
-    for row in console.frame_to_records(frame.head(most)):
-        table.add_row(*(Text(_cell(value)) for value in row.values()))
-    if len(frame) > most:
-        table.caption = f"the first {most} of {len(frame)} rows; --json prints all"
+    for name in columns:
+        table.add_column(name, justify="right" if _is_numeric(records, name) else "left")
+    for record in records:
+        table.add_row(*(Text(_cell(record[name])) for name in columns))
+    if total is not None and total > len(records):
+        table.caption = f"the first {len(records)} of {total} rows; --json prints all"
     return table
 
 
-def _is_number(column: pd.Series[Any]) -> bool:
-    return pd.api.types.is_numeric_dtype(column)
+def format_minute(timestamp: object) -> str:
+    """Format an ISO timestamp to the minute."""
+    return str(timestamp)[:16].replace("T", " ")
+
+
+def _is_numeric(records: Sequence[dict[str, Any]], name: str) -> bool:
+    values = [record[name] for record in records if record[name] is not None]
+    return bool(values) and all(isinstance(value, Number) for value in values)
 
 
 def _cell(value: Any) -> str:

@@ -1,1 +1,1 @@
-"""One module for each group of commands; `synclens.cli` puts them together."""
+"""One module per command or command group. `synclens.cli` lists them."""

@@ -1,4 +1,4 @@
-"""`synclens classify`: from error messages in a file to causes, without a store."""
+"""`synclens classify`: classify the error messages of a file without a store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 
 import analysis
@@ -17,46 +16,49 @@ from synclens import console
 
 def classify(
     file: Annotated[
-        Path, typer.Argument(help="JSON lines, one error event a line, or plain text; - reads stdin.")
+        Path,
+        typer.Argument(help="JSON lines with one error event per line, or plain text. - reads stdin."),
     ],
-    fix: Annotated[bool, typer.Option("--fix", help="Say with each what to do, and who does it.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Include the suggested fix and who applies it.")] = False,
 ) -> None:
-    """Name the cause of each error in FILE: one JSON line out for each line in.
+    """Classify the errors in a file. Prints one JSON line per input line.
 
-    The fields platform, error_type, message, object, field, operation, http_status and phase are used
-    where they are present. A line that is not a JSON object gets `unknown` and the reason, and exit code 1.
-    In a file without any JSON, such as a list pasted from the Errors tab, each line is a message.
+    Uses the fields platform, error_type, message, object, field, operation, http_status and phase if present. A line
+    that is not a JSON object gets the cause `unknown` and a reason, and the command exits 1. In a file without any
+    JSON, such as a list copied from the Errors tab, each line is one message.
 
     Examples:
+
       synclens classify errors.jsonl | jq -r .cause | sort | uniq -c
 
       synclens classify pasted.txt --fix
-
     """
-    lines = list(_lines(file))
-    plain = _is_plain(lines)
+    import pandas as pd  # noqa: PLC0415 - slow, and not needed for --help
+
+    lines = list(_read_lines(file))
+    plain = _is_plain_text(lines)
     if plain:
-        console.info("There is no JSON in it: each line is taken as the message of one error.")
-    events: list[dict[str, Any] | str] = list(_texts(lines) if plain else _events(lines))
-    whole = [event if isinstance(event, dict) else {} for event in events]
-    found = analysis.classify(pd.DataFrame(whole, index=range(len(whole))))
-    answers = console.frame_to_records(found[["cause", "confidence", "rule", "also"]])
-    for event, answer in zip(events, answers, strict=True):
-        shown = event if plain and isinstance(event, dict) else {}
-        console.print_json(shown | answer | _more(event, answer["cause"], fix=fix))
-    broken = sum(isinstance(event, str) for event in events)
-    if broken:
-        console.info(f"{broken} of {len(events)} lines are not JSON objects; they are marked unknown.")
+        console.info("The file has no JSON: each line is read as the message of one error.")
+    events: list[dict[str, Any] | str] = list(_parse_messages(lines) if plain else _parse_events(lines))
+    rows = [event if isinstance(event, dict) else {} for event in events]
+    classified = analysis.classify(pd.DataFrame(rows, index=range(len(rows))))
+    results = console.frame_to_records(classified[["cause", "confidence", "rule", "also"]])
+    for event, result in zip(events, results, strict=True):
+        message = event if plain and isinstance(event, dict) else {}
+        console.print_json(message | result | _additional_fields(event, result["cause"], fix=fix))
+    invalid = sum(isinstance(event, str) for event in events)
+    if invalid:
+        console.info(f"{invalid} of {len(events)} lines are not JSON objects; their cause is unknown.")
         raise typer.Exit(console.EXIT_PROBLEM_FOUND)
 
 
-def _more(event: dict[str, Any] | str, cause: str, *, fix: bool) -> dict[str, str]:
+def _additional_fields(event: dict[str, Any] | str, cause: str, *, fix: bool) -> dict[str, str]:
     if isinstance(event, str):
         return {"reason": event}
     return {"fix": analysis.load_playbook(cause).short_fix} if fix else {}
 
 
-def _lines(file: Path) -> Iterable[bytes]:
+def _read_lines(file: Path) -> Iterable[bytes]:
     if str(file) == "-":
         yield from sys.stdin.buffer
     else:
@@ -64,14 +66,14 @@ def _lines(file: Path) -> Iterable[bytes]:
             yield from opened
 
 
-def _is_plain(lines: list[bytes]) -> bool:
-    """Whether these are words and not JSON with mistakes in it."""
-    begun = [line.strip().removeprefix(b"\xef\xbb\xbf") for line in lines]
-    return any(begun) and not any(line.startswith((b"{", b"[", b'"', b"\x00")) for line in begun)
+def _is_plain_text(lines: list[bytes]) -> bool:
+    """Return whether no line starts like JSON, so that the file is not JSON with syntax errors."""
+    starts = [line.strip().removeprefix(b"\xef\xbb\xbf") for line in lines]
+    return any(starts) and not any(line.startswith((b"{", b"[", b'"', b"\x00")) for line in starts)
 
 
-def _texts(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """The message of each line that has one; what is not UTF-8 was typed on an older Windows."""
+def _parse_messages(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield the message of each non-empty line. Text that is not UTF-8 is read as Windows-1252."""
     for line in lines:
         try:
             text = line.decode("utf-8-sig")
@@ -81,8 +83,8 @@ def _texts(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             yield {"message": text.strip()}
 
 
-def _events(lines: Iterable[bytes]) -> Iterator[dict[str, Any] | str]:
-    """Each line's object, or in its place the reason why there is none."""
+def _parse_events(lines: Iterable[bytes]) -> Iterator[dict[str, Any] | str]:
+    """Yield each line's object, or the reason why it has none."""
     for number, line in enumerate(lines, start=1):
         try:
             event = json.loads(line.decode("utf-8-sig"))

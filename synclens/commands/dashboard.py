@@ -8,27 +8,29 @@ from typing import Annotated
 
 import typer
 
-import dashboard as pages
 from synclens import console
+from synclens.extras import import_extra, require_extra
 from synclens.options import DEFAULT_STORE, StoreOption
 
-PortOption = Annotated[int, typer.Option(help="Port of the dashboard on localhost.")]
+PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Dashboard port on localhost.")]
 
 
 def dashboard(store: StoreOption = DEFAULT_STORE, port: PortOption = 8501) -> None:
-    """Serve the dashboard on localhost until Ctrl-C.
+    """Serve the dashboard on localhost until stopped (Ctrl-C).
 
     Example: synclens dashboard --store demo.duckdb
     """
-    console.info(f"The dashboard is at http://localhost:{port} (Ctrl-C ends it).")
+    require_extra("The dashboard", "dashboard", "streamlit")
+    pages = import_extra("The dashboard", "dashboard", "dashboard")
+    console.info(f"The dashboard is at http://localhost:{port} (stop with Ctrl-C).")
     command = [sys.executable, "-m", "streamlit", *pages.streamlit_arguments(port=port)]
     try:
-        finished = subprocess.run(command, env=pages.environment(store), check=False)  # noqa: S603 - our own words
+        result = subprocess.run(command, env=pages.environment(store), check=False)  # noqa: S603 - fixed arguments
     except KeyboardInterrupt:
         return
-    if finished.returncode:
+    if result.returncode:
         console.error(
-            f"the dashboard ended with exit code {finished.returncode}",
-            f"If port {port} is taken, choose another with --port.",
+            f"the dashboard exited with code {result.returncode}",
+            f"If port {port} is in use, choose another one with --port.",
         )
         raise typer.Exit(console.EXIT_COULD_NOT_RUN)

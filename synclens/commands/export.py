@@ -1,4 +1,4 @@
-"""`synclens export`: the store as files that other engines read."""
+"""`synclens export`: export the store to Parquet files."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from synclens.options import DEFAULT_STORE, StoreOption
 
 def export(
     lake: Annotated[
-        Path, typer.Option(help="The directory to write: a new one, an empty one or a lake of ours.")
+        Path, typer.Option(help="Target directory: new, empty, or from an earlier export.")
     ],
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
-    """Write the store as Parquet, cut by day, for Spark and others; a second time only days that changed.
+    """Export the store to Parquet, partitioned by day. Later runs only rewrite changed days.
 
     Example: synclens export --lake ./lake
     """
-    # Writing files needs a connection that readers do not get; the store itself is not changed.
+    # DuckDB writes files only from a writable connection. The store itself does not change.
     if not store.exists():
         raise ingest.StoreMissing(str(store))
     with ingest.open_store(store, read_only=False) as opened:
-        rows = ingest.export_lake(opened, lake)
-    told = ", ".join(f"{name} {count:,}" for name, count in rows.items() if count)
-    console.info(f"The lake is at {lake}: {told or 'no rows yet'}.")
+        row_counts = ingest.export_lake(opened, lake)
+    summary = ", ".join(f"{name} {count:,}" for name, count in row_counts.items() if count)
+    console.info(f"Exported to {lake}: {summary or 'no rows'}.")

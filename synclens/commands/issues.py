@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -11,20 +11,26 @@ from rich.text import Text
 import analysis
 import ingest
 from synclens import console
-from synclens.issue_id_prefix import query_issue
-from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
+from synclens.issue_id_prefix import resolve_issue_id
+from synclens.options import DEFAULT_STORE, JsonOption, LimitOption, StoreOption
 from synclens.tables import frame_table
+
+_ISSUE_FRAMES = ("variants", "users", "devices", "records", "events")
+_EVENT_COLUMNS = ["event_id", "occurred_at", "user_id", "message"]
 
 
 def issues(
     query: Annotated[
-        str, typer.Argument(help="field:value, -field:value and comparisons, e.g. 'cause:network users>3'")
+        str,
+        typer.Argument(
+            help="Search query: words, field:value, -field:value, or comparisons such as users>=2."
+        ),
     ] = "",
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
-    most: Annotated[int, typer.Option(help="How many rows to show.")] = 30,
+    limit: LimitOption = 30,
 ) -> None:
-    """List the issues, those that stop most people first.
+    """List issues, the most affected users first.
 
     Example: synclens issues 'cause:field-permission users>=2'
     """
@@ -32,40 +38,41 @@ def issues(
         frame = analysis.list_issues(opened, query=query)
     if as_json:
         console.print_json_frame(frame)
-        return
-    table = Table(title=f"{len(frame)} issues", title_justify="left", box=None, expand=True)
-    for column in ("issue", "cause", "since (UTC)"):
-        table.add_column(column, no_wrap=True)
-    for column in ("people", "errors"):
-        table.add_column(column, justify="right")
-    table.add_column("what", ratio=1, no_wrap=True, overflow="ellipsis")
-    for row in console.frame_to_records(frame.head(most)):
-        since = row["first_seen"][5:16].replace("T", " ")
-        counts = (str(row["users"]), str(row["events"]))
-        table.add_row(row["issue_id"], row["cause"], since, *counts, Text(row["title"]))
-    console.print_output(table)
+    else:
+        console.print_output(_issues_table(console.frame_to_records(frame.head(limit)), len(frame)))
 
 
 def issue(
-    issue_id: Annotated[str, typer.Argument(help="An issue id from `synclens issues`.")],
+    issue_id: Annotated[str, typer.Argument(help="Issue id from `synclens issues`, or its first letters.")],
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one issue whole: who it hits, its sample events, and the fix with this case's evidence.
+    """Show an issue in full: affected users, sample events, and the suggested fix with evidence.
 
     Example: synclens issue 3f1c0a9b2d7e
     """
     with ingest.open_store(store) as opened:
-        found = query_issue(opened, issue_id, lambda known: analysis.get_issue(opened, known))
-        suggestion = analysis.suggest_fix(opened, found.issue_id)
-    frames = ("variants", "users", "devices", "records", "events")
+        full_id = resolve_issue_id(opened, issue_id)
+        details = analysis.get_issue(opened, full_id)
+        suggestion = analysis.suggest_fix(opened, full_id)
     if as_json:
-        parts = {name: console.frame_to_records(getattr(found, name)) for name in frames}
-        console.print_json(
-            {"summary": found.summary.to_dict(), **parts, "fix": analysis.fix_to_dict(suggestion)}
-        )
+        frames = {name: console.frame_to_records(getattr(details, name)) for name in _ISSUE_FRAMES}
+        console.print_json({"summary": details.summary, **frames, "fix": suggestion.to_dict()})
         return
-    console.print_output(Text(f"{found.summary.title}\n", style="bold"))
-    console.print_output(Text(f"{analysis.render_fix(suggestion)}\n"))
-    sample = found.events[["event_id", "occurred_at", "user_id", "message"]]
-    console.print_output(frame_table(sample, title="Newest events", most=5))
+    console.print_output(Text(f"{details.summary['title']}\n", style="bold"))
+    console.print_output(Text(f"{suggestion.as_text()}\n"))
+    console.print_output(frame_table(details.events[_EVENT_COLUMNS], title="Newest events", limit=5))
+
+
+def _issues_table(rows: list[dict[str, Any]], total: int) -> Table:
+    table = Table(title=f"{total} issues", title_justify="left", box=None, expand=True)
+    for column in ("issue", "cause", "since (UTC)"):
+        table.add_column(column, no_wrap=True)
+    for column in ("users", "errors"):
+        table.add_column(column, justify="right")
+    table.add_column("title", ratio=1, no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        since = row["first_seen"][5:16].replace("T", " ")
+        counts = (str(row["users"]), str(row["events"]))
+        table.add_row(row["issue_id"], row["cause"], since, *counts, Text(row["title"]))
+    return table

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import pandas as pd
 import typer
 from rich.table import Table
 
@@ -15,87 +14,96 @@ from analysis.metrics import registry
 from analysis.metrics.local_days import count_time_zones, measure_by_local_day
 from synclens import console
 from synclens.options import DEFAULT_STORE, FilterOption, JsonOption, StoreOption, parse_filters
-from synclens.spark import SparkStore, spark_session
 from synclens.tables import frame_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def metric(
-    name: Annotated[str | None, typer.Argument(help="Which metric; without it they are listed.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Metric to compute. Omit to list all metrics.")] = None,
     store: StoreOption = DEFAULT_STORE,
     filters: FilterOption = None,
     local_day: Annotated[
-        bool, typer.Option("--local-day", help="Days as on the clock of each person, where it is known.")
+        bool,
+        typer.Option("--local-day", help="Group by each user's local day where their time zone is known."),
     ] = False,
-    engine: Annotated[Literal["duckdb", "spark"], typer.Option(help="What computes it.")] = "duckdb",
-    lake: Annotated[Path | None, typer.Option(help="With Spark: what `synclens export` wrote.")] = None,
-    master: Annotated[
-        str | None, typer.Option(help="With Spark: its master; this machine unless given.")
+    engine: Annotated[Literal["duckdb", "spark"], typer.Option(help="Query engine.")] = "duckdb",
+    lake: Annotated[
+        Path | None, typer.Option(help="Directory written by `synclens export`, required for Spark.")
     ] = None,
-    connect: Annotated[
-        str | None, typer.Option(help="With Spark: a Spark Connect server, sc://HOST.")
-    ] = None,
+    master: Annotated[str | None, typer.Option(help="Spark master URL (default: local).")] = None,
+    connect: Annotated[str | None, typer.Option(help="Spark Connect server, sc://HOST.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compute one metric; without a name, list all of them with their meaning.
+    """Compute a metric, or list all metrics.
 
-    A file of your own counts too: its first lines say title, unit and what is good, as those of `synclens metric`.
+    You can also pass your own .sql file; it must start with title, unit and good headers.
 
-    Example: synclens metric success_rate -f platform=iPad -f since=2026-11-01
-    Example: synclens metric my_own.sql -f since=2026-11-01
-    Example: synclens metric success_rate --engine spark --lake ./lake
+    Examples:
+
+      synclens metric success_rate -f platform=iPad -f since=2026-11-01
+
+      synclens metric my_own.sql -f since=2026-11-01
+
+      synclens metric success_rate --engine spark --lake ./lake
     """
     if name is None:
         _list_metrics(as_json)
         return
-    chosen = parse_filters(filters)
+    parsed_filters = parse_filters(filters)
     if name.endswith(".sql") and engine == "duckdb" and not local_day:
-        described = analysis.Metric.read(name)
+        definition = analysis.Metric.read(name)
     else:
-        described = registry.find_metric(name)
+        definition = registry.metric(name)
     if engine == "spark":
         if local_day:
-            raise typer.BadParameter("--local-day needs the store; Spark computes UTC days")
-        frame = _on_spark(name, chosen, lake, master=master, connect=connect)
+            raise typer.BadParameter("--local-day is not available with Spark, which computes UTC days")
+        frame = _compute_on_spark(name, parsed_filters, lake, master=master, connect=connect)
     elif lake or master or connect:
-        raise typer.BadParameter("--lake, --master and --connect need --engine spark")
+        raise typer.BadParameter("--lake, --master and --connect require --engine spark")
     else:
-        frame = _on_duckdb(described, chosen, store, local_day=local_day)
+        frame = _compute_on_duckdb(definition, parsed_filters, store, local_day=local_day)
     if as_json:
         console.print_json_frame(frame)
     else:
-        console.print_output(frame_table(frame, title=f"{described.title} ({described.unit})"))
-        console.info(described.description)
+        console.print_output(frame_table(frame, title=f"{definition.title} ({definition.unit})"))
+        console.info(definition.about)
 
 
-def _on_duckdb(
-    asked: analysis.Metric, chosen: dict[str, Any], store: Path, *, local_day: bool
+def _compute_on_duckdb(
+    definition: analysis.Metric, filters: dict[str, Any], store: Path, *, local_day: bool
 ) -> pd.DataFrame:
     with ingest.open_store(store) as opened:
         if not local_day:
-            return analysis.measure(opened, asked, **chosen)
-        clocks = count_time_zones(opened)
-        frame = measure_by_local_day(opened, asked.name, **chosen)
-    console.info(clocks.describe())
+            return analysis.measure(opened, definition, **filters)
+        time_zones = count_time_zones(opened)
+        frame = measure_by_local_day(opened, definition.name, **filters)
+    console.info(time_zones.describe())
     return frame
 
 
-def _on_spark(
-    name: str, chosen: dict[str, Any], lake: Path | None, *, master: str | None, connect: str | None
+def _compute_on_spark(
+    name: str, filters: dict[str, Any], lake: Path | None, *, master: str | None, connect: str | None
 ) -> pd.DataFrame:
+    # Imports pandas, and pyspark when a session starts.
+    from synclens.spark import SparkStore, spark_session  # noqa: PLC0415
+
     if lake is None:
-        raise typer.BadParameter("--engine spark needs --lake DIR, which `synclens export --lake DIR` writes")
+        raise typer.BadParameter("--engine spark requires --lake DIR, written by `synclens export --lake DIR`")
     with spark_session(master=master, connect=connect) as session:
-        return SparkStore.at(session, lake).measure(name, **chosen)
+        return SparkStore.at(session, lake).measure(name, **filters)
 
 
 def _list_metrics(as_json: bool) -> None:
+    metrics = analysis.METRICS.values()
     if as_json:
         console.print_json([
-            {"name": m.name, "title": m.title, "unit": m.unit, "about": m.description}
-            for m in analysis.METRICS.values()
+            {"name": item.name, "title": item.title, "unit": item.unit, "about": item.about}
+            for item in metrics
         ])  # fmt: skip
         return
-    table = Table("name", "unit", "what it is")
-    for described in analysis.METRICS.values():
-        table.add_row(described.name, described.unit, described.title)
+    table = Table("name", "unit", "title")
+    for item in metrics:
+        table.add_row(item.name, item.unit, item.title)
     console.print_output(table)

@@ -1,4 +1,4 @@
-"""`synclens pull`: bring the store up to date with a Vault over its REST API."""
+"""`synclens pull`: update the store from a Vault over its REST API."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import os
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import keyring
 import typer
 
 import ingest
 from analysis.findings import update_findings
 from synclens import console
 from synclens.clock import now
+from synclens.extras import install_command
 from synclens.load_report import print_load_reports
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
 from synclens.triage_file import existing_triage
@@ -25,38 +26,39 @@ KEYRING_SERVICE = "synclens"
 
 def pull(
     store: StoreOption = DEFAULT_STORE,
-    dns: Annotated[str | None, typer.Option(envvar="VAULT_DNS", help="The Vault's DNS name or URL.")] = None,
+    dns: Annotated[str | None, typer.Option(envvar="VAULT_DNS", help="DNS name or URL of the Vault.")] = None,
     vault_id: Annotated[
-        int | None, typer.Option(envvar="VAULT_ID", help="The id that the session must be for.")
+        int | None, typer.Option(envvar="VAULT_ID", help="Expected Vault id of the session.")
     ] = None,
     direct_data: Annotated[
-        str | None, typer.Option(help="Fetch Direct Data files instead: full, incremental or log.")
+        str | None, typer.Option(help="Download Direct Data files instead: full, incremental or log.")
     ] = None,
     since: Annotated[
         datetime | None,
-        typer.Option(
-            help="Take what changed after this time, in UTC. Without it a pull goes on from the last."
-        ),
+        typer.Option(help="Only changes after this time, in UTC (default: since the last pull)."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Pull syncs, users, permissions, VMOCs, settings and audit trails from a Vault; resumable.
+    """Pull syncs, users, permissions, VMOCs, settings and audit trails from a Vault.
 
-    Credentials come from the environment, never from options: VAULT_TOKEN, or VAULT_OAUTH_URL with
-    VAULT_OAUTH_TOKEN, or VAULT_USERNAME with VAULT_PASSWORD. A password or token that is not there is asked
-    of the system's keyring (service `synclens`, the user name or `token:` and the DNS name).
+    An interrupted pull continues where it stopped. Credentials are read from the environment, never from options:
+    VAULT_TOKEN, or VAULT_OAUTH_URL and VAULT_OAUTH_TOKEN, or VAULT_USERNAME and VAULT_PASSWORD. A missing password or
+    token is read from the system keyring: service `synclens`, with the user name, or `token:` and the DNS name, as
+    the account.
 
     Example: VAULT_DNS=crm.veevavault.com VAULT_USERNAME=svc@example.com synclens pull
     """
     if not dns:
-        console.error("no Vault is named", "Set VAULT_DNS, or give --dns.")
+        console.error("no Vault is configured", "Set VAULT_DNS, or pass --dns.")
         raise typer.Exit(console.EXIT_COULD_NOT_RUN)
     credentials = find_credentials(os.environ, dns)
     reference = f"synclens-{now():%Y%m%dT%H%M%SZ}"
     with ingest.VaultClient(dns, credentials, vault_id=vault_id, reference_id=reference) as client:
-        begin = since.replace(tzinfo=UTC) if since else None
+        start = since.replace(tzinfo=UTC) if since else None
         reports = (
-            _direct_data(client, store, direct_data, begin) if direct_data else _tables(client, store, begin)
+            _pull_direct_data(client, store, direct_data, start)
+            if direct_data
+            else _pull_tables(client, store, start)
         )
     if as_json:
         console.print_json([report.to_dict() for report in reports])
@@ -69,34 +71,51 @@ def pull(
 def find_credentials(
     environment: Mapping[str, str], dns: str
 ) -> ingest.ApiToken | ingest.OAuth | ingest.Password:
-    """The credentials that the environment or the keyring holds for the Vault at `dns`.
+    """Return the credentials for the Vault at `dns` from the environment or the system keyring.
 
-    Raises IngestError, which names the variables, when there are none.
+    Raises IngestError if there are none; its next step names the variables.
     """
     if token := environment.get("VAULT_TOKEN"):
         return ingest.ApiToken(token)
     if (url := environment.get("VAULT_OAUTH_URL")) and (token := environment.get("VAULT_OAUTH_TOKEN")):
         return ingest.OAuth(url, token, environment.get("VAULT_OAUTH_CLIENT_ID"))
     if user := environment.get("VAULT_USERNAME"):
-        if password := environment.get("VAULT_PASSWORD") or _kept(user):
+        if password := environment.get("VAULT_PASSWORD") or _read_keyring(user):
             return ingest.Password(user, password)
-    elif token := _kept(f"token:{dns}"):
+    elif token := _read_keyring(f"token:{dns}"):
         return ingest.ApiToken(token)
-    raise ingest.IngestError(
-        f"there are no credentials for {dns}",
-        next_step="Set VAULT_TOKEN, or VAULT_USERNAME and VAULT_PASSWORD; or keep them in the keyring with "
-        "`keyring set synclens USERNAME`.",
-    )
+    raise ingest.IngestError(f"there are no credentials for {dns}", next_step=_credentials_next_step())
 
 
-def _kept(name: str) -> str | None:
+def _credentials_next_step() -> str:
+    variables = "Set VAULT_TOKEN, or VAULT_USERNAME and VAULT_PASSWORD"
+    if _keyring() is None:
+        return f"{variables}. For the system keyring: {install_command('keyring')}"
+    return f"{variables}; or store them in the keyring with `keyring set synclens USERNAME`."
+
+
+def _read_keyring(account: str) -> str | None:
+    keyring = _keyring()
+    if keyring is None:
+        return None
     try:
-        return keyring.get_password(KEYRING_SERVICE, name)
-    except keyring.errors.KeyringError:  # a machine without a keyring keeps nothing
+        password: str | None = keyring.get_password(KEYRING_SERVICE, account)
+    except keyring.errors.KeyringError:  # this machine has no keyring
+        return None
+    return password
+
+
+def _keyring() -> Any | None:
+    """Return the keyring package, None if the extra is not installed."""
+    try:
+        return import_module("keyring")
+    except ModuleNotFoundError:
         return None
 
 
-def _tables(client: ingest.VaultClient, path: Path, since: datetime | None) -> list[ingest.BatchReport]:
+def _pull_tables(
+    client: ingest.VaultClient, path: Path, since: datetime | None
+) -> list[ingest.BatchReport]:
     with console.progress("Pulling", None) as advance:
         reports = ingest.pull(path, client, since=since, clock=now, on_progress=lambda *_: advance())
     with ingest.open_store(path, read_only=False) as store:
@@ -104,15 +123,15 @@ def _tables(client: ingest.VaultClient, path: Path, since: datetime | None) -> l
     return reports
 
 
-def _direct_data(
+def _pull_direct_data(
     client: ingest.VaultClient, path: Path, kind: str, since: datetime | None
 ) -> list[ingest.BatchReport]:
     extract = f"{kind}_directdata"
     with ingest.open_store(path, read_only=False) as store:
-        begin = since or ingest.direct_data_watermark(store, client.host, extract)
+        start = since or ingest.direct_data_watermark(store, client.host, extract)
     with tempfile.TemporaryDirectory() as folder, console.progress("Fetching", None) as advance:
         fetched = ingest.fetch_direct_data(
-            client, Path(folder), extract=extract, since=begin, on_progress=lambda *_: advance()
+            client, Path(folder), extract=extract, since=start, on_progress=lambda *_: advance()
         )
         for note in fetched.notes:
             console.info(f"  {note}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -16,67 +16,74 @@ from synclens import console
 from synclens.clock import now
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
 
+if TYPE_CHECKING:
+    from ingest.rejected import RejectedRow
+
 
 def rejected(
     store: StoreOption = DEFAULT_STORE,
-    most: Annotated[int | None, typer.Option(help="How many rows to list; all unless told.")] = None,
-    source: Annotated[str | None, typer.Option(help="Only the rows of this file.")] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Also rows that came in later or were dismissed.")
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Maximum number of rows to list (default: all).")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="Only rows from this file.")] = None,
+    include_resolved: Annotated[
+        bool, typer.Option("--all", help="Include rows that were loaded later or dismissed.")
     ] = False,
     dismiss: Annotated[
-        str | None, typer.Option(metavar="SOURCE", help="Wait no longer for the rows of this file.")
+        str | None, typer.Option(metavar="SOURCE", help="Dismiss rejected rows from this file.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the rows that could not be taken, with where they came from and every reason.
+    """List rejected rows with their source and the reasons.
 
-    A row leaves the list when a corrected row with its id is loaded. One that gave no id stays until you say
-    --dismiss with the file's name; nothing is deleted, --all still shows it. Row 1 is the first below the header.
+    A row is removed once a corrected row with the same id is loaded. Rows without an id stay until you dismiss them
+    with --dismiss; --all still lists dismissed rows. Row 1 is the first row below the header.
 
-    Example: synclens rejected --most 20
+    Example: synclens rejected --limit 20
     """
     if dismiss is not None:
         _dismiss(store, dismiss)
         return
     with ingest.open_store(store) as opened:
-        ever = ingest.list_rejected(opened, source=source, settled=True)
-    rows = ever if everything else [row for row in ever if row.settled is None]
-    elsewhere, rows = len(ever) - len(rows), rows[:most]
+        all_rows = ingest.list_rejected(opened, source=source, settled=True)
+    selected = all_rows if include_resolved else [row for row in all_rows if row.settled is None]
+    rows = selected[:limit]
     if as_json:
         console.print_json([asdict(row) for row in rows])
         return
-    title = f"{len(rows)} {'rows ever rejected' if everything else 'rows rejected at present'}"
-    table = Table(
-        "source", "row", "reasons", "as it came", *(["what became of it"] * everything), title=title
-    )
+    console.print_output(_rejected_table(rows, include_resolved=include_resolved))
+    if hidden := len(all_rows) - len(selected):
+        console.info(f"{hidden} more were loaded later or dismissed; --all lists them.")
+
+
+def _rejected_table(rows: list[RejectedRow], *, include_resolved: bool) -> Table:
+    title = f"{len(rows)} rejected rows"
+    table = Table("source", "row", "reasons", "content", *(["resolution"] * include_resolved), title=title)
     for row in rows:
         table.add_row(
             Text(Path(row.source).name),
             str(row.row_number),
             Text("; ".join(row.reasons)),
-            Text(_readable(row.raw)),
-            *([Text(row.settled or "")] * everything),
+            Text(_format_content(row.raw)),
+            *([Text(row.settled or "")] * include_resolved),
         )
-    console.print_output(table)
-    if elsewhere:
-        console.info(f"{elsewhere} more came in later or were dismissed; --all lists them.")
+    return table
 
 
 def _dismiss(path: Path, source: str) -> None:
     with ingest.open_store(path, read_only=False) as store:
         count = ingest.dismiss_rejected(store, source, clock=now)
-        known = sorted({row.source for row in ingest.list_rejected(store)})
+        sources = sorted({row.source for row in ingest.list_rejected(store)})
     if not count:
         raise typer.BadParameter(
-            f"no row of {source!r} is rejected at present. Files with such rows: {', '.join(known) or 'none'}.",
+            f"no rows from {source!r} are rejected. Files with rejected rows: {', '.join(sources) or 'none'}.",
             param_hint="--dismiss",
         )
-    console.info(f"{count} rows of {source} dismissed; `synclens rejected --all` still lists them.")
+    console.info(f"Dismissed {count} rows from {source}; `synclens rejected --all` still lists them.")
 
 
-def _readable(raw: str | None) -> str:
-    """Write a kept row for reading: its cells by name, the empty ones left out; a broken line as it came."""
+def _format_content(raw: str | None) -> str:
+    """Format a row's non-empty cells by name; a row that could not be parsed is shown unchanged."""
     try:
         cells = json.loads(raw or "")
     except ValueError:

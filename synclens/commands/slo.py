@@ -1,4 +1,4 @@
-"""`synclens slo`: show the service level objectives and their budgets."""
+"""`synclens slo`: show the service level objectives and their error budgets."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from rich.text import Text
 import analysis
 import ingest
 from synclens import console
-from synclens.commands.watch import ObjectivesOption, load_objectives
-from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
+from synclens.options import DEFAULT_STORE, JsonOption, ObjectivesOption, StoreOption, read_optional
+
+_STATE_STYLES = {"burning": "bold red", "spent": "red", "little data": "dim"}
 
 
 def slo(
     store: StoreOption = DEFAULT_STORE, objectives: ObjectivesOption = None, as_json: JsonOption = False
 ) -> None:
-    """Show each objective: what is left of its budget and how fast it burns; exit 1 if one burns or is spent.
+    """Show each objective with its used error budget and burn rate. Exits 1 if one is burning or spent.
 
     Example: synclens slo --store my.duckdb
     """
     with ingest.open_store(store) as opened:
-        frame = analysis.slo_status(opened, load_objectives(objectives))
+        frame = analysis.slo_status(opened, analysis.load_objectives(read_optional(objectives)))
     if as_json:
         console.print_json_frame(frame)
     else:
@@ -31,7 +32,6 @@ def slo(
 
 
 def _slo_table(rows: list[dict[str, object]]) -> Table:
-    colours = {"burning": "bold red", "spent": "red", "little data": "dim"}
     table = Table("objective", "sync type", "window", "budget used", "burn", "limit", "state", "why")
     for row in rows:
         state = str(row["state"])
@@ -39,18 +39,18 @@ def _slo_table(rows: list[dict[str, object]]) -> Table:
             Text(str(row["slo"])),
             Text(str(row["sync_type"])),
             Text(f"{row['severity']}, {row['window_syncs']}"),
-            _share(row["budget_used"]),
-            _burn(row["burn_low"]),
-            _burn(row["burn_limit"]),
-            Text(state, style=colours.get(state, "green")),
+            _format_share(row["budget_used"]),
+            _format_burn(row["burn_low"]),
+            _format_burn(row["burn_limit"]),
+            Text(state, style=_STATE_STYLES.get(state, "green")),
             Text(str(row["reason"])),
         )
     return table
 
 
-def _share(value: object) -> Text:
+def _format_share(value: object) -> Text:
     return Text(f"{float(str(value)):.0%}" if value is not None else "–")
 
 
-def _burn(value: object) -> Text:
+def _format_burn(value: object) -> Text:
     return Text(f"{float(str(value)):.2f}" if value is not None else "–")

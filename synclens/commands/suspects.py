@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -11,41 +11,42 @@ import analysis
 import ingest
 from analysis.base.text import format_p_value
 from synclens import console
-from synclens.issue_id_prefix import query_issue
+from synclens.issue_id_prefix import resolve_issue_id
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
+
+if TYPE_CHECKING:
+    from analysis.diagnosis.suspect_changes import SuspectChange
 
 
 def suspects(
-    issue_id: Annotated[str, typer.Argument(help="An issue id from `synclens issues`.")],
+    issue_id: Annotated[str, typer.Argument(help="Issue id from `synclens issues`, or its first letters.")],
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Say which configuration change or version roll-out explains the start of an issue, or that none does.
+    """List the configuration changes and version rollouts that may have started an issue.
 
     Example: synclens suspects 3f1c0a9b2d7e
     """
     with ingest.open_store(store) as opened:
-        found = query_issue(opened, issue_id, lambda known: analysis.suspects(opened, known))
+        changes = analysis.suspects(opened, resolve_issue_id(opened, issue_id))
     if as_json:
-        console.print_json([_as_dict(suspect) for suspect in found])
+        console.print_json([_to_dict(change) for change in changes])
         return
-    if not found:
-        console.print_output(Text("No suspect: no change in this store explains the start of this issue."))
-    for place, suspect in enumerate(found, start=1):
-        console.print_output(Text(f"{place}. {_in_words(suspect)}"))
+    if not changes:
+        console.print_output("No suspects: no change in this store fits the start of this issue.")
+    for rank, change in enumerate(changes, start=1):
+        console.print_output(Text(f"{rank}. {_format_suspect(change)}"))
 
 
-def _in_words(suspect: analysis.SuspectChange) -> str:
-    change = (
-        f"{suspect.kind} {suspect.target}: {suspect.before or 'nothing'} became {suspect.after or 'nothing'}"
-    )
-    reach = f"reached {suspect.affected_in_scope:.0%} of the {suspect.affected} people hit"
+def _format_suspect(change: SuspectChange) -> str:
+    before, after = change.before or "nothing", change.after or "nothing"
     return (
-        f"{suspect.changed_at:%Y-%m-%d %H:%M} UTC  {change}\n"
-        f"   {suspect.relation}; {reach}; {suspect.unaffected_in_scope:.0%} of those it reached were never hit; "
-        f"{format_p_value(suspect.p_value)}  ({suspect.change_id})"
+        f"{change.changed_at:%Y-%m-%d %H:%M} UTC  {change.kind} {change.target}: {before} → {after}\n"
+        f"   {change.relation}; reached {change.affected_in_scope:.0%} of the {change.affected} affected users; "
+        f"{change.unaffected_in_scope:.0%} of the users it reached were not affected; "
+        f"{format_p_value(change.p_value)}  ({change.change_id})"
     )
 
 
-def _as_dict(suspect: analysis.SuspectChange) -> dict[str, object]:
-    return {name: getattr(suspect, name) for name in suspect.__dataclass_fields__}
+def _to_dict(change: SuspectChange) -> dict[str, object]:
+    return {name: getattr(change, name) for name in change.__dataclass_fields__}

@@ -1,4 +1,4 @@
-"""`synclens triage`: the state of the fleet on one screen."""
+"""`synclens triage`: health and the worst issues on one screen."""
 
 from __future__ import annotations
 
@@ -15,128 +15,130 @@ from analysis.base.text import pluralize
 from analysis.fixes.playbook import load_nearest_playbook
 from analysis.issues.listing import is_quiet
 from synclens import console
-from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
+from synclens.options import DEFAULT_STORE, JsonOption, StoreOption, store_option_text
 
-MOST_ISSUES = 5
-MOST_QUIET = 3
+MAX_ACTIVE_ISSUES = 5
+MAX_QUIET_ISSUES = 3
+
+Row = dict[str, Any]
 
 
 def triage(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
-    """Print health, the worst issues with their cause, who is hit since when, and what to do about each.
+    """Show health, the worst issues, their causes, and how to fix each one.
 
-    Issues without an error in the newest 7 days come after the others: they may be over.
+    Issues without an error in the last three days are listed after the others, because they may be over.
 
     Example: synclens triage --store demo.duckdb
     """
-    summary = summarise(store)
+    summary = summarize(store)
     if as_json:
         console.print_json(summary)
         return
-    console.print_output(_screen(summary))
+    console.print_output(_render_summary(summary))
     if summary["issues"]:
-        console.print_output(_next_steps(summary, store))
+        console.print_output(_render_next_step(summary, store))
 
 
-def summarise(path: Path) -> dict[str, object]:
-    """Health and the worst issues of the store at `path`, as plain values: those that go on, then quiet ones."""
+def summarize(path: Path) -> dict[str, Any]:
+    """Return the health and the worst issues of the store at `path`: active issues first, then quiet ones."""
     with ingest.open_store(path) as store:
         health = analysis.health(store)
         issues = analysis.list_issues(store)
     quiet = is_quiet(issues, health.as_of)
     worst = [
-        issue | {"fix": load_nearest_playbook(issue["cause"]).short_fix, "quiet": silent}
-        for silent, some in (
-            (False, issues[~quiet].head(MOST_ISSUES)),
-            (True, issues[quiet].head(MOST_QUIET)),
+        row | {"fix": load_nearest_playbook(row["cause"]).short_fix, "quiet": is_quiet_row}
+        for is_quiet_row, frame in (
+            (False, issues[~quiet].head(MAX_ACTIVE_ISSUES)),
+            (True, issues[quiet].head(MAX_QUIET_ISSUES)),
         )
-        for issue in console.frame_to_records(some)
+        for row in console.frame_to_records(frame)
     ]
-    waiting = console.frame_to_records(issues[issues["pending"] > 0].nlargest(1, "pending"))
+    most_pending = console.frame_to_records(issues[issues["pending"] > 0].nlargest(1, "pending"))
     return {
         "health": health.to_dict(), "issues": worst, "issue_count": len(issues),
-        "most_waiting": waiting[0] if waiting else None,
+        "most_pending": most_pending[0] if most_pending else None,
     }  # fmt: skip
 
 
-def _screen(summary: dict[str, object]) -> Group:
-    health = summary["health"]
-    issues = summary["issues"]
-    assert isinstance(health, dict)  # noqa: S101 - built by summarise
-    assert isinstance(issues, list)  # noqa: S101
+def _render_summary(summary: dict[str, Any]) -> Group:
     return Group(
-        _health_line(health),
+        _health_line(summary["health"]),
         Text(),
-        _issue_lines(issues, int(str(summary["issue_count"]))),
-        *_waiting_line(summary["most_waiting"]),
+        _issue_lines(summary["issues"], summary["issue_count"]),
+        *_most_pending_line(summary["most_pending"]),
     )
 
 
-def _health_line(health: dict[str, object]) -> Text:
+def _health_line(health: Row) -> Text:
     rate, low, high = (health[name] for name in ("success_rate", "success_low", "success_high"))
-    shown = "no finished sync yet" if rate is None else f"{rate:.1%} (95 % interval {low:.1%} to {high:.1%})"
+    success = (
+        "no finished syncs" if rate is None else f"{rate:.1%} (95 % interval {low:.1%} to {high:.1%})"
+    )
     return Text.assemble(
-        ("Syncs succeed: ", "bold"), shown,
-        ("   devices: ", "bold"), f"{health['devices']}{_by_user(health)}",
+        ("Sync success: ", "bold"), success,
+        ("   devices: ", "bold"), f"{health['devices']}{_users_without_device(health)}",
         ("   with a failed sync: ", "bold"), f"{health['devices_with_failure']}",
         ("   syncs: ", "bold"), f"{health['syncs']:,}",
         ("   errors: ", "bold"), f"{health['errors']:,}",
     )  # fmt: skip
 
 
-def _by_user(health: dict[str, Any]) -> str:
-    """Say how many users stand for devices that no sync names."""
+def _users_without_device(health: Row) -> str:
+    """Return how many users are counted as devices because their syncs name none."""
     users = health["users_without_device"]
-    return f" ({users} of them known by their user alone)" if users else ""
+    return f" ({users} of them known by their user only)" if users else ""
 
 
-def _issue_lines(issues: list[dict[str, Any]], count: int) -> Group:
+def _issue_lines(issues: list[Row], total: int) -> Group:
     if not issues:
-        return Group(Text("No errors are in this store: load some with `synclens load FILES`."))
-    going, quiet = ([issue for issue in issues if issue["quiet"] is told] for told in (False, True))
-    worst = f"The {len(going)} worst of {count} issues" if len(going) > 1 else f"The worst of {count} issues"
-    title = (
-        f"{worst}, by people hit (times in UTC)" if going else "No issue had an error in the newest 7 days."
-    )
-    lines: list[Text | Padding] = [Text(title, style="bold")]
-    for place, issue in enumerate(going, start=1):
-        since = str(issue["first_seen"])[5:16].replace("T", " ")
-        head = Text(f"{place}. {issue['cause']}", style="bold cyan")
-        head.append(f"  {_told(issue)}, since {since}", style="not bold")
-        lines += [head, Padding(Text(str(issue["fix"])), (0, 0, 0, 3))]
+        return Group(Text("This store has no errors. Load data with `synclens load FILES`."))
+    active, quiet = ([row for row in issues if row["quiet"] is state] for state in (False, True))
+    lines: list[Text | Padding] = [Text(_heading(len(active), total), style="bold")]
+    for rank, row in enumerate(active, start=1):
+        since = str(row["first_seen"])[5:16].replace("T", " ")
+        line = Text(f"{rank}. {row['cause']}", style="bold cyan")
+        line.append(f"  {_counts(row)}, since {since}", style="not bold")
+        lines += [line, Padding(Text(str(row["fix"])), (0, 0, 0, 3))]
     if quiet:
-        lines.append(Text("Quiet for 7 days or longer, perhaps over", style="bold"))
-    for issue in quiet:
-        first, last = (str(issue[name])[5:10] for name in ("first_seen", "last_seen"))
-        lines.append(Text.assemble("-  ", (issue["cause"], "cyan"), f"  {_told(issue)}, {first} to {last}"))
-        lines.append(Padding(Text(str(issue["fix"]), style="dim"), (0, 0, 0, 3)))
+        lines.append(Text("Quiet for 3 days or longer, possibly resolved", style="bold"))
+    for row in quiet:
+        first, last = (str(row[name])[5:10] for name in ("first_seen", "last_seen"))
+        lines.append(Text.assemble("-  ", (row["cause"], "cyan"), f"  {_counts(row)}, {first} to {last}"))
+        lines.append(Padding(Text(str(row["fix"]), style="dim"), (0, 0, 0, 3)))
     return Group(*lines)
 
 
-def _told(issue: dict[str, Any]) -> str:
-    return f"{issue['issue_id']}  {_people(issue['users'])}, {pluralize(issue['events'], 'error')}"
+def _heading(active: int, total: int) -> str:
+    if not active:
+        return "No issue had an error in the last 3 days."
+    worst = f"The {active} worst of {total} issues" if active > 1 else f"The worst of {total} issues"
+    return f"{worst}, by affected users (times in UTC)"
 
 
-def _waiting_line(issue: Any) -> list[Text]:
-    """The issue for which most records wait, which few people may meet, or nothing."""
-    if issue is None:
+def _counts(row: Row) -> str:
+    return f"{row['issue_id']}  {pluralize(row['users'], 'user')}, {pluralize(row['events'], 'error')}"
+
+
+def _most_pending_line(row: Row | None) -> list[Text]:
+    """Return the issue that blocks the most records, which few users may have."""
+    if row is None:
         return []
-    pending = pluralize(issue["pending"], "record")
-    told = f"{issue['cause']} {issue['issue_id']}, {pending} of {_people(issue['users'])}"
-    return [Text.assemble(("Most records wait for: ", "bold"), told)]
+    counts = f"{pluralize(row['pending'], 'record')} of {pluralize(row['users'], 'user')}"
+    return [
+        Text.assemble(("Most pending records: ", "bold"), f"{row['cause']} {row['issue_id']}, {counts}")
+    ]
 
 
-def _next_steps(summary: dict[str, Any], store: Path) -> Text:
-    worst, waiting = summary["issues"][0], summary["most_waiting"]
-    named = "" if store == DEFAULT_STORE else f" --store {store}"
-    ask = f"`synclens issue {worst['issue_id']}{named}`"
-    if waiting and waiting["issue_id"] != worst["issue_id"]:
-        ask += f" (most people) or `synclens issue {waiting['issue_id']}{named}` (most records)"
+def _render_next_step(summary: dict[str, Any], store: Path) -> Text:
+    worst, most_pending = summary["issues"][0], summary["most_pending"]
+    option = store_option_text(store)
+    command = f"`synclens issue {worst['issue_id']}{option}`"
+    if most_pending and most_pending["issue_id"] != worst["issue_id"]:
+        command += (
+            f" (most users) or `synclens issue {most_pending['issue_id']}{option}` (most pending records)"
+        )
     return Text(
-        f"Next: {ask} for the evidence and the fix, `suspects` for what changed before, `rehearse` to try each fix; "
-        f"`synclens dashboard{named}` shows it all.",
+        f"Next: {command} shows the evidence and the fix, `suspects` the changes before it, and `rehearse` tests "
+        f"each fix; `synclens dashboard{option}` shows everything.",
         style="dim",
     )
-
-
-def _people(users: object) -> str:
-    return "1 person" if users == 1 else f"{users} people"

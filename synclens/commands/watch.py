@@ -1,4 +1,4 @@
-"""`synclens watch`: update issue states and send alerts."""
+"""`synclens watch`: update issue states and send alert notifications."""
 
 from __future__ import annotations
 
@@ -7,98 +7,112 @@ import threading
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import analysis
-from analysis.alerting.channels import Channel, FileChannel
-from analysis.alerting.slo import Slo
+from analysis.alerting.channels import FileChannel
 from synclens import console, watcher
 from synclens.clock import now
 from synclens.metrics_server import LOOPBACK, serve_metrics
-from synclens.options import DEFAULT_STORE, StoreOption
+from synclens.options import DEFAULT_STORE, ObjectivesOption, StoreOption, read_optional
 
-ObjectivesOption = Annotated[
-    Path | None, typer.Option("--objectives", help="Your own objectives (.toml) instead of ours.")
-]
+if TYPE_CHECKING:
+    from analysis.alerting.channels import Channel
 
 
 def watch(
     store: StoreOption = DEFAULT_STORE,
-    every: Annotated[float, typer.Option(help="Minutes between two looks.", min=0.01)] = 5.0,
+    every: Annotated[float, typer.Option(help="Minutes between checks.", min=0.01)] = 5.0,
     once: Annotated[
-        bool, typer.Option("--once", help="Look once; exit 1 if something was not sent.")
+        bool, typer.Option("--once", help="Check once. Exits 1 if a notification could not be sent.")
     ] = False,
-    at: Annotated[datetime | None, typer.Option(help="With --once: the moment (UTC) to look from.")] = None,
+    at: Annotated[
+        datetime | None, typer.Option(help="Reference time (UTC) for --once (default: now).")
+    ] = None,
     webhook: Annotated[
         list[str] | None,
         typer.Option(
-            envvar="SYNCLENS_WEBHOOK", help="POST alerts there; better by the variable: it is secret."
+            envvar="SYNCLENS_WEBHOOK",
+            help="URL to POST alerts to. Prefer the environment variable; the URL is a secret.",
         ),
     ] = None,
-    email: Annotated[list[str] | None, typer.Option(help="Mail alerts to this address.")] = None,
+    email: Annotated[list[str] | None, typer.Option(help="E-mail address to send alerts to.")] = None,
     smtp: Annotated[
-        str, typer.Option(envvar="SYNCLENS_SMTP", help="HOST[:PORT] that takes mail.")
+        str, typer.Option(envvar="SYNCLENS_SMTP", help="SMTP server as HOST[:PORT].")
     ] = "localhost",
-    sender: Annotated[str, typer.Option(help="Address that the mail is from.")] = "synclens@localhost",
-    starttls: Annotated[
-        bool, typer.Option("--starttls", help="Encrypt on the way to the mail host.")
-    ] = False,
-    to_file: Annotated[Path | None, typer.Option("--file", help="Append alerts as JSON lines.")] = None,
-    rules: Annotated[Path | None, typer.Option(help="Your own alert rules (.toml) instead of ours.")] = None,
+    sender: Annotated[str, typer.Option(help="Sender address.")] = "synclens@localhost",
+    starttls: Annotated[bool, typer.Option("--starttls", help="Encrypt the SMTP connection.")] = False,
+    to_file: Annotated[
+        Path | None, typer.Option("--file", help="File to append alerts to, as JSON lines.")
+    ] = None,
+    rules: Annotated[Path | None, typer.Option(help="Custom alert rules file (.toml).")] = None,
     objectives: ObjectivesOption = None,
     prometheus: Annotated[
-        int | None, typer.Option(help="Serve the figures on this port of localhost.")
+        int | None, typer.Option(help="Port on localhost to serve Prometheus metrics on.")
     ] = None,
 ) -> None:
-    """Keep issue states up to date and tell of alerts and their end, until Ctrl-C or SIGTERM.
+    """Update issue states and send alert notifications until stopped (Ctrl-C or SIGTERM).
 
     Example: synclens watch --every 5 --webhook https://chat.example.com/hook --prometheus 9187
     """
+    if at and not once:
+        raise typer.BadParameter("--at requires --once")
+    settings = watcher.WatchSettings(
+        store=store,
+        rules=analysis.load_alert_rules(read_optional(rules)),
+        objectives=analysis.load_objectives(read_optional(objectives)),
+        channels=_channels(webhook, email, to_file, smtp=smtp, sender=sender, starttls=starttls),
+    )
+    if once:
+        _check_once(settings, at.replace(tzinfo=UTC) if at else now())
+    else:
+        _check_until_stopped(settings, every_seconds=60 * every, port=prometheus)
+
+
+def _channels(
+    webhook: list[str] | None,
+    email: list[str] | None,
+    to_file: Path | None,
+    *,
+    smtp: str,
+    sender: str,
+    starttls: bool,
+) -> list[Channel]:
+
     channels: list[Channel] = watcher.webhook_channels(webhook or [])
     if email:
         channels.append(watcher.mail_channel(smtp, sender=sender, recipients=email, starttls=starttls))
     if to_file:
         channels.append(FileChannel(to_file))
-    watched = watcher.WatchSettings(
-        store=store,
-        rules=analysis.load_alert_rules(rules.read_text(encoding="utf-8") if rules else None),
-        objectives=load_objectives(objectives),
-        channels=channels,
-    )
-    if once:
-        _look_once(watched, at.replace(tzinfo=UTC) if at else now())
-    elif at:
-        raise typer.BadParameter("--at needs --once")
-    else:
-        _keep_looking(watched, every_seconds=60 * every, port=prometheus)
+    return channels
 
 
-def _look_once(watched: watcher.WatchSettings, at: datetime) -> None:
-    done = watcher.run_round(watched, at, pause=threading.Event().wait)
-    for line in watcher.round_lines(done):
+def _check_once(settings: watcher.WatchSettings, at: datetime) -> None:
+
+    result = watcher.run_round(settings, at, pause=threading.Event().wait)
+    for line in watcher.round_lines(result):
         console.info(line)
-    if done.failed or done.blind:
+    if result.failed_deliveries or result.store_error:
         raise typer.Exit(console.EXIT_PROBLEM_FOUND)
 
 
-def _keep_looking(watched: watcher.WatchSettings, *, every_seconds: float, port: int | None) -> None:
-    end = threading.Event()
+def _check_until_stopped(settings: watcher.WatchSettings, *, every_seconds: float, port: int | None) -> None:
+
+    stop = threading.Event()
     with ExitStack() as stack:
         for number in (signal.SIGTERM, signal.SIGINT):
-            before = signal.signal(number, lambda *_: end.set())
-            stack.callback(signal.signal, number, before)
+            previous = signal.signal(number, lambda *_: stop.set())
+            stack.callback(signal.signal, number, previous)
         if port is not None:
-            taken = stack.enter_context(serve_metrics(watched.store, port))
-            console.info(f"The figures for Prometheus are at http://{LOOPBACK}:{taken}/metrics.")
-        told = ", ".join(watched.names) or "nobody but this terminal"
-        console.info(f"Watching {watched.store} every {every_seconds / 60:g} min; told are: {told}.")
-        rounds = watcher.run_rounds(
-            watched, every_seconds=every_seconds, clock=now, wait=end.wait, tell=console.info
+            bound_port = stack.enter_context(serve_metrics(settings.store, port))
+            console.info(f"Prometheus metrics are at http://{LOOPBACK}:{bound_port}/metrics.")
+        channels = ", ".join(settings.channel_names) or "this terminal only"
+        console.info(
+            f"Checking {settings.store} every {every_seconds / 60:g} min. Alerts go to: {channels}."
         )
-    console.info(f"Ended as asked, after {rounds} rounds. What was not sent is kept for the next start.")
-
-
-def load_objectives(path: Path | None) -> list[Slo]:
-    return analysis.load_objectives(path.read_text(encoding="utf-8") if path else None)
+        rounds = watcher.run_rounds(
+            settings, every_seconds=every_seconds, clock=now, wait=stop.wait, report=console.info
+        )
+    console.info(f"Stopped after {rounds} checks. Unsent notifications are kept for the next start.")
