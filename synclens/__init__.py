@@ -1,1 +1,1 @@
-"""The composition root: the command line and the settings; the only package that knows all the others."""
+"""The command line, which connects all other packages."""

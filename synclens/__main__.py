@@ -1,4 +1,4 @@
-"""`python -m synclens` is `synclens`."""
+"""Run the command line with `python -m synclens`."""
 
 from synclens.cli import main
 

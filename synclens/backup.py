@@ -1,7 +1,7 @@
-"""Backup and restore: the store and what people decided about it, in one file that proves itself.
+"""Back up a store and its triage decisions to one file with checksums, and restore it.
 
-A backup is a ZIP of at most two members and a manifest with their SHA-256. Restoring reads exactly those
-members by name, so an archive from a stranger cannot write anywhere else.
+A backup is a ZIP with at most two members and a manifest of their SHA-256 checksums. Restoring reads exactly these
+members by name, so an untrusted archive cannot write anywhere else.
 """
 
 from __future__ import annotations
@@ -26,98 +26,100 @@ STORE, TRIAGE, MANIFEST = "store.duckdb", "triage.sqlite", "manifest.json"
 
 
 class BackupError(ingest.IngestError):
-    """A backup cannot be made or restored as it was asked for."""
+    """A backup cannot be created or restored."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackupInfo:
-    """What a backup holds: when it was made, by which version, and the size of each part in bytes."""
+    """When a backup was created, by which version, and the size of each part in bytes."""
 
-    made_at: str
+    created_at: str
     synclens: str
     sizes: dict[str, int]
 
 
 def create_backup(store: Path, target: Path, *, clock: Callable[[], datetime]) -> BackupInfo:
-    """Write the store and its triage state to `target`; nothing half-written is ever left there.
+    """Write the store and its triage state to `target`, completely or not at all.
 
-    The store is held open for reading meanwhile, so no load can change it under the copy.
-    Raises BackupError when `target` exists, and whatever `ingest.open_store` raises.
+    The store stays open for reading, so that no load can change it during the copy. Raises BackupError if `target`
+    exists, and the errors of `ingest.open_store`.
     """
     if target.exists():
-        raise BackupError(f"{target} exists already", next_step="Choose another name, or remove it first.")
-    with tempfile.TemporaryDirectory(dir=target.parent) as room, ingest.open_store(store):
-        parts = [_copied(store, Path(room) / STORE)]
+        raise BackupError(f"{target} already exists", next_step="Choose another name, or remove it first.")
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder, ingest.open_store(store):
+        parts = [_copy_file(store, Path(folder) / STORE)]
         triage = triage_path(store)
         if triage.exists():
-            parts.append(_sqlite_copied(triage, Path(room) / TRIAGE))
+            parts.append(_copy_sqlite(triage, Path(folder) / TRIAGE))
         manifest = {
             "made_at": clock().isoformat(),
             "synclens": version("synclens"),
             "sha256": {part.name: _sha256(part) for part in parts},
         }
-        whole = Path(room) / "backup.zip"
-        with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive_path = Path(folder) / "backup.zip"
+        with zipfile.ZipFile(archive_path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
             for part in parts:
                 archive.write(part, part.name)
         sizes = {part.name: part.stat().st_size for part in parts}
-        whole.replace(target)
+        archive_path.replace(target)
     return BackupInfo(str(manifest["made_at"]), str(manifest["synclens"]), sizes)
 
 
 def restore_backup(source: Path, store: Path, *, overwrite: bool = False) -> BackupInfo:
-    """Bring a backup back as the store at `store`; an existing one is replaced only when told so.
+    """Restore a backup to `store`. Refuses to replace an existing store unless `overwrite` is set.
 
-    Each part is unpacked beside its place and checked against the manifest before anything is replaced.
-    Raises BackupError when the file is not a backup, is damaged, or would overwrite.
+    Each part is extracted next to its target and verified before an existing file is replaced. Raises BackupError if
+    the file is not a backup, is damaged, or would overwrite a store.
     """
-    places = {STORE: store, TRIAGE: triage_path(store)}
-    taken = [str(place) for place in places.values() if place.exists()]
-    if taken and not overwrite:
+    targets = {STORE: store, TRIAGE: triage_path(store)}
+    existing = [str(path) for path in targets.values() if path.exists()]
+    if existing and not overwrite:
         raise BackupError(
-            f"{' and '.join(taken)} would be overwritten",
-            next_step="Give another --store, or say --overwrite (make a backup of it first).",
+            f"{' and '.join(existing)} would be overwritten",
+            next_step="Choose another --store, or pass --overwrite (after backing up the existing one).",
         )
-    with tempfile.TemporaryDirectory(dir=store.parent) as room:
-        manifest, parts = _unpacked(source, Path(room), set(places))
+    with tempfile.TemporaryDirectory(dir=store.parent) as folder:
+        manifest, parts = _extract(source, Path(folder), set(targets))
         sizes = {part.name: part.stat().st_size for part in parts}
-        for leftover in places.values():
-            leftover.unlink(missing_ok=True)
+        for path in targets.values():
+            path.unlink(missing_ok=True)
         for part in parts:
-            part.replace(places[part.name])
+            part.replace(targets[part.name])
     return BackupInfo(str(manifest["made_at"]), str(manifest["synclens"]), sizes)
 
 
-def _unpacked(source: Path, room: Path, known: set[str]) -> tuple[dict[str, object], list[Path]]:
+def _extract(source: Path, folder: Path, part_names: set[str]) -> tuple[dict[str, object], list[Path]]:
     try:
         with zipfile.ZipFile(source) as archive:
             manifest = json.loads(archive.read(MANIFEST))
-            promised = {name: digest for name, digest in manifest["sha256"].items() if name in known}
-            for name in promised:
-                with archive.open(name) as packed, (room / name).open("wb") as out:
+            checksums = {
+                name: checksum for name, checksum in manifest["sha256"].items() if name in part_names
+            }
+            for name in checksums:
+                with archive.open(name) as packed, (folder / name).open("wb") as out:
                     shutil.copyfileobj(packed, out)
-            damaged = [name for name, digest in promised.items() if _sha256(room / name) != digest]
-            if damaged or STORE not in promised:
+            damaged = [name for name, checksum in checksums.items() if _sha256(folder / name) != checksum]
+            if damaged or STORE not in checksums:
                 raise BackupError(
                     f"{source} is damaged: {', '.join(damaged) or STORE + ' is missing'}",
-                    next_step="Take an older backup; this one cannot be trusted.",
+                    next_step="Restore an older backup.",
                 )
-            return manifest, [room / name for name in promised]
+            return manifest, [folder / name for name in checksums]
     except (zipfile.BadZipFile, KeyError, TypeError, AttributeError, ValueError, EOFError) as error:
         raise BackupError(
             f"{source} is not a SyncLens backup, or it is damaged",
-            next_step="Give the file that `synclens backup` wrote.",
+            next_step="Pass a file that `synclens backup` wrote.",
         ) from error
 
 
-def _copied(source: Path, target: Path) -> Path:
+def _copy_file(source: Path, target: Path) -> Path:
     shutil.copyfile(source, target)
     return target
 
 
-def _sqlite_copied(source: Path, target: Path) -> Path:
-    # SQLite's own backup sees what still stands in the write-ahead log; a file copy would not.
+def _copy_sqlite(source: Path, target: Path) -> Path:
+    # SQLite's backup API includes the write-ahead log; a file copy would not.
     with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(target)) as copy:
         live.backup(copy)
     return target

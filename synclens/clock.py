@@ -1,4 +1,4 @@
-"""The wall clock, read in one place and handed to everyone who needs it."""
+"""The system clock. It is read only here; everything else receives it as an argument."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """The time on this machine, aware and in UTC."""
-    return datetime.now(UTC)  # noqa: TID251 - the one place that may look
+    """Return the current time in UTC, timezone-aware."""
+    return datetime.now(UTC)  # noqa: TID251 - the only place that may read it

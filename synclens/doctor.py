@@ -1,4 +1,4 @@
-"""`synclens doctor`: is this installation fit to work, and if not, what to do about it."""
+"""Check that an installation can work; each failed check has a next step."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING
 
 import analysis
 import ingest
 from analysis.triage.database import triage_path
+
+if TYPE_CHECKING:
+    import httpx
 
 LOW_DISK_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at: whether it is well, what was seen, and what to do when it is not."""
+    """The result of one check, with a next step if it failed."""
 
     name: str
     ok: bool
-    seen: str
+    result: str
     next_step: str = ""
 
 
@@ -33,79 +35,88 @@ def run_checks(
     environment: Mapping[str, str],
     get: Callable[[str], httpx.Response] | None = None,
 ) -> Iterator[Check]:
-    """Look at the store, its folder, the disk, our own data and, where one is configured, the Vault.
+    """Check the store, its triage state, folder and disk, the catalogue, and the Vault if one is configured.
 
-    `environment` names the Vault in VAULT_DNS; `get` is how it is asked, httpx unless told otherwise.
+    `environment` names the Vault in VAULT_DNS. `get` sends the request to it (default: httpx).
     """
-    yield _store(store)
-    yield _triage(store)
-    yield _folder(store)
-    yield _disk(store)
-    yield _catalogue()
+    yield _check_store(store)
+    yield _check_triage(store)
+    yield _check_folder(store)
+    yield _check_disk(store)
+    yield _check_catalogue()
     if dns := environment.get("VAULT_DNS"):
-        yield _vault(dns, get or (lambda url: httpx.get(url, timeout=10)))
+        yield _check_vault(dns, get or _get)
     else:
-        yield Check("Vault", True, "none configured; set VAULT_DNS to have it looked at")
+        yield Check("Vault", True, "not configured; set VAULT_DNS to check it")
 
 
-def _store(path: Path) -> Check:
+def _check_store(path: Path) -> Check:
     try:
         with ingest.open_store(path, timeout_seconds=3) as store:
             health = analysis.health(store)
     except ingest.StoreMissing:
-        return Check("store", True, f"none at {path} yet; the first load makes it")
+        return Check("store", True, f"no store at {path} yet; the first load creates it")
     except ingest.IngestError as error:
         return Check("store", False, str(error), error.next_step)
-    counted = f"{health.syncs:,} syncs, {health.errors:,} errors, {health.devices:,} devices"
-    return Check("store", True, f"{path}: {counted}")
+    counts = f"{health.syncs:,} syncs, {health.errors:,} errors, {health.devices:,} devices"
+    return Check("store", True, f"{path}: {counts}")
 
 
-def _triage(path: Path) -> Check:
-    triage = triage_path(path)
-    if not triage.exists():
-        return Check("triage state", True, "nobody has decided anything yet")
+def _check_triage(store: Path) -> Check:
+    path = triage_path(store)
+    if not path.exists():
+        return Check("triage state", True, "no triage decisions yet")
     try:
-        analysis.TriageState(triage).states()
+        analysis.TriageState(path).states()
     except analysis.AnalysisError as error:
         return Check("triage state", False, str(error), error.next_step)
-    return Check("triage state", True, str(triage))
+    return Check("triage state", True, str(path))
 
 
-def _folder(path: Path) -> Check:
+def _check_folder(path: Path) -> Check:
     folder = path.resolve().parent
     if not folder.is_dir():
-        return Check("folder", False, f"{folder} is not there", f"Make it: mkdir -p '{folder}'")
-    fine = os.access(folder, os.R_OK | os.W_OK)
+        return Check("folder", False, f"{folder} does not exist", f"Create it: mkdir -p '{folder}'")
+    ok = os.access(folder, os.R_OK | os.W_OK)
     return Check(
         "folder",
-        fine,
-        f"{folder} can be read and written" if fine else f"{folder} cannot be written",
-        "" if fine else "Give this user the right to write there, or choose another --store.",
+        ok,
+        f"{folder} is readable and writable" if ok else f"{folder} is not writable",
+        "" if ok else "Grant this user write permission, or choose another --store.",
     )
 
 
-def _disk(path: Path) -> Check:
-    folder = next(place for place in path.resolve().parents if place.is_dir())
+def _check_disk(path: Path) -> Check:
+    folder = next(parent for parent in path.resolve().parents if parent.is_dir())
     free = shutil.disk_usage(folder).free
     size = path.stat().st_size if path.exists() else 0
-    # A load and a checkpoint may need as much again as the store holds.
-    fine = free > max(LOW_DISK_BYTES, size)
+    # A load and its checkpoint may need as much space again as the store uses.
+    ok = free > max(LOW_DISK_BYTES, size)
     return Check(
-        "disk", fine, f"{free / 1e9:,.1f} GB free", "" if fine else "Free some space before the next load."
+        "disk", ok, f"{free / 1e9:,.1f} GB free", "" if ok else "Free some space before the next load."
     )
 
 
-def _catalogue() -> Check:
-    catalogue = analysis.load_catalogue()
-    seen = f"{catalogue.version}: {len(analysis.CAUSES)} causes, {len(analysis.METRICS)} metrics"
-    return Check("catalogue", True, seen)
+def _check_catalogue() -> Check:
+    version = analysis.load_catalogue().version
+    return Check(
+        "catalogue", True, f"{version}: {len(analysis.CAUSES)} causes, {len(analysis.METRICS)} metrics"
+    )
 
 
-def _vault(dns: str, get: Callable[[str], httpx.Response]) -> Check:
+def _check_vault(dns: str, get: Callable[[str], httpx.Response]) -> Check:
+    import httpx  # noqa: PLC0415 - needed only if a Vault is configured
+
     url = dns if "://" in dns else f"https://{dns}"
     try:
-        answer = get(f"{url}/api/")
+        response = get(f"{url}/api/")
     except httpx.HTTPError as error:
         return Check("Vault", False, f"{dns}: {error}", "Check VAULT_DNS, the network and the proxy.")
-    fine = answer.status_code < 500
-    return Check("Vault", fine, f"{dns} answers {answer.status_code}", "" if fine else "Try again later.")
+    ok = response.status_code < 500
+    return Check("Vault", ok, f"{dns} responds with {response.status_code}", "" if ok else "Try again later.")
+
+
+def _get(url: str) -> httpx.Response:
+    import httpx  # noqa: PLC0415
+
+    return httpx.get(url, timeout=10)

@@ -1,6 +1,6 @@
-"""What a Vault of the reference engine is configured to be, as the context rows that lint and causes read.
+"""Convert the configuration of a simulated Vault to the rows that lint and classification read.
 
-A real Vault tells this through its API (`synclens pull`); a simulated one is at hand and tells it here.
+For a real Vault, `synclens pull` loads the same rows over its API.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Doc = dict[str, Any]
 
 
 def configuration_rows(vault: Vault, as_of: datetime) -> Iterator[ContextRow]:
-    """Tell fields, picklist values, permissions, VMOCs and settings of a Vault, as of a time (UTC)."""
+    """Yield fields, picklist values, permissions, VMOCs and settings of a Vault at the time `as_of` (UTC)."""
     live = vault.live
     for name, doc in live["object"].items():
         yield from _fields(name, doc["fields"], as_of)
@@ -55,7 +55,7 @@ def _fields(object_name: str, fields: Doc, as_of: datetime) -> Iterator[ObjectFi
 
 
 def _grants(name: str, doc: Doc, as_of: datetime) -> Iterator[PermissionGrant]:
-    """Only what the set says: what it does not mention is allowed, and nothing is said of it."""
+    """Yield the explicit grants of a permission set. Anything it does not mention is allowed and has no row."""
     yield PermissionGrant(
         permission_set=name,
         object="application",
@@ -71,8 +71,8 @@ def _grants(name: str, doc: Doc, as_of: datetime) -> Iterator[PermissionGrant]:
 
 
 def _grant(name: str, object_name: str, field: str, rights: Doc, as_of: datetime) -> PermissionGrant:
-    may = {f"can_{right}": rights.get(right, True) for right in ("read", "create", "edit", "delete")}
-    return PermissionGrant(permission_set=name, object=object_name, field=field, as_of=as_of, **may)
+    permissions = {f"can_{right}": rights.get(right, True) for right in ("read", "create", "edit", "delete")}
+    return PermissionGrant(permission_set=name, object=object_name, field=field, as_of=as_of, **permissions)
 
 
 def _vmoc(name: str, doc: Doc, as_of: datetime) -> VmocInfo:

@@ -1,4 +1,4 @@
-"""Which version this is, and the parts that decide an answer."""
+"""The version of SyncLens and of the components that determine its results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ingest.store.open import MIGRATIONS
 
 
 def version_line() -> str:
-    """One line: our version, the catalogue of causes, the schema of the store, DuckDB, Python and the machine."""
+    """Return the versions of SyncLens, the catalogue, the store schema, DuckDB and Python on one line."""
     return (
         f"synclens {version('synclens')}, catalogue {analysis.load_catalogue().version}, "
         f"store schema {max(MIGRATIONS)[:4]}, DuckDB {duckdb.__version__}, "

@@ -1,7 +1,7 @@
-"""Watching a store: round after round, move issue states on, note alerts, and tell who asked to be told.
+"""Watch a store in rounds: update issue states, record alerts, and send notifications.
 
-The clock and the waiting are handed in, so that a test plays a week at once and a signal ends a pause. What
-could not be done in a round is said and tried again in the next; nothing that was noted is lost between them.
+The clock and the wait function are arguments, so that a test can run a week at once and a signal can end a wait. A
+step that fails is reported and retried in the next round; recorded notifications are never lost in between.
 """
 
 from __future__ import annotations
@@ -19,91 +19,103 @@ from analysis.alerting.channels import Channel, Delivery, EmailChannel, WebhookC
 from analysis.alerting.rules import AlertRule
 from analysis.alerting.slo import Slo
 
-PATIENCE_SECONDS = 20.0
-Told = Callable[[str], None]
+STORE_TIMEOUT_SECONDS = 20.0
+DEFAULT_SMTP_PORT = 25
+Report = Callable[[str], None]
 Clock = Callable[[], datetime]
 Wait = Callable[[float], bool]
-"""Waits that many seconds, or less when the end is asked for; says whether it is."""
+"""Waits that many seconds, or less if a stop is requested; returns whether it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchSettings:
-    """What is watched, by which rules, and who is told."""
+    """The store to watch, its alert rules and objectives, and the notification channels."""
 
     store: Path
     rules: Sequence[AlertRule]
     objectives: Sequence[Slo]
     channels: Sequence[Channel] = ()
-    patience_seconds: float = PATIENCE_SECONDS
+    store_timeout_seconds: float = STORE_TIMEOUT_SECONDS
 
     @property
-    def names(self) -> list[str]:
-        """The names of the channels, under which what they have not received is kept."""
+    def channel_names(self) -> list[str]:
+        """The names of the channels; queued notifications are stored under these names."""
         return [channel.name for channel in self.channels]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundResult:
-    """What one round did: issue states moved, notices noted, deliveries, and why nothing could be looked at."""
+    """What one round did. `store_error` is the reason if the store could not be read."""
 
     at: datetime
-    moved: int = 0
-    notices: tuple[Notification, ...] = ()
+    states_changed: int = 0
+    notifications: tuple[Notification, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
-    blind: str | None = None
+    store_error: str | None = None
 
     @property
-    def failed(self) -> list[Delivery]:
-        """The deliveries that did not arrive and are kept for the next round."""
+    def failed_deliveries(self) -> list[Delivery]:
+        """The deliveries that failed and are retried in the next round."""
         return [delivery for delivery in self.deliveries if delivery.error is not None]
 
 
-def run_round(watch: WatchSettings, at: datetime, *, pause: Callable[[float], object]) -> RoundResult:
-    """Do one round as of `at`. A store that is held, missing or damaged is reported in `blind`, not raised.
+def run_round(settings: WatchSettings, at: datetime, *, pause: Callable[[float], object]) -> RoundResult:
+    """Run one round at the reference time `at`.
 
-    What earlier rounds noted and could not deliver goes out all the same. `pause` waits between tries.
+    A locked, missing or damaged store is reported in `store_error`, not raised. Notifications that earlier rounds
+    could not deliver are sent in any case. `pause` waits between delivery attempts.
     """
-    book = AlertLog.for_store(watch.store)
-    moved, notices, blind = 0, list[Notification](), None
+    alert_log = AlertLog.for_store(settings.store)
+    states_changed, notifications, store_error = 0, list[Notification](), None
     try:
-        moved, notices = _look(watch, book, at)
-    except ingest.IngestError as held:
-        blind = f"{held}. {held.next_step}"
-    sent = send_queued(book, watch.channels, pause=lambda seconds: _ignored(pause(seconds)))
-    return RoundResult(at=at, moved=moved, notices=tuple(notices), deliveries=tuple(sent), blind=blind)
+        states_changed, notifications = _update_store(settings, alert_log, at)
+    except ingest.IngestError as error:
+        store_error = f"{error}. {error.next_step}"
+    deliveries = send_queued(alert_log, settings.channels, pause=lambda seconds: _call(pause, seconds))
+    return RoundResult(
+        at=at,
+        states_changed=states_changed,
+        notifications=tuple(notifications),
+        deliveries=tuple(deliveries),
+        store_error=store_error,
+    )
 
 
-def run_rounds(watch: WatchSettings, *, every_seconds: float, clock: Clock, wait: Wait, tell: Told) -> int:
-    """Look round after round until `wait` says that the end is asked for; gives the number of rounds."""
+def run_rounds(
+    settings: WatchSettings, *, every_seconds: float, clock: Clock, wait: Wait, report: Report
+) -> int:
+    """Run rounds until `wait` returns true, pass each result line to `report`, and return the number of rounds."""
     rounds = 0
     while True:
-        for line in round_lines(run_round(watch, clock(), pause=wait)):
-            tell(line)
+        for line in round_lines(run_round(settings, clock(), pause=wait)):
+            report(line)
         rounds += 1
         if wait(every_seconds):
             return rounds
 
 
-def round_lines(done: RoundResult) -> list[str]:
-    """Say what a round did, one line each; a round without news has none."""
-    stamp = f"{done.at:%Y-%m-%d %H:%M:%S}Z"
-    lines = [f"{stamp} could not look, the next round tries again: {done.blind}"] if done.blind else []
-    if done.moved:
-        lines.append(f"{stamp} {done.moved} issue states moved")
+def round_lines(result: RoundResult) -> list[str]:
+    """Describe a round, one line per event. A round without events has no lines."""
+    stamp = f"{result.at:%Y-%m-%d %H:%M:%S}Z"
+    lines = []
+    if result.store_error:
+        lines.append(f"{stamp} the store could not be read, retrying in the next check: {result.store_error}")
+    if result.states_changed:
+        lines.append(f"{stamp} {result.states_changed} issue states changed")
     lines += [
-        f"{stamp} {'(silenced) ' if notice.silenced else ''}{_one_line(notice.headline)}"
-        for notice in done.notices
+        f"{stamp} {'(silenced) ' if notification.silenced else ''}{_one_line(notification.headline)}"
+        for notification in result.notifications
     ]
-    for delivery in done.deliveries:
+    for delivery in result.deliveries:
         if delivery.error is None:
             lines.append(f"{stamp} {delivery.channel}: {delivery.sent} sent")
         else:
-            lines.append(f"{stamp} {delivery.channel}: {delivery.error}; kept, the next round tries again")
+            lines.append(f"{stamp} {delivery.channel}: {delivery.error}; retrying in the next check")
     return lines
 
 
 def webhook_channels(urls: Sequence[str]) -> list[Channel]:
-    """One channel for each address. Raises ChannelError."""
+    """Return one channel per URL. Raises ChannelError."""
     return [WebhookChannel(url) for url in urls]
 
 
@@ -115,9 +127,10 @@ def mail_channel(
     starttls: bool,
     environment: Mapping[str, str] = os.environ,
 ) -> Channel:
-    """A channel by HOST or HOST:PORT; user and password come from the environment, never from the command.
+    """Return an e-mail channel for the server HOST or HOST:PORT.
 
-    They are SYNCLENS_SMTP_USER and SYNCLENS_SMTP_PASSWORD. Raises AnalysisError for a port that is none.
+    User and password are read from SYNCLENS_SMTP_USER and SYNCLENS_SMTP_PASSWORD, never from options. Raises
+    AnalysisError if the port is not a number.
     """
     host, _, port = server.partition(":")
     if port and not port.isdecimal():
@@ -126,7 +139,7 @@ def mail_channel(
         )
     return EmailChannel(
         host=host,
-        port=int(port or 25),
+        port=int(port or DEFAULT_SMTP_PORT),
         sender=sender,
         recipients=tuple(recipients),
         starttls=starttls,
@@ -135,16 +148,19 @@ def mail_channel(
     )
 
 
-def _look(watch: WatchSettings, book: AlertLog, at: datetime) -> tuple[int, list[Notification]]:
-    with ingest.open_store(watch.store, timeout_seconds=watch.patience_seconds) as opened:
-        moved = analysis.update_issue_states(opened, analysis.TriageState.for_store(watch.store), at)
-        firings = analysis.evaluate_alert_rules(opened, watch.rules, at, slos=watch.objectives)
-    return len(moved), book.record(watch.rules, firings, at, channels=watch.names)
+def _update_store(
+    settings: WatchSettings, alert_log: AlertLog, at: datetime
+) -> tuple[int, list[Notification]]:
+    with ingest.open_store(settings.store, timeout_seconds=settings.store_timeout_seconds) as opened:
+        changes = analysis.update_issue_states(opened, analysis.TriageState.for_store(settings.store), at)
+        alerts = analysis.evaluate_alert_rules(opened, settings.rules, at, slos=settings.objectives)
+    return len(changes), alert_log.record(settings.rules, alerts, at, channels=settings.channel_names)
 
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _ignored(_: object) -> None:
-    """`send_queued` takes a pause without an answer."""
+def _call(pause: Callable[[float], object], seconds: float) -> None:
+    """Call `pause` and drop its result, which `send_queued` does not accept."""
+    pause(seconds)

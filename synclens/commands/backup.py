@@ -38,4 +38,4 @@ def restore(
 
 def _print_result(summary: str, backup_info: BackupInfo) -> None:
     sizes = ", ".join(f"{name} {size / 1e6:,.1f} MB" for name, size in backup_info.sizes.items())
-    console.info(f"{summary}: created {backup_info.made_at} by synclens {backup_info.synclens}; {sizes}.")
+    console.info(f"{summary}: created {backup_info.created_at} by synclens {backup_info.synclens}; {sizes}.")

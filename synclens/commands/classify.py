@@ -28,10 +28,10 @@ def classify(
     JSON, such as a list copied from the Errors tab, each line is one message.
 
     Examples:
-
       synclens classify errors.jsonl | jq -r .cause | sort | uniq -c
 
       synclens classify pasted.txt --fix
+
     """
     import pandas as pd  # noqa: PLC0415 - slow, and not needed for --help
 

@@ -35,9 +35,7 @@ def demo(
     Example: synclens demo --seed 7 --no-serve
     """
     console.info(f"Writing to {store}. A second run with the same seed changes nothing.")
-    simulate_into_store(
-        store, load_scenario("demo"), seed=seed, devices=devices, days=days, start=DEMO_START
-    )
+    simulate_into_store(store, load_scenario("demo"), seed=seed, devices=devices, days=days, start=DEMO_START)
     for report in load_files(store, files or []):
         name = Path(report.source).name
         console.info(f"{name}: {report.rows_in} rows read, {report.rows_rejected} rejected.")

@@ -13,9 +13,7 @@ from synclens.options import DEFAULT_STORE, StoreOption
 
 
 def export(
-    lake: Annotated[
-        Path, typer.Option(help="Target directory: new, empty, or from an earlier export.")
-    ],
+    lake: Annotated[Path, typer.Option(help="Target directory: new, empty, or from an earlier export.")],
     store: StoreOption = DEFAULT_STORE,
 ) -> None:
     """Export the store to Parquet, partitioned by day. Later runs only rewrite changed days.

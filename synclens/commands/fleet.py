@@ -29,7 +29,9 @@ def fleet(
         list[str] | None, typer.Option(help=f"Only devices with this problem ({', '.join(STATUSES)}).")
     ] = None,
     user: Annotated[list[str] | None, typer.Option(help="Only the devices of this user id.")] = None,
-    include_healthy: Annotated[bool, typer.Option("--all", help="Include devices without a problem.")] = False,
+    include_healthy: Annotated[
+        bool, typer.Option("--all", help="Include devices without a problem.")
+    ] = False,
     output_format: Annotated[
         Literal["table", "json", "csv"], typer.Option("--format", help="Output format.")
     ] = "table",
@@ -41,9 +43,7 @@ def fleet(
     """
     for name in status or []:
         if name not in STATUSES:
-            raise typer.BadParameter(
-                f"{name!r} is not one of {', '.join(STATUSES)}", param_hint="--status"
-            )
+            raise typer.BadParameter(f"{name!r} is not one of {', '.join(STATUSES)}", param_hint="--status")
     with ingest.open_store(store) as opened:
         devices = analysis.list_devices(opened, user_id=user or None)
     selected = _select_devices(devices, status or [], include_healthy=include_healthy or bool(user))

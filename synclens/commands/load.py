@@ -32,13 +32,12 @@ def load(
         list[Path] | None, typer.Option("--mapping", help="Custom column mapping (.toml). Repeatable.")
     ] = None,
     pseudonymize: Annotated[
-        bool, typer.Option("--pseudonymize", help="Replace names and e-mail addresses with stable pseudonyms.")
+        bool,
+        typer.Option("--pseudonymize", help="Replace names and e-mail addresses with stable pseudonyms."),
     ] = False,
     retry_rejected: Annotated[
         bool,
-        typer.Option(
-            "--retry-rejected", help="Retry rejected rows, for example with a new --mapping."
-        ),
+        typer.Option("--retry-rejected", help="Retry rejected rows, for example with a new --mapping."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -41,12 +41,12 @@ def metric(
     You can also pass your own .sql file; it must start with title, unit and good headers.
 
     Examples:
-
       synclens metric success_rate -f platform=iPad -f since=2026-11-01
 
       synclens metric my_own.sql -f since=2026-11-01
 
       synclens metric success_rate --engine spark --lake ./lake
+
     """
     if name is None:
         _list_metrics(as_json)
@@ -55,7 +55,7 @@ def metric(
     if name.endswith(".sql") and engine == "duckdb" and not local_day:
         definition = analysis.Metric.read(name)
     else:
-        definition = registry.metric(name)
+        definition = registry.find_metric(name)
     if engine == "spark":
         if local_day:
             raise typer.BadParameter("--local-day is not available with Spark, which computes UTC days")
@@ -68,7 +68,7 @@ def metric(
         console.print_json_frame(frame)
     else:
         console.print_output(frame_table(frame, title=f"{definition.title} ({definition.unit})"))
-        console.info(definition.about)
+        console.info(definition.description)
 
 
 def _compute_on_duckdb(
@@ -90,7 +90,9 @@ def _compute_on_spark(
     from synclens.spark import SparkStore, spark_session  # noqa: PLC0415
 
     if lake is None:
-        raise typer.BadParameter("--engine spark requires --lake DIR, written by `synclens export --lake DIR`")
+        raise typer.BadParameter(
+            "--engine spark requires --lake DIR, written by `synclens export --lake DIR`"
+        )
     with spark_session(master=master, connect=connect) as session:
         return SparkStore.at(session, lake).measure(name, **filters)
 
@@ -99,7 +101,7 @@ def _list_metrics(as_json: bool) -> None:
     metrics = analysis.METRICS.values()
     if as_json:
         console.print_json([
-            {"name": item.name, "title": item.title, "unit": item.unit, "about": item.about}
+            {"name": item.name, "title": item.title, "unit": item.unit, "description": item.description}
             for item in metrics
         ])  # fmt: skip
         return

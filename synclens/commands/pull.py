@@ -113,9 +113,7 @@ def _keyring() -> Any | None:
         return None
 
 
-def _pull_tables(
-    client: ingest.VaultClient, path: Path, since: datetime | None
-) -> list[ingest.BatchReport]:
+def _pull_tables(client: ingest.VaultClient, path: Path, since: datetime | None) -> list[ingest.BatchReport]:
     with console.progress("Pulling", None) as advance:
         reports = ingest.pull(path, client, since=since, clock=now, on_progress=lambda *_: advance())
     with ingest.open_store(path, read_only=False) as store:

@@ -62,10 +62,14 @@ def simulate(
     elif seeds is not None:
         _check(chosen, first_seed, seeds, jobs)
     else:
-        simulate_into_store(store, chosen, seed=seed, devices=devices, days=days, start=start.replace(tzinfo=UTC))
+        simulate_into_store(
+            store, chosen, seed=seed, devices=devices, days=days, start=start.replace(tzinfo=UTC)
+        )
 
 
-def simulate_into_store(path: Path, scenario: Scenario, *, seed: int, devices: int, days: int, start: datetime) -> None:
+def simulate_into_store(
+    path: Path, scenario: Scenario, *, seed: int, devices: int, days: int, start: datetime
+) -> None:
     """Simulate a fleet into the store at `path`, then update its findings."""
     started = now()
     end = start + timedelta(days=days)

@@ -71,9 +71,7 @@ def _render_summary(summary: dict[str, Any]) -> Group:
 
 def _health_line(health: Row) -> Text:
     rate, low, high = (health[name] for name in ("success_rate", "success_low", "success_high"))
-    success = (
-        "no finished syncs" if rate is None else f"{rate:.1%} (95 % interval {low:.1%} to {high:.1%})"
-    )
+    success = "no finished syncs" if rate is None else f"{rate:.1%} (95 % interval {low:.1%} to {high:.1%})"
     return Text.assemble(
         ("Sync success: ", "bold"), success,
         ("   devices: ", "bold"), f"{health['devices']}{_users_without_device(health)}",
@@ -124,9 +122,7 @@ def _most_pending_line(row: Row | None) -> list[Text]:
     if row is None:
         return []
     counts = f"{pluralize(row['pending'], 'record')} of {pluralize(row['users'], 'user')}"
-    return [
-        Text.assemble(("Most pending records: ", "bold"), f"{row['cause']} {row['issue_id']}, {counts}")
-    ]
+    return [Text.assemble(("Most pending records: ", "bold"), f"{row['cause']} {row['issue_id']}, {counts}")]
 
 
 def _render_next_step(summary: dict[str, Any], store: Path) -> Text:

@@ -109,9 +109,7 @@ def _check_until_stopped(settings: watcher.WatchSettings, *, every_seconds: floa
             bound_port = stack.enter_context(serve_metrics(settings.store, port))
             console.info(f"Prometheus metrics are at http://{LOOPBACK}:{bound_port}/metrics.")
         channels = ", ".join(settings.channel_names) or "this terminal only"
-        console.info(
-            f"Checking {settings.store} every {every_seconds / 60:g} min. Alerts go to: {channels}."
-        )
+        console.info(f"Checking {settings.store} every {every_seconds / 60:g} min. Alerts go to: {channels}.")
         rounds = watcher.run_rounds(
             settings, every_seconds=every_seconds, clock=now, wait=stop.wait, report=console.info
         )
