@@ -29,7 +29,7 @@ FAST    := not (browser or spark or docs or wheel or mutations or soak)
 
 demo: .venv/.demo
 	@$(RUN)synclens demo --store $(STORE) --seed $(SEED) --port $(PORT) \
-	  --also tests/data/sync_tracking__v_export.csv $(if $(filter 0,$(SERVE)),--no-serve)
+	  --load tests/data/sync_tracking__v_export.csv $(if $(filter 0,$(SERVE)),--no-serve)
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))

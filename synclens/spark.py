@@ -1,8 +1,7 @@
-"""The lake on Apache Spark: the store's own views, metrics and filters, rewritten, over its Parquet files.
+"""Compute metrics on Apache Spark over the Parquet files of `synclens export`.
 
-Nothing is defined twice: the views are those of a new store, the metrics their files, the filters those of
-`analysis.filters`; sqlglot rewrites all three. Needs the extra `spark` and, unless a Spark Connect server does
-the work, Java 17.
+The views of the store, the metric files and the filters are translated with sqlglot, so nothing is defined twice.
+Requires the extra `spark` and, without a Spark Connect server, Java 17.
 """
 
 from __future__ import annotations
@@ -15,14 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pandas as pd
 
-from analysis import AnalysisError
+from analysis.base.errors import AnalysisError
 from analysis.metrics.registry import find_metric
 from analysis.metrics.transpile import UNFILTERED_PREFIX, translate
 from analysis.query.as_of import NEWEST_PLAUSIBLE, NEWEST_TIMESTAMPS, choose_reference_time
@@ -30,6 +28,7 @@ from analysis.query.filters import Filters
 from analysis.query.runner import filtered_query
 from ingest.parquet_export import TABLES, is_lake, loaded_until
 from ingest.store.open import migrate
+from synclens.extras import import_extra
 
 ISSUE_COUNTS = """
 SELECT issue_id, cause, count(*) AS events, count(DISTINCT user_id) AS users,
@@ -39,86 +38,87 @@ FROM error
 GROUP BY issue_id, cause
 ORDER BY events DESC, issue_id, cause
 """
-"""How often and whom each issue hits; runs on a store and on a lake alike."""
+"""Events, users and devices of each issue. The query runs on a store and on Spark."""
 
 
 class SparkUnavailable(AnalysisError):
-    """Apache Spark cannot be started or reached from here."""
+    """Apache Spark cannot be started or reached."""
 
 
 class ExportNotFound(AnalysisError):
-    """A directory that `synclens export` did not write."""
+    """The directory has no files from `synclens export`."""
 
     def __init__(self, directory: Path | str) -> None:
         super().__init__(
-            f"there is no lake at {directory}", next_step="Write one with: synclens export --lake DIR."
+            f"there is no export in {directory}", next_step="Create one with: synclens export --lake DIR"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class SparkStore:
-    """A lake whose tables and views a Spark session knows by the store's names."""
+    """A Spark session in which exported tables and views have the names of the store."""
 
     session: Any
     loaded: datetime | None = None
 
     @classmethod
     def at(cls, session: Any, directory: Path | str) -> SparkStore:
-        """Tell a session of the lake in `directory`, a path that Spark itself can read. Raises NoLake."""
+        """Register the tables in `directory`, a path that Spark can read. Raises ExportNotFound."""
         if not is_lake(Path(directory)):
             raise ExportNotFound(directory)
         root = Path(directory).resolve()
         for table in TABLES:
-            _name(session, session.read.parquet(str(root / table)).drop("day"), table)
+            _register_view(session, session.read.parquet(str(root / table)).drop("day"), table)
         for name, sql in store_views().items():
-            _name(session, session.sql(translate(sql)), name)
+            _register_view(session, session.sql(translate(sql, "spark")), name)
         return cls(session, loaded_until(root))
 
     def measure(self, name: str, **filters: object) -> pd.DataFrame:
-        """Compute a metric as `analysis.measure` does, on Spark. Raises what that raises."""
-        return self.ask(find_metric(name).sql, **filters)
+        """Compute a metric on Spark, with the result and errors of `analysis.measure`."""
+        return self.run_query(find_metric(name).sql, **filters)
 
-    def ask(self, sql: str, **filters: object) -> pd.DataFrame:
-        """Run a query in the store's SQL over the part of the lake that the filters let through."""
-        chosen = Filters.of(**filters)
-        as_of = chosen.until or self._reference_time()
-        text, bound = filtered_query(sql, chosen, as_of)
-        answer = self.session.sql(translate(text), args=_texts(bound))
-        rows = [[_plain(value) for value in row] for row in answer.collect()]
-        return pd.DataFrame(rows, columns=list(answer.columns))
+    def run_query(self, sql: str, **filters: object) -> pd.DataFrame:
+        """Run a DuckDB query over the rows that match the filters."""
+        parsed_filters = Filters.of(**filters)
+        as_of = parsed_filters.until or self._reference_time()
+        text, parameters = filtered_query(sql, parsed_filters, as_of)
+        result = self.session.sql(translate(text, "spark"), args=_format_parameters(parameters))
+        rows = [[_to_plain_value(value) for value in row] for row in result.collect()]
+        return pd.DataFrame(rows, columns=list(result.columns))
 
     def _reference_time(self) -> datetime | None:
-        (told,) = self.session.sql(translate(NEWEST_TIMESTAMPS)).collect()
+        (newest,) = self.session.sql(translate(NEWEST_TIMESTAMPS, "spark")).collect()
 
-        def believed(bound: datetime) -> datetime | None:
-            answer = self.session.sql(translate(NEWEST_PLAUSIBLE), args=_texts({"bound": bound}))
-            found: datetime | None = answer.collect()[0]["newest"]
-            return found
+        def newest_plausible(bound: datetime) -> datetime | None:
+            query = translate(NEWEST_PLAUSIBLE, "spark")
+            result = self.session.sql(query, args=_format_parameters({"bound": bound}))
+            timestamp: datetime | None = result.collect()[0]["newest"]
+            return timestamp
 
-        return choose_reference_time(told["newest"], told["recorded"], self.loaded, believed)
+        return choose_reference_time(newest["newest"], newest["recorded"], self.loaded, newest_plausible)
 
 
 @contextmanager
 def spark_session(*, master: str | None = None, connect: str | None = None) -> Iterator[Any]:
-    """Start Spark at `master` (this machine unless named), or reach a Spark Connect server, e.g. sc://host.
+    """Start Spark at `master` (default: local), or connect to a Spark Connect server such as sc://host.
 
-    The session ends with the block. Raises NoSpark.
+    The session ends with the block. Raises SparkUnavailable, or MissingExtra without pyspark.
     """
-    sql = _pyspark()
+    sql = import_extra("The query engine spark", "spark", "pyspark.sql")
     if connect is None and not (shutil.which("java") or os.environ.get("JAVA_HOME")):
         raise SparkUnavailable(
             "Spark on this machine needs Java",
             next_step="Install Java 17, or use a Spark Connect server with --connect sc://HOST.",
         )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Spark about itself, at its start
+        warnings.simplefilter("ignore")  # Spark warns about its own code at the start
         try:
             session = _builder(sql, master, connect).getOrCreate()
-        except Exception as failed:
+        except Exception as error:
             raise SparkUnavailable(
-                f"Spark did not start: {str(failed).splitlines()[0]}",
+                f"Spark did not start: {str(error).splitlines()[0]}",
                 next_step="Check --master or --connect; for Spark Connect: pip install 'pyspark[connect]'.",
-            ) from failed
+            ) from error
         try:
             yield session
         finally:
@@ -126,18 +126,18 @@ def spark_session(*, master: str | None = None, connect: str | None = None) -> I
 
 
 def store_views() -> Mapping[str, str]:
-    """Give the definition of each view of a store as a SELECT, by name, in the order in which they build."""
+    """Return the SELECT of each view of a store by name, in the order of their dependencies."""
     with duckdb.connect() as store:
         migrate(store)
-        told = store.execute(
+        views = store.execute(
             "SELECT view_name, sql FROM duckdb_views() WHERE NOT internal ORDER BY view_oid"
         ).fetchall()
-    return {name: sql.split(" AS ", 1)[1].rstrip().rstrip(";") for name, sql in told}
+    return {name: sql.split(" AS ", 1)[1].rstrip().rstrip(";") for name, sql in views}
 
 
-def _name(session: Any, frame: Any, name: str) -> None:
+def _register_view(session: Any, frame: Any, name: str) -> None:
     frame.createOrReplaceTempView(name)
-    # Filters put a narrowed relation in front of the whole one, which then needs a name of its own.
+    # A filtered query shadows the view and refers to the unfiltered one by this second name.
     frame.createOrReplaceTempView(f"{UNFILTERED_PREFIX}{name}")
 
 
@@ -145,32 +145,23 @@ def _builder(sql: Any, master: str | None, connect: str | None) -> Any:
     builder = sql.SparkSession.builder.config("spark.sql.session.timeZone", "UTC")
     if connect is not None:
         return builder.remote(connect)
-    where = master or "local[*]"
-    builder = builder.master(where).appName("synclens").config("spark.log.level", "ERROR")
-    if not where.startswith("local"):
+    master_url = master or "local[*]"
+    builder = builder.master(master_url).appName("synclens").config("spark.log.level", "ERROR")
+    if not master_url.startswith("local"):
         return builder
-    # Nobody else's business: a local Spark listens to this machine only.
+    # A local Spark is reachable from this machine only.
     for name in ("spark.driver.bindAddress", "spark.driver.host"):
         builder = builder.config(name, "127.0.0.1")
     return builder.config("spark.ui.enabled", "false").config("spark.sql.shuffle.partitions", "8")
 
 
-def _pyspark() -> Any:
-    try:
-        return import_module("pyspark.sql")
-    except ImportError:
-        raise SparkUnavailable(
-            "asking Spark needs pyspark", next_step="Install it: pip install 'synclens[spark]'."
-        ) from None
-
-
-def _texts(bound: Mapping[str, Any]) -> dict[str, Any]:
-    # As text, because Spark would take a moment without a zone for one of the zone that Python runs in.
+def _format_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    # As text, because Spark reads a timestamp without a time zone in the zone of the Python process.
     return {
         name: value.isoformat(sep=" ") if isinstance(value, datetime) else value
-        for name, value in bound.items()
+        for name, value in parameters.items()
     }
 
 
-def _plain(value: Any) -> Any:
+def _to_plain_value(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value

@@ -26,7 +26,7 @@ def records_table(
 ) -> Table:
     """Return records as a table. Numbers are right-aligned and rounded, text is not parsed as markup.
 
-    `total` is the number of rows that exist; if it is larger than the number shown, the caption says so.
+    `total` is the number of rows that exist. The caption shows it if some rows are left out.
     """
     table = Table(title=title)
     for name in columns:

@@ -1,4 +1,4 @@
-"""`synclens device`: a real device in a folder of its own, against a Vault behind HTTP."""
+"""`synclens device`: run a device that syncs with a Vault over HTTP."""
 
 from __future__ import annotations
 
@@ -22,21 +22,20 @@ from synclens import console
 from synclens.clock import now
 from synclens.options import JsonOption
 
-device_app = typer.Typer(help="A real device: sign in, work offline, sync.", no_args_is_help=True)
+device_app = typer.Typer(
+    help="Run a device: sign in, edit records offline, sync.", no_args_is_help=True, rich_markup_mode=None
+)
 
-HomeOption = Annotated[
-    Path, typer.Option("--home", envvar="SYNCLENS_DEVICE", help="The folder that this device lives in.")
-]
+HomeOption = Annotated[Path, typer.Option("--home", envvar="SYNCLENS_DEVICE", help="Folder of the device.")]
 KillOption = Annotated[
     str | None,
-    typer.Option(
-        help="End this process as `kill -9` would at a point such as call.answered, to try recovery."
-    ),
+    typer.Option(help="Point at which to kill this process, such as call.answered, to test recovery."),
 ]
-FieldsArgument = Annotated[list[str], typer.Argument(help="Fields as name=value; a value may be JSON.")]
+KeyArgument = Annotated[str, typer.Argument(help="Entry key from `synclens device errors`.")]
+FieldsArgument = Annotated[list[str], typer.Argument(help="Fields as name=value. A value may be JSON.")]
 HOME = Path("device")
 IDENTITY = ("user_id", "platform", "version", "device_id", "address")
-KINDS: dict[str, Callable[[Device], Awaitable[bool]]] = {
+SYNC_TYPES: dict[str, Callable[[Device], Awaitable[bool]]] = {
     "auto": syncs.autosync,
     "incremental": syncs.incremental,
     "refresh": syncs.database_refresh,
@@ -48,41 +47,46 @@ KINDS: dict[str, Callable[[Device], Awaitable[bool]]] = {
 
 @device_app.command("sign-in")
 def sign_in(
-    user: Annotated[str, typer.Option(help="The user's id in the Vault.")],
+    user: Annotated[str, typer.Option(help="User id in the Vault.")],
     password: Annotated[
         str,
-        typer.Option(envvar="SYNCLENS_DEVICE_PASSWORD", prompt=True, hide_input=True, help="Never stored."),
+        typer.Option(
+            envvar="SYNCLENS_DEVICE_PASSWORD",
+            prompt=True,
+            hide_input=True,
+            help="Password; it is not stored.",
+        ),
     ],
     address: Annotated[
-        str, typer.Option(help="Where `synclens vault serve` listens.")
+        str, typer.Option(help="Address of `synclens vault serve`.")
     ] = "http://127.0.0.1:8700",
-    platform: Annotated[str, typer.Option(help="iPad, iPhone or Windows.")] = "iPad",
-    version: Annotated[str, typer.Option(help="The version of the app.")] = "253.0.100",
+    platform: Annotated[str, typer.Option(help="Platform: iPad, iPhone or Windows.")] = "iPad",
+    version: Annotated[str, typer.Option(help="App version.")] = "253.0.100",
     home: HomeOption = HOME,
 ) -> None:
-    """Sign in; the session is kept in the device's folder, the password is not.
+    """Sign in. The session is stored in the device's folder, the password is not.
 
     Example: synclens device sign-in --user 1000200 --home my-ipad
     """
     with _device(
-        home, given={"user_id": user, "platform": platform, "version": version, "address": address}
+        home, new_identity={"user_id": user, "platform": platform, "version": version, "address": address}
     ) as device:
         device.password = password
         if not asyncio.run(syncs.sign_in(device)):
             _fail(
-                f"user {user} could not sign in at {address}: {_reason(device)}",
-                "Put that right, then sign in again.",
+                f"user {user} could not sign in at {address}: {_last_error(device)}",
+                "Fix the reason, then sign in again.",
             )
     console.info(f"Signed in as {user}.")
 
 
 @device_app.command()
 def create(
-    object_name: Annotated[str, typer.Argument(metavar="OBJECT", help="Such as call2__v.")],
+    object_name: Annotated[str, typer.Argument(metavar="OBJECT", help="Object name, such as call2__v.")],
     fields: FieldsArgument,
     home: HomeOption = HOME,
 ) -> None:
-    """Make a record; its id on this device is printed.
+    """Create a record and print its local id.
 
     Example: synclens device create call2__v account__v=V000000000000001 call_date__v=2026-03-02
     """
@@ -90,7 +94,11 @@ def create(
         record_id = edits.new_id(device)
         edits.save(
             device,
-            [edits.Edit(operation="create", object=object_name, record_id=record_id, fields=_fields(fields))],
+            [
+                edits.Edit(
+                    operation="create", object=object_name, record_id=record_id, fields=_parse_fields(fields)
+                )
+            ],
         )
     console.print_json({"id": record_id})
 
@@ -102,7 +110,7 @@ def edit(
     fields: FieldsArgument,
     home: HomeOption = HOME,
 ) -> None:
-    """Change fields of a record that is on the device.
+    """Change fields of a record on the device.
 
     Example: synclens device edit account__v V000000000000001 name__v='Dr Ruiz'
     """
@@ -110,11 +118,15 @@ def edit(
         if edits.read(device, record_id) is None:
             _fail(
                 f"{record_id} is not on this device",
-                "Sync first, or list what is here with `synclens device list`.",
+                "Sync first, or list the records with `synclens device list`.",
             )
         edits.save(
             device,
-            [edits.Edit(operation="update", object=object_name, record_id=record_id, fields=_fields(fields))],
+            [
+                edits.Edit(
+                    operation="update", object=object_name, record_id=record_id, fields=_parse_fields(fields)
+                )
+            ],
         )
 
 
@@ -124,7 +136,7 @@ def delete(
     record_id: Annotated[str, typer.Argument(metavar="ID")],
     home: HomeOption = HOME,
 ) -> None:
-    """Delete a record; it leaves Vault with the next sync.
+    """Delete a record. The next sync deletes it in the Vault.
 
     Example: synclens device delete call2__v V000000000000001
     """
@@ -139,66 +151,68 @@ def list_records(
     object_name: Annotated[str, typer.Argument(metavar="OBJECT")],
     home: HomeOption = HOME,
 ) -> None:
-    """Print the object's records on the device as JSON, pending edits included for those that Vault knows.
+    """Print the records of an object on the device as JSON.
+
+    Pending edits are included for records that exist in the Vault.
 
     Example: synclens device list account__v
     """
     with _device(home) as device:
-        found = [edits.read(device, one) for one in edits.ids_on(device, object_name)]
-    console.print_json([doc for doc in found if doc is not None])
+        records = [edits.read(device, record_id) for record_id in edits.ids_on(device, object_name)]
+    console.print_json([record for record in records if record is not None])
 
 
 @device_app.command()
 def sync(
-    kind: Annotated[str, typer.Argument(help=f"One of: {', '.join(KINDS)}.")] = "incremental",
+    sync_type: Annotated[
+        str, typer.Argument(metavar="TYPE", help=f"Sync type: {', '.join(SYNC_TYPES)}.")
+    ] = "incremental",
     home: HomeOption = HOME,
     kill_at: KillOption = None,
 ) -> None:
-    """Sync; exit code 1 says that it did not end well.
+    """Sync with the Vault. Exits 1 if the sync fails.
 
     Example: synclens device sync refresh --home my-ipad
     """
-    if kind not in KINDS:
-        _fail(f"there is no sync {kind!r}", f"Take one of: {', '.join(KINDS)}.")
+    if sync_type not in SYNC_TYPES:
+        _fail(f"there is no sync type {sync_type!r}", f"Use one of: {', '.join(SYNC_TYPES)}.")
     with _device(home, kill_at=kill_at) as device:
         if device.session is None:
-            _fail("nobody is signed in on this device", "Sign in with `synclens device sign-in`.")
-        done = asyncio.run(_synced(device, KINDS[kind]))
-    console.info(
-        "The sync ended well." if done else "The sync did not end well; see `synclens device errors`."
-    )
-    if not done:
+            _fail("no user is signed in on this device", "Sign in with `synclens device sign-in`.")
+        succeeded = asyncio.run(_run_sync(device, SYNC_TYPES[sync_type]))
+    console.info("The sync succeeded." if succeeded else "The sync failed; see `synclens device errors`.")
+    if not succeeded:
         raise typer.Exit(console.EXIT_PROBLEM_FOUND)
 
 
-def _reason(device: Device) -> str:
-    """What went wrong last, in the words of the error that was reported."""
+def _last_error(device: Device) -> str:
+    """Return the text of the last error that was reported."""
     error = device.env.last_error if isinstance(device.env, HttpEnv) else None
     if error is not None:
         return f"{error.error_type}: {error.message}"
-    return "records that Vault refused are in the way; see `synclens device errors`"
+    return "rejected records block the sync; see `synclens device errors`"
 
 
-async def _synced(device: Device, body: Callable[[Device], Awaitable[bool]]) -> bool:
-    return await body(device)
+async def _run_sync(device: Device, run: Callable[[Device], Awaitable[bool]]) -> bool:
+    return await run(device)
 
 
 @device_app.command()
 def apply(home: HomeOption = HOME) -> None:
-    """Make visible what a non-blocking sync has brought; new versions of downloaded media follow.
+    """Apply the data of a non-blocking sync, then update downloaded media.
 
     Example: synclens device apply --home my-ipad
     """
     with _device(home) as device:
         applied = syncs.apply_update(device)
         if applied:
-            asyncio.run(_synced(device, syncs.follow_apply))
-        console.info("Applied." if applied else "There is nothing to apply.")
+            asyncio.run(_run_sync(device, syncs.follow_apply))
+        console.info("Applied." if applied else "Nothing to apply.")
 
 
 @device_app.command()
 def status(home: HomeOption = HOME) -> None:
-    """Print how the device stands: session, records, pending uploads, errors, last sync.
+    """Print the device status: session, records, pending uploads, errors, last sync.
 
     Example: synclens device status --home my-ipad
     """
@@ -220,131 +234,142 @@ def status(home: HomeOption = HOME) -> None:
 
 @device_app.command()
 def widget(home: HomeOption = HOME) -> None:
-    """Print what the Sync widget and the Status widget show.
+    """Print the contents of the Sync widget and the Status widget.
 
     Example: synclens device widget --home my-ipad
     """
     with _device(home) as device:
-        shown = {"sync": asdict(widgets.sync_widget(device)), "status": asdict(widgets.status_widget(device))}
-    console.print_json(shown)
+        widget_contents = {
+            "sync": asdict(widgets.sync_widget(device)),
+            "status": asdict(widgets.status_widget(device)),
+        }
+    console.print_json(widget_contents)
 
 
 @device_app.command()
 def errors(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
-    """Show the Errors tab: one entry for each failing record, with what may be done about it.
+    """Show the Errors tab: each failing record and the available actions.
 
     Example: synclens device errors --home my-ipad
     """
     with _device(home) as device:
-        found = errors_tab.entries(device)
+        entries = errors_tab.entries(device)
     if as_json:
-        console.print_json([asdict(one) | {"actions": list(one.actions)} for one in found])
+        console.print_json([asdict(entry) | {"actions": list(entry.actions)} for entry in entries])
         return
-    for one in found:
+    for entry in entries:
         console.print_output(
-            Text(f"{one.object} {one.record_id}: {one.operation} refused, {one.type}: {one.message}")
+            Text(
+                f"{entry.object} {entry.record_id}: {entry.operation} rejected, {entry.type}: {entry.message}"
+            )
         )
-        console.print_output(Text(f"  key {one.key}; actions: {', '.join(('amend', *one.actions))}"))
+        console.print_output(Text(f"  key {entry.key}; actions: {', '.join(('amend', *entry.actions))}"))
 
 
 @device_app.command()
 def amend(
-    key: Annotated[str, typer.Argument(help="As `errors` shows it.")],
+    key: KeyArgument,
     record_id: Annotated[str, typer.Argument(metavar="ID")],
     fields: FieldsArgument,
     home: HomeOption = HOME,
 ) -> None:
-    """Change a refused record, so that the next sync can send it again.
+    """Change a rejected record. The next sync sends it again.
 
-    Example: synclens device amend KEY V000000000000001 name__v='Dr Ruiz', KEY as `errors` shows it
+    Example: synclens device amend KEY V000000000000001 name__v='Dr Ruiz'
     """
-    _act(home, lambda device, key: edits.amend(device, key, record_id, _fields(fields)), key)
+    _run_action(home, lambda device, key: edits.amend(device, key, record_id, _parse_fields(fields)), key)
 
 
 @device_app.command()
-def undo(key: Annotated[str, typer.Argument(help="As `errors` shows it.")], home: HomeOption = HOME) -> None:
-    """Take back a refused update; the next incremental sync brings the object's whole table again.
+def undo(
+    key: KeyArgument,
+    home: HomeOption = HOME,
+) -> None:
+    """Undo a rejected update. The next incremental sync downloads the object again in full.
 
-    Example: synclens device undo KEY, KEY as `errors` shows it
+    Example: synclens device undo KEY
     """
-    _act(home, errors_tab.undo, key)
+    _run_action(home, errors_tab.undo, key)
 
 
 @device_app.command()
 def undelete(
-    key: Annotated[str, typer.Argument(help="As `errors` shows it.")], home: HomeOption = HOME
+    key: KeyArgument,
+    home: HomeOption = HOME,
 ) -> None:
-    """Take back a refused delete; the next incremental sync becomes a database refresh.
+    """Undo a rejected delete. The next incremental sync becomes a database refresh.
 
-    Example: synclens device undelete KEY, KEY as `errors` shows it
+    Example: synclens device undelete KEY
     """
-    _act(home, errors_tab.undelete, key)
+    _run_action(home, errors_tab.undelete, key)
 
 
-def _act(home: Path, action: Callable[[Device, str], object], key: str) -> None:
+def _run_action(home: Path, action: Callable[[Device, str], object], key: str) -> None:
     with _device(home) as device:
         try:
             action(device, key)
         except ValueError as error:
-            _fail(str(error), "See what can be done with `synclens device errors`.")
+            _fail(str(error), "List the available actions with `synclens device errors`.")
 
 
 @contextmanager
 def _device(
-    home: Path, *, given: dict[str, str] | None = None, kill_at: str | None = None
+    home: Path, *, new_identity: dict[str, str] | None = None, kill_at: str | None = None
 ) -> Iterator[Device]:
-    """The device in a folder; `given` is written there when somebody signs in."""
-    known = _identity(home) | (given or {})
-    if "user_id" not in known:
-        _fail(f"{home} is no device yet", "Sign in first: synclens device sign-in --user ID --home FOLDER")
-    env = HttpEnv(home, known["address"], clock=lambda: now().timestamp(), kill_at=kill_at)
+    """Open the device in a folder. A sign-in stores its `new_identity` there."""
+    identity = _read_identity(home) | (new_identity or {})
+    if "user_id" not in identity:
+        _fail(
+            f"there is no device in {home}", "Sign in first: synclens device sign-in --user ID --home FOLDER"
+        )
+    env = HttpEnv(home, identity["address"], clock=lambda: now().timestamp(), kill_at=kill_at)
     try:
         device = Device(
-            device_id=known.get("device_id")
-            or f"{known['platform'].lower()}-{env.rand('ids').getrandbits(40):010x}",
-            user_id=known["user_id"],
+            device_id=identity.get("device_id")
+            or f"{identity['platform'].lower()}-{env.rand('ids').getrandbits(40):010x}",
+            user_id=identity["user_id"],
             password="",
-            platform=known["platform"],
-            version=known["version"],
+            platform=identity["platform"],
+            version=identity["version"],
             env=env,
         )
-        if given is not None:
-            _write_identity(home, {**known, "device_id": device.device_id})
+        if new_identity is not None:
+            _write_identity(home, {**identity, "device_id": device.device_id})
         close_interrupted(device)
         yield device
-    except DeviceError as problem:
-        _fail(problem.message, "Let the other process finish; a device is one process at a time.")
+    except DeviceError as error:
+        _fail(error.message, "Wait until the other process has finished; only one process can use a device.")
     finally:
         env.close()
 
 
-def _identity(home: Path) -> dict[str, str]:
+def _read_identity(home: Path) -> dict[str, str]:
     path = home / "device.json"
     if not path.exists():
         return {}
-    known: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-    return known
+    identity: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return identity
 
 
-def _write_identity(home: Path, known: dict[str, str]) -> None:
-    """Who the device is; written beside and renamed, so that a crash leaves the former or the new one."""
-    fresh = home / "device.new"
-    fresh.write_text(json.dumps({name: known[name] for name in IDENTITY}), encoding="utf-8")
-    fresh.replace(home / "device.json")
+def _write_identity(home: Path, identity: dict[str, str]) -> None:
+    """Store the identity of the device atomically: a crash leaves the previous or the new file."""
+    new_file = home / "device.new"
+    new_file.write_text(json.dumps({name: identity[name] for name in IDENTITY}), encoding="utf-8")
+    new_file.replace(home / "device.json")
 
 
-def _fields(texts: list[str]) -> dict[str, Any]:
-    found = {}
+def _parse_fields(texts: list[str]) -> dict[str, Any]:
+    fields = {}
     for text in texts:
         name, sign, value = text.partition("=")
         if not sign:
-            _fail(f"{text!r} is no field", "Write fields as name=value.")
-        found[name] = _value(value)
-    return found
+            _fail(f"{text!r} is not a field", "Write fields as name=value.")
+        fields[name] = _parse_value(value)
+    return fields
 
 
-def _value(text: str) -> Any:
-    """Numbers, true, false and null are read as JSON; everything else is text."""
+def _parse_value(text: str) -> Any:
+    """Parse numbers, lists, true, false and null as JSON. Any other value is text."""
     try:
         value = json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""`synclens report-card`: how right the causes are, on simulated and on labelled events, as a page to keep."""
+"""`synclens report-card`: measure the accuracy of the classification and write it to a page."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from synclens import console
 from synclens.engine_configuration import configuration_rows
 
 PAGE = Path("docs/report-card.md")
-# No rule was written while looking at these worlds: tests and the demonstration play other seeds.
+# No rule was written with this seed in view: tests and the demo use other seeds.
 SEED, DEVICES, DAYS = 6203, 12, 6
 DRIFT = 0.02
-"""How far a figure of the page may be from today's before `--check` calls it drift."""
+"""Largest difference between a figure on the page and the current one that `--check` accepts."""
 
 _FIGURE = re.compile(r"^\| ([a-zA-Z][^|]*?) \| ([\d.]+) \|$", re.MULTILINE)
 _TRUTH = """
@@ -39,28 +39,30 @@ FROM engine_truth.event_cause AS t JOIN finding AS f USING (event_id) JOIN sync_
 ORDER BY event_id
 """
 _NOTE = """
-How to read it: right is the labelled cause, or one that the evidence supports as well. `first look` is the share
-that was right when the messages were met for the first time, before any rule was written with them in view: the
-honest estimate for messages nobody has seen. The other figures of labelled messages say that the rules hold what
-they learned, not how they will do on new ones. `forgotten, then unknown` takes the rules of a cause away and asks
-how many of its events are then called unknown; `forgotten, then wrong` how many get a cause nothing supports.
+A classification is correct if it is the labeled cause, or another cause that the evidence supports. `accuracy on
+unseen messages` was measured before any rule was written for these messages; it estimates the accuracy on new
+messages. The other figures of labeled messages show only that the rules still match the messages they were written
+for. For `cause left out`, the rules of each cause are removed in turn: `unknown` is the share of its events that then
+have no cause, `wrong` the share that get an unsupported one.
 """
 
 
 def report_card(
     samples: Annotated[
         list[Path] | None,
-        typer.Option(help="Labelled messages, one JSON object a line: message, error_type, …, cause, also."),
+        typer.Option(help="Labeled messages (.jsonl) with message, error_type, …, cause, also. Repeatable."),
     ] = None,
-    page: Annotated[Path, typer.Option(help="The page to write, or to compare with.")] = PAGE,
-    check: Annotated[bool, typer.Option("--check", help="Compare with the page; exit 1 on drift.")] = False,
-    seed: Annotated[int, typer.Option(help="The seed of the simulated worlds.")] = SEED,
-    devices: Annotated[int, typer.Option(min=1, help="How many devices sync in each of them.")] = DEVICES,
-    days: Annotated[int, typer.Option(min=1, help="How many days.")] = DAYS,
+    page: Annotated[Path, typer.Option(help="Page to write, or to compare with.")] = PAGE,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare the figures with the page. Exits 1 if they differ.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Random seed of the simulations.")] = SEED,
+    devices: Annotated[int, typer.Option(min=1, help="Number of devices per simulation.")] = DEVICES,
+    days: Annotated[int, typer.Option(min=1, help="Number of days per simulation.")] = DAYS,
 ) -> None:
-    """Score the causes where the truth is known: in every scenario of the simulator, and on labelled messages.
+    """Measure the classification on simulated errors and on labeled messages.
 
-    The page keeps what it says of labelled messages that are not named this time.
+    Sections on labeled messages that are not passed this time stay on the page.
 
     Examples:
       synclens report-card --samples tests/analysis/classification/probe.jsonl
@@ -68,76 +70,82 @@ def report_card(
       synclens report-card --samples tests/analysis/classification/probe.jsonl --check
 
     """
-    written = page.read_text(encoding="utf-8") if page.exists() else ""
-    sections = [simulated(seed, devices, days), *(labelled(path) for path in samples or [])]
+    page_text = page.read_text(encoding="utf-8") if page.exists() else ""
+    sections = [
+        score_simulations(seed, devices, days),
+        *(score_labeled_messages(path) for path in samples or []),
+    ]
     if check:
-        drifts = [drift for text in sections for drift in drifts_from(written, text)]
-        for drift in drifts:
-            console.print_output(drift)
-        if drifts:
+        differences = [line for section in sections for line in find_differences(page_text, section)]
+        for line in differences:
+            console.print_output(line)
+        if differences:
             raise typer.Exit(console.EXIT_PROBLEM_FOUND)
-        console.info(f"{page} still tells the truth.")
+        console.info(f"{page} matches the current figures.")
         return
     page.write_text(
-        "\n".join([render_heading() + _NOTE, *sections, *others(written, sections)]), encoding="utf-8"
+        "\n".join([render_heading() + _NOTE, *sections, *other_sections(page_text, sections)]),
+        encoding="utf-8",
     )
     console.info(f"Wrote {page}.")
 
 
-def others(page: str, sections: list[str]) -> list[str]:
-    """The sections of a page on labelled messages that are not among `sections`."""
+def other_sections(page_text: str, sections: list[str]) -> list[str]:
+    """Return the page's sections on labeled messages that are not among `sections`."""
     titles = {text.splitlines()[0] for text in sections}
-    known = re.split(r"^(?=## )", page, flags=re.MULTILINE)
+    existing = re.split(r"^(?=## )", page_text, flags=re.MULTILINE)
     return [
         f"{text.rstrip()}\n"
-        for text in known
-        if text.startswith("## Labelled messages: ") and text.splitlines()[0] not in titles
+        for text in existing
+        if text.startswith("## Labeled messages: ") and text.splitlines()[0] not in titles
     ]
 
 
-def simulated(seed: int, devices: int, days: int) -> str:
-    """Play every scenario at `seed` and score the findings, with context and by message alone."""
+def score_simulations(seed: int, devices: int, days: int) -> str:
+    """Simulate every scenario and score its findings, with context and by message alone."""
     with tempfile.TemporaryDirectory() as folder:
         names = sorted(SCENARIOS)
-        frames = [_played(Path(folder) / f"{name}.duckdb", name, seed, devices, days) for name in names]
+        frames = [
+            _simulate_scenario(Path(folder) / f"{name}.duckdb", name, seed, devices, days) for name in names
+        ]
     events = pd.concat(frames, ignore_index=True)
-    alone = analysis.classify(events[list(FIELDS)])["cause"]
-    more = {"accuracy by message alone": f"{(alone == events['truth']).mean():.3f}"}
-    more |= _forgotten(events, events["truth"], [[]] * len(events))
-    return render_section("Simulated events", score_findings(events["truth"], events), more)
+    by_message = analysis.classify(events[list(FIELDS)])["cause"]
+    figures = {"accuracy by message alone": f"{(by_message == events['truth']).mean():.3f}"}
+    figures |= _leave_one_out(events, events["truth"], [[]] * len(events))
+    return render_section("Simulated events", score_findings(events["truth"], events), figures)
 
 
-def labelled(path: Path) -> str:
-    """Score the classification of labelled messages. Raises IngestError where the file is not such a list."""
-    events = _read(path)
+def score_labeled_messages(path: Path) -> str:
+    """Score the classification of labeled messages. Raises AnalysisError if the file has another format."""
+    events = _read_labeled_messages(path)
     also = events["also"].tolist()
-    more = _first_look(events) | _forgotten(events, events["cause"], also)
+    figures = _accuracy_when_unseen(events) | _leave_one_out(events, events["cause"], also)
     return render_section(
-        f"Labelled messages: {path.stem}",
+        f"Labeled messages: {path.stem}",
         score_findings(events["cause"], analysis.classify(events), also),
-        more,
+        figures,
     )
 
 
-def drifts_from(page: str, text: str) -> Iterator[str]:
-    """Each figure of the section `text` that the page does not have, or has more than DRIFT away."""
-    title = text.splitlines()[0]
-    _, found, rest = page.partition(f"{title}\n")
-    if not found:
-        yield f"{title.removeprefix('## ')} is not in the page: write it again without --check"
+def find_differences(page_text: str, section: str) -> Iterator[str]:
+    """Yield a line for each figure of a section that the page lacks, or that differs by more than DRIFT."""
+    title = section.splitlines()[0]
+    _, heading, remainder = page_text.partition(f"{title}\n")
+    if not heading:
+        yield f"{title.removeprefix('## ')} is not in the page; write the page again without --check"
         return
-    before = _figures(rest.partition("\n## ")[0])
-    for name, value in _figures(text).items():
+    before = _parse_figures(remainder.partition("\n## ")[0])
+    for name, value in _parse_figures(section).items():
         if name not in before or abs(value - before[name]) > DRIFT:
-            yield f"{title.removeprefix('## ')}: {name} is {value:g}, the page says {before.get(name, 'nothing')}"
+            yield f"{title.removeprefix('## ')}: {name} is {value:g}, the page has {before.get(name, 'no value')}"
 
 
-def _figures(text: str) -> dict[str, float]:
+def _parse_figures(text: str) -> dict[str, float]:
     table = text.partition("\n### ")[0]
     return {name: float(value) for name, value in _FIGURE.findall(table) if name != "events"}
 
 
-def _played(path: Path, name: str, seed: int, devices: int, days: int) -> pd.DataFrame:
+def _simulate_scenario(path: Path, name: str, seed: int, devices: int, days: int) -> pd.DataFrame:
     context: list[Telemetry | ContextRow] = []
     end = START + timedelta(days=days)
     rows: list[Telemetry | ContextRow] = list(
@@ -155,49 +163,51 @@ def _played(path: Path, name: str, seed: int, devices: int, days: int) -> pd.Dat
         return store.execute(_TRUTH).df()
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read_labeled_messages(path: Path) -> pd.DataFrame:
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         events = pd.DataFrame(rows)
         missing = {"message", "cause"} - set(events.columns)
     except ValueError as error:
-        raise _not_labelled(path, str(error)) from error
+        raise _format_error(path, str(error)) from error
     if missing:
-        raise _not_labelled(path, f"without {' and '.join(sorted(missing))}")
-    strangers = sorted(set(events["cause"]) - set(analysis.CAUSES))
-    if strangers:
-        raise _not_labelled(path, f"with causes that do not exist: {', '.join(strangers)}")
+        raise _format_error(path, f"{' and '.join(sorted(missing))} missing")
+    unknown_causes = sorted(set(events["cause"]) - set(analysis.CAUSES))
+    if unknown_causes:
+        raise _format_error(path, f"unknown causes {', '.join(unknown_causes)}")
     if "also" not in events:
         events["also"] = [[] for _ in range(len(events))]
     return events
 
 
-def _not_labelled(path: Path, what: str) -> analysis.AnalysisError:
+def _format_error(path: Path, reason: str) -> analysis.AnalysisError:
     return analysis.AnalysisError(
-        f"{path} is not a list of labelled messages: {what}",
-        next_step='Write one JSON object a line, e.g. {"message": "…", "cause": "network", "also": []}.',
+        f"{path} is not a file of labeled messages: {reason}",
+        next_step='Write one JSON object per line, e.g. {"message": "…", "cause": "network", "also": []}.',
     )
 
 
-def _first_look(events: pd.DataFrame) -> dict[str, str]:
+def _accuracy_when_unseen(events: pd.DataFrame) -> dict[str, str]:
     if not {"round", "first_look"} <= set(events.columns):
         return {}
-    met = events.dropna(subset=["round", "first_look"])
-    right = [
-        look == cause or look in also
-        for look, cause, also in zip(met["first_look"], met["cause"], met["also"], strict=True)
+    rounds = events.dropna(subset=["round", "first_look"])
+    correct = [
+        first_cause == cause or first_cause in also
+        for first_cause, cause, also in zip(
+            rounds["first_look"], rounds["cause"], rounds["also"], strict=True
+        )
     ]
-    by_round = pd.Series(right, index=met["round"].astype(int).to_numpy()).groupby(level=0)
+    by_round = pd.Series(correct, index=rounds["round"].astype(int).to_numpy()).groupby(level=0)
     return {
-        f"first look, round {number} ({len(of_it)} messages)": f"{of_it.mean():.3f}"
-        for number, of_it in by_round
+        f"accuracy on unseen messages, round {number} ({len(group)} messages)": f"{group.mean():.3f}"
+        for number, group in by_round
     }
 
 
-def _forgotten(events: pd.DataFrame, truth: pd.Series, also: list[list[str]]) -> dict[str, str]:
-    out = leave_one_cause_out(events, truth, also)
-    weight = out["events"] / out["events"].sum()
+def _leave_one_out(events: pd.DataFrame, truth: pd.Series, also: list[list[str]]) -> dict[str, str]:
+    scores = leave_one_cause_out(events, truth, also)
+    weight = scores["events"] / scores["events"].sum()
     return {
-        "forgotten, then unknown": f"{(out['share_unknown'] * weight).sum():.3f}",
-        "forgotten, then wrong": f"{(out['share_wrong'] * weight).sum():.3f}",
+        "cause left out: unknown": f"{(scores['share_unknown'] * weight).sum():.3f}",
+        "cause left out: wrong": f"{(scores['share_wrong'] * weight).sum():.3f}",
     }

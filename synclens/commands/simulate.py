@@ -1,4 +1,4 @@
-"""`synclens simulate`: let the reference engine play a fleet, or hunt for violations over many seeds."""
+"""`synclens simulate`: simulate a fleet, or check invariants over many seeds."""
 
 from __future__ import annotations
 
@@ -27,28 +27,30 @@ from synclens.triage_file import existing_triage
 
 def simulate(
     store: StoreOption = DEFAULT_STORE,
-    seed: Annotated[int, typer.Option(help="One seed, one fleet, byte for byte.")] = 1,
-    devices: Annotated[int, typer.Option(min=1, help="How many devices sync.")] = 60,
-    days: Annotated[int, typer.Option(min=1, help="How many simulated days.")] = 14,
-    scenario: Annotated[str, typer.Option(help=f"What goes wrong: {', '.join(sorted(SCENARIOS))}.")] = "demo",
+    seed: Annotated[int, typer.Option(help="Random seed. The same seed produces identical output.")] = 1,
+    devices: Annotated[int, typer.Option(min=1, help="Number of simulated devices.")] = 60,
+    days: Annotated[int, typer.Option(min=1, help="Number of simulated days.")] = 14,
+    scenario: Annotated[str, typer.Option(help=f"Fault scenario: {', '.join(sorted(SCENARIOS))}.")] = "demo",
     start: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d"], help="The first simulated day, in UTC.")
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="First simulated day, in UTC.")
     ] = START,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Check invariants over this many small worlds instead.")
+        int | None,
+        typer.Option(min=1, help="Number of seeds to check invariants with, instead of loading a fleet."),
     ] = None,
-    first_seed: Annotated[int, typer.Option(help="With --seeds: where to begin.")] = 0,
+    first_seed: Annotated[int, typer.Option(help="First seed for --seeds.")] = 0,
     jobs: Annotated[
-        int, typer.Option(min=1, help="With --seeds: processes that share them; one for each core is best.")
+        int, typer.Option(min=1, help="Number of processes for --seeds; one per core is fastest.")
     ] = 1,
     shrink: Annotated[
-        int | None, typer.Option(help="Reduce this broken seed of the storm to the faults that matter.")
+        int | None,
+        typer.Option(help="Seed of the storm scenario to reduce to the faults that break an invariant."),
     ] = None,
 ) -> None:
-    """Play a fleet with the reference engine and load what it reports into the store.
+    """Simulate a fleet with the reference engine and load its telemetry into the store.
 
-    With --seeds, play that many small worlds full of faults instead and check every invariant; a violation
-    prints its seed and exits with 1. Nothing is stored then. --shrink reduces such a seed to the faults that matter.
+    With --seeds, run that many small simulations with many faults instead, check every invariant, and store nothing.
+    Exits 1 and prints the seed if an invariant is violated. --shrink finds the faults of a seed that matter.
 
     Examples:
       synclens simulate --seed 7 --devices 60 --days 14 --store demo.duckdb
@@ -56,14 +58,14 @@ def simulate(
       synclens simulate --scenario storm --seeds 10000 --jobs 2
 
     """
-    chosen = _scenario(scenario)
+    loaded_scenario = _load_scenario(scenario)
     if shrink is not None:
         _shrink(shrink)
     elif seeds is not None:
-        _check(chosen, first_seed, seeds, jobs)
+        _check_seeds(loaded_scenario, first_seed, seeds, jobs)
     else:
         simulate_into_store(
-            store, chosen, seed=seed, devices=devices, days=days, start=start.replace(tzinfo=UTC)
+            store, loaded_scenario, seed=seed, devices=devices, days=days, start=start.replace(tzinfo=UTC)
         )
 
 
@@ -95,8 +97,8 @@ def simulate_into_store(
     console.info(f"{update.events} errors in {update.issues} issues.")
 
 
-def _check(scenario: Scenario, first_seed: int, count: int, jobs: int) -> None:
-    with console.progress(f"Playing {count} worlds of {scenario.name}", count) as advance:
+def _check_seeds(scenario: Scenario, first_seed: int, count: int, jobs: int) -> None:
+    with console.progress(f"Simulating {count} seeds of {scenario.name}", count) as advance:
         report = run_seeds(
             scenario,
             first_seed=first_seed,
@@ -113,17 +115,17 @@ def _check(scenario: Scenario, first_seed: int, count: int, jobs: int) -> None:
 
 
 def _shrink(seed: int) -> None:
-    with console.progress(f"Taking faults away from seed {seed}", None) as advance:
-        found = shrink(seed, on_world=lambda *_: advance())
-    if found is None:
-        console.print_output(f"Seed {seed} breaks no invariant.")
+    with console.progress(f"Removing faults from seed {seed}", None) as advance:
+        result = shrink(seed, on_world=lambda *_: advance())
+    if result is None:
+        console.print_output(f"Seed {seed} violates no invariant.")
         return
-    console.print_output(str(found))
+    console.print_output(str(result))
     raise typer.Exit(console.EXIT_PROBLEM_FOUND)
 
 
-def _scenario(name: str) -> Scenario:
+def _load_scenario(name: str) -> Scenario:
     if name not in SCENARIOS:
-        console.error(f"there is no scenario {name!r}", f"Take one of: {', '.join(sorted(SCENARIOS))}.")
+        console.error(f"there is no scenario {name!r}", f"Use one of: {', '.join(sorted(SCENARIOS))}.")
         raise typer.Exit(console.EXIT_COULD_NOT_RUN)
     return load_scenario(name)

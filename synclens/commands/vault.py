@@ -1,4 +1,4 @@
-"""`synclens vault`: the reference Vault over HTTP, to sync devices with and to pull from."""
+"""`synclens vault`: serve the reference Vault over HTTP."""
 
 from __future__ import annotations
 
@@ -11,109 +11,122 @@ import typer
 from sync_engine.simulator.fleet.scenario import SCENARIOS, load_scenario
 from sync_engine.vault.state import Vault
 from sync_engine.vault_api import seed_data
-from sync_engine.vault_api.app import build_app, make_server, serve
 from sync_engine.vault_api.fault_injection import FAULTS, FaultInjection
 from sync_engine.vault_api.server_state import SERVICE_NAME, ServerState
 from synclens import console
 from synclens.clock import now
+from synclens.extras import import_extra
 
-vault_app = typer.Typer(help="A Vault to sync with and to pull from.", no_args_is_help=True)
+vault_app = typer.Typer(
+    help="Serve a reference Vault that devices sync with and `synclens pull` reads.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
-DatabaseOption = Annotated[Path, typer.Option("--db", help="The SQLite file that the Vault lives in.")]
-LINKS = ("full", "versioned", "bare", "mixed")
+DatabaseOption = Annotated[Path, typer.Option("--db", help="SQLite file of the Vault.")]
+LINK_FORMATS = ("full", "versioned", "bare", "mixed")
 
 
 @vault_app.command("serve")
 def serve_vault(
     db: DatabaseOption = Path("vault.sqlite"),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free port.")] = 8700,
-    scenario: Annotated[str, typer.Option(help="What a new Vault has lived through.")] = "demo",
-    seed: Annotated[int, typer.Option(help="One seed, one Vault.")] = 1,
-    devices: Annotated[int, typer.Option(min=1, help="Devices in the life of a new Vault.")] = 20,
-    days: Annotated[int, typer.Option(min=0, help="Days in the life of a new Vault; 0 leaves it empty.")] = 7,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on localhost; 0 selects a free one.")
+    ] = 8700,
+    scenario: Annotated[str, typer.Option(help="Fault scenario of a new Vault.")] = "demo",
+    seed: Annotated[int, typer.Option(help="Random seed. The same seed produces an identical Vault.")] = 1,
+    devices: Annotated[int, typer.Option(min=1, help="Number of simulated devices of a new Vault.")] = 20,
+    days: Annotated[
+        int, typer.Option(min=0, help="Number of simulated days of a new Vault; 0 leaves it empty.")
+    ] = 7,
     password: Annotated[
         str | None,
-        typer.Option(envvar="SYNCLENS_VAULT_PASSWORD", help="Of the integration user; else a new one."),
+        typer.Option(
+            envvar="SYNCLENS_VAULT_PASSWORD", help="Password of the integration user (default: generated)."
+        ),
     ] = None,
     token: Annotated[
         str | None,
-        typer.Option(envvar="SYNCLENS_VAULT_TOKEN", help="An API access token to accept, veeva-vault-…."),
+        typer.Option(envvar="SYNCLENS_VAULT_TOKEN", help="API access token to accept, veeva-vault-…."),
     ] = None,
-    misbehave: Annotated[
-        list[str] | None, typer.Option(help="NAME=N, may be repeated; see `vault ways`.")
+    fault: Annotated[
+        list[str] | None, typer.Option(help="Fault to inject, as NAME=N; see `vault faults`. Repeatable.")
     ] = None,
-    links: Annotated[str, typer.Option(help=f"The form of page links: {', '.join(LINKS)}.")] = "versioned",
-    part_bytes: Annotated[int, typer.Option(min=1000, help="Size of a Direct Data part.")] = 1 << 30,
-    slow: Annotated[float, typer.Option(min=0, help="Seconds before each answer to a device.")] = 0.0,
+    links: Annotated[
+        str, typer.Option(help=f"Format of page links: {', '.join(LINK_FORMATS)}.")
+    ] = "versioned",
+    part_bytes: Annotated[int, typer.Option(min=1000, help="Size of a Direct Data part in bytes.")] = 1 << 30,
+    delay: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait before each response to a device.")
+    ] = 0.0,
 ) -> None:
-    """Serve a Vault on loopback until stopped with Ctrl-C; a new file is filled by playing a fleet first.
+    """Serve a Vault on localhost until stopped (Ctrl-C). A new file is filled by a simulation.
 
-    The device protocol is at /device, everything else has the shape of Vault's REST API. Nothing here is reachable
-    from other machines.
+    The device protocol is at /device, all other paths follow Vault's REST API. Other machines cannot reach it.
 
-    Example: synclens vault serve --db vault.sqlite --seed 7 --misbehave shrink=100 --misbehave expire=50
+    Example: synclens vault serve --db vault.sqlite --seed 7 --fault shrink=100 --fault expire=50
     """
-    faults = _faults(misbehave or [])
-    if links not in LINKS:
-        console.error(f"there are no links {links!r}", f"Take one of: {', '.join(LINKS)}.")
+    app = import_extra("The Vault server", "vault-server", "sync_engine.vault_api.app")
+    faults = _parse_faults(fault or [])
+    if links not in LINK_FORMATS:
+        console.error(f"there is no link format {links!r}", f"Use one of: {', '.join(LINK_FORMATS)}.")
         raise typer.Exit(console.EXIT_COULD_NOT_RUN)
-    vault = _vault(db, scenario, seed, devices, days)
-    secret = password or secrets.token_urlsafe(12)
-    served = ServerState(
+    vault = _open_or_create(db, scenario, seed, devices, days)
+    integration_password = password or secrets.token_urlsafe(12)
+    server_state = ServerState(
         vault=vault, salt=secrets.token_hex(16), faults=faults, links=links, part_bytes=part_bytes
     )
-    served.provide_service_user(secret)
+    server_state.provide_service_user(integration_password)
     if token:
-        served.provide_token(token)
+        server_state.provide_token(token)
     offset = seed_data.clock_offset(vault)
-    server = make_server(build_app(served, lambda: now().timestamp() + offset, slow=slow))
-    serve(server, port, lambda taken: _announce(taken, None if password else secret))
+    server = app.make_server(app.build_app(server_state, lambda: now().timestamp() + offset, slow=delay))
+    generated_password = None if password else integration_password
+    app.serve(server, port, lambda bound_port: _announce(bound_port, generated_password))
 
 
 @vault_app.command()
 def users(db: DatabaseOption = Path("vault.sqlite")) -> None:
-    """List the users of a served Vault with the passwords that its devices sign in with, as JSON.
+    """Print the users of a Vault and their passwords as JSON.
 
-    They are invented people. The file must not be served at the same time.
+    The users are invented. Devices sign in with these passwords. The Vault must not be served at the same time.
 
     Example: synclens vault users --db vault.sqlite
     """
     vault = seed_data.open_vault(db)
-    shown = ("id", "name", "email", "password", "permission_set", "territories")
+    columns = ("id", "name", "email", "password", "permission_set", "territories")
     console.print_json(
-        [{name: one[name] for name in shown} for _, one in sorted(vault.live.get("user", {}).items())]
+        [{name: user[name] for name in columns} for _, user in sorted(vault.live.get("user", {}).items())]
     )
     vault.db.close()
 
 
 @vault_app.command()
-def ways() -> None:
-    """List the ways in which the served Vault can misbehave.
+def faults() -> None:
+    """List the faults that a served Vault can inject.
 
-    Example: synclens vault ways
+    Example: synclens vault faults
     """
-    for name, meaning in FAULTS.items():
-        console.print_output(f"{name}: {meaning}")
-    console.print_output("error:TYPE: every Nth call is refused with a type of the API reference")
+    for name, description in FAULTS.items():
+        console.print_output(f"{name}: {description}")
+    console.print_output("error:TYPE: every Nth call fails with an error type of the API reference")
 
 
-def _faults(texts: list[str]) -> FaultInjection:
+def _parse_faults(texts: list[str]) -> FaultInjection:
     try:
         return FaultInjection.parse(texts)
     except ValueError as error:
-        console.error(str(error), "List them with `synclens vault ways`.")
+        console.error(str(error), "List them with `synclens vault faults`.")
         raise typer.Exit(console.EXIT_COULD_NOT_RUN) from None
 
 
-def _vault(db: Path, scenario: str, seed: int, devices: int, days: int) -> Vault:
-    if db.exists():
-        return seed_data.open_vault(db)
-    if days == 0:
+def _open_or_create(db: Path, scenario: str, seed: int, devices: int, days: int) -> Vault:
+    if db.exists() or days == 0:
         return seed_data.open_vault(db)
     if scenario not in SCENARIOS:
-        console.error(f"there is no scenario {scenario!r}", f"Take one of: {', '.join(sorted(SCENARIOS))}.")
+        console.error(f"there is no scenario {scenario!r}", f"Use one of: {', '.join(sorted(SCENARIOS))}.")
         raise typer.Exit(console.EXIT_COULD_NOT_RUN)
-    with console.progress(f"Playing {devices} devices over {days} days", days) as advance:
+    with console.progress(f"Simulating {devices} devices over {days} days", days) as advance:
         end = seed_data.fill(
             db,
             load_scenario(scenario),
@@ -127,7 +140,7 @@ def _vault(db: Path, scenario: str, seed: int, devices: int, days: int) -> Vault
     return vault
 
 
-def _announce(port: int, secret: str | None) -> None:
+def _announce(port: int, generated_password: str | None) -> None:
     console.info(f"Serving on http://127.0.0.1:{port} for {SERVICE_NAME}.")
-    if secret:
-        console.info(f"Its password, made for this run: {secret}")
+    if generated_password:
+        console.info(f"Password for this run: {generated_password}")

@@ -105,11 +105,11 @@ class TestAsk:
         said = simulated("triage")
         assert said.code == 0
         assert len(said.out.splitlines()) <= 45
-        assert "Syncs succeed" in said.out
+        assert "Sync success" in said.out
 
     def test_triage_says_what_is_quiet_and_goes_on_with_what_is_not(self, synclens, tmp_path):
         errors = tmp_path / "errors.jsonl"
-        told = [("e1", "u1", "01T08:00:00", "locked"), ("e2", "u2", "01T09:00:00", "locked")]
+        told = [("e1", "u1", "04T08:00:00", "locked"), ("e2", "u2", "04T09:00:00", "locked")]
         told += [("e3", "u1", "08T10:00:00", "gone")]
         words = {
             "locked": "The record [V6D000000001001] is locked",
@@ -128,16 +128,16 @@ class TestAsk:
         other, worst = json.loads(synclens("triage", "--json").out)["issues"]
         assert (other["quiet"], worst["quiet"]) == (False, True)
         assert f"1. locked-by-workflow  {other['issue_id']}" not in said.out
-        assert f"{other['issue_id']}  1 person, 1 error, since 03-08 10:00" in said.out
-        quiet = said.out.index("Quiet for 7 days or longer")
-        assert said.out.index(f"{worst['issue_id']}  2 people, 2 errors, 03-01 to 03-01") > quiet
+        assert f"{other['issue_id']}  1 user, 1 error, since 03-08 10:00" in said.out
+        quiet = said.out.index("Quiet for 3 days or longer")
+        assert said.out.index(f"{worst['issue_id']}  2 users, 2 errors, 03-04 to 03-04") > quiet
         assert f"synclens issue {other['issue_id']}" in " ".join((said.out + said.err).split())
 
     def test_triage_names_what_most_records_wait_for(self, simulated, synclens, tmp_path):
-        said, waiting = simulated("triage").out, json.loads(simulated("triage", "--json").out)["most_waiting"]
+        said, waiting = simulated("triage").out, json.loads(simulated("triage", "--json").out)["most_pending"]
         issues = json.loads(simulated("issues", "--json").out)
         assert waiting["pending"] == max(issue["pending"] for issue in issues) > 0
-        assert f"Most records wait for: {waiting['cause']} {waiting['issue_id']}" in said
+        assert f"Most pending records: {waiting['cause']} {waiting['issue_id']}" in said
         assert f"synclens issue {waiting['issue_id']}" in " ".join(said.split())
 
     def test_metric_lists_itself(self, synclens):

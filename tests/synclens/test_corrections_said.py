@@ -19,9 +19,9 @@ def causes(simulated) -> dict[str, str]:
 
 def test_a_correction_counts_at_once_is_listed_and_can_be_taken_back(simulated, issues, tmp_path):
     issue, before = issues[0]["issue_id"], issues[0]["cause"]
-    said = simulated("rules", "correct", issue[:8], "record-locked", "--why", "asked the admin")
+    said = simulated("rules", "correct", issue[:8], "record-locked", "--reason", "asked the admin")
     assert said.code == 0
-    assert f"{issue} is called record-locked from now on." in said.err
+    assert f"The cause of {issue} is now record-locked." in said.err
     assert causes(simulated)[issue] == "record-locked"
     (row,) = json.loads(simulated("rules", "corrections", "--json").out)
     assert (row["issue_id"], row["cause"], row["reason"]) == (issue, "record-locked", "asked the admin")
@@ -33,14 +33,14 @@ def test_a_correction_counts_at_once_is_listed_and_can_be_taken_back(simulated, 
     labelled = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines()]
     assert {one["cause"] for one in labelled} == {"record-locked"}
 
-    assert "has no correction now" in simulated("rules", "correct", issue, "--take-back").err
+    assert "has no correction now" in simulated("rules", "correct", issue, "--revert").err
     assert causes(simulated)[issue] == before
-    assert "Nobody has corrected" in simulated("rules", "corrections").err
+    assert "No cause has been corrected" in simulated("rules", "corrections").err
 
 
 def test_a_correction_without_cause_or_with_one_that_does_not_exist_is_refused(simulated, issues):
     issue = issues[0]["issue_id"]
-    assert "give the cause, or --take-back" in simulated("rules", "correct", issue).err
+    assert "pass either a cause or --revert" in simulated("rules", "correct", issue).err
     said = simulated("rules", "correct", issue, "gremlins")
     assert said.code == 2
     assert "there is no cause 'gremlins'" in said.err
@@ -49,7 +49,7 @@ def test_a_correction_without_cause_or_with_one_that_does_not_exist_is_refused(s
 
 def test_asking_leaves_no_file_behind(simulated, tmp_path):
     store = tmp_path / "test.duckdb"
-    assert "Nobody has corrected" in simulated("rules", "corrections").err
+    assert "No cause has been corrected" in simulated("rules", "corrections").err
     assert simulated("rules", "corrections", "--samples").out == ""
     assert simulated("rules", "regroup").code == 0
     assert store.exists()

@@ -48,7 +48,7 @@ class TestExplainError:
 class TestLoad:
     def test_masked_names_are_nowhere_and_stay_the_same(self, synclens, tmp_path):
         (tmp_path / "users.csv").write_text(USERS, encoding="utf-8")
-        words = ("load", tmp_path / "users.csv", "--as", "sync_user", "--mask-people", "--json")
+        words = ("load", tmp_path / "users.csv", "--as", "sync_user", "--pseudonymize", "--json")
         synclens(*words)
         for path in tmp_path.glob("test.*"):
             assert b"Huber" not in path.read_bytes()
@@ -141,7 +141,7 @@ class TestRules:
 def test_a_list_shows_as_many_rows_as_asked_for(simulated, tmp_path):
     ids = [one["issue_id"] for one in of(simulated("issues", "--json"))]
     assert len(ids) > 2
-    shown = simulated("issues", "--most", 2).out
+    shown = simulated("issues", "--limit", 2).out
     assert [one for one in ids if one in shown] == ids[:2]
 
 
@@ -150,5 +150,5 @@ def test_a_demo_without_pages_ends_with_the_summary(synclens, tmp_path, monkeypa
     words = ("demo", "--store", "d.duckdb", "--devices", 4, "--days", 3, "--no-serve")
     first = synclens(*words)
     assert first.code == 0
-    assert "Syncs succeed" in first.out
+    assert "Sync success" in first.out
     assert synclens(*words).out == first.out

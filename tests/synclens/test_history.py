@@ -26,12 +26,12 @@ def test_a_users_device_is_told_in_order_of_time(simulated, busiest):
     moments = [line.split("  ")[1] for line in lines if line.startswith("  2026-")]
     assert moments == sorted(moments) and len(moments) > 3
     assert f"{in_error} in error" in said.out
-    assert "What can be done" in said.out and "Next: `synclens issue " in said.out
+    assert "Recovery actions" in said.out and "Next: `synclens issue " in said.out
 
 
 def test_the_device_itself_can_be_named_and_few_events_asked_for(simulated, busiest):
     device, user, _ = busiest
-    (told,) = json.loads(simulated("history", device, "--most", 2, "--json").out)
+    (told,) = json.loads(simulated("history", device, "--limit", 2, "--json").out)
     assert (told["device"], told["summary"]["user_id"], len(told["timeline"])) == (device, user, 2)
     assert told["pending"] and {lever["name"] for lever in told["recovery_actions"]} >= {"undo", "undelete"}
 
@@ -61,6 +61,6 @@ def test_a_user_of_whom_only_errors_are_known_is_told(synclens, tmp_path):
     synclens("load", tmp_path / "errors.jsonl")
     said = synclens("history", "u1").out
     assert said.startswith("u1, ") and "No network" in said
-    assert "0 tracked syncs, 0 failed, none with success; 1 error" in said
-    assert "nothing that the store knows of" in said
+    assert "0 tracked syncs, 0 failed, never successful; 1 error" in said
+    assert "Pending records: none loaded" in said
     assert "`synclens explain-error e1" in said

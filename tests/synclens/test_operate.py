@@ -69,7 +69,7 @@ class TestBackup:
     def test_overwrites_nothing_unasked(self, store, tmp_path):
         backup = tmp_path / "monday.zip"
         create_backup(store, backup, clock=clock)
-        with pytest.raises(BackupError, match="exists already"):
+        with pytest.raises(BackupError, match="already exists"):
             create_backup(store, backup, clock=clock)
         with pytest.raises(BackupError, match="overwritten"):
             restore_backup(backup, store)

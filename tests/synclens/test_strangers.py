@@ -93,7 +93,7 @@ class TestTheStoreIsElsewhere:
 
 class TestFilesOfOnesOwn:
     def test_a_folder_is_asked_for_its_files(self, synclens, tmp_path):
-        assert "no file in it" in synclens("load", tmp_path).err
+        assert "without files" in synclens("load", tmp_path).err
         (tmp_path / "errors.csv").touch()
         said = synclens("load", tmp_path)
         assert said.code == 2
@@ -110,7 +110,7 @@ class TestFilesOfOnesOwn:
         said = synclens("classify", tmp_path / "pasted.txt", "--fix")
         answers = [json.loads(line) for line in said.out.splitlines()]
         assert said.code == 0
-        assert "each line is taken as the message" in said.err
+        assert "each line is read as the message" in said.err
         assert [one["message"] for one in answers] == [line for line in PASTED.splitlines() if line]
         assert [one["cause"] for one in answers[1:]] == ["object-permission", "network"]
         assert answers[1]["fix"].startswith("Admin:")

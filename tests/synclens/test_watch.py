@@ -46,13 +46,13 @@ def store(filled, tmp_path):
     return path
 
 
-def watched(store, *channels, patience_seconds=0.2):
+def watch_settings(store, *channels, store_timeout_seconds=0.2):
     return watcher.WatchSettings(
         store=store,
         rules=analysis.load_alert_rules(),
         objectives=analysis.load_objectives(),
         channels=channels,
-        patience_seconds=patience_seconds,
+        store_timeout_seconds=store_timeout_seconds,
     )
 
 
@@ -138,61 +138,61 @@ def held_by_a_writer(store):
 
 
 def test_the_first_look_moves_states_and_tells_of_trouble(store, tmp_path):
-    done = watcher.run_round(watched(store, FileChannel(tmp_path / "told.jsonl")), AT, pause=at_once)
-    assert done.moved > 0
-    assert len(done.notices) > 0
+    done = watcher.run_round(watch_settings(store, FileChannel(tmp_path / "told.jsonl")), AT, pause=at_once)
+    assert done.states_changed > 0
+    assert len(done.notifications) > 0
     told = [json.loads(line)["headline"] for line in (tmp_path / "told.jsonl").read_text().splitlines()]
-    assert told == [notice.headline for notice in done.notices]
+    assert told == [notice.headline for notice in done.notifications]
     states = analysis.TriageState.for_store(store).states()
-    assert len(states) == done.moved
+    assert len(states) == done.states_changed
 
 
 def test_another_look_at_the_same_moment_has_no_news(store, tmp_path):
-    watch = watched(store, FileChannel(tmp_path / "told.jsonl"))
+    watch = watch_settings(store, FileChannel(tmp_path / "told.jsonl"))
     for _ in range(2):  # what was over long ago is met in the first look and closed in the second
         watcher.run_round(watch, AT, pause=at_once)
     again = watcher.run_round(watch, AT, pause=at_once)
-    assert (again.moved, again.notices, again.deliveries) == (0, (), ())
+    assert (again.states_changed, again.notifications, again.deliveries) == (0, (), ())
     assert watcher.round_lines(again) == []
 
 
 def test_what_could_not_be_sent_is_said_kept_and_sent_by_a_later_watcher(store, hook):
     channel = watcher.webhook_channels([hook.url])
     hook.answers = [500] * 3
-    first = watcher.run_round(watched(store, *channel), AT, pause=at_once)
-    assert len(first.failed) == 1
+    first = watcher.run_round(watch_settings(store, *channel), AT, pause=at_once)
+    assert len(first.failed_deliveries) == 1
     said = " ".join(watcher.round_lines(first))
-    assert "kept" in said
+    assert "retrying in the next check" in said
     assert "secret-token" not in said
     assert hook.received == []
-    later = watcher.run_round(watched(store, *channel), AT, pause=at_once)
-    assert later.notices == ()
-    assert [len(body["notices"]) for body in hook.received] == [len(first.notices)]
+    later = watcher.run_round(watch_settings(store, *channel), AT, pause=at_once)
+    assert later.notifications == ()
+    assert [len(body["notices"]) for body in hook.received] == [len(first.notifications)]
 
 
 def test_two_webhooks_of_one_host_are_both_told(store, hook):
     channels = watcher.webhook_channels([hook.url, hook.url + "-of-another-team"])
-    watcher.run_round(watched(store, *channels), AT, pause=at_once)
+    watcher.run_round(watch_settings(store, *channels), AT, pause=at_once)
     first, second = hook.received
     assert first == second
 
 
 def test_a_redirect_is_not_taken_for_a_receipt(store, hook):
     hook.answers = [302] * 3
-    done = watcher.run_round(watched(store, *watcher.webhook_channels([hook.url])), AT, pause=at_once)
-    assert "302" in done.failed[0].error
+    done = watcher.run_round(watch_settings(store, *watcher.webhook_channels([hook.url])), AT, pause=at_once)
+    assert "302" in done.failed_deliveries[0].error
 
 
 def test_a_store_held_by_a_writer_is_waited_for_and_said(store, hook):
     channel = watcher.webhook_channels([hook.url])
     hook.answers = [500] * 3
-    watcher.run_round(watched(store, *channel), AT, pause=at_once)
+    watcher.run_round(watch_settings(store, *channel), AT, pause=at_once)
     with held_by_a_writer(store):
-        blind = watcher.run_round(watched(store, *channel), AT, pause=at_once)
-    assert "in use by process" in blind.blind
-    assert any("next round" in line for line in watcher.round_lines(blind))
+        blind = watcher.run_round(watch_settings(store, *channel), AT, pause=at_once)
+    assert "in use by process" in blind.store_error
+    assert any("retrying in the next check" in line for line in watcher.round_lines(blind))
     assert len(hook.received) == 1, "what was waiting goes out although nobody can look"
-    assert watcher.run_round(watched(store, *channel), AT, pause=at_once).blind is None
+    assert watcher.run_round(watch_settings(store, *channel), AT, pause=at_once).store_error is None
 
 
 def test_a_week_of_looks_ends_when_asked_and_tells_of_recoveries_too(store, tmp_path):
@@ -204,9 +204,9 @@ def test_a_week_of_looks_ends_when_asked_and_tells_of_recoveries_too(store, tmp_
         return len(waits) == 14
 
     lines = []
-    watch = watched(store, FileChannel(tmp_path / "told.jsonl"))
+    watch = watch_settings(store, FileChannel(tmp_path / "told.jsonl"))
     rounds = watcher.run_rounds(
-        watch, every_seconds=43_200, clock=lambda: next(clock), wait=wait, tell=lines.append
+        watch, every_seconds=43_200, clock=lambda: next(clock), wait=wait, report=lines.append
     )
     assert (rounds, waits) == (14, [43_200] * 14)
     kinds = [json.loads(line)["kind"] for line in (tmp_path / "told.jsonl").read_text().splitlines()]
@@ -235,7 +235,7 @@ def test_the_command_exits_1_when_something_was_not_sent(store, tmp_path, monkey
     nowhere = tmp_path / "no" / "such" / "folder" / "told.jsonl"
     words = ["watch", "--once", "--at", "2026-03-27T12:00:00", "--store", store, "--file", nowhere]
     assert run(monkeypatch, *words) == 1
-    assert "kept" in capsys.readouterr().err
+    assert "retrying" in capsys.readouterr().err
 
 
 def test_sigterm_ends_the_watch_cleanly(store):
@@ -257,10 +257,10 @@ def test_sigterm_ends_the_watch_cleanly(store):
         said = []
         for line in watch.stderr:
             said.append(line)
-            if "Watching" in line:
+            if "Checking" in line:
                 watch.send_signal(signal.SIGTERM)
         assert watch.wait() == 0
-    assert "Ended as asked" in said[-1]
+    assert "Stopped after" in said[-1]
     assert re.search(r"http://127\.0\.0\.1:\d+/metrics", said[0])
 
 

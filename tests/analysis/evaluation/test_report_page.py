@@ -31,8 +31,8 @@ def test_the_page_says_what_was_known_at_first_look(page):
     for words in (
         "## Simulated events",
         "accuracy by message alone",
-        "first look, round 1",
-        "forgotten, then wrong",
+        "accuracy on unseen messages, round 1",
+        "cause left out: wrong",
     ):
         assert words in text
 
@@ -40,8 +40,8 @@ def test_the_page_says_what_was_known_at_first_look(page):
 def test_a_page_that_is_true_passes_and_a_figure_that_moved_is_named(page, capsys):
     path, samples = page
     assert run("--samples", samples, "--page", path, "--check") == 0
-    section = report_card.labelled(samples)
-    assert list(report_card.drifts_from(path.read_text(encoding="utf-8"), section)) == []
+    section = report_card.score_labeled_messages(samples)
+    assert list(report_card.find_differences(path.read_text(encoding="utf-8"), section)) == []
     moved = path.read_text(encoding="utf-8").replace("| coverage | 1.000 |", "| coverage | 0.500 |")
     path.with_name("moved.md").write_text(moved, encoding="utf-8")
     assert (
@@ -54,7 +54,7 @@ def test_a_page_that_is_true_passes_and_a_figure_that_moved_is_named(page, capsy
 def test_what_the_page_says_of_other_messages_stays(page):
     path, samples = page
     other = path.with_name("other.md")
-    words = "## Labelled messages: desk\n\n| x | 0.5 |\n"
+    words = "## Labeled messages: desk\n\n| x | 0.5 |\n"
     other.write_text(f"# Old\n\n## Simulated events\n\n| coverage | 0.1 |\n\n{words}", encoding="utf-8")
     for _ in range(2):
         assert run("--samples", samples, "--page", other) == 0
@@ -62,7 +62,7 @@ def test_what_the_page_says_of_other_messages_stays(page):
 
 
 def test_a_section_that_is_not_in_the_page_is_drift():
-    assert "not in the page" in next(report_card.drifts_from("# Report card\n", "## Simulated events\n"))
+    assert "not in the page" in next(report_card.find_differences("# Report card\n", "## Simulated events\n"))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_file_that_is_no_list_of_labelled_messages_is_refused(tmp_path, text):
     path = tmp_path / "samples.jsonl"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(analysis.AnalysisError) as caught:
-        report_card.labelled(path)
+        report_card.score_labeled_messages(path)
     assert caught.value.next_step
 
 
@@ -84,5 +84,5 @@ def test_every_probe_names_its_cause_and_its_source():
 
 
 def test_what_was_learned_from_the_probes_is_not_forgotten():
-    probes = report_card.labelled(PROBE)
-    assert report_card._figures(probes)["accuracy"] >= 0.97
+    probes = report_card.score_labeled_messages(PROBE)
+    assert report_card._parse_figures(probes)["accuracy"] >= 0.97

@@ -71,7 +71,7 @@ class Running:
 def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     db = tmp_path_factory.mktemp("vault") / "vault.sqlite"
     args = ("serve", "--db", db, "--port", 0, "--scenario", "calm", "--seed", 5, "--devices", 4, "--days", 1)
-    options = ("--token", TOKEN, "--password", "pw", "--slow", 0.01)
+    options = ("--token", TOKEN, "--password", "pw", "--delay", 0.01)
     log = db.with_suffix(".log")
     with log.open("w") as err:
         process = subprocess.Popen(command("vault", *args, *options), cwd=ROOT, stderr=err, text=True)
