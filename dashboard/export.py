@@ -6,7 +6,7 @@ import json
 
 import pandas as pd
 
-from dashboard.escaping import escape_formulas
+from analysis.base.spreadsheet import escape_formulas
 
 
 def to_csv(frame: pd.DataFrame, *, title: str, about: str, view: str) -> bytes:

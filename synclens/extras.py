@@ -31,7 +31,7 @@ def require_extra(feature: str, extra: str, *modules: str) -> None:
         except ModuleNotFoundError:
             installed = False
         if not installed:
-            raise MissingExtra(feature, extra, module)
+            raise MissingExtra(feature, extra, module.partition(".")[0])
 
 
 def import_extra(feature: str, extra: str, module: str) -> Any:

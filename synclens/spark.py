@@ -70,7 +70,7 @@ class SparkStore:
         for table in TABLES:
             _register_view(session, session.read.parquet(str(root / table)).drop("day"), table)
         for name, sql in store_views().items():
-            _register_view(session, session.sql(translate(sql, "spark")), name)
+            _register_view(session, session.sql(translate(sql)), name)
         return cls(session, loaded_until(root))
 
     def measure(self, name: str, **filters: object) -> pd.DataFrame:
@@ -82,15 +82,15 @@ class SparkStore:
         parsed_filters = Filters.of(**filters)
         as_of = parsed_filters.until or self._reference_time()
         text, parameters = filtered_query(sql, parsed_filters, as_of)
-        result = self.session.sql(translate(text, "spark"), args=_format_parameters(parameters))
+        result = self.session.sql(translate(text), args=_format_parameters(parameters))
         rows = [[_to_plain_value(value) for value in row] for row in result.collect()]
         return pd.DataFrame(rows, columns=list(result.columns))
 
     def _reference_time(self) -> datetime | None:
-        (newest,) = self.session.sql(translate(NEWEST_TIMESTAMPS, "spark")).collect()
+        (newest,) = self.session.sql(translate(NEWEST_TIMESTAMPS)).collect()
 
         def newest_plausible(bound: datetime) -> datetime | None:
-            query = translate(NEWEST_PLAUSIBLE, "spark")
+            query = translate(NEWEST_PLAUSIBLE)
             result = self.session.sql(query, args=_format_parameters({"bound": bound}))
             timestamp: datetime | None = result.collect()[0]["newest"]
             return timestamp

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import duckdb
 
-from ingest.errors import SourceUnreadable
+from ingest.errors import IngestError, SourceUnreadable
 from ingest.readers.csv import unique_names
 from ingest.readers.rows import BulkTable, RawRow, RowSource, replace_surrogates
 from ingest.readers.usage_log import check_unpacked_sizes
@@ -65,8 +65,13 @@ def _parquet_rows(relation: str, header: list[str], path: str) -> Iterator[RawRo
 
 def read_excel(path: Path) -> Iterator[RowSource]:
     """Read each sheet of an Excel workbook that has a header and at least one more row."""
-    # Half a second of import that only workbooks should cost.
-    import openpyxl  # noqa: PLC0415
+    try:
+        import openpyxl  # noqa: PLC0415 - an optional package, and slow to import
+    except ModuleNotFoundError:
+        raise IngestError(
+            f"{path.name} is an Excel workbook, and the package openpyxl is not installed",
+            next_step="Install it with: pip install 'synclens[excel]'",
+        ) from None
 
     try:
         check_unpacked_sizes(path)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from synclens import console
-from synclens.extras import import_extra, require_extra
+from synclens.extras import require_extra
 from synclens.options import DEFAULT_STORE, StoreOption
 
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Dashboard port on localhost.")]
@@ -20,8 +20,9 @@ def dashboard(store: StoreOption = DEFAULT_STORE, port: PortOption = 8501) -> No
 
     Example: synclens dashboard --store demo.duckdb
     """
-    require_extra("The dashboard", "dashboard", "streamlit")
-    pages = import_extra("The dashboard", "dashboard", "dashboard")
+    require_extra("The dashboard", "dashboard", "streamlit", "dashboard")
+    import dashboard as pages  # noqa: PLC0415 - an optional package
+
     console.info(f"The dashboard is at http://localhost:{port} (stop with Ctrl-C).")
     command = [sys.executable, "-m", "streamlit", *pages.streamlit_arguments(port=port)]
     try:

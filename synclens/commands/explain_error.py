@@ -30,7 +30,7 @@ def explain_error(
         event = console.frame_to_records(analysis.get_error_event(opened, event_id))[0]
         suggestion = analysis.suggest_fix(opened, event["issue_id"])
     if as_json:
-        console.print_json({"event": event, "fix": suggestion.to_dict()})
+        console.print_json({"event": event, "fix": analysis.fix_to_dict(suggestion)})
     else:
         _print_explanation(event, suggestion)
 
@@ -49,4 +49,4 @@ def _print_explanation(event: dict[str, Any], suggestion: Suggestion) -> None:
     for name, value in lines:
         table.add_row(Text(name, style="bold"), Text(value))
     console.print_output(table)
-    console.print_output(Text(f"\n{suggestion.as_text()}"))
+    console.print_output(Text(f"\n{analysis.render_fix(suggestion)}"))

@@ -13,7 +13,7 @@ from rich.text import Text
 import analysis
 import ingest
 from analysis.base.text import pluralize
-from analysis.fixes.rendering import format_value
+from analysis.fixes.formatting import format_value
 from synclens import console
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption, store_option_text
 from synclens.tables import format_minute

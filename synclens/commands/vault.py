@@ -15,7 +15,7 @@ from sync_engine.vault_api.fault_injection import FAULTS, FaultInjection
 from sync_engine.vault_api.server_state import SERVICE_NAME, ServerState
 from synclens import console
 from synclens.clock import now
-from synclens.extras import import_extra
+from synclens.extras import require_extra
 
 vault_app = typer.Typer(
     help="Serve a reference Vault that devices sync with and `synclens pull` reads.",
@@ -66,7 +66,9 @@ def serve_vault(
 
     Example: synclens vault serve --db vault.sqlite --seed 7 --fault shrink=100 --fault expire=50
     """
-    app = import_extra("The Vault server", "vault-server", "sync_engine.vault_api.app")
+    require_extra("The Vault server", "vault-server", "starlette", "uvicorn")
+    from sync_engine.vault_api import app  # noqa: PLC0415 - imports both
+
     faults = _parse_faults(fault or [])
     if links not in LINK_FORMATS:
         console.error(f"there is no link format {links!r}", f"Use one of: {', '.join(LINK_FORMATS)}.")

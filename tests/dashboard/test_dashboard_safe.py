@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.base.spreadsheet import escape_formulas
 from analysis.base.text import format_change
-from dashboard.escaping import WORD_JOINER, escape, escape_formulas
+from dashboard.escaping import WORD_JOINER, escape
 from dashboard.export import to_csv, to_json
 from dashboard.view_state import FILTERS, build_view
 

@@ -65,4 +65,4 @@ def test_another_grouping_is_shown_before_it_holds(simulated, tmp_path):
     assert {row["issue_before"] for row in rows} == {"old"}
     assert {row["grouping_before"] for row in rows} == {"2020-01-01"}
     assert sum(row["events"] for row in rows) == events
-    assert f"{events} errors get into another issue" in simulated("rules", "regroup").out
+    assert f"{events} errors move to another issue" in simulated("rules", "regroup").out
