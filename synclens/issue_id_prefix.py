@@ -28,7 +28,7 @@ def resolve_issue_id(connection: DuckDBPyConnection, text: str) -> str:
 
 
 def _unknown_issue(text: str, similar: list[str]) -> Exception:
-    from analysis.issues.listing import UnknownIssue  # noqa: PLC0415 - imports pandas
+    from analysis.issues.details import UnknownIssue  # noqa: PLC0415 - imports pandas
 
     error = UnknownIssue(text)
     if similar:

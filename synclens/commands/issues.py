@@ -57,9 +57,11 @@ def issue(
         suggestion = analysis.suggest_fix(opened, full_id)
     if as_json:
         frames = {name: console.frame_to_records(getattr(details, name)) for name in _ISSUE_FRAMES}
-        console.print_json({"summary": details.summary, **frames, "fix": analysis.fix_to_dict(suggestion)})
+        console.print_json(
+            {"summary": details.summary.to_dict(), **frames, "fix": analysis.fix_to_dict(suggestion)}
+        )
         return
-    console.print_output(Text(f"{details.summary['title']}\n", style="bold"))
+    console.print_output(Text(f"{details.summary.title}\n", style="bold"))
     console.print_output(Text(f"{analysis.render_fix(suggestion)}\n"))
     console.print_output(frame_table(details.events[_EVENT_COLUMNS], title="Newest events", limit=5))
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 import analysis
 import ingest
+from analysis.base.quiet_period import QUIET_PERIOD
 from analysis.base.text import pluralize
 from analysis.fixes.playbook import load_nearest_playbook
 from analysis.issues.listing import is_quiet
@@ -26,7 +27,7 @@ Row = dict[str, Any]
 def triage(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """Show health, the worst issues, their causes, and how to fix each one.
 
-    Issues without an error in the last three days are listed after the others, because they may be over.
+    Issues without an error in the last 7 days are listed after the others, because they may be over.
 
     Example: synclens triage --store demo.duckdb
     """
@@ -98,7 +99,7 @@ def _issue_lines(issues: list[Row], total: int) -> Group:
         line.append(f"  {_counts(row)}, since {since}", style="not bold")
         lines += [line, Padding(Text(str(row["fix"])), (0, 0, 0, 3))]
     if quiet:
-        lines.append(Text("Quiet for 3 days or longer, possibly resolved", style="bold"))
+        lines.append(Text(f"Quiet for {QUIET_PERIOD.days} days or longer, possibly resolved", style="bold"))
     for row in quiet:
         first, last = (str(row[name])[5:10] for name in ("first_seen", "last_seen"))
         lines.append(Text.assemble("-  ", (row["cause"], "cyan"), f"  {_counts(row)}, {first} to {last}"))
@@ -108,7 +109,7 @@ def _issue_lines(issues: list[Row], total: int) -> Group:
 
 def _heading(active: int, total: int) -> str:
     if not active:
-        return "No issue had an error in the last 3 days."
+        return f"No issue had an error in the last {QUIET_PERIOD.days} days."
     worst = f"The {active} worst of {total} issues" if active > 1 else f"The worst of {total} issues"
     return f"{worst}, by affected users (times in UTC)"
 

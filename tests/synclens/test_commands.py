@@ -109,7 +109,7 @@ class TestAsk:
 
     def test_triage_says_what_is_quiet_and_goes_on_with_what_is_not(self, synclens, tmp_path):
         errors = tmp_path / "errors.jsonl"
-        told = [("e1", "u1", "04T08:00:00", "locked"), ("e2", "u2", "04T09:00:00", "locked")]
+        told = [("e1", "u1", "01T08:00:00", "locked"), ("e2", "u2", "01T09:00:00", "locked")]
         told += [("e3", "u1", "08T10:00:00", "gone")]
         words = {
             "locked": "The record [V6D000000001001] is locked",
@@ -129,8 +129,8 @@ class TestAsk:
         assert (other["quiet"], worst["quiet"]) == (False, True)
         assert f"1. locked-by-workflow  {other['issue_id']}" not in said.out
         assert f"{other['issue_id']}  1 user, 1 error, since 03-08 10:00" in said.out
-        quiet = said.out.index("Quiet for 3 days or longer")
-        assert said.out.index(f"{worst['issue_id']}  2 users, 2 errors, 03-04 to 03-04") > quiet
+        quiet = said.out.index("Quiet for 7 days or longer")
+        assert said.out.index(f"{worst['issue_id']}  2 users, 2 errors, 03-01 to 03-01") > quiet
         assert f"synclens issue {other['issue_id']}" in " ".join((said.out + said.err).split())
 
     def test_triage_names_what_most_records_wait_for(self, simulated, synclens, tmp_path):
