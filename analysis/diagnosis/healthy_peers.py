@@ -38,7 +38,7 @@ judged AS (
     SELECT device, max(user_id) AS user_id, count(*) AS tries,
         count(*) FILTER (WHERE outcome IN ('failed', 'failed_upload', 'failed_download')) AS failures,
         max_by(app_version, started_at) AS app_version,
-        mode(network_type) AS network_type
+        mode(network_type ORDER BY network_type) AS network_type
     FROM recent
     WHERE place <= $last
     GROUP BY device
