@@ -128,14 +128,16 @@ def verification_lines(fix: Suggestion) -> list[str]:
     if status.as_of is not None:
         lines.append(f"Load newer data first: the store ends at {status.as_of:%Y-%m-%d %H:%M} UTC.")
     lines.append(
-        f"No error from this issue occurs after the fix (newest so far: {fix.latest:%Y-%m-%d %H:%M} UTC)."
+        f"Check that no error from this issue occurs after the fix "
+        f"(newest so far: {fix.latest:%Y-%m-%d %H:%M} UTC)."
     )
     if pending := len(fix.pending_records):
-        lines.append(f"No record is blocked by this issue (now: {pluralize(pending, 'record')}).")
+        lines.append(f"Check that no record is blocked by this issue (now: {pluralize(pending, 'record')}).")
     if status.users_synced_since is not None:
-        users = "The user has" if fix.users == 1 else f"All {fix.users:,} users have"
+        users = "the user has" if fix.users == 1 else f"all {fix.users:,} users have"
         lines.append(
-            f"{users} synced successfully since their last error (so far: {status.users_synced_since:,})."
+            f"Check that {users} synced successfully since their last error "
+            f"(so far: {status.users_synced_since:,})."
         )
     return lines
 

@@ -275,7 +275,7 @@ def test_an_ongoing_issue_has_verification_lines_and_no_resolution_line(case):
     text = render_fix(fix)
     assert "How to verify the fix" in text
     assert "(newest so far: 2026-03-02 10:00 UTC)" in text
-    assert "All 4 users have synced successfully since their last error (so far: 0)." in text
+    assert "Check that all 4 users have synced successfully since their last error (so far: 0)." in text
 
 
 def test_an_issue_with_a_reverted_change_looks_resolved_and_shows_what_remains(case):
