@@ -1,1 +1,1 @@
-"""Shared values without a subject of their own: errors, text, intervals, versions, frames for SQL."""
+"""Shared basics: errors, text, statistics, versions, and frames for SQL."""

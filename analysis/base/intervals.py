@@ -1,4 +1,4 @@
-"""Intervals for shares and ratios: a share of few is a guess, and these say how wide a one."""
+"""Confidence intervals for shares and ratios, in Python and in SQL."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ Z95 = 1.959963984540054
 
 
 class Interval(NamedTuple):
-    """A lower and an upper bound; both nan when there is nothing to say."""
+    """A lower and an upper bound; both nan if there is no data."""
 
     low: float
     high: float
 
 
 def wilson_interval(hits: float, n: float, z: float = Z95) -> Interval:
-    """Give the Wilson score interval of a share, 95 % by default (Wilson 1927, JASA 22); inside 0 to 1."""
+    """Return the Wilson score interval of a share, 95 % by default (Wilson 1927, JASA 22)."""
     if n <= 0:
         return Interval(nan, nan)
     share = hits / n
@@ -27,10 +27,17 @@ def wilson_interval(hits: float, n: float, z: float = Z95) -> Interval:
     )
 
 
-def rate_ratio_interval(hits: float, n: float, other_hits: float, other_n: float, z: float = Z95) -> Interval:
-    """Give the interval of (hits / n) / (other_hits / other_n), by its logarithm (Katz et al. 1978).
+def wilson_bound_sql(hits: str, n: str, sign: str) -> str:
+    """Return SQL for a 95 % Wilson bound of the share of two columns; `sign` is "-" for low, "+" for high."""
+    share = f"({hits} * 1e0 / nullif({n}, 0))"
+    reach = f"sqrt({share} * (1 - {share}) / {n} + {Z95**2 / 4}e0 / ({n} * {n}))"
+    return f"(({share} + {Z95**2 / 2}e0 / {n} {sign} {Z95}e0 * {reach}) / (1 + {Z95**2}e0 / {n}))"
 
-    Half an event is added on each side, so that no share of zero makes the ratio infinite.
+
+def rate_ratio_interval(hits: float, n: float, other_hits: float, other_n: float, z: float = Z95) -> Interval:
+    """Return the interval of (hits / n) / (other_hits / other_n), by its logarithm (Katz et al. 1978).
+
+    Half an event is added on each side, so that a share of zero does not make the ratio infinite.
     """
     if n <= 0 or other_n <= 0:
         return Interval(nan, nan)
@@ -41,7 +48,7 @@ def rate_ratio_interval(hits: float, n: float, other_hits: float, other_n: float
 
 
 def failure_free_tries_needed(rate: float) -> float:
-    """How many tries without a failure show, with 95 % confidence, that the rate is below `rate`.
+    """Return how many tries without a failure show with 95 % confidence that the rate is below `rate`.
 
     The rule of three: none in n tries means less than 3 / n (Hanley and Lippman-Hand 1983, JAMA 249).
     """

@@ -1,4 +1,4 @@
-"""Estimate how long something takes when some of it was never seen to finish."""
+"""Estimate durations when the end of some was not observed."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
--- title: Uploads that tracked syncs show
+-- title: Uploads visible in tracked syncs
 -- unit: share of records, 0 to 1
 -- good: neither
--- How much of what people create and edit goes through tracked syncs, and how much through autosync, which leaves no
--- record: created = tracked + refused + untracked. Estimated from syncs whose engine counts the records made since
--- the sync before; Vault alone does not tell, so without such syncs the answer is empty. Read every other metric of
--- uploads as being about `tracked_share` of the work.
+-- How much of the records that users create and edit is uploaded by tracked syncs, and how much by autosync, which
+-- leaves no record: created = tracked + refused + untracked. Estimated from syncs whose engine counts the records
+-- created since the sync before. Vault alone does not count them: without such syncs the result is empty. Read every
+-- other upload metric as being about `tracked_share` of the work.
 WITH known AS (
     SELECT
         sync_type,

@@ -2,8 +2,8 @@
 -- unit: share of syncs, 0 to 1
 -- good: lower is better
 -- Share of tracked syncs that the user canceled, and share without a completion, per sync type. Neither is a
--- failure: people cancel what takes too long, and the documented reason for a missing completion is a non-blocking
--- sync that was restarted by hand. Both hint at syncs that are slower than people have patience for.
+-- failure: users cancel slow syncs, and the documented reason for a missing completion is a non-blocking sync that
+-- was restarted by hand. Both suggest syncs that are slower than users accept.
 SELECT
     sync_type,
     count(*) AS syncs,

@@ -1,9 +1,9 @@
 -- title: Errors by cause
 -- unit: error events
 -- good: lower is better
--- Error events, issues, people and devices per cause, those that stop most people first. Errors of autosync count
--- here, because they are in the error list although the sync itself is not tracked. "unknown" is a cause like any
--- other: nothing in the catalogue supports a better word.
+-- Error events, issues, users and devices per cause, causes with the most users first. Errors of autosync are
+-- included, because they are in the error list although the sync itself is not tracked. "unknown" means that no rule
+-- of the catalogue matches.
 SELECT
     cause,
     count(*) AS events,

@@ -1,7 +1,7 @@
 -- title: Errors by day and cause
 -- unit: error events
 -- good: lower is better
--- Error events and devices hit per day (UTC) and cause. A day without errors is absent rather than zero.
+-- Error events and affected devices per day (UTC) and cause. A day without errors has no row.
 SELECT
     cast(occurred_at AS DATE) AS day,
     cause,

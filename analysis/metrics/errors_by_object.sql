@@ -1,9 +1,9 @@
 -- title: Errors by object and operation
 -- unit: error events
 -- good: lower is better
--- Error events, people and records per object and operation. Errors of a whole phase name no object and are shown
--- as "none". Errors of autosync count too. How many records of an object went through is not recorded by Vault, so
--- there is no rate here.
+-- Error events, users and records per object and operation. Errors of a whole phase have no object and are shown
+-- as "none". Errors of autosync are included. Vault does not record how many records of an object were uploaded
+-- successfully, so there is no rate.
 SELECT
     coalesce(object, 'none') AS object,
     coalesce(operation, 'none') AS operation,

@@ -1,8 +1,8 @@
--- title: Syncs by day and how they ended
+-- title: Syncs by day and outcome
 -- unit: syncs
 -- good: lower is better
--- Tracked syncs per day (UTC) by how they ended, with the devices hit and the share that failed among those that
--- succeeded or failed. A day without syncs is absent rather than zero. Autosync is not counted.
+-- Tracked syncs per day (UTC) by outcome, with the affected devices and the share of failures among syncs that
+-- succeeded or failed. A day without syncs has no row. Autosync is not counted.
 SELECT
     cast(started_at AS DATE) AS day,
     count(*) AS syncs,

@@ -1,9 +1,9 @@
 -- title: Database refreshes
 -- unit: share of syncs, 0 to 1
 -- good: lower is better
--- Database refreshes as a share of all tracked syncs, and how many devices made one: the strongest fix is also the
--- dearest. A sync counts as a refresh when its type's API name contains "refresh", since the names are the
--- customer's; who asked for it (a person or an administrator) is known only where the engine records a trigger.
+-- Database refreshes as a share of all tracked syncs, and the number of devices that made one. A refresh is the
+-- most expensive fix. A sync counts as a refresh if the API name of its type contains "refresh", because customers
+-- name the types. Whether a user or an administrator requested it is known only if the engine records a trigger.
 SELECT
     cast(date_trunc('week', started_at) AS DATE) AS week,
     count(*) AS syncs,

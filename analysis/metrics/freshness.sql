@@ -1,10 +1,10 @@
 -- title: Freshness of devices
 -- unit: devices
 -- good: neither
--- How long ago the devices last had a successful tracked sync, seen from `until` or from the newest moment in the
--- store: number and share of devices per age. A device that tried and never succeeded is "never". Devices without
--- any tracked sync are not in it (see silent_devices), and a device that lives on autosync alone looks older than
--- it is, because autosync leaves no record.
+-- Time since the last successful tracked sync of each device, up to `until` or the reference time: number and share
+-- of devices per age. A device that never succeeded is "never". Devices without any tracked sync are not included
+-- (see silent_devices). A device that only uses autosync looks older than it is, because autosync leaves no
+-- record.
 WITH per_device AS (
     SELECT
         coalesce(device_id, user_id) AS device,

@@ -1,9 +1,9 @@
 -- title: Active and paused time of syncs
 -- unit: seconds
 -- good: lower is better
--- How much of the documented duration was work and how much was pause or background, per sync type, for syncs whose
--- engine splits the two; `unknown` counts the syncs for which nobody does, and nothing is guessed for those.
--- Vault's own record gives the sum only. Canceled and unfinished syncs are left out.
+-- How much of the documented duration was active and how much was paused or in the background, per sync type, for
+-- syncs whose engine records both; `unknown` counts the other syncs, and nothing is guessed for those. Vault itself
+-- records only the sum. Canceled and unfinished syncs are left out.
 SELECT
     sync_type,
     count(active_seconds) AS known,

@@ -1,8 +1,11 @@
-"""Metrics: each is one .sql file of this folder, with its meaning in the comment at its top.
+"""Metrics: one .sql file each, with the description in a comment at the top.
 
-A file reads the store's tables and views and, where it needs to know what "now" is, the one-row relation
-`reference` with the column `as_of`: `until` if given, else the newest moment that the store knows. To run such
-a file by hand, begin with `CREATE TEMP VIEW reference AS SELECT max(started_at) AS as_of FROM sync`.
+A file reads the store's tables and views. If it needs to know what "now" is, it also reads `reference`, a relation
+of one row with the column `as_of`: `until`, or the reference time of the store. `wilson_low(hits, n)` and
+`wilson_high(hits, n)` are replaced by the 95 % Wilson bounds of hits / n; both arguments are column names.
+
+To run `Metric.sql` in a DuckDB shell, first run
+`CREATE TEMP VIEW reference AS SELECT max(started_at) AS as_of FROM sync`.
 """
 
 from __future__ import annotations
@@ -12,44 +15,49 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from analysis.base.errors import AnalysisError
+from analysis.base.intervals import wilson_bound_sql
 from analysis.base.text import did_you_mean
 from analysis.query.filter_hints import warn_unknown_values
 from analysis.query.filters import Filters
 from analysis.query.runner import run_query
 
-# Whether a higher value is good news, bad news or neither: colours and alerts ask.
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Colors and alerts depend on whether a higher value is better.
 DIRECTIONS = ("higher is better", "lower is better", "neither")
+_WILSON_CALL = re.compile(r"\bwilson_(low|high)\(\s*([\w.]+)\s*,\s*([\w.]+)\s*\)")
 
 
 class UnknownMetric(AnalysisError):
-    """A metric that has no file."""
+    """There is no metric of this name."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
             f"there is no metric {name!r}",
-            next_step=f"{did_you_mean(name, METRICS)}Ask for one of: {', '.join(METRICS)}.",
+            next_step=f"{did_you_mean(name, METRICS)}Use one of: {', '.join(METRICS)}.",
         )
 
 
 class InvalidMetric(AnalysisError):
-    """A metric of one's own that has no title or that the store cannot compute."""
+    """A custom metric has no title, or the store cannot compute it."""
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(
             f"the metric {name} cannot be used: {reason}",
-            next_step="Compare it with those in analysis/metrics; it may read the tables and views of the store.",
+            next_step="Compare it with the files in analysis/metrics. It can read the tables and views of the store.",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One figure people argue about: its name is the file's, its meaning is `about`."""
+    """One metric: its name is that of its file; `sql` is the query with every function replaced."""
 
     name: str
     title: str
@@ -60,7 +68,7 @@ class Metric:
 
     @classmethod
     def read(cls, path: Path | str) -> Metric:
-        """Read a .sql file of one's own. Raises UnusableMetric."""
+        """Read a custom .sql file. Raises InvalidMetric."""
         try:
             return cls.parse(Path(path).stem, Path(path).read_text(encoding="utf-8"))
         except (ValueError, OSError) as error:
@@ -68,56 +76,62 @@ class Metric:
 
     @classmethod
     def parse(cls, name: str, text: str) -> Metric:
-        """Read the comment block at the top: title, unit and good as `key: value`, then sentences.
+        """Parse a file: a comment with title, unit and good as `key: value`, a description, then the query.
 
-        Raises ValueError where one of the three is missing.
+        Raises ValueError if one of the three is missing.
         """
-        head = re.match(r"(?:--.*\n)+", text)
-        notes = [line[2:].strip() for line in head[0].splitlines()] if head else []
-        label = dict(note.split(": ", 1) for note in notes[:3] if ": " in note)
-        if label.keys() != {"title", "unit", "good"} or label["good"] not in DIRECTIONS:
+        header = re.match(r"(?:--.*\n)+", text)
+        lines = [line[2:].strip() for line in header[0].splitlines()] if header else []
+        labels = dict(line.split(": ", 1) for line in lines[:3] if ": " in line)
+        if labels.keys() != {"title", "unit", "good"} or labels["good"] not in DIRECTIONS:
             raise ValueError(
                 f"{name}.sql must begin with -- title:, -- unit: and -- good: ({', '.join(DIRECTIONS)})"
             )
-        return cls(name, label["title"], label["unit"], label["good"], " ".join(notes[3:]), text)
+        sql = _WILSON_CALL.sub(_wilson_bound, text)
+        return cls(name, labels["title"], labels["unit"], labels["good"], " ".join(lines[3:]), sql)
 
 
 def load_metrics() -> Mapping[str, Metric]:
-    """Every metric of the folder by name, sorted."""
-    found = {
+    """Read every metric file of this package, sorted by name."""
+    texts = {
         script.name.removesuffix(".sql"): script.read_text(encoding="utf-8")
         for script in files("analysis.metrics").iterdir()
         if script.name.endswith(".sql")
     }
-    return {name: Metric.parse(name, found[name]) for name in sorted(found)}
+    return {name: Metric.parse(name, texts[name]) for name in sorted(texts)}
+
+
+def _wilson_bound(call: re.Match[str]) -> str:
+    side, hits, n = call.groups()
+    return wilson_bound_sql(hits, n, {"low": "-", "high": "+"}[side])
 
 
 METRICS: Mapping[str, Metric] = load_metrics()
 
 
 def measure(connection: DuckDBPyConnection, name: str | Metric, **filters: object) -> pd.DataFrame:
-    """Compute a metric over the part of the store that the filters let through.
+    """Compute a metric over the part of the store that matches the filters.
 
-    `name` is that of one of METRICS, or a Metric of one's own (`Metric.read("my.sql")`). Filters are those of
-    `analysis.FILTERS`; each takes one value or a list of them, None means all. Where nothing passes because
-    the store has no such value, the log of `analysis` names those that it has.
-    Raises UnknownMetric, UnusableMetric, UnknownFilter and UnusableFilter.
+    `name` is a name in METRICS, or a custom Metric (`Metric.read("my.sql")`). Filters are those of
+    `analysis.FILTERS`; each accepts one value or a list of values, None means all. If the result is empty because
+    the store has no such value, a warning in the log of `analysis` lists the values it has.
+    Raises UnknownMetric, InvalidMetric, UnknownFilter and InvalidFilter.
     """
-    chosen = Filters.of(**filters)
+    checked = Filters.of(**filters)
     if not isinstance(name, Metric):
-        found = run_query(connection, find_metric(name).sql, chosen)
+        result = run_query(connection, find_metric(name).sql, checked)
     else:
         try:
-            found = run_query(connection, name.sql, chosen)
+            result = run_query(connection, name.sql, checked)
         except duckdb.Error as error:
             raise InvalidMetric(name.name, str(error).splitlines()[0]) from error
-    if found.empty:
-        warn_unknown_values(connection, chosen)
-    return found
+    if result.empty:
+        warn_unknown_values(connection, checked)
+    return result
 
 
 def find_metric(name: str | Metric) -> Metric:
-    """Find the metric of that name; one of one's own is itself. Raises UnknownMetric."""
+    """Return the metric of this name, or the custom metric itself. Raises UnknownMetric."""
     if isinstance(name, Metric):
         return name
     if name not in METRICS:

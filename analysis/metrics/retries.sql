@@ -1,8 +1,8 @@
 -- title: Retries per sync
 -- unit: retries per sync
 -- good: lower is better
--- Mean of number_of_retries__v and share of syncs with at least one, per sync type. Syncs whose row does not say
--- are left out, not taken as zero; canceled and unfinished syncs are counted, their retries happened.
+-- Mean of number_of_retries__v and share of syncs with at least one retry, per sync type. Syncs without a recorded
+-- number are left out, not counted as zero; canceled and unfinished syncs are counted.
 SELECT
     sync_type,
     count(retries) AS syncs,

@@ -1,11 +1,11 @@
 -- title: Silent devices
 -- unit: devices
 -- good: lower is better
--- Devices that stopped trying: no attempt for more than three times their own median pause between syncs, more than
--- one and a half times nearly their longest (98 %, so that nights and weekends are part of the habit), and more
--- than a day, seen from `until` or from the newest moment in the store. A device that syncs weekly is not silent
--- after two days. Devices with fewer than five syncs have no habit yet and are left out. A device that lives on
--- autosync alone looks silent, because autosync leaves no tracking record.
+-- Devices that stopped trying: no attempt for more than three times their median pause between syncs, more than one
+-- and a half times nearly their longest pause (98 %, so that nights and weekends count as normal), and more than a
+-- day, up to `until` or the reference time. A device that syncs weekly is not silent after two days. Devices with
+-- fewer than five syncs have no usual pause yet and are left out. A device that only uses autosync looks silent,
+-- because autosync leaves no tracking record.
 WITH named AS (
     SELECT coalesce(device_id, user_id) AS device, user_id, started_at
     FROM sync

@@ -1,10 +1,10 @@
 -- title: Stuck devices
 -- unit: devices
 -- good: lower is better
--- Devices that try and fail: the last attempt is more than 24 hours after the last success and at least three
--- attempts were made since. A device that never succeeded counts from its first attempt. Canceled and unfinished
--- syncs are attempts too, but a device with nothing else since its last success is not stuck. Where a sync names
--- no device, its user stands for it.
+-- Devices that try and fail: the last attempt is more than 24 hours after the last success, with at least three
+-- attempts since. A device that never succeeded counts from its first attempt. Canceled and unfinished syncs are
+-- attempts too, but a device with no other attempts since its last success is not stuck. If a sync names no device,
+-- its user counts as the device.
 WITH named AS (
     SELECT coalesce(device_id, user_id) AS device, user_id, started_at, outcome
     FROM sync

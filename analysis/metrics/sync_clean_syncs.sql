@@ -1,8 +1,8 @@
 -- title: Syncs without upload errors
 -- unit: share of syncs, 0 to 1
 -- good: higher is better
--- Share of finished syncs that left no record behind: succeeded, and no upload error. The strict sister of
--- success_rate, per sync type, with the 95 % Wilson interval. Canceled and unfinished syncs are not counted.
+-- Share of finished syncs that succeeded without an upload error, per sync type, with the 95 % Wilson interval: a
+-- stricter success_rate. Canceled and unfinished syncs are not counted.
 WITH counted AS (
     SELECT
         sync_type,
@@ -11,13 +11,10 @@ WITH counted AS (
     FROM sync
     WHERE outcome NOT IN ('canceled', 'unfinished')
     GROUP BY sync_type
-),
-shares AS (
-    SELECT *, clean * 1e0 / n AS share FROM counted
 )
 SELECT
-    sync_type, n AS syncs, clean, share,
-    (share + 1.92073e0 / n - 1.959964e0 * sqrt(share * (1 - share) / n + 0.960365e0 / (n * n))) / (1 + 3.841459e0 / n) AS low,
-    (share + 1.92073e0 / n + 1.959964e0 * sqrt(share * (1 - share) / n + 0.960365e0 / (n * n))) / (1 + 3.841459e0 / n) AS high
-FROM shares
+    sync_type, n AS syncs, clean, clean * 1e0 / n AS share,
+    wilson_low(clean, n) AS low,
+    wilson_high(clean, n) AS high
+FROM counted
 ORDER BY n DESC, sync_type

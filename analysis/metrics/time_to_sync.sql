@@ -2,10 +2,10 @@
 -- unit: seconds
 -- good: lower is better
 -- Median, 75th and 95th percentile of the documented duration of finished syncs, per sync type and refresh mode;
--- types are never pooled. The duration is wall time and includes the time in which the app was in the background
--- or paused, so hours are normal for a non-blocking sync; active_median counts active time alone and is empty where
--- nobody recorded it. Unfinished and canceled syncs have no duration and are counted beside it: `durations`
--- estimates with them instead of leaving them out.
+-- types are never pooled. The duration is wall time and includes the time in the background or on pause, so hours
+-- are normal for a non-blocking sync; active_median counts active time only and is empty if it was not recorded.
+-- Unfinished and canceled syncs have no duration and are only counted: `estimate_durations` includes them in its
+-- estimate.
 SELECT
     sync_type,
     refresh_mode,

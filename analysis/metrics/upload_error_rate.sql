@@ -1,9 +1,9 @@
 -- title: Upload errors per 1,000 records
 -- unit: errors per 1,000 records
 -- good: lower is better
--- 1,000 times the records that could not be uploaded, divided by all records that tracked syncs tried to upload,
--- per sync type. The documentation calls number_of_uploads__v the uploaded records; we take that to leave out the
--- refused ones, so tried = uploaded + refused. Canceled and unfinished syncs count, since their records were tried.
+-- 1,000 times the records that could not be uploaded, divided by all records that tracked syncs tried to upload, per
+-- sync type. The documentation calls number_of_uploads__v the uploaded records; refused records are assumed not to be
+-- included, so tried = uploaded + refused. Canceled and unfinished syncs are counted, since their records were tried.
 SELECT
     sync_type,
     count(*) AS syncs,

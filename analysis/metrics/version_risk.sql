@@ -2,9 +2,10 @@
 -- unit: ratio of failure rates
 -- good: lower is better
 -- Failure rate of the syncs of one app version divided by that of all other versions, with its 95 % interval by the
--- logarithm of the ratio; half an event is added on each side so that zero failures give no infinite ratio. Only
--- where `enough` is true (30 finished syncs and 5 devices on both sides) should anybody act on it. A ratio does not
--- prove the version guilty: those who update first are different people. Canceled and unfinished syncs do not count.
+-- logarithm of the ratio; half an event is added on each side so that zero failures do not cause an infinite ratio.
+-- Act only if `enough` is true (30 finished syncs and 5 devices on both sides). A ratio does not prove that the
+-- version is the cause: users who update first may differ from the others. Canceled and unfinished syncs are not
+-- counted.
 WITH finished AS (
     SELECT
         coalesce(app_version, 'unknown') AS app_version,

@@ -1,8 +1,8 @@
 -- title: VTrans files per 1,000 syncs
 -- unit: files per 1,000 syncs
 -- good: lower is better
--- 1,000 times the sync transaction files (number_of_vtrans__v) divided by the tracked syncs, per sync type. Each is
--- work for support. All outcomes count, and a row that names no number counts as none.
+-- 1,000 times the sync transaction files (number_of_vtrans__v) divided by the tracked syncs, per sync type. Each file
+-- is work for support. All outcomes are counted; a row without a number counts as zero.
 SELECT
     sync_type,
     count(*) AS syncs,

@@ -1,8 +1,8 @@
-"""The newest moment of a store, which is "now" to every question.
+"""The reference time: "now" for every question, the newest plausible timestamp in a store.
 
-Devices tell moments by their own clocks, and one iPad that is a year ahead must not make everything else old.
-What cannot be believed: a moment later than the day after the newest load, and the moments of users whose syncs
-began more than a day after the Vault had recorded them (`created_date__v` is the Vault's own clock).
+Timestamps come from device clocks, and one iPad that is a year ahead must not make everything else look old.
+Not plausible are a timestamp more than a day after the newest load, and every timestamp of a user whose syncs
+started more than a day after Vault recorded them (`created_date__v` is Vault's own clock).
 """
 
 from __future__ import annotations
@@ -12,39 +12,39 @@ from datetime import datetime, timedelta
 
 from duckdb import DuckDBPyConnection
 
-_SLACK = timedelta(days=1)
+_TOLERANCE = timedelta(days=1)
 
 NEWEST_TIMESTAMPS = """
 SELECT
-    (SELECT max(moment) FROM (
-        SELECT max(sync_start_datetime__v) AS moment FROM sync_tracking__v
+    (SELECT max(happened_at) FROM (
+        SELECT max(sync_start_datetime__v) AS happened_at FROM sync_tracking__v
         UNION ALL SELECT max(sync_completed_datetime__v) FROM sync_tracking__v
         UNION ALL SELECT max(occurred_at) FROM sync_error
-    ) AS told) AS newest,
+    ) AS reported) AS newest,
     (SELECT max(created_date__v) FROM sync_tracking__v) AS recorded
 """
-"""The newest moment that any device told and the newest of the Vault's clock, without reading a row."""
+"""The newest timestamp of any device and the newest of Vault's clock, from statistics without reading rows."""
 
 NEWEST_PLAUSIBLE = """
 WITH ahead AS (
     SELECT DISTINCT created_by__v AS user_id FROM sync_tracking__v
     WHERE sync_start_datetime__v > created_date__v + INTERVAL 1 DAY AND created_by__v IS NOT NULL
 ),
-told AS (
-    SELECT created_by__v AS user_id, greatest(sync_start_datetime__v, sync_completed_datetime__v) AS moment
+reported AS (
+    SELECT created_by__v AS user_id, greatest(sync_start_datetime__v, sync_completed_datetime__v) AS happened_at
     FROM sync_tracking__v
     UNION ALL
     SELECT user_id, occurred_at FROM sync_error
 )
-SELECT max(moment) AS newest FROM told
-WHERE moment <= CAST($bound AS TIMESTAMP)
+SELECT max(happened_at) AS newest FROM reported
+WHERE happened_at <= CAST($bound AS TIMESTAMP)
 AND (user_id IS NULL OR user_id NOT IN (SELECT user_id FROM ahead))
 """
-"""The newest moment up to `bound` that was told by nobody whose clock runs ahead."""
+"""The newest timestamp up to `bound` from users whose clocks do not run ahead."""
 
 
 def reference_time(connection: DuckDBPyConnection) -> datetime | None:
-    """Give the newest moment that can be believed, UTC without a zone; None for a store without any."""
+    """Return the newest plausible timestamp, UTC without a time zone; None for a store without any."""
     loaded = connection.execute("SELECT max(finished_at) FROM ingest_batch").fetchall()[0][0]
     newest, recorded = connection.execute(NEWEST_TIMESTAMPS).fetchall()[0]
     return choose_reference_time(
@@ -59,21 +59,21 @@ def choose_reference_time(
     newest: datetime | None,
     recorded: datetime | None,
     loaded: datetime | None,
-    believed: Callable[[datetime], datetime | None],
+    newest_plausible: Callable[[datetime], datetime | None],
 ) -> datetime | None:
-    """Take the newest moment as it is, or, where it is in doubt, the one `believed` up to a bound.
+    """Return `newest`, or `newest_plausible` up to a bound if `newest` is in doubt.
 
-    `recorded` is the newest of the Vault's clock, `loaded` when the newest load ended. Where nothing can be
-    believed, as in a store that was loaded by a clock that is behind, the newest counts after all.
+    `recorded` is the newest timestamp of Vault's clock, `loaded` the end of the newest load. If no timestamp is
+    plausible, as in a store that was loaded by a clock that is behind, `newest` is used after all.
     """
-    bounds = [moment + _SLACK for moment in (recorded, loaded) if moment is not None]
+    bounds = [at + _TOLERANCE for at in (recorded, loaded) if at is not None]
     if newest is None or not bounds or newest <= min(bounds):
         return newest
-    return believed(newest if loaded is None else loaded + _SLACK) or newest
+    return newest_plausible(newest if loaded is None else loaded + _TOLERANCE) or newest
 
 
 def count_rows_ahead(connection: DuckDBPyConnection) -> int:
-    """Count the syncs and errors that say they are later than the newest moment that can be believed."""
+    """Count the syncs and errors whose timestamp is later than the reference time."""
     newest = reference_time(connection)
     if newest is None:
         return 0

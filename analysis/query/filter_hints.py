@@ -1,4 +1,4 @@
-"""Filters that let nothing through because the store has no such value: told in the log, with those it has."""
+"""Log a warning if the store has no value that a filter requires, with the values it has."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from analysis.base.text import did_you_mean
 from analysis.query.filters import Filters
 
 _LOG = logging.getLogger("analysis")
-_MOST_NAMED = 8
-_WHERE: Mapping[str, tuple[tuple[str, str], ...]] = {
+_MAX_LISTED = 8
+_COLUMNS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "sync_type": (("main.sync_tracking__v", "sync_type__v"),),
     "app_version": (("main.sync_tracking__v", "version__v"), ("main.sync_error", "app_version")),
     "object": (("main.sync_error", "object"), ("main.pending_record", "object")),
@@ -29,17 +29,17 @@ _WHERE: Mapping[str, tuple[tuple[str, str], ...]] = {
 
 
 def warn_unknown_values(connection: DuckDBPyConnection, filters: Filters) -> None:
-    """Write to the log which values of the filters the store has never seen, and which it has."""
+    """Log a warning for each filter value that the store does not have."""
     for name, values in filters.values.items():
-        known = _known(connection, name)
+        existing = _existing_values(connection, name)
         for value in values:
-            if value not in known:
-                _LOG.warning("%s", _told(name, value, known))
+            if value not in existing:
+                _LOG.warning("%s", _message(name, value, existing))
 
 
-def _known(connection: DuckDBPyConnection, name: str) -> dict[str, None]:
-    """The values of a filter, the most frequent first."""
-    parts = (f"SELECT {column} AS value FROM {table}" for table, column in _WHERE[name])
+def _existing_values(connection: DuckDBPyConnection, name: str) -> dict[str, None]:
+    """Return the values of a filter, the most frequent first."""
+    parts = (f"SELECT {column} AS value FROM {table}" for table, column in _COLUMNS[name])
     rows = connection.execute(
         f"SELECT value FROM ({' UNION ALL '.join(parts)}) WHERE value IS NOT NULL "
         "GROUP BY value ORDER BY count(*) DESC, value"
@@ -47,12 +47,12 @@ def _known(connection: DuckDBPyConnection, name: str) -> dict[str, None]:
     return dict.fromkeys(str(value) for (value,) in rows)
 
 
-def _told(name: str, value: str, known: Mapping[str, None]) -> str:
-    if not known:
-        return f"the store knows no {name} at all, so {name}={value!r} lets nothing through"
-    some = list(known)
-    more = f" and {len(some) - _MOST_NAMED} more" if len(some) > _MOST_NAMED else ""
+def _message(name: str, value: str, existing: Mapping[str, None]) -> str:
+    if not existing:
+        return f"the store has no {name} at all, so {name}={value!r} matches nothing"
+    listed = list(existing)
+    more = f" and {len(listed) - _MAX_LISTED} more" if len(listed) > _MAX_LISTED else ""
     return (
-        f"the store has no {name} {value!r}. {did_you_mean(value, known)}"
-        f"It has: {', '.join(some[:_MOST_NAMED])}{more}."
+        f"the store has no {name} {value!r}. {did_you_mean(value, existing)}"
+        f"It has: {', '.join(listed[:_MAX_LISTED])}{more}."
     )

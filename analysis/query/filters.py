@@ -1,8 +1,8 @@
-"""Filters: which part of the fleet, and which time, a question is about.
+"""Filters: the part of the fleet and the period that a question is about.
 
-A metric file reads the store's own tables and says nothing of filters. A filter puts a narrowed relation of
-the same name in front of each table that the file reads, so every metric understands every filter, and each
-file still runs as it stands in any DuckDB shell. Values are bound, never written into the text.
+A metric file reads the store's tables and contains no filters. For each table that the file reads, a filter puts a
+filtered relation of the same name in front of the query. So every metric supports every filter, and the SQL also
+runs unchanged in a DuckDB shell. Values are bound as parameters, never written into the text.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from analysis.query.sql_structure import sql_structure
 from analysis.query.sync_views import narrowest_sync_view
 
 FILTERS: Mapping[str, str] = {
-    "since": "from this moment on (ISO text or an aware datetime; UTC where no zone is given)",
-    "until": "before this moment",
+    "since": "from this time on (ISO text or a timezone-aware datetime; UTC by default)",
+    "until": "before this time",
     "sync_type": "API name of the sync type",
     "app_version": "version of the mobile app",
-    "object": "object with an error; of syncs: those of the people who had such an error",
+    "object": "object of an error; for syncs: syncs of users with such an error",
     "territory": "territory of the user",
     "profile": "security profile or application profile of the user",
     "country": "country of the user",
@@ -30,16 +30,16 @@ FILTERS: Mapping[str, str] = {
     "platform": "iPad, iPhone, Windows",
     "user_id": "one user",
     "device_id": "one device",
-    "cause": "cause of an error; of syncs: those of the people who had such an error",
-    "issue_id": "one issue; of syncs: those of the people who had it",
+    "cause": "cause of an error; for syncs: syncs of users with such an error",
+    "issue_id": "one issue; for syncs: syncs of users with this issue",
 }
 RELATIONS = ("sync", "error", "pending_record", "current_device", "current_user_info")
 
-_OF_ERRORS = ("object", "cause", "issue_id")
+_ERROR_FILTERS = ("object", "cause", "issue_id")
 
 
 class UnknownFilter(AnalysisError):
-    """A filter that nobody knows."""
+    """There is no filter of this name."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -49,18 +49,18 @@ class UnknownFilter(AnalysisError):
 
 
 class InvalidFilter(AnalysisError):
-    """A filter whose value means nothing, such as a date that is none."""
+    """A filter has an invalid value, such as a text that is not a date."""
 
     def __init__(self, name: str, value: object) -> None:
         super().__init__(
-            f"the filter {name}={value!r} is not a moment in time",
-            next_step="Write it as 2026-11-22 or 2026-11-22T14:00:00Z, or hand over an aware datetime.",
+            f"the filter {name}={value!r} is not a valid timestamp",
+            next_step="Write it as 2026-11-22 or 2026-11-22T14:00:00Z, or pass a timezone-aware datetime.",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Checked filters: two moments (UTC without a zone, as in the store) and lists of accepted values."""
+    """Validated filters: two timestamps (UTC without a time zone, as in the store) and accepted values."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -68,7 +68,7 @@ class Filters:
 
     @classmethod
     def of(cls, **filters: object) -> Filters:
-        """Check filters as `measure` takes them; None means all, an empty list means none.
+        """Validate filters as passed to `measure`; None means all, an empty list means none.
 
         Raises UnknownFilter and UnusableFilter.
         """
@@ -80,15 +80,17 @@ class Filters:
             for name, value in filters.items()
             if value is not None and name not in ("since", "until")
         }
-        return cls(_moment("since", filters.get("since")), _moment("until", filters.get("until")), values)
+        return cls(
+            _timestamp("since", filters.get("since")), _timestamp("until", filters.get("until")), values
+        )
 
     def __bool__(self) -> bool:
         return bool(self.since or self.until or self.values)
 
     def parameters(self) -> dict[str, Any]:
-        """Values to bind, by the names that `narrowed` uses."""
-        moments = {"since": self.since, "until": self.until}
-        return {f"filter_{name}": value for name, value in moments.items() if value is not None} | {
+        """Return the values to bind, by the parameter names in `filtered_select`."""
+        times = {"since": self.since, "until": self.until}
+        return {f"filter_{name}": value for name, value in times.items() if value is not None} | {
             f"filter_{name}": value for name, value in self.values.items()
         }
 
@@ -97,22 +99,22 @@ class Filters:
 
         With `query`, syncs are read from the narrowest view that has every column the query uses.
         """
-        conditions = [*self._time(_CLOCK[relation]), *self._conditions(relation)]
+        conditions = [*self._time_conditions(_TIME_COLUMN[relation]), *self._conditions(relation)]
         where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
         if relation == "sync" and query is not None:
             return f"SELECT * FROM main.{narrowest_sync_view(query, f'SELECT 1{where}')}{where}"
         return f"SELECT * FROM {self._source(relation)}{where}"
 
     def previous_period(self, days_of: Filters | None = None) -> Filters:
-        """Take the same part of the fleet in the period of equal length just before this one.
+        """Return the same filters for the period of equal length just before this one.
 
-        Raises AnalysisError when this period has no beginning or no end.
+        Raises AnalysisError if the period has no start or no end.
         """
         period = days_of or self
         if period.since is None or period.until is None:
             raise AnalysisError(
-                "without since and until there is no previous period",
-                next_step="Give both, e.g. since=2026-11-15 until=2026-11-22.",
+                "a previous period requires since and until",
+                next_step="Pass both, e.g. since=2026-11-15 until=2026-11-22.",
             )
         length = period.until - period.since
         return Filters(period.since - length, period.since, self.values)
@@ -120,32 +122,32 @@ class Filters:
     def _source(self, relation: str) -> str:
         if relation != "pending_record":
             return f"main.{relation}"
-        # The newest list of a device is found before any filter: a record that left the list is not pending,
-        # however the question is narrowed.
-        known = "WHERE as_of <= $filter_until" if self.until is not None else ""
+        # The newest list of a device is chosen before any other filter: a record that left the list is not
+        # pending, whatever the filters are.
+        until = "WHERE as_of <= $filter_until" if self.until is not None else ""
         newest = "as_of = max(as_of) OVER (PARTITION BY device_id)"
-        return f"(SELECT * FROM main.pending_record {known} QUALIFY {newest})"
+        return f"(SELECT * FROM main.pending_record {until} QUALIFY {newest})"
 
-    def _time(self, column: str) -> Iterable[str]:
+    def _time_conditions(self, column: str) -> Iterable[str]:
         if self.since is not None and column:
             yield f"{column} >= $filter_since"
         if self.until is not None and column:
             yield f"{column} < $filter_until"
 
     def _conditions(self, relation: str) -> Iterable[str]:
-        told = [name for name in self.values if name in _OF_ERRORS]
+        of_errors = [name for name in self.values if name in _ERROR_FILTERS]
         direct = _DIRECT[relation]
         for name in self.values:
             if name in direct:
                 yield direct[name].format(p=f"$filter_{name}")
-            elif name not in told:
-                yield _through(relation, name)
-        if (behind := [name for name in told if name not in direct]) and relation != "error":
-            yield self._people_with(behind)
+            elif name not in of_errors:
+                yield _indirect_condition(relation, name)
+        if (indirect := [name for name in of_errors if name not in direct]) and relation != "error":
+            yield self._users_with(indirect)
 
-    def _people_with(self, names: Sequence[str]) -> str:
+    def _users_with(self, names: Sequence[str]) -> str:
         conditions = [f"list_contains($filter_{name}, {name})" for name in names]
-        conditions += self._time("occurred_at")
+        conditions += self._time_conditions("occurred_at")
         return f"user_id IN (SELECT user_id FROM main.error WHERE {' AND '.join(conditions)})"
 
 
@@ -155,7 +157,7 @@ def filterable_relations(sql: str) -> list[str]:
     return [name for name in RELATIONS if name in relations]
 
 
-_CLOCK = {
+_TIME_COLUMN = {
     "sync": "started_at",
     "error": "occurred_at",
     "pending_record": "coalesce(edited_at, as_of)",
@@ -172,7 +174,11 @@ _MODEL = {"device_model": "list_contains({p}, device_model)"}
 _TYPE = {"sync_type": "list_contains({p}, sync_type)"}
 _DIRECT: Mapping[str, Mapping[str, str]] = {
     "sync": _SAME | _USER | _MODEL | _TYPE,
-    "error": _SAME | _USER | _MODEL | _TYPE | {name: f"list_contains({{p}}, {name})" for name in _OF_ERRORS},
+    "error": _SAME
+    | _USER
+    | _MODEL
+    | _TYPE
+    | {name: f"list_contains({{p}}, {name})" for name in _ERROR_FILTERS},
     "pending_record": {name: _SAME[name] for name in ("user_id", "device_id")}
     | {"object": "list_contains({p}, object)"},
     "current_device": _SAME | {"device_model": "list_contains({p}, model)"},
@@ -180,8 +186,8 @@ _DIRECT: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def _through(relation: str, name: str) -> str:
-    """Put a condition on what the relation does not hold itself, by way of its user or device."""
+def _indirect_condition(relation: str, name: str) -> str:
+    """Return a condition on an attribute that only the user or device of a row has."""
     parameter = f"$filter_{name}"
     if name in _USER:
         source, key = "current_user_info", "user_id"
@@ -195,11 +201,11 @@ def _through(relation: str, name: str) -> str:
 
 
 def _texts(value: object) -> list[str]:
-    given = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
-    return [str(one) for one in given]
+    values = [value] if isinstance(value, str) or not isinstance(value, Iterable) else list(value)
+    return [str(item) for item in values]
 
 
-def _moment(name: str, value: object) -> datetime | None:
+def _timestamp(name: str, value: object) -> datetime | None:
     if value is None:
         return None
     if isinstance(value, str):

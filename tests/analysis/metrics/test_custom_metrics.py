@@ -64,7 +64,7 @@ def test_a_name_spelt_wrong_is_answered_with_the_right_one(stormy_store):
     assert unknown.value.next_step.startswith("Did you mean platform? ")
     with pytest.raises(UnknownMetric) as unknown:
         measure(stormy_store, "zzzz")
-    assert unknown.value.next_step.startswith(f"Ask for one of: {next(iter(METRICS))}")
+    assert unknown.value.next_step.startswith(f"Use one of: {next(iter(METRICS))}")
 
 
 def test_what_to_do_next_is_in_the_traceback(stormy_store):

@@ -6,6 +6,7 @@ import pytest
 import sqlglot
 
 from analysis import FILTERS, METRICS, measure
+from analysis.base.intervals import wilson_bound_sql, wilson_interval
 from analysis.metrics.registry import DIRECTIONS, Metric, UnknownMetric
 from analysis.query.filters import InvalidFilter, UnknownFilter
 
@@ -215,3 +216,14 @@ def test_adoption_knows_what_was_replaced(store):
             add_sync(store, day * 10 + number, hours=24 * day + number, version__v=version)
     stages = measure(store, "version_adoption").set_index("app_version").stage.to_dict()
     assert stages == {"25.3.0": "replaced", "25.3.1": "adopted"}
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 1), (1, 1), (7, 20), (999, 1000), (0, 0)])
+def test_wilson_bounds_in_sql_and_in_python_agree(store, hits, n):
+    bounds = ", ".join(wilson_bound_sql("hits", "n", sign) for sign in "-+")
+    low, high = store.execute(f"SELECT {bounds} FROM (SELECT {hits} AS hits, {n} AS n)").fetchall()[0]
+    expected = wilson_interval(hits, n)
+    if n == 0:
+        assert low is None and high is None
+    else:
+        assert (low, high) == pytest.approx(expected, abs=1e-12)
