@@ -141,13 +141,13 @@ def move_a_hundred(vault: Vault, round_number: int) -> list[str]:
     gone = vault.db.execute(
         f"SELECT id FROM record WHERE (id IN ({marks}) OR parent IN ({marks})) AND NOT deleted", accounts * 2
     ).fetchall()
-    admin.realign(vault, accounts, "T2", at=AT + round_number)
+    admin.realign_accounts(vault, accounts, "T2", at=AT + round_number)
     return [row[0] for row in gone]
 
 
 def move_back(vault: Vault, accounts: list[str], round_number: int) -> None:
     """Give the accounts back, so that the next round finds as many as this one did."""
-    admin.realign(
+    admin.realign_accounts(
         vault, [one for one in accounts if is_account(vault, one)], "T1", at=AT + round_number + 0.5
     )
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sync_engine.device import syncs
 from sync_engine.device.client import Device
-from sync_engine.device.edits import Edit, new_id, save
+from sync_engine.device.edits import Edit, new_mobile_id, save
 from sync_engine.device.http_env import HttpEnv
 
 KINDS: dict[str, Callable[[Device], Awaitable[bool]]] = {
@@ -33,7 +33,7 @@ class Counting(HttpEnv):
     bytes_down = 0
 
     async def call(self, request: bytes) -> bytes:
-        reply = await super().call(request)
+        reply = await super().send(request)
         self.bytes_down += len(reply)
         return reply
 
@@ -53,7 +53,14 @@ def save_new(device: Device, count: int) -> None:
         fields = {"account__v": account, "summary__v": f"insight {n}", "detail__c": "lorem ipsum " * 8}
         save(
             device,
-            [Edit(operation="create", object="medical_insight__v", record_id=new_id(device), fields=fields)],
+            [
+                Edit(
+                    operation="create",
+                    object="medical_insight__v",
+                    record_id=new_mobile_id(device),
+                    fields=fields,
+                )
+            ],
         )
 
 

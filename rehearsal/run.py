@@ -205,7 +205,7 @@ def _apply_recovery_action(sandbox: Sandbox, action: RecoveryAction) -> None:
         _apply_on_errors_tab(sandbox, action)
         return
     users = {sandbox.case.device_users[name] for name in action.devices if name in sandbox.case.device_users}
-    for name in sandbox.lab.people:
+    for name in sandbox.lab.users:
         # Veeva does not document which of a user's devices reads a flag, so each of them gets it.
         if sandbox.case.device_users[name] in users:
             sandbox.set_user(name, **{action.name: True})

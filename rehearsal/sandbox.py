@@ -24,7 +24,7 @@ from rehearsal.builders import (
 from rehearsal.issue_case import IssueCase, PendingRecord, RecordKey, SaveGroup
 from sync_engine.device import errors_tab, syncs
 from sync_engine.device.client import Device
-from sync_engine.device.edits import Edit, new_id, save
+from sync_engine.device.edits import Edit, new_mobile_id, save
 from sync_engine.json_docs import JsonDict
 from sync_engine.lab import Lab
 from sync_engine.model import SYSTEM_FIELDS, default_objects
@@ -61,7 +61,7 @@ class Sandbox:
         self.can_sign_in = True
         self.last_sync_ok: dict[str, bool] = {}
         self._last_number = Random(f"{seed}/values").randrange(1_000)  # noqa: S311 - repeatable on purpose
-        self.vault.witness = self._record_refusal
+        self.vault.on_refusal = self._record_refusal
         for name, device in self.lab.devices.items():
             device.user_id = self.user_of(name)
             device.platform = case.device_platforms.get(name, device.platform)
@@ -149,12 +149,12 @@ class Sandbox:
                 doc[field] = make_value(spec, self.next_number(), field)
         if definition.get("lockable"):
             doc["status__v"] = "saved__v"
-        doc |= dict.fromkeys(required_user_fields(definition), self.lab.people[0])
+        doc |= dict.fromkeys(required_user_fields(definition), self.lab.users[0])
         for field, to in required_references(definition).items():  # objects may require each other
             doc[field] = (
                 self.create_record(to, (*ancestors, name)) if to not in (*ancestors, name) else PLACEHOLDER_ID
             )
-        return self.lab.record(name, **doc)
+        return self.lab.add_record(name, **doc)
 
     # -- actions of users
 
@@ -169,7 +169,7 @@ class Sandbox:
         parent_ids: dict[str, str] = {}
         for row in group.records:
             if row.operation == "create" and not row.is_follow_up:
-                self.record_ids[row.key] = new_id(device)
+                self.record_ids[row.key] = new_mobile_id(device)
             fields = self._fields_for(row, parent_ids, group.from_issue)
             parent_ids.setdefault(row.object, self.record_ids[row.key])
             self.written_fields.setdefault(row.key, fields)
@@ -215,10 +215,10 @@ class Sandbox:
 
     def save_assumed_call(self, device: str, more_fields: JsonDict) -> None:
         """Save one call on a device, for devices without pending records in the store."""
-        account = self.lab.account(f"Account {self.next_number()}", territory=TERRITORY)
+        account = self.lab.add_account(f"Account {self.next_number()}", territory=TERRITORY)
         fields = {"account__v": account, "call_date__v": REHEARSAL_DAY, "status__v": "saved__v"} | more_fields
         row = PendingRecord(device=device, record=ASSUMED_CALL, object="call2__v", operation="create")
-        self.record_ids[row.key] = new_id(self.device(device))
+        self.record_ids[row.key] = new_mobile_id(self.device(device))
         self.written_fields[row.key] = fields
         edit = Edit(operation="create", object=row.object, record_id=self.record_ids[row.key], fields=fields)
         self.upload_keys[row.key] = [save(self.device(device), [edit])]
@@ -232,12 +232,12 @@ class Sandbox:
 
     def sync(self, names: Iterable[str] | None = None) -> None:
         """Sync these devices one after the other (default: all), and set `last_sync_ok` for each."""
-        for name in self.lab.people if names is None else names:
+        for name in self.lab.users if names is None else names:
             env = self.env(name)
             before = len(env.rows)
             self.last_sync_ok[name] = False
             self.lab.scheduler.spawn(self._sync_one(name))
-            self.lab.scheduler.drain()
+            self.lab.scheduler.run_all()
             errors = [row for row, _ in env.rows[before:] if isinstance(row, SyncError)]
             self.last_sync_ok[name] &= all(row.record_id is not None for row in errors)
 
@@ -245,7 +245,7 @@ class Sandbox:
         """Refresh the database of each affected device; a device with open errors refuses."""
         for name in self.case.devices:
             self.lab.scheduler.spawn(syncs.database_refresh(self.device(name)))
-            self.lab.scheduler.drain()
+            self.lab.scheduler.run_all()
 
     async def _sync_one(self, name: str) -> None:
         device = self.device(name)
@@ -288,7 +288,7 @@ class Sandbox:
 
     def configure(self, kind: str, name: str, doc: JsonDict | None, *, publish: bool = True) -> None:
         """Set one configuration item."""
-        admin.change(self.vault, kind, name, doc, at=self.now, publish=publish)
+        admin.change_configuration(self.vault, kind, name, doc, at=self.now, publish=publish)
 
     def change_field(self, name: str, field: str, **options: Any) -> None:
         """Change options of a field, such as `required` or `values`."""
@@ -318,11 +318,11 @@ class Sandbox:
             if point in points and while_true():
                 raise error
 
-        self.env(device).ill = fail
+        self.env(device).inject_fault = fail
 
     def clear_errors(self, device: str) -> None:
         """Stop raising injected errors on the device."""
-        self.env(device).heal()
+        self.env(device).stop_faults()
 
     # -- state
 
@@ -335,7 +335,7 @@ class Sandbox:
         )
         return [
             (name, entry)
-            for name in self.lab.people
+            for name in self.lab.users
             for entry in errors_tab.entries(self.device(name))
             if ids is None or (name, entry.record_id) in ids
         ]

@@ -12,11 +12,11 @@ from rehearsal.builders import required_references
 from sync_engine.json_docs import JsonDict
 from sync_engine.model import (
     SYSTEM_FIELDS,
-    an_object,
     boolean,
     date,
     default_objects,
     number,
+    object_definition,
     picklist,
     reference,
     text,
@@ -110,7 +110,7 @@ def _field_spec(row: Mapping[str, Any], values: list[str]) -> JsonDict:
 
 def _object_definition(name: str, fields: JsonDict) -> JsonDict:
     """Return an object definition with the store's fields; parent, territory and lock come from the engine."""
-    base = default_objects().get(name) or an_object(name, {"name__v": text()})
+    base = default_objects().get(name) or object_definition(name, {"name__v": text()})
     base_fields = {
         key: spec for key, spec in base["fields"].items() if not fields or spec["type"] == "reference"
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from hashlib import blake2b
 
 
-def tag(record_id: str, revision: int) -> int:
+def revision_hash(record_id: str, revision: int) -> int:
     """What one record in one revision adds to the digest of its object, below 2**40."""
     return int.from_bytes(blake2b(f"{record_id}:{revision}".encode(), digest_size=5).digest(), "big")
 

@@ -49,7 +49,7 @@ def boolean(**more: object) -> JsonDict:
     return {"type": "boolean", **more}
 
 
-def an_object(name: str, fields: JsonDict, **more: object) -> JsonDict:
+def object_definition(name: str, fields: JsonDict, **more: object) -> JsonDict:
     """An object. Sharing is `public` or `territory`; `parent` names the reference that places a record."""
     return {"name": name, "sharing": "territory", "parent": None, "root": None, "fields": fields} | more
 
@@ -57,12 +57,12 @@ def an_object(name: str, fields: JsonDict, **more: object) -> JsonDict:
 def default_objects() -> dict[str, JsonDict]:
     """The objects of a new Vault, by name."""
     objects = [
-        an_object(
+        object_definition(
             "product__v",
             {"name__v": text(), "status__v": picklist("active__v", "inactive__v")},
             sharing="public",
         ),
-        an_object(
+        object_definition(
             "veeva_settings__v",
             {
                 "name__v": text(),
@@ -72,7 +72,7 @@ def default_objects() -> dict[str, JsonDict]:
             },
             sharing="public",
         ),
-        an_object(
+        object_definition(
             "account__v",
             {
                 "name__v": text(120, required=True),
@@ -85,7 +85,7 @@ def default_objects() -> dict[str, JsonDict]:
                 "ownerid__v": reference("user__sys"),
             },
         ),
-        an_object(
+        object_definition(
             "address__v",
             {
                 "account__v": reference("account__v", required=True),
@@ -96,7 +96,7 @@ def default_objects() -> dict[str, JsonDict]:
             },
             parent="account__v",
         ),
-        an_object(
+        object_definition(
             "tsf__v",
             {
                 "account__v": reference("account__v", required=True),
@@ -106,7 +106,7 @@ def default_objects() -> dict[str, JsonDict]:
             },
             parent="account__v",
         ),
-        an_object(
+        object_definition(
             "call2__v",
             {
                 "account__v": reference("account__v", required=True),
@@ -123,7 +123,7 @@ def default_objects() -> dict[str, JsonDict]:
             root="call2__v",
             lockable=True,
         ),
-        an_object(
+        object_definition(
             "call2_detail__v",
             {
                 "call2__v": reference("call2__v", required=True),
@@ -133,7 +133,7 @@ def default_objects() -> dict[str, JsonDict]:
             parent="call2__v",
             root="call2__v",
         ),
-        an_object(
+        object_definition(
             "call2_sample__v",
             {
                 "call2__v": reference("call2__v", required=True),
@@ -144,7 +144,7 @@ def default_objects() -> dict[str, JsonDict]:
             parent="call2__v",
             root="call2__v",
         ),
-        an_object(
+        object_definition(
             "order__v",
             {
                 "account__v": reference("account__v", required=True),
@@ -155,7 +155,7 @@ def default_objects() -> dict[str, JsonDict]:
             parent="account__v",
             lockable=True,
         ),
-        an_object(
+        object_definition(
             "medical_insight__v",
             {
                 "account__v": reference("account__v", required=True),

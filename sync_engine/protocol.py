@@ -82,10 +82,10 @@ class Env(Protocol):
     def sleep(self, seconds: float) -> Awaitable[None]:
         """Let time pass."""
 
-    def call(self, request: bytes) -> Awaitable[bytes]:
+    def send(self, request: bytes) -> Awaitable[bytes]:
         """Send one request to the Vault. Raises TransportError."""
 
-    def rand(self, stream: str) -> Random:
+    def random_stream(self, stream: str) -> Random:
         """A stream of randomness of its own for each purpose."""
 
     def open_store(self, name: str, content: memoryview | None = None) -> sqlite3.Connection:
@@ -94,22 +94,22 @@ class Env(Protocol):
         With `content`, the bytes of a database, it is a new one that holds them.
         """
 
-    def keep_store(self, name: str, store: sqlite3.Connection) -> None:
+    def replace_store(self, name: str, store: sqlite3.Connection) -> None:
         """Make `store`, opened as new, what `name` opens from now on, atomically; the former one is gone.
 
         The caller opens `name` afterwards: a real device has closed both and renamed the file.
         """
 
-    def online(self) -> bool:
+    def is_online(self) -> bool:
         """Whether the operating system believes that there is a network."""
 
-    def network(self) -> str:
+    def network_type(self) -> str:
         """The kind of network: wifi, cellular, vpn, none."""
 
-    def point(self, name: str) -> None:
+    def fault_point(self, name: str) -> None:
         """A place where the world may strike. May raise ProcessKilled or DeviceError."""
 
-    def emit(self, row: Telemetry, about: str | None = None) -> None:
+    def emit(self, row: Telemetry, subject: str | None = None) -> None:
         """Report one row; `about` is the key of the upload that it is about, if any."""
 
 

@@ -59,7 +59,9 @@ def default_vmocs() -> dict[str, JsonDict]:
     }
 
 
-def effective(vmocs: Iterable[tuple[str, JsonDict]], user: JsonDict, platform: str) -> dict[str, JsonDict]:
+def effective_vmocs(
+    vmocs: Iterable[tuple[str, JsonDict]], user: JsonDict, platform: str
+) -> dict[str, JsonDict]:
     """The one VMOC per object that holds for this user on this platform; ties go to the first name."""
     device = DEVICE_NAMES.get(platform, platform)
     ranked = [

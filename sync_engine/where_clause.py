@@ -27,7 +27,7 @@ _LEXEME = re.compile(
     r"\s*(?:(?P<text>'(?:[^'\\]|\\.)*')|(?P<number>-?\d+(?:\.\d+)?)|(?P<token>@@\w+@@)"
     r"|(?P<word>[A-Za-z_][\w.]*)|(?P<sign><=|>=|!=|[=<>(),]))"
 )
-_COMPARE: dict[str, Callable[[Value, Value], bool]] = {
+_COMPARISONS: dict[str, Callable[[Value, Value], bool]] = {
     "=": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
     "<": lambda a, b: a < b,  # type: ignore[operator]
@@ -38,7 +38,7 @@ _COMPARE: dict[str, Callable[[Value, Value], bool]] = {
 _WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
 
 
-class BadClause(ValueError):
+class InvalidClause(ValueError):
     """The clause is outside the subset; the message says where."""
 
 
@@ -72,15 +72,15 @@ def parse(clause: str, tokens: Mapping[str, Value]) -> Condition | None:
 
 @lru_cache(maxsize=512)
 def _parse(clause: str, tokens: tuple[tuple[str, Value], ...]) -> Condition | None:
-    lexemes = _lexemes(clause, dict(tokens))
+    lexemes = _tokenize(clause, dict(tokens))
     if lexemes and lexemes[0] == ("word", "WHERE"):
         lexemes = lexemes[1:]
     if not lexemes:
         return None
-    reader = _Reader(lexemes)
+    reader = _Parser(lexemes)
     condition = reader.junction("OR")
     if reader.at < len(lexemes):
-        raise BadClause(f"unexpected {lexemes[reader.at][1]!r} in WHERE clause [{clause}]")
+        raise InvalidClause(f"unexpected {lexemes[reader.at][1]!r} in WHERE clause [{clause}]")
     return condition
 
 
@@ -93,7 +93,7 @@ def matches(
     if isinstance(condition, Junction):
         every = all if condition.word == "AND" else any
         return every(matches(part, doc, related) for part in condition.parts)
-    return _holds(condition, _look_up(condition.path, doc, related))
+    return _compare_value(condition, _resolve_path(condition.path, doc, related))
 
 
 def to_sql(condition: Condition | None, doc: str = "doc") -> tuple[str, list[Value]]:
@@ -116,27 +116,27 @@ def paths(condition: Condition | None) -> list[str]:
     return [condition.path]
 
 
-def _lexemes(clause: str, tokens: Mapping[str, Value]) -> list[tuple[str, Value]]:
+def _tokenize(clause: str, tokens: Mapping[str, Value]) -> list[tuple[str, Value]]:
     found: list[tuple[str, Value]] = []
     at = 0
     text = clause.rstrip()
     while at < len(text):
         match = _LEXEME.match(text, at)
         if match is None:
-            raise BadClause(f"cannot read WHERE clause [{clause}] at position {at}")
+            raise InvalidClause(f"cannot read WHERE clause [{clause}] at position {at}")
         at = match.end()
-        found.append(_lexeme(str(match.lastgroup), match.group(str(match.lastgroup)), tokens))
+        found.append(_read_token(str(match.lastgroup), match.group(str(match.lastgroup)), tokens))
     return found
 
 
-def _lexeme(kind: str, text: str, tokens: Mapping[str, Value]) -> tuple[str, Value]:
+def _read_token(kind: str, text: str, tokens: Mapping[str, Value]) -> tuple[str, Value]:
     if kind == "text":
         return "value", re.sub(r"\\(.)", r"\1", text[1:-1])
     if kind == "number":
         return "value", float(text) if "." in text else int(text)
     if kind == "token":
         if text not in tokens:
-            raise BadClause(f"unknown token {text} in WHERE clause")
+            raise InvalidClause(f"unknown token {text} in WHERE clause")
         return "value", tokens[text]
     if kind == "word" and text.lower() in _WORDS:
         return "value", _WORDS[text.lower()]
@@ -146,7 +146,7 @@ def _lexeme(kind: str, text: str, tokens: Mapping[str, Value]) -> tuple[str, Val
 KEYWORDS = frozenset({"WHERE", "AND", "OR", "CONTAINS", "LIKE"})
 
 
-class _Reader:
+class _Parser:
     def __init__(self, lexemes: list[tuple[str, Value]]) -> None:
         self.lexemes = lexemes
         self.at = 0
@@ -165,35 +165,35 @@ class _Reader:
         if self._peek() == ("sign", "("):
             self.at += 1
             inside = self.junction("OR")
-            self._take("sign", ")")
+            self._expect("sign", ")")
             return inside
-        path = self._take("word")
+        path = self._expect("word")
         kind, operator = self._next()
         if (kind, operator) == ("word", "CONTAINS"):
             return Compare(path, "CONTAINS", self._list())
-        if (kind, operator) == ("word", "LIKE") or (kind == "sign" and operator in _COMPARE):
+        if (kind, operator) == ("word", "LIKE") or (kind == "sign" and operator in _COMPARISONS):
             return Compare(path, str(operator), (self._value(),))
-        raise BadClause(f"expected a comparison after {path!r}")
+        raise InvalidClause(f"expected a comparison after {path!r}")
 
     def _list(self) -> tuple[Value, ...]:
-        self._take("sign", "(")
+        self._expect("sign", "(")
         values = [self._value()]
         while self._peek() == ("sign", ","):
             self.at += 1
             values.append(self._value())
-        self._take("sign", ")")
+        self._expect("sign", ")")
         return tuple(values)
 
     def _value(self) -> Value:
         kind, value = self._next()
         if kind != "value":
-            raise BadClause(f"expected a value, found {value!r}")
+            raise InvalidClause(f"expected a value, found {value!r}")
         return value
 
-    def _take(self, kind: str, text: str | None = None) -> str:
+    def _expect(self, kind: str, text: str | None = None) -> str:
         found, value = self._next()
         if found != kind or (text is not None and value != text) or value in KEYWORDS:
-            raise BadClause(f"expected {text or 'a field'}, found {value!r}")
+            raise InvalidClause(f"expected {text or 'a field'}, found {value!r}")
         return str(value)
 
     def _peek(self) -> tuple[str, Value] | None:
@@ -202,12 +202,12 @@ class _Reader:
     def _next(self) -> tuple[str, Value]:
         found = self._peek()
         if found is None:
-            raise BadClause("the WHERE clause ends too early")
+            raise InvalidClause("the WHERE clause ends too early")
         self.at += 1
         return found
 
 
-def _look_up(path: str, doc: JsonDict, related: Callable[[str, object], JsonDict | None]) -> Value:
+def _resolve_path(path: str, doc: JsonDict, related: Callable[[str, object], JsonDict | None]) -> Value:
     if "." not in path:
         return doc.get(path)
     relation, field = path.split(".", 1)
@@ -221,7 +221,7 @@ def reference_field(relation: str) -> str:
     return re.sub(r"__(v|c|sys)r$", r"__\1", relation)
 
 
-def _holds(compare: Compare, value: Value) -> bool:
+def _compare_value(compare: Compare, value: Value) -> bool:
     if compare.operator == "CONTAINS":
         return value is not None and value in compare.values
     wanted = compare.values[0]
@@ -231,7 +231,7 @@ def _holds(compare: Compare, value: Value) -> bool:
         return {"=": value is wanted, "!=": value is not wanted}.get(compare.operator, False)
     if isinstance(value, str) != isinstance(wanted, str):
         return compare.operator == "!="
-    return _COMPARE[compare.operator](value, wanted)
+    return _COMPARISONS[compare.operator](value, wanted)
 
 
 def _like(pattern: str) -> re.Pattern[str]:
@@ -242,7 +242,7 @@ def _compare_sql(compare: Compare, doc: str) -> tuple[str, list[Value]]:
     column, bound = _column(compare.path, doc)
     if compare.operator == "CONTAINS":
         marks = ",".join("?" * len(compare.values))
-        return f"{column} IN ({marks})", [*bound, *map(_plain, compare.values)]
+        return f"{column} IN ({marks})", [*bound, *map(_to_sql_value, compare.values)]
     wanted = compare.values[0]
     if compare.operator == "LIKE":
         return f"(typeof({column}) = 'text' AND {column} GLOB ?)", [*bound, *bound, _glob(str(wanted))]
@@ -250,9 +250,13 @@ def _compare_sql(compare: Compare, doc: str) -> tuple[str, list[Value]]:
         sign = {"=": "IS", "!=": "IS NOT"}.get(compare.operator)
         return (f"{column} {sign} NULL", bound) if sign else ("0", [])
     if compare.operator == "!=":
-        return f"{column} IS NOT ?", [*bound, _plain(wanted)]
+        return f"{column} IS NOT ?", [*bound, _to_sql_value(wanted)]
     alike = "= 'text'" if isinstance(wanted, str) else "<> 'text'"
-    return f"(typeof({column}) {alike} AND {column} {compare.operator} ?)", [*bound, *bound, _plain(wanted)]
+    return f"(typeof({column}) {alike} AND {column} {compare.operator} ?)", [
+        *bound,
+        *bound,
+        _to_sql_value(wanted),
+    ]
 
 
 def _column(path: str, doc: str) -> tuple[str, list[Value]]:
@@ -266,7 +270,7 @@ def _column(path: str, doc: str) -> tuple[str, list[Value]]:
     )
 
 
-def _plain(value: Value) -> Value:
+def _to_sql_value(value: Value) -> Value:
     return int(value) if isinstance(value, bool) else value
 
 

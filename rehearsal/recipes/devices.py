@@ -113,7 +113,7 @@ def _change_password(sandbox: Sandbox) -> None:
 
 def _type_password(sandbox: Sandbox, password: str) -> None:
     users = {sandbox.user_of(device) for device in sandbox.case.devices}
-    for name in sandbox.lab.people:
+    for name in sandbox.lab.users:
         if sandbox.user_of(name) in users:
             sandbox.device(name).password = password
 
@@ -190,7 +190,7 @@ def _too_many_accounts() -> Recipe:
 
     def set_limit(sandbox: Sandbox, limit: int) -> None:
         for device in sandbox.case.devices:  # each user needs at least one account
-            sandbox.lab.account(f"Account of {device}")
+            sandbox.lab.add_account(f"Account of {device}")
         for name in limits:
             admin.set_setting(sandbox.vault, name, limit, at=sandbox.now)
 
@@ -216,7 +216,7 @@ def _access_policy(case: IssueCase) -> Recipe:
 
     def set_policy(sandbox: Sandbox, names: tuple[str, ...], value: bool) -> None:
         for name in names:
-            admin.set_in_permission_set(sandbox.vault, name, key, value, at=sandbox.now)
+            admin.set_application_permission(sandbox.vault, name, key, value, at=sandbox.now)
 
     def switch(sandbox: Sandbox, on: bool) -> None:
         admin.set_setting(sandbox.vault, "configuration_mode", on, at=sandbox.now)
@@ -272,7 +272,9 @@ def unreadable_field(case: IssueCase) -> Recipe:
 
     def set_read(sandbox: Sandbox, names: tuple[str, ...], allowed: bool) -> None:
         for permission_set in names:
-            admin.set_field_right(sandbox.vault, permission_set, name, field, "read", allowed, at=sandbox.now)
+            admin.set_field_permission(
+                sandbox.vault, permission_set, name, field, "read", allowed, at=sandbox.now
+            )
 
     return Recipe(
         unit="devices",

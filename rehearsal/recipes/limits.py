@@ -137,11 +137,11 @@ def _duplicate_record(case: IssueCase) -> Recipe:
         for row in records_with_errors(sandbox, "create", "update"):
             name = _text_field(sandbox, row)
             duplicates[row.key] = sandbox.create_record(row.object)
-            sandbox.lab.change(duplicates[row.key], **{name: sandbox.written_fields[row.key][name]})
+            sandbox.lab.change_in_vault(duplicates[row.key], **{name: sandbox.written_fields[row.key][name]})
 
     def clear_duplicates(sandbox: Sandbox) -> None:
         for row in records_with_errors(sandbox, "create", "update"):
-            sandbox.lab.change(duplicates[row.key], **{_text_field(sandbox, row): None})
+            sandbox.lab.change_in_vault(duplicates[row.key], **{_text_field(sandbox, row): None})
 
     def correct(sandbox: Sandbox) -> None:
         for row in records_with_errors(sandbox, "create", "update"):

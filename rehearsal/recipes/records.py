@@ -20,7 +20,7 @@ from rehearsal.sandbox import OTHER_TERRITORY, TERRITORY, Sandbox
 from sync_engine.device import errors_tab
 from sync_engine.device.edits import Edit, save
 from sync_engine.json_docs import JsonDict
-from sync_engine.model import an_object, reference
+from sync_engine.model import object_definition, reference
 from sync_engine.vault import admin
 
 REFUSED, CORRECTED = "refused", "corrected"
@@ -41,7 +41,7 @@ def _field_permission(case: IssueCase) -> Recipe:
                 else writable_field(definition, None)
             )
             for permission_set in names:
-                admin.set_field_right(
+                admin.set_field_permission(
                     sandbox.vault, permission_set, row.object, field_name, "edit", allowed, at=sandbox.now
                 )
 
@@ -74,7 +74,7 @@ def _object_permission(case: IssueCase) -> Recipe:
             {(row.object, row.operation) for row in records_with_errors(sandbox)}
         ):
             for permission_set in names:
-                admin.set_object_right(
+                admin.set_object_permission(
                     sandbox.vault,
                     permission_set,
                     object_name,
@@ -139,7 +139,7 @@ def _record_locked(_: IssueCase) -> Recipe:
 
     def change(sandbox: Sandbox, **fields: object) -> None:
         for row in records_with_errors(sandbox, "update", "delete"):
-            sandbox.lab.change(sandbox.record_ids[row.key], **fields)
+            sandbox.lab.change_in_vault(sandbox.record_ids[row.key], **fields)
 
     return Recipe(
         assumption="Each record was submitted, and so locked, in Vault after the device downloaded it.",
@@ -156,7 +156,7 @@ def _concurrent_change(_: IssueCase) -> Recipe:
             specs = sandbox.vault.live["object"][row.object]["fields"]
             name = writable_field({"fields": specs}, sandbox.case.field)
             if specs[name]["type"] == "boolean" or len(specs[name].get("values", "any")) < 3:
-                sandbox.lab.change(sandbox.record_ids[row.key], **{name: None})
+                sandbox.lab.change_in_vault(sandbox.record_ids[row.key], **{name: None})
 
     def change_in_vault(sandbox: Sandbox) -> None:
         for row in records_with_errors(sandbox, "update"):
@@ -175,7 +175,7 @@ def _concurrent_change(_: IssueCase) -> Recipe:
                     ),
                     None,
                 )
-                sandbox.lab.change(sandbox.record_ids[row.key], **{name: other})
+                sandbox.lab.change_in_vault(sandbox.record_ids[row.key], **{name: other})
 
     return Recipe(
         assumption="Another user changed the same fields in Vault after the device downloaded the record. The engine "
@@ -225,9 +225,9 @@ def _undo(sandbox: Sandbox, row: PendingRecord, key: str) -> bool:
 def _record_deleted(_: IssueCase) -> Recipe:
     def remove(sandbox: Sandbox) -> None:
         for row in records_with_errors(sandbox, "update", "delete"):
-            sandbox.lab.remove(sandbox.record_ids[row.key])
+            sandbox.lab.delete_in_vault(sandbox.record_ids[row.key])
         for _, _, parent_id in parent_references(sandbox):
-            sandbox.lab.remove(parent_id)
+            sandbox.lab.delete_in_vault(parent_id)
 
     def restore(sandbox: Sandbox) -> None:
         for row in records_with_errors(sandbox, "update", "delete"):
@@ -260,14 +260,14 @@ def _delete_blocked(_: IssueCase) -> Recipe:
         for name in sorted({row.object for row in sandbox.issue_records("delete")}):
             blocker = f"{name.removesuffix('__v').removesuffix('__c')}_{LINK_SUFFIX}"
             fields = {"to__c": reference(name, required=True)}
-            sandbox.configure("object", blocker, an_object(blocker, fields, parent="to__c"))
+            sandbox.configure("object", blocker, object_definition(blocker, fields, parent="to__c"))
         for row in sandbox.issue_records("delete"):
             blocker = f"{row.object.removesuffix('__v').removesuffix('__c')}_{LINK_SUFFIX}"
-            links[row.record] = sandbox.lab.record(blocker, to__c=sandbox.record_ids[row.key])
+            links[row.record] = sandbox.lab.add_record(blocker, to__c=sandbox.record_ids[row.key])
 
     def unlink(sandbox: Sandbox) -> None:
         for row in sandbox.issue_records("delete"):
-            sandbox.lab.remove(links[row.record])
+            sandbox.lab.delete_in_vault(links[row.record])
 
     return Recipe(
         assumption="One record in Vault, which is not on the device, refers to each record to be deleted.",

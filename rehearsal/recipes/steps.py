@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rehearsal.builders import required_references
 from rehearsal.issue_case import IssueCase, PendingRecord
 from rehearsal.sandbox import ASSUMED_CALL, Sandbox
-from sync_engine.device.edits import amend
+from sync_engine.device.edits import correct_refused_edit
 from sync_engine.model import text
 
 MARKER_FIELD = "rehearsal_mark__c"
@@ -18,7 +18,7 @@ def correct_record(sandbox: Sandbox, row: PendingRecord, **fields: object) -> No
     """Correct a refused record on the Errors tab, as its user would."""
     device, refused = sandbox.device(row.device), {entry.key for _, entry in sandbox.error_entries()}
     for key in [key for key in sandbox.upload_keys[row.key] if key in refused]:
-        new_key = amend(device, key, sandbox.record_ids[row.key], fields)
+        new_key = correct_refused_edit(device, key, sandbox.record_ids[row.key], fields)
         for keys in sandbox.upload_keys.values():
             if key in keys:
                 keys.append(new_key)
@@ -29,7 +29,7 @@ def correct_assumed_call(sandbox: Sandbox, device: str, **fields: object) -> Non
     key = (device, ASSUMED_CALL)
     for _, entry in sandbox.error_entries({key}):
         sandbox.upload_keys[key].append(
-            amend(sandbox.device(device), entry.key, sandbox.record_ids[key], fields)
+            correct_refused_edit(sandbox.device(device), entry.key, sandbox.record_ids[key], fields)
         )
 
 

@@ -37,7 +37,7 @@ def _required_field(case: IssueCase) -> Recipe:
         for row in records_with_errors(sandbox, "create", "update"):
             sandbox.change_field(row.object, field_of(sandbox, row), required=required)
             if required and row.operation == "update":
-                sandbox.lab.change(sandbox.record_ids[row.key], **{field_of(sandbox, row): None})
+                sandbox.lab.change_in_vault(sandbox.record_ids[row.key], **{field_of(sandbox, row): None})
 
     def fill(sandbox: Sandbox) -> None:
         for row in records_with_errors(sandbox, "create", "update"):

@@ -7,7 +7,7 @@ from sync_engine.json_docs import from_json
 from sync_engine.vault.alerts import PUSH_OBJECTS
 
 
-def announced(device: Device) -> list[str]:
+def list_announced_alerts(device: Device) -> list[str]:
     """Names of the alerts that the device announces, in the order of their ids.
 
     Documented: no notification arrives unless each object of PUSH_OBJECTS has an active VMOC. Which of them a

@@ -13,7 +13,7 @@ from sync_engine.device.schema import DATA_SCHEMA, JOURNAL_SCHEMA
 from sync_engine.json_docs import JsonDict, from_json, to_json
 from sync_engine.protocol import Env
 
-ON_ITS_WAY = "on_its_way"
+IN_FLIGHT = "on_its_way"
 """Under this name the journal keeps the keys that were sent and have no answer: nobody knows of their fate."""
 
 
@@ -43,8 +43,8 @@ class Device:
         """Open the databases, as the app does when it starts; also what happens after a kill."""
         self.journal = self.env.open_store("journal")
         self.data = self.env.open_store("data")
-        _prepare(self.journal, JOURNAL_SCHEMA)
-        _prepare(self.data, DATA_SCHEMA)
+        _create_tables(self.journal, JOURNAL_SCHEMA)
+        _create_tables(self.data, DATA_SCHEMA)
         self.busy = False
         self.session = self.get("session")
 
@@ -70,7 +70,7 @@ class Device:
         }
 
 
-def _prepare(store: sqlite3.Connection, schema: str) -> None:
+def _create_tables(store: sqlite3.Connection, schema: str) -> None:
     """Give a store its tables, unless it says that it has just these."""
     mark = crc32(schema.encode()) >> 1
     if store.execute("PRAGMA user_version").fetchone()[0] != mark:
@@ -89,7 +89,7 @@ def write_state(store: sqlite3.Connection, name: str, value: object) -> None:
 
 
 @contextmanager
-def durable(store: sqlite3.Connection) -> Iterator[None]:
+def durable_transaction(store: sqlite3.Connection) -> Iterator[None]:
     """A transaction that survives an empty battery: for what the user did and only this device knows.
 
     All else can be had again from the Vault; a plain commit, which survives a kill, is enough for it.

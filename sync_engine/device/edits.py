@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sync_engine.device.client import ON_ITS_WAY, Device, durable
+from sync_engine.device.client import IN_FLIGHT, Device, durable_transaction
 from sync_engine.json_docs import JsonDict, from_json, to_json
 
 
@@ -23,9 +23,9 @@ class Edit:
     fields: JsonDict
 
 
-def new_id(device: Device) -> str:
+def new_mobile_id(device: Device) -> str:
     """A mobile id for a record that only this device knows yet."""
-    return f"m-{device.env.rand('ids').getrandbits(80):020x}"
+    return f"m-{device.env.random_stream('ids').getrandbits(80):020x}"
 
 
 def save(device: Device, edits: list[Edit]) -> str:
@@ -33,16 +33,16 @@ def save(device: Device, edits: list[Edit]) -> str:
 
     A call and its children belong together: Vault takes all of them or none.
     """
-    key = f"{device.env.rand('keys').getrandbits(128):032x}"
+    key = f"{device.env.random_stream('keys').getrandbits(128):032x}"
     now = device.env.now()
-    device.env.point("edit.save")
-    with durable(device.journal):
+    device.env.fault_point("edit.save")
+    with durable_transaction(device.journal):
         for edit in edits:
-            _append(device, key, edit, now)
+            _append_to_outbox(device, key, edit, now)
     return key
 
 
-def amend(device: Device, key: str, record_id: str, fields: JsonDict) -> str:
+def correct_refused_edit(device: Device, key: str, record_id: str, fields: JsonDict) -> str:
     """Change a refused record before it is sent again. The transaction gets a new key, which is returned.
 
     Only what Vault has answered with a refusal may be amended: of anything else nobody knows whether it
@@ -50,13 +50,13 @@ def amend(device: Device, key: str, record_id: str, fields: JsonDict) -> str:
     """
     if not device.journal.execute("SELECT 1 FROM failure WHERE key = ?", (key,)).fetchone():
         raise ValueError(f"{key} has no open error; only a refused record can be amended")
-    if key in device.get(ON_ITS_WAY, []):
+    if key in device.get(IN_FLIGHT, []):
         raise ValueError(f"{key} was sent again and has no answer yet; sync before you change it")
-    fresh = f"{device.env.rand('keys').getrandbits(128):032x}"
-    with durable(device.journal):
+    fresh = f"{device.env.random_stream('keys').getrandbits(128):032x}"
+    with durable_transaction(device.journal):
         device.journal.execute("DELETE FROM failure WHERE key = ?", (key,))
         device.journal.execute("UPDATE outbox SET key = ? WHERE key = ?", (fresh, key))
-        rebase(device, fresh, record_id, fields)
+        update_previous_values(device, fresh, record_id, fields)
         device.journal.execute(
             "UPDATE outbox SET fields = json_patch(fields, ?) WHERE key = ? AND record_id = ?",
             (to_json(fields), fresh, record_id),
@@ -64,17 +64,17 @@ def amend(device: Device, key: str, record_id: str, fields: JsonDict) -> str:
     return fresh
 
 
-def take_out(device: Device, key: str) -> None:
+def remove_transaction(device: Device, key: str) -> None:
     """Drop a transaction; what was saved over it from now on stands on what it stood on."""
     rows = device.journal.execute("SELECT record_id, was FROM outbox WHERE key = ? ORDER BY n DESC", (key,))
     for record_id, was in rows.fetchall():
-        rebase(device, key, record_id, from_json(was))
+        update_previous_values(device, key, record_id, from_json(was))
     device.journal.execute("DELETE FROM outbox WHERE key = ?", (key,))
 
 
-def rebase(device: Device, key: str, record_id: str, values: JsonDict) -> None:
+def update_previous_values(device: Device, key: str, record_id: str, values: JsonDict) -> None:
     """Tell the next edit of each field that it finds this value there, and no longer what `key` wrote."""
-    names = names_of(device, record_id)
+    names = ids_of_record(device, record_id)
     marks = ",".join("?" * len(names))
     later = device.journal.execute(
         "SELECT n, was FROM outbox WHERE n > (SELECT max(n) FROM outbox WHERE key = ?) "
@@ -90,8 +90,8 @@ def rebase(device: Device, key: str, record_id: str, values: JsonDict) -> None:
             )
 
 
-def _append(device: Device, key: str, edit: Edit, now: float) -> None:
-    seen = {} if edit.operation == "create" else (read(device, edit.record_id) or {})
+def _append_to_outbox(device: Device, key: str, edit: Edit, now: float) -> None:
+    seen = {} if edit.operation == "create" else (read_record(device, edit.record_id) or {})
     was = {name: seen.get(name) for name in edit.fields}
     device.journal.execute(
         "INSERT INTO outbox (key, object, record_id, operation, base_revision, fields, was, edited_at) "
@@ -110,14 +110,14 @@ def _append(device: Device, key: str, edit: Edit, now: float) -> None:
 
 
 def _base_revision(device: Device, record_id: str) -> int | None:
-    for known in names_of(device, record_id):
+    for known in ids_of_record(device, record_id):
         row = device.data.execute("SELECT revision FROM record WHERE id = ?", (known,)).fetchone()
         if row:
             return int(row[0])
     return None
 
 
-def names_of(device: Device, record_id: str) -> tuple[str, ...]:
+def ids_of_record(device: Device, record_id: str) -> tuple[str, ...]:
     """The record's id and, if a device made it and Vault has it, its mobile id."""
     row = device.journal.execute(
         "SELECT id, mobile_id FROM known_id WHERE mobile_id = ? OR id = ?", (record_id, record_id)
@@ -132,9 +132,9 @@ def names_of(device: Device, record_id: str) -> tuple[str, ...]:
     return (record_id,) if row is None else (row[0], row[1])
 
 
-def read(device: Device, record_id: str) -> JsonDict | None:
+def read_record(device: Device, record_id: str) -> JsonDict | None:
     """The record as its user sees it: Vault's state with pending edits over it; None when there is none."""
-    names = names_of(device, record_id)
+    names = ids_of_record(device, record_id)
     doc: JsonDict | None = None
     for name in names:
         row = device.data.execute("SELECT doc FROM record WHERE id = ?", (name,)).fetchone()
@@ -150,20 +150,20 @@ def read(device: Device, record_id: str) -> JsonDict | None:
     return doc
 
 
-def ids_on(device: Device, object_name: str) -> list[str]:
+def list_record_ids(device: Device, object_name: str) -> list[str]:
     """Ids of the object's records that Vault has sent to the device, in order."""
     rows = device.data.execute("SELECT id FROM record WHERE object = ? ORDER BY id", (object_name,))
     return [row[0] for row in rows]
 
 
-def pending(device: Device) -> Iterator[tuple[str, str, str, float, str]]:
+def list_pending_edits(device: Device) -> Iterator[tuple[str, str, str, float, str]]:
     """What is still to be uploaded, as (object, record id, operation, edited at, key), in order."""
     yield from device.journal.execute(
         "SELECT object, record_id, operation, edited_at, key FROM outbox WHERE acked_seq IS NULL ORDER BY n"
     ).fetchall()
 
 
-def pending_count(device: Device) -> int:
+def count_pending_edits(device: Device) -> int:
     """Records that wait for upload."""
     row = device.journal.execute("SELECT count(*) FROM outbox WHERE acked_seq IS NULL").fetchone()
     return int(row[0])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sync_engine.device.client import ON_ITS_WAY, Device, durable
-from sync_engine.device.download import want_whole
-from sync_engine.device.edits import names_of, take_out
+from sync_engine.device.client import IN_FLIGHT, Device, durable_transaction
+from sync_engine.device.download import request_full_download
+from sync_engine.device.edits import ids_of_record, remove_transaction
 from sync_engine.json_docs import JsonDict
 
 
@@ -44,15 +44,15 @@ def undo(device: Device, key: str) -> None:
 
     Raises ValueError when the entry cannot be undone or the same record still waits for upload.
     """
-    entry = _entry(device, key, "undo")
-    _drop(device, [key])
-    want_whole(device, entry.object)
+    entry = _find_entry(device, key, "undo")
+    _drop_edits(device, [key])
+    request_full_download(device, entry.object)
 
 
 def undelete(device: Device, key: str) -> None:
     """Take back a refused delete. The next incremental sync becomes a database refresh."""
-    _entry(device, key, "undelete")
-    _drop(device, [key])
+    _find_entry(device, key, "undelete")
+    _drop_edits(device, [key])
     device.put("refresh_wanted", "undelete")
 
 
@@ -61,7 +61,7 @@ def clear(device: Device) -> list[JsonDict]:
 
     An entry that was sent again and has no answer yet stays: Vault may have it by now.
     """
-    unknown = device.get(ON_ITS_WAY, [])
+    unknown = device.get(IN_FLIGHT, [])
     keys = [entry.key for entry in entries(device) if entry.key not in unknown]
     lost = [
         {"key": key, "object": name, "record_id": record_id, "operation": operation, "fields": fields}
@@ -70,30 +70,30 @@ def clear(device: Device) -> list[JsonDict]:
         )
         if key in keys
     ]
-    _drop(device, keys)
+    _drop_edits(device, keys)
     for name in sorted({one["object"] for one in lost}):
-        want_whole(device, name)
+        request_full_download(device, name)
     device.put("lost", [*device.get("lost", []), *lost])
     return lost
 
 
-def _entry(device: Device, key: str, action: str) -> Entry:
+def _find_entry(device: Device, key: str, action: str) -> Entry:
     entry = next((one for one in entries(device) if one.key == key), None)
     if entry is None or action not in entry.actions:
         raise ValueError(f"{action} is not possible for {key}: no such entry offers it")
-    names = names_of(device, entry.record_id)
+    names = ids_of_record(device, entry.record_id)
     row = device.journal.execute(
         f"SELECT 1 FROM outbox WHERE record_id IN ({','.join('?' * len(names))}) "
         "AND key <> ? AND acked_seq IS NULL",
         (*names, key),
     ).fetchone()
-    if row or key in device.get(ON_ITS_WAY, []):
+    if row or key in device.get(IN_FLIGHT, []):
         raise ValueError(f"{action} is not possible for {key}: another upload of the record is pending")
     return entry
 
 
-def _drop(device: Device, keys: list[str]) -> None:
-    with durable(device.journal):
+def _drop_edits(device: Device, keys: list[str]) -> None:
+    with durable_transaction(device.journal):
         for key in keys:
-            take_out(device, key)
+            remove_transaction(device, key)
         device.journal.executemany("DELETE FROM failure WHERE key = ?", [(key,) for key in keys])

@@ -19,13 +19,13 @@ from sync_engine.protocol import TransportError
 TRANSIENT = (429, 502, 503, 504)
 """HTTP statuses after which another try may help."""
 
-KINDS: dict[str, type[http.client.HTTPConnection]] = {
+CONNECTION_TYPES: dict[str, type[http.client.HTTPConnection]] = {
     "http": http.client.HTTPConnection,
     "https": http.client.HTTPSConnection,
 }
 
 
-class Connection:
+class VaultConnection:
     """Posts messages to one address; `timeout` is in seconds and holds for each wait on the network."""
 
     def __init__(self, address: str, timeout: float) -> None:
@@ -46,9 +46,9 @@ class Connection:
         return reply
 
     def _post(self, request: bytes) -> tuple[int, bytes]:
-        self._forget_closed()
+        self._drop_closed()
         if self._http is None:
-            self._http = self._new()
+            self._http = self._connect()
         try:
             self._http.request("POST", f"{urlsplit(self.address).path}/device", body=request)
             response = self._http.getresponse()
@@ -61,17 +61,17 @@ class Connection:
             words = f"The connection to {self.address} failed: {error or type(error).__name__}"
             raise TransportError("NETWORK_ERROR", words) from error
 
-    def _new(self) -> http.client.HTTPConnection:
+    def _connect(self) -> http.client.HTTPConnection:
         try:
             parts = urlsplit(self.address)
-            if parts.scheme not in KINDS or not parts.hostname:
+            if parts.scheme not in CONNECTION_TYPES or not parts.hostname:
                 raise ValueError("neither http nor https, or no host")
-            return KINDS[parts.scheme](parts.hostname, parts.port, timeout=self._timeout)
+            return CONNECTION_TYPES[parts.scheme](parts.hostname, parts.port, timeout=self._timeout)
         except (ValueError, http.client.InvalidURL) as error:
             words = f"{self.address!r} is no address of a Vault; write it as http://HOST:PORT"
             raise TransportError("NETWORK_ERROR", words, transient=False) from error
 
-    def _forget_closed(self) -> None:
+    def _drop_closed(self) -> None:
         """Between two requests a server may only hang up; what can be read then is the end."""
         taken = self._http.sock if self._http else None
         if taken is not None and select.select([taken], [], [], 0)[0]:

@@ -17,14 +17,14 @@ from datetime import datetime
 from pathlib import Path
 from random import Random, SystemRandom
 
-from sync_engine.device.http_connection import Connection
+from sync_engine.device.http_connection import VaultConnection
 from sync_engine.protocol import DeviceError
 from sync_engine.telemetry import SyncDetail, SyncError, Telemetry
 
-FILES: dict[type, str] = {SyncError: "sync_error", SyncDetail: "sync_detail"}
+REPORT_FILES: dict[type, str] = {SyncError: "sync_error", SyncDetail: "sync_detail"}
 TIMEOUT_SECONDS = 60.0
 CACHE_KIBIBYTES = 8_000
-KEPT = ("journal", "data", "media")
+PERSISTENT_STORES = ("journal", "data", "media")
 """Stores with a file of their own; any other is made new each time."""
 
 
@@ -50,7 +50,7 @@ class HttpEnv:
         self.last_error: SyncError | None = None
         self._clock = clock
         self._random = SystemRandom()
-        self._connection = Connection(address, timeout)
+        self._connection = VaultConnection(address, timeout)
         self._sleep = sleep
         self._stores: dict[str, sqlite3.Connection] = {}
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,27 +61,27 @@ class HttpEnv:
     async def sleep(self, seconds: float) -> None:
         await self._sleep(seconds)
 
-    def online(self) -> bool:
+    def is_online(self) -> bool:
         return True
 
-    def network(self) -> str:
+    def network_type(self) -> str:
         return "wifi"
 
-    def rand(self, stream: str) -> Random:
+    def random_stream(self, stream: str) -> Random:
         """Chance for ids and keys, which must differ between devices; nothing else here is random."""
         return self._random
 
-    async def call(self, request: bytes) -> bytes:
-        self.point("call.send")
+    async def send(self, request: bytes) -> bytes:
+        self.fault_point("call.send")
         reply = await self._connection.post(request)
-        self.point("call.answered")
+        self.fault_point("call.answered")
         return reply
 
     def open_store(self, name: str, content: memoryview | None = None) -> sqlite3.Connection:
-        if name not in KEPT:
+        if name not in PERSISTENT_STORES:
             return self._new_store(name, content)
         if name not in self._stores:
-            self._stores[name] = _open(self.folder / f"{name}.sqlite")
+            self._stores[name] = _open_database(self.folder / f"{name}.sqlite")
         return self._stores[name]
 
     def _new_store(self, name: str, content: memoryview | None) -> sqlite3.Connection:
@@ -94,7 +94,7 @@ class HttpEnv:
         store.execute("PRAGMA synchronous = OFF")
         return store
 
-    def keep_store(self, name: str, store: sqlite3.Connection) -> None:
+    def replace_store(self, name: str, store: sqlite3.Connection) -> None:
         """Put the new store's file in the place of the old; who dies in between finds the whole old one.
 
         The old one is closed first, which empties its log; a log left beside another database would damage it.
@@ -104,21 +104,21 @@ class HttpEnv:
         with fresh.open("rb+") as file:
             os.fsync(file.fileno())
         self._stores.pop(name).close()
-        self.point("store.swap")
+        self.fault_point("store.swap")
         fresh.replace(self.folder / f"{name}.sqlite")
 
-    def point(self, name: str) -> None:
+    def fault_point(self, name: str) -> None:
         if name == self.kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def emit(self, row: Telemetry, about: str | None = None) -> None:
+    def emit(self, row: Telemetry, subject: str | None = None) -> None:
         if isinstance(row, SyncError):
             self.last_error = row
-        name = FILES.get(type(row))
+        name = REPORT_FILES.get(type(row))
         if name is None:
             return
         with (self.folder / f"{name}.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(row), ensure_ascii=False, default=_text) + "\n")
+            file.write(json.dumps(asdict(row), ensure_ascii=False, default=_json_default) + "\n")
 
     def close(self) -> None:
         """Close every store, and the connection."""
@@ -128,7 +128,7 @@ class HttpEnv:
         self._stores.clear()
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open_database(path: Path) -> sqlite3.Connection:
     try:
         store = sqlite3.connect(path, isolation_level=None, timeout=1.0)
         store.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -145,5 +145,5 @@ def _open(path: Path) -> sqlite3.Connection:
     return store
 
 
-def _text(value: object) -> str:
+def _json_default(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from sync_engine.device.client import Device
-from sync_engine.device.request import ask, request_binary
-from sync_engine.device.sync_run import Run, enter, report_error
+from sync_engine.device.request import request_binary, send_request
+from sync_engine.device.sync_run import SyncRun, enter_phase, report_error
 from sync_engine.json_docs import JsonDict
 from sync_engine.protocol import TransportError, VaultError
 
@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS piece (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class FileSelection:
     """Which files of the scope a pass fetches. What is gone from the scope leaves the device in every pass."""
 
     kinds: frozenset[str] = field(default=frozenset({"media", "attachment"}))
@@ -47,58 +47,58 @@ class Wanted:
     )  # kinds of which new ones come too
 
 
-EVERYTHING = Wanted()
+ALL_FILES = FileSelection()
 """For a blocking sync: the whole library."""
-AFTER_APPLY = Wanted(new=frozenset({"attachment"}))
+AFTER_APPLY = FileSelection(new=frozenset({"attachment"}))
 """Documented for non-blocking sync: updates of media that are there; new ones only when the user asks."""
-ALL_MEDIA = Wanted(kinds=frozenset({"media"}), new=frozenset({"media"}))
+ALL_MEDIA = FileSelection(kinds=frozenset({"media"}), new=frozenset({"media"}))
 """*Download All Media*."""
 
 
-def store_of(device: Device) -> sqlite3.Connection:
+def open_media_store(device: Device) -> sqlite3.Connection:
     """The device's files."""
     store = device.env.open_store("media")
     store.executescript(MEDIA_SCHEMA)
     return store
 
 
-async def fetch_files(device: Device, run: Run, wanted: Wanted = EVERYTHING) -> bool:
+async def fetch_files(device: Device, run: SyncRun, wanted: FileSelection = ALL_FILES) -> bool:
     """Bring the device's files up to date. True when every wanted one is there and whole.
 
     A file that cannot be had is reported and the others come all the same. Raises TransportError, VaultError and
     DeviceError for what stops the whole phase; what has come until then stays.
     """
-    enter(device, run, "media")
+    enter_phase(device, run, "media")
     run.media_done = False
-    store = store_of(device)
-    scope = (await ask(device, run, {"verb": "files"}))["files"]
-    _forget_gone(store, scope)
+    store = open_media_store(device)
+    scope = (await send_request(device, run, {"verb": "files"}))["files"]
+    _delete_removed_files(store, scope)
     whole = True
     for one in scope:
-        if not _is_wanted(store, one, wanted):
+        if not _needs_download(store, one, wanted):
             continue
-        if not device.foreground and wanted is not EVERYTHING:
+        if not device.foreground and wanted is not ALL_FILES:
             return False
-        whole = await _fetch_one(device, run, store, one) and whole
+        whole = await _fetch_file(device, run, store, one) and whole
     run.media_done = whole
     return whole
 
 
-def files_on(device: Device) -> dict[str, bytes]:
+def read_files(device: Device) -> dict[str, bytes]:
     """The content of every file that is whole on the device, by id."""
-    store = store_of(device)
+    store = open_media_store(device)
     found = store.execute("SELECT id, version FROM file ORDER BY id").fetchall()
-    return {file_id: _content(store, file_id, version) for file_id, version in found}
+    return {file_id: _read_content(store, file_id, version) for file_id, version in found}
 
 
-def _is_wanted(store: sqlite3.Connection, one: JsonDict, wanted: Wanted) -> bool:
+def _needs_download(store: sqlite3.Connection, one: JsonDict, wanted: FileSelection) -> bool:
     row = store.execute("SELECT version FROM file WHERE id = ?", (one["id"],)).fetchone()
     if one["kind"] not in wanted.kinds or (row and row[0] == one["version"]):
         return False
     return row is not None or one["kind"] in wanted.new
 
 
-def _forget_gone(store: sqlite3.Connection, scope: list[JsonDict]) -> None:
+def _delete_removed_files(store: sqlite3.Connection, scope: list[JsonDict]) -> None:
     """Files whose record has gone, or that were taken from it, go; so do pieces that nobody will complete."""
     known = {row[0] for row in store.execute("SELECT id FROM file UNION SELECT id FROM piece")}
     gone = sorted(known - {one["id"] for one in scope})
@@ -108,23 +108,23 @@ def _forget_gone(store: sqlite3.Connection, scope: list[JsonDict]) -> None:
     store.execute("COMMIT")
 
 
-async def _fetch_one(device: Device, run: Run, store: sqlite3.Connection, one: JsonDict) -> bool:
+async def _fetch_file(device: Device, run: SyncRun, store: sqlite3.Connection, one: JsonDict) -> bool:
     try:
         await _fetch_pieces(device, run, store, one)
     except VaultError as refused:
         if refused.record_id is None:
             raise  # not about this file: a session that ended, a policy
-        return _complain(device, run, one, refused.to_dict())
-    device.env.point("media.file")
-    if _checksum(_content(store, one["id"], one["version"])) != one["checksum"]:
+        return _report_file_error(device, run, one, refused.to_dict())
+    device.env.fault_point("media.file")
+    if _checksum(_read_content(store, one["id"], one["version"])) != one["checksum"]:
         store.execute("DELETE FROM piece WHERE id = ? AND version = ?", (one["id"], one["version"]))
         words = f"The file [{one['name']}] came damaged and will be fetched again"
-        return _complain(device, run, one, {"type": "LOCAL_FILE_DAMAGED", "message": words})
-    _keep(store, one)
+        return _report_file_error(device, run, one, {"type": "LOCAL_FILE_DAMAGED", "message": words})
+    _store_file(store, one)
     return True
 
 
-async def _fetch_pieces(device: Device, run: Run, store: sqlite3.Connection, one: JsonDict) -> None:
+async def _fetch_pieces(device: Device, run: SyncRun, store: sqlite3.Connection, one: JsonDict) -> None:
     """Go on where the last attempt ended."""
     query = "SELECT coalesce(sum(length(content)), 0) FROM piece WHERE id = ? AND version = ?"
     at = int(store.execute(query, (one["id"], one["version"])).fetchone()[0])
@@ -135,12 +135,12 @@ async def _fetch_pieces(device: Device, run: Run, store: sqlite3.Connection, one
         if not content or len(content) != head["size"]:
             words = f"A piece of the file [{one['name']}] came incomplete"
             raise TransportError("INVALID_RESPONSE", words, transient=False)
-        device.env.point("media.piece")
+        device.env.fault_point("media.piece")
         store.execute("INSERT INTO piece VALUES (?, ?, ?, ?)", (one["id"], one["version"], at, content))
         at += len(content)
 
 
-def _keep(store: sqlite3.Connection, one: JsonDict) -> None:
+def _store_file(store: sqlite3.Connection, one: JsonDict) -> None:
     store.execute("BEGIN")
     store.execute("DELETE FROM piece WHERE id = ? AND version <> ?", (one["id"], one["version"]))
     names = ("id", "record", "object", "name", "kind", "version", "size")
@@ -148,7 +148,7 @@ def _keep(store: sqlite3.Connection, one: JsonDict) -> None:
     store.execute("COMMIT")
 
 
-def _content(store: sqlite3.Connection, file_id: str, version: int) -> bytes:
+def _read_content(store: sqlite3.Connection, file_id: str, version: int) -> bytes:
     rows = store.execute(
         "SELECT content FROM piece WHERE id = ? AND version = ? ORDER BY at", (file_id, version)
     )
@@ -159,13 +159,13 @@ def _checksum(content: bytes) -> str:
     return blake2b(content, digest_size=8).hexdigest()
 
 
-def _complain(device: Device, run: Run, one: JsonDict, error: JsonDict) -> bool:
+def _report_file_error(device: Device, run: SyncRun, one: JsonDict, error: JsonDict) -> bool:
     about = f"media|{one['id']}/{one['version']}"
     report_error(
         device,
         run,
         error,
-        about=about,
+        subject=about,
         operation="download",
         object_name=one["object"],
         record_id=one["record"],

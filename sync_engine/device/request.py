@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sync_engine.device.client import Device
-from sync_engine.device.sync_run import Run
+from sync_engine.device.sync_run import SyncRun
 from sync_engine.json_docs import JsonDict
 from sync_engine.protocol import TransportError, VaultError, binary_body, decode, encode
 
@@ -11,48 +11,48 @@ ATTEMPTS = 3
 FIRST_PAUSE_SECONDS = 2.0
 
 
-async def ask(device: Device, run: Run, request: JsonDict) -> JsonDict:
+async def send_request(device: Device, run: SyncRun, request: JsonDict) -> JsonDict:
     """Send a request and return the reply. Raises VaultError, or TransportError when every attempt failed."""
     reply, _ = await request_binary(device, run, request)
     return reply
 
 
-class Canceled(Exception):
+class SyncCanceled(Exception):
     """The user pressed Cancel."""
 
 
-async def request_binary(device: Device, run: Run, request: JsonDict) -> tuple[JsonDict, memoryview]:
+async def request_binary(device: Device, run: SyncRun, request: JsonDict) -> tuple[JsonDict, memoryview]:
     """As `ask`, with the binary body that follows the reply."""
     # Only a sync that shows its progress has the button: signing in and autosync go on.
     if device.cancel_at is not None and run.kind != "autosync" and device.env.now() >= device.cancel_at:
         device.cancel_at = None
-        raise Canceled
+        raise SyncCanceled
     for attempt in range(1, ATTEMPTS + 1):
         body = encode(device.identity() | request)
-        run.bytes_up += len(body)
+        run.bytes_uploaded += len(body)
         try:
-            raw = await device.env.call(body)
+            raw = await device.env.send(body)
         except TransportError as error:
             if not error.transient or attempt == ATTEMPTS:
                 raise
             run.retries += 1
             if "number" in request:
-                request = request | {"number": next_number(device)}
+                request = request | {"number": next_upload_number(device)}
             await device.env.sleep(FIRST_PAUSE_SECONDS * 2**attempt)
             continue
-        run.bytes_down += len(raw)
-        return _checked(raw), binary_body(raw)
+        run.bytes_downloaded += len(raw)
+        return _parse_reply(raw), binary_body(raw)
     raise AssertionError("the last attempt either returned or raised")
 
 
-def next_number(device: Device) -> int:
+def next_upload_number(device: Device) -> int:
     """The next number in the device's lane, remembered before it is used."""
     number = int(device.get("number", 0)) + 1
     device.put("number", number)
     return number
 
 
-def _checked(raw: bytes) -> JsonDict:
+def _parse_reply(raw: bytes) -> JsonDict:
     try:
         reply = decode(raw)
     except ValueError as bad:

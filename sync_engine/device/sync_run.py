@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sync_engine.device.client import Device
-from sync_engine.device.edits import pending, pending_count
+from sync_engine.device.edits import count_pending_edits, list_pending_edits
 from sync_engine.hashing import short_hash
 from sync_engine.json_docs import JsonDict, from_json, to_json
 from sync_engine.telemetry import PendingRecord, SyncDetail, SyncError
@@ -23,26 +23,26 @@ SYNC_TYPES = {
 
 
 @dataclass(slots=True, kw_only=True)
-class Run:
+class SyncRun:
     """A sync in progress. Autosync has no `mobile_id`, because it is not tracked."""
 
     kind: str
     trigger: str
-    started: float
+    started_at: float
     mobile_id: str | None
     phase: str = "connect"
     uploads: int = 0
     upload_errors: int = 0
     retries: int = 0
     vtrans: int = 0
-    downloaded: int = 0
-    deleted: int = 0
-    bytes_up: int = 0
-    bytes_down: int = 0
-    paused: float = 0.0
+    records_downloaded: int = 0
+    records_deleted: int = 0
+    bytes_uploaded: int = 0
+    bytes_downloaded: int = 0
+    paused_seconds: float = 0.0
     upload_done: bool = False
     download_done: bool = False
-    created: int = 0
+    records_created: int = 0
     media_done: bool = True
 
     @property
@@ -51,87 +51,88 @@ class Run:
         return None if self.mobile_id is None else tracking_id(self.mobile_id)
 
 
-def begin(device: Device, kind: str, trigger: str) -> Run:
+def begin_sync(device: Device, kind: str, trigger: str) -> SyncRun:
     """Start a sync; a tracked one writes its record first, so that a kill leaves it unfinished."""
     now = device.env.now()
     mobile_id = None
     if kind != "autosync":
-        mobile_id = f"s-{device.env.rand('ids').getrandbits(80):020x}"
-    run = Run(kind=kind, trigger=trigger, started=now, mobile_id=mobile_id)
-    run.created = int(device.get("saved_since_sync", 0))
+        mobile_id = f"s-{device.env.random_stream('ids').getrandbits(80):020x}"
+    run = SyncRun(kind=kind, trigger=trigger, started_at=now, mobile_id=mobile_id)
+    run.records_created = int(device.get("saved_since_sync", 0))
     if mobile_id is not None:
         device.journal.execute(
-            "INSERT INTO tracking (mobile_id, doc) VALUES (?, ?)", (mobile_id, to_json(_row(device, run)))
+            "INSERT INTO tracking (mobile_id, doc) VALUES (?, ?)",
+            (mobile_id, to_json(_tracking_record(device, run))),
         )
     device.busy = True
     return run
 
 
-def enter(device: Device, run: Run, phase: str) -> None:
+def enter_phase(device: Device, run: SyncRun, phase: str) -> None:
     """Note the phase that the sync has reached."""
     run.phase = phase
-    device.env.point(f"{run.kind}.{phase}")
+    device.env.fault_point(f"{run.kind}.{phase}")
 
 
-def finish(device: Device, run: Run, *, successful: bool, canceled: bool = False) -> None:
+def finish_sync(device: Device, run: SyncRun, *, successful: bool, canceled: bool = False) -> None:
     """End the sync: close its record and report what Vault does not record."""
     device.busy = False
     if run.mobile_id is None:
         return
     ended = device.env.now()
-    row = _row(device, run) | {
+    row = _tracking_record(device, run) | {
         "sync_completed_datetime__v": ended,
-        "sync_duration__v": round(ended - run.started, 1),
+        "sync_duration__v": round(ended - run.started_at, 1),
         "successful_sync__v": successful,
         "sync_canceled__v": canceled,
         "upload_processed__v": run.upload_done and run.upload_errors == 0,
         "download_processed__v": run.download_done,
     }
-    _close(device, run, row)
-    device.env.emit(_detail(device, run, ended))
+    _close_tracking_record(device, run, row)
+    device.env.emit(_sync_detail(device, run, ended))
     device.put("saved_since_sync", 0)
     if successful:
         device.put("last_sync", ended)
-    _report_pending(device, ended)
+    _report_pending_records(device, ended)
 
 
-def abandon(device: Device, run: Run) -> None:
+def abandon_sync(device: Device, run: SyncRun) -> None:
     """Leave the sync without an end, as a restarted non-blocking sync does: no completion time."""
     device.busy = False
-    _close(device, run, _row(device, run))
-    device.env.emit(_detail(device, run, device.env.now()))
+    _close_tracking_record(device, run, _tracking_record(device, run))
+    device.env.emit(_sync_detail(device, run, device.env.now()))
 
 
-def close_interrupted(device: Device) -> None:
+def close_interrupted_syncs(device: Device) -> None:
     """After a start: syncs that a kill left open never finish; their records say so by saying nothing."""
     device.journal.execute("UPDATE tracking SET open = 0, sent = 0 WHERE open")
 
 
-def unsent(device: Device) -> list[JsonDict]:
+def unsent_tracking_records(device: Device) -> list[JsonDict]:
     """Tracking records that the Vault does not have in their present form."""
     rows = device.journal.execute("SELECT doc FROM tracking WHERE NOT sent AND NOT open ORDER BY mobile_id")
     return [from_json(row[0]) for row in rows]
 
 
-def forget_sent(device: Device, mobile_ids: list[str]) -> None:
+def delete_sent_tracking_records(device: Device, mobile_ids: list[str]) -> None:
     """Drop the tracking records that the Vault now keeps."""
     device.journal.executemany("DELETE FROM tracking WHERE mobile_id = ?", [(one,) for one in mobile_ids])
 
 
-def _close(device: Device, run: Run, row: JsonDict) -> None:
+def _close_tracking_record(device: Device, run: SyncRun, row: JsonDict) -> None:
     device.journal.execute(
         "UPDATE tracking SET doc = ?, open = 0, sent = 0 WHERE mobile_id = ?",
         (to_json(row), run.mobile_id),
     )
 
 
-def _row(device: Device, run: Run) -> JsonDict:
+def _tracking_record(device: Device, run: SyncRun) -> JsonDict:
     return {
         "name__v": f"ST-{short_hash(run.mobile_id, size=4)}",
         "mobile_id__v": run.mobile_id,
         "sync_type__v": SYNC_TYPES[run.kind],
         "refresh_mode__v": device.get("refresh_mode"),
-        "sync_start_datetime__v": run.started,
+        "sync_start_datetime__v": run.started_at,
         "sync_completed_datetime__v": None,
         "sync_duration__v": None,
         "successful_sync__v": None,
@@ -146,21 +147,21 @@ def _row(device: Device, run: Run) -> JsonDict:
     }
 
 
-def _detail(device: Device, run: Run, ended: float) -> SyncDetail:
+def _sync_detail(device: Device, run: SyncRun, ended: float) -> SyncDetail:
     return SyncDetail(
         sync_id=str(run.sync_id),
         user_id=device.user_id,
         device_id=device.device_id,
         trigger=run.trigger,
-        network_type=device.env.network(),
-        active_seconds=round(ended - run.started - run.paused, 1),
-        paused_seconds=round(run.paused, 1),
-        records_downloaded=run.downloaded,
-        records_deleted=run.deleted,
-        bytes_uploaded=run.bytes_up,
-        bytes_downloaded=run.bytes_down,
-        pending_uploads=pending_count(device),
-        records_created=run.created,
+        network_type=device.env.network_type(),
+        active_seconds=round(ended - run.started_at - run.paused_seconds, 1),
+        paused_seconds=round(run.paused_seconds, 1),
+        records_downloaded=run.records_downloaded,
+        records_deleted=run.records_deleted,
+        bytes_uploaded=run.bytes_uploaded,
+        bytes_downloaded=run.bytes_downloaded,
+        pending_uploads=count_pending_edits(device),
+        records_created=run.records_created,
         configuration_version=str(device.get("configuration_version", "")) or None,
         last_phase=run.phase,
     )
@@ -168,10 +169,10 @@ def _detail(device: Device, run: Run, ended: float) -> SyncDetail:
 
 def report_error(
     device: Device,
-    run: Run,
+    run: SyncRun,
     error: JsonDict,
     *,
-    about: str | None = None,
+    subject: str | None = None,
     operation: str | None = None,
     object_name: str | None = None,
     record_id: str | None = None,
@@ -180,14 +181,15 @@ def report_error(
 ) -> str:
     """Report one error of one record, or of one phase; the same one reported twice has the same event id."""
     now = device.env.now()
-    place = f"{run.mobile_id or device.device_id}/{run.started}"  # a staged sync may be applied in several attempts
+    # A staged sync may be applied in several attempts, which must not share event ids.
+    place = f"{run.mobile_id or device.device_id}/{run.started_at}"
     event_id = (
-        f"e-{short_hash(place, run.phase, about, object_name, record_id, error['type'], error['message'])}"
+        f"e-{short_hash(place, run.phase, subject, object_name, record_id, error['type'], error['message'])}"
     )
     event = SyncError(
         event_id=event_id,
         sync_id=run.sync_id,
-        occurred_at=moment(now),
+        occurred_at=to_datetime(now),
         user_id=device.user_id,
         device_id=device.device_id,
         platform=device.platform,
@@ -203,32 +205,32 @@ def report_error(
         message=error["message"],
         payload=None if payload is None else to_json(payload)[:4000],
     )
-    device.env.emit(event, about)
+    device.env.emit(event, subject)
     return event_id
 
 
-def _report_pending(device: Device, now: float) -> None:
+def _report_pending_records(device: Device, now: float) -> None:
     failed = {row[0] for row in device.journal.execute("SELECT key FROM failure")}
     parents = {"call2_detail__v": "call2__v", "call2_sample__v": "call2__v"}
     first: dict[str, str] = {}
-    for name, record_id, operation, edited_at, key in pending(device):
+    for name, record_id, operation, edited_at, key in list_pending_edits(device):
         if name not in parents:
             first[key] = record_id
         device.env.emit(
             PendingRecord(
                 device_id=device.device_id,
-                as_of=moment(now),
+                as_of=to_datetime(now),
                 object=name,
                 record_id=record_id,
                 user_id=device.user_id,
                 operation=operation,
                 parent_record_id=first.get(key) if name in parents else None,
-                edited_at=moment(edited_at),
+                edited_at=to_datetime(edited_at),
                 in_error=key in failed,
             )
         )
 
 
-def moment(seconds: float) -> datetime:
+def to_datetime(seconds: float) -> datetime:
     """An aware time in UTC, to the millisecond."""
     return datetime.fromtimestamp(round(seconds, 3), UTC)

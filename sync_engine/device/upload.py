@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sync_engine.device.client import ON_ITS_WAY, Device, durable
-from sync_engine.device.request import ask, next_number
-from sync_engine.device.sync_run import Run, enter, report_error
+from sync_engine.device.client import IN_FLIGHT, Device, durable_transaction
+from sync_engine.device.request import next_upload_number, send_request
+from sync_engine.device.sync_run import SyncRun, enter_phase, report_error
 from sync_engine.json_docs import JsonDict, from_json, to_json
 from sync_engine.protocol import VaultError
 
@@ -22,77 +22,79 @@ class Transaction:
     key: str
     rows: list[JsonDict]
     records: frozenset[str]  # ids of its records: Vault's own where the device knows it
-    touches: frozenset[str]  # those, and of records they refer to
+    related_records: frozenset[str]  # those, and of records they refer to
 
 
-async def upload(device: Device, run: Run) -> None:
+async def upload(device: Device, run: SyncRun) -> None:
     """Send until nothing more can be sent. A refused record blocks only itself and what hangs on it."""
-    enter(device, run, "upload")
+    enter_phase(device, run, "upload")
     answered: set[str] = set()
     while batch := _next_batch(device, run, answered):
-        await _hand_over(device, run, batch)
+        await _upload_batch(device, run, batch)
         answered |= {one.key for one in batch}
     run.upload_done = True
 
 
-async def _hand_over(device: Device, run: Run, batch: list[Transaction]) -> None:
+async def _upload_batch(device: Device, run: SyncRun, batch: list[Transaction]) -> None:
     """Send a batch and settle its answers; one that is too large goes in halves, down to a single save."""
     try:
-        results = (await _send(device, run, batch))["results"]
+        results = (await _send_batch(device, run, batch))["results"]
     except VaultError as refused:
         if refused.type != TOO_LARGE:
             raise
         if len(batch) > 1:
-            await _hand_over(device, run, batch[: len(batch) // 2])
-            await _hand_over(device, run, batch[len(batch) // 2 :])
+            await _upload_batch(device, run, batch[: len(batch) // 2])
+            await _upload_batch(device, run, batch[len(batch) // 2 :])
             return
         failure = {"key": batch[0].key, "responseStatus": "FAILURE", "row": 0, "errors": [refused.to_dict()]}
         results = [failure]
-    _settle_all(device, run, batch, results)
+    _record_results(device, run, batch, results)
 
 
-def _settle_all(device: Device, run: Run, batch: list[Transaction], results: list[JsonDict]) -> None:
+def _record_results(device: Device, run: SyncRun, batch: list[Transaction], results: list[JsonDict]) -> None:
     """All answers of one reply in one commit: what is lost with a kill, the Vault answers again."""
     device.journal.execute("BEGIN")
     try:
         for one, result in zip(batch, results, strict=True):
-            settle(device, run, one, result)
-        _expect(device, set(device.get(ON_ITS_WAY, [])) - {one.key for one in batch})
+            record_result(device, run, one, result)
+        _set_in_flight(device, set(device.get(IN_FLIGHT, [])) - {one.key for one in batch})
     except BaseException:
         device.journal.execute("ROLLBACK")
         raise
     device.journal.execute("COMMIT")
 
 
-def _expect(device: Device, keys: set[str]) -> None:
+def _set_in_flight(device: Device, keys: set[str]) -> None:
     """Remember which uploads have no answer yet. Sending others tells nothing of these."""
-    device.put(ON_ITS_WAY, sorted(keys))
+    device.put(IN_FLIGHT, sorted(keys))
 
 
-async def _send(device: Device, run: Run, batch: list[Transaction]) -> JsonDict:
+async def _send_batch(device: Device, run: SyncRun, batch: list[Transaction]) -> JsonDict:
     transactions = [{"key": one.key, "rows": one.rows} for one in batch]
-    with durable(device.journal):
-        _expect(device, {*device.get(ON_ITS_WAY, []), *(one.key for one in batch)})
-    device.env.point("upload.send")
+    with durable_transaction(device.journal):
+        _set_in_flight(device, {*device.get(IN_FLIGHT, []), *(one.key for one in batch)})
+    device.env.fault_point("upload.send")
     request: JsonDict = {"verb": "upload", "transactions": transactions, "lane": device.get("lane", 0)}
     try:
-        return await ask(device, run, request | {"number": next_number(device)})
+        return await send_request(device, run, request | {"number": next_upload_number(device)})
     except VaultError as refused:
         if refused.type != "RACE_CONDITION" or refused.object is not None:
             raise
     # Vault has seen a later upload of this lane: numbers went back here, or a copy of us is at work.
-    opened = await ask(device, run, {"verb": "open", "kind": "autosync"})
-    take_lane(device, opened)
-    return await ask(device, run, request | {"lane": opened["lane"], "number": next_number(device)})
+    opened = await send_request(device, run, {"verb": "open", "kind": "autosync"})
+    use_lane(device, opened)
+    return await send_request(
+        device, run, request | {"lane": opened["lane"], "number": next_upload_number(device)}
+    )
 
 
-def take_lane(device: Device, opened: JsonDict) -> None:
+def use_lane(device: Device, opened: JsonDict) -> None:
     """Use the lane that the Vault has just opened."""
     device.put("lane", opened["lane"])
     device.put("number", 0)
 
 
-def waiting(device: Device) -> list[Transaction]:
+def list_pending_transactions(device: Device) -> list[Transaction]:
     """Transactions without an answer, oldest first."""
     rows = device.journal.execute(
         "SELECT key, object, record_id, operation, base_revision, fields, was FROM outbox "
@@ -112,8 +114,8 @@ def waiting(device: Device) -> list[Transaction]:
                 "was": from_json(was),
             }
         )
-    named = {key: ({row["id"] for row in rows}, _references(rows)) for key, rows in found.items()}
-    ids = _ids_of(device, set().union(*(one | other for one, other in named.values())))
+    named = {key: ({row["id"] for row in rows}, _referenced_ids(rows)) for key, rows in found.items()}
+    ids = _vault_ids(device, set().union(*(one | other for one, other in named.values())))
     made: list[Transaction] = []
     for key, (own, others) in named.items():
         records = frozenset(ids.get(one, one) for one in own)
@@ -124,11 +126,11 @@ def waiting(device: Device) -> list[Transaction]:
 _ID = re.compile(r"m-[0-9a-f]{20}|V[0-9A-F]{3}\d{12}")
 
 
-def _references(rows: list[JsonDict]) -> set[str]:
+def _referenced_ids(rows: list[JsonDict]) -> set[str]:
     return {v for row in rows for v in row["fields"].values() if isinstance(v, str) and _ID.fullmatch(v)}
 
 
-def _ids_of(device: Device, names: set[str]) -> dict[str, str]:
+def _vault_ids(device: Device, names: set[str]) -> dict[str, str]:
     """Vault's ids of those that are mobile ids: people edit one record now under this name, now under that."""
     wanted = to_json(sorted(name for name in names if name.startswith("m-")))
     found: dict[str, str] = {}
@@ -140,14 +142,14 @@ def _ids_of(device: Device, names: set[str]) -> dict[str, str]:
     return found
 
 
-def _next_batch(device: Device, run: Run, answered: set[str]) -> list[Transaction]:
+def _next_batch(device: Device, run: SyncRun, answered: set[str]) -> list[Transaction]:
     failed = {row[0] for row in device.journal.execute("SELECT key FROM failure")}
     blocked: set[str] = set()
     batch: list[Transaction] = []
     size = 0
-    for one in waiting(device):
+    for one in list_pending_transactions(device):
         held = one.key in answered or (run.kind == "autosync" and one.key in failed)
-        if held or one.touches & blocked or size + len(one.rows) > BATCH_ROWS:
+        if held or one.related_records & blocked or size + len(one.rows) > BATCH_ROWS:
             blocked |= one.records
             continue
         blocked |= one.records
@@ -156,17 +158,17 @@ def _next_batch(device: Device, run: Run, answered: set[str]) -> list[Transactio
     return batch
 
 
-def settle(device: Device, run: Run, one: Transaction, result: JsonDict) -> None:
+def record_result(device: Device, run: SyncRun, one: Transaction, result: JsonDict) -> None:
     """Write one answer into the journal: shown until downloaded, or one open entry in the Errors tab."""
     if result["responseStatus"] == "SUCCESS":
         run.uploads += len(one.rows)
-        _accept(device, one, result)
+        _record_success(device, one, result)
     else:
         run.upload_errors += len(one.rows)
-        _refuse(device, run, one, result)
+        _record_failure(device, run, one, result)
 
 
-def _accept(device: Device, one: Transaction, result: JsonDict) -> None:
+def _record_success(device: Device, one: Transaction, result: JsonDict) -> None:
     device.journal.execute("UPDATE outbox SET acked_seq = ? WHERE key = ?", (result["seq"], one.key))
     device.journal.execute("DELETE FROM failure WHERE key = ?", (one.key,))
     for row in one.rows:
@@ -176,7 +178,7 @@ def _accept(device: Device, one: Transaction, result: JsonDict) -> None:
             )
 
 
-def _refuse(device: Device, run: Run, one: Transaction, result: JsonDict) -> None:
+def _record_failure(device: Device, run: SyncRun, one: Transaction, result: JsonDict) -> None:
     row, error = one.rows[result["row"]], result["errors"][0]
     device.journal.execute(
         "INSERT INTO failure VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
@@ -196,7 +198,7 @@ def _refuse(device: Device, run: Run, one: Transaction, result: JsonDict) -> Non
         device,
         run,
         error,
-        about=one.key,
+        subject=one.key,
         operation=row["operation"],
         object_name=row["object"],
         record_id=row["id"],

@@ -13,10 +13,10 @@ from sync_engine.device import errors_tab
 from sync_engine.device.client import Device
 
 DAY_SECONDS = 86_400.0
-NOT_COUNTED = ("order__v",)
+UNCOUNTED_OBJECTS = ("order__v",)
 """Objects that the count of pending uploads leaves out."""
 
-Colour = Literal["green", "orange", "red", "blue", "none"]
+Color = Literal["green", "orange", "red", "blue", "none"]
 State = Literal["up_to_date", "active", "pending", "errors"]
 
 
@@ -25,12 +25,12 @@ class SyncWidget:
     """The widget of the blocking sync. `last_sync` is the time of the last successful one, None before it."""
 
     state: State
-    colour: Colour
+    color: Color
     symbol: str
     pending_uploads: int
     errors: int
     last_sync: float | None
-    asks_to_sync: bool  # more than `sync_warn_interval__v` days have passed
+    sync_overdue: bool  # more than `sync_warn_interval__v` days have passed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,25 +39,25 @@ class StatusWidget:
 
     running: bool
     updates_ready: bool
-    apply_colour: Colour
+    apply_color: Color
     age_days: float | None
     errors: int
 
 
 def sync_widget(device: Device) -> SyncWidget:
     """What the Sync widget shows now. An active sync is shown before errors, errors before pending data."""
-    errors, pending = len(errors_tab.entries(device)), _pending(device)
+    errors, pending = len(errors_tab.entries(device)), _count_pending_uploads(device)
     last = device.get("last_sync")
-    late = _late(device, last)
-    state, colour, symbol = _look(device, errors=errors, pending=pending, late=late)
+    late = _is_overdue(device, last)
+    state, colour, symbol = _appearance(device, errors=errors, pending=pending, late=late)
     return SyncWidget(
         state=state,
-        colour=colour,
+        color=colour,
         symbol=symbol,
         pending_uploads=pending,
         errors=errors,
         last_sync=last,
-        asks_to_sync=late,
+        sync_overdue=late,
     )
 
 
@@ -68,13 +68,13 @@ def status_widget(device: Device) -> StatusWidget:
     return StatusWidget(
         running=device.busy,
         updates_ready=bool(ready),
-        apply_colour="none" if age is None else "blue" if age < 1 else "orange" if age <= 2 else "red",
+        apply_color="none" if age is None else "blue" if age < 1 else "orange" if age <= 2 else "red",
         age_days=age,
         errors=len(errors_tab.entries(device)),
     )
 
 
-def _look(device: Device, *, errors: int, pending: int, late: bool) -> tuple[State, Colour, str]:
+def _appearance(device: Device, *, errors: int, pending: int, late: bool) -> tuple[State, Color, str]:
     if device.busy:
         return "active", "orange", "spinning arrows"
     if errors:
@@ -84,15 +84,15 @@ def _look(device: Device, *, errors: int, pending: int, late: bool) -> tuple[Sta
     return "up_to_date", "green", "check"
 
 
-def _pending(device: Device) -> int:
-    marks = ",".join("?" * len(NOT_COUNTED))
+def _count_pending_uploads(device: Device) -> int:
+    marks = ",".join("?" * len(UNCOUNTED_OBJECTS))
     row = device.journal.execute(
-        f"SELECT count(*) FROM outbox WHERE acked_seq IS NULL AND object NOT IN ({marks})", NOT_COUNTED
+        f"SELECT count(*) FROM outbox WHERE acked_seq IS NULL AND object NOT IN ({marks})", UNCOUNTED_OBJECTS
     ).fetchone()
     return int(row[0])
 
 
-def _late(device: Device, last: float | None) -> bool:
+def _is_overdue(device: Device, last: float | None) -> bool:
     """Whether the warning interval has passed; 0 days switch the warning off."""
     interval = device.setting("sync_warn_interval__v", 0)
     return bool(interval) and last is not None and device.env.now() - last > interval * DAY_SECONDS

@@ -32,7 +32,7 @@ class Scheduler:
         self._count += 1
         heapq.heappush(self._queue, (self.now + after, self._count, task))
 
-    def run(self, until: float) -> None:
+    def run_until(self, until: float) -> None:
         """Let time pass until `until`; tasks that sleep longer go on in the next run."""
         while self._queue and self._queue[0][0] <= until:
             self.now, _, task = heapq.heappop(self._queue)
@@ -43,10 +43,10 @@ class Scheduler:
             self.spawn(task, max(0.0, seconds))
         self.now = max(self.now, until)
 
-    def drain(self) -> None:
+    def run_all(self) -> None:
         """Let time pass until no task is waiting; the clock stops with the last of them."""
         while self._queue:
-            self.run(self._queue[0][0])
+            self.run_until(self._queue[0][0])
 
     @property
     def idle(self) -> bool:

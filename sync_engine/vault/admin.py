@@ -18,7 +18,7 @@ from sync_engine.vault import records
 from sync_engine.vault.state import Vault
 
 
-def change(
+def change_configuration(
     vault: Vault,
     kind: str,
     target: str,
@@ -37,7 +37,7 @@ def change(
     """Set one piece of configuration and return the id of its entry in the audit trail."""
     with vault.transaction():
         vault.configure(kind, target, doc)
-        change_id = note(
+        change_id = write_audit_entry(
             vault, kind, target, at=at, by=by, object_name=object_name, field=field, scope=scope,
             before=before, after=after, detail=detail,
         )  # fmt: skip
@@ -46,7 +46,7 @@ def change(
     return change_id
 
 
-def note(
+def write_audit_entry(
     vault: Vault,
     kind: str,
     target: str,
@@ -61,7 +61,7 @@ def note(
     detail: str | None = None,
 ) -> str:
     """Write one entry of the audit trail, without changing anything."""
-    change_id = f"c-{short_hash(vault.count('change'), kind, target, object_name, field, at)}"
+    change_id = f"c-{short_hash(vault.next_value('change'), kind, target, object_name, field, at)}"
     entry = ConfigChange(
         change_id=change_id,
         changed_at=datetime.fromtimestamp(round(at, 3), UTC),
@@ -88,7 +88,7 @@ def audit_trail(vault: Vault, since: float = 0.0) -> Iterator[ConfigChange]:
         yield ConfigChange(**doc | {"changed_at": datetime.fromtimestamp(round(doc["changed_at"], 3), UTC)})
 
 
-def set_object_right(
+def set_object_permission(
     vault: Vault, name: str, object_name: str, right: str, allowed: bool, *, at: float
 ) -> str:
     """Grant or take a right on an object in a permission set."""
@@ -96,14 +96,14 @@ def set_object_right(
     rights = doc["objects"].setdefault(object_name, {})
     before = rights.get(right, True)
     rights[right] = allowed
-    return change(
+    return change_configuration(
         vault, "permission_set", name, doc, at=at, object_name=object_name, scope=f"permission_set={name}",
         before=f"{right}={before}", after=f"{right}={allowed}",
         detail=f"object permission {right} on {object_name}",
     )  # fmt: skip
 
 
-def set_field_right(  # noqa: PLR0917
+def set_field_permission(  # noqa: PLR0917
     vault: Vault, name: str, object_name: str, field: str, right: str, allowed: bool, *, at: float
 ) -> str:
     """Grant or take Read or Edit on a field in a permission set."""
@@ -111,17 +111,17 @@ def set_field_right(  # noqa: PLR0917
     rights = doc["fields"].setdefault(object_name, {}).setdefault(field, {})
     before = rights.get(right, True)
     rights[right] = allowed
-    return change(
+    return change_configuration(
         vault, "permission_set", name, doc, at=at, object_name=object_name, field=field,
         scope=f"permission_set={name}", before=f"{right}={before}", after=f"{right}={allowed}",
         detail=f"field permission {right} on {object_name}.{field}",
     )  # fmt: skip
 
 
-def set_in_permission_set(vault: Vault, name: str, key: str, value: bool, *, at: float) -> str:
+def set_application_permission(vault: Vault, name: str, key: str, value: bool, *, at: float) -> str:
     """Switch `metadata_api` or `api` in the Application tab of a permission set."""
     doc = vault.live["permission_set"][name]
-    return change(
+    return change_configuration(
         vault, "permission_set", name, doc | {key: value}, at=at, scope=f"permission_set={name}",
         field=key, before=doc[key], after=value, detail=f"application permission {key}",
     )  # fmt: skip
@@ -135,7 +135,7 @@ def set_field(vault: Vault, object_name: str, field: str, spec: JsonDict | None,
         doc["fields"][field] = spec
     with vault.transaction():
         vault.configure("object", object_name, doc)
-        change_id = note(
+        change_id = write_audit_entry(
             vault, "field", object_name, at=at, by="admin", object_name=object_name, field=field,
             before=before, after=spec, detail=f"field {object_name}.{field}",
         )  # fmt: skip
@@ -146,7 +146,7 @@ def set_field(vault: Vault, object_name: str, field: str, spec: JsonDict | None,
 def set_setting(vault: Vault, name: str, value: object, *, at: float) -> str:
     """Change a setting; it reaches devices with the next cache clear, which is done here."""
     before = vault.setting(name)
-    return change(vault, "setting", name, {"value": value}, at=at, before=before, after=value)
+    return change_configuration(vault, "setting", name, {"value": value}, at=at, before=before, after=value)
 
 
 def set_profile_setting(vault: Vault, name: str, profile: str, value: object, *, at: float) -> str:
@@ -154,7 +154,7 @@ def set_profile_setting(vault: Vault, name: str, profile: str, value: object, *,
     target = f"{name}/{profile}"
     before = vault.live.get("profile_setting", {}).get(target, {}).get("value")
     doc = {"name": name, "value": value, "application_profile": profile}
-    return change(
+    return change_configuration(
         vault, "profile_setting", target, doc, at=at, scope=f"profile={profile}", before=before, after=value
     )
 
@@ -163,7 +163,7 @@ def clear_cache(vault: Vault, *, at: float, by: str = "admin") -> str:
     """Make devices get the configuration as it is now; VMOCs and settings wait for this."""
     with vault.transaction():
         vault.publish()
-        return note(vault, "cache", "Vault CRM cache", at=at, by=by, detail="cache cleared")
+        return write_audit_entry(vault, "cache", "Vault CRM cache", at=at, by=by, detail="cache cleared")
 
 
 def set_user(vault: Vault, user_id: str, *, at: float, quiet: bool = False, **values: object) -> str | None:
@@ -175,7 +175,9 @@ def set_user(vault: Vault, user_id: str, *, at: float, quiet: bool = False, **va
             vault.configure("user", user_id, doc)
         return None
     old = {name: before.get(name) for name in values}
-    return change(vault, "user", user_id, doc, at=at, scope=f"user={user_id}", before=old, after=values)
+    return change_configuration(
+        vault, "user", user_id, doc, at=at, scope=f"user={user_id}", before=old, after=values
+    )
 
 
 def set_vmoc(vault: Vault, name: str, doc: JsonDict, *, at: float, publish: bool = True) -> str:
@@ -183,13 +185,13 @@ def set_vmoc(vault: Vault, name: str, doc: JsonDict, *, at: float, publish: bool
     before = vault.live["vmoc"].get(name, {})
     changed = {key: value for key, value in doc.items() if before.get(key) != value}
     old = {key: before.get(key) for key in changed}
-    return change(
+    return change_configuration(
         vault, "vmoc", name, doc, at=at, object_name=doc["object_name__v"], before=old, after=changed,
         publish=publish,
     )  # fmt: skip
 
 
-def realign(vault: Vault, accounts: list[str], territory: str, *, at: float) -> str:
+def realign_accounts(vault: Vault, accounts: list[str], territory: str, *, at: float) -> str:
     """Move accounts, with all that hangs on them, to another territory."""
     with vault.transaction():
         former = ""
@@ -198,25 +200,25 @@ def realign(vault: Vault, accounts: list[str], territory: str, *, at: float) -> 
             if found is not None and not found.deleted and found.territory != territory:
                 former = found.territory
                 records.move(vault, found, territory)
-        return note(
+        return write_audit_entry(
             vault, "territory", territory, at=at, by="alignment", object_name="account__v", before=former,
             scope=f"territory={former}", after=territory, detail=f"{len(accounts)} accounts realigned",
         )  # fmt: skip
 
 
-def merge(vault: Vault, loser: str, winner: str, *, at: float) -> str:
+def merge_accounts(vault: Vault, loser: str, winner: str, *, at: float) -> str:
     """Merge two accounts: the loser is deleted, what refers to it follows to the winner."""
     with vault.transaction():
         kept, gone = records.find(vault, winner), records.find(vault, loser)
         if kept is None or gone is None:
             raise ValueError(f"cannot merge {loser} into {winner}: one of them does not exist")
-        for child in records.children(vault, loser):
+        for child in records.list_child_ids(vault, loser):
             found = records.find(vault, child)
             if found is not None:
                 records.update(vault, found, {"account__v": winner}, at=at, by="network")
         records.delete(vault, gone, at=at, by="network")
         vault.db.execute("INSERT OR REPLACE INTO merged VALUES (?, ?)", (loser, winner))
-        return note(
+        return write_audit_entry(
             vault, "object", "account__v", at=at, by="network", object_name="account__v", before=loser,
             after=winner, detail="account merge",
         )  # fmt: skip

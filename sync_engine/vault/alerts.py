@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sync_engine.model import an_object, reference, text
+from sync_engine.model import object_definition, reference, text
 from sync_engine.vault import records
 from sync_engine.vault.state import Vault
 from sync_engine.vmoc import vmoc
@@ -11,18 +11,18 @@ PUSH_OBJECTS = ("alert__v", "alert_profile__v", "alert_user_action__v")
 """Documented: push alerts need an active VMOC for each of them."""
 
 
-def provide_alerts(vault: Vault) -> None:
+def add_alert_objects(vault: Vault) -> None:
     """Give the Vault the objects of push alerts, for everybody, each with a VMOC, and publish them."""
     fields = {"name__v": text(required=True)}
     below = fields | {"alert__v": reference("alert__v")}
     for name in PUSH_OBJECTS:
         own = fields if name == "alert__v" else below
-        vault.configure("object", name, an_object(name, own, sharing="public"))
+        vault.configure("object", name, object_definition(name, own, sharing="public"))
         vault.configure("vmoc", name, vmoc(name, "full_object__v"))
     vault.publish()
 
 
-def raise_alert(vault: Vault, name: str, *, at: float) -> str:
+def create_alert(vault: Vault, name: str, *, at: float) -> str:
     """Put an alert for everybody into the Vault; its id."""
     with vault.transaction():
         return records.insert(vault, "alert__v", {"name__v": name}, at=at, by="admin").id

@@ -11,7 +11,7 @@ from hashlib import blake2b
 
 from sync_engine.hashing import short_hash
 from sync_engine.json_docs import JsonDict
-from sync_engine.model import an_object, reference, text
+from sync_engine.model import object_definition, reference, text
 from sync_engine.protocol import VaultError
 from sync_engine.vault.scope import Scope
 from sync_engine.vault.state import Vault
@@ -22,10 +22,12 @@ PIECE_BYTES = 1_000_000
 MEDIA, ATTACHMENT = "media", "attachment"
 
 
-def provide_media(vault: Vault) -> None:
+def add_media_objects(vault: Vault) -> None:
     """Give the Vault presentations and key messages for everybody, each with a VMOC, and publish them."""
-    presentation = an_object("clm_presentation__v", {"name__v": text(required=True)}, sharing="public")
-    message = an_object(
+    presentation = object_definition(
+        "clm_presentation__v", {"name__v": text(required=True)}, sharing="public"
+    )
+    message = object_definition(
         "key_message__v",
         {"name__v": text(required=True), "clm_presentation__v": reference("clm_presentation__v")},
         sharing="public",
@@ -37,12 +39,12 @@ def provide_media(vault: Vault) -> None:
     vault.publish()
 
 
-def put(vault: Vault, record_id: str, name: str, content: bytes) -> str:
+def attach_file(vault: Vault, record_id: str, name: str, content: bytes) -> str:
     """Attach a file to a record, or the next version of it where one of this name is there; its id.
 
     A file that comes again after it was taken away is another one: versions of one file only grow.
     """
-    number = vault.count("file")
+    number = vault.next_value("file")
     there = vault.db.execute(
         "SELECT id FROM file WHERE record = ? AND name = ?", (record_id, name)
     ).fetchone()
@@ -55,10 +57,10 @@ def put(vault: Vault, record_id: str, name: str, content: bytes) -> str:
     return file_id
 
 
-def remove(vault: Vault, file_id: str) -> None:
+def remove_file(vault: Vault, file_id: str) -> None:
     """Take a file away."""
     vault.db.execute("DELETE FROM file WHERE id = ?", (file_id,))
-    vault.count("file")
+    vault.next_value("file")
 
 
 def checksum(content: bytes) -> str:
@@ -66,15 +68,15 @@ def checksum(content: bytes) -> str:
     return blake2b(content, digest_size=8).hexdigest()
 
 
-def changes(vault: Vault) -> int:
+def count_changes(vault: Vault) -> int:
     """How often files have changed; 0 says that there has never been one."""
-    return vault.counted("file")
+    return vault.current_value("file")
 
 
-def listing(vault: Vault, scope: Scope) -> list[JsonDict]:
+def list_files(vault: Vault, scope: Scope) -> list[JsonDict]:
     """Every file of the scope, without its content, in the order of ids."""
     found: list[JsonDict] = []
-    for name, kind in _kinds(vault, scope).items():
+    for name, kind in _file_kinds(vault, scope).items():
         condition, values = scope.condition(name)
         rows = vault.db.execute(
             "SELECT f.id, f.record, f.name, f.version, f.size, f.checksum FROM file AS f "
@@ -86,9 +88,9 @@ def listing(vault: Vault, scope: Scope) -> list[JsonDict]:
     return sorted(found, key=lambda one: str(one["id"]))
 
 
-def piece(vault: Vault, scope: Scope, message: JsonDict) -> tuple[JsonDict, bytes]:
+def read_piece(vault: Vault, scope: Scope, message: JsonDict) -> tuple[JsonDict, bytes]:
     """A piece of a file from an offset on. Raises VaultError when the scope has no such file in this version."""
-    row = _find(vault, scope, message["file"])
+    row = _find_file(vault, scope, message["file"])
     if row is None or row[0] != message["version"]:
         words = f"The file [{message['file']}] does not exist in version [{message['version']}]"
         raise VaultError("INVALID_DATA", words, cause="record-deleted", record_id=str(message["file"]))
@@ -96,8 +98,8 @@ def piece(vault: Vault, scope: Scope, message: JsonDict) -> tuple[JsonDict, byte
     return {"size": len(content)}, content
 
 
-def _find(vault: Vault, scope: Scope, file_id: str) -> sqlite3.Row | None:
-    for name in _kinds(vault, scope):
+def _find_file(vault: Vault, scope: Scope, file_id: str) -> sqlite3.Row | None:
+    for name in _file_kinds(vault, scope):
         condition, values = scope.condition(name)
         row: sqlite3.Row | None = vault.db.execute(
             "SELECT f.version, f.content FROM file AS f JOIN record AS r ON r.id = f.record "
@@ -109,7 +111,7 @@ def _find(vault: Vault, scope: Scope, file_id: str) -> sqlite3.Row | None:
     return None
 
 
-def _kinds(vault: Vault, scope: Scope) -> dict[str, str]:
+def _file_kinds(vault: Vault, scope: Scope) -> dict[str, str]:
     """The objects of the scope whose files belong on the device, and what these are."""
     media = {name for name in scope.rules if vault.live["object"][name].get("media")}
     attached = {name for name, rule in scope.rules.items() if rule.attachments}

@@ -9,21 +9,21 @@ from __future__ import annotations
 import sqlite3
 
 from sync_engine.json_docs import JsonDict, from_json, to_json
-from sync_engine.vault.scope import Rule, Scope, scope_of
+from sync_engine.vault.scope import Scope, ScopeRule, get_scope
 from sync_engine.vault.state import EVERYWHERE, Vault
 from sync_engine.where_clause import paths
 
 END = "end"
 """In place of a position: all whole objects are sent, what follows are changes."""
 
-Wire = list[object]
+WireRecord = list[object]
 """One record on its way down: [object, id, revision, mobile id, fields]."""
 
 
 def pull(vault: Vault, user: JsonDict, platform: str, message: JsonDict) -> JsonDict:
     """One page of changes. `whole` lists objects to send in full before the changes after the cursor."""
-    scope = scope_of(vault, user["id"], platform)
-    names = {name: rule.name for name, rule in scope.rules.items()}
+    scope = get_scope(vault, user["id"], platform)
+    names = {name: rule.fingerprint for name, rule in scope.rules.items()}
     cursor = message["cursor"]
     if cursor["epoch"] != vault.epoch or cursor["seq"] > vault.sequence():
         return {"reset": "epoch", "rules": names}
@@ -34,11 +34,11 @@ def pull(vault: Vault, user: JsonDict, platform: str, message: JsonDict) -> Json
     return page | {
         "rules": names,
         "broken": [[name, *problem[:2]] for name, problem in scope.broken.items()],
-        "unreadable": [name for name, rule in scope.rules.items() if unreadable(rule)],
+        "unreadable": [name for name, rule in scope.rules.items() if is_unreadable(rule)],
     }
 
 
-def unreadable(rule: Rule) -> bool:
+def is_unreadable(rule: ScopeRule) -> bool:
     """Without Read on `modified_date__v` nobody can tell which records of the object have changed."""
     return "modified_date__v" in rule.hidden
 
@@ -47,18 +47,18 @@ def _page(  # noqa: PLR0917
     vault: Vault, scope: Scope, cursor: JsonDict, after: list[str] | str | None, whole: list[str], limit: int
 ) -> JsonDict:
     if not whole or isinstance(after, str):
-        return _delta(vault, scope, cursor["seq"], limit)
-    return _whole_page(vault, scope, after or [whole[0], ""], whole, limit)
+        return _changes_page(vault, scope, cursor["seq"], limit)
+    return _full_page(vault, scope, after or [whole[0], ""], whole, limit)
 
 
-def _whole_page(vault: Vault, scope: Scope, after: list[str], whole: list[str], limit: int) -> JsonDict:
+def _full_page(vault: Vault, scope: Scope, after: list[str], whole: list[str], limit: int) -> JsonDict:
     """As much of the whole objects as fits into one page, from a position on."""
-    put: list[Wire] = []
+    put: list[WireRecord] = []
     following: list[str] | str = after
     while isinstance(following, list) and len(put) < limit:
         name, last = following
         rows = _rows_after(vault, scope, name, last, limit - len(put))
-        put += [wire(row, scope.rules[name]) for row in rows]
+        put += [to_wire(row, scope.rules[name]) for row in rows]
         rest = whole[whole.index(name) + 1 :]
         full = len(put) == limit
         following = [name, rows[-1][1]] if full else [rest[0], ""] if rest else END
@@ -74,20 +74,22 @@ def _rows_after(vault: Vault, scope: Scope, name: str, last: str, limit: int) ->
     ).fetchall()
 
 
-def _delta(vault: Vault, scope: Scope, since: int, limit: int) -> JsonDict:
-    changed, seq, done = _changed(vault, scope, since, limit)
-    put: list[Wire] = []
+def _changes_page(vault: Vault, scope: Scope, since: int, limit: int) -> JsonDict:
+    changed, seq, done = _changed_ids(vault, scope, since, limit)
+    put: list[WireRecord] = []
     remove: list[list[str]] = []
     for name, ids in changed.items():
-        present = _present(vault, scope, name, ids)
-        put += [wire(row, scope.rules[name]) for row in present]
+        present = _visible_rows(vault, scope, name, ids)
+        put += [to_wire(row, scope.rules[name]) for row in present]
         left = sorted(set(ids) - {row[1] for row in present})
-        remove += [[name, one, reason] for one, reason in _reasons(vault, left)]
+        remove += [[name, one, reason] for one, reason in _removal_reasons(vault, left)]
     reply: JsonDict = {"put": put, "remove": remove, "whole_after": None, "done": done, "seq": seq}
-    return reply | {"digest": digest(vault, scope)} if done else reply
+    return reply | {"digest": scope_digest(vault, scope)} if done else reply
 
 
-def _changed(vault: Vault, scope: Scope, since: int, limit: int) -> tuple[dict[str, list[str]], int, bool]:
+def _changed_ids(
+    vault: Vault, scope: Scope, since: int, limit: int
+) -> tuple[dict[str, list[str]], int, bool]:
     territories = sorted({t for rule in scope.rules.values() for t in rule.territories} | {EVERYWHERE})
     marks = ",".join("?" * len(territories))
     rows = vault.db.execute(
@@ -97,15 +99,15 @@ def _changed(vault: Vault, scope: Scope, since: int, limit: int) -> tuple[dict[s
     ).fetchall()
     changed: dict[str, dict[str, None]] = {}
     for name, one, _ in rows:
-        if name in scope.rules and not unreadable(scope.rules[name]):
+        if name in scope.rules and not is_unreadable(scope.rules[name]):
             changed.setdefault(name, {})[one] = None
     done = len(rows) < limit
-    _spread(vault, scope, changed)
+    _add_dependent_records(vault, scope, changed)
     seq = vault.sequence() if done else rows[-1][2]
     return {name: list(ids) for name, ids in changed.items()}, seq, done
 
 
-def _spread(vault: Vault, scope: Scope, changed: dict[str, dict[str, None]]) -> None:
+def _add_dependent_records(vault: Vault, scope: Scope, changed: dict[str, dict[str, None]]) -> None:
     """Add the records whose place in the scope hangs on a changed one."""
     waiting = [(name, one) for name, ids in changed.items() for one in ids]
     reached = {r.parent for r in scope.rules.values() if r.type == "child_and_parent_row__v"}
@@ -118,7 +120,9 @@ def _spread(vault: Vault, scope: Scope, changed: dict[str, dict[str, None]]) -> 
         name, one = waiting.pop()
         found: list[tuple[str, str]] = []
         hanging = [rule for rule in related if rule.parent == name]
-        if any(_chained(scope, rule, conditional) for rule in hanging) or (hanging and _deleted(vault, one)):
+        if any(_depends_on_condition(scope, rule, conditional) for rule in hanging) or (
+            hanging and _is_deleted(vault, one)
+        ):
             found += vault.db.execute("SELECT object, id FROM record WHERE parent = ?", (one,)).fetchall()
         if any(rule.object == name for rule in reaching):
             found += vault.db.execute(
@@ -130,24 +134,24 @@ def _spread(vault: Vault, scope: Scope, changed: dict[str, dict[str, None]]) -> 
             if known is not None and record_id not in known:
                 known[record_id] = None
                 waiting.append((other, record_id))
-    _spread_paths(vault, scope, changed)
+    _add_path_dependents(vault, scope, changed)
 
 
-def _deleted(vault: Vault, record_id: str) -> bool:
+def _is_deleted(vault: Vault, record_id: str) -> bool:
     row = vault.db.execute("SELECT deleted FROM record WHERE id = ?", (record_id,)).fetchone()
     return bool(row and row[0])
 
 
-def _chained(scope: Scope, rule: Rule, conditional: set[str]) -> bool:
+def _depends_on_condition(scope: Scope, rule: ScopeRule, conditional: set[str]) -> bool:
     parent = scope.rules.get(rule.parent or "")
     if parent is None:
         return False
     return parent.object in conditional or (
-        parent.type == "related_to_top_level__v" and _chained(scope, parent, conditional)
+        parent.type == "related_to_top_level__v" and _depends_on_condition(scope, parent, conditional)
     )
 
 
-def _spread_paths(vault: Vault, scope: Scope, changed: dict[str, dict[str, None]]) -> None:
+def _add_path_dependents(vault: Vault, scope: Scope, changed: dict[str, dict[str, None]]) -> None:
     """A clause that looks through a reference changes its mind when the record there changes."""
     for name, rule in scope.rules.items():
         if not any("." in path for path in paths(rule.condition)):
@@ -161,7 +165,7 @@ def _spread_paths(vault: Vault, scope: Scope, changed: dict[str, dict[str, None]
             changed.setdefault(name, {})[one] = None
 
 
-def _present(vault: Vault, scope: Scope, name: str, ids: list[str]) -> list[sqlite3.Row]:
+def _visible_rows(vault: Vault, scope: Scope, name: str, ids: list[str]) -> list[sqlite3.Row]:
     condition, values = scope.condition(name)
     found: list[sqlite3.Row] = []
     for start in range(0, len(ids), 500):
@@ -174,7 +178,7 @@ def _present(vault: Vault, scope: Scope, name: str, ids: list[str]) -> list[sqli
     return found
 
 
-def _reasons(vault: Vault, ids: list[str]) -> list[tuple[str, str]]:
+def _removal_reasons(vault: Vault, ids: list[str]) -> list[tuple[str, str]]:
     """Tell a deleted record from one that is merely no longer visible."""
     found = []
     for one in ids:
@@ -183,7 +187,7 @@ def _reasons(vault: Vault, ids: list[str]) -> list[tuple[str, str]]:
     return found
 
 
-def wire(row: sqlite3.Row, rule: Rule) -> Wire:
+def to_wire(row: sqlite3.Row, rule: ScopeRule) -> WireRecord:
     """One record as it goes over the wire: without the fields that the rule hides from this user."""
     doc = row[4]
     if rule.hidden:
@@ -192,23 +196,23 @@ def wire(row: sqlite3.Row, rule: Rule) -> Wire:
     return [row[0], row[1], row[2], row[3], doc]
 
 
-def digest(vault: Vault, scope: Scope) -> JsonDict:
+def scope_digest(vault: Vault, scope: Scope) -> JsonDict:
     """Number of records and sum of tags per object of the scope, as the device should have them."""
     seq = vault.sequence()
     if seq not in scope.digests:
-        plain = scope.plain
+        plain = scope.unfiltered_objects
         scope.digests.clear()
         scope.digests[seq] = {
-            name: _digest(vault, scope, name, name in plain)
+            name: _object_digest(vault, scope, name, name in plain)
             for name, rule in scope.rules.items()
-            if not unreadable(rule)
+            if not is_unreadable(rule)
         }
     return scope.digests[seq]
 
 
-def _digest(vault: Vault, scope: Scope, name: str, plain: bool) -> list[int]:
+def _object_digest(vault: Vault, scope: Scope, name: str, plain: bool) -> list[int]:
     if plain:
-        vault.settle()
+        vault.flush_counters()
         territories = scope.rules[name].territories
         marks = ",".join("?" * len(territories))
         sql = (

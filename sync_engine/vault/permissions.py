@@ -28,39 +28,41 @@ def permission_set(
     } | more
 
 
-def set_of(vault: Vault, user: JsonDict) -> JsonDict:
+def user_permission_set(vault: Vault, user: JsonDict) -> JsonDict:
     """The user's permission set."""
     return vault.live["permission_set"][user["permission_set"]]
 
 
 def allows(vault: Vault, user: JsonDict, object_name: str, right: Right) -> bool:
     """Whether the user holds the right on the object."""
-    return bool(set_of(vault, user)["objects"].get(object_name, {}).get(right, True))
+    return bool(user_permission_set(vault, user)["objects"].get(object_name, {}).get(right, True))
 
 
 def allows_field(vault: Vault, user: JsonDict, object_name: str, field: str, right: Right) -> bool:
     """Whether the user may read or edit the field."""
-    return bool(set_of(vault, user)["fields"].get(object_name, {}).get(field, {}).get(right, True))
+    return bool(
+        user_permission_set(vault, user)["fields"].get(object_name, {}).get(field, {}).get(right, True)
+    )
 
 
 def hidden_fields(vault: Vault, user: JsonDict, object_name: str) -> tuple[str, ...]:
     """Fields of the object that the user may not read, in order."""
-    exceptions = set_of(vault, user)["fields"].get(object_name, {})
+    exceptions = user_permission_set(vault, user)["fields"].get(object_name, {})
     return tuple(sorted(name for name, rights in exceptions.items() if not rights.get("read", True)))
 
 
-def reads_all(vault: Vault, user: JsonDict, object_name: str) -> bool:
+def can_read_all_fields(vault: Vault, user: JsonDict, object_name: str) -> bool:
     """Whether the user may read the object and every field of it."""
     return allows(vault, user, object_name, "read") and not hidden_fields(vault, user, object_name)
 
 
-def require_vmocs(vault: Vault, user: JsonDict) -> None:
+def require_vmoc_access(vault: Vault, user: JsonDict) -> None:
     """Raise VaultError unless the user may read VMOCs and all their fields.
 
     That all users need this, and that incremental sync does not work correctly without it, is documented. What
     it does instead is not; here it brings nothing and says so.
     """
-    if reads_all(vault, user, VMOCS):
+    if can_read_all_fields(vault, user, VMOCS):
         return
     field = next(iter(hidden_fields(vault, user, VMOCS)), None)
     whole = not allows(vault, user, VMOCS, "read")
@@ -75,7 +77,7 @@ def require_vmocs(vault: Vault, user: JsonDict) -> None:
     )
 
 
-def require(vault: Vault, user: JsonDict, object_name: str, operation: str) -> None:
+def require_object_permission(vault: Vault, user: JsonDict, object_name: str, operation: str) -> None:
     """Raise VaultError unless the user may create, update or delete records of the object."""
     right = _VERBS[operation]
     if not allows(vault, user, object_name, right):  # type: ignore[arg-type]
@@ -88,7 +90,7 @@ def require(vault: Vault, user: JsonDict, object_name: str, operation: str) -> N
         )
 
 
-def require_fields(vault: Vault, user: JsonDict, object_name: str, names: list[str]) -> None:
+def require_field_permissions(vault: Vault, user: JsonDict, object_name: str, names: list[str]) -> None:
     """Raise VaultError when a field is unknown, computed, or not the user's to edit."""
     known = vault.live["object"][object_name]["fields"]
     for name in names:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cache
 
-from sync_engine.hashing import tag
+from sync_engine.hashing import revision_hash
 from sync_engine.json_docs import JsonDict, from_json, to_json
 from sync_engine.vault.state import EVERYWHERE, Vault
 
@@ -50,7 +50,7 @@ def find(vault: Vault, record_id: object) -> Record | None:
     return None
 
 
-def children(vault: Vault, record_id: str) -> list[str]:
+def list_child_ids(vault: Vault, record_id: str) -> list[str]:
     """Ids of the records, not deleted, that hang on this one."""
     rows = vault.db.execute(
         "SELECT id FROM record WHERE parent = ? AND NOT deleted ORDER BY id", (record_id,)
@@ -62,10 +62,10 @@ def insert(
     vault: Vault, object_name: str, doc: JsonDict, *, at: float, by: str, mobile_id: str | None = None
 ) -> Record:
     """Store a new record and give it its id."""
-    record_id = f"V{_prefix(object_name)}{vault.count('id'):012d}"
+    record_id = f"V{_id_prefix(object_name)}{vault.next_value('id'):012d}"
     definition = vault.live["object"][object_name]
     parent = doc.get(definition["parent"]) if definition["parent"] else None
-    territory = _territory(vault, definition, parent, doc)
+    territory = _territory_of(vault, definition, parent, doc)
     stamped = doc | {
         "id": record_id,
         "mobile_id__v": mobile_id,
@@ -84,7 +84,7 @@ def update(vault: Vault, record: Record, changes: JsonDict, *, at: float, by: st
     definition = vault.live["object"][record.object]
     parent = doc.get(definition["parent"]) if definition["parent"] else None
     changed = replace(record, parent=parent, doc=doc)
-    territory = record.territory if parent == record.parent else _territory(vault, definition, parent, doc)
+    territory = record.territory if parent == record.parent else _territory_of(vault, definition, parent, doc)
     if territory != record.territory:
         return move(vault, changed, territory)
     return _write(vault, changed)
@@ -92,26 +92,26 @@ def update(vault: Vault, record: Record, changes: JsonDict, *, at: float, by: st
 
 def delete(vault: Vault, record: Record, *, at: float, by: str) -> None:
     """Leave a tombstone in the record's place, so that devices learn of it."""
-    _write(vault, replace(record, deleted=True, doc=_stamped(record, at, by)))
+    _write(vault, replace(record, deleted=True, doc=_with_modification(record, at, by)))
 
 
 def undelete(vault: Vault, record: Record, *, at: float, by: str) -> Record:
     """Bring a deleted record back, and with it onto devices what hangs on it."""
-    back = _write(vault, replace(record, deleted=False, doc=_stamped(record, at, by)))
-    for child in children(vault, record.id):
+    back = _write(vault, replace(record, deleted=False, doc=_with_modification(record, at, by)))
+    for child in list_child_ids(vault, record.id):
         found = find(vault, child)
         if found is not None:
             _write(vault, found)
     return back
 
 
-def _stamped(record: Record, at: float, by: str) -> JsonDict:
+def _with_modification(record: Record, at: float, by: str) -> JsonDict:
     return record.doc | {"modified_by__v": by, "modified_date__v": at}
 
 
 def move(vault: Vault, record: Record, territory: str) -> Record:
     """Put a record and all that hangs on it into another territory's bucket."""
-    _leave(vault, record)
+    _log_removal(vault, record)
     moved = _write(vault, replace(record, territory=territory), placed=False)
     rows = vault.db.execute("SELECT id FROM record WHERE parent = ? ORDER BY id", (record.id,)).fetchall()
     for (child,) in rows:
@@ -121,45 +121,45 @@ def move(vault: Vault, record: Record, territory: str) -> Record:
     return moved
 
 
-def _leave(vault: Vault, record: Record) -> None:
-    _count_out(vault, record.id)
-    _log(vault, record.territory, record, vault.count("seq"), "remove")
+def _log_removal(vault: Vault, record: Record) -> None:
+    _subtract_from_digest(vault, record.id)
+    _log_change(vault, record.territory, record, vault.next_value("seq"), "remove")
 
 
 def _write(vault: Vault, record: Record, *, placed: bool = True) -> Record:
-    seq = vault.count("seq")
+    seq = vault.next_value("seq")
     if placed and record.revision:
-        _count_out(vault, record.id)
+        _subtract_from_digest(vault, record.id)
     written = replace(record, revision=seq)
     text = to_json(record.doc)
-    own_tag = tag(record.id, seq)
+    own_tag = revision_hash(record.id, seq)
     place = (record.id, record.object, record.mobile_id, seq, record.territory, record.parent)
     vault.db.execute(
         f"INSERT OR REPLACE INTO record ({_COLUMNS}, tag) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (*place, int(record.deleted), text, own_tag),
     )
-    _log(vault, record.territory, record, seq, "put")
+    _log_change(vault, record.territory, record, seq, "put")
     if not record.deleted:
-        vault.tally(record.object, record.territory, 1, own_tag)
+        vault.add_to_digest(record.object, record.territory, 1, own_tag)
     return written
 
 
-def _log(vault: Vault, territory: str, record: Record, seq: int, operation: str) -> None:
+def _log_change(vault: Vault, territory: str, record: Record, seq: int, operation: str) -> None:
     vault.db.execute(
         "INSERT OR REPLACE INTO bucket_log (territory, id, object, seq, operation) VALUES (?, ?, ?, ?, ?)",
         (territory, record.id, record.object, seq, operation),
     )
 
 
-def _count_out(vault: Vault, record_id: str) -> None:
+def _subtract_from_digest(vault: Vault, record_id: str) -> None:
     row = vault.db.execute(
         "SELECT object, territory, tag FROM record WHERE id = ? AND NOT deleted", (record_id,)
     ).fetchone()
     if row:
-        vault.tally(row[0], row[1], -1, -row[2])
+        vault.add_to_digest(row[0], row[1], -1, -row[2])
 
 
-def _territory(vault: Vault, definition: JsonDict, parent: str | None, doc: JsonDict) -> str:
+def _territory_of(vault: Vault, definition: JsonDict, parent: str | None, doc: JsonDict) -> str:
     if definition["sharing"] == "public":
         return EVERYWHERE
     if parent is not None:
@@ -170,6 +170,6 @@ def _territory(vault: Vault, definition: JsonDict, parent: str | None, doc: Json
 
 
 @cache
-def _prefix(object_name: str) -> str:
+def _id_prefix(object_name: str) -> str:
     """Three letters that tell an object's ids apart, as Vault's own ids do."""
     return f"{sum(ord(letter) * (n + 1) for n, letter in enumerate(object_name)) % 46656:03X}"[-3:]

@@ -14,14 +14,14 @@ from sync_engine.json_docs import JsonDict, to_sorted_json
 from sync_engine.model import SYSTEM_FIELDS
 from sync_engine.vault import permissions
 from sync_engine.vault.state import EVERYWHERE, Vault
-from sync_engine.vmoc import effective, with_related_objects
-from sync_engine.where_clause import BadClause, Condition, Value, parse, paths, to_sql
+from sync_engine.vmoc import effective_vmocs, with_related_objects
+from sync_engine.where_clause import Condition, InvalidClause, Value, parse, paths, to_sql
 
 Sql = tuple[str, list[Value]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class ScopeRule:
     """What of one object reaches the device."""
 
     object: str
@@ -30,7 +30,7 @@ class Rule:
     condition: Condition | None
     parent: str | None
     hidden: tuple[str, ...]
-    name: str  # changes whenever the rule does
+    fingerprint: str  # changes whenever the rule does
     enhanced: bool = False
     rows: bool = True
     attachments: bool = False
@@ -43,7 +43,7 @@ class Scope:
     `conditions` and `digests` remember what has been worked out, the latter by the sequence at which it was.
     """
 
-    rules: Mapping[str, Rule]
+    rules: Mapping[str, ScopeRule]
     broken: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
     conditions: dict[str, Sql] = field(default_factory=dict, init=False, repr=False, compare=False)
     digests: dict[int, JsonDict] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -56,49 +56,49 @@ class Scope:
 
     def _condition(self, name: str) -> Sql:
         rule = self.rules[name]
-        texts, values = _own(rule, "r")
+        texts, values = _own_condition(rule, "r")
         own = " AND ".join(texts)
         if rule.type == "related_to_top_level__v" and rule.parent:
-            inside, more = self._inside(rule.parent)
+            inside, more = self._parent_ids(rule.parent)
             own, values = f"{own} AND r.parent IN ({inside})", [*values, *more]
         for child in self.rules.values():
             if child.type == "child_and_parent_row__v" and child.parent == name:
                 own, values = self._with_parents_of(child, rule, own, values)
         return own, values
 
-    def _inside(self, parent: str) -> Sql:
+    def _parent_ids(self, parent: str) -> Sql:
         if parent not in self.rules:
             return "SELECT NULL WHERE 0", []
         condition, values = self.condition(parent)
         return f"SELECT r.id FROM record AS r WHERE {condition}", values
 
-    def _with_parents_of(self, child: Rule, rule: Rule, own: str, values: list[Value]) -> Sql:
-        texts, more = _own(child, "r")
-        bounds, limits = _bounds(rule, "r")
+    def _with_parents_of(self, child: ScopeRule, rule: ScopeRule, own: str, values: list[Value]) -> Sql:
+        texts, more = _own_condition(child, "r")
+        bounds, limits = _territory_condition(rule, "r")
         wanted = f"r.id IN (SELECT r.parent FROM record AS r WHERE {' AND '.join(texts)})"
         return f"(({own}) OR ({bounds} AND {wanted}))", [*values, *limits, *more]
 
     @property
-    def plain(self) -> frozenset[str]:
+    def unfiltered_objects(self) -> frozenset[str]:
         """Objects whose view is whole buckets, so that the bucket digests add up to its digest."""
         parents = {r.parent for r in self.rules.values() if r.type == "child_and_parent_row__v"}
-        return frozenset(name for name in self.rules if name not in parents and self._whole(name))
+        return frozenset(name for name in self.rules if name not in parents and self._is_unfiltered(name))
 
-    def _whole(self, name: str | None) -> bool:
+    def _is_unfiltered(self, name: str | None) -> bool:
         rule = self.rules.get(name or "")
         if rule is None or rule.condition is not None or not rule.rows:
             return False
-        return rule.type != "related_to_top_level__v" or self._whole(rule.parent)
+        return rule.type != "related_to_top_level__v" or self._is_unfiltered(rule.parent)
 
 
-def _bounds(rule: Rule, alias: str) -> Sql:
+def _territory_condition(rule: ScopeRule, alias: str) -> Sql:
     marks = ",".join("?" * len(rule.territories))
     text = f"{alias}.object = ? AND {alias}.territory IN ({marks}) AND {alias}.deleted = 0"
     return text, [rule.object, *rule.territories]
 
 
-def _own(rule: Rule, alias: str) -> tuple[list[str], list[Value]]:
-    bounds, values = _bounds(rule, alias)
+def _own_condition(rule: ScopeRule, alias: str) -> tuple[list[str], list[Value]]:
+    bounds, values = _territory_condition(rule, alias)
     texts = [bounds] if rule.rows else ["0", bounds]
     if rule.condition is not None:
         text, more = to_sql(rule.condition, f"{alias}.doc")
@@ -107,56 +107,58 @@ def _own(rule: Rule, alias: str) -> tuple[list[str], list[Value]]:
     return texts, values
 
 
-def scope_of(vault: Vault, user_id: str, platform: str) -> Scope:
+def get_scope(vault: Vault, user_id: str, platform: str) -> Scope:
     """The scope that holds now: VMOCs as published, permissions and territories as they are."""
     known = vault.scopes.get((user_id, platform))
     if known is None:
-        known = vault.scopes[(user_id, platform)] = _build(vault, user_id, platform)
+        known = vault.scopes[(user_id, platform)] = _build_scope(vault, user_id, platform)
     return known
 
 
-def _build(vault: Vault, user_id: str, platform: str) -> Scope:
-    user = vault.user(user_id)
+def _build_scope(vault: Vault, user_id: str, platform: str) -> Scope:
+    user = vault.find_user(user_id)
     if user is None:
         return Scope(rules={})
-    user = _as_the_device_knows(vault, user)
-    rules: dict[str, Rule] = {}
+    user = _hide_unreadable_profile(vault, user)
+    rules: dict[str, ScopeRule] = {}
     broken: dict[str, tuple[str, str, str]] = {}
-    vmocs = effective(sorted(vault.published.get("vmoc", {}).items()), user, platform)
+    vmocs = effective_vmocs(sorted(vault.published.get("vmoc", {}).items()), user, platform)
     vmocs = with_related_objects(vmocs, vault.live["object"])
     for name, one in vmocs.items():
-        problem = _problem(vault, name, one, user)
+        problem = _find_problem(vault, name, one, user)
         if problem:
             broken[name] = problem
         elif permissions.allows(vault, user, name, "read"):
-            rules[name] = _rule(vault, name, one, user)
-    return Scope(rules={name: _named(rules, rule) for name, rule in rules.items()}, broken=broken)
+            rules[name] = _build_rule(vault, name, one, user)
+    return Scope(
+        rules={name: _with_dependency_name(rules, rule) for name, rule in rules.items()}, broken=broken
+    )
 
 
-def _as_the_device_knows(vault: Vault, user: JsonDict) -> JsonDict:
+def _hide_unreadable_profile(vault: Vault, user: JsonDict) -> JsonDict:
     """Without Read on application profiles nobody can tell which VMOC is meant for the user's own."""
-    known = permissions.reads_all(vault, user, permissions.PROFILES)
+    known = permissions.can_read_all_fields(vault, user, permissions.PROFILES)
     return user if known else user | {"application_profile": None}
 
 
-def _named(rules: Mapping[str, Rule], rule: Rule) -> Rule:
+def _with_dependency_name(rules: Mapping[str, ScopeRule], rule: ScopeRule) -> ScopeRule:
     """The rule under a name that also changes with every rule that its records hang on."""
     names: list[str] = []
     waiting = [rule.object]
     while waiting:
         one = rules.get(waiting.pop())
-        if one is None or one.name in names:
+        if one is None or one.fingerprint in names:
             continue
-        names.append(one.name)
+        names.append(one.fingerprint)
         if one.type == "related_to_top_level__v" and one.parent:
             waiting.append(one.parent)
         waiting += [
             c.object for c in rules.values() if c.type == "child_and_parent_row__v" and c.parent == one.object
         ]
-    return replace(rule, name=short_hash(*names))
+    return replace(rule, fingerprint=short_hash(*names))
 
 
-def _problem(vault: Vault, name: str, one: JsonDict, user: JsonDict) -> tuple[str, str, str] | None:
+def _find_problem(vault: Vault, name: str, one: JsonDict, user: JsonDict) -> tuple[str, str, str] | None:
     if name not in vault.live["object"]:
         return (
             "INVALID_DATA",
@@ -167,7 +169,7 @@ def _problem(vault: Vault, name: str, one: JsonDict, user: JsonDict) -> tuple[st
         return "INVALID_DATA", f"VMOC [{name}]: the object [{name}] is inactive", "sync-configuration"
     try:
         condition = parse(one["where_clause__v"], _tokens(user))
-    except BadClause as bad:
+    except InvalidClause as bad:
         return "INCORRECT_QUERY_SYNTAX_ERROR", f"VMOC [{name}]: {bad}", "sync-configuration"
     unknown = _unknown_field(vault, name, condition)
     if unknown:
@@ -185,19 +187,19 @@ def _unknown_field(vault: Vault, name: str, condition: Condition | None) -> str 
     return next((head for head in heads if head not in fields and head not in SYSTEM_FIELDS), None)
 
 
-def _rule(vault: Vault, name: str, one: JsonDict, user: JsonDict) -> Rule:
+def _build_rule(vault: Vault, name: str, one: JsonDict, user: JsonDict) -> ScopeRule:
     definition = vault.live["object"][name]
     territories = (EVERYWHERE,) if definition["sharing"] == "public" else tuple(sorted(user["territories"]))
     hidden = permissions.hidden_fields(vault, user, name)
     told = [_tokens(user)] if "@@" in one["where_clause__v"] else []
-    return Rule(
+    return ScopeRule(
         object=name,
         type=one["type__v"],
         territories=territories,
         condition=parse(one["where_clause__v"], _tokens(user)),
         parent=one["parent_object__v"],
         hidden=hidden,
-        name=short_hash(to_sorted_json(one), territories, hidden, sorted(definition["fields"]), *told),
+        fingerprint=short_hash(to_sorted_json(one), territories, hidden, sorted(definition["fields"]), *told),
         enhanced=one["enable_enhanced_sync__v"],
         rows=not one["meta_data_only__v"],
         attachments=bool(one["include_attachments__v"] and definition.get("allow_attachments")),

@@ -12,20 +12,20 @@ from collections.abc import Callable
 from sync_engine.json_docs import JsonDict, from_json, to_json
 from sync_engine.protocol import VaultError, decode, encode
 from sync_engine.vault import attachments, downloads, permissions, sessions, snapshots, tracking, uploads
-from sync_engine.vault.scope import scope_of
-from sync_engine.vault.settings import settings_for
+from sync_engine.vault.scope import get_scope
+from sync_engine.vault.settings import get_device_settings
 from sync_engine.vault.state import Vault
 
-__all__ = ["Vault", "handle"]
+__all__ = ["Vault", "handle_request"]
 
 
-def handle(request: bytes, vault: Vault, now: float) -> bytes:
+def handle_request(request: bytes, vault: Vault, now: float) -> bytes:
     """Answer one request. Nothing a device sends can raise; a bad request is refused with MALFORMED_URL."""
     try:
         message = decode(request)
-        verb = VERBS[message["verb"]]
+        verb = HANDLERS[message["verb"]]
     except (ValueError, KeyError, TypeError, RecursionError):
-        return _failure(
+        return _failure_reply(
             VaultError("MALFORMED_URL", "The request is not a message that this Vault understands")
         )
     limit = vault.setting("payload_limit_bytes")
@@ -33,22 +33,22 @@ def handle(request: bytes, vault: Vault, now: float) -> bytes:
         words = f"The request of [{len(request)}] bytes exceeds the maximum of [{limit}] bytes"
         blame = "setting/payload_limit_bytes//"
         too_large = VaultError("EXCEEDS_FILE_MAX_SIZE", words, cause="payload-too-large", blame=blame)
-        return _refuse(vault, message, too_large, _only_key(message))
+        return _refusal_reply(vault, message, too_large, _single_transaction_key(message))
     try:
         with vault.transaction():
             reply = verb(vault, message, now)
     except VaultError as refused:
-        return _refuse(vault, message, refused)
-    except _MISSHAPEN as wrong:
+        return _refusal_reply(vault, message, refused)
+    except _MALFORMED_ERRORS as wrong:
         words = f"The request [{message.get('verb')}] lacks a part or has one of the wrong kind: {wrong!r}"
-        return _refuse(vault, message, VaultError("INVALID_DATA", words, cause="schema-mismatch"))
+        return _refusal_reply(vault, message, VaultError("INVALID_DATA", words, cause="schema-mismatch"))
     if isinstance(reply, bytes):
         return reply
     return encode({"responseStatus": "SUCCESS"} | reply)
 
 
 # What values of the wrong kind lead to. An OperationalError is not among them: that is the Vault's own trouble.
-_MISSHAPEN = (
+_MALFORMED_ERRORS = (
     KeyError,
     TypeError,
     AttributeError,
@@ -63,13 +63,13 @@ _MISSHAPEN = (
 )
 
 
-def _refuse(vault: Vault, message: JsonDict, refused: VaultError, key: str | None = None) -> bytes:
-    if vault.witness:
-        vault.witness(str(message.get("device")), key, refused.cause, refused.blame)
-    return _failure(refused)
+def _refusal_reply(vault: Vault, message: JsonDict, refused: VaultError, key: str | None = None) -> bytes:
+    if vault.on_refusal:
+        vault.on_refusal(str(message.get("device")), key, refused.cause, refused.blame)
+    return _failure_reply(refused)
 
 
-def _only_key(message: JsonDict) -> str | None:
+def _single_transaction_key(message: JsonDict) -> str | None:
     """The key of an upload of one transaction, which is the one to blame for the size of the request."""
     transactions = message.get("transactions")
     if message["verb"] != "upload" or not isinstance(transactions, list) or len(transactions) != 1:
@@ -78,7 +78,7 @@ def _only_key(message: JsonDict) -> str | None:
     return str(only["key"]) if isinstance(only, dict) and "key" in only else None
 
 
-def _failure(refused: VaultError) -> bytes:
+def _failure_reply(refused: VaultError) -> bytes:
     return encode({"responseStatus": "FAILURE", "errors": [refused.to_dict()]})
 
 
@@ -86,19 +86,19 @@ def _sign_in(vault: Vault, message: JsonDict, now: float) -> JsonDict:
     return sessions.sign_in(vault, message, now)
 
 
-def _open(vault: Vault, message: JsonDict, now: float) -> JsonDict:
+def _open_sync(vault: Vault, message: JsonDict, now: float) -> JsonDict:
     """Begin a sync: a lane for uploads, the admin's wishes, and the configuration as published."""
-    user = sessions.user_of(vault, message, now)
+    user = sessions.require_session_user(vault, message, now)
     if message["kind"] != "autosync":
-        sessions.refuse_metadata_api(vault, user, message["platform"])
+        sessions.reject_metadata_api_access(vault, user, message["platform"])
     reply: JsonDict = {"lane": uploads.open_lane(vault, message["device"]), "epoch": vault.epoch}
     if message["kind"] == "autosync":
         return reply
-    settings = settings_for(vault, user, message["platform"])
-    flags = {name: bool(user.get(name)) for name in FLAGS}
-    for name in FLAGS:
+    settings = get_device_settings(vault, user, message["platform"])
+    flags = {name: bool(user.get(name)) for name in USER_FLAGS}
+    for name in USER_FLAGS:
         if user.get(name):
-            vault.configure("user", user["id"], user | dict.fromkeys(FLAGS, False))
+            vault.configure("user", user["id"], user | dict.fromkeys(USER_FLAGS, False))
     profile = {name: user[name] for name in ("security_profile", "application_profile")}
     settings_vmoc = vault.published["vmoc"].get("veeva_settings__v", {})
     return reply | {
@@ -107,16 +107,16 @@ def _open(vault: Vault, message: JsonDict, now: float) -> JsonDict:
         "profile": profile,
         "enhanced_settings": bool(settings_vmoc.get("enable_enhanced_sync__v")),
         "version": vault.version,
-        "files": attachments.changes(vault) > 0,
+        "files": attachments.count_changes(vault) > 0,
     }
 
 
-FLAGS = ("force_full_refresh__v", "clear_client_sync_errors__v", "upload_vtrans__v")
+USER_FLAGS = ("force_full_refresh__v", "clear_client_sync_errors__v", "upload_vtrans__v")
 """The admin's levers on a user. Vault does not say when they reset; here the device that reads them does."""
 
 
 def _upload(vault: Vault, message: JsonDict, now: float) -> JsonDict:
-    user = sessions.user_of(vault, message, now)
+    user = sessions.require_session_user(vault, message, now)
     _check_quota(vault)
     return uploads.upload(vault, user, message["device"], message, now)
 
@@ -130,54 +130,54 @@ def _check_quota(vault: Vault) -> None:
 
 
 def _pull(vault: Vault, message: JsonDict, now: float) -> JsonDict:
-    user = sessions.user_of(vault, message, now)
-    permissions.require_vmocs(vault, user)
+    user = sessions.require_session_user(vault, message, now)
+    permissions.require_vmoc_access(vault, user)
     return downloads.pull(vault, user, message["platform"], message)
 
 
 def _snapshot(vault: Vault, message: JsonDict, now: float) -> bytes:
-    user = sessions.user_of(vault, message, now)
-    permissions.require_vmocs(vault, user)
-    scope = scope_of(vault, user["id"], message["platform"])
-    body = snapshots.build(vault, scope)
+    user = sessions.require_session_user(vault, message, now)
+    permissions.require_vmoc_access(vault, user)
+    scope = get_scope(vault, user["id"], message["platform"])
+    body = snapshots.build_snapshot(vault, scope)
     head = {
         "responseStatus": "SUCCESS",
         "size": len(body),
         "epoch": vault.epoch,
         "seq": vault.sequence(),
-        "rules": {name: rule.name for name, rule in scope.rules.items()},
+        "rules": {name: rule.fingerprint for name, rule in scope.rules.items()},
         "broken": [[name, *problem[:2]] for name, problem in scope.broken.items()],
-        "digest": downloads.digest(vault, scope),
+        "digest": downloads.scope_digest(vault, scope),
     }
     return encode(head, body)
 
 
 def _track(vault: Vault, message: JsonDict, now: float) -> JsonDict:
-    user = sessions.user_of(vault, message, now)
-    return tracking.keep(vault, user["id"], message["rows"], now)
+    user = sessions.require_session_user(vault, message, now)
+    return tracking.store_tracking_records(vault, user["id"], message["rows"], now)
 
 
 def _describe(vault: Vault, message: JsonDict, now: float) -> JsonDict:
     """The published definition of objects, so that a device can offer the right fields."""
-    sessions.user_of(vault, message, now)
+    sessions.require_session_user(vault, message, now)
     return {"objects": from_json(to_json(vault.published["object"]))}
 
 
 def _files(vault: Vault, message: JsonDict, now: float) -> JsonDict:
-    user = sessions.user_of(vault, message, now)
-    return {"files": attachments.listing(vault, scope_of(vault, user["id"], message["platform"]))}
+    user = sessions.require_session_user(vault, message, now)
+    return {"files": attachments.list_files(vault, get_scope(vault, user["id"], message["platform"]))}
 
 
 def _file(vault: Vault, message: JsonDict, now: float) -> bytes:
-    user = sessions.user_of(vault, message, now)
-    scope = scope_of(vault, user["id"], message["platform"])
-    head, body = attachments.piece(vault, scope, message)
+    user = sessions.require_session_user(vault, message, now)
+    scope = get_scope(vault, user["id"], message["platform"])
+    head, body = attachments.read_piece(vault, scope, message)
     return encode({"responseStatus": "SUCCESS"} | head, body)
 
 
-VERBS: dict[str, Callable[[Vault, JsonDict, float], JsonDict | bytes]] = {
+HANDLERS: dict[str, Callable[[Vault, JsonDict, float], JsonDict | bytes]] = {
     "sign_in": _sign_in,
-    "open": _open,
+    "open": _open_sync,
     "upload": _upload,
     "pull": _pull,
     "snapshot": _snapshot,

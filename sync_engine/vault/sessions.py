@@ -13,7 +13,7 @@ HOUR = 3600.0
 
 def sign_in(vault: Vault, message: JsonDict, now: float) -> JsonDict:
     """Open a session. Raises VaultError with Vault's authentication errors."""
-    user = vault.user(message["user"])
+    user = vault.find_user(message["user"])
     blame = f"user/{message['user']}//"
     if user is None or message["password"] != user["password"]:
         words = "Authentication failed for user: " + str(message["user"])
@@ -27,14 +27,14 @@ def sign_in(vault: Vault, message: JsonDict, now: float) -> JsonDict:
     if user["password_expired"]:
         words = f"The password of user [{user['name']}] has expired and must be changed"
         raise VaultError("PASSWORD_CHANGE_REQUIRED", words, cause="password-expired", blame=blame)
-    token = short_hash(vault.count("session"), message["device"], now)
+    token = short_hash(vault.next_value("session"), message["device"], now)
     vault.db.execute(
         "INSERT INTO session VALUES (?, ?, ?, ?, ?)", (token, user["id"], message["device"], now, now)
     )
     return {"session": token}
 
 
-def user_of(vault: Vault, message: JsonDict, now: float) -> JsonDict:
+def require_session_user(vault: Vault, message: JsonDict, now: float) -> JsonDict:
     """The user whose session the message carries. Raises VaultError when it has ended or a policy says no."""
     row = vault.db.execute(
         "SELECT user, created, used FROM session WHERE token = ?", (message.get("session"),)
@@ -44,7 +44,7 @@ def user_of(vault: Vault, message: JsonDict, now: float) -> JsonDict:
     if row is None or now - row[2] > idle or now - row[1] > longest:
         words = "Invalid or expired session ID"
         raise VaultError("INVALID_SESSION_ID", words, cause="session-expired", blame="session")
-    user = vault.user(row[0])
+    user = vault.find_user(row[0])
     if user is None or not user["active"]:
         raise VaultError(
             "INACTIVE_USER",
@@ -63,7 +63,7 @@ def _check_policies(vault: Vault, user: JsonDict, message: JsonDict) -> None:
         raise VaultError(
             "CONFIGURATION_MODE_ENABLED", words, cause="access-policy", blame="setting/configuration_mode//"
         )
-    allowed = permissions.set_of(vault, user)
+    allowed = permissions.user_permission_set(vault, user)
     if not allowed["api"]:
         words = f"User [{user['id']}] not licensed for permission [VaultActions_API_Access]."
         blame = f"permission_set/{user['permission_set']}//"
@@ -77,11 +77,11 @@ def _check_policies(vault: Vault, user: JsonDict, message: JsonDict) -> None:
         raise VaultError("OPERATION_NOT_ALLOWED", words, cause="app-outdated", blame=blame)
 
 
-def refuse_metadata_api(vault: Vault, user: JsonDict, platform: str) -> None:
+def reject_metadata_api_access(vault: Vault, user: JsonDict, platform: str) -> None:
     """Documented: Metadata API access for end users causes sync errors on iPad and iPhone; the text is
     ours.
     """
-    if permissions.set_of(vault, user)["metadata_api"] and platform in ("iPad", "iPhone"):
+    if permissions.user_permission_set(vault, user)["metadata_api"] and platform in ("iPad", "iPhone"):
         raise VaultError(
             "OPERATION_NOT_ALLOWED",
             f"Sync configuration could not be read: user [{user['id']}] is granted Metadata API access",

@@ -11,16 +11,16 @@ from collections.abc import Iterator
 
 from sync_engine.json_docs import JsonDict
 from sync_engine.vault import permissions
-from sync_engine.vault.scope import scope_of
+from sync_engine.vault.scope import get_scope
 from sync_engine.vault.state import Vault
 from sync_engine.where_clause import matches
 
 
-def settings_for(vault: Vault, user: JsonDict, platform: str) -> JsonDict:
+def get_device_settings(vault: Vault, user: JsonDict, platform: str) -> JsonDict:
     """Settings by name, as published, for this user on this platform; none where they may not be read."""
-    if not permissions.reads_all(vault, user, permissions.SETTINGS):
+    if not permissions.can_read_all_fields(vault, user, permissions.SETTINGS):
         return {}
-    rule = scope_of(vault, user["id"], platform).rules.get(permissions.SETTINGS)
+    rule = get_scope(vault, user["id"], platform).rules.get(permissions.SETTINGS)
     condition = None if rule is None else rule.condition
     return {
         name: value

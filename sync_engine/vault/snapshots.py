@@ -11,25 +11,28 @@ from collections.abc import Iterable, Sequence
 
 from sync_engine.device.schema import DATA_INDEXES, DATA_TABLES
 from sync_engine.hashing import short_hash
-from sync_engine.vault.downloads import wire
+from sync_engine.vault.downloads import to_wire
 from sync_engine.vault.scope import Scope
 from sync_engine.vault.state import Vault
 
 KEPT = 8
 
 
-def build(vault: Vault, scope: Scope) -> bytes:
+def build_snapshot(vault: Vault, scope: Scope) -> bytes:
     """The bytes of a data database that holds exactly the scope, from memory when nothing has changed."""
-    key = ("snapshot", short_hash(vault.sequence(), *sorted(rule.name for rule in scope.rules.values())))
+    key = (
+        "snapshot",
+        short_hash(vault.sequence(), *sorted(rule.fingerprint for rule in scope.rules.values())),
+    )
     known: bytes | None = vault.scopes.get(key)
     if known is None:
         for old in [k for k in vault.scopes if k[0] == "snapshot"][: -KEPT + 1]:
             del vault.scopes[old]
-        known = vault.scopes[key] = _build(vault, scope)
+        known = vault.scopes[key] = _build_database(vault, scope)
     return known
 
 
-def _build(vault: Vault, scope: Scope) -> bytes:
+def _build_database(vault: Vault, scope: Scope) -> bytes:
     made = sqlite3.connect(":memory:", isolation_level=None)
     made.execute("PRAGMA journal_mode = OFF")
     made.executescript(";".join(DATA_TABLES))
@@ -43,7 +46,7 @@ def _build(vault: Vault, scope: Scope) -> bytes:
         )
         rows: Iterable[Sequence[object]] = found
         if rule.hidden:
-            rows = ((*wire(row, rule), row[5]) for row in found)
+            rows = ((*to_wire(row, rule), row[5]) for row in found)
         made.executemany(
             "INSERT INTO record (object, id, revision, mobile_id, doc, tag) VALUES (?, ?, ?, ?, ?, ?)", rows
         )

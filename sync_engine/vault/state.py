@@ -21,7 +21,7 @@ RefusalObserver = Callable[[str, str | None, str, str | None], None]
 
 
 @dataclass(slots=True)
-class _Open:
+class _PendingCounters:
     """What the running transaction has counted and not yet written: nobody else may write before it ends."""
 
     counters: dict[str, int] = field(default_factory=dict)
@@ -32,24 +32,24 @@ class Vault:
     """One Vault. `witness` hears the true cause of refusals, which never travel to a device."""
 
     def __init__(
-        self, db: sqlite3.Connection, *, epoch: str = "1", witness: RefusalObserver | None = None
+        self, db: sqlite3.Connection, *, epoch: str = "1", on_refusal: RefusalObserver | None = None
     ) -> None:
         db.isolation_level = None
         self.db = db
         self.epoch = epoch
-        self.witness = witness
+        self.on_refusal = on_refusal
         self.live: dict[str, dict[str, JsonDict]] = {}
         self.published: dict[str, dict[str, JsonDict]] = {}
         self.version = 0
         self.scopes: dict[tuple[str, str], Any] = {}
-        self._open: _Open | None = None
+        self._pending: _PendingCounters | None = None
         db.executescript(SCHEMA)
-        self.reload()
+        self.reload_configuration()
         if not self.live:
             with self.transaction():
-                self._found()
+                self._create_defaults()
 
-    def _found(self) -> None:
+    def _create_defaults(self) -> None:
         for kind, entries in (("object", default_objects()), ("vmoc", default_vmocs())):
             for name, doc in entries.items():
                 self.configure(kind, name, doc)
@@ -57,54 +57,54 @@ class Vault:
             self.configure("setting", name, {"value": value})
         self.publish()
 
-    def reload(self) -> None:
+    def reload_configuration(self) -> None:
         """Read the configuration again from the database, after a start or a rolled-back transaction."""
         self.live, self.published = {}, {}
         for kind, name, live, published in self.db.execute("SELECT kind, name, live, published FROM config"):
             self.live.setdefault(kind, {})[name] = from_json(live)
             if published is not None:
                 self.published.setdefault(kind, {})[name] = from_json(published)
-        self._touch()
+        self._invalidate_scopes()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing; a failure also takes back what is held in memory."""
         self.db.execute("BEGIN IMMEDIATE")
         version = self.version
-        self._open = _Open()
+        self._pending = _PendingCounters()
         try:
             yield
-            self.settle()
+            self.flush_counters()
         except BaseException:
             self.db.execute("ROLLBACK")
             if self.version != version:
-                self.reload()
+                self.reload_configuration()
             raise
         finally:
-            self._open = None
+            self._pending = None
         self.db.execute("COMMIT")
 
     @contextmanager
-    def part(self) -> Iterator[None]:
+    def savepoint(self) -> Iterator[None]:
         """A part of the running transaction that fails alone: an exception takes back just what it did."""
         self.db.execute("SAVEPOINT part")
-        before = self._open and _Open(dict(self._open.counters), dict(self._open.tallies))
+        before = self._pending and _PendingCounters(dict(self._pending.counters), dict(self._pending.tallies))
         try:
             yield
         except BaseException:
             self.db.execute("ROLLBACK TO part")
-            self._open = before
+            self._pending = before
             raise
         finally:
             self.db.execute("RELEASE part")
 
-    def settle(self) -> None:
+    def flush_counters(self) -> None:
         """Write what the running transaction has counted, so that it can be read by SQL."""
-        if self._open is not None:
-            self._write(self._open)
-            self._open = _Open()
+        if self._pending is not None:
+            self._write(self._pending)
+            self._pending = _PendingCounters()
 
-    def _write(self, counted: _Open) -> None:
+    def _write(self, counted: _PendingCounters) -> None:
         self.db.executemany("INSERT OR REPLACE INTO counter VALUES (?, ?)", counted.counters.items())
         self.db.executemany(
             "INSERT INTO bucket_digest VALUES (?, ?, ?, ?) "
@@ -125,15 +125,15 @@ class Vault:
                 "ON CONFLICT DO UPDATE SET live = excluded.live",
                 (kind, name, to_json(doc)),
             )
-        self._touch()
+        self._invalidate_scopes()
 
     def publish(self) -> None:
         """Clear the cache: from now on devices get the configuration as it is now."""
         self.db.execute("UPDATE config SET published = live WHERE published IS NOT live")
         self.published = {kind: dict(entries) for kind, entries in self.live.items()}
-        self._touch()
+        self._invalidate_scopes()
 
-    def _touch(self) -> None:
+    def _invalidate_scopes(self) -> None:
         self.version += 1
         self.scopes.clear()
 
@@ -141,43 +141,43 @@ class Vault:
         """The live value of a setting."""
         return self.live["setting"][name]["value"]
 
-    def switched_on(self, name: str) -> bool:
+    def is_enabled(self, name: str) -> bool:
         """Whether a setting that a new Vault does not have was made, and made true."""
         return bool(self.live["setting"].get(name, {}).get("value"))
 
-    def object(self, name: str) -> JsonDict | None:
+    def object_definition(self, name: str) -> JsonDict | None:
         """The live definition of an object, or None where there is none."""
         return self.live["object"].get(name)
 
-    def user(self, user_id: str) -> JsonDict | None:
+    def find_user(self, user_id: str) -> JsonDict | None:
         """The user's configuration, or None where nobody has this id."""
         return self.live.get("user", {}).get(user_id)
 
-    def count(self, name: str) -> int:
+    def next_value(self, name: str) -> int:
         """The next value of a counter, taken inside the running transaction."""
-        value = self.counted(name) + 1
-        if self._open is None:
-            self._write(_Open(counters={name: value}))
+        value = self.current_value(name) + 1
+        if self._pending is None:
+            self._write(_PendingCounters(counters={name: value}))
         else:
-            self._open.counters[name] = value
+            self._pending.counters[name] = value
         return value
 
-    def counted(self, name: str) -> int:
+    def current_value(self, name: str) -> int:
         """The last value that a counter gave out, 0 before the first."""
-        if self._open is not None and name in self._open.counters:
-            return self._open.counters[name]
+        if self._pending is not None and name in self._pending.counters:
+            return self._pending.counters[name]
         row = self.db.execute("SELECT value FROM counter WHERE name = ?", (name,)).fetchone()
         return int(row[0]) if row else 0
 
     def sequence(self) -> int:
         """The last sequence number given out."""
-        return self.counted("seq")
+        return self.current_value("seq")
 
-    def tally(self, object_name: str, territory: str, count: int, total: int) -> None:
+    def add_to_digest(self, object_name: str, territory: str, count: int, total: int) -> None:
         """Add to the number of records, and to the sum of their tags, of an object in a territory."""
         place = object_name, territory
-        if self._open is None:
-            self._write(_Open(tallies={place: (count, total)}))
+        if self._pending is None:
+            self._write(_PendingCounters(tallies={place: (count, total)}))
         else:
-            counted, summed = self._open.tallies.get(place, (0, 0))
-            self._open.tallies[place] = counted + count, summed + total
+            counted, summed = self._pending.tallies.get(place, (0, 0))
+            self._pending.tallies[place] = counted + count, summed + total

@@ -18,7 +18,7 @@ def tracking_id(mobile_id: str) -> str:
     return f"V8S{int(short_hash('sync', mobile_id, size=6), 16):015d}"
 
 
-def keep(vault: Vault, user: str, rows: list[JsonDict], now: float) -> JsonDict:
+def store_tracking_records(vault: Vault, user: str, rows: list[JsonDict], now: float) -> JsonDict:
     """Store tracking records, new or changed; repeating them changes nothing."""
     for row in rows:
         vault.db.execute(
@@ -30,7 +30,7 @@ def keep(vault: Vault, user: str, rows: list[JsonDict], now: float) -> JsonDict:
     return {"kept": [row["mobile_id__v"] for row in rows]}
 
 
-def report(vault: Vault, since: float, until: float) -> Iterator[SyncTracking]:
+def read_tracking_records(vault: Vault, since: float, until: float) -> Iterator[SyncTracking]:
     """Tracking records whose last change lies in (since, until], in the order in which they came."""
     rows = vault.db.execute(
         "SELECT id, user, created, modified, doc FROM tracking WHERE modified > ? AND modified <= ? "
@@ -40,17 +40,17 @@ def report(vault: Vault, since: float, until: float) -> Iterator[SyncTracking]:
     for record_id, user, created, modified, text in rows:
         doc = from_json(text)
         for name in TIMES:
-            doc[name] = _moment(doc[name]) if doc[name] is not None else None
+            doc[name] = _to_datetime(doc[name]) if doc[name] is not None else None
         yield SyncTracking(
             id=record_id,
             status__v="active__v",
             created_by__v=user,
             modified_by__v=user,
-            created_date__v=_moment(created),
-            modified_date__v=_moment(modified),
+            created_date__v=_to_datetime(created),
+            modified_date__v=_to_datetime(modified),
             **doc,
         )
 
 
-def _moment(seconds: float) -> datetime:
+def _to_datetime(seconds: float) -> datetime:
     return datetime.fromtimestamp(round(seconds, 3), UTC)

@@ -14,7 +14,7 @@ from sync_engine.vault import permissions, records, validation
 from sync_engine.vault.records import Record
 from sync_engine.vault.state import EVERYWHERE, Vault
 
-SYSTEM = "System"
+SYSTEM_AUTHOR = "System"
 """Who a record was written by when it refers to a record that its author may no longer see."""
 
 
@@ -30,9 +30,12 @@ def upload(vault: Vault, user: JsonDict, device: str, message: JsonDict, now: fl
             cause="payload-too-large",
             blame="setting/bulk_row_limit//",
         )
-    known = _known(vault, device, [one["key"] for one in message["transactions"]])
+    known = _stored_answers(vault, device, [one["key"] for one in message["transactions"]])
     return {
-        "results": [_one(vault, user, device, one, known=known, now=now) for one in message["transactions"]]
+        "results": [
+            _apply_transaction(vault, user, device, one, known=known, now=now)
+            for one in message["transactions"]
+        ]
     }
 
 
@@ -58,26 +61,26 @@ def _check_lane(vault: Vault, device: str, message: JsonDict) -> None:
     vault.db.execute("UPDATE lane SET number = ? WHERE device = ?", (message["number"], device))
 
 
-def _one(
+def _apply_transaction(
     vault: Vault, user: JsonDict, device: str, transaction: JsonDict, *, known: dict[str, str], now: float
 ) -> JsonDict:
     key, ids, at = transaction["key"], {}, 0
     if key in known:
         return {**from_json(known[key]), "replayed": True}
     try:
-        with vault.part():
+        with vault.savepoint():
             for row in transaction["rows"]:
-                ids[row["id"]] = _row(vault, user, row, now)
+                ids[row["id"]] = _apply_row(vault, user, row, now)
                 at += 1
             result: JsonDict = {"key": key, "responseStatus": "SUCCESS", "ids": ids, "seq": vault.sequence()}
             known[key] = to_json(result)
             vault.db.execute("INSERT INTO answer VALUES (?, ?, ?)", (device, key, known[key]))
     except VaultError as refused:
-        return _refusal(vault, device, key, at, refused)
+        return _failure_result(vault, device, key, at, refused)
     return result
 
 
-def _known(vault: Vault, device: str, keys: list[str]) -> dict[str, str]:
+def _stored_answers(vault: Vault, device: str, keys: list[str]) -> dict[str, str]:
     """The stored answers to those of these transactions that were applied before."""
     rows = vault.db.execute(
         "SELECT key, result FROM answer WHERE device = ? AND key IN (SELECT value FROM json_each(?))",
@@ -86,14 +89,14 @@ def _known(vault: Vault, device: str, keys: list[str]) -> dict[str, str]:
     return dict(rows.fetchall())
 
 
-def _refusal(vault: Vault, device: str, key: str, at: int, refused: VaultError) -> JsonDict:
-    if vault.witness:
-        vault.witness(device, key, refused.cause, refused.blame)
+def _failure_result(vault: Vault, device: str, key: str, at: int, refused: VaultError) -> JsonDict:
+    if vault.on_refusal:
+        vault.on_refusal(device, key, refused.cause, refused.blame)
     return {"key": key, "responseStatus": "FAILURE", "row": at, "errors": [refused.to_dict()]}
 
 
-def _row(vault: Vault, user: JsonDict, row: JsonDict, now: float) -> str:
-    if vault.object(row["object"]) is None:
+def _apply_row(vault: Vault, user: JsonDict, row: JsonDict, now: float) -> str:
+    if vault.object_definition(row["object"]) is None:
         raise VaultError(
             "MALFORMED_URL",
             f"The object [{row['object']}] does not exist in this Vault",
@@ -101,17 +104,17 @@ def _row(vault: Vault, user: JsonDict, row: JsonDict, now: float) -> str:
             blame=f"object/{row['object']}/{row['object']}/",
             object=row["object"],
         )
-    permissions.require(vault, user, row["object"], row["operation"])
+    permissions.require_object_permission(vault, user, row["object"], row["operation"])
     if row["operation"] == "create":
-        return _create(vault, user, row, now)
-    return _change(vault, user, row, now)
+        return _create_record(vault, user, row, now)
+    return _change_record(vault, user, row, now)
 
 
-def _create(vault: Vault, user: JsonDict, row: JsonDict, now: float) -> str:
-    name, doc = row["object"], _resolve(vault, row["object"], row["fields"])
+def _create_record(vault: Vault, user: JsonDict, row: JsonDict, now: float) -> str:
+    name, doc = row["object"], _resolve_references(vault, row["object"], row["fields"])
     _require_mobile_id(vault, name)
-    permissions.require_fields(vault, user, name, list(doc))
-    validation.check(vault, user, name, doc, doc, record_id=row["id"], now=now)
+    permissions.require_field_permissions(vault, user, name, list(doc))
+    validation.validate_record(vault, user, name, doc, doc, record_id=row["id"], now=now)
     twin = records.find(vault, row["id"])
     if twin is not None:
         raise VaultError(
@@ -121,7 +124,7 @@ def _create(vault: Vault, user: JsonDict, row: JsonDict, now: float) -> str:
             object=name,
             record_id=twin.id,
         )
-    author = _author(vault, user, name, doc)
+    author = _record_author(vault, user, name, doc)
     return records.insert(vault, name, doc, at=now, by=author, mobile_id=row["id"]).id
 
 
@@ -130,7 +133,7 @@ def _require_mobile_id(vault: Vault, name: str) -> None:
     fields = vault.live["object"][name]["fields"]
     if not name.endswith("__c") or any(field.lower().startswith("mobile_id_") for field in fields):
         return
-    if vault.switched_on("custom_objects_need_mobile_id"):
+    if vault.is_enabled("custom_objects_need_mobile_id"):
         raise VaultError(
             "OPERATION_NOT_ALLOWED",
             f"A record of [{name}] cannot be created on a device: the object has no field for mobile ids",
@@ -140,11 +143,15 @@ def _require_mobile_id(vault: Vault, name: str) -> None:
         )
 
 
-def _change(vault: Vault, user: JsonDict, row: JsonDict, now: float) -> str:
-    record = _target(vault, row)
+def _change_record(vault: Vault, user: JsonDict, row: JsonDict, now: float) -> str:
+    record = _find_target(vault, row)
     _require_visible(vault, user, record)
     definition = vault.live["object"][record.object]
-    if definition.get("lockable") and record.doc.get("status__v") == "submitted__v" and not _unlocked(record):
+    if (
+        definition.get("lockable")
+        and record.doc.get("status__v") == "submitted__v"
+        and not _is_unlocked(record)
+    ):
         raise VaultError(
             "OPERATION_NOT_ALLOWED",
             f"The record [{record.id}] is locked because it is submitted; unlock it before changing it",
@@ -154,19 +161,19 @@ def _change(vault: Vault, user: JsonDict, row: JsonDict, now: float) -> str:
             record_id=record.id,
         )
     if row["operation"] == "delete":
-        _delete(vault, user, record, now)
+        _delete_record(vault, user, record, now)
         return record.id
-    changes = _resolve(vault, record.object, row["fields"])
-    permissions.require_fields(vault, user, record.object, list(changes))
-    _merge(vault, record, row, changes)
+    changes = _resolve_references(vault, record.object, row["fields"])
+    permissions.require_field_permissions(vault, user, record.object, list(changes))
+    _check_conflicts(vault, record, row, changes)
     merged = record.doc | changes
-    validation.check(vault, user, record.object, merged, changes, record_id=record.id, now=now)
-    author = _author(vault, user, record.object, merged)
+    validation.validate_record(vault, user, record.object, merged, changes, record_id=record.id, now=now)
+    author = _record_author(vault, user, record.object, merged)
     records.update(vault, record, changes, at=now, by=author)
     return record.id
 
 
-def _target(vault: Vault, row: JsonDict) -> Record:
+def _find_target(vault: Vault, row: JsonDict) -> Record:
     record = records.find(vault, row["id"])
     if record is None or record.deleted:
         winner = vault.db.execute("SELECT winner FROM merged WHERE loser = ?", (row["id"],)).fetchone()
@@ -186,7 +193,7 @@ def _target(vault: Vault, row: JsonDict) -> Record:
     return record
 
 
-def _unlocked(record: Record) -> bool:
+def _is_unlocked(record: Record) -> bool:
     return bool(record.doc.get("unlock__v") or record.doc.get("override_lock__v"))
 
 
@@ -203,9 +210,9 @@ def _require_visible(vault: Vault, user: JsonDict, record: Record) -> None:
     )
 
 
-def _delete(vault: Vault, user: JsonDict, record: Record, now: float) -> None:
+def _delete_record(vault: Vault, user: JsonDict, record: Record, now: float) -> None:
     family = vault.live["object"][record.object].get("root")
-    for child in records.children(vault, record.id):
+    for child in records.list_child_ids(vault, record.id):
         found = records.find(vault, child)
         if found is None:
             continue
@@ -223,9 +230,9 @@ def _delete(vault: Vault, user: JsonDict, record: Record, now: float) -> None:
     records.delete(vault, record, at=now, by=user["id"])
 
 
-def _merge(vault: Vault, record: Record, row: JsonDict, changes: JsonDict) -> None:
+def _check_conflicts(vault: Vault, record: Record, row: JsonDict, changes: JsonDict) -> None:
     """Refuse a change whose fields somebody else has changed to something else since the device's base."""
-    meeting = [name for name in changes if _meets(vault, record, row, name, changes[name])]
+    meeting = [name for name in changes if _has_conflict(vault, record, row, name, changes[name])]
     if not meeting:
         return
     name = meeting[0]
@@ -241,7 +248,7 @@ def _merge(vault: Vault, record: Record, row: JsonDict, changes: JsonDict) -> No
     )
 
 
-def _meets(vault: Vault, record: Record, row: JsonDict, name: str, value: object) -> bool:
+def _has_conflict(vault: Vault, record: Record, row: JsonDict, name: str, value: object) -> bool:
     """Whether the field holds what the device has not seen. A field that was hidden from it counts as
     unseen.
     """
@@ -253,7 +260,7 @@ def _meets(vault: Vault, record: Record, row: JsonDict, name: str, value: object
     return now not in (was, value)
 
 
-def _resolve(vault: Vault, object_name: str, fields: JsonDict) -> JsonDict:
+def _resolve_references(vault: Vault, object_name: str, fields: JsonDict) -> JsonDict:
     """Replace mobile ids by ids, and losers of a merge by their winners, in all references."""
     specs = vault.live["object"][object_name]["fields"]
     resolved = {name: value for name, value in fields.items() if name not in SYSTEM_FIELDS}
@@ -272,7 +279,7 @@ def _resolve_id(vault: Vault, value: str) -> str:
     return row[0] if row else value
 
 
-def _author(vault: Vault, user: JsonDict, object_name: str, doc: JsonDict) -> str:
+def _record_author(vault: Vault, user: JsonDict, object_name: str, doc: JsonDict) -> str:
     """The user, or System when the record refers to one that the user no longer sees."""
     for name, spec in vault.live["object"][object_name]["fields"].items():
         if spec["type"] != "reference" or spec["to"] == "user__sys" or not doc.get(name):
@@ -290,5 +297,5 @@ def _author(vault: Vault, user: JsonDict, object_name: str, doc: JsonDict) -> st
                     field=name,
                     record_id=doc[name],
                 )
-            return SYSTEM
+            return SYSTEM_AUTHOR
     return str(user["id"])

@@ -16,7 +16,7 @@ WELL_FORMED_ID = re.compile(r"m-[0-9a-f]{20}|V[0-9A-F]{3}\d{12}")
 """Ids as this Vault and its devices make them; anything else cannot be one."""
 
 
-def check(
+def validate_record(
     vault: Vault,
     user: JsonDict,
     object_name: str,
@@ -51,7 +51,7 @@ def _check_value(  # noqa: PLR0917
 ) -> None:
     if value is None:
         return
-    problem = _problem(spec, value)
+    problem = _find_problem(spec, value)
     if problem:
         cause, words = problem
         raise VaultError(
@@ -66,7 +66,7 @@ def _check_value(  # noqa: PLR0917
         _check_reference(vault, user, object_name, name, spec["to"], str(value))
 
 
-def _problem(spec: JsonDict, value: object) -> tuple[str, str] | None:
+def _find_problem(spec: JsonDict, value: object) -> tuple[str, str] | None:
     kind = spec["type"]
     if kind == "picklist" and value not in spec["values"]:
         return "picklist-value", "Invalid value [{value}] specified for picklist field [{field}]"
@@ -99,7 +99,7 @@ def _is_date(value: object) -> bool:
 
 def _check_reference(vault: Vault, user: JsonDict, object_name: str, name: str, to: str, value: str) -> None:  # noqa: PLR0917
     if to == "user__sys":
-        owner = vault.user(value)
+        owner = vault.find_user(value)
         if owner is not None and owner["active"]:
             return
         raise VaultError(
@@ -179,7 +179,9 @@ def _check_rules(vault: Vault, object_name: str, doc: JsonDict, record_id: str) 
     for name, rule in vault.live.get("validation_rule", {}).items():
         if rule["object"] != object_name or not rule["active"]:
             continue
-        if matches(parse(rule["refuse_when"], {}), doc, lambda _, other: _doc(records.find(vault, other))):
+        if matches(
+            parse(rule["refuse_when"], {}), doc, lambda _, other: _existing_fields(records.find(vault, other))
+        ):
             raise VaultError(
                 "INVALID_DATA",
                 f"{rule['message']} [{name}]",
@@ -189,7 +191,7 @@ def _check_rules(vault: Vault, object_name: str, doc: JsonDict, record_id: str) 
             )
 
 
-def _doc(record: Record | None) -> JsonDict | None:
+def _existing_fields(record: Record | None) -> JsonDict | None:
     return None if record is None or record.deleted else record.doc
 
 

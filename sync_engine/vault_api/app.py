@@ -18,16 +18,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from sync_engine.vault.server import handle
+from sync_engine.vault.server import handle_request
 from sync_engine.vault_api.messages import Reply, Request
-from sync_engine.vault_api.rest import answer
+from sync_engine.vault_api.rest import answer_request
 from sync_engine.vault_api.server_state import ServerState
 
 METHODS = ["GET", "POST", "PUT", "DELETE"]
 DEVICE_TYPE = "application/vnd.synclens.device"
 
 
-class Dropped(Response):
+class DroppedResponse(Response):
     """An answer of which only the beginning arrives, because the connection ends."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,25 +36,25 @@ class Dropped(Response):
         await send({"type": "http.response.body", "body": b'{"responseStatus": "SUC', "more_body": True})
 
 
-def build_app(served: ServerState, clock: Callable[[], float], *, slow: float = 0.0) -> Starlette:
+def build_app(served: ServerState, clock: Callable[[], float], *, delay: float = 0.0) -> Starlette:
     """The application of one served Vault. `slow` seconds pass before each answer to a device."""
     lock = asyncio.Lock()
 
     async def device(http: HttpRequest) -> Response:
         body = await http.body()
-        if slow:
-            await asyncio.sleep(slow)
+        if delay:
+            await asyncio.sleep(delay)
         async with lock:
-            reply = await run_in_threadpool(handle, body, served.vault, clock())
+            reply = await run_in_threadpool(handle_request, body, served.vault, clock())
         return Response(reply, media_type=DEVICE_TYPE)
 
     async def rest(http: HttpRequest) -> Response:
-        request = await _taken(http)
+        request = await _read_request(http)
         async with lock:
-            reply = await run_in_threadpool(answer, served, request, clock())
+            reply = await run_in_threadpool(answer_request, served, request, clock())
         if reply.delay:
             await asyncio.sleep(reply.delay)
-        return _given(reply)
+        return _to_response(reply)
 
     return Starlette(
         routes=[
@@ -64,7 +64,7 @@ def build_app(served: ServerState, clock: Callable[[], float], *, slow: float = 
     )
 
 
-async def _taken(http: HttpRequest) -> Request:
+async def _read_request(http: HttpRequest) -> Request:
     return Request(
         method=http.method,
         path=http.url.path,
@@ -76,9 +76,9 @@ async def _taken(http: HttpRequest) -> Request:
     )
 
 
-def _given(reply: Reply) -> Response:
+def _to_response(reply: Reply) -> Response:
     if reply.dropped:
-        return Dropped()
+        return DroppedResponse()
     return Response(reply.body, reply.status, dict(reply.headers), media_type=reply.content_type)
 
 

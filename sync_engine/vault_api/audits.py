@@ -7,15 +7,15 @@ configuration shows in the system trail. The wording of items and descriptions i
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from sync_engine.hashing import short_hash
 from sync_engine.json_docs import JsonDict, from_json
 from sync_engine.protocol import VaultError
-from sync_engine.vault_api.messages import Reply, moment_of, success, whole
-from sync_engine.vault_api.objects import Object, label
-from sync_engine.vault_api.server_state import Call
+from sync_engine.vault_api.messages import Reply, parse_timestamp, parse_whole_number, success_reply
+from sync_engine.vault_api.objects import Object, format_label
+from sync_engine.vault_api.server_state import ApiCall
 
 DAY = 86400.0
 RECORD_KINDS = {
@@ -105,24 +105,25 @@ COLUMNS = {
 """The columns of each trail, in order."""
 
 
-def kinds(call: Call) -> Reply:
+def list_trails(call: ApiCall) -> Reply:
     """`GET /metadata/audittrail`."""
     data = [
-        {"name": name, "label": label(name + "__v"), "url": call.url(f"/metadata/audittrail/{name}")}
+        {"name": name, "label": format_label(name + "__v"), "url": call.url(f"/metadata/audittrail/{name}")}
         for name in COLUMNS
     ]
-    return success({"data": data})
+    return success_reply({"data": data})
 
 
-def kind(call: Call) -> Reply:
+def describe_trail(call: ApiCall) -> Reply:
     """`GET /metadata/audittrail/{type}`."""
     fields = [
-        {"name": name, "label": label(name + "__v"), "type": "String"} for name in _columns(call.args["kind"])
+        {"name": name, "label": format_label(name + "__v"), "type": "String"}
+        for name in _columns(call.args["kind"])
     ]
-    return success({"data": {"name": call.args["kind"], "fields": fields}})
+    return success_reply({"data": {"name": call.args["kind"], "fields": fields}})
 
 
-def trail(call: Call) -> Reply:
+def read_trail(call: ApiCall) -> Reply:
     """`GET /audittrail/{type}` with `start_date`, `end_date`, `limit`, `offset`, `objects` and `events`."""
     name, asked = call.args["kind"], call.request.query
     _columns(name)
@@ -130,32 +131,36 @@ def trail(call: Call) -> Reply:
         raise VaultError(
             "OPERATION_NOT_ALLOWED", "This Vault answers audit trails as JSON only; leave out format_result"
         )
-    since = moment_of(asked["start_date"]) if asked.get("start_date") else call.now // DAY * DAY - DAY
-    until = moment_of(asked["end_date"]) if asked.get("end_date") else call.now
+    since = parse_timestamp(asked["start_date"]) if asked.get("start_date") else call.now // DAY * DAY - DAY
+    until = parse_timestamp(asked["end_date"]) if asked.get("end_date") else call.now
     if since < call.now - 30 * DAY - 1:
         raise VaultError("INVALID_DATA", "Only the last 30 days can be asked for; choose a later start_date")
-    rows = [row for at, row in rows_of(call, name) if since <= at <= until]
+    rows = [row for at, row in iterate_trail(call, name) if since <= at <= until]
     for field, wanted in (("object_name", asked.get("objects")), ("action", asked.get("events"))):
         if wanted:
             rows = [row for row in rows if row.get(field) in wanted.split(",")]
     return _page(call, name, rows)
 
 
-def of_record(call: Call) -> Reply:
+def read_record_history(call: ApiCall) -> Reply:
     """`GET /vobjects/{object}/{id}/audittrail`: the whole history of one record."""
     rows = [
         row
-        for _, row in rows_of(call, "object_audit_trail")
+        for _, row in iterate_trail(call, "object_audit_trail")
         if row["object_name"] == call.args["object"] and row["record_id"] == call.args["id"]
     ]
     return _page(call, "object_audit_trail", rows)
 
 
-def _page(call: Call, name: str, rows: list[JsonDict]) -> Reply:
-    size = whole(call.request.query.get("limit"), 200, low=1, high=1000)
-    start = whole(call.request.query.get("offset"), 0)
+def _page(call: ApiCall, name: str, rows: list[JsonDict]) -> Reply:
+    size = parse_whole_number(call.request.query.get("limit"), 200, low=1, high=1000)
+    start = parse_whole_number(call.request.query.get("offset"), 0)
     page = rows[start : start + size]
-    about = {"name": name, "label": label(name + "__v"), "url": call.url(f"/metadata/audittrail/{name}")}
+    about = {
+        "name": name,
+        "label": format_label(name + "__v"),
+        "url": call.url(f"/metadata/audittrail/{name}"),
+    }
     details: JsonDict = {
         "offset": start,
         "limit": size,
@@ -171,14 +176,13 @@ def _page(call: Call, name: str, rows: list[JsonDict]) -> Reply:
         details["next_page"] = call.url(f"{tail}{start + size}")
     if start:
         details["previous_page"] = call.url(f"{tail}{max(0, start - size)}")
-    return success({"responseDetails": details, "data": page})
+    return success_reply({"responseDetails": details, "data": page})
 
 
-def rows_of(call: Call, name: str) -> Iterator[tuple[float, JsonDict]]:
-    """Every row of a trail with its moment in seconds, oldest first."""
-    source = {"login_audit_trail": _logins, "system_audit_trail": _system, "object_audit_trail": _records}
+def iterate_trail(call: ApiCall, name: str) -> Iterator[tuple[float, JsonDict]]:
+    """Yield every row of a trail with its time in seconds, oldest first."""
     blank: JsonDict = dict.fromkeys(_columns(name))
-    for at, row in source[name](call) if name in source else ():
+    for at, row in _TRAIL_ROWS[name](call) if name in _TRAIL_ROWS else ():
         yield at, blank | row
 
 
@@ -188,16 +192,16 @@ def _columns(name: str) -> list[str]:
     return COLUMNS[name]
 
 
-def _second(at: float) -> str:
+def _format_second(at: float) -> str:
     """Audit trails know seconds, not parts of them."""
     return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _number(*parts: object) -> str:
+def _row_id(*parts: object) -> str:
     return str(int(short_hash(*parts, size=5), 16))
 
 
-def _logins(call: Call) -> Iterator[tuple[float, JsonDict]]:
+def _login_rows(call: ApiCall) -> Iterator[tuple[float, JsonDict]]:
     users = call.vault.live.get("user", {})
     names = {one["email"]: one["name"] for one in users.values()}
     found: list[tuple[float, JsonDict]] = []
@@ -205,7 +209,7 @@ def _logins(call: Call) -> Iterator[tuple[float, JsonDict]]:
         "SELECT n, at, user_name, status, client FROM rest_login"
     ):
         who = {"user_name": name, "full_name": names.get(name), "source_ip": client, "browser": "Unknown"}
-        found.append((at, who | {"id": _number("rest", n), "status": status, "platform": "Unknown"}))
+        found.append((at, who | {"id": _row_id("rest", n), "status": status, "platform": "Unknown"}))
     for token, user, at, device in call.vault.db.execute(
         "SELECT token, user, created, device FROM session WHERE device <> 'rest'"
     ):
@@ -215,17 +219,20 @@ def _logins(call: Call) -> Iterator[tuple[float, JsonDict]]:
             "full_name": one.get("name"),
             "platform": device.partition("-")[0],
         }
-        found.append((at, who | {"id": _number("session", token), "status": "Success", "browser": "Unknown"}))
+        found.append((at, who | {"id": _row_id("session", token), "status": "Success", "browser": "Unknown"}))
     for at, row in sorted(found, key=lambda pair: (pair[0], pair[1]["id"])):
-        yield at, row | {"timestamp": _second(at), "type": "User Login", "vault_id": call.served.vault_id}
+        yield (
+            at,
+            row | {"timestamp": _format_second(at), "type": "User Login", "vault_id": call.server.vault_id},
+        )
 
 
-def _changes(call: Call) -> Iterator[JsonDict]:
+def _audit_entries(call: ApiCall) -> Iterator[JsonDict]:
     for (text,) in call.vault.db.execute("SELECT doc FROM audit ORDER BY at, change_id").fetchall():
         yield from_json(text)
 
 
-def _who(call: Call, by: str) -> JsonDict:
+def _author(call: ApiCall, by: str) -> JsonDict:
     one = call.vault.live.get("user", {}).get(by)
     return {
         "user_name": one["email"] if one else f"{by}@example.com",
@@ -233,16 +240,16 @@ def _who(call: Call, by: str) -> JsonDict:
     }
 
 
-def _system(call: Call) -> Iterator[tuple[float, JsonDict]]:
-    for doc in _changes(call):
+def _system_rows(call: ApiCall) -> Iterator[tuple[float, JsonDict]]:
+    for doc in _audit_entries(call):
         if doc["kind"] in RECORD_KINDS:
             continue
         yield (
             doc["changed_at"],
-            _who(call, doc["changed_by"])
+            _author(call, doc["changed_by"])
             | {
-                "id": _number(doc["change_id"]),
-                "timestamp": _second(doc["changed_at"]),
+                "id": _row_id(doc["change_id"]),
+                "timestamp": _format_second(doc["changed_at"]),
                 "user_id": doc["changed_by"],
                 "action": "Create" if doc["before"] is None else "Delete" if doc["after"] is None else "Edit",
                 "item": f"{doc['kind'].replace('_', ' ').title()} : {doc['target']}",
@@ -254,46 +261,46 @@ def _system(call: Call) -> Iterator[tuple[float, JsonDict]]:
         )
 
 
-def _records(call: Call) -> Iterator[tuple[float, JsonDict]]:
-    objects = call.objects()
-    ids = {name: _ids(objects[name]) for name in RECORD_KINDS.values() if name in objects}
-    for doc in _changes(call):
+def _object_rows(call: ApiCall) -> Iterator[tuple[float, JsonDict]]:
+    objects = call.list_objects()
+    ids = {name: _record_ids(objects[name]) for name in RECORD_KINDS.values() if name in objects}
+    for doc in _audit_entries(call):
         if doc["kind"] not in RECORD_KINDS:
             continue
         name = RECORD_KINDS[doc["kind"]]
-        old, new = _fields(doc["before"]), _fields(doc["after"])
+        old, new = _parse_fields(doc["before"]), _parse_fields(doc["after"])
         for field in new or old or {"value__v": None}:
             before, after = old.get(field), new.get(field)
             yield (
                 doc["changed_at"],
-                _who(call, doc["changed_by"])
+                _author(call, doc["changed_by"])
                 | {
-                    "id": _number(doc["change_id"], field),
-                    "timestamp": _second(doc["changed_at"]),
+                    "id": _row_id(doc["change_id"], field),
+                    "timestamp": _format_second(doc["changed_at"]),
                     "action": "Edit",
-                    "item": f"{label(name)} : {doc['target']}",
-                    "field_label": label(field),
+                    "item": f"{format_label(name)} : {doc['target']}",
+                    "field_label": format_label(field),
                     "field_name": field,
                     "old_value": before,
                     "new_value": after,
                     "old_display_value": before,
                     "new_display_value": after,
                     "record_id": str(ids.get(name, {}).get(doc["target"], doc["target"])),
-                    "object_label": label(name),
+                    "object_label": format_label(name),
                     "object_name": name,
-                    "event_description": f'"{label(field)}" changed',
+                    "event_description": f'"{format_label(field)}" changed',
                     "grouping_id": doc["change_id"],
                 },
             )
 
 
-def _ids(source: Object) -> dict[str, object]:
+def _record_ids(source: Object) -> dict[str, object]:
     return {
         str(row["id"] if source.name == "user__sys" else row["name__v"]): row["id"] for row in source.rows()
     }
 
 
-def _fields(text: str | None) -> dict[str, str | None]:
+def _parse_fields(text: str | None) -> dict[str, str | None]:
     """The fields that a change names, with their values as text; a plain value is the field `value__v`."""
     if text is None:
         return {}
@@ -304,3 +311,10 @@ def _fields(text: str | None) -> dict[str, str | None]:
     if not isinstance(values, dict):
         return {"value__v": text}
     return {str(name): None if value is None else str(value) for name, value in values.items()}
+
+
+_TRAIL_ROWS: dict[str, Callable[[ApiCall], Iterator[tuple[float, JsonDict]]]] = {
+    "login_audit_trail": _login_rows,
+    "system_audit_trail": _system_rows,
+    "object_audit_trail": _object_rows,
+}

@@ -19,15 +19,22 @@ from math import ceil
 from sync_engine.json_docs import JsonDict
 from sync_engine.protocol import VaultError
 from sync_engine.vault_api import audits
-from sync_engine.vault_api.messages import Reply, attachment, failure, iso, moment_of, success
-from sync_engine.vault_api.metadata import values_of
-from sync_engine.vault_api.objects import VAULT_ID, Field, Object, label
-from sync_engine.vault_api.records import deleted
-from sync_engine.vault_api.server_state import Call
+from sync_engine.vault_api.messages import (
+    Reply,
+    failure_reply,
+    file_reply,
+    format_timestamp,
+    parse_timestamp,
+    success_reply,
+)
+from sync_engine.vault_api.metadata import picklist_values
+from sync_engine.vault_api.objects import VAULT_ID, Field, Object, format_label
+from sync_engine.vault_api.records import find_deleted
+from sync_engine.vault_api.server_state import ApiCall
 
 QUARTER, DAY = 900.0, 86400.0
-BEGINNING = 946_684_800.0  # 2000-01-01, where every full file says that it starts
-_EMPTY = "an increment without changes"
+FULL_START = 946_684_800.0  # 2000-01-01, where every full file says that it starts
+_EMPTY_INCREMENT = "an increment without changes"
 LETTERS = {"full_directdata": "F", "incremental_directdata": "N", "log_directdata": "L"}
 KEPT_DAYS = {"full_directdata": 2, "incremental_directdata": 10, "log_directdata": 2}
 TYPES = {"ID": "String", "Object": "Relationship"}
@@ -50,97 +57,102 @@ class Extract:
         return self.name.replace(".", "/", 1) + f"{tail}.csv"
 
 
-def listing(call: Call) -> Reply:
+def list_files(call: ApiCall) -> Reply:
     """`GET /services/directdata/files?extract_type=&start_time=&stop_time=`."""
     asked = call.request.query
     kind = asked.get("extract_type", "incremental_directdata")
     if kind not in LETTERS:
         raise VaultError("INVALID_DATA", f"[{kind}] is no extract_type; take one of {', '.join(LETTERS)}")
-    since = moment_of(asked["start_time"]) if asked.get("start_time") else 0.0
-    until = moment_of(asked["stop_time"]) if asked.get("stop_time") else call.now
-    wanted = [stop for stop in _stops(kind, call.now) if stop <= until and _start(kind, stop) >= since]
-    broken = call.served.faults.number("unpublished") if kind == "incremental_directdata" else 0
-    changes = _by_quarter(call) if kind == "incremental_directdata" else {}
+    since = parse_timestamp(asked["start_time"]) if asked.get("start_time") else 0.0
+    until = parse_timestamp(asked["stop_time"]) if asked.get("stop_time") else call.now
+    wanted = [
+        stop for stop in _stop_times(kind, call.now) if stop <= until and _start_time(kind, stop) >= since
+    ]
+    broken = call.server.faults.setting("unpublished") if kind == "incremental_directdata" else 0
+    changes = _changes_by_quarter(call) if kind == "incremental_directdata" else {}
     data = []
     for n, stop in enumerate(wanted):
         if n >= len(wanted) - broken:
             words = f"Failed to publish {kind} file. No other action is needed at this time."
             data.append(
-                {"name": _name(kind, stop), "error": {"next_retry": _minute(stop + 1800), "message": words}}
+                {
+                    "name": _file_name(kind, stop),
+                    "error": {"next_retry": _format_minute(stop + 1800), "message": words},
+                }
             )
         else:
-            data.append(_entry(call, kind, stop, changes.get(stop, ({}, {}))))
-    return success({"responseDetails": {"total": len(data)}, "data": data})
+            data.append(_file_entry(call, kind, stop, changes.get(stop, ({}, {}))))
+    return success_reply({"responseDetails": {"total": len(data)}, "data": data})
 
 
-def download(call: Call) -> Reply:
+def download_part(call: ApiCall) -> Reply:
     """`GET /services/directdata/files/{part}`: bytes, or JSON when it fails."""
     name, _, number = call.args["part"].rpartition(".")
-    packed = call.served.files.get(name)
-    parts = _parts(call, packed[1]) if packed else []
+    packed = call.server.files.get(name)
+    parts = _split_parts(call, packed[1]) if packed else []
     if not number.isdigit() or not 1 <= int(number) <= len(parts):
         raise VaultError(
             "INVALID_DATA", f"The file [{call.args['part']}] does not exist; list the files first"
         )
-    if call.served.faults.first("fail-part"):
-        return failure(
+    if call.server.faults.applies_to_first("fail-part"):
+        return failure_reply(
             VaultError("UNEXPECTED_ERROR", "The file part could not be read"), response="EXCEPTION"
         )
-    return attachment(f"{name}.tar.gz.{number}", parts[int(number) - 1])
+    return file_reply(f"{name}.tar.gz.{number}", parts[int(number) - 1])
 
 
-def _stops(kind: str, now: float) -> list[float]:
+def _stop_times(kind: str, now: float) -> list[float]:
     step = QUARTER if kind == "incremental_directdata" else DAY
     last = int(now // step)
     return [n * step for n in range(last - int(KEPT_DAYS[kind] * DAY // step) + 1, last + 1)]
 
 
-def _start(kind: str, stop: float) -> float:
+def _start_time(kind: str, stop: float) -> float:
     step = QUARTER if kind == "incremental_directdata" else DAY
-    return BEGINNING if kind == "full_directdata" else stop - step
+    return FULL_START if kind == "full_directdata" else stop - step
 
 
-def _name(kind: str, stop: float) -> str:
+def _file_name(kind: str, stop: float) -> str:
     return f"{VAULT_ID}-{datetime.fromtimestamp(stop, UTC):%Y%m%d-%H%M}-{LETTERS[kind]}"
 
 
-def _minute(at: float) -> str:
+def _format_minute(at: float) -> str:
     """The listing writes times without seconds."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
-def _parts(call: Call, packed: bytes) -> list[bytes]:
-    size = call.served.part_bytes
+def _split_parts(call: ApiCall, packed: bytes) -> list[bytes]:
+    size = call.server.part_bytes
     return [packed[at : at + size] for at in range(0, len(packed), size)]
 
 
 Changes = dict[str, list[JsonDict]]
 
 
-def _by_quarter(call: Call) -> dict[float, tuple[Changes, Changes]]:
+def _changes_by_quarter(call: ApiCall) -> dict[float, tuple[Changes, Changes]]:
     """Changed and deleted rows by object, by the quarter of an hour in which they changed; keys are its end."""
     found: dict[float, tuple[Changes, Changes]] = {}
-    for source in call.objects().values():
+    for source in call.list_objects().values():
         for row in source.rows():
-            at = moment_of(row["modified_date__v"])
+            at = parse_timestamp(row["modified_date__v"])
             found.setdefault(ceil(at / QUARTER) * QUARTER, ({}, {}))[0].setdefault(source.name, []).append(
                 row
             )
-        for record_id, at in deleted(call, source.name):
-            row = {"id": record_id, "deleted_date": iso(at)}
+        for record_id, at in find_deleted(call, source.name):
+            row = {"id": record_id, "deleted_date": format_timestamp(at)}
             found.setdefault(ceil(at / QUARTER) * QUARTER, ({}, {}))[1].setdefault(source.name, []).append(
                 row
             )
     return found
 
 
-def _entry(call: Call, kind: str, stop: float, changes: tuple[Changes, Changes]) -> JsonDict:
-    name, start = _name(kind, stop), _start(kind, stop)
-    if name not in call.served.files:
-        call.served.files[name] = _publish(call, kind, stop, changes)
-    total, packed = call.served.files[name]
+def _file_entry(call: ApiCall, kind: str, stop: float, changes: tuple[Changes, Changes]) -> JsonDict:
+    name, start = _file_name(kind, stop), _start_time(kind, stop)
+    if name not in call.server.files:
+        call.server.files[name] = _publish_file(call, kind, stop, changes)
+    total, packed = call.server.files[name]
     parts = []
-    for n, part in enumerate(_parts(call, packed), start=1):
+    for n, part in enumerate(_split_parts(call, packed), start=1):
         address = f"{call.request.base}{call.url('/services/directdata/files')}/{name}.{n:03d}"
         entry: JsonDict = {
             "name": f"{name}.{n:03d}",
@@ -148,50 +160,58 @@ def _entry(call: Call, kind: str, stop: float, changes: tuple[Changes, Changes])
             "filepart": n,
             "size": len(part),
         }
-        if not call.served.faults.number("no-md5"):
+        if not call.server.faults.setting("no-md5"):
             entry["md5checksum"] = hashlib.md5(part, usedforsecurity=False).hexdigest()
         parts.append(entry | {"url": address})
-    times = {"start_time": _minute(start), "stop_time": _minute(stop)}
+    times = {"start_time": _format_minute(start), "stop_time": _format_minute(stop)}
     about = {"name": name, "filename": f"{name}.tar.gz", "extract_type": kind} | times
     sizes = {"record_count": total, "size": len(packed), "fileparts": len(parts)}
     return about | sizes | {"filepart_details": parts}
 
 
-def _publish(call: Call, kind: str, stop: float, changes: tuple[Changes, Changes]) -> tuple[int, bytes]:
+def _publish_file(
+    call: ApiCall, kind: str, stop: float, changes: tuple[Changes, Changes]
+) -> tuple[int, bytes]:
     """Rows and bytes of a new file; increments in which nothing happened share theirs."""
     empty = kind == "incremental_directdata" and not any(changes)
-    if empty and _EMPTY in call.served.files:
-        return call.served.files[_EMPTY]
-    extracts = list(_extracts(call, kind, stop, changes))
+    if empty and _EMPTY_INCREMENT in call.server.files:
+        return call.server.files[_EMPTY_INCREMENT]
+    extracts = list(_build_extracts(call, kind, stop, changes))
     total = sum(len(one.rows) for one in extracts if not one.name.startswith("Metadata"))
-    published = (total, _pack(call, kind, extracts))
+    published = (total, _pack_archive(call, kind, extracts))
     if empty:
-        call.served.files[_EMPTY] = published
+        call.server.files[_EMPTY_INCREMENT] = published
     return published
 
 
-def _extracts(call: Call, kind: str, stop: float, changes: tuple[Changes, Changes]) -> Iterator[Extract]:
+def _build_extracts(
+    call: ApiCall, kind: str, stop: float, changes: tuple[Changes, Changes]
+) -> Iterator[Extract]:
     if kind == "log_directdata":
         for name, columns in audits.COLUMNS.items():
             if name != "domain_audit_trail":
-                rows = [row for at, row in audits.rows_of(call, name) if stop - DAY < at <= stop]
-                yield Extract(f"Log.{name}", label(name + "__v"), columns, rows)
+                rows = [row for at, row in audits.iterate_trail(call, name) if stop - DAY < at <= stop]
+                yield Extract(f"Log.{name}", format_label(name + "__v"), columns, rows)
         return
-    objects = sorted(call.objects().values(), key=lambda one: one.name)
+    objects = sorted(call.list_objects().values(), key=lambda one: one.name)
     full = kind == "full_directdata"
-    yield Extract("Metadata.metadata", "Metadata", _METADATA, list(_metadata(objects)) if full else [])
+    yield Extract(
+        "Metadata.metadata", "Metadata", _METADATA_COLUMNS, list(_metadata_rows(objects)) if full else []
+    )
     for source in objects:
         columns = _columns(source)
-        rows = _before(source, stop) if full else changes[0].get(source.name, [])
+        rows = _rows_created_before(source, stop) if full else changes[0].get(source.name, [])
         yield Extract(f"Object.{source.name}", source.label, columns, rows)
         gone = [] if full else changes[1].get(source.name, [])
         if not full:
             yield Extract(f"Object.{source.name}", source.label, ["id", "deleted_date"], gone, "deletes")
-    yield Extract("Picklist.picklist__sys", "Picklist", _PICKLIST, list(_picklists(objects)) if full else [])
+    yield Extract(
+        "Picklist.picklist__sys", "Picklist", _PICKLIST_COLUMNS, list(_picklist_rows(objects)) if full else []
+    )
 
 
-def _before(source: Object, stop: float) -> list[JsonDict]:
-    limit = str(iso(stop))
+def _rows_created_before(source: Object, stop: float) -> list[JsonDict]:
+    limit = str(format_timestamp(stop))
     return [row for row in source.rows() if str(row["created_date__v"]) <= limit]
 
 
@@ -212,7 +232,7 @@ def _columns(source: Object) -> list[str]:
     return known + sorted(set(source.fields) - set(known))
 
 
-_METADATA = [
+_METADATA_COLUMNS = [
     "modified_date",
     "extract",
     "extract_label",
@@ -222,7 +242,7 @@ _METADATA = [
     "length",
     "related_extract",
 ]
-_PICKLIST = [
+_PICKLIST_COLUMNS = [
     "modified_date__v",
     "object",
     "object_field",
@@ -232,7 +252,7 @@ _PICKLIST = [
 ]
 
 
-def _metadata(objects: Iterable[Object]) -> Iterator[JsonDict]:
+def _metadata_rows(objects: Iterable[Object]) -> Iterator[JsonDict]:
     for source in objects:
         for name in _columns(source):
             one = source.fields[name]
@@ -240,10 +260,10 @@ def _metadata(objects: Iterable[Object]) -> Iterator[JsonDict]:
                 "Picklist.picklist__sys" if one.type == "Picklist" else f"Object.{one.to}" if one.to else None
             )
             about = {"extract": f"Object.{source.name}", "extract_label": source.label, "column_name": name}
-            kind = "MultiPicklist" if one.several else TYPES.get(one.type, one.type)
+            kind = "MultiPicklist" if one.multi_value else TYPES.get(one.type, one.type)
             yield (
                 about
-                | {"column_label": label(name), "type": kind}
+                | {"column_label": format_label(name), "type": kind}
                 | _length(one)
                 | {"related_extract": related}
             )
@@ -257,21 +277,21 @@ def _length(one: Field) -> JsonDict:
     )
 
 
-def _picklists(objects: Iterable[Object]) -> Iterator[JsonDict]:
+def _picklist_rows(objects: Iterable[Object]) -> Iterator[JsonDict]:
     for source in objects:
         for one in source.fields.values():
-            for value in values_of(source, one) if one.type == "Picklist" else ():
+            for value in picklist_values(source, one) if one.type == "Picklist" else ():
                 about = {"object": source.name, "object_field": one.name, "picklist_value_name": value}
-                yield about | {"picklist_value_label": label(value), "status__v": "active__v"}
+                yield about | {"picklist_value_label": format_label(value), "status__v": "active__v"}
 
 
-def _pack(call: Call, kind: str, extracts: list[Extract]) -> bytes:
+def _pack_archive(call: ApiCall, kind: str, extracts: list[Extract]) -> bytes:
     """The archive, byte for byte the same for the same content."""
-    files = {"manifest.csv": _manifest(kind, extracts)}
+    files = {"manifest.csv": _manifest_csv(kind, extracts)}
     if kind != "full_directdata":
-        objects = sorted(call.objects().values(), key=lambda one: one.name)
-        files["metadata_full.csv"] = _csv(_METADATA, _metadata(objects))
-    files |= {one.path: _csv(one.columns, one.rows) for one in extracts if one.rows}
+        objects = sorted(call.list_objects().values(), key=lambda one: one.name)
+        files["metadata_full.csv"] = _to_csv(_METADATA_COLUMNS, _metadata_rows(objects))
+    files |= {one.path: _to_csv(one.columns, one.rows) for one in extracts if one.rows}
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for path, body in files.items():
@@ -281,7 +301,7 @@ def _pack(call: Call, kind: str, extracts: list[Extract]) -> bytes:
     return gzip.compress(plain.getvalue(), compresslevel=6, mtime=0)
 
 
-def _manifest(kind: str, extracts: list[Extract]) -> bytes:
+def _manifest_csv(kind: str, extracts: list[Extract]) -> bytes:
     """What is in the archive; only incremental files say whether rows are updates or deletes."""
     columns = ["extract", "extract_label", "type", "records", "file"]
     rows = [
@@ -289,18 +309,18 @@ def _manifest(kind: str, extracts: list[Extract]) -> bytes:
         | {"file": one.path if one.rows else None}
         for one in extracts
     ]
-    return _csv(columns if kind == "incremental_directdata" else [c for c in columns if c != "type"], rows)
+    return _to_csv(columns if kind == "incremental_directdata" else [c for c in columns if c != "type"], rows)
 
 
-def _csv(columns: list[str], rows: Iterable[JsonDict]) -> bytes:
+def _to_csv(columns: list[str], rows: Iterable[JsonDict]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+    writer.writerows([_to_cell(row.get(name)) for name in columns] for row in rows)
     return text.getvalue().encode()
 
 
-def _cell(value: object) -> object:
+def _to_cell(value: object) -> object:
     if isinstance(value, bool):
         return "true" if value else "false"
     return ",".join(map(str, value)) if isinstance(value, list) else value

@@ -12,9 +12,9 @@ from typing import Any
 
 from sync_engine.json_docs import JsonDict
 from sync_engine.protocol import VaultError
-from sync_engine.vault_api.messages import iso, moment_of
-from sync_engine.vault_api.objects import Field, Object, label
-from sync_engine.vault_api.vql import Column, Compare, Condition, Junction, Select, Show, Value, Within
+from sync_engine.vault_api.messages import format_timestamp, parse_timestamp
+from sync_engine.vault_api.objects import Field, Object, format_label
+from sync_engine.vault_api.vql import Column, Compare, Condition, InQuery, Junction, Select, Show, Value
 
 SUBQUERY_PAGE = 250
 LONG_TEXT_SHOWN = 250
@@ -22,7 +22,7 @@ LONG_TEXT_SHOWN = 250
 
 
 @dataclass(slots=True)
-class Answers:
+class QueryEngine:
     """Queries over one catalogue; what references lead to is looked up once."""
 
     objects: Mapping[str, Object]
@@ -31,28 +31,30 @@ class Answers:
 
     def select(self, query: Select) -> list[JsonDict]:
         """All rows of a query, in order, before any paging."""
-        source = self.objects[self.target(query.target)]
+        source = self.objects[self.resolve_target(query.target)]
         for one in query.columns:
             if isinstance(one, Column):
-                self.field_of(source, one.path)
-        test = self._test(source, query.where)
+                self.resolve_field(source, one.path)
+        test = self._build_test(source, query.where)
         rows = [row for row in source.rows() if test(row)]
         for column, descending in reversed(query.order):
-            self.field_of(source, column.path)
-            rows.sort(key=lambda row: _sortable(self.value(source, row, column.path)), reverse=descending)
+            self.resolve_field(source, column.path)
+            rows.sort(
+                key=lambda row: _sort_key(self.read_value(source, row, column.path)), reverse=descending
+            )
         start = (query.number("SKIP") or 0) + (query.number("OFFSET") or 0)
         most = [n for n in (query.number("MAXROWS"), query.number("LIMIT")) if n is not None]
         rows = rows[start : start + min(most)] if most else rows[start:]
-        return [self._shown(source, row, query) for row in rows]
+        return [self._result_row(source, row, query) for row in rows]
 
-    def target(self, name: str) -> str:
+    def resolve_target(self, name: str) -> str:
         """The object that a target means. Raises VaultError when there is none that the user may read."""
         known = "user__sys" if name == "users" else name
         if known not in self.objects:
             raise VaultError("INVALID_DATA", f"The query target [{name}] does not exist or cannot be read")
         return known
 
-    def field_of(self, source: Object, path: str) -> Field:
+    def resolve_field(self, source: Object, path: str) -> Field:
         """The field at the end of a path. Raises VaultError with ATTRIBUTE_NOT_SUPPORTED where there is none."""
         first, _, rest = path.partition(".")
         if not rest:
@@ -61,25 +63,25 @@ class Answers:
         else:
             for one in source.fields.values():
                 if one.relationship == first and one.to in self.objects:
-                    return self.field_of(self.objects[str(one.to)], rest)
+                    return self.resolve_field(self.objects[str(one.to)], rest)
         raise VaultError("ATTRIBUTE_NOT_SUPPORTED", f"[{path}] is not a queryable field of [{source.name}]")
 
-    def value(self, source: Object, row: JsonDict, path: str) -> Any:  # noqa: ANN401 - any JSON value
+    def read_value(self, source: Object, row: JsonDict, path: str) -> Any:  # noqa: ANN401 - any JSON value
         """What lies at the end of a path for one row; None where the path breaks off."""
         first, _, rest = path.partition(".")
         if not rest:
             return row.get(first)
         one = next(one for one in source.fields.values() if one.relationship == first)
         there = self.objects[str(one.to)]
-        found = self._index(there).get(str(row.get(one.name)))
-        return None if found is None else self.value(there, found, rest)
+        found = self._rows_by_id(there).get(str(row.get(one.name)))
+        return None if found is None else self.read_value(there, found, rest)
 
-    def _index(self, source: Object) -> dict[Any, JsonDict]:
+    def _rows_by_id(self, source: Object) -> dict[Any, JsonDict]:
         if source.name not in self._by_id:
             self._by_id[source.name] = {str(row["id"]): row for row in source.rows()}
         return self._by_id[source.name]
 
-    def _family(self, child: Object, key: str) -> dict[Any, list[JsonDict]]:
+    def _rows_by_reference(self, child: Object, key: str) -> dict[Any, list[JsonDict]]:
         if (child.name, key) not in self._children:
             found: dict[Any, list[JsonDict]] = {}
             for row in child.rows():
@@ -87,69 +89,69 @@ class Answers:
             self._children[child.name, key] = found
         return self._children[child.name, key]
 
-    def _shown(self, source: Object, row: JsonDict, query: Select) -> JsonDict:
+    def _result_row(self, source: Object, row: JsonDict, query: Select) -> JsonDict:
         shown: JsonDict = {}
         for one in query.columns:
             if isinstance(one, Select):
                 shown[one.target] = self._subquery(source, row, one)
                 continue
-            value = self.value(source, row, one.path)
-            kind = self.field_of(source, one.path)
+            value = self.read_value(source, row, one.path)
+            kind = self.resolve_field(source, one.path)
             if kind.type == "LongText" and one.function != "LONGTEXT" and isinstance(value, str):
                 value = value[:LONG_TEXT_SHOWN]
             if one.function == "TOLABEL" and isinstance(value, list):
-                value = [label(str(name)) for name in value]
+                value = [format_label(str(name)) for name in value]
             shown[one.name] = value
         return shown
 
     def _subquery(self, source: Object, row: JsonDict, query: Select) -> JsonDict:
-        child, key = self.child(source, query.target)
-        test = self._test(child, query.where)
-        rows = [one for one in self._family(child, key).get(str(row["id"]), []) if test(one)]
+        child, key = self.resolve_child(source, query.target)
+        test = self._build_test(child, query.where)
+        rows = [one for one in self._rows_by_reference(child, key).get(str(row["id"]), []) if test(one)]
         page = rows[: query.number("PAGESIZE") or SUBQUERY_PAGE]
         details = {"pagesize": SUBQUERY_PAGE, "pageoffset": 0, "size": len(page), "total": len(rows)}
-        return {"responseDetails": details, "data": [self._shown(child, one, query) for one in page]}
+        return {"responseDetails": details, "data": [self._result_row(child, one, query) for one in page]}
 
-    def child(self, source: Object, relationship: str) -> tuple[Object, str]:
+    def resolve_child(self, source: Object, relationship: str) -> tuple[Object, str]:
         """The child object behind an inbound relationship, and its field. Raises VaultError when there is none."""
         name, key = source.inbound.get(relationship, (None, ""))
         if name is None:
             raise VaultError("INVALID_DATA", f"[{relationship}] is not a relationship of [{source.name}]")
         return self.objects[name], key
 
-    def _test(self, source: Object, condition: Condition | None) -> Callable[[JsonDict], bool]:
+    def _build_test(self, source: Object, condition: Condition | None) -> Callable[[JsonDict], bool]:
         if condition is None:
             return lambda row: True
         if isinstance(condition, Junction):
-            parts = [self._test(source, part) for part in condition.parts]
+            parts = [self._build_test(source, part) for part in condition.parts]
             if condition.word == "NOT":
                 return lambda row: not parts[0](row)
             every = all if condition.word == "AND" else any
             return lambda row: every(part(row) for part in parts)
-        if isinstance(condition, Within):
-            return self._within(source, condition)
-        return self._compare(source, condition)
+        if isinstance(condition, InQuery):
+            return self._build_in_test(source, condition)
+        return self._build_compare_test(source, condition)
 
-    def _within(self, source: Object, condition: Within) -> Callable[[JsonDict], bool]:
+    def _build_in_test(self, source: Object, condition: InQuery) -> Callable[[JsonDict], bool]:
         inner, path = condition.query, condition.column.path
-        self.field_of(source, path)
+        self.resolve_field(source, path)
         related = inner.target in source.inbound
         if related:
-            inner = Select(inner.columns, self.child(source, inner.target)[0].name, inner.where)
+            inner = Select(inner.columns, self.resolve_child(source, inner.target)[0].name, inner.where)
         found = {str(value) for row in self.select(inner) for value in row.values()}
-        return lambda row: str(self.value(source, row, path)) in found
+        return lambda row: str(self.read_value(source, row, path)) in found
 
-    def _compare(self, source: Object, condition: Compare) -> Callable[[JsonDict], bool]:
+    def _build_compare_test(self, source: Object, condition: Compare) -> Callable[[JsonDict], bool]:
         path = condition.column.path
-        kind = self.field_of(source, path)
-        wanted = [_literal(kind, value) for value in condition.values]
+        kind = self.resolve_field(source, path)
+        wanted = [_convert_literal(kind, value) for value in condition.values]
         compare = _OPERATORS[condition.operator]
         folded = condition.column.function == "CASEINSENSITIVE"
         if folded:
             wanted = [_fold(value) for value in wanted]
 
         def holds(row: JsonDict) -> bool:
-            value = self.value(source, row, path)
+            value = self.read_value(source, row, path)
             values = (
                 value if isinstance(value, list) and value else [None] if isinstance(value, list) else [value]
             )
@@ -167,44 +169,44 @@ class Answers:
         """The answer to SHOW."""
         if question.what == "TARGETS":
             return [{"name": name, "label": one.label} for name, one in sorted(self.objects.items())]
-        source = self.objects[self.target(str(question.target))]
+        source = self.objects[self.resolve_target(str(question.target))]
         if question.what == "FIELDS":
             return [
-                {"name": one.name, "label": label(one.name), "type": one.type}
+                {"name": one.name, "label": format_label(one.name), "type": one.type}
                 for one in source.fields.values()
             ]
-        return list(relationships(source))
+        return list(describe_relationships(source))
 
 
-def relationships(source: Object) -> Iterator[JsonDict]:
+def describe_relationships(source: Object) -> Iterator[JsonDict]:
     """Where one can go from a record: outwards through its references, inwards to its children."""
     for one in source.fields.values():
         if one.to:
             yield {
                 "relationship_name": one.relationship,
-                "relationship_label": label(one.name),
+                "relationship_label": format_label(one.name),
                 "field": one.name,
             } | {
                 "relationship_type": "reference_outbound",
                 "relationship_deletion": "block",
-                "object": {"name": one.to, "label": label(one.to)},
+                "object": {"name": one.to, "label": format_label(one.to)},
             }
     for name, (child, key) in source.inbound.items():
-        yield {"relationship_name": name, "relationship_label": label(child), "field": key} | {
+        yield {"relationship_name": name, "relationship_label": format_label(child), "field": key} | {
             "relationship_type": "reference_inbound",
             "relationship_deletion": "block",
-            "object": {"name": child, "label": label(child)},
+            "object": {"name": child, "label": format_label(child)},
         }
 
 
-def _literal(kind: Field, value: Value) -> object:
+def _convert_literal(kind: Field, value: Value) -> object:
     """A value as the field's own values look, so that both compare as they stand."""
     if value is None:
         return None
     if kind.type == "DateTime":
-        return iso(moment_of(str(value)))
+        return format_timestamp(parse_timestamp(str(value)))
     if kind.type == "Date":
-        return str(iso(moment_of(str(value))))[:10]
+        return str(format_timestamp(parse_timestamp(str(value))))[:10]
     if kind.type in ("ID", "Object"):
         return str(value)
     fits = {"Number": (int, float), "Boolean": (bool,)}.get(kind.type, (str,))
@@ -219,7 +221,7 @@ def _fold(value: object) -> object:
     return value.casefold() if isinstance(value, str) else value
 
 
-def _sortable(value: object) -> tuple[bool, str, Any]:
+def _sort_key(value: object) -> tuple[bool, str, Any]:
     if isinstance(value, list):
         value = ",".join(map(str, value)) or None
     return (
@@ -229,26 +231,26 @@ def _sortable(value: object) -> tuple[bool, str, Any]:
     )
 
 
-def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, list[Any]], bool]:
+def _compare_values(compare: Callable[[Any, Any], bool]) -> Callable[[Any, list[Any]], bool]:
     return lambda value, wanted: value is not None and wanted[0] is not None and compare(value, wanted[0])
 
 
 _OPERATORS: dict[str, Callable[[Any, list[Any]], bool]] = {
     "=": lambda value, wanted: bool(value == wanted[0]),
     "!=": lambda value, wanted: bool(value != wanted[0]),
-    "<": _ordered(lambda a, b: a < b),
-    "<=": _ordered(lambda a, b: a <= b),
-    ">": _ordered(lambda a, b: a > b),
-    ">=": _ordered(lambda a, b: a >= b),
+    "<": _compare_values(lambda a, b: a < b),
+    "<=": _compare_values(lambda a, b: a <= b),
+    ">": _compare_values(lambda a, b: a > b),
+    ">=": _compare_values(lambda a, b: a >= b),
     "CONTAINS": lambda value, wanted: value in wanted,
     "BETWEEN": lambda value, wanted: (
         value is not None and None not in wanted and wanted[0] <= value <= wanted[1]
     ),
-    "LIKE": lambda value, wanted: isinstance(value, str) and _like(value, str(wanted[0])),
+    "LIKE": lambda value, wanted: isinstance(value, str) and _matches_pattern(value, str(wanted[0])),
 }
 
 
-def _like(value: str, pattern: str) -> bool:
+def _matches_pattern(value: str, pattern: str) -> bool:
     """`%` at the ends stands for any text."""
     core = pattern.strip("%")
     if pattern.startswith("%") and pattern.endswith("%"):

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sync_engine.protocol import VaultError
-from sync_engine.vault_api.messages import Reply, as_json, failure
+from sync_engine.vault_api.messages import Reply, failure_reply, json_reply
 
 FAULTS = {
     "expire": "a session ends after N calls with it",
@@ -55,9 +55,9 @@ _PAGE = (
 class FaultInjection:
     """What to do wrong, and how often it has been done. An empty one behaves."""
 
-    ways: dict[str, int] = field(default_factory=dict)
+    settings: dict[str, int] = field(default_factory=dict)
     calls: int = 0
-    done: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> FaultInjection:
@@ -73,52 +73,52 @@ class FaultInjection:
             ways[name] = int(number)
         return cls(ways)
 
-    def number(self, way: str) -> int:
+    def setting(self, way: str) -> int:
         """N of a way, 0 when it was not asked for."""
-        return self.ways.get(way, 0)
+        return self.settings.get(way, 0)
 
-    def first(self, way: str) -> bool:
+    def applies_to_first(self, way: str) -> bool:
         """True for the first N times, and counts them."""
-        if self.done[way] >= self.number(way):
+        if self.counts[way] >= self.setting(way):
             return False
-        self.done[way] += 1
+        self.counts[way] += 1
         return True
 
-    def instead(self) -> Reply | None:
+    def replacement_reply(self) -> Reply | None:
         """The reply to give instead of the right one, for each call in turn; None for most."""
         self.calls += 1
-        for way, n in self.ways.items():
-            if (way in _INSTEAD or way.startswith("error:")) and self.calls % n == 0:
-                self.done[way] += 1
-                return _INSTEAD[way] if way in _INSTEAD else _refusal(way.removeprefix("error:"))
+        for way, n in self.settings.items():
+            if (way in _REPLACEMENTS or way.startswith("error:")) and self.calls % n == 0:
+                self.counts[way] += 1
+                return _REPLACEMENTS[way] if way in _REPLACEMENTS else _refusal(way.removeprefix("error:"))
         return None
 
-    def turn(self, way: str) -> int:
+    def next_occurrence(self, way: str) -> int:
         """How often a way has struck, when it strikes now; 0 when it does not."""
-        n = self.number(way)
+        n = self.setting(way)
         if not n:
             return 0
-        self.done[f"{way} seen"] += 1
-        if self.done[f"{way} seen"] % n:
+        self.counts[f"{way} seen"] += 1
+        if self.counts[f"{way} seen"] % n:
             return 0
-        self.done[way] += 1
-        return self.done[way]
+        self.counts[way] += 1
+        return self.counts[way]
 
 
 def _refusal(error_type: str) -> Reply:
-    return failure(VaultError(error_type, f"The served Vault was told to answer {error_type}"))
+    return failure_reply(VaultError(error_type, f"The served Vault was told to answer {error_type}"))
 
 
 _NOT_FOUND = VaultError("MALFORMED_URL", "The requested path does not exist")
-_INSTEAD = {
-    "not-found": failure(_NOT_FOUND, status=404),
+_REPLACEMENTS = {
+    "not-found": failure_reply(_NOT_FOUND, status=404),
     "proxy": Reply(
         body=b"<html><body><h1>502 Bad Gateway</h1></body></html>", status=502, content_type="text/html"
     ),
     "portal": Reply(body=_PAGE, content_type="text/html"),
     "drop": Reply(body=b"", dropped=True),
     "unknown-type": _refusal("MOON_PHASE_MISMATCH"),
-    "exception": as_json(
+    "exception": json_reply(
         {
             "responseStatus": "EXCEPTION",
             "errors": [{"type": "UNEXPECTED_ERROR", "message": "An unexpected error occurred"}],

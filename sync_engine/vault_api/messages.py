@@ -60,32 +60,32 @@ class Reply:
     dropped: bool = False
 
 
-def success(doc: Mapping[str, Any]) -> Reply:
+def success_reply(doc: Mapping[str, Any]) -> Reply:
     """A JSON answer; its status is SUCCESS unless the document says otherwise."""
-    return as_json({"responseStatus": "SUCCESS"} | dict(doc))
+    return json_reply({"responseStatus": "SUCCESS"} | dict(doc))
 
 
-def failure(refused: VaultError, *, status: int = 200, response: str = "FAILURE") -> Reply:
+def failure_reply(refused: VaultError, *, status: int = 200, response: str = "FAILURE") -> Reply:
     """A refusal in Vault's envelope."""
     error = {"type": refused.type, "message": refused.message}
     doc: JsonDict = {"responseStatus": response, "responseMessage": refused.message, "errors": [error]}
     if refused.cause == "authentication":
         doc["errorType"] = "AUTHENTICATION_FAILED"
-    return as_json(doc, status=status)
+    return json_reply(doc, status=status)
 
 
-def as_json(doc: Mapping[str, Any], *, status: int = 200) -> Reply:
+def json_reply(doc: Mapping[str, Any], *, status: int = 200) -> Reply:
     """A document as it travels."""
     return Reply(body=json.dumps(doc, ensure_ascii=False).encode("utf-8", "replace"), status=status)
 
 
-def attachment(name: str, body: bytes, content_type: str = "application/octet-stream") -> Reply:
+def file_reply(name: str, body: bytes, content_type: str = "application/octet-stream") -> Reply:
     """A file to download."""
     head = {"Content-Disposition": f'attachment;filename="{name}"', "X-VaultAPI-Status": "SUCCESS"}
     return Reply(body=body, content_type=content_type, headers=head)
 
 
-def iso(seconds: float | None) -> str | None:
+def format_timestamp(seconds: float | None) -> str | None:
     """A moment as Vault writes it: UTC, milliseconds, `Z`."""
     if seconds is None:
         return None
@@ -93,7 +93,7 @@ def iso(seconds: float | None) -> str | None:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
-def moment_of(text: str) -> float:
+def parse_timestamp(text: str) -> float:
     """Seconds since 1970 of a date or datetime; without a zone it is UTC. Raises VaultError for anything else."""
     try:
         moment = datetime.fromisoformat(text.strip())
@@ -103,7 +103,7 @@ def moment_of(text: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
-def whole(text: str | None, default: int, *, low: int = 0, high: int | None = None) -> int:
+def parse_whole_number(text: str | None, default: int, *, low: int = 0, high: int | None = None) -> int:
     """A whole number from a parameter. Raises VaultError when it is none or out of bounds."""
     if text is None or text == "":
         return default

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from sync_engine.json_docs import JsonDict
 from sync_engine.protocol import VaultError
-from sync_engine.vault_api.evaluate import relationships
-from sync_engine.vault_api.messages import Reply, iso, success
-from sync_engine.vault_api.objects import Field, Object, founded, label
-from sync_engine.vault_api.server_state import Call
+from sync_engine.vault_api.evaluate import describe_relationships
+from sync_engine.vault_api.messages import Reply, format_timestamp, success_reply
+from sync_engine.vault_api.objects import Field, Object, creation_time, format_label
+from sync_engine.vault_api.server_state import ApiCall
 
 AUDITED = frozenset({"vmobile_object_configuration__v", "user__sys", "veeva_settings__v"})
 """Objects whose records have an audit trail here."""
@@ -17,7 +17,7 @@ def field_entry(one: Field) -> JsonDict:
     """A field as object metadata and query descriptions show it."""
     entry: JsonDict = {
         "name": one.name,
-        "label": "ID" if one.name == "id" else label(one.name),
+        "label": "ID" if one.name == "id" else format_label(one.name),
         "type": one.type,
     }
     entry |= {
@@ -36,22 +36,24 @@ def field_entry(one: Field) -> JsonDict:
             "scale": 0 if one.name.startswith("number_") else 3,
         }
     if one.type == "Picklist":
-        entry |= {"picklist": one.name, "multi_value": one.several}
+        entry |= {"picklist": one.name, "multi_value": one.multi_value}
     if one.to:
-        entry["object"] = {"name": one.to, "label": label(one.to)}
+        entry["object"] = {"name": one.to, "label": format_label(one.to)}
         entry |= {"relationship_type": "reference", "relationship_outbound_name": one.relationship}
     return entry
 
 
-def objects(call: Call) -> Reply:
+def list_objects(call: ApiCall) -> Reply:
     """`GET /metadata/vobjects`."""
-    return success({"objects": [_brief(call, one) for _, one in sorted(call.objects().items())]})
+    return success_reply(
+        {"objects": [_object_summary(call, one) for _, one in sorted(call.list_objects().items())]}
+    )
 
 
-def one_object(call: Call) -> Reply:
+def get_object(call: ApiCall) -> Reply:
     """`GET /metadata/vobjects/{object}`."""
-    source = readable(call, call.args["object"])
-    begun = iso(founded(call.vault))
+    source = require_readable_object(call, call.args["object"])
+    begun = format_timestamp(creation_time(call.vault))
     urls = {
         "metadata": call.url(f"/metadata/vobjects/{source.name}"),
         "list": call.url(f"/vobjects/{source.name}"),
@@ -61,54 +63,62 @@ def one_object(call: Call) -> Reply:
         "data_store": "standard", "object_class": "base", "auditable": source.name in AUDITED, "allow_types": False,
         "secure_audit_trail": False, "dynamic_security": False, "allow_attachments": False, "system_managed": False,
         "available_lifecycles": [], "default_obj_type": "base__v", "created_by": 1, "created_date": begun,
-        "modified_by": 1, "modified_date": begun, "urls": urls, "relationships": list(relationships(source)),
+        "modified_by": 1, "modified_date": begun, "urls": urls, "relationships": list(describe_relationships(source)),
         "fields": [field_entry(one) | {"order": n} for n, one in enumerate(source.fields.values())],
     }  # fmt: skip
-    return success({"object": _brief(call, source) | more})
+    return success_reply({"object": _object_summary(call, source) | more})
 
 
-def one_field(call: Call) -> Reply:
+def get_field(call: ApiCall) -> Reply:
     """`GET /metadata/vobjects/{object}/fields/{field}`."""
-    source = readable(call, call.args["object"])
+    source = require_readable_object(call, call.args["object"])
     one = source.fields.get(call.args["field"])
     if one is None:
         raise VaultError(
             "ATTRIBUTE_NOT_SUPPORTED", f"[{call.args['field']}] is not a field of [{source.name}]"
         )
-    return success({"field": field_entry(one)})
+    return success_reply({"field": field_entry(one)})
 
 
-def picklists(call: Call) -> Reply:
+def list_picklists(call: ApiCall) -> Reply:
     """`GET /objects/picklists`."""
     used: dict[str, list[JsonDict]] = {}
-    for source in call.objects().values():
+    for source in call.list_objects().values():
         for one in source.fields.values():
             if one.type == "Picklist":
                 used.setdefault(one.name, []).append({"objectName": source.name, "propertyName": one.name})
-    return success(
+    return success_reply(
         {
             "picklists": [
-                {"name": name, "label": label(name), "kind": "global", "system": False, "usedIn": where}
+                {
+                    "name": name,
+                    "label": format_label(name),
+                    "kind": "global",
+                    "system": False,
+                    "usedIn": where,
+                }
                 for name, where in sorted(used.items())
             ]
         }
     )
 
 
-def one_picklist(call: Call) -> Reply:
+def get_picklist(call: ApiCall) -> Reply:
     """`GET /objects/picklists/{name}`: its values with their labels."""
     name, found = call.args["name"], dict[str, str]()
     known = False
-    for source in call.objects().values():
+    for source in call.list_objects().values():
         if name in source.fields and source.fields[name].type == "Picklist":
             known = True
-            found |= {value: label(value) for value in values_of(source, source.fields[name])}
+            found |= {value: format_label(value) for value in picklist_values(source, source.fields[name])}
     if not known:
         raise VaultError("INVALID_DATA", f"The picklist [{name}] does not exist")
-    return success({"picklistValues": [{"name": key, "label": text} for key, text in sorted(found.items())]})
+    return success_reply(
+        {"picklistValues": [{"name": key, "label": text} for key, text in sorted(found.items())]}
+    )
 
 
-def values_of(source: Object, one: Field) -> list[str]:
+def picklist_values(source: Object, one: Field) -> list[str]:
     """The values of a picklist: those of its definition, else those in use."""
     if one.values:
         return list(one.values)
@@ -116,31 +126,31 @@ def values_of(source: Object, one: Field) -> list[str]:
     return sorted(used)
 
 
-def permission_sets(call: Call) -> Reply:
+def get_permission_sets(call: ApiCall) -> Reply:
     """`GET /configuration/Permissionset`, or one of them with its body."""
     known = call.vault.live.get("permission_set", {})
     name = call.args.get("name")
     if name is None:
-        return success({"data": [_permission_set(key, doc) for key, doc in sorted(known.items())]})
+        return success_reply({"data": [_permission_set(key, doc) for key, doc in sorted(known.items())]})
     if name not in known:
         raise VaultError("INVALID_DATA", f"The component [Permissionset.{name}] does not exist")
-    return success({"data": _permission_set(name, known[name])})
+    return success_reply({"data": _permission_set(name, known[name])})
 
 
 def _permission_set(name: str, doc: JsonDict) -> JsonDict:
     body = {key: value for key, value in doc.items() if key != "name"}
-    return {"name": name, "label": label(name), "active": True} | body
+    return {"name": name, "label": format_label(name), "active": True} | body
 
 
-def readable(call: Call, name: str) -> Object:
+def require_readable_object(call: ApiCall, name: str) -> Object:
     """An object that the caller may read. Raises VaultError with MALFORMED_URL where there is none."""
-    source = call.objects().get(name)
+    source = call.list_objects().get(name)
     if source is None:
         raise VaultError("MALFORMED_URL", f"The object [{name}] does not exist or cannot be read")
     return source
 
 
-def _brief(call: Call, source: Object) -> JsonDict:
+def _object_summary(call: ApiCall, source: Object) -> JsonDict:
     return {
         "url": call.url(f"/metadata/vobjects/{source.name}"), "label": source.label, "name": source.name,
         "label_plural": source.label, "prefix": source.prefix, "order": 0, "in_menu": True,

@@ -17,15 +17,15 @@ from sync_engine.json_docs import JsonDict, from_json, to_json
 from sync_engine.telemetry import SyncTracking
 from sync_engine.vault import permissions
 from sync_engine.vault.state import EVERYWHERE, Vault
-from sync_engine.vault_api.messages import iso
+from sync_engine.vault_api.messages import format_timestamp
 from sync_engine.vmoc import default_vmocs
 
 FieldType = Literal["ID", "String", "LongText", "Number", "DateTime", "Date", "Boolean", "Picklist", "Object"]
 VAULT_ID = 90210
 """The number of the served Vault."""
-LONG = 1500
+LONG_TEXT_LENGTH = 1500
 """Text fields above this length are Long Text."""
-_PEOPLE = ("created_by__v", "modified_by__v")
+_USER_FIELDS = ("created_by__v", "modified_by__v")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Field:
     high: float | None = None
     to: str | None = None
     values: tuple[str, ...] = ()
-    several: bool = False
+    multi_value: bool = False
     active: bool = True
 
     @property
@@ -67,7 +67,7 @@ class Object:
     @property
     def label(self) -> str:
         """What people read."""
-        return label(self.name)
+        return format_label(self.name)
 
     @property
     def prefix(self) -> str:
@@ -75,36 +75,36 @@ class Object:
         return "V" + short_hash("prefix", self.name, size=1).upper()
 
 
-def label(name: str) -> str:
+def format_label(name: str) -> str:
     """`sync_type__v` as people read it."""
     return name.rpartition("__")[0].replace("_", " ").title() or name.title()
 
 
-def catalogue(vault: Vault, user: JsonDict) -> dict[str, Object]:
+def build_catalogue(vault: Vault, user: JsonDict) -> dict[str, Object]:
     """Every object that the user may read, by name."""
     found = {name: _engine_object(vault, user, name, spec) for name, spec in vault.live["object"].items()}
     found["sync_tracking__v"] = Object(
         name="sync_tracking__v", fields=_tracking_fields(vault), rows=partial(_tracking_rows, vault)
     )
-    for name, (own, rows) in _CONFIGURED.items():
+    for name, (own, rows) in _CONFIGURATION_OBJECTS.items():
         found[name] = Object(
-            name=name, fields=_standard() | {one.name: one for one in own}, rows=partial(rows, vault)
+            name=name, fields=_standard_fields() | {one.name: one for one in own}, rows=partial(rows, vault)
         )
     seen = {name: one for name, one in found.items() if permissions.allows(vault, user, name, "read")}
-    _link(seen)
+    _link_relationships(seen)
     return seen
 
 
-def _link(found: dict[str, Object]) -> None:
+def _link_relationships(found: dict[str, Object]) -> None:
     for child in found.values():
         for one in child.fields.values():
-            if one.to in found and one.name not in _PEOPLE:
+            if one.to in found and one.name not in _USER_FIELDS:
                 found[one.to].inbound.setdefault(
                     f"{child.name.removesuffix('__v')}s__vr", (child.name, one.name)
                 )
 
 
-def _standard() -> dict[str, Field]:
+def _standard_fields() -> dict[str, Field]:
     known = (
         Field(name="id", type="ID", editable=False),
         Field(name="name__v", type="String", length=128),
@@ -124,7 +124,7 @@ def _engine_object(vault: Vault, user: JsonDict, name: str, spec: JsonDict) -> O
     if name.endswith("__v"):  # of custom objects it is not documented
         own["mobile_id__v"] = Field(name="mobile_id__v", type="String", length=100, unique=True)
     hidden = set(permissions.hidden_fields(vault, user, name))
-    shown = {key: one for key, one in (_standard() | own).items() if key not in hidden}
+    shown = {key: one for key, one in (_standard_fields() | own).items() if key not in hidden}
     active = bool(spec.get("active", True))
     if not active:
         shown = {key: replace(one, active=False) for key, one in shown.items()}
@@ -141,7 +141,7 @@ def _engine_object(vault: Vault, user: JsonDict, name: str, spec: JsonDict) -> O
 def _engine_field(name: str, spec: JsonDict) -> Field:
     length = spec.get("length")
     types: dict[str, FieldType] = {
-        "text": "LongText" if length and length > LONG else "String",
+        "text": "LongText" if length and length > LONG_TEXT_LENGTH else "String",
         "number": "Number",
         "picklist": "Picklist",
         "reference": "Object",
@@ -161,7 +161,7 @@ def _engine_field(name: str, spec: JsonDict) -> Field:
     )
 
 
-def person(user_id: object) -> int | str | None:
+def to_user_number(user_id: object) -> int | str | None:
     """A user's id as it travels: a number; the Vault's own hand is user 1."""
     text = str(user_id)
     return None if user_id is None else int(text) if text.isdigit() else 1
@@ -181,31 +181,31 @@ def _engine_rows(vault: Vault, *, user: JsonDict, name: str) -> Iterator[JsonDic
         doc = blank | from_json(text)
         own = {key: doc[key] for key in doc if key in spec}
         for key in lists:
-            own[key] = _listed(own[key])
-        yield _stamped(doc, record_id) | own | {"mobile_id__v": mobile_id}
+            own[key] = _as_list(own[key])
+        yield _standard_values(doc, record_id) | own | {"mobile_id__v": mobile_id}
 
 
-def _listed(value: object) -> list[object] | None:
+def _as_list(value: object) -> list[object] | None:
     return None if value is None else list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _stamped(doc: JsonDict, record_id: str) -> JsonDict:
+def _standard_values(doc: JsonDict, record_id: str) -> JsonDict:
     created, modified = doc.get("created_date__v"), doc.get("modified_date__v")
     return {
         "id": record_id,
         "name__v": doc.get("name__v") or record_id,
         "status__v": ["active__v"],
-        "created_by__v": person(doc.get("created_by__v", "System")),
-        "created_date__v": iso(created),
-        "modified_by__v": person(doc.get("modified_by__v", "System")),
-        "modified_date__v": iso(modified),
+        "created_by__v": to_user_number(doc.get("created_by__v", "System")),
+        "created_date__v": format_timestamp(created),
+        "modified_by__v": to_user_number(doc.get("modified_by__v", "System")),
+        "modified_date__v": format_timestamp(modified),
         "global_id__sys": f"{VAULT_ID}_{record_id}",
         "link__sys": None,
     }
 
 
 def _tracking_fields(vault: Vault) -> dict[str, Field]:
-    found = _standard()
+    found = _standard_fields()
     for one in fields(SyncTracking):
         if one.name in found:
             continue
@@ -217,14 +217,14 @@ def _tracking_fields(vault: Vault) -> dict[str, Field]:
         }
         kind = kinds.get(str(one.type).partition(" ")[0], "String")
         if one.name in ("sync_type__v", "refresh_mode__v"):
-            values = _values_of_tracking(vault, one.name)
+            values = _tracking_values(vault, one.name)
             found[one.name] = Field(name=one.name, type="Picklist", values=values)
         else:
             found[one.name] = Field(name=one.name, type=kind, length=128 if kind == "String" else None)
     return found
 
 
-def _values_of_tracking(vault: Vault, name: str) -> tuple[str, ...]:
+def _tracking_values(vault: Vault, name: str) -> tuple[str, ...]:
     rows = vault.db.execute("SELECT DISTINCT json_extract(doc, ?) FROM tracking ORDER BY 1", (f"$.{name}",))
     return tuple(row[0] for row in rows.fetchall() if row[0] is not None)
 
@@ -236,13 +236,13 @@ def _tracking_rows(vault: Vault) -> Iterator[JsonDict]:
         stamps = {"created_by__v": user, "modified_by__v": user}
         times = {"created_date__v": created, "modified_date__v": modified}
         for name in ("sync_start_datetime__v", "sync_completed_datetime__v"):
-            doc[name] = iso(doc[name])
+            doc[name] = format_timestamp(doc[name])
         for name in ("sync_type__v", "refresh_mode__v"):
-            doc[name] = _listed(doc[name])
-        yield _stamped(doc | stamps | times, record_id) | doc
+            doc[name] = _as_list(doc[name])
+        yield _standard_values(doc | stamps | times, record_id) | doc
 
 
-def founded(vault: Vault) -> float:
+def creation_time(vault: Vault) -> float:
     """When the Vault began, in seconds: its oldest record, or the epoch of an empty one."""
     row = vault.db.execute(
         "SELECT json_extract(doc, '$.created_date__v') FROM record ORDER BY id LIMIT 1"
@@ -250,7 +250,7 @@ def founded(vault: Vault) -> float:
     return float(row[0]) if row and row[0] is not None else 0.0
 
 
-def _last_changes(vault: Vault, kind: str) -> dict[str, float]:
+def _last_change_times(vault: Vault, kind: str) -> dict[str, float]:
     rows = vault.db.execute(
         "SELECT json_extract(doc, '$.target'), max(at) FROM audit WHERE json_extract(doc, '$.kind') = ? GROUP BY 1",
         (kind,),
@@ -258,41 +258,43 @@ def _last_changes(vault: Vault, kind: str) -> dict[str, float]:
     return {str(target): float(at) for target, at in rows.fetchall()}
 
 
-def _configured(vault: Vault, kind: str, prefix: str) -> Iterator[tuple[str, JsonDict, JsonDict]]:
+def _configuration_records(vault: Vault, kind: str, prefix: str) -> Iterator[tuple[str, JsonDict, JsonDict]]:
     """Each piece of configuration of a kind: its name, the document, and its stamps as a record."""
-    changed, begun = _last_changes(vault, kind), founded(vault)
+    changed, begun = _last_change_times(vault, kind), creation_time(vault)
     for name, doc in sorted(vault.live.get(kind, {}).items()):
         record_id = f"{prefix}{int(short_hash(kind, name, size=5), 16) % 10**12:012d}"
         times = {"created_date__v": begun, "modified_date__v": changed.get(name, begun)}
-        yield name, doc, _stamped({"name__v": name} | times, record_id)
+        yield name, doc, _standard_values({"name__v": name} | times, record_id)
 
 
 def _setting_rows(vault: Vault) -> Iterator[JsonDict]:
     blank: JsonDict = {"mobile_id__v": None, "application_profile__v": None, "security_profile__v": None}
-    for _, doc, stamps in _configured(vault, "profile_setting", "V6P"):
+    for _, doc, stamps in _configuration_records(vault, "profile_setting", "V6P"):
         own = {"value__v": to_json(doc["value"]), "application_profile__v": doc["application_profile"]}
         yield stamps | blank | own | {"name__v": doc["name"]}
-    for _, doc, stamps in _configured(vault, "setting", "V6S"):
+    for _, doc, stamps in _configuration_records(vault, "setting", "V6S"):
         yield stamps | blank | {"value__v": to_json(doc["value"])}
 
 
 def _profile_rows(vault: Vault) -> Iterator[JsonDict]:
-    begun = founded(vault)
+    begun = creation_time(vault)
     names = {user["application_profile"] for user in vault.live.get("user", {}).values()} - {None}
     for name in sorted(names):
         record_id = f"V6A{int(short_hash('application_profile', name, size=5), 16) % 10**12:012d}"
-        yield _stamped({"name__v": name, "created_date__v": begun, "modified_date__v": begun}, record_id)
+        yield _standard_values(
+            {"name__v": name, "created_date__v": begun, "modified_date__v": begun}, record_id
+        )
 
 
 def _vmoc_rows(vault: Vault) -> Iterator[JsonDict]:
     lists = ("type__v", "device__v", "security_profile__v", "application_profile__v")
-    for _, doc, stamps in _configured(vault, "vmoc", "V6C"):
-        shown = {name: _listed(value) if name in lists else value for name, value in doc.items()}
+    for _, doc, stamps in _configuration_records(vault, "vmoc", "V6C"):
+        shown = {name: _as_list(value) if name in lists else value for name, value in doc.items()}
         yield stamps | shown | {"status__v": ["active__v" if doc["active__v"] else "inactive__v"]}
 
 
 def _user_rows(vault: Vault) -> Iterator[JsonDict]:
-    for user_id, doc, stamps in _configured(vault, "user", "V0U"):
+    for user_id, doc, stamps in _configuration_records(vault, "user", "V0U"):
         first, _, last = doc["name"].partition(" ")
         yield stamps | {
             "id": int(user_id) if user_id.isdigit() else user_id,
@@ -305,28 +307,32 @@ def _user_rows(vault: Vault) -> Iterator[JsonDict]:
             "security_profile__sys": doc["security_profile"],
             "application_profile__v": doc["application_profile"],
             "permission_sets__c": doc["permission_set"],
-            "timezone__sys": _listed(doc["time_zone"]),
-            "language__sys": _listed(doc["language"]),
+            "timezone__sys": _as_list(doc["time_zone"]),
+            "language__sys": _as_list(doc["language"]),
             "country__v": doc["country"],
-            **{name: bool(doc.get(name)) for name in LEVERS},
+            **{name: bool(doc.get(name)) for name in USER_FLAGS},
         }
 
 
 def _territory_rows(vault: Vault) -> Iterator[JsonDict]:
     names = {name for user in vault.live.get("user", {}).values() for name in user["territories"]}
-    begun = founded(vault)
+    begun = creation_time(vault)
     for name in sorted(names):
-        stamps = _stamped(
+        stamps = _standard_values(
             {"name__v": name, "created_date__v": begun, "modified_date__v": begun}, territory_id(name)
         )
         yield stamps | {"api_name__v": name}
 
 
 def _member_rows(vault: Vault) -> Iterator[JsonDict]:
-    for user_id, doc, stamps in _configured(vault, "user", "V0M"):
+    for user_id, doc, stamps in _configuration_records(vault, "user", "V0M"):
         for name in doc["territories"]:
             record_id = f"V0M{int(short_hash('member', user_id, name, size=5), 16) % 10**12:012d}"
-            yield stamps | {"id": record_id, "user__v": person(user_id), "territory__v": territory_id(name)}
+            yield stamps | {
+                "id": record_id,
+                "user__v": to_user_number(user_id),
+                "territory__v": territory_id(name),
+            }
 
 
 def territory_id(name: str) -> str:
@@ -334,7 +340,7 @@ def territory_id(name: str) -> str:
     return f"V0T{int(short_hash('territory', name, size=5), 16) % 10**12:012d}"
 
 
-LEVERS = ("force_full_refresh__v", "clear_client_sync_errors__v", "upload_vtrans__v")
+USER_FLAGS = ("force_full_refresh__v", "clear_client_sync_errors__v", "upload_vtrans__v")
 """What an administrator sets on a user to make the user's devices do something."""
 
 
@@ -344,7 +350,7 @@ def _vmoc_fields() -> tuple[Field, ...]:
     return tuple(
         Field(name=name, type="Boolean")
         if isinstance(value, bool)
-        else Field(name=name, type="Picklist", several=lists[name])
+        else Field(name=name, type="Picklist", multi_value=lists[name])
         if name in lists
         else Field(name=name, type="LongText" if name == "where_clause__v" else "String", length=5000)
         for name, value in known.items()
@@ -357,11 +363,11 @@ def _user_fields() -> tuple[Field, ...]:
     return (
         *(Field(name=name, type="String", length=255) for name in (*texts, *more)),
         *(Field(name=name, type="Picklist") for name in ("timezone__sys", "language__sys")),
-        *(Field(name=name, type="Boolean") for name in LEVERS),
+        *(Field(name=name, type="Boolean") for name in USER_FLAGS),
     )
 
 
-_CONFIGURED: dict[str, tuple[tuple[Field, ...], Callable[[Vault], Iterator[JsonDict]]]] = {
+_CONFIGURATION_OBJECTS: dict[str, tuple[tuple[Field, ...], Callable[[Vault], Iterator[JsonDict]]]] = {
     "user__sys": (_user_fields(), _user_rows),
     "vmobile_object_configuration__v": (_vmoc_fields(), _vmoc_rows),
     "application_profile__v": ((), _profile_rows),

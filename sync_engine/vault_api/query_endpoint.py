@@ -6,19 +6,19 @@ from sync_engine.hashing import short_hash
 from sync_engine.json_docs import JsonDict
 from sync_engine.protocol import VaultError
 from sync_engine.vault_api import vql
-from sync_engine.vault_api.evaluate import Answers
-from sync_engine.vault_api.messages import Reply, success, whole
+from sync_engine.vault_api.evaluate import QueryEngine
+from sync_engine.vault_api.messages import Reply, parse_whole_number, success_reply
 from sync_engine.vault_api.metadata import field_entry
 from sync_engine.vault_api.objects import Object
-from sync_engine.vault_api.server_state import Call, Pages
+from sync_engine.vault_api.server_state import ApiCall, StoredPages
 
 PAGE_ROWS = 1000
 PAGE_SECONDS = 72 * 3600.0
 """Documented: a page link lives this long after its last use."""
-_LINKS = ("full", "versioned", "bare")
+_LINK_FORMS = ("full", "versioned", "bare")
 
 
-def query(call: Call) -> Reply:
+def run_query(call: ApiCall) -> Reply:
     """`POST /query`, also as GET with `q` in the URL."""
     text = call.request.form().get("q", "")
     if not text.strip():
@@ -26,76 +26,78 @@ def query(call: Call) -> Reply:
     try:
         tree = vql.parse(text)
     except VaultError as refused:
-        if call.served.faults.number("drift"):
+        if call.server.faults.setting("drift"):
             raise VaultError("INCORRECT_QUERY_SYNTAX", refused.message) from refused
         raise
-    answers = Answers(call.objects())
+    answers = QueryEngine(call.list_objects())
     if isinstance(tree, vql.Show):
         rows = answers.show(tree)
-        return success({"responseDetails": {"size": len(rows), "total": len(rows)}, "data": rows})
+        return success_reply({"responseDetails": {"size": len(rows), "total": len(rows)}, "data": rows})
     rows = answers.select(tree)
-    source = answers.objects[answers.target(tree.target)]
+    source = answers.objects[answers.resolve_target(tree.target)]
     size = tree.number("PAGESIZE") or PAGE_ROWS
-    key = short_hash("query", call.execution_id, call.served.salt, size=16)
+    key = short_hash("query", call.execution_id, call.server.salt, size=16)
     key = f"{key[:8]}-{key[8:12]}-{key[12:16]}-{key[16:20]}-{key[20:]}"
-    call.served.remember(key, Pages(rows, source.name, call.now))
-    doc = _page(call, key, size, tree.number("PAGEOFFSET") or 0)
+    call.server.store_pages(key, StoredPages(rows, source.name, call.now))
+    doc = _read_page(call, key, size, tree.number("PAGEOFFSET") or 0)
     if tree.target == "users":  # documented: this target has no page links
         doc["responseDetails"].pop("next_page", None)
     if call.request.header("x-vaultapi-describequery").lower() == "true":
-        doc["queryDescribe"] = _describe(answers, source, tree)
+        doc["queryDescribe"] = _describe_query(answers, source, tree)
     if "x-vaultapi-recordproperties" in call.request.headers:
-        doc["record_properties"] = [_properties(row) for row in doc["data"]]
-    return success(doc | _warnings(call))
+        doc["record_properties"] = [_record_properties(row) for row in doc["data"]]
+    return success_reply(doc | _injected_warning(call))
 
 
-def next_page(call: Call) -> Reply:
+def get_next_page(call: ApiCall) -> Reply:
     """`/query/{id}?pagesize=&pageoffset=`, by GET or POST."""
     key = call.args["query"]
-    pages = call.served.queries.get(key)
-    if pages is None or call.now - pages.used > PAGE_SECONDS:
-        call.served.queries.pop(key, None)
+    pages = call.server.queries.get(key)
+    if pages is None or call.now - pages.last_used > PAGE_SECONDS:
+        call.server.queries.pop(key, None)
         raise VaultError("INVALID_DATA", f"The query [{key}] has expired; send it again")
     form = call.request.form()
-    size = whole(form.get("pagesize"), PAGE_ROWS, low=1)
-    return success(_page(call, key, size, whole(form.get("pageoffset"), 0)) | _warnings(call))
+    size = parse_whole_number(form.get("pagesize"), PAGE_ROWS, low=1)
+    return success_reply(
+        _read_page(call, key, size, parse_whole_number(form.get("pageoffset"), 0)) | _injected_warning(call)
+    )
 
 
-def _page(call: Call, key: str, size: int, offset: int) -> JsonDict:
-    pages = call.served.queries[key]
-    pages.used = call.now
-    pages.taken += 1
-    call.served.queries.move_to_end(key)
-    limit = call.served.faults.number("shrink")
+def _read_page(call: ApiCall, key: str, size: int, offset: int) -> JsonDict:
+    pages = call.server.queries[key]
+    pages.last_used = call.now
+    pages.pages_read += 1
+    call.server.queries.move_to_end(key)
+    limit = call.server.faults.setting("shrink")
     asked, size = size, min(size, limit) if limit else size
     rows = pages.rows[offset : offset + size]
     details: JsonDict = {"pagesize": size, "pageoffset": offset, "size": len(rows), "total": len(pages.rows)}
     if offset + size < len(pages.rows):
-        details["next_page"] = _link(call, key, asked, offset + size)
+        details["next_page"] = _page_link(call, key, asked, offset + size)
     if offset:
-        details["previous_page"] = _link(call, key, asked, max(0, offset - size))
-    _forget(call, key, pages)
+        details["previous_page"] = _page_link(call, key, asked, max(0, offset - size))
+    _drop_pages_early(call, key, pages)
     return {"responseDetails": details, "data": rows}
 
 
-def _forget(call: Call, key: str, pages: Pages) -> None:
+def _drop_pages_early(call: ApiCall, key: str, pages: StoredPages) -> None:
     """Maintenance may end a query's pages early; each time this has happened, the next query lives longer."""
-    limit = call.served.faults.number("forget-pages")
-    if limit and pages.taken >= limit << call.served.faults.done["forget-pages"]:
-        del call.served.queries[key]
-        call.served.faults.done["forget-pages"] += 1
+    limit = call.server.faults.setting("forget-pages")
+    if limit and pages.pages_read >= limit << call.server.faults.counts["forget-pages"]:
+        del call.server.queries[key]
+        call.server.faults.counts["forget-pages"] += 1
 
 
-def _link(call: Call, key: str, size: int, offset: int) -> str:
+def _page_link(call: ApiCall, key: str, size: int, offset: int) -> str:
     tail = f"/query/{key}?pagesize={size}&pageoffset={offset}"
-    form = call.served.links
+    form = call.server.link_form
     if form == "mixed":
-        form = _LINKS[call.served.calls % len(_LINKS)]
+        form = _LINK_FORMS[call.server.calls % len(_LINK_FORMS)]
     return {"full": call.request.base + call.url(tail), "versioned": call.url(tail), "bare": tail}[form]
 
 
-def _warnings(call: Call) -> JsonDict:
-    turn = call.served.faults.turn("warning")
+def _injected_warning(call: ApiCall) -> JsonDict:
+    turn = call.server.faults.next_occurrence("warning")
     if not turn:
         return {}
     word = "type" if turn % 2 else "warning_type"
@@ -103,9 +105,9 @@ def _warnings(call: Call) -> JsonDict:
     return {"responseStatus": "WARNING", "warnings": [warning]}
 
 
-def _describe(answers: Answers, source: Object, tree: vql.Select) -> JsonDict:
+def _describe_query(answers: QueryEngine, source: Object, tree: vql.Select) -> JsonDict:
     fields = [
-        field_entry(answers.field_of(source, one.path)) | {"name": one.name}
+        field_entry(answers.resolve_field(source, one.path)) | {"name": one.name}
         for one in tree.columns
         if isinstance(one, vql.Column)
     ]
@@ -113,7 +115,7 @@ def _describe(answers: Answers, source: Object, tree: vql.Select) -> JsonDict:
     return {"type": "select__sys", "object": about, "fields": fields}
 
 
-def _properties(row: JsonDict) -> JsonDict:
+def _record_properties(row: JsonDict) -> JsonDict:
     rights = {"read": True, "edit": False, "create": False, "delete": False}
     return {"id": row.get("id"), "permissions": rights} | {
         "field_properties": {"hidden": [], "redacted": [], "edit": []},

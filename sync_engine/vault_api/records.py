@@ -11,10 +11,10 @@ from sync_engine.hashing import short_hash
 from sync_engine.json_docs import JsonDict
 from sync_engine.protocol import VaultError
 from sync_engine.vault import admin, records, uploads
-from sync_engine.vault_api.messages import Reply, iso, success, whole
-from sync_engine.vault_api.metadata import readable
-from sync_engine.vault_api.objects import LEVERS, Field, Object
-from sync_engine.vault_api.server_state import Call
+from sync_engine.vault_api.messages import Reply, format_timestamp, parse_whole_number, success_reply
+from sync_engine.vault_api.metadata import require_readable_object
+from sync_engine.vault_api.objects import USER_FLAGS, Field, Object
+from sync_engine.vault_api.server_state import ApiCall
 
 BULK_ROWS = 500
 BULK_BYTES = 50 * 1024 * 1024
@@ -22,42 +22,42 @@ _VERBS = {"POST": "create", "PUT": "update", "DELETE": "delete"}
 _WORDS = {"true": True, "false": False, "1": True, "0": False}
 
 
-def listing(call: Call) -> Reply:
+def list_records(call: ApiCall) -> Reply:
     """`GET /vobjects/{object}`: names and ids, a page at a time."""
-    source = readable(call, call.args["object"])
-    size = whole(call.request.query.get("limit"), 200, low=1, high=1000)
-    start = whole(call.request.query.get("offset"), 0)
+    source = require_readable_object(call, call.args["object"])
+    size = parse_whole_number(call.request.query.get("limit"), 200, low=1, high=1000)
+    start = parse_whole_number(call.request.query.get("offset"), 0)
     wanted = call.request.query.get("fields", "id,name__v").replace("+", " ").split(",")
     rows = list(source.rows())
     shown = [{name.strip(): row.get(name.strip()) for name in wanted} for row in rows[start : start + size]]
     details: JsonDict = {"total": len(rows), "limit": size, "offset": start, "size": len(shown)}
     if start + size < len(rows):
         details["next_page"] = call.url(f"/vobjects/{source.name}?limit={size}&offset={start + size}")
-    return success({"responseDetails": details, "data": shown})
+    return success_reply({"responseDetails": details, "data": shown})
 
 
-def one(call: Call) -> Reply:
+def get_record(call: ApiCall) -> Reply:
     """`GET /vobjects/{object}/{id}`: every field of a record."""
-    source = readable(call, call.args["object"])
+    source = require_readable_object(call, call.args["object"])
     found = next((row for row in source.rows() if str(row["id"]) == call.args["id"]), None)
     if found is None:
         raise VaultError("INVALID_DATA", f"The resource [{call.args['id']}] does not exist")
-    return success({"data": found})
+    return success_reply({"data": found})
 
 
-def deletions(call: Call) -> Reply:
+def list_deletions(call: ApiCall) -> Reply:
     """`GET /objects/deletions/vobjects/{object}`: ids that went within the last 30 days."""
-    source = readable(call, call.args["object"])
-    size = whole(call.request.query.get("limit"), 1000, low=1, high=5000)
-    start = whole(call.request.query.get("offset"), 0)
-    gone = [row for row in deleted(call, source.name) if row[1] > call.now - 30 * 86400]
+    source = require_readable_object(call, call.args["object"])
+    size = parse_whole_number(call.request.query.get("limit"), 1000, low=1, high=5000)
+    start = parse_whole_number(call.request.query.get("offset"), 0)
+    gone = [row for row in find_deleted(call, source.name) if row[1] > call.now - 30 * 86400]
     page = gone[start : start + size]
     details = {"total": len(gone), "size": len(page), "limit": size, "offset": start}
-    data = [{"id": record_id, "date_deleted": iso(at)} for record_id, at in page]
-    return success({"responseDetails": details, "data": data})
+    data = [{"id": record_id, "date_deleted": format_timestamp(at)} for record_id, at in page]
+    return success_reply({"responseDetails": details, "data": data})
 
 
-def deleted(call: Call, name: str) -> list[tuple[str, float]]:
+def find_deleted(call: ApiCall, name: str) -> list[tuple[str, float]]:
     """Ids of deleted records with the moment of deletion in seconds, oldest first."""
     rows = call.vault.db.execute(
         "SELECT id, json_extract(doc, '$.modified_date__v') FROM record WHERE object = ? AND deleted ORDER BY 2, 1",
@@ -66,9 +66,9 @@ def deleted(call: Call, name: str) -> list[tuple[str, float]]:
     return [(row[0], float(row[1])) for row in rows.fetchall()]
 
 
-def bulk(call: Call) -> Reply:
+def write_records(call: ApiCall) -> Reply:
     """`POST`, `PUT` or `DELETE /vobjects/{object}` with CSV or JSON rows."""
-    source = readable(call, call.args["object"])
+    source = require_readable_object(call, call.args["object"])
     if len(call.request.body) > BULK_BYTES:
         raise VaultError("EXCEEDS_FILE_MAX_SIZE", f"The input exceeds [{BULK_BYTES}] bytes")
     rows = call.request.rows()
@@ -76,41 +76,41 @@ def bulk(call: Call) -> Reply:
         raise VaultError(
             "OPERATION_NOT_ALLOWED", f"The input has [{len(rows)}] rows; the maximum is [{BULK_ROWS}]"
         )
-    if source.name in _ADMINISTERED and call.request.method == "PUT":
-        results = [_administer(call, source, row) for row in rows]
+    if source.name in _CONFIGURATION_WRITERS and call.request.method == "PUT":
+        results = [_update_configuration(call, source, row) for row in rows]
     elif not source.writable:
         raise VaultError(
             "OPERATION_NOT_ALLOWED", f"Records of [{source.name}] cannot be written through the API here"
         )
     else:
-        results = _write(call, source, rows)
+        results = _write_rows(call, source, rows)
     idle = [one for one in results if one["responseStatus"] == "WARNING"]
     if not idle:
-        return success({"data": results})
+        return success_reply({"data": results})
     warning = {
         "warning_type": "NO_DATA_CHANGES",
         "message": "No changes in values - one or more records not updated",
     }
-    return success({"responseStatus": "WARNING", "warnings": [warning], "data": results})
+    return success_reply({"responseStatus": "WARNING", "warnings": [warning], "data": results})
 
 
-def _write(call: Call, source: Object, rows: list[JsonDict]) -> list[JsonDict]:
+def _write_rows(call: ApiCall, source: Object, rows: list[JsonDict]) -> list[JsonDict]:
     results = []
     with call.vault.transaction():
         lane = uploads.open_lane(call.vault, "rest")
         for n, row in enumerate(rows, start=1):
             try:
-                results.append(_row(call, source, row, lane, n))
+                results.append(_write_row(call, source, row, lane, n))
             except VaultError as refused:
-                results.append(_refusal(refused.type, refused.message))
+                results.append(_failure_result(refused.type, refused.message))
     return results
 
 
-def _row(call: Call, source: Object, row: JsonDict, lane: int, n: int) -> JsonDict:
-    operation, record_id, event = _aim(call, source, row, n)
+def _write_row(call: ApiCall, source: Object, row: JsonDict, lane: int, n: int) -> JsonDict:
+    operation, record_id, event = _resolve_target(call, source, row, n)
     found = records.find(call.vault, record_id) if operation != "create" else None
     fields = {
-        name: engine_value(source.fields.get(name), value)
+        name: to_engine_value(source.fields.get(name), value)
         for name, value in row.items()
         if name not in ("id", "mobile_id__v")
     }
@@ -119,7 +119,7 @@ def _row(call: Call, source: Object, row: JsonDict, lane: int, n: int) -> JsonDi
         return {
             "responseStatus": "WARNING",
             "warnings": [warning],
-            "data": _data(call, source, found.id, None),
+            "data": _result_data(call, source, found.id, None),
         }
     # The API has no device behind it that could have seen an older state: the last to write wins.
     seen = {name: found.doc.get(name) for name in fields} if found else {}
@@ -129,23 +129,23 @@ def _row(call: Call, source: Object, row: JsonDict, lane: int, n: int) -> JsonDi
     }
     transactions = [{"key": f"{call.execution_id}/{n}", "rows": [sent]}]
     message = {"transactions": transactions, "lane": lane, "number": n}
-    reply = uploads.upload(call.vault, call.user | _everywhere(call), "rest", message, call.now)
+    reply = uploads.upload(call.vault, call.user | _all_territories(call), "rest", message, call.now)
     result = reply["results"][0]
     if result["responseStatus"] != "SUCCESS":
-        return _refusal(result["errors"][0]["type"], result["errors"][0]["message"])
-    return {"responseStatus": "SUCCESS", "data": _data(call, source, result["ids"][record_id], event)}
+        return _failure_result(result["errors"][0]["type"], result["errors"][0]["message"])
+    return {"responseStatus": "SUCCESS", "data": _result_data(call, source, result["ids"][record_id], event)}
 
 
-def _everywhere(call: Call) -> JsonDict:
+def _all_territories(call: ApiCall) -> JsonDict:
     """An administrator reaches the records of every territory."""
     if not call.user.get("admin"):
         return {}
-    call.vault.settle()
+    call.vault.flush_counters()
     rows = call.vault.db.execute("SELECT DISTINCT territory FROM bucket_digest")
     return {"territories": [row[0] for row in rows.fetchall()]}
 
 
-def _aim(call: Call, source: Object, row: JsonDict, n: int) -> tuple[str, str, str | None]:
+def _resolve_target(call: ApiCall, source: Object, row: JsonDict, n: int) -> tuple[str, str, str | None]:
     """What to do with a row, on which record, and the event to report for an upsert."""
     operation = _VERBS[call.request.method]
     key = call.request.query.get("idParam")
@@ -161,7 +161,7 @@ def _aim(call: Call, source: Object, row: JsonDict, n: int) -> tuple[str, str, s
     found = (
         records.find(call.vault, wanted)
         if key in (None, "id", "mobile_id__v")
-        else _by_value(source, key, wanted)
+        else _find_by_unique_value(source, key, wanted)
     )
     if found is not None and not isinstance(found, str) and found.object != source.name:
         raise VaultError("INVALID_DATA", f"The resource [{wanted}] is no record of [{source.name}]")
@@ -174,13 +174,13 @@ def _aim(call: Call, source: Object, row: JsonDict, n: int) -> tuple[str, str, s
     raise VaultError("INVALID_DATA", f"The resource [{wanted}] does not exist")
 
 
-def _by_value(source: Object, key: str, wanted: str) -> str | None:
+def _find_by_unique_value(source: Object, key: str, wanted: str) -> str | None:
     if key not in source.fields or not source.fields[key].unique:
         raise VaultError("INVALID_DATA", f"[{key}] is not a unique field of [{source.name}]")
     return next((str(row["id"]) for row in source.rows() if str(row.get(key)) == wanted), None)
 
 
-def engine_value(one: Field | None, value: object) -> object:
+def to_engine_value(one: Field | None, value: object) -> object:
     """A value of a CSV cell or a JSON row as the engine keeps it; the rules refuse what does not fit."""
     if one is None or (isinstance(value, float) and not isfinite(value)):
         return value if one is None else str(value)  # JSON knows no such number; no record may hold one
@@ -205,16 +205,16 @@ def _number(text: str) -> object:
     return int(number) if number.is_integer() and "." not in text else number
 
 
-def _data(call: Call, source: Object, record_id: str, event: str | None) -> JsonDict:
+def _result_data(call: ApiCall, source: Object, record_id: str, event: str | None) -> JsonDict:
     data = {"id": record_id, "url": call.url(f"/vobjects/{source.name}/{record_id}")}
     return data | ({"event": event} if event else {})
 
 
-def _refusal(error_type: str, message: str) -> JsonDict:
+def _failure_result(error_type: str, message: str) -> JsonDict:
     return {"responseStatus": "FAILURE", "errors": [{"type": error_type, "message": message}]}
 
 
-def _administer(call: Call, source: Object, row: JsonDict) -> JsonDict:
+def _update_configuration(call: ApiCall, source: Object, row: JsonDict) -> JsonDict:
     """Change what is configuration underneath; the change is written to the audit trail."""
     try:
         if not call.user.get("admin"):
@@ -223,24 +223,26 @@ def _administer(call: Call, source: Object, row: JsonDict) -> JsonDict:
         if found is None:
             raise VaultError("INVALID_DATA", f"The resource [{row.get('id')}] does not exist")
         changes = {
-            name: engine_value(source.fields.get(name), value) for name, value in row.items() if name != "id"
+            name: to_engine_value(source.fields.get(name), value)
+            for name, value in row.items()
+            if name != "id"
         }
-        _ADMINISTERED[source.name](call, found, changes)
+        _CONFIGURATION_WRITERS[source.name](call, found, changes)
     except VaultError as refused:
-        return _refusal(refused.type, refused.message)
-    return {"responseStatus": "SUCCESS", "data": _data(call, source, str(found["id"]), None)}
+        return _failure_result(refused.type, refused.message)
+    return {"responseStatus": "SUCCESS", "data": _result_data(call, source, str(found["id"]), None)}
 
 
-def _set_user(call: Call, found: JsonDict, changes: JsonDict) -> None:
-    other = sorted(changes.keys() - set(LEVERS))
+def _set_user(call: ApiCall, found: JsonDict, changes: JsonDict) -> None:
+    other = sorted(changes.keys() - set(USER_FLAGS))
     if other:
         raise VaultError(
-            "OPERATION_NOT_ALLOWED", f"Of users only {', '.join(LEVERS)} can be set here, not {other}"
+            "OPERATION_NOT_ALLOWED", f"Of users only {', '.join(USER_FLAGS)} can be set here, not {other}"
         )
     admin.set_user(call.vault, str(found["id"]), at=call.now, **changes)
 
 
-def _set_vmoc(call: Call, found: JsonDict, changes: JsonDict) -> None:
+def _set_vmoc(call: ApiCall, found: JsonDict, changes: JsonDict) -> None:
     doc = call.vault.live["vmoc"][found["name__v"]]
     unknown = sorted(changes.keys() - doc.keys())
     if unknown:
@@ -253,4 +255,4 @@ def _set_vmoc(call: Call, found: JsonDict, changes: JsonDict) -> None:
     admin.set_vmoc(call.vault, found["name__v"], doc | changes | lists, at=call.now)
 
 
-_ADMINISTERED = {"user__sys": _set_user, "vmobile_object_configuration__v": _set_vmoc}
+_CONFIGURATION_WRITERS = {"user__sys": _set_user, "vmobile_object_configuration__v": _set_vmoc}

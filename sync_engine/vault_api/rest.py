@@ -24,47 +24,47 @@ from sync_engine.vault_api import (
     usage,
     users,
 )
-from sync_engine.vault_api.messages import JSON_TYPE, Reply, Request, as_json, failure
-from sync_engine.vault_api.server_state import VERSIONS, Call, ServerState
+from sync_engine.vault_api.messages import JSON_TYPE, Reply, Request, failure_reply, json_reply
+from sync_engine.vault_api.server_state import VERSIONS, ApiCall, ServerState
 
 BURST_LIMIT = 2000
 """Calls in five minutes that the published example allows."""
-HELD_BACK_SECONDS = 0.5
-Endpoint = Callable[[Call], Reply]
+BURST_DELAY_SECONDS = 0.5
+Endpoint = Callable[[ApiCall], Reply]
 
 _ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", "/keep-alive", logins.keep_alive),
-    ("DELETE", "/session", logins.end),
-    ("GET", "/objects/users/me", users.me),
-    ("GET", "/objects/users", users.everyone),
-    ("GET", "/objects/users/{id}", users.one),
-    ("GET", "/objects/users/{id}/permissions", users.rights),
-    ("GET", "/objects/domain", users.domain),
-    ("GET", "/objects/domains", users.domain),
-    ("POST", "/query", query_endpoint.query),
-    ("GET", "/query", query_endpoint.query),
-    ("POST", "/query/{query}", query_endpoint.next_page),
-    ("GET", "/query/{query}", query_endpoint.next_page),
-    ("GET", "/metadata/vobjects", metadata.objects),
-    ("GET", "/metadata/vobjects/{object}", metadata.one_object),
-    ("GET", "/metadata/vobjects/{object}/fields/{field}", metadata.one_field),
-    ("GET", "/objects/picklists", metadata.picklists),
-    ("GET", "/objects/picklists/{name}", metadata.one_picklist),
-    ("GET", "/configuration/Permissionset", metadata.permission_sets),
-    ("GET", "/configuration/Permissionset.{name}", metadata.permission_sets),
-    ("GET", "/vobjects/{object}", records.listing),
-    ("POST", "/vobjects/{object}", records.bulk),
-    ("PUT", "/vobjects/{object}", records.bulk),
-    ("DELETE", "/vobjects/{object}", records.bulk),
-    ("GET", "/vobjects/{object}/{id}", records.one),
-    ("GET", "/vobjects/{object}/{id}/audittrail", audits.of_record),
-    ("GET", "/objects/deletions/vobjects/{object}", records.deletions),
-    ("GET", "/metadata/audittrail", audits.kinds),
-    ("GET", "/metadata/audittrail/{kind}", audits.kind),
-    ("GET", "/audittrail/{kind}", audits.trail),
-    ("GET", "/logs/api_usage", usage.daily),
-    ("GET", "/services/directdata/files", direct_data.listing),
-    ("GET", "/services/directdata/files/{part}", direct_data.download),
+    ("DELETE", "/session", logins.end_session),
+    ("GET", "/objects/users/me", users.get_current_user),
+    ("GET", "/objects/users", users.list_users),
+    ("GET", "/objects/users/{id}", users.get_user),
+    ("GET", "/objects/users/{id}/permissions", users.get_user_permissions),
+    ("GET", "/objects/domain", users.get_domain),
+    ("GET", "/objects/domains", users.get_domain),
+    ("POST", "/query", query_endpoint.run_query),
+    ("GET", "/query", query_endpoint.run_query),
+    ("POST", "/query/{query}", query_endpoint.get_next_page),
+    ("GET", "/query/{query}", query_endpoint.get_next_page),
+    ("GET", "/metadata/vobjects", metadata.list_objects),
+    ("GET", "/metadata/vobjects/{object}", metadata.get_object),
+    ("GET", "/metadata/vobjects/{object}/fields/{field}", metadata.get_field),
+    ("GET", "/objects/picklists", metadata.list_picklists),
+    ("GET", "/objects/picklists/{name}", metadata.get_picklist),
+    ("GET", "/configuration/Permissionset", metadata.get_permission_sets),
+    ("GET", "/configuration/Permissionset.{name}", metadata.get_permission_sets),
+    ("GET", "/vobjects/{object}", records.list_records),
+    ("POST", "/vobjects/{object}", records.write_records),
+    ("PUT", "/vobjects/{object}", records.write_records),
+    ("DELETE", "/vobjects/{object}", records.write_records),
+    ("GET", "/vobjects/{object}/{id}", records.get_record),
+    ("GET", "/vobjects/{object}/{id}/audittrail", audits.read_record_history),
+    ("GET", "/objects/deletions/vobjects/{object}", records.list_deletions),
+    ("GET", "/metadata/audittrail", audits.list_trails),
+    ("GET", "/metadata/audittrail/{kind}", audits.describe_trail),
+    ("GET", "/audittrail/{kind}", audits.read_trail),
+    ("GET", "/logs/api_usage", usage.download_daily_log),
+    ("GET", "/services/directdata/files", direct_data.list_files),
+    ("GET", "/services/directdata/files/{part}", direct_data.download_part),
 )
 
 
@@ -77,68 +77,68 @@ _VERSIONED = re.compile(r"/api/(v\d+\.\d+)(/.*)")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
-def answer(served: ServerState, request: Request, now: float) -> Reply:
+def answer_request(served: ServerState, request: Request, now: float) -> Reply:
     """Answer one request at `now`, in seconds since 1970 by the Vault's clock."""
-    execution_id = served.execution_id()
+    execution_id = served.next_execution_id()
     who: JsonDict = {}
-    instead = served.faults.instead()
+    instead = served.faults.replacement_reply()
     if instead is not None:
         reply = instead
     else:
         try:
             reply = _dispatch(served, request, now, execution_id, who)
         except VaultError as refused:
-            reply = _refused(served, refused)
+            reply = _error_reply(served, refused)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, sqlite3.Error) as wrong:
             words = f"The request has a part of the wrong kind: {wrong!r}"
-            reply = failure(VaultError("INVALID_DATA", words))
+            reply = failure_reply(VaultError("INVALID_DATA", words))
     heads = {"X-VaultAPI-ExecutionId": execution_id}
-    return _finish(served, request, reply, now, heads | _about(who))
+    return _finish_reply(served, request, reply, now, heads | _caller_headers(who))
 
 
-def _refused(served: ServerState, refused: VaultError) -> Reply:
-    if refused.type == "INVALID_SESSION_ID" and served.faults.number("odd-session"):
+def _error_reply(served: ServerState, refused: VaultError) -> Reply:
+    if refused.type == "INVALID_SESSION_ID" and served.faults.setting("odd-session"):
         doc = {"responseStatus": "FAILURE", "errorType": refused.type, "responseMessage": refused.message}
-        return as_json(doc)
-    return failure(refused, status=404 if refused.cause == "no-such-path" else 200)
+        return json_reply(doc)
+    return failure_reply(refused, status=404 if refused.cause == "no-such-path" else 200)
 
 
 def _dispatch(served: ServerState, request: Request, now: float, execution_id: str, who: JsonDict) -> Reply:
     path = request.path.rstrip("/") or "/"
     if path == "/api":
-        return as_json({"values": {one: f"{request.base}/api/{one}" for one in VERSIONS}})
+        return json_reply({"values": {one: f"{request.base}/api/{one}" for one in VERSIONS}})
     if path == "/auth/discovery":
-        return logins.discover(served, request)
+        return logins.discover_sign_in(served, request)
     if path.startswith("/auth/oauth/session/"):
         return logins.sign_in_with_identity(served, request, now)
-    version, rest = _version(served, path)
+    version, rest = _split_version(served, path)
     if rest == "/auth":
         if request.method != "POST":
-            raise _no_method(request.method, path)
+            raise _unsupported_method(request.method, path)
         return logins.sign_in(served, request, now)
-    user, session = logins.caller(served, request, now)
+    user, session = logins.authenticate(served, request, now)
     who |= {"user": user, "session": session, "version": version}
-    endpoint, args = _endpoint(request.method, rest)
-    call = Call(
-        served=served, request=request, now=now, version=version, user=user, session=session,
+    endpoint, args = _find_endpoint(request.method, rest)
+    call = ApiCall(
+        server=served, request=request, now=now, version=version, user=user, session=session,
         execution_id=execution_id, args=args,
     )  # fmt: skip
     return endpoint(call)
 
 
-def _version(served: ServerState, path: str) -> tuple[str, str]:
+def _split_version(served: ServerState, path: str) -> tuple[str, str]:
     match = _VERSIONED.fullmatch(path)
     if match is None:
         raise VaultError("MALFORMED_URL", f"The path [{path[:200]}] does not exist", cause="no-such-path")
     if match[1] not in VERSIONS:
-        if served.faults.number("version-trap"):
+        if served.faults.setting("version-trap"):
             raise VaultError("INVALID_SESSION_ID", "Invalid or expired session ID.")
         words = f"The version [{match[1]}] is not served; GET /api/ lists those that are"
         raise VaultError("MALFORMED_URL", words, cause="no-such-path")
     return match[1], match[2]
 
 
-def _endpoint(method: str, path: str) -> tuple[Endpoint, JsonDict]:
+def _find_endpoint(method: str, path: str) -> tuple[Endpoint, JsonDict]:
     other = False
     for known, pattern, endpoint in _COMPILED:
         match = pattern.fullmatch(path)
@@ -146,28 +146,28 @@ def _endpoint(method: str, path: str) -> tuple[Endpoint, JsonDict]:
             return endpoint, match.groupdict()
         other = other or match is not None
     if other:
-        raise _no_method(method, path)
+        raise _unsupported_method(method, path)
     raise VaultError("MALFORMED_URL", f"The path [{path[:200]}] does not exist", cause="no-such-path")
 
 
-def _no_method(method: str, path: str) -> VaultError:
+def _unsupported_method(method: str, path: str) -> VaultError:
     return VaultError("METHOD_NOT_SUPPORTED", f"[{method}] is not supported for [{path[:200]}]")
 
 
-def _about(who: JsonDict) -> JsonDict:
+def _caller_headers(who: JsonDict) -> JsonDict:
     """Headers that say whose call it was."""
     if not who:
         return {}
     return {"X-VaultAPI-UserId": str(who["user"]["id"]), "X-VaultAPI-TruncatedSessionId": who["session"][:8]}
 
 
-def _finish(served: ServerState, request: Request, reply: Reply, now: float, heads: JsonDict) -> Reply:
+def _finish_reply(served: ServerState, request: Request, reply: Reply, now: float, heads: JsonDict) -> Reply:
     """Add Vault's headers, hold the reply back where the burst limit says so, and write the usage log."""
-    limit = served.faults.number("burst") or BURST_LIMIT
-    left = served.burst_left(now, limit)
-    held_back = served.faults.number("burst-delay") / 1000 or HELD_BACK_SECONDS
+    limit = served.faults.setting("burst") or BURST_LIMIT
+    left = served.remaining_burst_calls(now, limit)
+    held_back = served.faults.setting("burst-delay") / 1000 or BURST_DELAY_SECONDS
     delay = 0.0 if left else held_back
-    doc = _body(reply)
+    doc = _parse_body(reply)
     heads |= {
         "X-VaultAPI-BurstLimit": str(limit),
         "X-VaultAPI-BurstLimitRemaining": str(left),
@@ -179,11 +179,11 @@ def _finish(served: ServerState, request: Request, reply: Reply, now: float, hea
     reference = request.header("x-vaultapi-referenceid")
     if reference:
         heads["X-VaultAPI-ReferenceId"] = _one_line(reference)
-    served.log_call(now, _sender(served, request, heads) | _outcome(reply, doc, heads))
+    served.log_call(now, _caller_log_fields(served, request, heads) | _outcome_log_fields(reply, doc, heads))
     return replace(reply, headers=dict(reply.headers) | heads, delay=delay)
 
 
-def _body(reply: Reply) -> JsonDict:
+def _parse_body(reply: Reply) -> JsonDict:
     if reply.content_type != JSON_TYPE or not reply.body:
         return {}
     doc = json.loads(reply.body)
@@ -194,10 +194,10 @@ def _one_line(text: str) -> str:
     return re.sub(r"[^\x20-\x7e]", "?", text)[:200]
 
 
-def _sender(served: ServerState, request: Request, heads: JsonDict) -> JsonDict:
+def _caller_log_fields(served: ServerState, request: Request, heads: JsonDict) -> JsonDict:
     """Who sent what, for the usage log."""
     user_id = heads.get("X-VaultAPI-UserId")
-    user = served.vault.user(str(user_id)) or {}
+    user = served.vault.find_user(str(user_id)) or {}
     match = _VERSIONED.fullmatch(request.path)
     sent = request.query.get("client_id") or request.header("x-vaultapi-clientid")
     return {
@@ -213,7 +213,7 @@ def _sender(served: ServerState, request: Request, heads: JsonDict) -> JsonDict:
     }
 
 
-def _outcome(reply: Reply, doc: JsonDict, heads: JsonDict) -> JsonDict:
+def _outcome_log_fields(reply: Reply, doc: JsonDict, heads: JsonDict) -> JsonDict:
     """How it was answered, for the usage log."""
     error = (doc.get("errors") or [{}])[0]
     warning = (doc.get("warnings") or [{}])[0]

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from sync_engine.simulator.fleet.run import play
+from sync_engine.simulator.fleet.run import open_fleet
 from sync_engine.simulator.fleet.scenario import Scenario
 from sync_engine.vault.state import Vault
 
@@ -30,7 +30,7 @@ def open_vault(path: Path | str) -> Vault:
     return Vault(db)
 
 
-def fill(
+def create_seeded_vault(
     path: Path | str,
     scenario: Scenario,
     *,
@@ -45,9 +45,9 @@ def fill(
     """
     if Path(path).exists():
         raise FileExistsError(17, "exists already; a filled Vault is always a new one", str(path))
-    with play(scenario=scenario, seed=seed, device_count=devices, days=days) as fleet:
+    with open_fleet(scenario=scenario, seed=seed, device_count=devices, days=days) as fleet:
         for day in range(days):
-            fleet.let_pass(day)
+            fleet.run_day(day)
             if on_day is not None:
                 on_day(day + 1)
         with sqlite3.connect(path) as kept:
@@ -56,12 +56,12 @@ def fill(
     return fleet.start + days * DAY
 
 
-def set_clock(vault: Vault, offset: float) -> None:
+def set_clock_offset(vault: Vault, offset: float) -> None:
     """Keep how many seconds the Vault's clock is ahead of the machine's; negative when it is behind."""
     with vault.transaction():
         vault.configure("served", "clock", {"offset": offset})
 
 
-def clock_offset(vault: Vault) -> float:
+def get_clock_offset(vault: Vault) -> float:
     """Seconds that the Vault's clock is ahead of the machine's."""
     return float(vault.live.get("served", {}).get("clock", {}).get("offset", 0.0))

@@ -11,7 +11,7 @@ from sync_engine.vault.permissions import permission_set
 from sync_engine.vault.state import Vault
 from sync_engine.vault_api.fault_injection import FaultInjection
 from sync_engine.vault_api.messages import Request
-from sync_engine.vault_api.objects import VAULT_ID, Object, catalogue
+from sync_engine.vault_api.objects import VAULT_ID, Object, build_catalogue
 
 VERSIONS = tuple(f"v{year}.{release}" for year in range(22, 27) for release in (1, 2, 3))
 """Versions of the API that are served; the last is the Beta."""
@@ -29,13 +29,13 @@ CREATE INDEX IF NOT EXISTS rest_call_at ON rest_call (at);
 
 
 @dataclass(slots=True)
-class Pages:
+class StoredPages:
     """The rows of one query, of which further pages may be asked."""
 
     rows: list[JsonDict]
     object: str
-    used: float
-    taken: int = 0
+    last_used: float
+    pages_read: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,9 +45,9 @@ class ServerState:
     vault: Vault
     salt: str
     faults: FaultInjection = field(default_factory=FaultInjection)
-    links: str = "versioned"  # full, versioned, bare, mixed
+    link_form: str = "versioned"  # full, versioned, bare, mixed
     part_bytes: int = 1 << 30
-    queries: OrderedDict[str, Pages] = field(default_factory=OrderedDict)
+    queries: OrderedDict[str, StoredPages] = field(default_factory=OrderedDict)
     calls: int = 0
     session_calls: dict[str, int] = field(default_factory=dict)
     files: dict[str, tuple[int, bytes]] = field(default_factory=dict)  # Direct Data: rows and bytes by name
@@ -55,7 +55,7 @@ class ServerState:
     def __post_init__(self) -> None:
         self.vault.db.executescript(_TABLES)
 
-    def provide_service_user(self, password: str) -> None:
+    def add_service_user(self, password: str) -> None:
         """Make the user with whom a client signs in, an administrator, or give it this password."""
         user = {
             "id": SERVICE_USER, "name": "Integration User", "email": SERVICE_NAME, "active": True, "locked": False,
@@ -68,27 +68,27 @@ class ServerState:
                 self.vault.configure("permission_set", "integration__c", permission_set("integration__c"))
             self.vault.configure("user", SERVICE_USER, user)
 
-    def provide_token(self, token: str, user_id: str = SERVICE_USER) -> None:
+    def add_token(self, token: str, user_id: str = SERVICE_USER) -> None:
         """Accept an API access token for a user; only its digest is kept."""
         with self.vault.transaction():
-            self.vault.configure("api_token", token_key(token), {"user": user_id})
+            self.vault.configure("api_token", hash_token(token), {"user": user_id})
 
-    def objects(self, user: JsonDict) -> dict[str, Object]:
+    def list_objects(self, user: JsonDict) -> dict[str, Object]:
         """What this user may read."""
-        return catalogue(self.vault, user)
+        return build_catalogue(self.vault, user)
 
     @property
     def vault_id(self) -> int:
         """The number of the Vault for which sessions are opened."""
-        return VAULT_ID + 1 if self.faults.number("other-vault") else VAULT_ID
+        return VAULT_ID + 1 if self.faults.setting("other-vault") else VAULT_ID
 
-    def execution_id(self) -> str:
+    def next_execution_id(self) -> str:
         """The next call's id, in the shape of a UUID."""
         self.calls += 1
         text = short_hash("call", self.salt, self.calls, size=16)
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
-    def remember(self, key: str, pages: Pages) -> None:
+    def store_pages(self, key: str, pages: StoredPages) -> None:
         """Keep the rows of a query for its further pages; the oldest queries are forgotten."""
         self.queries[key] = pages
         while len(self.queries) > KEPT_QUERIES:
@@ -98,7 +98,7 @@ class ServerState:
         """Write one line of the usage log."""
         self.vault.db.execute("INSERT INTO rest_call (at, doc) VALUES (?, ?)", (at, to_json(doc)))
 
-    def burst_left(self, now: float, limit: int) -> int:
+    def remaining_burst_calls(self, now: float, limit: int) -> int:
         """Calls left in the window of five minutes that `now` lies in."""
         start = now // 300 * 300
         row = self.vault.db.execute("SELECT count(*) FROM rest_call WHERE at >= ?", (start,)).fetchone()
@@ -106,10 +106,10 @@ class ServerState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class ApiCall:
     """One call with everything an endpoint needs. `args` are the named parts of the path."""
 
-    served: ServerState
+    server: ServerState
     request: Request
     now: float
     version: str
@@ -121,17 +121,17 @@ class Call:
     @property
     def vault(self) -> Vault:
         """The Vault behind it."""
-        return self.served.vault
+        return self.server.vault
 
-    def objects(self) -> dict[str, Object]:
+    def list_objects(self) -> dict[str, Object]:
         """What the caller may read."""
-        return self.served.objects(self.user)
+        return self.server.list_objects(self.user)
 
     def url(self, path: str) -> str:
         """A path of this version, as links carry it."""
         return f"/api/{self.version}{path}"
 
 
-def token_key(token: str) -> str:
+def hash_token(token: str) -> str:
     """What is kept of a token."""
     return short_hash("token", token, size=32)

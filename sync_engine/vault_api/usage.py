@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 from sync_engine.json_docs import from_json
 from sync_engine.protocol import VaultError
-from sync_engine.vault_api.messages import Reply, attachment, iso, moment_of
+from sync_engine.vault_api.messages import Reply, file_reply, format_timestamp, parse_timestamp
 from sync_engine.vault_api.objects import VAULT_ID
-from sync_engine.vault_api.server_state import Call
+from sync_engine.vault_api.server_state import ApiCall
 
 DAY = 86400.0
 COLUMNS = [
@@ -44,22 +44,22 @@ COLUMNS = [
 ]
 
 
-def daily(call: Call) -> Reply:
+def download_daily_log(call: ApiCall) -> Reply:
     """`GET /logs/api_usage?date=YYYY-MM-DD`: a day in UTC, at most 30 days back."""
     text = call.request.query.get("date", "")
     if not text:
         raise VaultError("PARAMETER_REQUIRED", "Missing required parameter [date]")
-    day = moment_of(text[:10])
+    day = parse_timestamp(text[:10])
     if not call.now - 31 * DAY <= day <= call.now:
         raise VaultError("INVALID_DATA", f"[{text}] is not within the last 30 days")
     name = f"{VAULT_ID}-APIUsageLog-{datetime.fromtimestamp(day, UTC):%Y-%m-%d}"
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo(f"{name}.csv", (1980, 1, 1, 0, 0, 0)), _lines(call, day))
-    return attachment(f"{name}.zip", packed.getvalue(), "application/zip")
+        archive.writestr(zipfile.ZipInfo(f"{name}.csv", (1980, 1, 1, 0, 0, 0)), _daily_csv(call, day))
+    return file_reply(f"{name}.zip", packed.getvalue(), "application/zip")
 
 
-def _lines(call: Call, day: float) -> str:
+def _daily_csv(call: ApiCall, day: float) -> str:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", restval="")
     writer.writeheader()
@@ -67,5 +67,5 @@ def _lines(call: Call, day: float) -> str:
         "SELECT at, doc FROM rest_call WHERE at >= ? AND at < ? ORDER BY n", (day, day + DAY)
     )
     for at, doc in rows.fetchall():
-        writer.writerow({"timestamp": iso(at)} | from_json(doc))
+        writer.writerow({"timestamp": format_timestamp(at)} | from_json(doc))
     return text.getvalue()

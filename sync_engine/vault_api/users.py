@@ -5,63 +5,65 @@ from __future__ import annotations
 from sync_engine.json_docs import JsonDict
 from sync_engine.protocol import VaultError
 from sync_engine.vault import permissions
-from sync_engine.vault_api.messages import Reply, success, whole
-from sync_engine.vault_api.objects import VAULT_ID, person
-from sync_engine.vault_api.server_state import Call
+from sync_engine.vault_api.messages import Reply, parse_whole_number, success_reply
+from sync_engine.vault_api.objects import VAULT_ID, to_user_number
+from sync_engine.vault_api.server_state import ApiCall
 
 
-def me(call: Call) -> Reply:
+def get_current_user(call: ApiCall) -> Reply:
     """`GET /objects/users/me`."""
-    return success({"users": [{"user": _entry(call.user)}]})
+    return success_reply({"users": [{"user": _user_entry(call.user)}]})
 
 
-def everyone(call: Call) -> Reply:
+def list_users(call: ApiCall) -> Reply:
     """`GET /objects/users`, a page at a time."""
-    size = whole(call.request.query.get("limit"), 200, low=1, high=1000)
-    start = whole(call.request.query.get("start"), 0)
+    size = parse_whole_number(call.request.query.get("limit"), 200, low=1, high=1000)
+    start = parse_whole_number(call.request.query.get("start"), 0)
     users = sorted(call.vault.live.get("user", {}).values(), key=lambda one: str(one["id"]))
-    page = [{"user": _entry(one)} for one in users[start : start + size]]
-    return success({"size": len(page), "start": start, "limit": size, "total": len(users), "users": page})
+    page = [{"user": _user_entry(one)} for one in users[start : start + size]]
+    return success_reply(
+        {"size": len(page), "start": start, "limit": size, "total": len(users), "users": page}
+    )
 
 
-def one(call: Call) -> Reply:
+def get_user(call: ApiCall) -> Reply:
     """`GET /objects/users/{id}`."""
-    return success({"users": [{"user": _entry(_user(call))}]})
+    return success_reply({"users": [{"user": _user_entry(_find_user(call))}]})
 
 
-def rights(call: Call) -> Reply:
+def get_user_permissions(call: ApiCall) -> Reply:
     """`GET /objects/users/{id}/permissions?filter=name__v::object.{object}.object_actions`."""
-    user = _user(call)
+    user = _find_user(call)
     wanted = call.request.query.get("filter", "").removeprefix("name__v::")
-    entries = _rights(call, user)
+    entries = _user_permissions(call, user)
     if wanted:
         entries = {name: entry for name, entry in entries.items() if name == wanted}
-    return success(
+    return success_reply(
         {"data": [{"name__v": name, "permissions": entry} for name, entry in sorted(entries.items())]}
     )
 
 
-def domain(call: Call) -> Reply:
+def get_domain(call: ApiCall) -> Reply:
     """`GET /objects/domain`: the Vaults beside this one."""
     vault = {"id": str(VAULT_ID), "vault_name__v": "Reference Vault", "vault_status__v": "Active"}
-    return success(
+    return success_reply(
         {"domain__v": {"domain_name__v": "example.com", "domain_type__v": "Testing", "vaults__v": [vault]}}
     )
 
 
-def _user(call: Call) -> JsonDict:
+def _find_user(call: ApiCall) -> JsonDict:
     if call.args["id"] == "me":
         return call.user
-    user = call.vault.user(call.args["id"])
+    user = call.vault.find_user(call.args["id"])
     if user is None:
         raise VaultError("USER_NOT_FOUND", f"The user [{call.args['id']}] does not exist")
     return user
 
 
-def _rights(call: Call, user: JsonDict) -> dict[str, JsonDict]:
+def _user_permissions(call: ApiCall, user: JsonDict) -> dict[str, JsonDict]:
     found: dict[str, JsonDict] = {}
-    exceptions = permissions.set_of(call.vault, user)
-    for source in call.objects().values():
+    exceptions = permissions.user_permission_set(call.vault, user)
+    for source in call.list_objects().values():
         name = source.name
         verbs = ("read", "create", "edit", "delete")
         found[f"object.{name}.object_actions"] = {
@@ -76,10 +78,10 @@ def _rights(call: Call, user: JsonDict) -> dict[str, JsonDict]:
     return found
 
 
-def _entry(user: JsonDict) -> JsonDict:
+def _user_entry(user: JsonDict) -> JsonDict:
     first, _, last = user["name"].partition(" ")
     return {
-        "id": person(user["id"]),
+        "id": to_user_number(user["id"]),
         "user_name__v": user["email"],
         "user_first_name__v": first,
         "user_last_name__v": last,

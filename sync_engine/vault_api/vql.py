@@ -75,7 +75,7 @@ class Compare:
 
 
 @dataclass(frozen=True, slots=True)
-class Within:
+class InQuery:
     """A path whose value must be among the results of an inner query over a relationship."""
 
     column: Column
@@ -90,7 +90,7 @@ class Junction:
     parts: tuple[Condition, ...]
 
 
-Condition = Compare | Within | Junction
+Condition = Compare | InQuery | Junction
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,32 +119,32 @@ class Show:
 def parse(text: str) -> Select | Show:
     """Read one query. Raises VaultError with INCORRECT_QUERY_SYNTAX_ERROR and the place where reading stopped."""
     if len(text) > MAXIMUM_LENGTH:
-        raise _bad(f"the query has [{len(text)}] characters; the maximum is [{MAXIMUM_LENGTH}]")
-    reader = _Reader(_lexemes(text))
-    tree = reader.show() if reader.take("SHOW") else reader.select()
+        raise _syntax_error(f"the query has [{len(text)}] characters; the maximum is [{MAXIMUM_LENGTH}]")
+    reader = _Parser(_tokenize(text))
+    tree = reader.show() if reader.accept("SHOW") else reader.select()
     reader.expect_end()
     return tree
 
 
-def _bad(words: str) -> VaultError:
+def _syntax_error(words: str) -> VaultError:
     return VaultError("INCORRECT_QUERY_SYNTAX_ERROR", f"Query syntax error: {words}")
 
 
-def _lexemes(text: str) -> list[tuple[str, Value]]:
+def _tokenize(text: str) -> list[tuple[str, Value]]:
     found: list[tuple[str, Value]] = []
     text = text.rstrip().removesuffix(";").rstrip()
     at = 0
     while at < len(text):
         match = _LEXEME.match(text, at)
         if match is None:
-            raise _bad(f"cannot read [{text[at : at + 20]}] at position {at}")
+            raise _syntax_error(f"cannot read [{text[at : at + 20]}] at position {at}")
         kind = str(match.lastgroup)
-        found.append(_lexeme(kind, match.group(kind)))
+        found.append(_read_token(kind, match.group(kind)))
         at = match.end()
     return found
 
 
-def _lexeme(kind: str, word: str) -> tuple[str, Value]:
+def _read_token(kind: str, word: str) -> tuple[str, Value]:
     if kind == "text":
         return "value", re.sub(r"\\(.)|''", lambda hit: hit[1] or "'", word[1:-1])
     if kind == "number":
@@ -154,7 +154,7 @@ def _lexeme(kind: str, word: str) -> tuple[str, Value]:
     return ("key", word.upper()) if word.upper() in _RESERVED else (kind, word)
 
 
-class _Reader:
+class _Parser:
     """Reads lexemes from left to right; each method reads one part of the grammar."""
 
     def __init__(self, lexemes: list[tuple[str, Value]]) -> None:
@@ -165,7 +165,7 @@ class _Reader:
     def peek(self) -> tuple[str, Value]:
         return self.lexemes[self.at] if self.at < len(self.lexemes) else ("end", None)
 
-    def take(self, *words: str) -> bool:
+    def accept(self, *words: str) -> bool:
         """Read these key words or signs if they come next."""
         coming = [value for _, value in self.lexemes[self.at : self.at + len(words)]]
         kinds = {kind for kind, _ in self.lexemes[self.at : self.at + len(words)]}
@@ -174,13 +174,13 @@ class _Reader:
         self.at += len(words)
         return True
 
-    def need(self, *words: str) -> None:
-        if not self.take(*words):
+    def expect(self, *words: str) -> None:
+        if not self.accept(*words):
             raise self.unexpected(f"[{' '.join(words)}]")
 
     def unexpected(self, wanted: str) -> VaultError:
         kind, value = self.peek()
-        return _bad(f"expected {wanted} but found [{'the end' if kind == 'end' else value}]")
+        return _syntax_error(f"expected {wanted} but found [{'the end' if kind == 'end' else value}]")
 
     def expect_end(self) -> None:
         if self.at < len(self.lexemes):
@@ -201,53 +201,53 @@ class _Reader:
         return value
 
     def show(self) -> Show:
-        if self.take("TARGETS"):
+        if self.accept("TARGETS"):
             return Show("TARGETS")
-        what = "FIELDS" if self.take("FIELDS") else "RELATIONSHIPS"
+        what = "FIELDS" if self.accept("FIELDS") else "RELATIONSHIPS"
         if what == "RELATIONSHIPS":
-            self.need("RELATIONSHIPS")
-        self.need("FROM")
+            self.expect("RELATIONSHIPS")
+        self.expect("FROM")
         return Show(what, self.name("a target"))
 
     def select(self) -> Select:
-        self.need("SELECT")
-        columns = [self.selected()]
-        while self.take(","):
-            columns.append(self.selected())
-        self.need("FROM")
+        self.expect("SELECT")
+        columns = [self.result_column()]
+        while self.accept(","):
+            columns.append(self.result_column())
+        self.expect("FROM")
         target = self.name("a target")
-        where = self.junction("OR") if self.take("WHERE") else None
-        order = self.order() if self.take("ORDER", "BY") else ()
+        where = self.junction("OR") if self.accept("WHERE") else None
+        order = self.order() if self.accept("ORDER", "BY") else ()
         return Select(tuple(columns), target, where, order, tuple(self.numbers()))
 
-    def selected(self) -> Column | Select:
-        if not self.take("("):
+    def result_column(self) -> Column | Select:
+        if not self.accept("("):
             return self.column()
         if self.depth:
-            raise _bad("a subquery cannot hold another one")
+            raise _syntax_error("a subquery cannot hold another one")
         self.depth += 1
         inner = self.select()
         self.depth -= 1
-        self.need(")")
+        self.expect(")")
         return inner
 
     def column(self) -> Column:
         word = self.name("a field")
-        if not self.take("("):
+        if not self.accept("("):
             return Column(word)
         if word.upper() not in FUNCTIONS:
-            raise _bad(f"unknown function [{word}]")
+            raise _syntax_error(f"unknown function [{word}]")
         inner = Column(self.name("a field"), word.upper())
-        self.need(")")
+        self.expect(")")
         return inner
 
     def order(self) -> tuple[tuple[Column, bool], ...]:
         found: list[tuple[Column, bool]] = []
-        while not found or self.take(","):
+        while not found or self.accept(","):
             column = self.column()
-            descending = self.take("DESC")
+            descending = self.accept("DESC")
             if not descending:
-                self.take("ASC")
+                self.accept("ASC")
             found.append((column, descending))
         return tuple(found)
 
@@ -259,57 +259,57 @@ class _Reader:
             value = self.value()
             least = 1 if clause in ("PAGESIZE", "LIMIT", "MAXROWS") else 0
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise _bad(f"{clause} needs a whole number of at least {least}")
+                raise _syntax_error(f"{clause} needs a whole number of at least {least}")
             found.append((clause, value))
         return found
 
     def junction(self, word: str) -> Condition:
         inner = self.negation if word == "AND" else lambda: self.junction("AND")
         parts = [inner()]
-        while self.take(word):
+        while self.accept(word):
             parts.append(inner())
         return parts[0] if len(parts) == 1 else Junction(word, tuple(parts))
 
     def negation(self) -> Condition:
         self.depth += 1
         if self.depth > 100:  # the reader is recursive; a query must not be able to exhaust the stack
-            raise _bad("conditions are nested too deeply")
+            raise _syntax_error("conditions are nested too deeply")
         try:
-            if self.take("NOT"):
+            if self.accept("NOT"):
                 return Junction("NOT", (self.negation(),))
-            if not self.take("("):
+            if not self.accept("("):
                 return self.comparison()
             inner = self.junction("OR")
-            self.need(")")
+            self.expect(")")
             return inner
         finally:
             self.depth -= 1
 
     def comparison(self) -> Condition:
         column = self.column()
-        if self.take("IN"):
-            return Within(column, self.inner())
-        if self.take("CONTAINS"):
-            return Compare(column, "CONTAINS", self.several())
-        if self.take("BETWEEN"):
+        if self.accept("IN"):
+            return InQuery(column, self.inner_query())
+        if self.accept("CONTAINS"):
+            return Compare(column, "CONTAINS", self.value_list())
+        if self.accept("BETWEEN"):
             low = self.value()
-            self.need("AND")
+            self.expect("AND")
             return Compare(column, "BETWEEN", (low, self.value()))
         for sign in ("=", "!=", "<=", ">=", "<", ">", "LIKE"):
-            if self.take(sign):
+            if self.accept(sign):
                 return Compare(column, sign, (self.value(),))
         raise self.unexpected("a comparison")
 
-    def inner(self) -> Select:
-        self.need("(")
+    def inner_query(self) -> Select:
+        self.expect("(")
         inner = self.select()
-        self.need(")")
+        self.expect(")")
         return inner
 
-    def several(self) -> tuple[Value, ...]:
-        self.need("(")
+    def value_list(self) -> tuple[Value, ...]:
+        self.expect("(")
         found = [self.value()]
-        while self.take(","):
+        while self.accept(","):
             found.append(self.value())
-        self.need(")")
+        self.expect(")")
         return tuple(found)

@@ -16,7 +16,7 @@ from rich.text import Text
 from sync_engine.device import edits, errors_tab, syncs, widgets
 from sync_engine.device.client import Device
 from sync_engine.device.http_env import HttpEnv
-from sync_engine.device.sync_run import close_interrupted
+from sync_engine.device.sync_run import close_interrupted_syncs
 from sync_engine.protocol import DeviceError
 from synclens import console
 from synclens.clock import now
@@ -91,7 +91,7 @@ def create(
     Example: synclens device create call2__v account__v=V000000000000001 call_date__v=2026-03-02
     """
     with _device(home) as device:
-        record_id = edits.new_id(device)
+        record_id = edits.new_mobile_id(device)
         edits.save(
             device,
             [
@@ -115,7 +115,7 @@ def edit(
     Example: synclens device edit account__v V000000000000001 name__v='Dr Ruiz'
     """
     with _device(home) as device:
-        if edits.read(device, record_id) is None:
+        if edits.read_record(device, record_id) is None:
             _fail(
                 f"{record_id} is not on this device",
                 "Sync first, or list the records with `synclens device list`.",
@@ -158,7 +158,9 @@ def list_records(
     Example: synclens device list account__v
     """
     with _device(home) as device:
-        records = [edits.read(device, record_id) for record_id in edits.ids_on(device, object_name)]
+        records = [
+            edits.read_record(device, record_id) for record_id in edits.list_record_ids(device, object_name)
+        ]
     console.print_json([record for record in records if record is not None])
 
 
@@ -206,7 +208,7 @@ def apply(home: HomeOption = HOME) -> None:
     with _device(home) as device:
         applied = syncs.apply_update(device)
         if applied:
-            asyncio.run(_run_sync(device, syncs.follow_apply))
+            asyncio.run(_run_sync(device, syncs.sync_media_after_apply))
         console.info("Applied." if applied else "Nothing to apply.")
 
 
@@ -224,7 +226,7 @@ def status(home: HomeOption = HOME) -> None:
                 "device": device.device_id,
                 "signed_in": device.session is not None,
                 "records": int(row[0]),
-                "pending_uploads": edits.pending_count(device),
+                "pending_uploads": edits.count_pending_edits(device),
                 "errors": len(errors_tab.entries(device)),
                 "last_sync": device.get("last_sync"),
                 "update_ready": device.get("update_ready") is not None,
@@ -277,7 +279,11 @@ def amend(
 
     Example: synclens device amend KEY V000000000000001 name__v='Dr Ruiz'
     """
-    _run_action(home, lambda device, key: edits.amend(device, key, record_id, _parse_fields(fields)), key)
+
+    def correct(device: Device, entry_key: str) -> None:
+        edits.correct_refused_edit(device, entry_key, record_id, _parse_fields(fields))
+
+    _run_action(home, correct, key)
 
 
 @device_app.command()
@@ -326,7 +332,7 @@ def _device(
     try:
         device = Device(
             device_id=identity.get("device_id")
-            or f"{identity['platform'].lower()}-{env.rand('ids').getrandbits(40):010x}",
+            or f"{identity['platform'].lower()}-{env.random_stream('ids').getrandbits(40):010x}",
             user_id=identity["user_id"],
             password="",
             platform=identity["platform"],
@@ -335,7 +341,7 @@ def _device(
         )
         if new_identity is not None:
             _write_identity(home, {**identity, "device_id": device.device_id})
-        close_interrupted(device)
+        close_interrupted_syncs(device)
         yield device
     except DeviceError as error:
         _fail(error.message, "Wait until the other process has finished; only one process can use a device.")

@@ -16,7 +16,7 @@ from sync_engine.simulator.fleet.fleet import START
 from sync_engine.simulator.fleet.run import simulate_fleet
 from sync_engine.simulator.fleet.scenario import SCENARIOS, Scenario, load_scenario
 from sync_engine.simulator.stress.seeds import run_seeds
-from sync_engine.simulator.stress.shrink import shrink
+from sync_engine.simulator.stress.shrink import shrink_seed
 from sync_engine.telemetry import Telemetry
 from synclens import console
 from synclens.clock import now
@@ -116,7 +116,7 @@ def _check_seeds(scenario: Scenario, first_seed: int, count: int, jobs: int) -> 
 
 def _shrink(seed: int) -> None:
     with console.progress(f"Removing faults from seed {seed}", None) as advance:
-        result = shrink(seed, on_world=lambda *_: advance())
+        result = shrink_seed(seed, on_world=lambda *_: advance())
     if result is None:
         console.print_output(f"Seed {seed} violates no invariant.")
         return

@@ -76,13 +76,13 @@ def serve_vault(
     vault = _open_or_create(db, scenario, seed, devices, days)
     integration_password = password or secrets.token_urlsafe(12)
     server_state = ServerState(
-        vault=vault, salt=secrets.token_hex(16), faults=faults, links=links, part_bytes=part_bytes
+        vault=vault, salt=secrets.token_hex(16), faults=faults, link_form=links, part_bytes=part_bytes
     )
-    server_state.provide_service_user(integration_password)
+    server_state.add_service_user(integration_password)
     if token:
-        server_state.provide_token(token)
-    offset = seed_data.clock_offset(vault)
-    server = app.make_server(app.build_app(server_state, lambda: now().timestamp() + offset, slow=delay))
+        server_state.add_token(token)
+    offset = seed_data.get_clock_offset(vault)
+    server = app.make_server(app.build_app(server_state, lambda: now().timestamp() + offset, delay=delay))
     generated_password = None if password else integration_password
     app.serve(server, port, lambda bound_port: _announce(bound_port, generated_password))
 
@@ -129,7 +129,7 @@ def _open_or_create(db: Path, scenario: str, seed: int, devices: int, days: int)
         console.error(f"there is no scenario {scenario!r}", f"Use one of: {', '.join(sorted(SCENARIOS))}.")
         raise typer.Exit(console.EXIT_COULD_NOT_RUN)
     with console.progress(f"Simulating {devices} devices over {days} days", days) as advance:
-        end = seed_data.fill(
+        end = seed_data.create_seeded_vault(
             db,
             load_scenario(scenario),
             seed=seed,
@@ -138,7 +138,7 @@ def _open_or_create(db: Path, scenario: str, seed: int, devices: int, days: int)
             on_day=lambda _: advance(),
         )
     vault = seed_data.open_vault(db)
-    seed_data.set_clock(vault, end - now().timestamp())
+    seed_data.set_clock_offset(vault, end - now().timestamp())
     return vault
 
 

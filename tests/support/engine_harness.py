@@ -9,9 +9,9 @@ from random import Random
 import ingest
 from sync_engine.device import syncs
 from sync_engine.device.client import Device
-from sync_engine.device.edits import Edit, ids_on, new_id, pending, save
+from sync_engine.device.edits import Edit, list_pending_edits, list_record_ids, new_mobile_id, save
 from sync_engine.simulator.fleet.environment import GroundTruth, SimulatedEnv
-from sync_engine.simulator.fleet.people import populate
+from sync_engine.simulator.fleet.population import populate_vault
 from sync_engine.simulator.scheduler import Scheduler
 from sync_engine.vault import admin, tracking
 from sync_engine.vault.state import Vault
@@ -27,13 +27,13 @@ class EngineHarness:
         self.scheduler = Scheduler(START)
         self.vault = Vault(sqlite3.connect(":memory:"), epoch="1")
         self.ground_truth = GroundTruth(self.vault)
-        self.vault.witness = self.ground_truth.witness
-        self.person = populate(self.vault, Random(f"{seed}/people"), 1, START - 86_400, {})[0]
+        self.vault.on_refusal = self.ground_truth.witness
+        self.person = populate_vault(self.vault, Random(f"{seed}/people"), 1, START - 86_400, {})[0]
         user = self.vault.live["user"][self.person.user_id]
         self.permission_set = user["permission_set"]
         self.env = SimulatedEnv(
             device_id=self.person.device_id, platform=self.person.platform, scheduler=self.scheduler,
-            ground_truth=self.ground_truth, seed=seed, background=0.0,
+            ground_truth=self.ground_truth, seed=seed, background_rate=0.0,
         )  # fmt: skip
         self.device = Device(
             device_id=self.person.device_id, user_id=self.person.user_id, password=user["password"],
@@ -46,7 +46,7 @@ class EngineHarness:
     def run(self, task):
         """Run one task for up to an hour."""
         self.scheduler.spawn(task)
-        self.scheduler.run(self.scheduler.now + 3_600)
+        self.scheduler.run_until(self.scheduler.now + 3_600)
 
     def sync(self):
         """Run an incremental sync and load its reports."""
@@ -64,14 +64,14 @@ class EngineHarness:
         since = self.scheduler.now
         self.run(sync(self.device))
         rows, self.ground_truth.rows = self.ground_truth.rows, []
-        rows += tracking.report(self.vault, since, self.scheduler.now)
+        rows += tracking.read_tracking_records(self.vault, since, self.scheduler.now)
         ingest.append(
             self.store, rows, source="engine", started_at=datetime.fromtimestamp(self.scheduler.now, UTC)
         )
 
     def deny(self, right, object_name):
         """Remove a right on an object from the user's permission set."""
-        admin.set_object_right(
+        admin.set_object_permission(
             self.vault, self.permission_set, object_name, right, False, at=self.scheduler.now
         )
 
@@ -88,9 +88,9 @@ class EngineHarness:
 
     def create_call(self, account):
         """Save a call and a child record as one transaction; return their ids."""
-        call, detail = new_id(self.device), new_id(self.device)
+        call, detail = new_mobile_id(self.device), new_mobile_id(self.device)
         call_fields = {"account__v": account, "status__v": "saved__v", "call_date__v": "2026-03-02"}
-        product = ids_on(self.device, "product__v")[0]
+        product = list_record_ids(self.device, "product__v")[0]
         save(self.device, [
             Edit(operation="create", object="call2__v", record_id=call, fields=call_fields),
             Edit(operation="create", object="call2_detail__v", record_id=detail,
@@ -100,7 +100,7 @@ class EngineHarness:
 
     def pending_ids(self):
         """Return the ids of the pending records."""
-        return {record_id for _, record_id, _, _, _ in pending(self.device)}
+        return {record_id for _, record_id, _, _, _ in list_pending_edits(self.device)}
 
     def set_flags(self, **flags):
         """Set flags on the user record."""

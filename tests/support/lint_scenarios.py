@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sync_engine.device import alerts
-from sync_engine.device.edits import Edit, ids_on, new_id, read, save
+from sync_engine.device.edits import Edit, list_record_ids, new_mobile_id, read_record, save
 from sync_engine.device.widgets import sync_widget
-from sync_engine.model import an_object, date, text
+from sync_engine.model import date, object_definition, text
 from sync_engine.vault import admin, records
-from sync_engine.vault.alerts import provide_alerts, raise_alert
+from sync_engine.vault.alerts import add_alert_objects, create_alert
 from sync_engine.vault.permissions import PROFILES, SETTINGS, VMOCS
 from sync_engine.vmoc import vmoc
 from tests.support.engine_harness import EngineHarness
@@ -57,28 +57,28 @@ def set_setting(name: str, value: object) -> Action:
 
 
 def deny_object(name: str) -> Action:
-    return lambda harness: admin.set_object_right(
+    return lambda harness: admin.set_object_permission(
         harness.vault, harness.permission_set, name, "read", False, at=harness.scheduler.now
     )
 
 
 def deny_field(name: str, field: str) -> Action:
-    return lambda harness: admin.set_field_right(
+    return lambda harness: admin.set_field_permission(
         harness.vault, harness.permission_set, name, field, "read", False, at=harness.scheduler.now
     )
 
 
 def grant_metadata_api(harness):
-    admin.set_in_permission_set(
+    admin.set_application_permission(
         harness.vault, harness.permission_set, "metadata_api", True, at=harness.scheduler.now
     )
 
 
 def set_object(name: str, fields=None, **more) -> Action:
-    definition = an_object(
+    definition = object_definition(
         name, fields or {"name__v": text(), "mobile_id__c": text()}, sharing="public", **more
     )
-    return lambda harness: admin.change(
+    return lambda harness: admin.change_configuration(
         harness.vault, "object", name, definition, at=harness.scheduler.now, object_name=name
     )
 
@@ -105,8 +105,8 @@ def keep_settings_by_profile(harness):
 
 def add_alert(harness):
     with harness.vault.transaction():
-        provide_alerts(harness.vault)
-    raise_alert(harness.vault, "Recall of lot 7", at=harness.scheduler.now)
+        add_alert_objects(harness.vault)
+    create_alert(harness.vault, "Recall of lot 7", at=harness.scheduler.now)
 
 
 def add_emails(harness):
@@ -136,12 +136,12 @@ def add_accounts(count: int) -> Action:
 
 
 def clear_cache(harness):
-    harness.scheduler.run(harness.scheduler.now + 60)
+    harness.scheduler.run_until(harness.scheduler.now + 60)
     admin.clear_cache(harness.vault, at=harness.scheduler.now)
 
 
 def narrow_accounts(harness):
-    harness.scheduler.run(harness.scheduler.now + 60)
+    harness.scheduler.run_until(harness.scheduler.now + 60)
     set_vmoc("account__v", where=CARDIOLOGY, publish=False)(harness)
 
 
@@ -163,25 +163,25 @@ def reports_error(harness, error_type=None) -> bool:
 def misses_change(harness):
     """Return whether a change in Vault does not reach the device with a sync."""
     harness.sync()
-    account = ids_on(harness.device, "account__v")[0]
+    account = list_record_ids(harness.device, "account__v")[0]
     record = records.find(harness.vault, account)
     with harness.vault.transaction():
         records.update(harness.vault, record, {"name__v": "Dr New"}, at=harness.scheduler.now, by="admin")
     is_reported = reports_error(harness)
-    missed = read(harness.device, account)["name__v"] != "Dr New"
+    missed = read_record(harness.device, account)["name__v"] != "Dr New"
     assert is_reported == missed
     return missed
 
 
 def lacks_accounts(harness):
     harness.sync()
-    return not ids_on(harness.device, "account__v")
+    return not list_record_ids(harness.device, "account__v")
 
 
 def lacks_some_accounts(harness):
     harness.sync()
     total = harness.vault.db.execute("SELECT count(*) FROM record WHERE object = 'account__v'").fetchone()
-    return len(ids_on(harness.device, "account__v")) < total[0]
+    return len(list_record_ids(harness.device, "account__v")) < total[0]
 
 
 def lacks_accounts_of(child: str) -> Callable[[EngineHarness], bool]:
@@ -189,17 +189,22 @@ def lacks_accounts_of(child: str) -> Callable[[EngineHarness], bool]:
 
     def check(harness):
         harness.sync()
-        accounts, children = set(ids_on(harness.device, "account__v")), ids_on(harness.device, child)
+        accounts, children = (
+            set(list_record_ids(harness.device, "account__v")),
+            list_record_ids(harness.device, child),
+        )
         assert children
-        return any(read(harness.device, record_id)["account__v"] not in accounts for record_id in children)
+        return any(
+            read_record(harness.device, record_id)["account__v"] not in accounts for record_id in children
+        )
 
     return check
 
 
 def shows_no_reminder(harness):
     harness.sync()
-    harness.scheduler.run(harness.scheduler.now + 10 * DAY)
-    return not sync_widget(harness.device).asks_to_sync
+    harness.scheduler.run_until(harness.scheduler.now + 10 * DAY)
+    return not sync_widget(harness.device).sync_overdue
 
 
 def uses_other_profile(harness):
@@ -223,14 +228,15 @@ def downloads_everything(harness):
 
 def announces_no_alert(harness):
     harness.sync()
-    assert ids_on(harness.device, "alert__v")
-    return not alerts.announced(harness.device)
+    assert list_record_ids(harness.device, "alert__v")
+    return not alerts.list_announced_alerts(harness.device)
 
 
 def has_old_emails(harness):
     harness.sync()
     return "2025-08-01" in {
-        read(harness.device, record_id)["name__v"] for record_id in ids_on(harness.device, "sent_email__v")
+        read_record(harness.device, record_id)["name__v"]
+        for record_id in list_record_ids(harness.device, "sent_email__v")
     }
 
 
@@ -239,22 +245,25 @@ def reports_no_account_limit(harness):
 
 
 def rejects_call_on_merged_account(harness):
-    loser, winner = ids_on(harness.device, "account__v")[:2]
+    loser, winner = list_record_ids(harness.device, "account__v")[:2]
     harness.create_call(loser)
-    admin.merge(harness.vault, loser, winner, at=harness.scheduler.now)
+    admin.merge_accounts(harness.vault, loser, winner, at=harness.scheduler.now)
     return reports_error(harness)
 
 
 def rejects_call_of_last_week(harness):
-    fields = {"account__v": ids_on(harness.device, "account__v")[0], "call_date__v": "2026-02-27"}
-    edit = Edit(operation="create", object="call2__v", record_id=new_id(harness.device), fields=fields)
+    fields = {"account__v": list_record_ids(harness.device, "account__v")[0], "call_date__v": "2026-02-27"}
+    edit = Edit(operation="create", object="call2__v", record_id=new_mobile_id(harness.device), fields=fields)
     save(harness.device, [edit])
     return reports_error(harness)
 
 
 def rejects_new_visit(harness):
     edit = Edit(
-        operation="create", object="visit__c", record_id=new_id(harness.device), fields={"name__v": "First"}
+        operation="create",
+        object="visit__c",
+        record_id=new_mobile_id(harness.device),
+        fields={"name__v": "First"},
     )
     save(harness.device, [edit])
     return reports_error(harness)
@@ -266,7 +275,7 @@ def uses_old_clause(harness):
         "SELECT id FROM record WHERE object = 'account__v' "
         "AND json_extract(doc, '$.specialty__v') = 'cardiology__v' ORDER BY id"
     ).fetchall()
-    return ids_on(harness.device, "account__v") != [record_id for (record_id,) in expected]
+    return list_record_ids(harness.device, "account__v") != [record_id for (record_id,) in expected]
 
 
 # -- scenarios by rule

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync_engine.where_clause import BadClause, matches, parse, to_sql
+from sync_engine.where_clause import InvalidClause, matches, parse, to_sql
 
 FIELDS = ["a__v", "b__v"]
 LITERALS = st.one_of(st.integers(-3, 3), st.sampled_from(["x", "y", "xy", ""]), st.booleans(), st.none())
@@ -54,7 +54,7 @@ def test_python_and_sql_agree(clause, doc):
 def test_any_text_is_read_or_refused_in_words(text):
     try:
         parse(text, {})
-    except BadClause as bad:
+    except InvalidClause as bad:
         assert str(bad)
 
 
@@ -72,7 +72,7 @@ def test_any_text_is_read_or_refused_in_words(text):
     ],
 )
 def test_what_is_outside_the_subset_is_refused(clause):
-    with pytest.raises(BadClause):
+    with pytest.raises(InvalidClause):
         parse(clause, {})
 
 

@@ -9,13 +9,18 @@ import pytest
 
 from sync_engine.simulator.fleet.scenario import load_scenario
 from sync_engine.simulator.stress.faults import CALM, FaultPlan
-from sync_engine.simulator.stress.mutations import MUTATIONS, hunt, planted, score_table
-from sync_engine.simulator.stress.run import simulate
+from sync_engine.simulator.stress.mutations import (
+    MUTATIONS,
+    apply_mutation,
+    find_violation,
+    format_score_table,
+)
+from sync_engine.simulator.stress.run import simulate_world
 from sync_engine.simulator.stress.seeds import run_seeds
 
 SCRIPT = """
-from sync_engine.simulator.stress.run import simulate
-print([simulate(seed=seed).trace for seed in (3, 4, 5)])
+from sync_engine.simulator.stress.run import simulate_world
+print([simulate_world(seed=seed).trace for seed in (3, 4, 5)])
 """
 
 
@@ -23,7 +28,7 @@ def test_a_swarm_of_faults_breaks_no_invariant():
     report = run_seeds(load_scenario("storm"), first_seed=0, count=40)
     assert report.violations == []
     assert report.ran == 40
-    assert sum(report.fired.values()) > 1000
+    assert sum(report.fault_counts.values()) > 1000
 
 
 # Each of these broke an invariant once: taken back in a race, a download disturbed by Undo, a wrong account.
@@ -36,7 +41,7 @@ BROKEN_ONCE = (
 @pytest.mark.parametrize("seed", BROKEN_ONCE)
 def test_a_world_that_was_broken_once_holds(seed):
     plan = FaultPlan.swarm(Random(f"{seed}/plan"))  # as it was then: without files
-    assert simulate(seed=seed, plan=plan).violations == ()
+    assert simulate_world(seed=seed, plan=plan).violations == ()
 
 
 def test_worlds_with_files_break_no_invariant_and_see_them_come_and_go():
@@ -45,16 +50,16 @@ def test_worlds_with_files_break_no_invariant_and_see_them_come_and_go():
 
 
 def _files_in(seed):
-    run = simulate(seed=seed)
+    run = simulate_world(seed=seed)
     assert run.violations == ()
-    return run.fired["files"]
+    return run.fault_counts["files"]
 
 
 def test_a_calm_world_needs_no_luck():
     for seed in range(5):
-        run = simulate(seed=seed, plan=CALM)
+        run = simulate_world(seed=seed, plan=CALM)
         assert run.violations == ()
-        assert not run.fired
+        assert not run.fault_counts
 
 
 def test_a_world_replays_in_another_process_with_another_hash_seed():
@@ -68,14 +73,14 @@ def test_a_world_replays_in_another_process_with_another_hash_seed():
 @pytest.mark.mutations
 @pytest.mark.parametrize("mutant", MUTATIONS, ids=lambda mutant: mutant.name)
 def test_a_planted_bug_is_caught(mutant):
-    assert hunt(mutant, range(20)).seed is not None
+    assert find_violation(mutant, range(20)).seed is not None
 
 
 @pytest.mark.mutations
 def test_the_engine_is_whole_again_after_a_mutant():
-    with planted(MUTATIONS[0]):
+    with apply_mutation(MUTATIONS[0]):
         pass
-    assert simulate(seed=7).violations == ()
+    assert simulate_world(seed=7).violations == ()
 
 
 def test_the_report_names_seeds_and_speed():
@@ -94,7 +99,7 @@ def test_two_processes_find_what_one_finds():
 
 def test_a_violation_names_its_seed_and_reason():
     bug = next(one for one in MUTATIONS if one.name == "retries are not counted")
-    with planted(bug):
+    with apply_mutation(bug):
         report = run_seeds(load_scenario("storm"), first_seed=0, count=2)
     assert report.violations[0].seed in (0, 1)
     assert report.violations[0].reason.startswith("I7")
@@ -102,11 +107,11 @@ def test_a_violation_names_its_seed_and_reason():
 
 def test_the_score_table_counts(monkeypatch):
     monkeypatch.setattr("sync_engine.simulator.stress.mutations.MUTATIONS", MUTATIONS[:2])
-    assert score_table(range(8)).endswith("2 of 2 caught within 8 seeds")
+    assert format_score_table(range(8)).endswith("2 of 2 caught within 8 seeds")
 
 
 def test_a_seed_that_goes_another_way_when_played_again_is_a_violation(monkeypatch):
-    worlds = iter([simulate(seed=1), simulate(seed=2)])
-    monkeypatch.setattr("sync_engine.simulator.stress.seeds.simulate", lambda **_: next(worlds))
+    worlds = iter([simulate_world(seed=1), simulate_world(seed=2)])
+    monkeypatch.setattr("sync_engine.simulator.stress.seeds.simulate_world", lambda **_: next(worlds))
     report = run_seeds(load_scenario("storm"), first_seed=100, count=1)
     assert [one.reason for one in report.violations] == ["I18: played again, the seed goes another way"]

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sync_engine.lab import Lab
-from sync_engine.vault.server import handle
+from sync_engine.vault.server import handle_request
 from tests.support.examples import examples
 
 HOSTILE = st.one_of(
@@ -24,7 +24,7 @@ HOSTILE = st.one_of(
 
 
 @pytest.fixture(scope="module")
-def story():
+def lab():
     told = Lab("ana", "ben")
     told.create("ana", "account__v", name__v="Dr Ruiz")
     told.sync("ana", "ben")
@@ -50,17 +50,17 @@ def spoiled(message, path, value):
     max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
-def test_a_real_request_with_one_hostile_value_is_answered(story, data):
-    sent = [json.loads(raw.partition(b"\n")[0]) for raw in story.delivered]
+def test_a_real_request_with_one_hostile_value_is_answered(lab, data):
+    sent = [json.loads(raw.partition(b"\n")[0]) for raw in lab.requests]
     message = data.draw(st.sampled_from(sent))
     leaves = [path for path in places(message) if path]
     message = json.loads(json.dumps(message))
     spoiled(message, data.draw(st.sampled_from(leaves)), data.draw(HOSTILE))
-    before = list(story.vault.db.iterdump())
-    reply = handle(json.dumps(message).encode(), story.vault, story.scheduler.now)
+    before = list(lab.vault.db.iterdump())
+    reply = handle_request(json.dumps(message).encode(), lab.vault, lab.scheduler.now)
     assert json.loads(reply.partition(b"\n")[0])["responseStatus"] in {"SUCCESS", "FAILURE"}
     if b'"FAILURE"' in reply:
-        assert list(story.vault.db.iterdump()) == before
+        assert list(lab.vault.db.iterdump()) == before
 
 
 @pytest.mark.parametrize(
@@ -74,5 +74,5 @@ def test_a_real_request_with_one_hostile_value_is_answered(story, data):
     ],
     ids=["deep", "list", "object", "not a number", "null"],
 )
-def test_a_misshapen_request_is_refused(story, raw):
-    assert b'"FAILURE"' in handle(raw, story.vault, story.scheduler.now)
+def test_a_misshapen_request_is_refused(lab, raw):
+    assert b'"FAILURE"' in handle_request(raw, lab.vault, lab.scheduler.now)

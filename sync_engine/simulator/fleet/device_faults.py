@@ -14,19 +14,19 @@ from sync_engine.simulator.fleet.scenario import Fault
 from sync_engine.simulator.scheduler import Sleep
 from sync_engine.vault import admin
 
-Undo = Callable[[], object]
+Revert = Callable[[], object]
 """Takes a fault back, at the time when it is called."""
 
 
-def roll_out(fleet: Fleet, fault: Fault, rng: Random) -> Undo:
+def roll_out_version(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
     """Devices move to another version; `bug` is what that build gets wrong."""
     version, bug = fault.options["version"], fault.options.get("bug")
     with fleet.vault.transaction():
-        change_id = admin.note(
+        change_id = admin.write_audit_entry(
             fleet.vault, "app_version", version, at=fleet.scheduler.now, by="device management", after=version,
             scope=f"platform={fault.options['platform']}" if "platform" in fault.options else None,
         )  # fmt: skip
-    reached = fleet.chosen(fault, rng)
+    reached = fleet.select_reps(fault, rng)
     for rep in reached:
         fleet.scheduler.spawn(
             _update_app(fleet, rep, fault, change_id, version, bug), rng.uniform(0, 3 * DAY)
@@ -35,7 +35,7 @@ def roll_out(fleet: Fleet, fault: Fault, rng: Random) -> Undo:
     def take_back() -> None:
         for rep in reached:
             rep.bug = None
-            rep.env.active_faults = [t for t in rep.env.active_faults if t.fault != fault.name]
+            rep.env.active_faults = [t for t in rep.env.active_faults if t.name != fault.name]
 
     return take_back
 
@@ -48,13 +48,13 @@ async def _update_app(  # noqa: PLR0917
     rep.bug = bug
     if "cause" in fault.options:
         rep.env.active_faults.append(
-            ActiveFault(cause=fault.options["cause"], fault=fault.name, rate=fault.rate, change_id=change_id)
+            ActiveFault(cause=fault.options["cause"], name=fault.name, rate=fault.rate, change_id=change_id)
         )
-    for name in BUG_BLAME.get(bug or "", ()):
-        fleet.blame(fault, name, change_id)
+    for name in BUG_KEYS.get(bug or "", ()):
+        fleet.attribute(fault, name, change_id)
 
 
-BUG_BLAME = {
+BUG_KEYS = {
     "malformed_reference": ("record/undefined//", "record/null//", "record/0//", "record/V70000000//"),
     "long_text": ("field/call2__v/call2__v/next_call_notes__v",),
     "quantity_out_of_range": ("field/call2_sample__v/call2_sample__v/quantity__v",),
@@ -62,27 +62,27 @@ BUG_BLAME = {
 }
 
 
-def trouble(fleet: Fleet, fault: Fault, rng: Random) -> Undo:
+def disturb_devices(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
     """Something around the device: its network, its storage, its operating system."""
-    reached = fleet.chosen(fault, rng)
+    reached = fleet.select_reps(fault, rng)
     for rep in reached:
         rep.env.active_faults.append(
-            ActiveFault(cause=fault.options["cause"], fault=fault.name, rate=fault.rate)
+            ActiveFault(cause=fault.options["cause"], name=fault.name, rate=fault.rate)
         )
 
     def heal() -> None:
         for rep in reached:
-            rep.env.active_faults = [one for one in rep.env.active_faults if one.fault != fault.name]
+            rep.env.active_faults = [one for one in rep.env.active_faults if one.name != fault.name]
 
     return heal
 
 
-def clock(fleet: Fleet, fault: Fault, rng: Random) -> Undo:
+def skew_clocks(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
     """Set device clocks wrong by some hours."""
-    reached = fleet.chosen(fault, rng)
+    reached = fleet.select_reps(fault, rng)
     for rep in reached:
         rep.env.skew = fault.options.get("hours", 80.0) * 3600
-        fleet.blame(fault, f"clock/{rep.device.device_id}", None)
+        fleet.attribute(fault, f"clock/{rep.device.device_id}", None)
 
     def set_right() -> None:
         for rep in reached:
@@ -91,23 +91,23 @@ def clock(fleet: Fleet, fault: Fault, rng: Random) -> Undo:
     return set_right
 
 
-def go_silent(fleet: Fleet, fault: Fault, rng: Random) -> None:
+def silence_devices(fleet: Fleet, fault: Fault, rng: Random) -> None:
     """People on leave, lost devices: nothing is heard of them any more."""
     length = (fault.days or fleet.days) * DAY
-    for rep in fleet.chosen(fault, rng):
-        rep.away_until = fleet.scheduler.now + length
+    for rep in fleet.select_reps(fault, rng):
+        rep.silent_until = fleet.scheduler.now + length
 
 
-def lever(fleet: Fleet, fault: Fault, rng: Random) -> None:
+def set_user_flag(fleet: Fleet, fault: Fault, rng: Random) -> None:
     """An administrator pulls a lever on some users."""
-    for rep in fleet.chosen(fault, rng):
+    for rep in fleet.select_reps(fault, rng):
         admin.set_user(
-            fleet.vault, rep.person.user_id, at=fleet.scheduler.now, **{fault.options["lever"]: True}
+            fleet.vault, rep.profile.user_id, at=fleet.scheduler.now, **{fault.options["flag"]: True}
         )
 
 
-def corrupt(fleet: Fleet, fault: Fault, rng: Random) -> None:
+def delete_local_rows(fleet: Fleet, fault: Fault, rng: Random) -> None:
     """Records vanish from a device's database without a trace; only the digest can tell."""
-    for rep in fleet.chosen(fault, rng):
+    for rep in fleet.select_reps(fault, rng):
         rep.device.data.execute("DELETE FROM record WHERE object = 'address__v' AND tag % 3 = 0")
-        fleet.blame(fault, f"digest/{rep.device.device_id}", None)
+        fleet.attribute(fault, f"digest/{rep.device.device_id}", None)

@@ -17,9 +17,9 @@ from sync_engine.protocol import DeviceError, TransportError
 from sync_engine.simulator.fleet.error_texts import draw_error_text
 from sync_engine.simulator.scheduler import Scheduler, Sleep
 from sync_engine.telemetry import SyncError, Telemetry, Truth
-from sync_engine.vault.server import Vault, handle
+from sync_engine.vault.server import Vault, handle_request
 
-ON_CALL = frozenset(
+REQUEST_CAUSES = frozenset(
     {
         "network",
         "tls-certificate",
@@ -32,7 +32,7 @@ ON_CALL = frozenset(
     }
 )
 STORE_POINTS = ("upload.send", "download.page", "apply.middle", "refresh.downloaded")
-NATURAL = "everyday use"
+EVERYDAY_USE = "everyday use"
 """Who to name for what nobody injected: two people, one record; a tunnel; a full day."""
 
 
@@ -41,7 +41,7 @@ class ActiveFault:
     """Something wrong around a device: its cause, the fault that made it, and the chance that it strikes."""
 
     cause: str
-    fault: str
+    name: str
     rate: float
     change_id: str | None = None
 
@@ -62,22 +62,22 @@ class GroundTruth:
     vault: Vault
     rows: list[Telemetry] = field(default_factory=list)
     injected: dict[str, Origin] = field(default_factory=dict)
-    refused: dict[tuple[str, str], Origin] = field(default_factory=dict)
-    last: dict[str, Origin] = field(default_factory=dict)
-    seen: set[str] = field(default_factory=set)
+    refusals: dict[tuple[str, str], Origin] = field(default_factory=dict)
+    last_origin: dict[str, Origin] = field(default_factory=dict)
+    reported_ids: set[str] = field(default_factory=set)
 
-    def witness(self, device: str, key: str | None, cause: str, blame: str | None) -> None:
+    def record_refusal(self, device: str, key: str | None, cause: str, blame: str | None) -> None:
         """Hear of a refusal from the Vault."""
-        origin = self.blame(cause, blame)
+        origin = self.find_origin(cause, blame)
         if key is None:
-            self.last[device] = origin
+            self.last_origin[device] = origin
         else:
-            self.refused[(device, key)] = origin
+            self.refusals[(device, key)] = origin
 
-    def blame(self, cause: str, blame: str | None) -> Origin:
+    def find_origin(self, cause: str, blame: str | None) -> Origin:
         """The origin behind a piece of configuration or a record: a fault, or everyday use."""
         known = self.injected.get(blame or "") or self.injected.get(f"{cause}|{blame}")
-        return Origin(cause, known.injected_by, known.change_id) if known else Origin(cause, NATURAL)
+        return Origin(cause, known.injected_by, known.change_id) if known else Origin(cause, EVERYDAY_USE)
 
 
 class SimulatedEnv:
@@ -91,15 +91,15 @@ class SimulatedEnv:
         scheduler: Scheduler,
         ground_truth: GroundTruth,
         seed: int,
-        background: float,
+        background_rate: float,
     ) -> None:
         self.device_id = device_id
         self.platform = platform
         self.scheduler = scheduler
         self.ground_truth = ground_truth
-        self.background = background
+        self.background_rate = background_rate
         self.skew = 0.0
-        self.kind = "wifi"
+        self.network_kind = "wifi"
         self.active_faults: list[ActiveFault] = []
         self._seed = seed
         self._streams: dict[str, Random] = {}
@@ -111,13 +111,13 @@ class SimulatedEnv:
     def sleep(self, seconds: float) -> Sleep:
         return Sleep(seconds)
 
-    def online(self) -> bool:
-        return self.kind != "none"
+    def is_online(self) -> bool:
+        return self.network_kind != "none"
 
-    def network(self) -> str:
-        return self.kind
+    def network_type(self) -> str:
+        return self.network_kind
 
-    def rand(self, stream: str) -> Random:
+    def random_stream(self, stream: str) -> Random:
         if stream not in self._streams:
             self._streams[stream] = Random(f"{self._seed}/{self.device_id}/{stream}")
         return self._streams[stream]
@@ -129,7 +129,7 @@ class SimulatedEnv:
             self._stores[name].deserialize(content)
         return self._stores[name]
 
-    def keep_store(self, name: str, store: sqlite3.Connection) -> None:
+    def replace_store(self, name: str, store: sqlite3.Connection) -> None:
         self._stores[name] = store
 
     def close(self) -> None:
@@ -137,28 +137,30 @@ class SimulatedEnv:
         for store in self._stores.values():
             store.close()
 
-    async def call(self, request: bytes) -> bytes:
-        rng = self.rand("network")
-        slow = {"wifi": 2.0, "cellular": 4.5, "vpn": 5.5}.get(self.kind, 5.0)
+    async def send(self, request: bytes) -> bytes:
+        rng = self.random_stream("network")
+        slow = {"wifi": 2.0, "cellular": 4.5, "vpn": 5.5}.get(self.network_kind, 5.0)
         await Sleep(slow * rng.lognormvariate(0.0, 0.6))
-        self._strike_call(rng)
-        reply = handle(request, self.ground_truth.vault, self.scheduler.now)
+        self._fail_request(rng)
+        reply = handle_request(request, self.ground_truth.vault, self.scheduler.now)
         await Sleep(slow * rng.lognormvariate(0.0, 0.6) + len(reply) * slow / 100_000)
-        if rng.random() < self.background / 2:
-            self._fail("network", NATURAL, rng)
+        if rng.random() < self.background_rate / 2:
+            self._raise_transport_error("network", EVERYDAY_USE, rng)
         return reply
 
-    def _strike_call(self, rng: Random) -> None:
-        if self.kind == "none":
-            self._fail("network", NATURAL, rng)
+    def _fail_request(self, rng: Random) -> None:
+        if self.network_kind == "none":
+            self._raise_transport_error("network", EVERYDAY_USE, rng)
         for trouble in self.active_faults:
-            if trouble.cause in ON_CALL and rng.random() < trouble.rate:
-                self._fail(trouble.cause, trouble.fault, rng, trouble.change_id)
-        if rng.random() < self.background:
-            self._fail("network", NATURAL, rng)
+            if trouble.cause in REQUEST_CAUSES and rng.random() < trouble.rate:
+                self._raise_transport_error(trouble.cause, trouble.name, rng, trouble.change_id)
+        if rng.random() < self.background_rate:
+            self._raise_transport_error("network", EVERYDAY_USE, rng)
 
-    def _fail(self, cause: str, fault: str, rng: Random, change_id: str | None = None) -> None:
-        self.ground_truth.last[self.device_id] = Origin(cause, fault, change_id)
+    def _raise_transport_error(
+        self, cause: str, fault: str, rng: Random, change_id: str | None = None
+    ) -> None:
+        self.ground_truth.last_origin[self.device_id] = Origin(cause, fault, change_id)
         words = draw_error_text(cause, self.platform, rng)
         raise TransportError(
             words.error_type,
@@ -167,25 +169,25 @@ class SimulatedEnv:
             transient=cause in ("network", "server-unavailable", "rate-limit"),
         )
 
-    def point(self, name: str) -> None:
+    def fault_point(self, name: str) -> None:
         if name not in STORE_POINTS:
             return
-        rng = self.rand("store")
+        rng = self.random_stream("store")
         for trouble in self.active_faults:
-            if trouble.cause not in ON_CALL and rng.random() < trouble.rate:
-                self.ground_truth.last[self.device_id] = Origin(
-                    trouble.cause, trouble.fault, trouble.change_id
+            if trouble.cause not in REQUEST_CAUSES and rng.random() < trouble.rate:
+                self.ground_truth.last_origin[self.device_id] = Origin(
+                    trouble.cause, trouble.name, trouble.change_id
                 )
                 words = draw_error_text(trouble.cause, self.platform, rng)
                 raise DeviceError(words.error_type, words.message)
 
-    def emit(self, row: Telemetry, about: str | None = None) -> None:
+    def emit(self, row: Telemetry, subject: str | None = None) -> None:
         if isinstance(row, SyncError):
-            if row.event_id in self.ground_truth.seen:
+            if row.event_id in self.ground_truth.reported_ids:
                 return
-            self.ground_truth.seen.add(row.event_id)
+            self.ground_truth.reported_ids.add(row.event_id)
             self.ground_truth.rows.append(row)
-            origin = self._origin(row, about)
+            origin = self._find_origin(row, subject)
             self.ground_truth.rows.append(
                 Truth(
                     event_id=row.event_id,
@@ -197,13 +199,13 @@ class SimulatedEnv:
         else:
             self.ground_truth.rows.append(row)
 
-    def _origin(self, row: SyncError, about: str | None) -> Origin:
-        if about is None:
-            return self.ground_truth.last.get(self.device_id, Origin("unknown", NATURAL))
-        known = self.ground_truth.refused.get((self.device_id, about))
+    def _find_origin(self, row: SyncError, subject: str | None) -> Origin:
+        if subject is None:
+            return self.ground_truth.last_origin.get(self.device_id, Origin("unknown", EVERYDAY_USE))
+        known = self.ground_truth.refusals.get((self.device_id, subject))
         if known is None:
-            cause, _, blame = about.partition("|")
-            return self.ground_truth.blame(cause, blame)
+            cause, _, blame = subject.partition("|")
+            return self.ground_truth.find_origin(cause, blame)
         if known.cause == "date-limit" and abs(self.skew) > 86_400:
-            return self.ground_truth.blame("device-clock", f"clock/{self.device_id}")
+            return self.ground_truth.find_origin("device-clock", f"clock/{self.device_id}")
         return known

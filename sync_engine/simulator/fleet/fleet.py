@@ -32,11 +32,11 @@ class Fleet:
     rng: Random
     reps: list[Rep] = field(default_factory=list)
 
-    def blame(self, fault: Fault, key: str, change_id: str | None, cause: str = "") -> None:
+    def attribute(self, fault: Fault, key: str, change_id: str | None, cause: str = "") -> None:
         """From now on, refusals that blame `key` are this fault's doing."""
         self.ground_truth.injected[key] = Origin(cause, fault.name, change_id)
 
-    def chosen(self, fault: Fault, rng: Random) -> list[Rep]:
+    def select_reps(self, fault: Fault, rng: Random) -> list[Rep]:
         """The reps whom a fault reaches: by share, and by platform, permission set or territory if it says
         so.
         """
@@ -44,16 +44,16 @@ class Fleet:
         able = [
             rep
             for rep in self.reps
-            if (platform is None or rep.person.platform == platform)
-            and (name is None or self.vault.live["user"][rep.person.user_id]["permission_set"] == name)
+            if (platform is None or rep.profile.platform == platform)
+            and (name is None or self.vault.live["user"][rep.profile.user_id]["permission_set"] == name)
         ]
         count = max(1, round(fault.share * len(able))) if able else 0
         return rng.sample(able, count)
 
-    def let_pass(self, day: int) -> None:
+    def run_day(self, day: int) -> None:
         """Play on to the end of a day, counted from 0."""
-        self.scheduler.run(self.start + (day + 1) * DAY)
+        self.scheduler.run_until(self.start + (day + 1) * DAY)
 
-    def later(self, task: Coroutine[Any, Any, Any], day: float, hour: float) -> None:
+    def schedule(self, task: Coroutine[Any, Any, Any], day: float, hour: float) -> None:
         """Start a task at an hour of a simulated day, UTC."""
         self.scheduler.spawn(task, max(0.0, self.start + day * DAY + hour * 3600 - self.scheduler.now))

@@ -14,7 +14,7 @@ from random import Random
 from sync_engine.device.client import Device
 from sync_engine.simulator.fleet.environment import GroundTruth, SimulatedEnv
 from sync_engine.simulator.fleet.fleet import START, Fleet
-from sync_engine.simulator.fleet.people import Person, populate
+from sync_engine.simulator.fleet.population import RepProfile, populate_vault
 from sync_engine.simulator.fleet.rep import DAY, Rep
 from sync_engine.simulator.fleet.scenario import Scenario
 from sync_engine.simulator.fleet.vault_faults import schedule_faults
@@ -39,10 +39,10 @@ def simulate_fleet(
     The same arguments give the same rows in the same order, in any process. `on_day(done, days)` is called
     after each simulated day, `on_end(vault)` after the last, while the Vault is still there to be looked at.
     """
-    with play(scenario=scenario, seed=seed, device_count=device_count, days=days, start=start) as fleet:
+    with open_fleet(scenario=scenario, seed=seed, device_count=device_count, days=days, start=start) as fleet:
         for day in range(days):
-            fleet.let_pass(day)
-            yield from _report(fleet, day)
+            fleet.run_day(day)
+            yield from _report_day(fleet, day)
             if on_day is not None:
                 on_day(day + 1, days)
         if on_end is not None:
@@ -50,29 +50,29 @@ def simulate_fleet(
 
 
 @contextmanager
-def play(
+def open_fleet(
     *, scenario: Scenario, seed: int, device_count: int, days: int, start: datetime = START
 ) -> Iterator[Fleet]:
     """A fleet on the morning of its first day, injected and ready; let its days pass and look at its Vault.
 
     Devices and Vault live in memory and are closed in the end.
     """
-    fleet = _build(scenario, seed, device_count, days, start)
+    fleet = _build_fleet(scenario, seed, device_count, days, start)
     try:
         yield fleet
     finally:
         fleet.scheduler.close()
-        _close(fleet)
+        _close_stores(fleet)
 
 
-def _build(scenario: Scenario, seed: int, device_count: int, days: int, start: datetime) -> Fleet:
+def _build_fleet(scenario: Scenario, seed: int, device_count: int, days: int, start: datetime) -> Fleet:
     begin = start.timestamp()
     scheduler = Scheduler(begin)
     vault = Vault(sqlite3.connect(":memory:"), epoch=f"{seed:x}")
     ground_truth = GroundTruth(vault)
-    vault.witness = ground_truth.witness
+    vault.on_refusal = ground_truth.record_refusal
     rng = Random(f"{seed}/fleet")
-    people = populate(vault, Random(f"{seed}/people"), device_count, begin - DAY, scenario.people)
+    people = populate_vault(vault, Random(f"{seed}/people"), device_count, begin - DAY, scenario.population)
     fleet = Fleet(
         scenario=scenario,
         seed=seed,
@@ -84,21 +84,21 @@ def _build(scenario: Scenario, seed: int, device_count: int, days: int, start: d
         rng=rng,
     )
     for person in people:
-        fleet.reps.append(_rep(fleet, person))
+        fleet.reps.append(_build_rep(fleet, person))
     for rep in fleet.reps:
-        scheduler.spawn(rep.live(begin, days))
+        scheduler.spawn(rep.work_days(begin, days))
     schedule_faults(fleet)
     return fleet
 
 
-def _rep(fleet: Fleet, person: Person) -> Rep:
+def _build_rep(fleet: Fleet, person: RepProfile) -> Rep:
     env = SimulatedEnv(
         device_id=person.device_id,
         platform=person.platform,
         scheduler=fleet.scheduler,
         ground_truth=fleet.ground_truth,
         seed=fleet.seed,
-        background=fleet.scenario.background,
+        background_rate=fleet.scenario.background_rate,
     )
     device = Device(
         device_id=person.device_id,
@@ -112,19 +112,19 @@ def _rep(fleet: Fleet, person: Person) -> Rep:
     )
     device.put("refresh_mode", "enabled__v" if person.refresh_mode else "disabled__v")
     stream = Random(f"{fleet.seed}/{person.device_id}/rep")
-    return Rep(person=person, device=device, env=env, vault=fleet.vault, rng=stream)
+    return Rep(profile=person, device=device, env=env, vault=fleet.vault, rng=stream)
 
 
-def _report(fleet: Fleet, day: int) -> Iterator[Telemetry]:
+def _report_day(fleet: Fleet, day: int) -> Iterator[Telemetry]:
     rows, fleet.ground_truth.rows = fleet.ground_truth.rows, []
     until, since = fleet.start + (day + 1) * DAY, fleet.start + day * DAY
-    yield from tracking.report(fleet.vault, since, until)
+    yield from tracking.read_tracking_records(fleet.vault, since, until)
     yield from rows
     yield from admin.audit_trail(fleet.vault, since - 1 if day else 0.0)
-    yield from _who(fleet, until)
+    yield from _report_users_and_devices(fleet, until)
 
 
-def _who(fleet: Fleet, until: float) -> Iterator[Telemetry]:
+def _report_users_and_devices(fleet: Fleet, until: float) -> Iterator[Telemetry]:
     as_of = datetime.fromtimestamp(until, UTC)
     for user_id, user in sorted(fleet.vault.live["user"].items()):
         yield SyncUser(
@@ -160,7 +160,7 @@ def _who(fleet: Fleet, until: float) -> Iterator[Telemetry]:
         )
 
 
-def _close(fleet: Fleet) -> None:
+def _close_stores(fleet: Fleet) -> None:
     for rep in fleet.reps:
         rep.env.close()
     fleet.vault.db.close()

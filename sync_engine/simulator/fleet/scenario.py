@@ -39,28 +39,28 @@ class Scenario:
     name: str
     title: str
     faults: tuple[Fault, ...] = ()
-    background: float = 0.004
-    people: dict[str, Any] = field(default_factory=dict)
+    background_rate: float = 0.004
+    population: dict[str, Any] = field(default_factory=dict)
     swarm: bool = False
 
 
-_OWN = ("name", "kind", "day", "hour", "days", "share", "rate")
+_FAULT_FIELDS = ("name", "kind", "day", "hour", "days", "share", "rate")
 
 
 def load_scenario(name: str) -> Scenario:
     """The scenario of this name. Raises ValueError for an unknown one, naming those that exist."""
     if name not in SCENARIOS:
         raise ValueError(f"there is no scenario {name!r}; take one of: {', '.join(SCENARIOS)}")
-    return parse(name, (FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+    return parse_scenario(name, (FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
 
 
-def parse(name: str, text: str) -> Scenario:
+def parse_scenario(name: str, text: str) -> Scenario:
     """Read a scenario from TOML text."""
     doc = tomllib.loads(text)
     faults = tuple(
         Fault(
-            **{key: value for key, value in one.items() if key in _OWN},
-            options={key: value for key, value in one.items() if key not in _OWN},
+            **{key: value for key, value in one.items() if key in _FAULT_FIELDS},
+            options={key: value for key, value in one.items() if key not in _FAULT_FIELDS},
         )
         for one in doc.get("fault", [])
     )
@@ -68,7 +68,7 @@ def parse(name: str, text: str) -> Scenario:
         name=name,
         title=doc["title"],
         faults=faults,
-        background=doc.get("background", 0.004),
-        people=doc.get("people", {}),
+        background_rate=doc.get("background", 0.004),
+        population=doc.get("population", {}),
         swarm=doc.get("swarm", False),
     )

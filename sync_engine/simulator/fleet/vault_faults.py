@@ -10,16 +10,16 @@ from collections.abc import Callable
 from random import Random
 
 from sync_engine.simulator.fleet.device_faults import (
-    Undo,
-    clock,
-    corrupt,
-    go_silent,
-    lever,
-    roll_out,
-    trouble,
+    Revert,
+    delete_local_rows,
+    disturb_devices,
+    roll_out_version,
+    set_user_flag,
+    silence_devices,
+    skew_clocks,
 )
 from sync_engine.simulator.fleet.fleet import Fleet
-from sync_engine.simulator.fleet.people import PERMISSION_SETS
+from sync_engine.simulator.fleet.population import PERMISSION_SETS
 from sync_engine.simulator.fleet.rep import DAY
 from sync_engine.simulator.fleet.scenario import Fault
 from sync_engine.simulator.scheduler import Sleep
@@ -31,68 +31,72 @@ def schedule_faults(fleet: Fleet) -> None:
     """Schedule everything that the scenario faults within the days that are played."""
     for fault in fleet.scenario.faults:
         if fault.day < fleet.days:
-            fleet.later(_grow(fleet, fault), fault.day, fault.hour)
+            fleet.schedule(_inject(fleet, fault), fault.day, fault.hour)
 
 
-async def _grow(fleet: Fleet, fault: Fault) -> None:
+async def _inject(fleet: Fleet, fault: Fault) -> None:
     await Sleep(0.0)
     rng = Random(f"{fleet.seed}/plant/{fault.name}")
-    undo = KINDS[fault.kind](fleet, fault, rng)
+    undo = INJECTORS[fault.kind](fleet, fault, rng)
     if fault.days is not None and undo is not None:
         await Sleep(fault.days * DAY)
         undo()
 
 
-def _set_name(fault: Fault) -> str:
+def _permission_set_name(fault: Fault) -> str:
     return str(fault.options.get("permission_set", PERMISSION_SETS[0]))
 
 
-def _metadata_api(fleet: Fleet, fault: Fault, rng: Random) -> Undo:
-    return _application(
-        fleet, fault, "metadata_api", True, f"permission_set/{_set_name(fault)}//metadata_api"
+def _grant_metadata_api(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
+    return _set_application_permission(
+        fleet, fault, "metadata_api", True, f"permission_set/{_permission_set_name(fault)}//metadata_api"
     )
 
 
-def _api_off(fleet: Fleet, fault: Fault, rng: Random) -> Undo:
-    return _application(fleet, fault, "api", False, f"permission_set/{_set_name(fault)}//")
+def _revoke_api(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
+    return _set_application_permission(
+        fleet, fault, "api", False, f"permission_set/{_permission_set_name(fault)}//"
+    )
 
 
-def _application(fleet: Fleet, fault: Fault, key: str, value: bool, blame: str) -> Undo:
-    name, vault = _set_name(fault), fleet.vault
-    change_id = admin.set_in_permission_set(vault, name, key, value, at=fleet.scheduler.now)
-    fleet.blame(fault, blame, change_id)
-    return lambda: admin.set_in_permission_set(vault, name, key, not value, at=fleet.scheduler.now)
+def _set_application_permission(fleet: Fleet, fault: Fault, key: str, value: bool, blame: str) -> Revert:
+    name, vault = _permission_set_name(fault), fleet.vault
+    change_id = admin.set_application_permission(vault, name, key, value, at=fleet.scheduler.now)
+    fleet.attribute(fault, blame, change_id)
+    return lambda: admin.set_application_permission(vault, name, key, not value, at=fleet.scheduler.now)
 
 
-def _object_right(fleet: Fleet, fault: Fault, rng: Random) -> Undo:
-    name, target, right = _set_name(fault), fault.options["object"], fault.options["right"]
-    change_id = admin.set_object_right(fleet.vault, name, target, right, False, at=fleet.scheduler.now)
-    fleet.blame(fault, f"permission_set/{name}/{target}/", change_id)
-    return lambda: admin.set_object_right(fleet.vault, name, target, right, True, at=fleet.scheduler.now)
+def _revoke_object_permission(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
+    name, target, right = _permission_set_name(fault), fault.options["object"], fault.options["right"]
+    change_id = admin.set_object_permission(fleet.vault, name, target, right, False, at=fleet.scheduler.now)
+    fleet.attribute(fault, f"permission_set/{name}/{target}/", change_id)
+    return lambda: admin.set_object_permission(fleet.vault, name, target, right, True, at=fleet.scheduler.now)
 
 
-def _field_right(fleet: Fleet, fault: Fault, rng: Random) -> Undo:
-    name, target, field = _set_name(fault), fault.options["object"], fault.options["field"]
+def _revoke_field_permission(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
+    name, target, field = _permission_set_name(fault), fault.options["object"], fault.options["field"]
     right = fault.options.get("right", "edit")
-    change_id = admin.set_field_right(fleet.vault, name, target, field, right, False, at=fleet.scheduler.now)
-    fleet.blame(fault, f"permission_set/{name}/{target}/{field}", change_id)
-    fleet.blame(fault, f"unreadable/{target}", change_id)
-    return lambda: admin.set_field_right(
+    change_id = admin.set_field_permission(
+        fleet.vault, name, target, field, right, False, at=fleet.scheduler.now
+    )
+    fleet.attribute(fault, f"permission_set/{name}/{target}/{field}", change_id)
+    fleet.attribute(fault, f"unreadable/{target}", change_id)
+    return lambda: admin.set_field_permission(
         fleet.vault, name, target, field, right, True, at=fleet.scheduler.now
     )
 
 
-def _broken_vmoc(fleet: Fleet, fault: Fault, rng: Random) -> Undo:
+def _break_vmoc(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
     target = fault.options["object"]
     former = fleet.vault.live["vmoc"].get(target)
     wrong = (former or vmoc(target)) | fault.options.get("set", {})
     change_id = admin.set_vmoc(fleet.vault, target, wrong, at=fleet.scheduler.now)
-    fleet.blame(fault, f"vmoc/{target}", change_id)
+    fleet.attribute(fault, f"vmoc/{target}", change_id)
     repaired = former or wrong | {"active__v": False}
     return lambda: admin.set_vmoc(fleet.vault, target, repaired, at=fleet.scheduler.now)
 
 
-def _rule(fleet: Fleet, fault: Fault, rng: Random) -> Undo:
+def _add_validation_rule(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
     name, target = fault.options["rule"], fault.options["object"]
     doc = {
         "object": target,
@@ -102,48 +106,48 @@ def _rule(fleet: Fleet, fault: Fault, rng: Random) -> Undo:
     }
 
     def switch(active: bool) -> str:
-        return admin.change(
+        return admin.change_configuration(
             fleet.vault, "validation_rule", name, doc | {"active": active}, at=fleet.scheduler.now,
             object_name=target, after=f"active={active}", detail=fault.options["refuse_when"],
         )  # fmt: skip
 
-    fleet.blame(fault, f"validation_rule/{name}/{target}/", switch(True))
+    fleet.attribute(fault, f"validation_rule/{name}/{target}/", switch(True))
     return lambda: switch(False)
 
 
-def _field(fleet: Fleet, fault: Fault, rng: Random) -> Undo:
+def _change_field(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
     """Change a field's definition: `set` overrides parts of it, `remove` takes it away."""
     target, field = fault.options["object"], fault.options["field"]
     former = copy.deepcopy(fleet.vault.live["object"][target]["fields"][field])
     changed = None if fault.options.get("remove") else former | fault.options["set"]
     change_id = admin.set_field(fleet.vault, target, field, changed, at=fleet.scheduler.now)
-    fleet.blame(fault, f"field/{target}/{target}/{field}", change_id)
+    fleet.attribute(fault, f"field/{target}/{target}/{field}", change_id)
     return lambda: admin.set_field(fleet.vault, target, field, former, at=fleet.scheduler.now)
 
 
-def _setting(fleet: Fleet, fault: Fault, rng: Random) -> Undo:
+def _change_setting(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
     name = fault.options["setting"]
     former = fleet.vault.setting(name)
     change_id = admin.set_setting(fleet.vault, name, fault.options["value"], at=fleet.scheduler.now)
-    fleet.blame(fault, f"setting/{name}//", change_id)
+    fleet.attribute(fault, f"setting/{name}//", change_id)
     return lambda: admin.set_setting(fleet.vault, name, former, at=fleet.scheduler.now)
 
 
-def _trigger(fleet: Fleet, fault: Fault, rng: Random) -> Undo:
+def _add_failing_trigger(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
     target = fault.options["object"]
 
     def switch(active: bool) -> str:
         doc = {"active": active, "message": fault.options["message"]}
-        return admin.change(
+        return admin.change_configuration(
             fleet.vault, "trigger", target, doc, at=fleet.scheduler.now, object_name=target,
             after=f"active={active}", detail="Vault Java SDK code deployed",
         )  # fmt: skip
 
-    fleet.blame(fault, f"trigger/{target}/{target}/", switch(True))
+    fleet.attribute(fault, f"trigger/{target}/{target}/", switch(True))
     return lambda: switch(False)
 
 
-def _accounts_of(fleet: Fleet, rng: Random, share: float) -> list[str]:
+def _sample_accounts(fleet: Fleet, rng: Random, share: float) -> list[str]:
     rows = fleet.vault.db.execute(
         "SELECT id FROM record WHERE object = 'account__v' AND NOT deleted ORDER BY id"
     )
@@ -151,17 +155,17 @@ def _accounts_of(fleet: Fleet, rng: Random, share: float) -> list[str]:
     return rng.sample(ids, max(1, round(share * len(ids))))
 
 
-def _realign(fleet: Fleet, fault: Fault, rng: Random) -> None:
-    territories = sorted({rep.person.territory for rep in fleet.reps})
-    for account in _accounts_of(fleet, rng, fault.share):
+def _realign_accounts(fleet: Fleet, fault: Fault, rng: Random) -> None:
+    territories = sorted({rep.profile.territory for rep in fleet.reps})
+    for account in _sample_accounts(fleet, rng, fault.share):
         to = rng.choice(territories)
-        change_id = admin.realign(fleet.vault, [account], to, at=fleet.scheduler.now)
-        fleet.blame(fault, f"record/{account}//", change_id)
-        for child in _below(fleet, account):
-            fleet.blame(fault, f"record/{child}//", change_id)
+        change_id = admin.realign_accounts(fleet.vault, [account], to, at=fleet.scheduler.now)
+        fleet.attribute(fault, f"record/{account}//", change_id)
+        for child in _descendants(fleet, account):
+            fleet.attribute(fault, f"record/{child}//", change_id)
 
 
-def _below(fleet: Fleet, record_id: str) -> list[str]:
+def _descendants(fleet: Fleet, record_id: str) -> list[str]:
     rows = fleet.vault.db.execute(
         "WITH RECURSIVE below (id) AS (SELECT id FROM record WHERE parent = ? UNION "
         "SELECT r.id FROM record AS r JOIN below ON r.parent = below.id) SELECT id FROM below ORDER BY id",
@@ -170,25 +174,25 @@ def _below(fleet: Fleet, record_id: str) -> list[str]:
     return [row[0] for row in rows]
 
 
-def _merge(fleet: Fleet, fault: Fault, rng: Random) -> None:
-    accounts = _accounts_of(fleet, rng, fault.share)
+def _merge_accounts(fleet: Fleet, fault: Fault, rng: Random) -> None:
+    accounts = _sample_accounts(fleet, rng, fault.share)
     for loser, winner in zip(accounts[::2], accounts[1::2], strict=False):
-        change_id = admin.merge(fleet.vault, loser, winner, at=fleet.scheduler.now)
-        fleet.blame(fault, f"record/{loser}//", change_id)
+        change_id = admin.merge_accounts(fleet.vault, loser, winner, at=fleet.scheduler.now)
+        fleet.attribute(fault, f"record/{loser}//", change_id)
 
 
 def _delete_accounts(fleet: Fleet, fault: Fault, rng: Random) -> None:
-    for account in _accounts_of(fleet, rng, fault.share):
+    for account in _sample_accounts(fleet, rng, fault.share):
         with fleet.vault.transaction():
-            change_id = admin.note(
+            change_id = admin.write_audit_entry(
                 fleet.vault, "object", "account__v", at=fleet.scheduler.now, by="integration",
                 object_name="account__v", before=account, detail="data load deleted an account",
             )  # fmt: skip
-            for one in [*reversed(_below(fleet, account)), account]:
+            for one in [*reversed(_descendants(fleet, account)), account]:
                 found = records.find(fleet.vault, one)
                 if found is not None:
                     records.delete(fleet.vault, found, at=fleet.scheduler.now, by="integration")
-                fleet.blame(fault, f"record/{one}//", change_id)
+                fleet.attribute(fault, f"record/{one}//", change_id)
 
 
 def _lock_calls(fleet: Fleet, fault: Fault, rng: Random) -> None:
@@ -203,12 +207,12 @@ def _lock_calls(fleet: Fleet, fault: Fault, rng: Random) -> None:
             records.update(
                 fleet.vault, found, {"status__v": "submitted__v"}, at=fleet.scheduler.now, by="batch"
             )
-        fleet.blame(fault, f"record/{one}//", None)
+        fleet.attribute(fault, f"record/{one}//", None)
 
 
-def _outside_edits(fleet: Fleet, fault: Fault, rng: Random) -> None:
+def _write_from_integration(fleet: Fleet, fault: Fault, rng: Random) -> None:
     """An integration writes the same fields as the reps do."""
-    for account in _accounts_of(fleet, rng, fault.share):
+    for account in _sample_accounts(fleet, rng, fault.share):
         found = records.find(fleet.vault, account)
         if found is None:
             continue
@@ -220,15 +224,15 @@ def _outside_edits(fleet: Fleet, fault: Fault, rng: Random) -> None:
         with fleet.vault.transaction():
             records.update(fleet.vault, found, changes, at=fleet.scheduler.now, by="integration")
         for name in changes:
-            fleet.blame(fault, f"record/{account}//{name}", None)
+            fleet.attribute(fault, f"record/{account}//{name}", None)
 
 
-def _users(fleet: Fleet, fault: Fault, rng: Random, **values: bool) -> Undo:
-    reached = fleet.chosen(fault, rng)
-    before = {rep.person.user_id: fleet.vault.live["user"][rep.person.user_id] for rep in reached}
+def _change_users(fleet: Fleet, fault: Fault, rng: Random, **values: bool) -> Revert:
+    reached = fleet.select_reps(fault, rng)
+    before = {rep.profile.user_id: fleet.vault.live["user"][rep.profile.user_id] for rep in reached}
     for user_id in before:
         change_id = admin.set_user(fleet.vault, user_id, at=fleet.scheduler.now, **values)
-        fleet.blame(fault, f"user/{user_id}//", change_id)
+        fleet.attribute(fault, f"user/{user_id}//", change_id)
         admin.revoke_sessions(fleet.vault, user_id)
 
     def restore() -> None:
@@ -240,18 +244,18 @@ def _users(fleet: Fleet, fault: Fault, rng: Random, **values: bool) -> Undo:
 
 
 def _expire_passwords(fleet: Fleet, fault: Fault, rng: Random) -> None:
-    _users(fleet, fault, rng, password_expired=True)
+    _change_users(fleet, fault, rng, password_expired=True)
 
 
-def _lock_users(fleet: Fleet, fault: Fault, rng: Random) -> Undo:
-    return _users(fleet, fault, rng, locked=True)
+def _lock_users(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
+    return _change_users(fleet, fault, rng, locked=True)
 
 
-def _deactivate(fleet: Fleet, fault: Fault, rng: Random) -> Undo:
-    return _users(fleet, fault, rng, active=False)
+def _deactivate_users(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
+    return _change_users(fleet, fault, rng, active=False)
 
 
-def _inactive_owner(fleet: Fleet, fault: Fault, rng: Random) -> None:
+def _file_under_inactive_owner(fleet: Fleet, fault: Fault, rng: Random) -> None:
     """A colleague leaves; reps who cover for them go on to file calls under that name."""
     name = "1000001"
     leaver = next(iter(fleet.vault.live["user"].values())) | {
@@ -259,67 +263,67 @@ def _inactive_owner(fleet: Fleet, fault: Fault, rng: Random) -> None:
         "name": "Former Colleague",
         "active": False,
     }
-    change_id = admin.change(
+    change_id = admin.change_configuration(
         fleet.vault, "user", name, leaver, at=fleet.scheduler.now, before="active=True", after="active=False"
     )
-    fleet.blame(fault, f"user/{name}//", change_id)
-    for rep in fleet.chosen(fault, rng):
-        rep.notes["owner"] = name
+    fleet.attribute(fault, f"user/{name}//", change_id)
+    for rep in fleet.select_reps(fault, rng):
+        rep.overrides["owner"] = name
 
 
-def _duplicate_npi(fleet: Fleet, fault: Fault, rng: Random) -> None:
+def _share_npi(fleet: Fleet, fault: Fault, rng: Random) -> None:
     """A list handed out to reps gives one identifier for many accounts."""
     row = fleet.vault.db.execute(
         "SELECT id, json_extract(doc, '$.npi__v') FROM record WHERE object = 'account__v' ORDER BY id LIMIT 1"
     ).fetchone()
-    fleet.blame(fault, f"record/{row[0]}//", None)
-    for rep in fleet.chosen(fault, rng):
-        rep.notes["npi"] = row[1]
+    fleet.attribute(fault, f"record/{row[0]}//", None)
+    for rep in fleet.select_reps(fault, rng):
+        rep.overrides["npi"] = row[1]
 
 
 def _end_sessions(fleet: Fleet, fault: Fault, rng: Random) -> None:
-    fleet.blame(fault, "session", None)
-    for rep in fleet.chosen(fault, rng):
-        admin.revoke_sessions(fleet.vault, rep.person.user_id)
+    fleet.attribute(fault, "session", None)
+    for rep in fleet.select_reps(fault, rng):
+        admin.revoke_sessions(fleet.vault, rep.profile.user_id)
 
 
-def _decoy(fleet: Fleet, fault: Fault, rng: Random) -> None:
+def _add_decoy(fleet: Fleet, fault: Fault, rng: Random) -> None:
     """A change that harms nobody, so that not every change before an onset is its cause."""
     options = fault.options
     with fleet.vault.transaction():
-        admin.note(
+        admin.write_audit_entry(
             fleet.vault, options["change_kind"], options["target"], at=fleet.scheduler.now, by="admin",
             object_name=options.get("object"), field=options.get("field"), scope=options.get("scope"),
             before=options.get("before"), after=options.get("after"), detail=options.get("detail"),
         )  # fmt: skip
 
 
-KINDS: dict[str, Callable[[Fleet, Fault, Random], Undo | None]] = {
-    "metadata_api": _metadata_api,
-    "api_off": _api_off,
-    "object_right": _object_right,
-    "field_right": _field_right,
-    "broken_vmoc": _broken_vmoc,
-    "rule": _rule,
-    "field": _field,
-    "setting": _setting,
-    "trigger": _trigger,
-    "realign": _realign,
-    "merge": _merge,
+INJECTORS: dict[str, Callable[[Fleet, Fault, Random], Revert | None]] = {
+    "metadata_api": _grant_metadata_api,
+    "api_off": _revoke_api,
+    "object_right": _revoke_object_permission,
+    "field_right": _revoke_field_permission,
+    "broken_vmoc": _break_vmoc,
+    "rule": _add_validation_rule,
+    "field": _change_field,
+    "setting": _change_setting,
+    "trigger": _add_failing_trigger,
+    "realign": _realign_accounts,
+    "merge": _merge_accounts,
     "delete_accounts": _delete_accounts,
     "lock_calls": _lock_calls,
-    "outside_edits": _outside_edits,
+    "outside_edits": _write_from_integration,
     "expire_passwords": _expire_passwords,
     "lock_users": _lock_users,
-    "deactivate": _deactivate,
-    "inactive_owner": _inactive_owner,
-    "duplicate_npi": _duplicate_npi,
+    "deactivate": _deactivate_users,
+    "inactive_owner": _file_under_inactive_owner,
+    "duplicate_npi": _share_npi,
     "end_sessions": _end_sessions,
-    "roll_out": roll_out,
-    "trouble": trouble,
-    "clock": clock,
-    "silence": go_silent,
-    "lever": lever,
-    "corrupt": corrupt,
-    "decoy": _decoy,
+    "roll_out": roll_out_version,
+    "disturbance": disturb_devices,
+    "clock": skew_clocks,
+    "silence": silence_devices,
+    "user_flag": set_user_flag,
+    "corrupt": delete_local_rows,
+    "decoy": _add_decoy,
 }

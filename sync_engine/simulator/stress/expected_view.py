@@ -18,7 +18,7 @@ Record = tuple[str, str, int, str, str | None, JsonDict]
 Records = dict[str, Record]
 
 
-def of(vault: Vault, user_id: str, platform: str) -> View:
+def compute_view(vault: Vault, user_id: str, platform: str) -> View:
     """Every record that belongs on the user's device now."""
     rows = vault.db.execute(
         "SELECT object, id, revision, territory, parent, doc FROM record WHERE NOT deleted ORDER BY id"
@@ -30,30 +30,30 @@ def of(vault: Vault, user_id: str, platform: str) -> View:
         for one in vault.published["vmoc"].values()
         if one["active__v"] and f"{platform.lower()}__v" in one["device__v"]
     }
-    records: Records = {row[1]: (*row[:5], fields_of(row[5])) for row in rows}
+    records: Records = {row[1]: (*row[:5], parse_fields(row[5])) for row in rows}
     kinds: dict[str, list[Record]] = {}
     for record in records.values():
         kinds.setdefault(record[0], []).append(record)
     chosen: set[str] = set()
-    for name in _top_down(vmocs):
+    for name in _parents_first(vmocs):
         if rights["objects"].get(name, {}).get("read", True):
             chosen |= {
                 record[1]
                 for record in kinds.get(name, [])
-                if _bounded(vault, user, record) and _wanted(vmocs[name], record, records, chosen)
+                if _in_territory(vault, user, record) and _is_selected(vmocs[name], record, records, chosen)
             }
     chosen |= _parents(vault, user, rights, vmocs, kinds, records)
     _drop_orphans(rights, vmocs, kinds, records, chosen)
-    return _fields(rights, records, chosen)
+    return _visible_fields(rights, records, chosen)
 
 
 @lru_cache(maxsize=8192)
-def fields_of(text: str) -> JsonDict:
+def parse_fields(text: str) -> JsonDict:
     """The fields of a record as it went over the wire, or lies in the Vault; only to be looked at."""
     return from_json(text)  # type: ignore[no-any-return]
 
 
-def _top_down(vmocs: dict[str, JsonDict]) -> list[str]:
+def _parents_first(vmocs: dict[str, JsonDict]) -> list[str]:
     """Parents before the objects that hang on them."""
     done: list[str] = []
     while len(done) < len(vmocs):
@@ -67,25 +67,27 @@ def _top_down(vmocs: dict[str, JsonDict]) -> list[str]:
     return done
 
 
-def _bounded(vault: Vault, user: JsonDict, record: Record) -> bool:
+def _in_territory(vault: Vault, user: JsonDict, record: Record) -> bool:
     public = vault.live["object"][record[0]]["sharing"] == "public"
     return record[3] == "*" if public else record[3] in user["territories"]
 
 
-def _wanted(
+def _is_selected(
     one: JsonDict,
     record: Record,
     records: Records,
     chosen: set[str],
 ) -> bool:
-    if not matches(parse(one["where_clause__v"], {}), record[5], lambda _, other: _doc(records, other)):
+    if not matches(
+        parse(one["where_clause__v"], {}), record[5], lambda _, other: _fields_of_record(records, other)
+    ):
         return False
     return (
         one["type__v"] != "related_to_top_level__v" or record[4] in chosen or one["parent_object__v"] is None
     )
 
 
-def _doc(records: Records, record_id: object) -> JsonDict | None:
+def _fields_of_record(records: Records, record_id: object) -> JsonDict | None:
     found = records.get(str(record_id))
     return None if found is None else found[5]
 
@@ -107,8 +109,10 @@ def _parents(  # noqa: PLR0917
         if parent is None:
             continue
         readable = all(rights["objects"].get(name, {}).get("read", True) for name in (record[0], parent[0]))
-        placed = _bounded(vault, user, record) and _bounded(vault, user, parent)
-        wanted = matches(parse(one["where_clause__v"], {}), record[5], lambda _, other: _doc(records, other))
+        placed = _in_territory(vault, user, record) and _in_territory(vault, user, parent)
+        wanted = matches(
+            parse(one["where_clause__v"], {}), record[5], lambda _, other: _fields_of_record(records, other)
+        )
         if readable and placed and wanted and parent[0] == one["parent_object__v"] and parent[0] in vmocs:
             found.add(parent[1])
     return found
@@ -122,7 +126,7 @@ def _drop_orphans(
     chosen: set[str],
 ) -> None:
     """A parent that came along brings its related rows too; nothing else hangs in the air."""
-    for name in _top_down(vmocs):
+    for name in _parents_first(vmocs):
         one = vmocs[name]
         readable = rights["objects"].get(name, {}).get("read", True)
         if one["type__v"] != "related_to_top_level__v" or not readable:
@@ -130,11 +134,15 @@ def _drop_orphans(
         for record in kinds.get(name, []):
             if record[4] not in chosen:
                 chosen.discard(record[1])
-            elif matches(parse(one["where_clause__v"], {}), record[5], lambda _, other: _doc(records, other)):
+            elif matches(
+                parse(one["where_clause__v"], {}),
+                record[5],
+                lambda _, other: _fields_of_record(records, other),
+            ):
                 chosen.add(record[1])
 
 
-def _fields(rights: JsonDict, records: Records, chosen: set[str]) -> View:
+def _visible_fields(rights: JsonDict, records: Records, chosen: set[str]) -> View:
     found: View = {}
     for record_id in sorted(chosen):
         name, _, revision, _, _, doc = records[record_id]

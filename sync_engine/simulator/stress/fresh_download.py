@@ -9,15 +9,15 @@ from sync_engine.device.client import Device
 from sync_engine.simulator.scheduler import Scheduler
 from sync_engine.simulator.stress.faults import CALM
 from sync_engine.simulator.stress.storm_env import StormEnv
-from sync_engine.vault.server import Vault, handle
+from sync_engine.vault.server import Vault, handle_request
 
 
-def downloaded(vault: Vault, device: Device, kind: str) -> list[tuple[str, int, str]]:
+def download_on_fresh_device(vault: Vault, device: Device, kind: str) -> list[tuple[str, int, str]]:
     """Id, revision and fields of each record that a fresh device of the same user ends up with."""
     scheduler = Scheduler(device.env.now())
 
     def deliver(request: bytes, crash: bool) -> bytes:
-        return handle(request, vault, scheduler.now)
+        return handle_request(request, vault, scheduler.now)
 
     env = StormEnv(f"{device.device_id}/{kind}", scheduler, deliver, CALM, 0, Counter())
     fresh = Device(
@@ -25,7 +25,7 @@ def downloaded(vault: Vault, device: Device, kind: str) -> list[tuple[str, int, 
         version=device.version, env=env,
     )  # fmt: skip
     scheduler.spawn(_download(fresh, kind))
-    scheduler.run(scheduler.now + 10_000)
+    scheduler.run_until(scheduler.now + 10_000)
     rows = fresh.data.execute("SELECT id, revision, doc FROM record ORDER BY id").fetchall()
     env.close()
     return rows

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sync_engine.device.client import Device
-from sync_engine.device.media import files_on
+from sync_engine.device.media import read_files
 from sync_engine.json_docs import JsonDict, from_json
 from sync_engine.protocol import decode
 from sync_engine.simulator.stress import expected_view
-from sync_engine.simulator.stress.fresh_download import downloaded
-from sync_engine.simulator.stress.observations import WORDS, Account, Saved, Violation
+from sync_engine.simulator.stress.fresh_download import download_on_fresh_device
+from sync_engine.simulator.stress.observations import MARKER_FIELDS, Observations, SavedEdits, Violation
 from sync_engine.simulator.stress.storm_env import StormEnv
 from sync_engine.telemetry import SyncError
 from sync_engine.vault.server import Vault
@@ -36,7 +36,7 @@ class History:
         last: dict[str, JsonDict] = {}
         for record_id, _, _, _, doc in self.rows:
             former = last.get(record_id, {})
-            for name in WORDS:
+            for name in MARKER_FIELDS:
                 word = doc.get(name)
                 if isinstance(word, str) and former.get(name) != word:
                     self.written.setdefault(word, []).append((record_id, former.get(name)))
@@ -44,39 +44,43 @@ class History:
         self.mobile = {row[2]: row[0] for row in self.rows if row[2]}
         self.gone = {row[0] for row in self.rows if row[3]}
 
-    def applied(self, saved: Saved) -> bool:
+    def applied(self, saved: SavedEdits) -> bool:
         """Whether the Vault took the edits of this press of Save."""
         for edit in saved.edits:
-            word = next((edit.fields[name] for name in WORDS if name in edit.fields), None)
+            word = next((edit.fields[name] for name in MARKER_FIELDS if name in edit.fields), None)
             if word is not None:
                 return word in self.written
             return self.mobile.get(edit.record_id, edit.record_id) in self.gone
         return False
 
 
-def at_rest(vault: Vault, devices: list[Device], account: Account) -> list[Violation]:
+def check_at_rest(vault: Vault, devices: list[Device], account: Observations) -> list[Violation]:
     """Everything that must hold when nothing is in motion any more."""
     history = History(vault)
-    found = [*_resurrection(history, account), *_applied_once(history), *_parents_first(history)]
+    found = [
+        *_check_resurrection(history, account),
+        *_check_applied_once(history),
+        *_check_parents_first(history),
+    ]
     for device in devices:
         cleared = {one["key"] for one in device.get("lost", [])}
         for key in cleared:
-            account.taken_back(key)
-        found += _scope(vault, device)
-        found += _edits(history, device, account)
-        found += _no_overwrite(history, device, account)
-        found += _errors(device, account)
-        found += _tracking(vault, device, account)
-        found += _ids(vault, device)
-        found += _stores(device)
-        found += _files(vault, device)
+            account.record_undo(key)
+        found += _check_scope(vault, device)
+        found += _check_edits(history, device, account)
+        found += _check_overwrites(history, device, account)
+        found += _check_errors(device, account)
+        found += _check_tracking(vault, device, account)
+        found += _check_ids(vault, device)
+        found += _check_stores(device)
+        found += _check_files(vault, device)
     if account.seed % 5 == 0 and not found:
-        found += _ways_down(vault, devices[0])
+        found += _check_fresh_downloads(vault, devices[0])
     return found
 
 
-def _scope(vault: Vault, device: Device) -> Iterator[Violation]:
-    expected = expected_view.of(vault, device.user_id, device.platform)
+def _check_scope(vault: Vault, device: Device) -> Iterator[Violation]:
+    expected = expected_view.compute_view(vault, device.user_id, device.platform)
     rules = vault.live["permission_set"]["rep__c"]["fields"]
     held: expected_view.View = {}
     for name, record_id, revision, doc in device.data.execute("SELECT object, id, revision, doc FROM record"):
@@ -94,14 +98,14 @@ def _scope(vault: Vault, device: Device) -> Iterator[Violation]:
             yield Violation("I2", f"{device.device_id} holds other content of {name}: {wrong[:3]}")
 
 
-def _edits(history: History, device: Device, account: Account) -> Iterator[Violation]:
+def _check_edits(history: History, device: Device, account: Observations) -> Iterator[Violation]:
     waiting = {row[0] for row in device.journal.execute("SELECT key FROM outbox WHERE acked_seq IS NULL")}
     failed = {row[0] for row in device.journal.execute("SELECT key FROM failure")}
     for key, saved in account.saves.items():
         if saved.device != device.device_id:
             continue
-        undone = saved.taken_back and saved.edits[0].operation != "delete" and not account.lives_on(saved)
-        if undone and not saved.arrived and history.applied(saved):
+        undone = saved.undone and saved.edits[0].operation != "delete" and not account.continues(saved)
+        if undone and not saved.arrived_before_restore and history.applied(saved):
             yield Violation(
                 "I3", f"edit {key[:8]} of {device.device_id} was taken back and applied nevertheless"
             )
@@ -111,7 +115,7 @@ def _edits(history: History, device: Device, account: Account) -> Iterator[Viola
         if not applied and key not in waiting:
             yield Violation("I3", f"edit {key[:8]} of {device.device_id} is lost: {saved.edits[0]}")
         # Who amends on a restored backup what the Vault had before is told so, under the new key.
-        told_both = applied and key in failed and not (saved.arrived and saved.amends)
+        told_both = applied and key in failed and not (saved.arrived_before_restore and saved.is_correction)
         # Of a delete only its effect can be seen, and that may be somebody else's.
         if told_both and saved.edits[0].operation != "delete":
             yield Violation("I3", f"edit {key[:8]} of {device.device_id} is both applied and refused")
@@ -119,26 +123,26 @@ def _edits(history: History, device: Device, account: Account) -> Iterator[Viola
             yield Violation("I3", f"edit {key[:8]} of {device.device_id} is applied and still waits")
 
 
-def _applied_once(history: History) -> Iterator[Violation]:
+def _check_applied_once(history: History) -> Iterator[Violation]:
     for word, places in history.written.items():
         if (
             word.startswith("w")
             and len({record for record, _ in places}) > 1
-            and not _one_save(places, history)
+            and not _is_one_save(places, history)
         ):
             yield Violation("I4", f"the edit that wrote {word[:12]} was applied to {len(places)} records")
         if word.startswith("w") and max(Counter(record for record, _ in places).values()) > 1:
             yield Violation("I4", f"the edit that wrote {word[:12]} was applied more than once")
 
 
-def _one_save(places: list[tuple[str, object]], history: History) -> bool:
+def _is_one_save(places: list[tuple[str, object]], history: History) -> bool:
     """A call and its sample carry one word between them."""
     kinds = {row[0]: row[1] for row in history.rows}
     objects = [kinds[record] for record, _ in places]
     return len(objects) == len(set(objects))
 
 
-def _resurrection(history: History, account: Account) -> Iterator[Violation]:
+def _check_resurrection(history: History, account: Observations) -> Iterator[Violation]:
     gone: set[str] = set()
     back: Counter[str] = Counter()
     for record_id, _, _, deleted, _ in history.rows:
@@ -153,7 +157,7 @@ def _resurrection(history: History, account: Account) -> Iterator[Violation]:
             return
 
 
-def _parents_first(history: History) -> Iterator[Violation]:
+def _check_parents_first(history: History) -> Iterator[Violation]:
     known: set[str] = set()
     for record_id, _, _, _, doc in history.rows:
         for name in ("account__v", "call2__v", "product__v"):
@@ -163,49 +167,51 @@ def _parents_first(history: History) -> Iterator[Violation]:
         known.add(record_id)
 
 
-def _no_overwrite(history: History, device: Device, account: Account) -> Iterator[Violation]:
+def _check_overwrites(history: History, device: Device, account: Observations) -> Iterator[Violation]:
     mine = [one for one in account.saves.values() if one.device == device.device_id]
     for saved in mine:
         for edit in saved.edits:
-            for name in WORDS if edit.operation == "update" else ():
+            for name in MARKER_FIELDS if edit.operation == "update" else ():
                 places = history.written.get(str(edit.fields.get(name)), [])
-                if places and places[0][1] not in _could_see(history, mine, saved, edit.record_id, name):
-                    shown = saved.shown.get((edit.record_id, name))
+                if places and places[0][1] not in _acceptable_values(
+                    history, mine, saved, edit.record_id, name
+                ):
+                    shown = saved.shown_values.get((edit.record_id, name))
                     yield Violation(
                         "I11",
                         f"{device.device_id} overwrote {name} of {places[0][0]}: {places[0][1]} not {shown}",
                     )
 
 
-def _could_see(
-    history: History, mine: list[Saved], saved: Saved, record_id: str, name: str
+def _acceptable_values(
+    history: History, mine: list[SavedEdits], saved: SavedEdits, record_id: str, name: str
 ) -> tuple[object, ...]:
     """What the user saw in the field; behind edits of theirs that went nowhere, what these stood on and what Vault
     had sent.
     """
-    shown = saved.shown.get((record_id, name))
+    shown = saved.shown_values.get((record_id, name))
     vanished: set[object] = set()
     while isinstance(shown, str) and shown.startswith("w") and shown not in {*history.written, *vanished}:
         vanished.add(shown)
-        shown = _shown_below(mine, shown, name)
-    return (shown, saved.held.get((record_id, name))) if vanished else (shown,)
+        shown = _shown_before(mine, shown, name)
+    return (shown, saved.vault_values.get((record_id, name))) if vanished else (shown,)
 
 
-def _shown_below(mine: list[Saved], word: object, name: str) -> object:
+def _shown_before(mine: list[SavedEdits], word: object, name: str) -> object:
     """What was shown when this word was saved."""
     for saved in mine:
         for edit in saved.edits:
             if edit.fields.get(name) == word:
-                return saved.shown.get((edit.record_id, name))
+                return saved.shown_values.get((edit.record_id, name))
     return None
 
 
-def _errors(device: Device, account: Account) -> Iterator[Violation]:
+def _check_errors(device: Device, account: Observations) -> Iterator[Violation]:
     env = device.env
     assert isinstance(env, StormEnv)  # noqa: S101
     open_entries = {row[0] for row in device.journal.execute("SELECT key FROM failure")}
     last = _last_answers(env.replies)
-    since = _last_answers(env.replies[account.heard[device.device_id] :])
+    since = _last_answers(env.replies[account.replies_before_restore[device.device_id] :])
     events = [(row, about) for row, about in env.rows if isinstance(row, SyncError)]
     named = Counter(row.event_id for row, _ in events)
     if twice := [event for event, count in named.items() if count > 1]:
@@ -239,7 +245,7 @@ def _last_answers(replies: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return last
 
 
-def _tracking(vault: Vault, device: Device, account: Account) -> Iterator[Violation]:
+def _check_tracking(vault: Vault, device: Device, account: Observations) -> Iterator[Violation]:
     env = device.env
     assert isinstance(env, StormEnv)  # noqa: S101
     rows: dict[str, Any] = {}
@@ -247,7 +253,9 @@ def _tracking(vault: Vault, device: Device, account: Account) -> Iterator[Violat
         "SELECT mobile_id, doc FROM tracking WHERE user = ?", (device.user_id,)
     ):
         rows[mobile_id] = from_json(text)
-    lost = account.unsure.get(device.device_id, frozenset())  # with the journal that a backup has replaced
+    lost = account.syncs_before_restore.get(
+        device.device_id, frozenset()
+    )  # with the journal that a backup has replaced
     if missing := sorted(set(env.attempts) - set(rows) - lost):
         yield Violation("I7", f"{len(missing)} syncs of {device.device_id} left no tracking record")
     if extra := sorted(set(rows) - set(env.attempts)):
@@ -265,18 +273,18 @@ def _tracking(vault: Vault, device: Device, account: Account) -> Iterator[Violat
             )
         if row["number_of_retries__v"] != attempt.retries:
             yield Violation("I7", f"sync {mobile_id} counts {row['number_of_retries__v']} retries")
-        if row["successful_sync__v"] and attempt.ended_badly:
+        if row["successful_sync__v"] and attempt.last_exchange_failed:
             yield Violation("I7", f"sync {mobile_id} claims success after a failed exchange")
 
 
-def _ids(vault: Vault, device: Device) -> Iterator[Violation]:
+def _check_ids(vault: Vault, device: Device) -> Iterator[Violation]:
     for mobile_id, record_id in device.journal.execute("SELECT mobile_id, id FROM known_id"):
         row = vault.db.execute("SELECT mobile_id FROM record WHERE id = ?", (record_id,)).fetchone()
         if row is None or row[0] != mobile_id:
             yield Violation("I14", f"{device.device_id} knows {mobile_id} as {record_id}, the Vault does not")
 
 
-def _stores(device: Device) -> Iterator[Violation]:
+def _check_stores(device: Device) -> Iterator[Violation]:
     for name, store in (("data", device.data), ("journal", device.journal)):
         if store.execute("PRAGMA quick_check").fetchone()[0] != "ok":
             yield Violation("I19", f"the {name} database of {device.device_id} is damaged")
@@ -290,18 +298,18 @@ def _stores(device: Device) -> Iterator[Violation]:
         yield Violation("I20", f"{left} answered edits stay in the outbox of {device.device_id}")
 
 
-def _files(vault: Vault, device: Device) -> Iterator[Violation]:
+def _check_files(vault: Vault, device: Device) -> Iterator[Violation]:
     """The files of exactly the records that the user sees, where these bring files, each whole and as it is now."""
-    seen = expected_view.of(vault, device.user_id, device.platform)
+    seen = expected_view.compute_view(vault, device.user_id, device.platform)
     rows = vault.db.execute(
         "SELECT f.id, f.content, r.object, r.id FROM file AS f JOIN record AS r ON r.id = f.record"
     )
     expected = {
         file_id: bytes(content)
         for file_id, content, name, record_id in rows
-        if record_id in seen.get(name, {}) and _brings_files(vault, name)
+        if record_id in seen.get(name, {}) and _includes_files(vault, name)
     }
-    held = files_on(device)
+    held = read_files(device)
     if leaked := sorted(held.keys() - expected.keys()):
         yield Violation("I1", f"{device.device_id} holds files outside its scope: {leaked[:3]}")
     if missed := sorted(expected.keys() - held.keys()):
@@ -310,17 +318,17 @@ def _files(vault: Vault, device: Device) -> Iterator[Violation]:
         yield Violation("I2", f"{device.device_id} holds other content of files: {wrong[:3]}")
 
 
-def _brings_files(vault: Vault, name: str) -> bool:
+def _includes_files(vault: Vault, name: str) -> bool:
     definition, rule = vault.live["object"][name], vault.published["vmoc"].get(name, {})
     attached = definition.get("allow_attachments") and rule.get("include_attachments__v")
     return bool(definition.get("media") or attached)
 
 
-def _ways_down(vault: Vault, device: Device) -> Iterator[Violation]:
+def _check_fresh_downloads(vault: Vault, device: Device) -> Iterator[Violation]:
     """A fresh device, by pages and by snapshot, must end like the one that lived through it all."""
     held = _content(device)
     for kind in ("incremental", "database_refresh"):
-        if downloaded(vault, device, kind) != held:
+        if download_on_fresh_device(vault, device, kind) != held:
             yield Violation("I15", f"{kind} on a fresh device ends differently from {device.device_id}")
 
 

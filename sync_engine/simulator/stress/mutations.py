@@ -19,7 +19,7 @@ from types import FunctionType
 from typing import Any
 
 from sync_engine.simulator.stress.faults import FaultPlan
-from sync_engine.simulator.stress.run import simulate
+from sync_engine.simulator.stress.run import simulate_world
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,14 @@ class Mutation:
     old: str
     new: str
     plan: FaultPlan | None = None  # faults under which it shows soon; None for the swarm
-    first: int = 0  # the seed to begin with: of what shows rarely, one near a seed that has shown it
+    first_seed: int = 0  # the seed to begin with: of what shows rarely, one near a seed that has shown it
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
     """How a mutant fared: the first seed that noticed it and the invariant that did, or None twice."""
 
-    mutant: str
+    mutation: str
     seed: int | None
     invariant: str | None
 
@@ -71,65 +71,65 @@ WITH_FILES = FaultPlan(files=0.4, realign=0.1, server_delete=0.1, vmoc=0.1, kill
 """Files come and go, and so do the records that they hang on."""
 
 MUTATIONS = (
-    Mutation("upload is not idempotent", _UP, "_known", "dict(rows.fetchall())", "{}"),
-    Mutation("a refused transaction stays half applied", _UP, "_one", "with vault.part():", "if True:"),
-    Mutation("conflicts are overwritten", _UP, "_merge", "if not meeting:", "if True:"),
+    Mutation("upload is not idempotent", _UP, "_stored_answers", "dict(rows.fetchall())", "{}"),
+    Mutation("a refused transaction stays half applied", _UP, "_apply_transaction", "with vault.savepoint():", "if True:"),
+    Mutation("conflicts are overwritten", _UP, "_check_conflicts", "if not meeting:", "if True:"),
     Mutation("an invisible record may be written", _UP, "_require_visible", "record.territory == EVERYWHERE", "True"),
-    Mutation("an update brings a deleted record back", _UP, "_target", "if record is None or record.deleted:", "if record is not None and record.deleted:\n        return records.undelete(vault, record, at=0.0, by='x')\n    if record is None:"),
-    Mutation("a delete leaves no tombstone in the log", _REC, "_write", '_log(vault, record.territory, record, seq, "put")', 'record.deleted or _log(vault, record.territory, record, seq, "put")'),
-    Mutation("a moved record leaves no REMOVE", _REC, "_leave", "_log(", "(lambda *_: None)("),
+    Mutation("an update brings a deleted record back", _UP, "_find_target", "if record is None or record.deleted:", "if record is not None and record.deleted:\n        return records.undelete(vault, record, at=0.0, by='x')\n    if record is None:"),
+    Mutation("a delete leaves no tombstone in the log", _REC, "_write", '_log_change(vault, record.territory, record, seq, "put")', 'record.deleted or _log_change(vault, record.territory, record, seq, "put")'),
+    Mutation("a moved record leaves no REMOVE", _REC, "_log_removal", "_log_change(", "(lambda *_: None)("),
     Mutation("children do not follow a moved parent", _REC, "move", "for (child,) in rows:", "for (child,) in []:"),
-    Mutation("the digest forgets deletes", _REC, "_count_out", "if row:", "if False:"),
-    Mutation("hidden fields are sent", _DOWN, "wire", "if rule.hidden:", "if False:"),
-    Mutation("the cursor runs ahead", _DOWN, "_changed", "seq = vault.sequence() if done", "seq = vault.sequence() + 1 if done"),
-    Mutation("files of what is gone stay on the device", _MEDIA, "_forget_gone", 'sorted(known - {one["id"] for one in scope})', "[]", WITH_FILES),
-    Mutation("a new version of a file is not fetched", _MEDIA, "_is_wanted", 'row[0] == one["version"]', "row[0]", WITH_FILES),
-    Mutation("files outside of the scope are listed", _FILES, "listing", "WHERE {condition}", "WHERE ({condition} OR 1)", WITH_FILES),
-    Mutation("a file that comes again goes by its former version", _FILES, "put", "name, number)", "name)", WITH_FILES),
-    Mutation("the page boundary skips a record", _DOWN, "_changed", "seq > ?", "seq > ? + 1"),
-    Mutation("records that leave by a clause stay", _DOWN, "_delta", "sorted(set(ids) - {row[1] for row in present})", "[]"),
+    Mutation("the digest forgets deletes", _REC, "_subtract_from_digest", "if row:", "if False:"),
+    Mutation("hidden fields are sent", _DOWN, "to_wire", "if rule.hidden:", "if False:"),
+    Mutation("the cursor runs ahead", _DOWN, "_changed_ids", "seq = vault.sequence() if done", "seq = vault.sequence() + 1 if done"),
+    Mutation("files of what is gone stay on the device", _MEDIA, "_delete_removed_files", 'sorted(known - {one["id"] for one in scope})', "[]", WITH_FILES),
+    Mutation("a new version of a file is not fetched", _MEDIA, "_needs_download", 'row[0] == one["version"]', "row[0]", WITH_FILES),
+    Mutation("files outside of the scope are listed", _FILES, "list_files", "WHERE {condition}", "WHERE ({condition} OR 1)", WITH_FILES),
+    Mutation("a file that comes again goes by its former version", _FILES, "attach_file", "name, number)", "name)", WITH_FILES),
+    Mutation("the page boundary skips a record", _DOWN, "_changed_ids", "seq > ?", "seq > ? + 1"),
+    Mutation("records that leave by a clause stay", _DOWN, "_changes_page", "sorted(set(ids) - {row[1] for row in present})", "[]"),
     Mutation("a changed rule is not noticed", _DOWN, "pull", "message[\"rules\"].get(name) != names[name]", "name not in message[\"rules\"]"),
-    Mutation("related records do not follow their parent's clause", _DOWN, "_chained", "parent.object in conditional", "False"),
-    Mutation("a clause is not applied", _SCOPE, "_own", "rule.condition is not None", "False"),
-    Mutation("a territory is not looked at", _SCOPE, "_bounds", "{alias}.territory IN ({marks})", "({alias}.territory IN ({marks}) OR 1)"),
-    Mutation("deleted records are sent", _SCOPE, "_bounds", " AND {alias}.deleted = 0", ""),
-    Mutation("field permission is not checked", _PERM, "require_fields", "if not all(rights)", "if False"),
-    Mutation("removes are not applied", _DDOWN, "_put_in_place", "(SELECT id FROM gone)", "(SELECT id FROM gone WHERE 0)"),
-    Mutation("the cursor is saved before the rows", _DDOWN, "apply", "_count(device, run)", 'write_state(data, "cursor", {"epoch": final["epoch"], "seq": final["seq"]}); data.execute("COMMIT"); data.execute("BEGIN"); _count(device, run)', first=10),
-    Mutation("objects out of scope are kept", _DDOWN, "_put_in_place", "former.keys() - kept", 'set(final["whole"])'),
-    Mutation("a whole object is laid over the old one", _DDOWN, "_put_in_place", ' - set(final["whole"])', ""),
-    Mutation("a digest that differs is ignored", _DDOWN, "differing", "!= wanted", "is None"),
-    Mutation("stage is left behind", _DDOWN, "_put_in_place", "DELETE FROM stage", "DELETE FROM stage WHERE 0"),
-    Mutation("answers drop edits before they are downloaded", _DUP, "_accept", "UPDATE outbox SET acked_seq = ? WHERE key = ?", "DELETE FROM outbox WHERE ?1 AND key = ?2"),
-    Mutation("the outbox is emptied before the answer", _DUP, "_send", 'device.env.point("upload.send")', 'device.journal.executemany("DELETE FROM outbox WHERE key = ?", [(one.key,) for one in batch])'),
-    Mutation("answered edits are never dropped", _DDOWN, "drop_answered", "acked_seq <= ?", "acked_seq < ? - 1000000"),
-    Mutation("a refusal leaves no entry", _DUP, "_refuse", "INSERT INTO failure VALUES (?, ?, ?, ?, ?, ?, ?, ?) ", "INSERT INTO failure SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE 0 "),
-    Mutation("a refusal is not reported", _DUP, "_refuse", "report_error(", "(lambda *_, **__: None)("),
-    Mutation("an accepted edit keeps its error", _DUP, "_accept", "DELETE FROM failure WHERE key = ?", "DELETE FROM failure WHERE key = ? AND 0"),
-    Mutation("a child is sent before its refused parent", _DUP, "_next_batch", "one.touches & blocked or ", ""),
-    Mutation("upload errors are not counted", _DUP, "settle", "run.upload_errors += len(one.rows)", "pass"),
-    Mutation("uploads are counted per transaction", _DUP, "settle", "run.uploads += len(one.rows)", "run.uploads += 1"),
+    Mutation("related records do not follow their parent's clause", _DOWN, "_depends_on_condition", "parent.object in conditional", "False"),
+    Mutation("a clause is not applied", _SCOPE, "_own_condition", "rule.condition is not None", "False"),
+    Mutation("a territory is not looked at", _SCOPE, "_territory_condition", "{alias}.territory IN ({marks})", "({alias}.territory IN ({marks}) OR 1)"),
+    Mutation("deleted records are sent", _SCOPE, "_territory_condition", " AND {alias}.deleted = 0", ""),
+    Mutation("field permission is not checked", _PERM, "require_field_permissions", "if not all(rights)", "if False"),
+    Mutation("removes are not applied", _DDOWN, "_replace_records", "(SELECT id FROM gone)", "(SELECT id FROM gone WHERE 0)"),
+    Mutation("the cursor is saved before the rows", _DDOWN, "apply_staged", "_count_changes(device, run)", 'write_state(data, "cursor", {"epoch": final["epoch"], "seq": final["seq"]}); data.execute("COMMIT"); data.execute("BEGIN"); _count_changes(device, run)', first_seed=10),
+    Mutation("objects out of scope are kept", _DDOWN, "_replace_records", "former.keys() - kept", 'set(final["whole"])'),
+    Mutation("a whole object is laid over the old one", _DDOWN, "_replace_records", ' - set(final["whole"])', ""),
+    Mutation("a digest that differs is ignored", _DDOWN, "mismatched_objects", "!= wanted", "is None"),
+    Mutation("stage is left behind", _DDOWN, "_replace_records", "DELETE FROM stage", "DELETE FROM stage WHERE 0"),
+    Mutation("answers drop edits before they are downloaded", _DUP, "_record_success", "UPDATE outbox SET acked_seq = ? WHERE key = ?", "DELETE FROM outbox WHERE ?1 AND key = ?2"),
+    Mutation("the outbox is emptied before the answer", _DUP, "_send_batch", 'device.env.fault_point("upload.send")', 'device.journal.executemany("DELETE FROM outbox WHERE key = ?", [(one.key,) for one in batch])'),
+    Mutation("answered edits are never dropped", _DDOWN, "delete_answered_edits", "acked_seq <= ?", "acked_seq < ? - 1000000"),
+    Mutation("a refusal leaves no entry", _DUP, "_record_failure", "INSERT INTO failure VALUES (?, ?, ?, ?, ?, ?, ?, ?) ", "INSERT INTO failure SELECT ?, ?, ?, ?, ?, ?, ?, ? WHERE 0 "),
+    Mutation("a refusal is not reported", _DUP, "_record_failure", "report_error(", "(lambda *_, **__: None)("),
+    Mutation("an accepted edit keeps its error", _DUP, "_record_success", "DELETE FROM failure WHERE key = ?", "DELETE FROM failure WHERE key = ? AND 0"),
+    Mutation("a child is sent before its refused parent", _DUP, "_next_batch", "one.related_records & blocked or ", ""),
+    Mutation("upload errors are not counted", _DUP, "record_result", "run.upload_errors += len(one.rows)", "pass"),
+    Mutation("uploads are counted per transaction", _DUP, "record_result", "run.uploads += len(one.rows)", "run.uploads += 1"),
     Mutation("retries are not counted", _XCH, "request_binary", "run.retries += 1", "run.retries += 0"),
-    Mutation("a refusal is reported twice", _DUP, "_refuse", "report_error(", "for _ in (1, 2): report_error("),
-    Mutation("autosync leaves a tracking record", _RUNS, "begin", 'kind != "autosync"', "True"),
-    Mutation("a killed sync loses its record", _RUNS, "close_interrupted", "UPDATE tracking SET open = 0, sent = 0 WHERE open", "DELETE FROM tracking WHERE open"),
-    Mutation("tracking records are sent once at most", _SYNCS, "_send_tracking", "rows = unsent(device)", "rows = unsent(device); forget_sent(device, [row['mobile_id__v'] for row in rows])"),
-    Mutation("a failed sync claims success", _SYNCS, "_tracked", "done = False", "done = True"),
-    Mutation("a refresh forgets the outbox", _SYNCS, "_replace", 'drop_answered(device, head["seq"])', 'device.journal.execute("DELETE FROM outbox")'),
-    Mutation("a refresh keeps the old cursor", _SYNCS, "_stamp", '"seq": head["seq"]', '"seq": head["seq"] - 40'),
-    Mutation("Undo does not wait for an answer", _TAB, "_entry", " or key in device.get(ON_ITS_WAY, [])", "", ERRORS_TAB, 50),
-    Mutation("Undo disturbs a download", _TAB, "undo", "want_whole(device, entry.object)", "from sync_engine.device.download import forget_object as now; now(device, entry.object)", ERRORS_TAB, 40),
-    Mutation("an answer to some uploads is taken for all", _DUP, "_settle_all", "set(device.get(ON_ITS_WAY, [])) - {one.key for one in batch}", "set()", ERRORS_TAB, 50),
-    Mutation("an edit overtakes one under the record's other name", _DUP, "_ids_of", "return found", "return {}", first=5858),
+    Mutation("a refusal is reported twice", _DUP, "_record_failure", "report_error(", "for _ in (1, 2): report_error("),
+    Mutation("autosync leaves a tracking record", _RUNS, "begin_sync", 'kind != "autosync"', "True"),
+    Mutation("a killed sync loses its record", _RUNS, "close_interrupted_syncs", "UPDATE tracking SET open = 0, sent = 0 WHERE open", "DELETE FROM tracking WHERE open"),
+    Mutation("tracking records are sent once at most", _SYNCS, "_send_tracking", "rows = unsent_tracking_records(device)", "rows = unsent_tracking_records(device); delete_sent_tracking_records(device, [row['mobile_id__v'] for row in rows])"),
+    Mutation("a failed sync claims success", _SYNCS, "_run_tracked", "done = False", "done = True"),
+    Mutation("a refresh forgets the outbox", _SYNCS, "_replace_database", 'delete_answered_edits(device, head["seq"])', 'device.journal.execute("DELETE FROM outbox")'),
+    Mutation("a refresh keeps the old cursor", _SYNCS, "_write_cursor", '"seq": head["seq"]', '"seq": head["seq"] - 40'),
+    Mutation("Undo does not wait for an answer", _TAB, "_find_entry", " or key in device.get(IN_FLIGHT, [])", "", ERRORS_TAB, 50),
+    Mutation("Undo disturbs a download", _TAB, "undo", "request_full_download(device, entry.object)", "from sync_engine.device.download import reset_object as now; now(device, entry.object)", ERRORS_TAB, 40),
+    Mutation("an answer to some uploads is taken for all", _DUP, "_record_results", "set(device.get(IN_FLIGHT, [])) - {one.key for one in batch}", "set()", ERRORS_TAB, 50),
+    Mutation("an edit overtakes one under the record's other name", _DUP, "_vault_ids", "return found", "return {}", first_seed=5858),
     Mutation("a late upload is let in", _UP, "_check_lane", 'message["lane"] != lane or message["number"] <= number', "False", LATE_COPIES, 70),
-    Mutation("an old digest is told again", _DOWN, "digest", "seq not in scope.digests", "not scope.digests"),
-    Mutation("an edit is shown only after its upload", _EDITS, "read", "ORDER BY n", "AND acked_seq IS NOT NULL ORDER BY n"),
+    Mutation("an old digest is told again", _DOWN, "scope_digest", "seq not in scope.digests", "not scope.digests"),
+    Mutation("an edit is shown only after its upload", _EDITS, "read_record", "ORDER BY n", "AND acked_seq IS NOT NULL ORDER BY n"),
 )  # fmt: skip
 """The bugs, most of them reported against real sync engines in one shape or another."""
 
 
 @contextmanager
-def planted(mutant: Mutation) -> Iterator[None]:
+def apply_mutation(mutant: Mutation) -> Iterator[None]:
     """Put the bug into the engine of this process, and take it out again.
 
     Raises ValueError when the function no longer has the text exactly once: the mutant must be brought up to date.
@@ -144,8 +144,8 @@ def planted(mutant: Mutation) -> Iterator[None]:
         "from __future__ import annotations\n" + source.replace(mutant.old, mutant.new), mutant.module, "exec"
     )
     exec(code, module.__dict__ | {"__name__": mutant.module}, made)  # noqa: S102 - our own words, in a test
-    bug = _in(module.__dict__, made[mutant.function])
-    places = _places(former)
+    bug = _bind_to_module(module.__dict__, made[mutant.function])
+    places = _importing_modules(former)
     for place in places:
         setattr(place, mutant.function, bug)
     try:
@@ -155,7 +155,7 @@ def planted(mutant: Mutation) -> Iterator[None]:
             setattr(place, mutant.function, former)
 
 
-def _in(names: dict[str, Any], function: Callable[..., Any]) -> Callable[..., Any]:
+def _bind_to_module(names: dict[str, Any], function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, looking its names up in the module as it will be."""
     moved = FunctionType(
         function.__code__, names, function.__name__, function.__defaults__, function.__closure__
@@ -164,7 +164,7 @@ def _in(names: dict[str, Any], function: Callable[..., Any]) -> Callable[..., An
     return moved
 
 
-def _places(function: Callable[..., Any]) -> list[Any]:
+def _importing_modules(function: Callable[..., Any]) -> list[Any]:
     """Every module of the engine that holds this function under its name."""
     return [
         module
@@ -173,12 +173,12 @@ def _places(function: Callable[..., Any]) -> list[Any]:
     ]
 
 
-def hunt(mutant: Mutation, seeds: range) -> Score:
+def find_violation(mutant: Mutation, seeds: range) -> Score:
     """Play seeds with the bug planted until a checker notices. An engine that falls over has noticed, too."""
-    with planted(mutant):
-        for seed in (mutant.first + one for one in seeds):
+    with apply_mutation(mutant):
+        for seed in (mutant.first_seed + one for one in seeds):
             try:
-                run = simulate(seed=seed, plan=mutant.plan)
+                run = simulate_world(seed=seed, plan=mutant.plan)
             except Exception as fell:  # a bug may break anything
                 return Score(mutant.name, seed, type(fell).__name__)
             if run.violations:
@@ -186,13 +186,13 @@ def hunt(mutant: Mutation, seeds: range) -> Score:
     return Score(mutant.name, None, None)
 
 
-def score_table(seeds: range) -> str:
+def format_score_table(seeds: range) -> str:
     """Every mutant with the first seed that caught it, as a table for people."""
-    scores = [hunt(mutant, seeds) for mutant in MUTATIONS]
-    lines = [f"{one.mutant:<58} {_caught(one)}" for one in scores]
+    scores = [find_violation(mutant, seeds) for mutant in MUTATIONS]
+    lines = [f"{one.mutation:<58} {_format_result(one)}" for one in scores]
     caught = sum(one.seed is not None for one in scores)
     return "\n".join([*lines, f"{caught} of {len(scores)} caught within {len(seeds)} seeds"])
 
 
-def _caught(score: Score) -> str:
+def _format_result(score: Score) -> str:
     return "survived" if score.seed is None else f"seed {score.seed} by {score.invariant}"

@@ -10,15 +10,15 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from sync_engine.device.client import Device, read_state
-from sync_engine.device.edits import Edit, read
+from sync_engine.device.edits import Edit, read_record
 from sync_engine.json_docs import JsonDict
 from sync_engine.protocol import decode
 from sync_engine.simulator.stress import expected_view
 from sync_engine.simulator.stress.storm_env import StormEnv
-from sync_engine.vault.scope import scope_of
+from sync_engine.vault.scope import get_scope
 from sync_engine.vault.server import Vault
 
-WATCH = """
+TRIGGER_SQL = """
 CREATE TEMP TABLE seen (
     n INTEGER PRIMARY KEY, id TEXT, object TEXT, mobile_id TEXT, deleted INTEGER, territory TEXT, revision
     INTEGER, doc TEXT );
@@ -31,11 +31,11 @@ INSERT INTO seen (id, object, mobile_id, deleted, territory, revision, doc)
 SELECT id, object, mobile_id, deleted, territory, revision, doc FROM main.record ORDER BY revision;
 """
 USERS = {"d0": "u0", "d1": "u1"}
-WORDS = ("phone__v", "next_call_notes__v", "lot__v", "summary__v")
+MARKER_FIELDS = ("phone__v", "next_call_notes__v", "lot__v", "summary__v")
 """Fields in which each edit of a small world writes a word that nothing else writes."""
 
 
-YOUNGEST = 3
+CHECKED_SAVES = 3
 """So many of a device's last presses of Save are looked at after each sync."""
 
 Values = dict[tuple[str, str], object]
@@ -54,25 +54,27 @@ class Violation:
 
 
 @dataclass(slots=True, kw_only=True)
-class Saved:
+class SavedEdits:
     """One press of Save as its user saw it: what was shown before, per record and field, and what Vault had said."""
 
     device: str
     key: str
     edits: list[Edit]
-    shown: Values
-    held: Values
-    pressed: int  # the how manieth press of Save of all; an amended edit keeps its place
-    taken_back: bool = False
+    shown_values: Values
+    vault_values: Values
+    number: int  # the how manieth press of Save of all; an amended edit keeps its place
+    undone: bool = False
     excused: bool = False  # taken back, cleared, or lost with the device's backup
     resurrected: bool = False  # was taken back, cleared or amended, but a restored backup may still hold it
-    arrived: bool = False  # the Vault had it before a backup was restored, which may still show it as refused
-    amends: bool = False  # these words were refused under another key before
-    amended_to: str | None = None  # the key under which the same words went on
+    arrived_before_restore: bool = (
+        False  # the Vault had it before a backup was restored, which may still show it as refused
+    )
+    is_correction: bool = False  # these words were refused under another key before
+    corrected_key: str | None = None  # the key under which the same words went on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class DataSnapshot:
     """A device's data at one moment, as far as it can be compared."""
 
     cursor: JsonDict
@@ -82,7 +84,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class Backup:
     """A backup of a device."""
 
     data: bytes
@@ -91,40 +93,42 @@ class Image:
 
 
 @dataclass(slots=True)
-class Account:
+class Observations:
     """Everything that the checkers know."""
 
     seed: int
-    found: list[Violation] = field(default_factory=list)
-    saves: dict[str, Saved] = field(default_factory=dict)
+    violations: list[Violation] = field(default_factory=list)
+    saves: dict[str, SavedEdits] = field(default_factory=dict)
     undeleted: Counter[str] = field(default_factory=Counter)
-    images: dict[str, Image] = field(default_factory=dict)
+    backups: dict[str, Backup] = field(default_factory=dict)
     fallbacks: Counter[str] = field(default_factory=Counter)
     tampers: Counter[str] = field(default_factory=Counter)
-    sound: Counter[str] = field(default_factory=Counter)  # fallbacks that a whole sync has made good
-    heard: Counter[str] = field(default_factory=Counter)  # replies before the last restore
-    unsure: dict[str, frozenset[str]] = field(default_factory=dict)  # syncs before the last restore
+    repaired: Counter[str] = field(default_factory=Counter)  # fallbacks that a whole sync has made good
+    replies_before_restore: Counter[str] = field(default_factory=Counter)  # replies before the last restore
+    syncs_before_restore: dict[str, frozenset[str]] = field(
+        default_factory=dict
+    )  # syncs before the last restore
     syncs: Counter[str] = field(default_factory=Counter)
     views: dict[tuple[int, int, str, str], expected_view.View] = field(default_factory=dict)
 
-    def violate(self, invariant: str, reason: str) -> None:
+    def add_violation(self, invariant: str, reason: str) -> None:
         """Note a broken invariant."""
-        self.found.append(Violation(invariant, reason))
+        self.violations.append(Violation(invariant, reason))
 
-    def witness(self, device: str, key: str | None, cause: str, blame: str | None) -> None:
+    def check_refusal(self, device: str, key: str | None, cause: str, blame: str | None) -> None:
         """Hear of refusals; every refusal must have a cause."""
         if cause == "unknown":
-            self.violate("I5", f"a refusal of {device} {key} has no cause")
+            self.add_violation("I5", f"a refusal of {device} {key} has no cause")
 
-    def watch(self, vault: Vault) -> None:
+    def install_triggers(self, vault: Vault) -> None:
         """See every write of the Vault from now on."""
-        vault.db.executescript(WATCH)
+        vault.db.executescript(TRIGGER_SQL)
 
-    def mark(self, vault: Vault) -> int:
+    def last_write(self, vault: Vault) -> int:
         """The number of the last write."""
         return int(vault.db.execute("SELECT coalesce(max(n), 0) FROM seen").fetchone()[0])
 
-    def after(self, vault: Vault, request: bytes, reply: bytes, before: int) -> None:
+    def check_request(self, vault: Vault, request: bytes, reply: bytes, before: int) -> None:
         """Compare what a request did with what its reply says."""
         if b'"verb":"upload"' in request:
             self._after_upload(vault, decode(request), decode(reply), before)
@@ -133,9 +137,9 @@ class Account:
 
     def _after_upload(self, vault: Vault, asked: JsonDict, told: JsonDict, before: int) -> None:
         results = told.get("results", [])
-        changed = self.mark(vault) > before
+        changed = self.last_write(vault) > before
         if changed and not any(one["responseStatus"] == "SUCCESS" for one in results):
-            self.violate("I16", "a refused upload changed the Vault")
+            self.add_violation("I16", "a refused upload changed the Vault")
         if not changed:
             return
         self._check_rights(vault, asked, results)
@@ -147,7 +151,7 @@ class Account:
         )
         for record_id, territory in rows:
             if territory is not None and territory not in visible:
-                self.violate("I16", f"{asked['device']} wrote {record_id} of territory {territory}")
+                self.add_violation("I16", f"{asked['device']} wrote {record_id} of territory {territory}")
 
     def _check_rights(self, vault: Vault, asked: JsonDict, results: list[JsonDict]) -> None:
         rights = vault.live["permission_set"]["rep__c"]
@@ -160,161 +164,171 @@ class Account:
             held = rights["objects"].get(row["object"], {}).get(needed, True)
             fields = rights["fields"].get(row["object"], {})
             if not held or any(not fields.get(name, {}).get("edit", True) for name in row["fields"]):
-                self.violate(
+                self.add_violation(
                     "I16", f"{asked['device']} was allowed to {needed} {row['object']} without the right"
                 )
 
     def _after_pull(self, vault: Vault, asked: JsonDict, told: JsonDict) -> None:
         if not told.get("put"):
             return
-        allowed = self.view(vault, USERS[asked["device"]], asked["platform"])
+        allowed = self.expected_view(vault, USERS[asked["device"]], asked["platform"])
         for name, record_id, _, _, text in told["put"]:
             known = allowed.get(name, {}).get(record_id)
             if known is None:
-                self.violate("I1b", f"{record_id} of {name} was sent to {asked['device']} but is not visible")
-            elif expected_view.fields_of(text) != known[1]:
-                self.violate("I1b", f"{record_id} of {name} was sent with other fields than are visible")
+                self.add_violation(
+                    "I1b", f"{record_id} of {name} was sent to {asked['device']} but is not visible"
+                )
+            elif expected_view.parse_fields(text) != known[1]:
+                self.add_violation(
+                    "I1b", f"{record_id} of {name} was sent with other fields than are visible"
+                )
 
-    def view(self, vault: Vault, user: str, platform: str) -> expected_view.View:
+    def expected_view(self, vault: Vault, user: str, platform: str) -> expected_view.View:
         """What the user should see now; worked out once for each state of the Vault."""
-        state = (vault.version, self.mark(vault), user, platform)
+        state = (vault.version, self.last_write(vault), user, platform)
         if state not in self.views:
-            self.views = {state: expected_view.of(vault, user, platform)}
+            self.views = {state: expected_view.compute_view(vault, user, platform)}
         return self.views[state]
 
-    def shown(self, device: Device, edits: list[Edit]) -> tuple[Values, Values]:
+    def read_shown_values(self, device: Device, edits: list[Edit]) -> tuple[Values, Values]:
         """What the device shows in the fields that the edits are about to change, and what Vault had sent of them."""
         shown: Values = {}
         held: Values = {}
         for edit in edits:
-            doc = {} if edit.operation == "create" else read(device, edit.record_id) or {}
+            doc = {} if edit.operation == "create" else read_record(device, edit.record_id) or {}
             shown |= {(edit.record_id, name): doc.get(name) for name in edit.fields}
             row = device.data.execute(
                 "SELECT doc FROM record WHERE id = ?1 OR mobile_id = ?1", (edit.record_id,)
             ).fetchone()
-            doc = expected_view.fields_of(row[0]) if row else {}
+            doc = expected_view.parse_fields(row[0]) if row else {}
             held |= {(edit.record_id, name): doc.get(name) for name in edit.fields}
         return shown, held
 
-    def saved(self, device: Device, key: str, edits: list[Edit], before: tuple[Values, Values]) -> None:
+    def record_save(self, device: Device, key: str, edits: list[Edit], before: tuple[Values, Values]) -> None:
         """A press of Save that the device accepted. Its edits must show at once."""
-        self.saves[key] = Saved(
-            device=device.device_id, key=key, edits=edits, shown=before[0], held=before[1],
-            pressed=len(self.saves),
+        self.saves[key] = SavedEdits(
+            device=device.device_id, key=key, edits=edits, shown_values=before[0], vault_values=before[1],
+            number=len(self.saves),
         )  # fmt: skip
         for edit in edits:
-            doc = read(device, edit.record_id)
+            doc = read_record(device, edit.record_id)
             if edit.operation == "delete" and doc is not None:
-                self.violate("I9", f"{edit.record_id} still shows after its delete")
+                self.add_violation("I9", f"{edit.record_id} still shows after its delete")
             if edit.operation != "delete" and any((doc or {}).get(k) != v for k, v in edit.fields.items()):
-                self.violate("I9", f"{edit.record_id} does not show what was just saved")
+                self.add_violation("I9", f"{edit.record_id} does not show what was just saved")
 
-    def taken_back(self, key: str) -> None:
+    def record_undo(self, key: str) -> None:
         """The user has undone this."""
         if key in self.saves:
             self.saves[key].excused = True
-            self.saves[key].taken_back = True
+            self.saves[key].undone = True
             self.saves[key].resurrected = False
 
-    def amended(self, old: str, new: str) -> None:
+    def record_correction(self, old: str, new: str) -> None:
         """The user has changed a refused edit; it goes on under a new key."""
         if old in self.saves:
             former = self.saves[old]
-            if former.amended_to is not None:  # a backup's copy of what has gone on under another key
-                self.saves[new] = replace(former, key=new, taken_back=False, amends=True)
+            if former.corrected_key is not None:  # a backup's copy of what has gone on under another key
+                self.saves[new] = replace(former, key=new, undone=False, is_correction=True)
                 return
             self.saves[new] = replace(
-                former, key=new, taken_back=False, excused=False, amended_to=None, amends=True
+                former, key=new, undone=False, excused=False, corrected_key=None, is_correction=True
             )
             former.excused = True
-            former.amended_to = new
+            former.corrected_key = new
 
-    def lives_on(self, saved: Saved) -> bool:
+    def continues(self, saved: SavedEdits) -> bool:
         """Whether the words went on under a later key that nobody took back.
 
         A device that was restored from a backup may hold the refused former self of what was amended and
         accepted since; taking that back takes back nothing.
         """
-        while saved.amended_to is not None:
-            saved = self.saves[saved.amended_to]
-            if not saved.taken_back:
+        while saved.corrected_key is not None:
+            saved = self.saves[saved.corrected_key]
+            if not saved.undone:
                 return True
         return False
 
-    def look(self, device: Device) -> Look:
+    def take_snapshot(self, device: Device) -> DataSnapshot:
         """The device's data as it is now."""
         row = device.data.execute("SELECT count(*), coalesce(sum(tag), 0) FROM record").fetchone()
-        return Look(
+        return DataSnapshot(
             cursor=read_state(device.data, "cursor", {"epoch": None, "seq": 0}),
             rules=read_state(device.data, "rules", {}),
             content=(row[0], row[1]),
             fallbacks=self.fallbacks[device.device_id],
         )
 
-    def _still_shows(self, vault: Vault, device: Device) -> None:
+    def _check_visible_edits(self, vault: Vault, device: Device) -> None:
         """From the moment of Save an edit shows, until somebody else has changed the record again."""
         mine = [one for one in self.saves.values() if one.device == device.device_id]
         there = [one for one in mine if one.resurrected or not one.excused]
-        allowed = self.view(vault, device.user_id, device.platform)
+        allowed = self.expected_view(vault, device.user_id, device.platform)
         looked_at: set[tuple[str, str]] = set()
         removed: set[str] = set()
-        for saved in sorted(there, key=lambda one: -one.pressed)[:YOUNGEST]:
+        for saved in sorted(there, key=lambda one: -one.number)[:CHECKED_SAVES]:
             for edit in saved.edits:
-                one = _id_in(allowed.get(edit.object, {}), edit.record_id)
+                one = _vault_id(allowed.get(edit.object, {}), edit.record_id)
                 if edit.operation == "delete":
                     removed.add(one)
-                for name in sorted(edit.fields.keys() & set(WORDS)):
+                for name in sorted(edit.fields.keys() & set(MARKER_FIELDS)):
                     fresh = one not in removed and (one, name) not in looked_at
                     looked_at.add((one, name))
                     seen = allowed.get(edit.object, {}).get(one)
                     expected = seen is not None and seen[1].get(name) == edit.fields[name]
                     if fresh and expected and not saved.excused:
-                        self._must_show(vault, device, edit, one, name)
+                        self._check_visible_edit(vault, device, edit, one, name)
 
-    def _must_show(self, vault: Vault, device: Device, edit: Edit, record_id: str, name: str) -> None:
-        rule = scope_of(vault, device.user_id, device.platform).rules.get(edit.object)
-        if rule is None or read_state(device.data, "rules", {}).get(edit.object) != rule.name:
+    def _check_visible_edit(
+        self, vault: Vault, device: Device, edit: Edit, record_id: str, name: str
+    ) -> None:
+        rule = get_scope(vault, device.user_id, device.platform).rules.get(edit.object)
+        if rule is None or read_state(device.data, "rules", {}).get(edit.object) != rule.fingerprint:
             return  # it has not heard yet that its user sees these records, or so much of them
-        doc = read(device, edit.record_id)
-        if doc is None and not _knows(vault, device, record_id, edit.fields[name]):
+        doc = read_record(device, edit.record_id)
+        if doc is None and not _must_have_record(vault, device, record_id, edit.fields[name]):
             return
         if (doc or {}).get(name) != edit.fields[name]:
-            self.violate("I9", f"{device.device_id} no longer shows {name} of {record_id} as it was saved")
+            self.add_violation(
+                "I9", f"{device.device_id} no longer shows {name} of {record_id} as it was saved"
+            )
 
-    def compare(self, vault: Vault, device: Device, before: Look, done: bool) -> None:
+    def check_sync(self, vault: Vault, device: Device, before: DataSnapshot, done: bool) -> None:
         """A cursor never goes back, and data changes only together with it. `done` if all was downloaded."""
         self.syncs[device.device_id] += 1
-        now = self.look(device)
+        now = self.take_snapshot(device)
         if now.fallbacks != before.fallbacks:
             return
-        sound = self.sound[device.device_id] == now.fallbacks
+        sound = self.repaired[device.device_id] == now.fallbacks
         if now.cursor["epoch"] == before.cursor["epoch"] and now.cursor["seq"] < before.cursor["seq"]:
-            self.violate("I6", f"the cursor of {device.device_id} went back: {before.cursor} {now.cursor}")
+            self.add_violation(
+                "I6", f"the cursor of {device.device_id} went back: {before.cursor} {now.cursor}"
+            )
         unmoved = now.cursor == before.cursor and now.rules == before.rules
         if unmoved and sound and now.content != before.content:
-            self.violate("I10", f"data of {device.device_id} changed without its cursor")
+            self.add_violation("I10", f"data of {device.device_id} changed without its cursor")
         if done:
-            self.sound[device.device_id] = now.fallbacks
+            self.repaired[device.device_id] = now.fallbacks
         if sound or done:
-            self._still_shows(vault, device)
+            self._check_visible_edits(vault, device)
 
-    def tampered(self, device: Device) -> None:
+    def record_tampering(self, device: Device) -> None:
         """Somebody changed the data behind the engine's back."""
         self.fallbacks[device.device_id] += 1
         self.tampers[device.device_id] += 1
 
-    def fell_back(self, device: Device) -> None:
+    def record_fallback(self, device: Device) -> None:
         """The data database is an older one again."""
         self.fallbacks[device.device_id] += 1
 
-    def take_image(self, device: Device) -> None:
+    def back_up(self, device: Device) -> None:
         """Back up a device."""
         keys = frozenset(key for key, one in self.saves.items() if one.device == device.device_id)
-        self.images[device.device_id] = Image(
+        self.backups[device.device_id] = Backup(
             data=device.data.serialize(), journal=device.journal.serialize(), keys=keys
         )
 
-    def restored(self, vault: Vault, device: Device, image: Image) -> None:
+    def record_restore(self, vault: Vault, device: Device, image: Backup) -> None:
         """A backup was restored: what was saved after it is lost with it, what was taken back may be back.
 
         It may also show a refusal of what the Vault has accepted since; undoing that takes back nothing.
@@ -322,30 +336,30 @@ class Account:
         env = device.env
         assert isinstance(env, StormEnv)  # noqa: S101
         self.fallbacks[device.device_id] += 1
-        self.heard[device.device_id] = len(env.replies)
-        self.unsure[device.device_id] = frozenset(env.attempts)
+        self.replies_before_restore[device.device_id] = len(env.replies)
+        self.syncs_before_restore[device.device_id] = frozenset(env.attempts)
         for key, one in self.saves.items():
-            one.arrived |= one.device == device.device_id and _has_arrived(vault, one)
+            one.arrived_before_restore |= one.device == device.device_id and _has_arrived(vault, one)
             if one.device == device.device_id and (key not in image.keys or one.excused):
                 one.resurrected = one.excused and key in image.keys
                 one.excused = True
-                one.taken_back = False
+                one.undone = False
 
 
-def _has_arrived(vault: Vault, saved: Saved) -> bool:
-    words = [edit.fields[name] for edit in saved.edits for name in WORDS if name in edit.fields]
+def _has_arrived(vault: Vault, saved: SavedEdits) -> bool:
+    words = [edit.fields[name] for edit in saved.edits for name in MARKER_FIELDS if name in edit.fields]
     query = "SELECT 1 FROM seen WHERE instr(doc, ?) LIMIT 1"
     return any(vault.db.execute(query, (word,)).fetchone() for word in words)
 
 
-def _id_in(records: dict[str, tuple[int, JsonDict]], record_id: str) -> str:
+def _vault_id(records: dict[str, tuple[int, JsonDict]], record_id: str) -> str:
     """Vault's id of a record that a device may know by its mobile id."""
     if record_id in records:
         return record_id
     return next((one for one, seen in records.items() if seen[1].get("mobile_id__v") == record_id), record_id)
 
 
-def _knows(vault: Vault, device: Device, record_id: str, word: object) -> bool:
+def _must_have_record(vault: Vault, device: Device, record_id: str, word: object) -> bool:
     """Whether the device must have the record: it has heard all, or nothing since that write.
 
     In between it may have seen the record leave its scope, and not yet seen it come back.

@@ -23,38 +23,40 @@ from sync_engine.simulator.scheduler import Sleep
 from sync_engine.simulator.stress import invariants, workload
 from sync_engine.simulator.stress.faults import FaultPlan
 from sync_engine.simulator.stress.observations import Violation
-from sync_engine.simulator.stress.world import World, build, restart
+from sync_engine.simulator.stress.world import World, build_world, restart_device
 
 SYNCS = 12
-ROUNDS = 6
+CONVERGENCE_ROUNDS = 6
 """After healing, a device has this many syncs to settle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class WorldResult:
     """What one world showed."""
 
     seed: int
     violations: tuple[Violation, ...]
-    fired: Counter[str]
+    fault_counts: Counter[str]
     syncs: int
     trace: str
 
 
-def simulate(*, seed: int, plan: FaultPlan | None = None) -> Run:
+def simulate_world(*, seed: int, plan: FaultPlan | None = None) -> WorldResult:
     """Play the world of one seed; without a plan the seed draws one."""
     chosen = plan if plan is not None else FaultPlan.of_seed(seed)
-    world = build(seed, chosen)
+    world = build_world(seed, chosen)
     try:
-        _storm(world)
-        _heal(world)
-        world.account.found += invariants.at_rest(world.vault, world.devices, world.account)
-        return Run(
+        _run_storm(world)
+        _heal_and_converge(world)
+        world.observations.violations += invariants.check_at_rest(
+            world.vault, world.devices, world.observations
+        )
+        return WorldResult(
             seed=seed,
-            violations=tuple(world.account.found),
-            fired=world.fired,
-            syncs=sum(world.account.syncs.values()),
-            trace=_trace(world),
+            violations=tuple(world.observations.violations),
+            fault_counts=world.fault_counts,
+            syncs=sum(world.observations.syncs.values()),
+            trace=_compute_trace(world),
         )
     finally:
         world.scheduler.close()
@@ -63,12 +65,12 @@ def simulate(*, seed: int, plan: FaultPlan | None = None) -> Run:
         world.vault.db.close()
 
 
-def _storm(world: World) -> None:
+def _run_storm(world: World) -> None:
     for device in world.devices:
         world.scheduler.spawn(_sync_often(world, device), world.rng.uniform(1, 100))
         world.scheduler.spawn(_edit_often(world, device), world.rng.uniform(1, 100))
-    world.scheduler.spawn(workload.meddle(world), 50.0)
-    world.scheduler.drain()
+    world.scheduler.spawn(workload.run_workload(world), 50.0)
+    world.scheduler.run_all()
 
 
 async def _sync_often(world: World, device: Device) -> None:
@@ -77,14 +79,14 @@ async def _sync_often(world: World, device: Device) -> None:
         await Sleep(rng.uniform(100, 2500))
         if rng.random() < 0.3:
             world.scheduler.spawn(_edit_meanwhile(world, device, rng), rng.uniform(0.5, 6.0))
-        await one_sync(world, device, rng.random())
+        await sync_once(world, device, rng.random())
 
 
-async def one_sync(world: World, device: Device, choice: float) -> None:
+async def sync_once(world: World, device: Device, choice: float) -> None:
     """One attempt to sync, of a kind by chance; the account watches what it leaves behind."""
     if device.busy:
         return
-    before, done = world.account.look(device), False
+    before, done = world.observations.take_snapshot(device), False
     try:
         if device.session is None and not await syncs.sign_in(device):
             return
@@ -99,10 +101,10 @@ async def one_sync(world: World, device: Device, choice: float) -> None:
         else:
             done = await syncs.database_refresh(device)
     except ProcessKilled as killed:
-        restart(world, device, killed)
+        restart_device(world, device, killed)
     except DeviceError:
         device.busy = False
-    world.account.compare(world.vault, device, before, done)
+    world.observations.check_sync(world.vault, device, before, done)
 
 
 async def _edit_often(world: World, device: Device) -> None:
@@ -120,55 +122,57 @@ async def _edit_meanwhile(world: World, device: Device, rng: Random) -> None:
 
 def _edit(world: World, device: Device, rng: Random) -> None:
     """One press of Save; the account hears of it only if the device took it."""
-    edits = workload.draw_edits(device, rng, poison=world.env(device).strikes("poison"))
+    edits = workload.draw_edits(device, rng, poison=world.env(device).fault_occurs("poison"))
     if not edits:
         return
-    before = world.account.shown(device, edits)
+    before = world.observations.read_shown_values(device, edits)
     try:
         key = save(device, edits)
     except ProcessKilled as killed:
-        restart(world, device, killed)
+        restart_device(world, device, killed)
     except DeviceError:
         return
     else:
-        world.account.saved(device, key, edits, before)
+        world.observations.record_save(device, key, edits, before)
 
 
-def _heal(world: World) -> None:
+def _heal_and_converge(world: World) -> None:
     for device in world.devices:
-        world.env(device).heal()
+        world.env(device).stop_faults()
         device.foreground = True
-    workload.mend(world)
-    for _ in range(ROUNDS):
+    workload.restore_access(world)
+    for _ in range(CONVERGENCE_ROUNDS):
         for device in world.devices:
-            world.scheduler.spawn(_settle(world, device), 1.0)
-        world.scheduler.drain()
-        if all(_settled(device) for device in world.devices):
+            world.scheduler.spawn(_sync_to_converge(world, device), 1.0)
+        world.scheduler.run_all()
+        if all(_has_converged(device) for device in world.devices):
             break
     else:
         for device in world.devices:
-            if not _settled(device):
-                world.account.violate("I12", f"{device.device_id} does not settle: {_why_not(device)}")
+            if not _has_converged(device):
+                world.observations.add_violation(
+                    "I12", f"{device.device_id} does not settle: {_unconverged_reason(device)}"
+                )
     # One more each, so that what the other has just sent is seen by everybody.
     for device in world.devices:
-        world.scheduler.spawn(_settle(world, device), 1.0)
-    world.scheduler.drain()
+        world.scheduler.spawn(_sync_to_converge(world, device), 1.0)
+    world.scheduler.run_all()
 
 
-async def _settle(world: World, device: Device) -> None:
-    before = world.account.look(device)
+async def _sync_to_converge(world: World, device: Device) -> None:
+    before = world.observations.take_snapshot(device)
     if device.session is None:
         await syncs.sign_in(device)
     done = await syncs.incremental(device)
     device.put("settled", done)
-    world.account.compare(world.vault, device, before, done)
+    world.observations.check_sync(world.vault, device, before, done)
 
 
-def _settled(device: Device) -> bool:
-    return bool(device.get("settled")) and _why_not(device) == "the last sync failed"
+def _has_converged(device: Device) -> bool:
+    return bool(device.get("settled")) and _unconverged_reason(device) == "the last sync failed"
 
 
-def _why_not(device: Device) -> str:
+def _unconverged_reason(device: Device) -> str:
     failed = {entry.key for entry in errors_tab.entries(device)}
     rows = device.journal.execute("SELECT key FROM outbox WHERE acked_seq IS NULL").fetchall()
     left = {row[0] for row in rows} - failed
@@ -179,7 +183,7 @@ def _why_not(device: Device) -> str:
     return "the last sync failed"
 
 
-def _trace(world: World) -> str:
+def _compute_trace(world: World) -> str:
     digest = hashlib.sha256()
     for device in world.devices:
         for row, about in world.env(device).rows:

@@ -10,11 +10,11 @@ from functools import partial
 from sync_engine.simulator.fleet.scenario import Scenario
 from sync_engine.simulator.stress.faults import CALM
 from sync_engine.simulator.stress.observations import Violation
-from sync_engine.simulator.stress.run import simulate
+from sync_engine.simulator.stress.run import simulate_world
 
-TWICE = 100
+REPLAY_EVERY = 100
 """Every so manieth seed is played a second time: it must go the same way (I18)."""
-SHARE = 10
+CHUNK_SIZE = 10
 """Seeds that a process takes at once."""
 
 
@@ -35,7 +35,7 @@ class SeedReport:
     ran: int = 0
     syncs: int = 0
     violations: list[SeedViolation] = field(default_factory=list)
-    fired: Counter[str] = field(default_factory=Counter)
+    fault_counts: Counter[str] = field(default_factory=Counter)
     seconds: float | None = None
 
     @property
@@ -48,7 +48,7 @@ class SeedReport:
         speed = "" if self.seeds_per_second is None else f", {self.seeds_per_second:.1f} seeds/s"
         return (
             f"{self.ran} seeds of {self.scenario} from {self.first_seed}: {len(self.violations)} violations, "
-            f"{sum(self.fired.values())} faults struck{speed}"
+            f"{sum(self.fault_counts.values())} faults struck{speed}"
         )
 
 
@@ -68,8 +68,8 @@ def run_seeds(
     """
     report = SeedReport(scenario=scenario.name, first_seed=first_seed)
     began = timer() if timer else 0.0
-    for played in _each(range(first_seed, first_seed + count), scenario.swarm, jobs):
-        _add(report, played)
+    for played in _run_each(range(first_seed, first_seed + count), scenario.swarm, jobs):
+        _add_result(report, played)
         if on_seed is not None:
             on_seed(report.ran, count)
     report.seconds = timer() - began if timer else None
@@ -77,7 +77,7 @@ def run_seeds(
 
 
 @dataclass(frozen=True, slots=True)
-class _Played:
+class _SeedResult:
     """What a report takes from a world; small, because it may come from another process."""
 
     seed: int
@@ -86,8 +86,8 @@ class _Played:
     violations: tuple[Violation, ...]
 
 
-def _each(seeds: range, swarm: bool, jobs: int) -> Iterator[_Played]:
-    play = partial(_play, swarm=swarm)
+def _run_each(seeds: range, swarm: bool, jobs: int) -> Iterator[_SeedResult]:
+    play = partial(_run_seed, swarm=swarm)
     if jobs == 1:
         yield from map(play, seeds)
         return
@@ -96,22 +96,22 @@ def _each(seeds: range, swarm: bool, jobs: int) -> Iterator[_Played]:
     from multiprocessing import get_context  # noqa: PLC0415
 
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(play, seeds, chunksize=SHARE)
+        yield from pool.map(play, seeds, chunksize=CHUNK_SIZE)
 
 
-def _play(seed: int, *, swarm: bool) -> _Played:
+def _run_seed(seed: int, *, swarm: bool) -> _SeedResult:
     plan = None if swarm else CALM
-    run = simulate(seed=seed, plan=plan)
+    run = simulate_world(seed=seed, plan=plan)
     violations = run.violations
-    if seed % TWICE == 0 and simulate(seed=seed, plan=plan).trace != run.trace:
+    if seed % REPLAY_EVERY == 0 and simulate_world(seed=seed, plan=plan).trace != run.trace:
         violations = (*violations, Violation("I18", "played again, the seed goes another way"))
-    return _Played(seed, run.syncs, run.fired, violations)
+    return _SeedResult(seed, run.syncs, run.fault_counts, violations)
 
 
-def _add(report: SeedReport, played: _Played) -> None:
+def _add_result(report: SeedReport, played: _SeedResult) -> None:
     report.ran += 1
     report.syncs += played.syncs
-    report.fired.update(played.fired)
+    report.fault_counts.update(played.fired)
     if played.violations:
         more = len(played.violations) - 1
         reason = str(played.violations[0]) + (f" (and {more} more)" if more else "")

@@ -10,11 +10,11 @@ from dataclasses import dataclass, fields, replace
 
 from sync_engine.simulator.stress.faults import FaultPlan
 from sync_engine.simulator.stress.observations import Violation
-from sync_engine.simulator.stress.run import simulate
+from sync_engine.simulator.stress.run import simulate_world
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shrunk:
+class ShrunkSeed:
     """A smaller world that breaks the same invariant: `simulate(seed=seed, plan=plan)` shows it."""
 
     seed: int
@@ -25,39 +25,39 @@ class Shrunk:
     @property
     def faults(self) -> dict[str, float]:
         """The faults that are left, by name, with their rates."""
-        return _present(self.plan)
+        return _active_faults(self.plan)
 
     def __str__(self) -> str:
         left = ", ".join(f"{name}={rate:.3f}" for name, rate in self.faults.items()) or "no fault at all"
         return f"seed {self.seed} still breaks with {left}: {self.violations[0]}"
 
 
-def shrink(
+def shrink_seed(
     seed: int, plan: FaultPlan | None = None, *, on_world: Callable[[int], None] | None = None
-) -> Shrunk | None:
+) -> ShrunkSeed | None:
     """Leave out one kind of fault after the other while the seed's first invariant still breaks.
 
     None when the seed breaks nothing. `on_world(played)` is called after each world; some dozens are played.
     """
     chosen = plan if plan is not None else FaultPlan.of_seed(seed)
-    found = simulate(seed=seed, plan=chosen).violations
+    found = simulate_world(seed=seed, plan=chosen).violations
     if not found:
         return None
     worlds, smaller = 1, True
     while smaller:
         smaller = False
-        for name in _present(chosen):
+        for name in _active_faults(chosen):
             less = replace(chosen, **{name: 0.0})
-            left = simulate(seed=seed, plan=less).violations
+            left = simulate_world(seed=seed, plan=less).violations
             worlds += 1
             if on_world is not None:
                 on_world(worlds)
             if any(one.invariant == found[0].invariant for one in left):
                 chosen, smaller = less, True
-    left = simulate(seed=seed, plan=chosen).violations
+    left = simulate_world(seed=seed, plan=chosen).violations
     same = tuple(one for one in left if one.invariant == found[0].invariant)
-    return Shrunk(seed=seed, plan=chosen, violations=same, worlds=worlds + 1)
+    return ShrunkSeed(seed=seed, plan=chosen, violations=same, worlds=worlds + 1)
 
 
-def _present(plan: FaultPlan) -> dict[str, float]:
+def _active_faults(plan: FaultPlan) -> dict[str, float]:
     return {one.name: getattr(plan, one.name) for one in fields(plan) if getattr(plan, one.name)}

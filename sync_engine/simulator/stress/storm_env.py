@@ -20,27 +20,27 @@ from sync_engine.telemetry import Telemetry
 Deliver = Callable[[bytes, bool], bytes]
 """Hands a request to the Vault; the flag asks for a crash in the middle of its transaction."""
 
-WRITING = (
+WRITE_POINTS = (
     "edit.save", "download.page", "apply.middle", "apply.commit", "refresh.downloaded", "refresh.swap",
     "media.piece", "media.file",
 )  # fmt: skip
 
 
-GHOST = "ghost"
+STALE_PROCESS = "ghost"
 
 
 @dataclass(slots=True)
-class Attempt:
+class SyncAttempt:
     """What the wire shows of one tracked sync."""
 
     accepted: int = 0
     refused: int = 0
     retries: int = 0
-    ended_badly: bool = False
+    last_exchange_failed: bool = False
 
-    def hear(self, request: bytes, reply: bytes) -> None:
+    def record_reply(self, request: bytes, reply: bytes) -> None:
         """Count what a delivered reply says."""
-        self.ended_badly = False
+        self.last_exchange_failed = False
         if b'"verb":"upload"' not in request:
             return
         try:
@@ -55,7 +55,7 @@ class Attempt:
                 self.refused += sizes[one["key"]]
 
 
-def _well(_: str) -> None:
+def _no_fault(_: str) -> None:
     """Nothing is wrong at any point."""
 
 
@@ -79,16 +79,16 @@ class StormEnv:
         self.scheduler = scheduler
         self.deliver = deliver
         self.plan = plan
-        self.fired = fired
+        self.fault_counts = fired
         self.skew = 0.0
         self.cut_off_until = 0.0
         self.rows: list[tuple[Telemetry, str | None]] = []
         self.replies: list[tuple[bytes, bytes]] = []
-        self.attempts: dict[str, Attempt] = {}
+        self.attempts: dict[str, SyncAttempt] = {}
         self.device: Device | None = None
-        self.ill: Callable[[str], None] = _well
+        self.inject_fault: Callable[[str], None] = _no_fault
         self.generation = 0
-        self._current: Attempt | None = None
+        self._current_attempt: SyncAttempt | None = None
         self._seed = seed
         self._streams: dict[str, Random] = {}
         self._stores: dict[str, sqlite3.Connection] = {}
@@ -104,15 +104,15 @@ class StormEnv:
         mine = self.generation
         await Sleep(seconds)
         if self.generation != mine:
-            raise ProcessKilled(GHOST)
+            raise ProcessKilled(STALE_PROCESS)
 
-    def online(self) -> bool:
+    def is_online(self) -> bool:
         return True
 
-    def network(self) -> str:
+    def network_type(self) -> str:
         return "wifi"
 
-    def rand(self, stream: str) -> Random:
+    def random_stream(self, stream: str) -> Random:
         if stream not in self._streams:
             self._streams[stream] = Random(f"{self._seed}/{self.device_id}/{stream}")
         return self._streams[stream]
@@ -124,13 +124,13 @@ class StormEnv:
             self._stores[name].deserialize(content)
         return self._stores[name]
 
-    def keep_store(self, name: str, store: sqlite3.Connection) -> None:
+    def replace_store(self, name: str, store: sqlite3.Connection) -> None:
         former, self._stores[name] = self._stores.get(name), store
         self._stores.pop("fresh", None)
         if former is not None:
             former.close()
 
-    def put_image(self, name: str, image: bytes) -> None:
+    def restore_store(self, name: str, image: bytes) -> None:
         """Bring a store back to an earlier image of it; whoever has it open must open it again."""
         self._stores[name].close()
         self._stores[name] = sqlite3.connect(":memory:", isolation_level=None)
@@ -141,85 +141,89 @@ class StormEnv:
         for store in self._stores.values():
             store.close()
 
-    def heal(self) -> None:
+    def stop_faults(self) -> None:
         """No more faults."""
         self.plan = CALM
-        self.ill = _well
+        self.inject_fault = _no_fault
         self.skew = 0.0
         self.cut_off_until = 0.0
 
-    def emit(self, row: Telemetry, about: str | None = None) -> None:
-        self.rows.append((row, about))
+    def emit(self, row: Telemetry, subject: str | None = None) -> None:
+        self.rows.append((row, subject))
 
-    def strikes(self, name: str) -> bool:
+    def fault_occurs(self, name: str) -> bool:
         """Whether the fault happens now; counted if it does."""
         rate = getattr(self.plan, name)
-        if not rate or self.rand("faults").random() >= rate:
+        if not rate or self.random_stream("faults").random() >= rate:
             return False
-        self.fired[name] += 1
+        self.fault_counts[name] += 1
         return True
 
-    def point(self, name: str) -> None:
-        self._note(name)
-        if self.strikes("kill"):
+    def fault_point(self, name: str) -> None:
+        self._track_attempt(name)
+        if self.fault_occurs("kill"):
             raise ProcessKilled(name)
-        if name in WRITING and self.strikes("disk_full"):
+        if name in WRITE_POINTS and self.fault_occurs("disk_full"):
             raise DeviceError("SQLITE_FULL", "database or disk is full (13)")
-        self.ill(name)
+        self.inject_fault(name)
 
-    def _note(self, name: str) -> None:
+    def _track_attempt(self, name: str) -> None:
         """Keep an own account of which tracked sync is running, from the points that it passes."""
         if name.startswith("autosync."):
-            self._current = None
+            self._current_attempt = None
         elif name.endswith(".connect") and self.device is not None:
             row = self.device.journal.execute("SELECT mobile_id FROM tracking WHERE open").fetchone()
-            self._current = self.attempts.setdefault(row[0], Attempt()) if row else None
+            self._current_attempt = self.attempts.setdefault(row[0], SyncAttempt()) if row else None
 
-    async def call(self, request: bytes) -> bytes:
-        attempt = None if b'"verb":"track"' in request or b'"verb":"sign_in"' in request else self._current
-        if attempt is not None and attempt.ended_badly:
+    async def send(self, request: bytes) -> bytes:
+        attempt = (
+            None if b'"verb":"track"' in request or b'"verb":"sign_in"' in request else self._current_attempt
+        )
+        if attempt is not None and attempt.last_exchange_failed:
             attempt.retries += 1
         try:
             reply = await self._exchange(request)
         except TransportError as error:
             if attempt is not None:
-                attempt.ended_badly = True
+                attempt.last_exchange_failed = True
             raise error
         if attempt is not None:
-            attempt.hear(request, reply)
+            attempt.record_reply(request, reply)
         return reply
 
     async def _exchange(self, request: bytes) -> bytes:
-        rng = self.rand("delays")
-        await self._wait(rng.uniform(0.1, 1.0) + (rng.uniform(60, 600) if self.strikes("delay") else 0.0))
-        self._before()
-        if self.strikes("late_duplicate"):
-            self.scheduler.spawn(self._again(request), rng.uniform(30, 3000))
-        if self.strikes("duplicate"):
+        rng = self.random_stream("delays")
+        await self._wait(
+            rng.uniform(0.1, 1.0) + (rng.uniform(60, 600) if self.fault_occurs("delay") else 0.0)
+        )
+        self._fail_before_delivery()
+        if self.fault_occurs("late_duplicate"):
+            self.scheduler.spawn(self._deliver_again(request), rng.uniform(30, 3000))
+        if self.fault_occurs("duplicate"):
             self.deliver(request, False)
-        if self.strikes("server_crash"):
+        if self.fault_occurs("server_crash"):
             self.deliver(request, True)
             raise TransportError("HTTP_503", "Service Unavailable", http_status=503)
         reply = self.deliver(request, False)
         await self._wait(rng.uniform(0.1, 1.0))
-        if self.strikes("reply_loss") or self.scheduler.now < self.cut_off_until:
+        if self.fault_occurs("reply_loss") or self.scheduler.now < self.cut_off_until:
             raise TransportError("NSURLErrorDomain -1005", "The network connection was lost.")
-        if self.strikes("truncated"):
+        if self.fault_occurs("truncated"):
             return reply[: len(reply) // 2]
         self.replies.append((request, reply))
         return reply
 
-    def _before(self) -> None:
-        if self.scheduler.now < self.cut_off_until or self.strikes("request_loss"):
+    def _fail_before_delivery(self) -> None:
+        if self.scheduler.now < self.cut_off_until or self.fault_occurs("request_loss"):
             raise TransportError("NSURLErrorDomain -1001", "The request timed out.")
-        if self.strikes("throttle"):
+        if self.fault_occurs("throttle"):
             raise TransportError("HTTP_429", "Too Many Requests", http_status=429)
-        if self.strikes("outage"):
+        if self.fault_occurs("outage"):
             raise TransportError("HTTP_503", "Service Unavailable", http_status=503)
-        if self.strikes("portal"):
+        if self.fault_occurs("portal"):
             raise TransportError("INVALID_RESPONSE", "<html>Welcome to our guests</html>", http_status=200)
-        self.ill("exchange")
+        self.inject_fault("exchange")
 
-    async def _again(self, request: bytes) -> None:
+    async def _deliver_again(self, request: bytes) -> None:
         await Sleep(0.0)
         self.deliver(request, False)

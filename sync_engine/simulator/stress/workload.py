@@ -12,10 +12,10 @@ from random import Random
 
 from sync_engine.device import errors_tab, syncs
 from sync_engine.device.client import Device
-from sync_engine.device.edits import Edit, amend, ids_on, new_id
+from sync_engine.device.edits import Edit, correct_refused_edit, list_record_ids, new_mobile_id
 from sync_engine.protocol import DeviceError, ProcessKilled
 from sync_engine.simulator.scheduler import Sleep
-from sync_engine.simulator.stress.world import World, restart
+from sync_engine.simulator.stress.world import World, restart_device
 from sync_engine.vault import admin, attachments, records
 
 STEPS = 45
@@ -23,13 +23,13 @@ STEPS = 45
 
 def draw_edits(device: Device, rng: Random, *, poison: bool) -> list[Edit]:
     """What one press of Save changes; each edit carries a word of its own that nothing else writes."""
-    accounts, calls = ids_on(device, "account__v"), ids_on(device, "call2__v")
+    accounts, calls = list_record_ids(device, "account__v"), list_record_ids(device, "call2__v")
     word = f"w{rng.getrandbits(40):x}"
     if not accounts:
         return []
     choice = rng.random()
     if choice < 0.4 or not calls:
-        return _a_call(device, rng, rng.choice(accounts), word, poison=poison)
+        return _draw_call(device, rng, rng.choice(accounts), word, poison=poison)
     if choice < 0.65:
         fields = {"phone__v": word * (20 if poison else 1)}
         return [Edit(operation="update", object="account__v", record_id=rng.choice(accounts), fields=fields)]
@@ -40,7 +40,9 @@ def draw_edits(device: Device, rng: Random, *, poison: bool) -> list[Edit]:
     if choice < 0.93:
         return [Edit(operation="delete", object="call2__v", record_id=rng.choice(calls), fields={})]
     fields = {"account__v": rng.choice(accounts), "summary__v": word, "detail__c": "x"}
-    return [Edit(operation="create", object="medical_insight__v", record_id=new_id(device), fields=fields)]
+    return [
+        Edit(operation="create", object="medical_insight__v", record_id=new_mobile_id(device), fields=fields)
+    ]
 
 
 def _own_calls(device: Device) -> list[str]:
@@ -50,8 +52,8 @@ def _own_calls(device: Device) -> list[str]:
     return [row[0] for row in rows]
 
 
-def _a_call(device: Device, rng: Random, account: str, word: str, *, poison: bool) -> list[Edit]:
-    call = new_id(device)
+def _draw_call(device: Device, rng: Random, account: str, word: str, *, poison: bool) -> list[Edit]:
+    call = new_mobile_id(device)
     fields = {
         "account__v": account,
         "call_date__v": "2026-03-02",
@@ -59,7 +61,7 @@ def _a_call(device: Device, rng: Random, account: str, word: str, *, poison: boo
         "next_call_notes__v": word,
     }
     edits = [Edit(operation="create", object="call2__v", record_id=call, fields=fields)]
-    products = ids_on(device, "product__v")
+    products = list_record_ids(device, "product__v")
     if products and rng.random() < 0.7:
         detail = {
             "call2__v": call,
@@ -68,24 +70,24 @@ def _a_call(device: Device, rng: Random, account: str, word: str, *, poison: boo
             "lot__v": word,
         }
         edits.append(
-            Edit(operation="create", object="call2_sample__v", record_id=new_id(device), fields=detail)
+            Edit(operation="create", object="call2_sample__v", record_id=new_mobile_id(device), fields=detail)
         )
     return edits
 
 
-async def meddle(world: World) -> None:
+async def run_workload(world: World) -> None:
     """Go through the steps of the storm; each kind of faults draws for itself whether it happens."""
     rng = Random(f"{world.seed}/mischief")
     for _ in range(STEPS):
         await Sleep(rng.uniform(50, 900))
-        for name, act in ACTS.items():
+        for name, act in ACTIONS.items():
             rate = getattr(world.plan, name)
             if rate and rng.random() < rate:
-                world.fired[name] += 1
+                world.fault_counts[name] += 1
                 act(world, rng)
 
 
-def _pick(world: World, rng: Random, object_name: str, deleted: int = 0) -> records.Record | None:
+def _pick_record(world: World, rng: Random, object_name: str, deleted: int = 0) -> records.Record | None:
     rows = world.vault.db.execute(
         "SELECT id FROM record WHERE object = ? AND deleted = ? ORDER BY id", (object_name, deleted)
     ).fetchall()
@@ -94,7 +96,7 @@ def _pick(world: World, rng: Random, object_name: str, deleted: int = 0) -> reco
 
 def _server_edit(world: World, rng: Random) -> None:
     name = rng.choice(["account__v", "account__v", "call2__v"])
-    found = _pick(world, rng, name)
+    found = _pick_record(world, rng, name)
     if found is None:
         return
     field = {"account__v": "phone__v", "call2__v": "next_call_notes__v"}[name]
@@ -106,17 +108,17 @@ def _server_edit(world: World, rng: Random) -> None:
 
 
 def _server_delete(world: World, rng: Random) -> None:
-    found = _pick(world, rng, "call2__v", deleted=int(rng.random() < 0.4))
+    found = _pick_record(world, rng, "call2__v", deleted=int(rng.random() < 0.4))
     if found is None:
         return
     with world.vault.transaction():
         if found.deleted:
             parent = records.find(world.vault, found.parent)
             if parent is not None and not parent.deleted:
-                world.account.undeleted[found.id] += 1
+                world.observations.undeleted[found.id] += 1
                 records.undelete(world.vault, found, at=world.scheduler.now, by="somebody")
             return
-        for child in records.children(world.vault, found.id):
+        for child in records.list_child_ids(world.vault, found.id):
             one = records.find(world.vault, child)
             if one is not None:
                 records.delete(world.vault, one, at=world.scheduler.now, by="somebody")
@@ -129,13 +131,15 @@ def _realign(world: World, rng: Random) -> None:
         territories = sorted(rng.sample(["T1", "T2", "T3"], rng.randint(1, 3)))
         admin.set_user(world.vault, user["id"], at=world.scheduler.now, territories=territories)
         return
-    found = _pick(world, rng, "account__v")
+    found = _pick_record(world, rng, "account__v")
     if found is not None:
-        admin.realign(world.vault, [found.id], rng.choice(["T1", "T2", "T3"]), at=world.scheduler.now)
+        admin.realign_accounts(
+            world.vault, [found.id], rng.choice(["T1", "T2", "T3"]), at=world.scheduler.now
+        )
 
 
 def _lock(world: World, rng: Random) -> None:
-    found = _pick(world, rng, "call2__v")
+    found = _pick_record(world, rng, "call2__v")
     if found is not None:
         status = "saved__v" if found.doc.get("status__v") == "submitted__v" else "submitted__v"
         with world.vault.transaction():
@@ -143,11 +147,11 @@ def _lock(world: World, rng: Random) -> None:
 
 
 def _merge(world: World, rng: Random) -> None:
-    one, other = _pick(world, rng, "account__v"), _pick(world, rng, "account__v")
+    one, other = _pick_record(world, rng, "account__v"), _pick_record(world, rng, "account__v")
     rows = world.vault.db.execute("SELECT count(*) FROM record WHERE object = 'account__v' AND NOT deleted")
     if one is None or other is None or one.id == other.id or rows.fetchone()[0] < 5:
         return
-    admin.merge(world.vault, one.id, other.id, at=world.scheduler.now)
+    admin.merge_accounts(world.vault, one.id, other.id, at=world.scheduler.now)
 
 
 def _permission(world: World, rng: Random) -> None:
@@ -156,11 +160,13 @@ def _permission(world: World, rng: Random) -> None:
     at = world.scheduler.now
     if rng.random() < 0.4:
         right = rng.choice(["create", "edit", "delete", "read"])
-        admin.set_object_right(world.vault, "rep__c", object_name, right, allowed, at=at)
+        admin.set_object_permission(world.vault, "rep__c", object_name, right, allowed, at=at)
     else:
         field = {"call2__v": "next_call_notes__v", "account__v": "phone__v", "call2_sample__v": "lot__v"}
         right = rng.choice(["edit", "read"])
-        admin.set_field_right(world.vault, "rep__c", object_name, field[object_name], right, allowed, at=at)
+        admin.set_field_permission(
+            world.vault, "rep__c", object_name, field[object_name], right, allowed, at=at
+        )
 
 
 def _vmoc(world: World, rng: Random) -> None:
@@ -200,10 +206,10 @@ def _background(world: World, rng: Random) -> None:
     device = rng.choice(world.devices)
     if device.foreground:
         device.foreground = False
-        world.scheduler.spawn(_come_back(device), rng.choice([30.0, 600.0, 5000.0, 50_000.0]))
+        world.scheduler.spawn(_return_to_foreground(device), rng.choice([30.0, 600.0, 5000.0, 50_000.0]))
 
 
-async def _come_back(device: Device) -> None:
+async def _return_to_foreground(device: Device) -> None:
     await Sleep(0.0)
     device.foreground = True
 
@@ -217,7 +223,7 @@ def _rows_lost(world: World, rng: Random) -> None:
     row = device.data.execute("SELECT id FROM record ORDER BY revision LIMIT 1").fetchone()
     if row and not device.busy:
         device.data.execute("DELETE FROM record WHERE id = ?", row)
-        world.account.tampered(device)
+        world.observations.record_tampering(device)
 
 
 def _session_end(world: World, rng: Random) -> None:
@@ -228,40 +234,40 @@ def _power_loss(world: World, rng: Random) -> None:
     device = rng.choice(world.devices)
     if device.busy:
         return
-    image = world.account.images.get(device.device_id)
+    image = world.observations.backups.get(device.device_id)
     if image is not None and rng.random() < 0.7:
-        world.env(device).put_image("data", image.data)
-        world.account.fell_back(device)
+        world.env(device).restore_store("data", image.data)
+        world.observations.record_fallback(device)
         world.env(device).generation += 1
         device.start()
-    world.account.take_image(device)
+    world.observations.back_up(device)
 
 
 def _device_restored(world: World, rng: Random) -> None:
     device = rng.choice(world.devices)
     if device.busy:
         return
-    image = world.account.images.get(device.device_id)
+    image = world.observations.backups.get(device.device_id)
     if image is None or rng.random() < 0.3:
-        world.account.take_image(device)
+        world.observations.back_up(device)
         return
-    world.env(device).put_image("data", image.data)
-    world.env(device).put_image("journal", image.journal)
-    world.account.restored(world.vault, device, image)
+    world.env(device).restore_store("data", image.data)
+    world.env(device).restore_store("journal", image.journal)
+    world.observations.record_restore(world.vault, device, image)
     world.env(device).generation += 1
     device.start()
 
 
 def _overlap(world: World, rng: Random) -> None:
     device = rng.choice(world.devices)
-    world.scheduler.spawn(_second(world, device, rng.random()), 0.0)
+    world.scheduler.spawn(_second_sync(world, device, rng.random()), 0.0)
 
 
-async def _second(world: World, device: Device, choice: float) -> None:
+async def _second_sync(world: World, device: Device, choice: float) -> None:
     try:
         await (syncs.autosync(device) if choice < 0.6 else syncs.incremental(device))
     except ProcessKilled as killed:
-        restart(world, device, killed)
+        restart_device(world, device, killed)
     except DeviceError:
         device.busy = False
 
@@ -275,13 +281,13 @@ def _undo(world: World, rng: Random) -> None:
     try:
         if "undo" in entry.actions:
             errors_tab.undo(device, entry.key)
-            world.account.taken_back(entry.key)
+            world.observations.record_undo(entry.key)
         elif "undelete" in entry.actions:
             errors_tab.undelete(device, entry.key)
-            world.account.taken_back(entry.key)
+            world.observations.record_undo(entry.key)
         elif entry.object == "call2_sample__v":
-            fresh = amend(device, entry.key, entry.record_id, {"quantity__v": 3})
-            world.account.amended(entry.key, fresh)
+            fresh = correct_refused_edit(device, entry.key, entry.record_id, {"quantity__v": 3})
+            world.observations.record_correction(entry.key, fresh)
         elif rng.random() < 0.3:
             flags = {"clear_client_sync_errors__v": True}
             admin.set_user(world.vault, device.user_id, at=world.scheduler.now, **flags)
@@ -289,7 +295,7 @@ def _undo(world: World, rng: Random) -> None:
         return
 
 
-def mend(world: World) -> None:
+def restore_access(world: World) -> None:
     """What an administrator would put right so that devices can sync: nothing that people may disagree on."""
     with world.vault.transaction():
         user = world.vault.live["user"]
@@ -300,7 +306,7 @@ def mend(world: World) -> None:
 
 def _files(world: World, rng: Random) -> None:
     """A file comes to a key message or an account, has a new version, or goes."""
-    owner = _pick(world, rng, rng.choice(["key_message__v", "account__v"]))
+    owner = _pick_record(world, rng, rng.choice(["key_message__v", "account__v"]))
     if owner is None:
         return
     name = f"{rng.choice(['a', 'b'])}.zip"
@@ -309,12 +315,12 @@ def _files(world: World, rng: Random) -> None:
             "SELECT id FROM file WHERE record = ? AND name = ?", (owner.id, name)
         ).fetchone()
         if attached and rng.random() < 0.3:
-            attachments.remove(world.vault, attached[0])
+            attachments.remove_file(world.vault, attached[0])
         else:
-            attachments.put(world.vault, owner.id, name, rng.randbytes(rng.randint(0, 60)))
+            attachments.attach_file(world.vault, owner.id, name, rng.randbytes(rng.randint(0, 60)))
 
 
-ACTS = {
+ACTIONS = {
     "server_edit": _server_edit,
     "server_delete": _server_delete,
     "realign": _realign,

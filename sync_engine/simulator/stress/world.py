@@ -12,15 +12,15 @@ from functools import cache
 from random import Random
 
 from sync_engine.device.client import Device
-from sync_engine.device.sync_run import close_interrupted
+from sync_engine.device.sync_run import close_interrupted_syncs
 from sync_engine.protocol import ProcessKilled
 from sync_engine.simulator.scheduler import Scheduler
 from sync_engine.simulator.stress.faults import FaultPlan
-from sync_engine.simulator.stress.observations import Account
-from sync_engine.simulator.stress.storm_env import GHOST, StormEnv
+from sync_engine.simulator.stress.observations import Observations
+from sync_engine.simulator.stress.storm_env import STALE_PROCESS, StormEnv
 from sync_engine.vault import attachments, records
 from sync_engine.vault.permissions import permission_set
-from sync_engine.vault.server import Vault, handle
+from sync_engine.vault.server import Vault, handle_request
 from sync_engine.vmoc import vmoc
 
 START = 1_772_409_600.0  # 2026-03-02 00:00 UTC
@@ -34,10 +34,10 @@ class World:
     plan: FaultPlan
     scheduler: Scheduler
     vault: Vault
-    account: Account
+    observations: Observations
     rng: Random
     devices: list[Device] = field(default_factory=list)
-    fired: Counter[str] = field(default_factory=Counter)
+    fault_counts: Counter[str] = field(default_factory=Counter)
 
     def env(self, device: Device) -> StormEnv:
         """The device's environment."""
@@ -47,27 +47,27 @@ class World:
     def deliver(self, request: bytes, crash: bool) -> bytes:
         """Hand a request to the Vault, and let the account see what it did."""
         if crash:
-            return self._crash(request)
-        before = self.account.mark(self.vault) if b'"verb":"upload"' in request else 0
-        reply = handle(request, self.vault, self.scheduler.now)
-        self.account.after(self.vault, request, reply, before)
+            return self._crash_before_commit(request)
+        before = self.observations.last_write(self.vault) if b'"verb":"upload"' in request else 0
+        reply = handle_request(request, self.vault, self.scheduler.now)
+        self.observations.check_request(self.vault, request, reply, before)
         return reply
 
-    def _crash(self, request: bytes) -> bytes:
+    def _crash_before_commit(self, request: bytes) -> bytes:
         """Everything is done but the commit."""
         self.vault.db.execute("SAVEPOINT process")
-        nested, version = _Nested(self.vault), self.vault.version
+        nested, version = _NestedVault(self.vault), self.vault.version
         try:
-            handle(request, nested, self.scheduler.now)  # type: ignore[arg-type]
+            handle_request(request, nested, self.scheduler.now)  # type: ignore[arg-type]
         finally:
             self.vault.db.execute("ROLLBACK TO process")
             self.vault.db.execute("RELEASE process")
             if self.vault.version != version:
-                self.vault.reload()
+                self.vault.reload_configuration()
         return b""
 
 
-class _Nested:
+class _NestedVault:
     """The Vault inside a savepoint that will be rolled back: its own transactions become part of it."""
 
     def __init__(self, vault: Vault) -> None:
@@ -77,10 +77,10 @@ class _Nested:
         return getattr(self._vault, name)
 
     def transaction(self) -> sqlite3.Connection:
-        return _Nothing()  # type: ignore[return-value]
+        return _NullTransaction()  # type: ignore[return-value]
 
 
-class _Nothing:
+class _NullTransaction:
     def __enter__(self) -> None:
         return None
 
@@ -88,40 +88,40 @@ class _Nothing:
         return None
 
 
-def restart(world: World, device: Device, killed: ProcessKilled) -> None:
+def restart_device(world: World, device: Device, killed: ProcessKilled) -> None:
     """The app starts again after its process was gone; a ghost of an earlier process changes nothing."""
-    if killed.args == (GHOST,):
+    if killed.args == (STALE_PROCESS,):
         return
     world.env(device).generation += 1
     for store in (device.journal, device.data):
         if store.in_transaction:
             store.execute("ROLLBACK")
     device.start()
-    close_interrupted(device)
+    close_interrupted_syncs(device)
 
 
-def build(seed: int, plan: FaultPlan) -> World:
+def build_world(seed: int, plan: FaultPlan) -> World:
     """The world of a seed before anything has happened in it."""
     db = sqlite3.connect(":memory:", isolation_level=None)
-    db.deserialize(template())
+    db.deserialize(build_template())
     scheduler = Scheduler(START)
     vault = Vault(db, epoch=f"e{seed}")
-    account = Account(seed)
-    vault.witness = account.witness
+    account = Observations(seed)
+    vault.on_refusal = account.check_refusal
     world = World(
         seed=seed,
         plan=plan,
         scheduler=scheduler,
         vault=vault,
-        account=account,
+        observations=account,
         rng=Random(f"{seed}/world"),
     )
-    account.watch(vault)
+    account.install_triggers(vault)
     if plan.files:
-        bring_files(vault)
+        add_files(vault)
     for n, platform in enumerate(("iPad", "Windows")):
         device_id = f"d{n}"
-        env = StormEnv(device_id, scheduler, world.deliver, plan, seed, world.fired)
+        env = StormEnv(device_id, scheduler, world.deliver, plan, seed, world.fault_counts)
         device = Device(
             device_id=device_id, user_id=f"u{n}", password="secret", platform=platform,  # noqa: S106
             version="253.0.1", env=env,
@@ -131,10 +131,10 @@ def build(seed: int, plan: FaultPlan) -> World:
     return world
 
 
-def bring_files(vault: Vault) -> None:
+def add_files(vault: Vault) -> None:
     """Key messages with media for everybody, and a VMOC that brings what is attached to accounts."""
     with vault.transaction():
-        attachments.provide_media(vault)
+        attachments.add_media_objects(vault)
         accounts = vault.live["object"]["account__v"] | {"allow_attachments": True}
         vault.configure("object", "account__v", accounts)
         vault.configure(
@@ -146,27 +146,27 @@ def bring_files(vault: Vault) -> None:
 
 
 @cache
-def template() -> bytes:
+def build_template() -> bytes:
     """A Vault with two users, two territories and a few records, as an image that each world starts from."""
     vault = Vault(sqlite3.connect(":memory:"))
     with vault.transaction():
         vault.configure("permission_set", "rep__c", permission_set("rep__c"))
         for n, territories in enumerate((["T1", "T2"], ["T2", "T3"])):
-            vault.configure("user", f"u{n}", _user(n, territories))
+            vault.configure("user", f"u{n}", _user_document(n, territories))
         clause = "WHERE specialty__v CONTAINS ('cardiology__v', 'oncology__v')"
         vault.configure("vmoc", "account__v", vmoc("account__v", where=clause))
         for n in range(3):
             doc = {"name__v": f"Product {n}", "status__v": "active__v"}
             records.insert(vault, "product__v", doc, at=START, by="System")
         for n in range(9):
-            _an_account(vault, n)
+            _add_account(vault, n)
         vault.publish()
     image = vault.db.serialize()
     vault.db.close()
     return image
 
 
-def _an_account(vault: Vault, n: int) -> None:
+def _add_account(vault: Vault, n: int) -> None:
     doc = {
         "name__v": f"Dr {n}",
         "specialty__v": ("cardiology__v", "oncology__v")[n % 2],
@@ -180,7 +180,7 @@ def _an_account(vault: Vault, n: int) -> None:
     records.insert(vault, "call2__v", call, at=START, by="System")
 
 
-def _user(n: int, territories: list[str]) -> dict[str, object]:
+def _user_document(n: int, territories: list[str]) -> dict[str, object]:
     return {
         "id": f"u{n}", "name": f"User {n}", "email": "", "active": True, "locked": False,
         "password": "secret", "password_expired": False, "permission_set": "rep__c",

@@ -74,7 +74,7 @@ def lint_configuration(harness):
 @contextmanager
 def serving(vault_file: Path, now: float):
     served = ServerState(vault=seed_data.open_vault(vault_file), salt="salt")
-    served.provide_service_user(SECRET)
+    served.add_service_user(SECRET)
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     listening.listen()

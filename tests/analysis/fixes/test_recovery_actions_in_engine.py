@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from analysis.fixes.recovery_actions import RecoveryAction, recovery_actions
 from sync_engine.device import errors_tab
-from sync_engine.device.edits import ids_on
+from sync_engine.device.edits import list_record_ids
 from tests.conftest import fresh_store
 from tests.support.engine_harness import EngineHarness
 from tests.support.examples import examples
@@ -31,7 +31,7 @@ def harness(store):
 @pytest.fixture
 def failing(harness):
     """Return a harness with a refused call and its child, a refused update and a refused delete."""
-    accounts = ids_on(harness.device, "account__v")
+    accounts = list_record_ids(harness.device, "account__v")
     for right, name in (("create", "call2__v"), ("edit", "account__v"), ("delete", "account__v")):
         harness.deny(right, name)
     harness.create_call(accounts[0])
@@ -77,7 +77,7 @@ def test_a_refresh_is_offered_only_if_the_engine_runs_it(failing):
 
 
 def test_a_healthy_device_is_offered_no_destructive_action(harness):
-    harness.create_call(ids_on(harness.device, "account__v")[0])
+    harness.create_call(list_record_ids(harness.device, "account__v")[0])
     harness.sync()
     assert not harness.pending_ids()
     assert (
@@ -132,7 +132,7 @@ def test_an_action_deletes_exactly_the_records_that_it_lists(name, early, late, 
     with fresh_store() as store:
         harness = EngineHarness(store)
         try:
-            same, *others = ids_on(harness.device, "account__v")
+            same, *others = list_record_ids(harness.device, "account__v")
             accounts = iter(others)
             for right, object_name in sorted(forbidden):
                 harness.deny(right, object_name)

@@ -34,7 +34,7 @@ assert {each.partition("=")[0] for each in EVERYTHING if ":" not in each} == ALM
 @pytest.fixture(scope="session")
 def played(tmp_path_factory):
     path = tmp_path_factory.mktemp("served") / "vault.sqlite"
-    at = seed_data.fill(path, load_scenario("demo"), seed=5, devices=4, days=2)
+    at = seed_data.create_seeded_vault(path, load_scenario("demo"), seed=5, devices=4, days=2)
     return SimpleNamespace(path=path, at=at, now=datetime.fromtimestamp(at, UTC))
 
 
@@ -49,7 +49,7 @@ def served(played, tmp_path):
         vault = ServerState(
             vault=seed_data.open_vault(path), salt="salt", faults=FaultInjection.parse(ways), **options
         )
-        vault.provide_service_user(SECRET)
+        vault.add_service_user(SECRET)
         listening = socket.create_server(("127.0.0.1", 0))
         server = make_server(build_app(vault, now or (lambda: played.at)))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))

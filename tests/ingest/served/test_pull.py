@@ -13,9 +13,9 @@ def test_a_pull_from_a_vault_with_every_trouble_ends_as_one_from_a_good_one(
     good, reports = pulled(served()[0])
     assert [table for table in TABLES if not content(good, table)] == ["config_change"]
     assert not [report for report in reports if report.rows_rejected]
-    address, vault = served(*everything, links="mixed")
+    address, vault = served(*everything, link_form="mixed")
     bad, _ = pulled(address)
-    assert vault.faults.done["proxy"] > 3
+    assert vault.faults.counts["proxy"] > 3
     assert {table: content(bad, table) for table in TABLES} == {
         table: content(good, table) for table in TABLES
     }
@@ -29,7 +29,7 @@ def test_direct_data_comes_through_every_trouble(
     address, vault = served(*everything, part_bytes=4000)
     with signed_in(address) as client:
         fetched = fetch_direct_data(client, tmp_path, extract="full_directdata")
-    assert vault.faults.done["fail-part"] == 2
+    assert vault.faults.counts["fail-part"] == 2
     store = fresh()
     load_all(fetched.paths, store)
     good, _ = pulled(served()[0], trails=[])

@@ -42,7 +42,7 @@ class Living:
         admin.set_user(self.vault, user, at=at + 60, active=False)
         admin.set_setting(self.vault, "call_backdate_limit__v", 3, at=at + 120)
         permission_set = sorted(self.vault.live["permission_set"])[0]
-        admin.set_object_right(self.vault, permission_set, "account__v", "edit", False, at=at + 180)
+        admin.set_object_permission(self.vault, permission_set, "account__v", "edit", False, at=at + 180)
         self.at = at + 240
         name = self.vault.live["user"][user]["email"]
         with pytest.raises(SignInRefused):
@@ -64,7 +64,7 @@ class Living:
         with self.vault.transaction():
             self.vault.db.execute("DELETE FROM tracking WHERE id = ?", (sync_id,))
         self.deletes("sync_tracking__v", sync_id, at)
-        admin.change(self.vault, "vmoc", name, None, at=at, before=None, after=None)
+        admin.change_configuration(self.vault, "vmoc", name, None, at=at, before=None, after=None)
         self.deletes("vmobile_object_configuration__v", vmoc_id, at)
 
 
@@ -149,7 +149,7 @@ def test_increments_come_through_every_trouble_with_what_was_deleted(
     pulled(good.address, into=by_page, at=good.moment())
     fetch_and_load(living, signed_in, by_archive, tmp_path, "incremental_directdata")
     fetch_and_load(living, signed_in, by_archive, tmp_path, "log_directdata")
-    assert living.faults.done["fail-part"] == 2
+    assert living.faults.counts["fail-part"] == 2
     after = told(content, by_archive, rights=False)
     assert after == told(content, by_page, rights=False)
     assert len(after["sync_tracking__v"]) == len(before["sync_tracking__v"]) - 1
@@ -166,7 +166,7 @@ def test_increments_that_are_not_published_yet_are_taken_the_next_time(
         each.lives_a_day()
     first = fetch_and_load(living, signed_in, late, tmp_path / "late", "incremental_directdata")
     assert len(first.notes) == 92
-    living.faults.ways.clear()
+    living.faults.settings.clear()
     fetch_and_load(living, signed_in, late, tmp_path / "late", "incremental_directdata")
     fetch_and_load(good, signed_in, prompt, tmp_path / "prompt", "incremental_directdata")
     assert told(content, late) == told(content, prompt)

@@ -20,7 +20,7 @@ from tests.sync_engine.vault_api.http_caller import PASSWORD, TOKEN, Caller
 def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
     """The file of a Vault that six devices have synced with for four days, and where its days end."""
     path = tmp_path_factory.mktemp("played") / "vault.sqlite"
-    return path, seed_data.fill(path, load_scenario("demo"), seed=3, devices=6, days=4)
+    return path, seed_data.create_seeded_vault(path, load_scenario("demo"), seed=3, devices=6, days=4)
 
 
 @pytest.fixture
@@ -34,8 +34,8 @@ def make_served(played: tuple[Path, float], tmp_path: Path) -> Iterator[Callable
         served = ServerState(
             vault=seed_data.open_vault(path), salt="salt", faults=FaultInjection.parse(ways), **options
         )
-        served.provide_service_user(PASSWORD)
-        served.provide_token(TOKEN)
+        served.add_service_user(PASSWORD)
+        served.add_token(TOKEN)
         opened.append(served)
         return served
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from sync_engine.device import syncs
 from sync_engine.device.client import Device
 from sync_engine.device.http_env import HttpEnv
-from sync_engine.device.sync_run import close_interrupted
+from sync_engine.device.sync_run import close_interrupted_syncs
 
 KINDS = {
     "incremental": syncs.incremental,
@@ -39,7 +39,7 @@ def open_device(
         version="253.0.100",
         env=env,
     )
-    close_interrupted(device)
+    close_interrupted_syncs(device)
     return device
 
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from sync_engine.vault_api.app import build_app, make_server, serve
 from sync_engine.vault_api.messages import Reply, Request
-from sync_engine.vault_api.rest import answer
+from sync_engine.vault_api.rest import answer_request
 from sync_engine.vault_api.server_state import SERVICE_NAME, ServerState
 
 PASSWORD = "correct horse"
@@ -36,7 +36,7 @@ class Caller:
         sent |= {"authorization": self.session} if self.session else {}
         sent |= {name.replace("_", "-").lower(): value for name, value in heads.items()}
         request = Request(method=method, path=path, query=dict(parse_qsl(text)), headers=sent, body=body)
-        self.last = answer(self.served, request, self.now)
+        self.last = answer_request(self.served, request, self.now)
         return self.last
 
     def __call__(self, method: str, path: str, form: dict[str, str] | None = None, **heads: str) -> Any:

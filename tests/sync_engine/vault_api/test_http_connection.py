@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from sync_engine.device.http_connection import Connection
+from sync_engine.device.http_connection import VaultConnection
 from sync_engine.protocol import TransportError
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -68,7 +68,7 @@ def once(taken: socket.socket) -> None:
     taken.sendall(OK)
 
 
-def post(connection: Connection, *, times: int = 1) -> list[bytes]:
+def post(connection: VaultConnection, *, times: int = 1) -> list[bytes]:
     async def run() -> list[bytes]:
         return [await connection.post(b"{}") for _ in range(times)]
 
@@ -76,7 +76,7 @@ def post(connection: Connection, *, times: int = 1) -> list[bytes]:
 
 
 def failure(address: str, timeout: float = 5.0) -> TransportError:
-    connection = Connection(address, timeout)
+    connection = VaultConnection(address, timeout)
     with pytest.raises(TransportError) as raised:
         post(connection)
     connection.close()
@@ -84,21 +84,21 @@ def failure(address: str, timeout: float = 5.0) -> TransportError:
 
 
 def test_one_connection_serves_many_requests():
-    with listening(answers) as (address, made), closing(Connection(address, 5.0)) as connection:
+    with listening(answers) as (address, made), closing(VaultConnection(address, 5.0)) as connection:
         assert post(connection, times=5) == [b"ok"] * 5
         assert post(connection) == [b"ok"]  # another event loop, the same connection
         assert len(made) == 1
 
 
 def test_a_vault_that_hung_up_between_two_requests_is_called_again():
-    with listening(once) as (address, made), closing(Connection(address, 5.0)) as connection:
+    with listening(once) as (address, made), closing(VaultConnection(address, 5.0)) as connection:
         assert post(connection) == [b"ok"]
         _until_hung_up(connection)
         assert post(connection) == [b"ok"]
         assert len(made) == 2
 
 
-def _until_hung_up(connection: Connection) -> None:
+def _until_hung_up(connection: VaultConnection) -> None:
     assert connection._http is not None and connection._http.sock is not None
     connection._http.sock.setblocking(True)
     assert connection._http.sock.recv(1, socket.MSG_PEEK) == b""
@@ -154,7 +154,7 @@ def test_who_stops_waiting_hangs_up_at_once():
             pass
         hung_up.set()
 
-    with listening(talk) as (address, made), closing(Connection(address, 30.0)) as connection:
+    with listening(talk) as (address, made), closing(VaultConnection(address, 30.0)) as connection:
 
         async def stop() -> None:
             waiting = asyncio.create_task(connection.post(b"{}"))

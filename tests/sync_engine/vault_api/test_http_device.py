@@ -112,11 +112,11 @@ def sync_and_die(vault: Running, folder: Path, point: str, kind: str = "incremen
 
 def save_calls(vault: Running, folder: Path, notes: list[str]) -> None:
     device = open_device(folder, vault.base, vault.users[0]["id"])
-    account = edits.ids_on(device, "account__v")[0]
+    account = edits.list_record_ids(device, "account__v")[0]
     for note in notes:
         fields = {"account__v": account, "call_date__v": "2026-03-02", "next_call_notes__v": note}
         edit = edits.Edit(
-            operation="create", object="call2__v", record_id=edits.new_id(device), fields=fields
+            operation="create", object="call2__v", record_id=edits.new_mobile_id(device), fields=fields
         )
         edits.save(device, [edit])
     device.env.close()
@@ -139,7 +139,7 @@ def assert_whole(vault: Running, folder: Path, notes: list[str]) -> None:
     scope = vault.query(f"SELECT id FROM account__v WHERE id != '{territory}'")
     assert set(records_of(folder, "account__v")) <= {row["id"] for row in scope}
     device = open_device(folder, vault.base, vault.users[0]["id"])
-    assert (edits.pending_count(device), errors_tab.entries(device)) == (0, [])
+    assert (edits.count_pending_edits(device), errors_tab.entries(device)) == (0, [])
     device.env.close()
 
 
@@ -239,7 +239,7 @@ def test_a_day_with_the_commands(vault: Running, tmp_path: Path) -> None:
     device("sync", "auto")
     (entry,) = json.loads(device("errors", "--json"))
     assert (entry["type"], entry["record_id"]) == ("PARAMETER_REQUIRED", record_id)
-    assert json.loads(device("widget"))["sync"]["colour"] == "red"
+    assert json.loads(device("widget"))["sync"]["color"] == "red"
     device("amend", entry["key"], record_id, "call_date__v=2026-03-02")
     device("sync")
     status = json.loads(device("status"))

@@ -111,7 +111,7 @@ def test_configuration_mode_and_missing_api_access_keep_reps_out(make_caller: Ma
     admin.set_setting(caller.served.vault, "configuration_mode", True, at=caller.now)
     assert kind_of(caller("GET", f"{V}/objects/users/me")) == "CONFIGURATION_MODE_ENABLED"
     admin.set_setting(caller.served.vault, "configuration_mode", False, at=caller.now)
-    admin.set_in_permission_set(caller.served.vault, rep["permission_set"], "api", False, at=caller.now)
+    admin.set_application_permission(caller.served.vault, rep["permission_set"], "api", False, at=caller.now)
     reply = caller("GET", f"{V}/objects/users/me")
     assert "VaultActions_API_Access" in reply["errors"][0]["message"]
 
@@ -153,10 +153,10 @@ def test_wrong_paths_and_methods_are_told_apart(caller: Caller) -> None:
 
 @pytest.mark.parametrize("links", ["full", "versioned", "bare", "mixed"])
 def test_pages_in_every_form_of_link_make_the_whole(make_caller: MakeCaller, links: str) -> None:
-    caller = make_caller("shrink=7", links=links)
+    caller = make_caller("shrink=7", link_form=links)
     caller.sign_in()
     rows = caller.everything(ALL_SYNCS) if links != "full" and links != "mixed" else _follow(caller)
-    truth = sorted(one.id for one in tracking.report(caller.served.vault, 0.0, caller.now + 1))
+    truth = sorted(one.id for one in tracking.read_tracking_records(caller.served.vault, 0.0, caller.now + 1))
     assert [row["id"] for row in rows] == truth
     assert len(truth) > 7
 
@@ -180,7 +180,7 @@ def test_pages_do_not_move_when_records_come_in_between(caller: Caller) -> None:
         "refresh_mode__v": None,
     }
     times = {"sync_start_datetime__v": caller.now, "sync_completed_datetime__v": None}
-    tracking.keep(caller.served.vault, "1000200", [row | times], caller.now)
+    tracking.store_tracking_records(caller.served.vault, "1000200", [row | times], caller.now)
     second = caller("GET", first["responseDetails"]["next_page"])
     assert second["responseDetails"]["total"] == first["responseDetails"]["total"]
     assert second["responseDetails"]["pageoffset"] == 5
@@ -208,7 +208,7 @@ def test_a_query_is_described_when_asked(caller: Caller) -> None:
 def test_the_truth_of_sync_tracking_comes_back_field_by_field(caller: Caller) -> None:
     names = "id, sync_type__v, sync_duration__v, successful_sync__v, number_of_uploads__v, created_by__v"
     rows = {row["id"]: row for row in caller.everything(f"SELECT {names} FROM sync_tracking__v")}
-    for one in tracking.report(caller.served.vault, 0.0, caller.now + 1):
+    for one in tracking.read_tracking_records(caller.served.vault, 0.0, caller.now + 1):
         row = rows[one.id]
         assert row["sync_type__v"] == [one.sync_type__v]
         assert row["sync_duration__v"] == one.sync_duration__v
@@ -254,7 +254,7 @@ def test_picklists_name_the_values_in_use(caller: Caller) -> None:
 def test_rights_of_a_user_follow_their_permission_set(caller: Caller) -> None:
     vault = caller.served.vault
     name = vault.live["user"]["1000200"]["permission_set"]
-    admin.set_object_right(vault, name, "order__v", "delete", False, at=caller.now)
+    admin.set_object_permission(vault, name, "order__v", "delete", False, at=caller.now)
     path = f"{V}/objects/users/1000200/permissions?filter=name__v::object.order__v.object_actions"
     rights = caller("GET", path)["data"][0]["permissions"]
     assert (rights["read"], rights["delete"]) == (True, False)
@@ -546,7 +546,7 @@ def test_unknown_ways_are_refused_with_the_known_ones() -> None:
     for text in ("sulk=1", "expire", "expire=0", "expire=x", "error:NOPE=1"):
         with pytest.raises(ValueError, match="expire"):
             FaultInjection.parse([text])
-    assert FaultInjection.parse([f"{way}=1" for way in FAULTS]).number("burst") == 1
+    assert FaultInjection.parse([f"{way}=1" for way in FAULTS]).setting("burst") == 1
 
 
 # Robustness

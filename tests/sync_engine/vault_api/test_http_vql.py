@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sync_engine.protocol import VaultError
 from sync_engine.vault_api import vql
-from sync_engine.vault_api.evaluate import Answers
+from sync_engine.vault_api.evaluate import QueryEngine
 from sync_engine.vault_api.objects import Field, Object
 
 TEAMS = [{"id": "T1", "name__v": "Red"}, {"id": "T2", "name__v": "Blue"}]
@@ -35,7 +35,7 @@ PEOPLE = [
 ]
 
 
-def answers() -> Answers:
+def answers() -> QueryEngine:
     basic = [Field(name="id", type="ID"), Field(name="name__v", type="String")]
     more = [
         Field(name="age__v", type="Number"),
@@ -48,7 +48,7 @@ def answers() -> Answers:
     team = Object(
         name="team__v", fields={f.name: f for f in basic}, rows=lambda: iter(TEAMS), inbound=inbound
     )
-    return Answers({"person__v": person, "team__v": team})
+    return QueryEngine({"person__v": person, "team__v": team})
 
 
 def ids(where: str, tail: str = "") -> str:

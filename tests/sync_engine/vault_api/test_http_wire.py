@@ -26,7 +26,7 @@ def now(played: tuple[Path, float]) -> float:
 
 
 def test_a_session_over_http(make_served: MakeServed, now: float) -> None:
-    with on_loopback(make_served(links="full"), now) as base, httpx.Client(base_url=base) as client:
+    with on_loopback(make_served(link_form="full"), now) as base, httpx.Client(base_url=base) as client:
         form = {"username": SERVICE_NAME, "password": PASSWORD}
         opened = client.post(f"{V}/auth", data=form).json()
         assert opened["vaultIds"][0]["url"] == f"{base}/api"
@@ -75,7 +75,7 @@ class ToServedVault(HTTPAdapter):
 
 @pytest.mark.parametrize("links", ["full", "versioned"])
 def test_veevatools_signs_in_and_queries_in_bulk(make_served: MakeServed, now: float, links: str) -> None:
-    served = make_served("shrink=9", links=links)
+    served = make_served("shrink=9", link_form=links)
     with on_loopback(served, now) as base:
         client = VaultClient()
         client._session.mount("https://login.veevavault.com", ToServedVault(base))
@@ -85,7 +85,7 @@ def test_veevatools_signs_in_and_queries_in_bulk(make_served: MakeServed, now: f
         found = QueryService(client).bulk_query("SELECT id, sync_type__v FROM sync_tracking__v")
         assert client.session_keep_alive()["responseStatus"] == "SUCCESS"
         client._session.close()
-    truth = {one.id for one in tracking.report(served.vault, 0.0, now + 1)}
+    truth = {one.id for one in tracking.read_tracking_records(served.vault, 0.0, now + 1)}
     assert {row["id"] for row in found["data"]} == truth
     assert len(found["data"]) == len(truth) > 9
 
@@ -98,8 +98,8 @@ def test_veevatools_signs_in_again_when_its_session_has_expired(make_served: Mak
         client.authenticate(vaultURL=base, vaultUserName=SERVICE_NAME, vaultPassword=PASSWORD)
         found = QueryService(client).bulk_query("SELECT id FROM sync_tracking__v")
         client._session.close()
-    assert served.faults.done["expire"] > 0
-    assert len(found["data"]) == len(list(tracking.report(served.vault, 0.0, now + 1)))
+    assert served.faults.counts["expire"] > 0
+    assert len(found["data"]) == len(list(tracking.read_tracking_records(served.vault, 0.0, now + 1)))
 
 
 def test_veevatools_is_told_of_a_wrong_password(make_served: MakeServed, now: float) -> None:

@@ -29,7 +29,7 @@ CITIES = ("Springfield", "München", "Sevilla", "Osaka", "Campinas", "Graz", "Ly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
+class RepProfile:
     """A user with one device, as drawn for a fleet."""
 
     user_id: str
@@ -43,39 +43,41 @@ class Person:
     refresh_mode: bool
 
 
-def populate(vault: Vault, rng: Random, device_count: int, at: float, options: JsonDict) -> list[Person]:
+def populate_vault(
+    vault: Vault, rng: Random, device_count: int, at: float, options: JsonDict
+) -> list[RepProfile]:
     """Fill an empty Vault with people and records; everybody's order is drawn from `rng`."""
     with vault.transaction():
         for name in PERMISSION_SETS:
             vault.configure("permission_set", name, permission_set(name))
-        products = [_product(vault, n, at) for n in range(8)]
-        people = _people(vault, rng, device_count, options)
+        products = [_add_product(vault, n, at) for n in range(8)]
+        people = _draw_profiles(vault, rng, device_count, options)
         for territory in sorted({person.territory for person in people}):
-            _accounts(vault, rng, territory, products, options.get("accounts_per_territory", 24), at)
+            _add_accounts(vault, rng, territory, products, options.get("accounts_per_territory", 24), at)
         vault.publish()
     return people
 
 
-def _product(vault: Vault, n: int, at: float) -> str:
+def _add_product(vault: Vault, n: int, at: float) -> str:
     name = ("Cholecap", "Nyaxa", "Verolin", "Restora", "Gludacta", "Labrinone", "Zolatrex", "Immunadin")[n]
     doc = {"name__v": name, "status__v": "active__v"}
     return records.insert(vault, "product__v", doc, at=at, by="System").id
 
 
-def _people(vault: Vault, rng: Random, device_count: int, options: JsonDict) -> list[Person]:
+def _draw_profiles(vault: Vault, rng: Random, device_count: int, options: JsonDict) -> list[RepProfile]:
     versions = options.get("versions", ["252.0.114", "252.0.121", "253.0.100"])
     platforms = options.get("platforms", ["iPad"] * 7 + ["iPhone"] * 2 + ["Windows"])
-    people: list[Person] = []
+    people: list[RepProfile] = []
     for n in range(device_count):
         platform = rng.choice(platforms)
         second = n % 9 == 8 and people[-1].platform != platform
         if second:
             user_id, territory, hours = people[-1].user_id, people[-1].territory, people[-1].utc_hours
         else:
-            user_id, territory, hours = _user(vault, rng, n)
+            user_id, territory, hours = _add_user(vault, rng, n)
         models, systems = MODELS[platform]
         people.append(
-            Person(
+            RepProfile(
                 user_id=user_id,
                 device_id=f"{platform.lower()}-{rng.getrandbits(40):010x}",
                 platform=platform,
@@ -90,7 +92,7 @@ def _people(vault: Vault, rng: Random, device_count: int, options: JsonDict) -> 
     return people
 
 
-def _user(vault: Vault, rng: Random, n: int) -> tuple[str, str, int]:
+def _add_user(vault: Vault, rng: Random, n: int) -> tuple[str, str, int]:
     country = rng.choice(list(COUNTRIES))
     zone, hours, language, first, last = COUNTRIES[country]
     user_id = f"{1_000_200 + n}"
@@ -116,7 +118,9 @@ def _user(vault: Vault, rng: Random, n: int) -> tuple[str, str, int]:
     return user_id, territory, hours
 
 
-def _accounts(vault: Vault, rng: Random, territory: str, products: list[str], count: int, at: float) -> None:  # noqa: PLR0917
+def _add_accounts(  # noqa: PLR0917
+    vault: Vault, rng: Random, territory: str, products: list[str], count: int, at: float
+) -> None:
     _, _, _, first, last = COUNTRIES[territory[:2]]
     for _ in range(count):
         account = records.insert(
@@ -135,11 +139,11 @@ def _accounts(vault: Vault, rng: Random, territory: str, products: list[str], co
             at=at,
             by="System",
         )
-        for object_name, doc in _around(rng, account.id, at):
+        for object_name, doc in _account_records(rng, account.id, at):
             records.insert(vault, object_name, doc, at=at, by="System")
 
 
-def _around(rng: Random, account: str, at: float) -> list[tuple[str, JsonDict]]:
+def _account_records(rng: Random, account: str, at: float) -> list[tuple[str, JsonDict]]:
     day = datetime.fromtimestamp(at - 86400 * rng.randint(1, 60), UTC).date().isoformat()
     city = rng.choice(CITIES)
     return [
