@@ -27,7 +27,7 @@ class EngineHarness:
         self.scheduler = Scheduler(START)
         self.vault = Vault(sqlite3.connect(":memory:"), epoch="1")
         self.ground_truth = GroundTruth(self.vault)
-        self.vault.on_refusal = self.ground_truth.witness
+        self.vault.on_refusal = self.ground_truth.record_refusal
         self.person = populate_vault(self.vault, Random(f"{seed}/people"), 1, START - 86_400, {})[0]
         user = self.vault.live["user"][self.person.user_id]
         self.permission_set = user["permission_set"]
