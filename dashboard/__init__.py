@@ -1,4 +1,4 @@
-"""The dashboard: pages that ask `analysis` and draw the answer. No SQL, no arithmetic."""
+"""The dashboard: pages that query `analysis` and `rehearsal` and show the results. It has no SQL."""
 
 from dashboard.launcher import app_path, environment, streamlit_arguments
 

@@ -1,4 +1,4 @@
-"""The wall clock, read in one place: how old the data is matters to the person who looks at it now."""
+"""The wall clock, read in one place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """Aware and in UTC; `SYNCLENS_NOW` (ISO 8601) replaces it, so that a picture can be made again."""
+    """Return the current time, timezone-aware in UTC.
+
+    `SYNCLENS_NOW` (ISO 8601) replaces it, so that screenshots are reproducible.
+    """
     if fixed := os.environ.get("SYNCLENS_NOW"):
         return datetime.fromisoformat(fixed).astimezone(UTC)
-    return datetime.now(UTC)  # noqa: TID251 - the one place that may look
+    return datetime.now(UTC)  # noqa: TID251 - the only place that reads the clock

@@ -1,4 +1,4 @@
-"""How columns are called and formatted in tables; Vault's own names stay as they are."""
+"""Labels and formats of table columns. Vault field names are shown unchanged."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ LABELS = {
     "f1": "F1",
     "country": "Country",
     "day": "Day",
-    "dependents": "Hang on it",
+    "dependents": "Dependents",
     "blocked_by": "Blocked by",
     "peer_value": "Usual among peers",
     "peer_share": "Peers with this value",
-    "other_failure_rate": "Share of others",
-    "rate_in": "Share inside",
-    "rate_out": "Share elsewhere",
+    "other_failure_rate": "Failure rate of others",
+    "rate_in": "Rate inside",
+    "rate_out": "Rate elsewhere",
     "p_value": "p (adjusted)",
-    "what": "What",
+    "what": "Description",
     "device_id": "Device",
     "device_model": "Model",
     "devices": "Devices",
-    "devices_with_failure": "Devices hit",
+    "devices_with_failure": "Affected devices",
     "error_type": "Error type",
     "events": "Errors",
     "expected": "Expected",
     "failures": "Failures",
-    "total": "Syncs in all",
+    "total": "Total syncs",
     "times": "Times",
-    "failure_rate": "Share failed",
+    "failure_rate": "Failure rate",
     "field": "Field",
     "freed": "Freed",
     "still_failing": "Still failing",
@@ -49,10 +49,10 @@ LABELS = {
     "http_status": "HTTP",
     "age_hours": "Age in hours",
     "duration_seconds": "Seconds",
-    "happened_at": "When",
-    "how": "How it ended",
-    "pending": "Waiting",
-    "pending_in_error": "Waiting in error",
+    "happened_at": "Time",
+    "how": "Outcome",
+    "pending": "Pending",
+    "pending_in_error": "Pending in error",
     "storage_free_mb": "Free MB",
     "affected_with": "Affected with it",
     "affected_without": "Affected without it",
@@ -72,7 +72,7 @@ LABELS = {
     "low": "Lower bound",
     "message": "Message",
     "object": "Object",
-    "occurred_at": "At",
+    "occurred_at": "Time",
     "operation": "Operation",
     "os_version": "OS",
     "phase": "Phase",
@@ -87,7 +87,7 @@ LABELS = {
     "territory": "Territory",
     "unfinished": "Unfinished",
     "user_id": "User",
-    "users": "People",
+    "users": "Users",
     "with_upload_errors": "With upload errors",
 }
 _SHARES = {
@@ -110,33 +110,33 @@ _DIGITS = {"p_value": "%.2g", "expected": "%.1f", "age_hours": "%.0f"}
 
 
 def build_column_config(frame: pd.DataFrame) -> dict[str, Any]:
-    """A column configuration for every column of a frame: label, number and time formats."""
-    ratios = "risk_ratio" in frame  # bounds of a ratio are no shares
+    """Return the column configuration of a frame: labels, number and time formats."""
+    ratios = "risk_ratio" in frame  # bounds of a ratio are not shares
     return {str(name): _configure_column(str(name), frame[name], ratios) for name in frame.columns}
 
 
 def column_label(name: str) -> str:
-    """What a column is called; a name nobody has listed is split at its underscores."""
+    """Return the label of a column. Names without a label are split at underscores."""
     if name.endswith(("__v", "__c", "__sys")):
         return name
     return LABELS.get(name) or name.replace("_", " ").capitalize()
 
 
 def _configure_column(name: str, values: pd.Series[Any], ratios: bool) -> ColumnConfig | str:
-    title, kinds, column = column_label(name), pd.api.types, st.column_config
+    title, types, column = column_label(name), pd.api.types, st.column_config
     if name == "day":
         return column.DateColumn(title, format="ddd D MMM YYYY")
-    if kinds.is_datetime64_any_dtype(values):
+    if types.is_datetime64_any_dtype(values):
         return column.DatetimeColumn(title, format="D MMM YYYY HH:mm")
-    if kinds.is_bool_dtype(values):
+    if types.is_bool_dtype(values):
         return column.CheckboxColumn(title)
-    if kinds.is_numeric_dtype(values):
+    if types.is_numeric_dtype(values):
         return column.NumberColumn(title, format=_number_format(name, values, ratios))
     return title
 
 
 def round_shares(frame: pd.DataFrame) -> pd.DataFrame:
-    """Copy a frame with its shares rounded to a tenth of a per cent; more would be no information."""
+    """Return a copy with shares rounded to a tenth of a percent."""
     ratios = "risk_ratio" in frame
     shares = [name for name in frame if _is_share(str(name), ratios)]
     return frame.round({name: 3 for name in shares if pd.api.types.is_float_dtype(frame[name])})

@@ -1,4 +1,4 @@
-"""The controls beside every page: period, time zone and filters, each bound to a parameter of the URL."""
+"""Sidebar controls: period, time zone and filters, each bound to a URL parameter."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ ZONES = (
     "Australia/Sydney",
 )  # fmt: skip
 _VIEW = "_view"
-# Naive UTC: from the first moment on, up to the second.
+# Naive UTC: start inclusive, end exclusive.
 Period = tuple[datetime, datetime]
 
 
 def show_sidebar(*, newest: datetime | None, options: Mapping[str, Sequence[str]]) -> View:
-    """Draw the controls and work out the view; `newest` is the time of the newest data, naive UTC."""
+    """Show the controls and return the view. `newest` is the time of the newest data in naive UTC."""
     with st.sidebar:
         period = st.selectbox(
             "Period", list(PERIODS), index=list(PERIODS).index(DEFAULT_PERIOD),
             key="period", bind="query-params",
-            help="Counted back from the newest data, so that an old export is not an empty page.",
+            help="Counted back from the newest data, so that an old export also shows data.",
         )  # fmt: skip
         compare = st.toggle(
-            "Compare with before", value=True, key="compare", bind="query-params",
-            disabled=PERIODS[period] is None, help="Beside each number, what it was in the period before.",
+            "Compare with previous period", value=True, key="compare", bind="query-params",
+            disabled=PERIODS[period] is None, help="Shows how each number changed since the previous period.",
         )  # fmt: skip
         zone = st.selectbox(
             "Time zone", time_zones(), key="tz", bind="query-params",
-            help="Moments are shown in this zone. Days of charts are UTC's; with the last choice they are those "
-            "of each person's own clock, so that an evening in New York is not the next day.",
+            help="Times are shown in this zone. Days on charts are UTC days. With the last option they are local "
+            "days of each user, so that an evening in New York does not count as the next day.",
         )  # fmt: skip
         filters = _filters(options)
     view = build_view(period=period, newest=newest, zone=zone, filters=filters, compare=compare)
@@ -46,31 +46,31 @@ def show_sidebar(*, newest: datetime | None, options: Mapping[str, Sequence[str]
 
 
 def current_view() -> View:
-    """The view that the controls of this run gave."""
+    """Return the view of this run."""
     view: View = st.session_state[_VIEW]
     return view
 
 
 def time_zones() -> list[str]:
-    """UTC first, the reader's own zone, some that field forces live in, and days on each person's own clock."""
-    mine = st.context.timezone
-    own = [mine] if mine and _is_time_zone(mine) else []
-    return list(dict.fromkeys([ZONES[0], *own, *ZONES[1:], LOCAL_DAYS]))
+    """Return UTC, the browser's zone, common zones, and the option for local days."""
+    browser_zone = st.context.timezone
+    zones = [browser_zone] if browser_zone and _is_time_zone(browser_zone) else []
+    return list(dict.fromkeys([ZONES[0], *zones, *ZONES[1:], LOCAL_DAYS]))
 
 
 def _filters(options: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     active = sum(bool(st.query_params.get_all(name)) for name in FILTERS)
-    chosen: dict[str, list[str]] = {}
+    filters: dict[str, list[str]] = {}
     with st.expander(
         f"Filters ({active} set)" if active else "Filters", expanded=bool(active), key="filters-box"
     ):
         for name, label in FILTERS.items():
-            asked = st.query_params.get_all(name)
-            known = list(dict.fromkeys([*options.get(name, ()), *asked]))
-            chosen[name] = st.multiselect(
-                label, known, key=name, bind="query-params", placeholder="all", accept_new_options=True
+            requested = st.query_params.get_all(name)
+            values = list(dict.fromkeys([*options.get(name, ()), *requested]))
+            filters[name] = st.multiselect(
+                label, values, key=name, bind="query-params", placeholder="all", accept_new_options=True
             )
-    return chosen
+    return filters
 
 
 def _is_time_zone(name: str) -> bool:
@@ -82,56 +82,62 @@ def _is_time_zone(name: str) -> bool:
 
 
 def show_day_picker(frame: pd.DataFrame) -> Period:
-    """Draw the choice of whole days (UTC) and return its bounds; without one, the day of the steepest rise.
+    """Show the picker for the days to explain and return their bounds.
 
-    `frame` has `day` and `failure_rate`.
+    The default is the day with the steepest rise of `failure_rate` in `frame`.
     """
     rise = frame["failure_rate"].fillna(0).diff().fillna(0)
     worst = frame["day"].iloc[int(rise.argmax())].date()
     return _pick_days("Days to explain (UTC)", "days", worst)
 
 
-BASELINES = {1: "the days just before", 3: "three times as long before", 6: "six times as long before"}
-CUSTOM_DAYS = "days of my choice"
-_EXPLAINED_DAYS, _BASELINE_DAYS = "explain", "compare with"
+BASELINES = {
+    1: "preceding days, same length",
+    3: "preceding days, 3 times as long",
+    6: "preceding days, 6 times as long",
+}
+CUSTOM_DAYS = "selected days"
+_EXPLAINED_DAYS, _BASELINE_DAYS = "explained", "baseline"
 _SELECTION_TARGET = "picks"
 
 
 def show_baseline_picker(since: datetime) -> int | Period:
-    """Draw the choice of what the days from `since` on are compared with.
+    """Show the picker for the baseline of the days that start at `since`.
 
-    Either how much of the time before, in lengths of the days chosen, or the bounds of days of one's own choice.
+    Returns how many times the length of these days precedes them, or the bounds of selected days.
     """
     names = {name: count for count, name in BASELINES.items()}
-    chosen = st.selectbox(
-        "Compared with", [*names, CUSTOM_DAYS], index=len(names) - 1, key="baseline", bind="query-params",
+    selected = st.selectbox(
+        "Baseline", [*names, CUSTOM_DAYS], index=len(names) - 1, key="baseline", bind="query-params",
         width=240,
     )  # fmt: skip
-    if chosen != CUSTOM_DAYS:
-        return names[chosen]
-    before = _pick_days("Days to compare with (UTC)", "against", (since - timedelta(days=1)).date())
+    if selected != CUSTOM_DAYS:
+        return names[selected]
+    period = _pick_days("Baseline days (UTC)", "against", (since - timedelta(days=1)).date())
     st.segmented_control(
-        "A click or a box on the chart chooses the days to",
+        "A selection on the chart sets the days",
         [_EXPLAINED_DAYS, _BASELINE_DAYS],
         default=_BASELINE_DAYS,
         key=_SELECTION_TARGET,
     )
-    return before
+    return period
 
 
 def apply_chart_selection(chart_key: str) -> None:
-    """Take the days that were clicked or boxed on a chart; meant as its callback."""
-    picked = st.session_state[chart_key]["selection"]["points"]
-    moments = sorted(pd.Timestamp(point["x"]).date() for point in picked if "x" in point)
-    if moments:
-        moved = (
+    """Callback that applies the days selected on a chart."""
+    points = st.session_state[chart_key]["selection"]["points"]
+    days = sorted(pd.Timestamp(point["x"]).date() for point in points if "x" in point)
+    if days:
+        sets_baseline = (
             st.session_state.get("baseline") == CUSTOM_DAYS
             and st.session_state.get(_SELECTION_TARGET) == _BASELINE_DAYS
         )
-        st.session_state["against" if moved else "days"] = (moments[0], moments[-1])
+        st.session_state["against" if sets_baseline else "days"] = (days[0], days[-1])
 
 
-def _pick_days(label: str, key: str, otherwise: date) -> Period:
-    chosen = st.date_input(label, value=(otherwise, otherwise), key=key, bind="query-params", width=260)
-    first, last = (chosen[0], chosen[-1]) if isinstance(chosen, tuple) and chosen else (otherwise, otherwise)
+def _pick_days(label: str, key: str, default: date) -> Period:
+    selected = st.date_input(label, value=(default, default), key=key, bind="query-params", width=260)
+    first, last = (
+        (selected[0], selected[-1]) if isinstance(selected, tuple) and selected else (default, default)
+    )
     return datetime.combine(first, time.min), datetime.combine(last, time.min) + timedelta(days=1)

@@ -75,7 +75,7 @@ def show_explanations(explanations: Sequence[Explanation], view: View, *, key: s
     frame = explanation_frame(explanations)
     widgets.show_chart(
         charts.rate_pairs(frame, label="what", inside="rate_in", outside="rate_out"),
-        frame, key=key, title="What is different", view=view, about=EXPLANATION_HELP,
+        frame, key=key, title="What is different", view=view, definition=EXPLANATION_HELP,
     )  # fmt: skip
 
 
@@ -115,7 +115,7 @@ def show_period_explanations(explanations: Sequence[Explanation], view: View) ->
     )
     widgets.show_table(
         explanation_frame(explanations)[columns], key="explained", title="What explains these days", view=view,
-        about=PERIOD_HELP,
+        definition=PERIOD_HELP,
         columns={"share": bar, "what": st.column_config.TextColumn("Attributes", width=360)},
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 Corrected causes and merges are stored beside the store as rules on the error text (analysis.triage.overrides), so
 that they survive a change of the issue id. Pages show a corrected cause immediately. Counts, merges and splits
-follow with the next load, and the page says so until then.
+follow with the next load, as the page states.
 """
 
 from __future__ import annotations

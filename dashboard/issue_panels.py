@@ -1,4 +1,4 @@
-"""What stands behind an issue: the fix, the reason for the cause, and whom and what it hits."""
+"""Panels of the issue page: fix, reason for the cause, events, recovery actions, suspect changes."""
 
 from __future__ import annotations
 
@@ -21,90 +21,90 @@ from dashboard.escaping import escape
 from dashboard.view_state import View
 
 SIDE_LABELS = {
-    "admin": "an administrator's to fix",
-    "user": "the user's to fix",
+    "admin": "administrators can fix it",
+    "user": "users can fix it",
     "device": "on the device",
     "network": "on the network",
     "system": "in the system",
-    "vendor": "Veeva's to fix",
+    "vendor": "Veeva can fix it",
 }
 RETRY_LABELS = {
-    "yes": "trying again can help",
-    "no": "trying again does not help",
-    "later": "trying again later can help",
+    "yes": "a retry can help",
+    "no": "a retry does not help",
+    "later": "a later retry can help",
 }
 
 
 def show_fix(issue_id: str, cause: str) -> None:
-    """The fix: its first sentence, who acts where, what this case shows, the steps; the rest a click away.
+    """Show the fix: summary, who acts where, evidence from this issue, steps, verification.
 
-    `cause` is what the issue is called now; a person may have corrected what was concluded.
+    `cause` is the current cause, which can be a correction of the classified one.
     """
-    found: Suggestion = data.fetch(suggest_fix, issue_id)
-    corrected = cause != found.cause
-    playbook = load_nearest_playbook(cause) if corrected else found.playbook
-    resolved = "" if corrected else resolution_line(found)
+    suggestion: Suggestion = data.fetch(suggest_fix, issue_id)
+    corrected = cause != suggestion.cause
+    playbook = load_nearest_playbook(cause) if corrected else suggestion.playbook
+    resolved = "" if corrected else resolution_line(suggestion)
     widgets.show_section("Fix")
     with st.container(border=True, key="fix"):
         if resolved:
             st.info(escape(resolved, 400), icon=":material/task_alt:")
         st.markdown(f"**{playbook.short_fix}**")
         if not corrected:
-            st.caption(" · ".join(escape(word) for word in _fix_facts(found) if word))
+            st.caption(" · ".join(escape(fact) for fact in _fix_facts(suggestion) if fact))
         st.caption("IN THIS CASE")
-        st.markdown("\n".join(f"- {escape(sentence, 400)}" for sentence in evidence_lines(found)))
+        st.markdown("\n".join(f"- {escape(sentence, 400)}" for sentence in evidence_lines(suggestion)))
         st.caption("STEPS")
         st.markdown(playbook.steps)
         st.caption("HOW TO VERIFY THE FIX")
-        st.markdown("\n".join(f"- {escape(sentence, 400)}" for sentence in verification_lines(found)))
-        for note in found.notes:
+        st.markdown("\n".join(f"- {escape(sentence, 400)}" for sentence in verification_lines(suggestion)))
+        for note in suggestion.notes:
             st.caption(f"Data gap: {escape(note, 400)}")
-    with st.expander("What it means, what it costs, how to be sure", icon=":material/menu_book:"):
+    with st.expander("Meaning, impact and diagnosis", icon=":material/menu_book:"):
         for title, text in _playbook_sections(playbook):
             st.markdown(f"**{title}**\n\n{text}")
         for source in playbook.sources:
             st.caption(f"Source: <{source}>")
 
 
-def _fix_facts(found: Suggestion) -> list[str | None]:
-    retry, side = RETRY_LABELS.get(str(found.retryable)), SIDE_LABELS.get(str(found.side))
-    return [f"{found.who} acts", found.where, retry, side]
+def _fix_facts(suggestion: Suggestion) -> list[str | None]:
+    retry, side = RETRY_LABELS.get(str(suggestion.retryable)), SIDE_LABELS.get(str(suggestion.side))
+    return [f"{suggestion.who} acts", suggestion.where, retry, side]
 
 
 def show_cause_reason(issue: analysis.Issue) -> None:
-    """Why this cause and not another: the rule, its confidence, the evidence, what else it could be."""
-    widgets.show_section("Why this cause", help="From the newest event of the issue.")
+    """Show the rule, confidence, evidence and alternatives for the cause."""
+    widgets.show_section("Why this cause", help="Based on the newest event of the issue.")
     if issue.events.empty:
         return
     event = issue.events.iloc[0]
-    confidence = cards.format_share(issue.summary.confidence, 0)
-    if event["cause"] != issue.summary.cause:
-        concluded = escape(data.cause_title(str(event["cause"])))
-        st.markdown(f"A person gave this cause. What was concluded before is **{concluded}**:")
-    st.markdown(f"Confidence **{confidence}**, by the rule `{_strip_backticks(event['rule'])}`.")
+    confidence = cards.format_share(issue.summary["confidence"], 0)
+    if event["cause"] != issue.summary["cause"]:
+        classified = escape(data.cause_title(str(event["cause"])))
+        st.markdown(f"This cause was set by hand. The classified cause is **{classified}**:")
+    st.markdown(f"Confidence **{confidence}**, rule `{_strip_backticks(event['rule'])}`.")
     for sentence in _as_strings(event["evidence"]):
         st.markdown(f"- {escape(sentence, 400)}")
     others = [escape(other) for other in _as_strings(event["also"])]
     if others:
-        st.caption(f"Could also be: {', '.join(others)}")
+        st.caption(f"Other possible causes: {', '.join(others)}")
 
 
 def show_tabs(issue: analysis.Issue, view: View) -> None:
-    """Events, people, devices, records and variants, one tab each; only the open one is drawn."""
+    """Show events, users, devices, records and variants in tabs. Only the open tab is drawn."""
     risk = data.fetch(list_records_at_risk, issue_id=issue.issue_id)
     frames = {
-        "People": issue.users,
+        "Users": issue.users,
         "Devices": issue.devices,
         "Records": issue.records,
         "Variants": issue.variants,
     }
     drawn: dict[str, Callable[[], None]] = {
         "Events": lambda: _show_events(issue.events, view),
-        "Waiting": lambda: show_pending_records(risk, view, key="issue-waiting"),
+        "Pending": lambda: show_pending_records(risk, view, key="issue-waiting"),
         "Activity": lambda: issue_actions.show_activity(issue.issue_id, view),
     }
-    # Without counts: a label is a parameter of the address, which should hold when the counts change.
-    names = ("Events", "People", "Devices", "Records", "Waiting", "Variants", "Activity")
+    # Labels have no counts, because they are URL parameters and counts change.
+    names = ("Events", "Users", "Devices", "Records", "Pending", "Variants", "Activity")
     for name, tab in zip(names, st.tabs(names, key="tab", bind="query-params"), strict=True):
         if not tab.open:
             continue
@@ -119,25 +119,25 @@ def show_tabs(issue: analysis.Issue, view: View) -> None:
 def _show_events(frame: pd.DataFrame, view: View) -> None:
     columns = ["occurred_at", "user_id", "device_id", "object", "field", "operation", "record_id", "message"]
     shown = widgets.localize_times(frame, view.zone)[columns]
-    st.caption(f"The {len(frame)} newest. Tick one to read what the device said.")
-    ids, asked = [str(one) for one in frame["event_id"]], pages.selected_id("event")
-    rows = [ids.index(asked)] if asked in ids else []
-    picked = st.dataframe(
+    st.caption(f"The {len(frame)} newest events. Select one to read its message.")
+    ids, requested = [str(event_id) for event_id in frame["event_id"]], pages.selected_id("event")
+    rows = [ids.index(requested)] if requested in ids else []
+    selection = st.dataframe(
         shown, hide_index=True, key="issue-events", on_select="rerun", selection_mode="single-row",
         height=246, placeholder="–", alt="Newest events of this issue", column_config=build_column_config(shown),
         selection_default={"selection": {"rows": rows}},
     )  # fmt: skip
-    ticked = [row for row in picked["selection"]["rows"] if row < len(ids)]
-    if ticked:
-        st.query_params["event"] = ids[ticked[0]]
-    event = frame.iloc[(ticked or rows or [0])[0]]
-    st.caption(f"Event {escape(event['event_id'])}: the message as the device sent it")
+    selected = [row for row in selection["selection"]["rows"] if row < len(ids)]
+    if selected:
+        st.query_params["event"] = ids[selected[0]]
+    event = frame.iloc[(selected or rows or [0])[0]]
+    st.caption(f"Event {escape(event['event_id'])}: message from the device")
     widgets.show_device_text(event["message"])
     if event["payload"]:
-        st.caption("What was sent")
+        st.caption("Payload")
         widgets.show_device_text(event["payload"])
     if isinstance(event["device_id"], str):
-        pages.show_link("device", f"Its device, {event['device_id']}", device=event["device_id"])
+        pages.show_link("device", f"Device {event['device_id']}", device=event["device_id"])
 
 
 def _playbook_sections(playbook: analysis.Playbook) -> list[tuple[str, str]]:
@@ -152,47 +152,49 @@ def _strip_backticks(text: object) -> str:
     return str(text).replace("`", "")
 
 
-def show_recovery_actions(found: Sequence[RecoveryAction], view: View) -> None:
-    """The levers, those that can be pulled first, each with exactly what it would lose."""
+def show_recovery_actions(actions: Sequence[RecoveryAction], view: View) -> None:
+    """Show the recovery actions, available ones first, each with the records it would lose."""
     widgets.show_section(
         "Recovery actions", help="Recovery actions for the device, in addition to fixing the cause."
     )
-    for lever in sorted(found, key=lambda one: not one.offered):
-        icon = ":material/warning:" if lever.destructive else ":material/build:"
-        with st.expander(f"{lever.title}{'' if lever.offered else ' (not now)'}", icon=icon):
-            st.markdown(f"{escape(lever.reason, 400)}")
-            st.caption(f"{escape(lever.effect, 400)} Who: {escape(lever.who)}, {escape(lever.where)}.")
-            if lever.offered and len(lever.lost_records):
-                title = f"What {lever.title} would lose"
-                widgets.show_table(lever.lost_records, key=f"loses-{lever.name}", title=title, view=view)
+    for action in sorted(actions, key=lambda item: not item.offered):
+        icon = ":material/warning:" if action.destructive else ":material/build:"
+        with st.expander(f"{action.title}{'' if action.offered else ' (not available)'}", icon=icon):
+            st.markdown(f"{escape(action.reason, 400)}")
+            st.caption(f"{escape(action.effect, 400)} Who: {escape(action.who)}, {escape(action.where)}.")
+            if action.offered and len(action.lost_records):
+                title = f"What {action.title} would lose"
+                widgets.show_table(action.lost_records, key=f"loses-{action.name}", title=title, view=view)
 
 
 def show_playbook(cause: str, issues: pd.DataFrame, view: View) -> None:
-    """The whole fix of a cause, with a way to its issues and a rehearsal of the worst of them.
+    """Show the fix for a cause, a link to its issues, and a rehearsal of the worst one.
 
-    `issues` is the triage list of the view.
+    `issues` are the issues in the view.
     """
-    found = load_nearest_playbook(cause)
-    its = issues[issues["cause"] == cause].sort_values(["pending", "events"], ascending=False, kind="stable")
+    playbook = load_nearest_playbook(cause)
+    matches = issues[issues["cause"] == cause].sort_values(
+        ["pending", "events"], ascending=False, kind="stable"
+    )
     widgets.show_section(escape(data.cause_title(cause)))
     with st.container(border=True):
-        st.markdown(f"**{found.short_fix}**")
-        st.markdown(found.steps)
-        label = "Its issue" if len(its) == 1 else f"Its {len(its)} issues"
+        st.markdown(f"**{playbook.short_fix}**")
+        st.markdown(playbook.steps)
+        label = "1 issue with this cause" if len(matches) == 1 else f"{len(matches)} issues with this cause"
         pages.show_link("issues", label, icon=":material/arrow_forward:", q=f"cause:{cause}")
-    if not its.empty:
-        worst = its.iloc[0]
-        st.caption("Its worst issue")
+    if not matches.empty:
+        worst = matches.iloc[0]
+        st.caption("Issue with the most pending records")
         widgets.show_device_text(worst["title"])
         rehearsal_panel.show_rehearsal(str(worst["issue_id"]), view)
 
 
 def show_pending_records(frame: pd.DataFrame, view: View, *, key: str) -> None:
-    """Records that wait on devices, parents first, each with what hangs on it."""
+    """Show pending records, parents first, each with its number of dependents."""
     if frame.empty:
         st.caption(
-            "No record is known to wait. Vault keeps no list of it; a list that another tool exported can be loaded "
-            "with `synclens load`."
+            "No pending records are loaded. Vault does not list them; load a list exported by another tool with "
+            "`synclens load`."
         )
         return
     columns = [
@@ -200,35 +202,40 @@ def show_pending_records(frame: pd.DataFrame, view: View, *, key: str) -> None:
         "dependents", "blocked_by", "device_id", "user_id",
     ]  # fmt: skip
     widgets.show_table(
-        tables.add_cause_titles(frame[columns]), key=key, title="Records that wait, parents first", view=view
+        tables.add_cause_titles(frame[columns]), key=key, title="Pending records, parents first", view=view
     )
 
 
-def show_suspect_changes(found: Sequence[SuspectChange], view: View) -> None:
-    """The changes that explain the beginning better than a random moment would; or that there is none."""
-    widgets.show_section(
-        "Suspected change", help="Held against every other change and against random moments."
-    )
-    if not found:
-        st.caption("No change explains the beginning better than chance would. That is an answer too.")
-    for one in found:
+def show_suspect_changes(suspects: Sequence[SuspectChange], view: View) -> None:
+    """Show the changes that fit the start of the issue better than chance, or that there is none."""
+    widgets.show_section("Suspect changes", help="Compared with all other changes and with random times.")
+    if not suspects:
+        st.caption("No change fits the start of the issue better than chance.")
+    for suspect in suspects:
         with st.container(border=True, gap="xxsmall"):
-            what = f"{one.kind.replace('_', ' ')} {one.target}"
-            whom = "" if one.scope == f"{one.kind}={one.target}" else f" for {escape(one.scope)}"
-            st.markdown(f"**{escape(what)}**{whom}")
-            told = escape(format_change(one.before, one.after), 300)
+            name = f"{suspect.kind.replace('_', ' ')} {suspect.target}"
+            scope = (
+                "" if suspect.scope == f"{suspect.kind}={suspect.target}" else f" for {escape(suspect.scope)}"
+            )
+            st.markdown(f"**{escape(name)}**{scope}")
+            change = escape(format_change(suspect.before, suspect.after), 300)
+            reached = cards.format_share(suspect.affected_in_scope, 0)
+            unaffected = cards.format_share(suspect.unaffected_in_scope, 0)
             st.caption(
-                f"{widgets.format_time(one.changed_at, view.zone)} · {told}  \n"
-                f"It had reached {cards.format_share(one.affected_in_scope, 0)} of the {one.affected:,} affected; "
-                f"{cards.format_share(one.unaffected_in_scope, 0)} of those it reached were never hit. "
-                f"{format_p_value(one.p_value)}. {escape(one.relation[:1].upper() + one.relation[1:], 200)}"
+                f"{widgets.format_time(suspect.changed_at, view.zone)} · {change}  \n"
+                f"It applied to {reached} of the {suspect.affected:,} affected; "
+                f"{unaffected} of those in its scope were not affected. "
+                f"{format_p_value(suspect.p_value)}. "
+                f"{escape(suspect.relation[:1].upper() + suspect.relation[1:], 200)}"
             )
 
 
-def suspect_marks(found: Sequence[SuspectChange]) -> pd.DataFrame:
-    """Suspected changes as marks for a chart, oldest first."""
-    told = [(one.changed_at, f"{one.kind.replace('_', ' ')} {one.target}") for one in found]
-    frame = pd.DataFrame(told, columns=["changed_at", "label"])
+def suspect_marks(suspects: Sequence[SuspectChange]) -> pd.DataFrame:
+    """Return the suspect changes as marks for a chart, oldest first."""
+    marks = [
+        (suspect.changed_at, f"{suspect.kind.replace('_', ' ')} {suspect.target}") for suspect in suspects
+    ]
+    frame = pd.DataFrame(marks, columns=["changed_at", "label"])
     return frame.assign(changed_at=pd.to_datetime(frame["changed_at"])).sort_values(
         "changed_at", ignore_index=True
     )
@@ -238,12 +245,12 @@ SEVERITIES = {"error": ("error", "red"), "warning": ("warning", "orange"), "note
 
 
 def show_lint_rule(findings: pd.DataFrame, number: int, view: View) -> None:
-    """What one rule found: once what it is, why it breaks sync, who says so and the fix; then every place."""
+    """Show the findings of one rule: description, fix, reason and source once, then every place."""
     first = findings.iloc[0]
-    icon, colour = SEVERITIES.get(str(first["severity"]), ("info", "gray"))
+    icon, color = SEVERITIES.get(str(first["severity"]), ("info", "gray"))
     with st.container(border=True, gap="xsmall", key=f"lint-{number}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.badge(str(first["severity"]).title(), icon=f":material/{icon}:", color=colour)  # type: ignore[arg-type]
+            st.badge(str(first["severity"]).title(), icon=f":material/{icon}:", color=color)  # type: ignore[arg-type]
             st.markdown(f"**{escape(first['title'])}**", width="content")
             if len(findings) > 1:
                 st.caption(f"{len(findings):,} places", width="content")

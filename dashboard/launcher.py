@@ -1,4 +1,4 @@
-"""How the dashboard is started: its script, its options, its environment. Imports no Streamlit."""
+"""Start options of the dashboard: script, arguments and environment. Does not import Streamlit."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ DEFAULT_STORE = Path("synclens.duckdb")
 
 
 def app_path() -> Path:
-    """The script that Streamlit runs."""
+    """Return the path of the script that Streamlit runs."""
     return Path(__file__).parent / "app.py"
 
 
 def streamlit_arguments(port: int, *, address: str = "localhost", browser: bool = False) -> list[str]:
-    """Arguments for `python -m streamlit` that serve the dashboard on `port`.
+    """Return the arguments for `python -m streamlit` that serve the dashboard on `port`.
 
-    The default address answers to this machine only; sign-in is what makes another one sensible
-    (docs/dashboard.md). Colours and fonts are in `.streamlit/config.toml` beside the script.
+    The default address accepts connections from this machine only; configure sign-in before using another one
+    (docs/dashboard.md). Colors and fonts are in `.streamlit/config.toml` beside the script.
     """
     options = {
         "server.port": str(port),
         "server.address": address,
         "server.headless": str(not browser).lower(),
         "browser.gatherUsageStats": "false",
-        # A page must not rerun because a file of the installation was touched.
+        # A change of an installed file must not rerun the page.
         "server.fileWatcherType": "none",
     }
     return ["run", str(app_path()), *(f"--{name}={value}" for name, value in options.items())]
@@ -39,5 +39,5 @@ def environment(store: Path | str, base: Mapping[str, str] | None = None) -> dic
 
 
 def store_path() -> Path:
-    """The store that the dashboard shows: `SYNCLENS_STORE`, or `synclens.duckdb` in the working folder."""
+    """Return the path of the store: `SYNCLENS_STORE`, or `synclens.duckdb` in the working folder."""
     return Path(os.environ.get(STORE_VARIABLE) or DEFAULT_STORE)

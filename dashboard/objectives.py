@@ -1,4 +1,4 @@
-"""Objectives as cards and alerts as bars."""
+"""Cards for objectives, and a chart of alerts."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from dashboard.view_state import View
 from dashboard.widgets import localize_times
 
 OBJECTIVE_BADGES = {
-    "ok": ("Kept", "check_circle", "green"),
-    "little data": ("Little data", "hourglass_empty", "gray"),
+    "ok": ("Met", "check_circle", "green"),
+    "little data": ("Too little data", "hourglass_empty", "gray"),
     "spent": ("Budget spent", "money_off", "orange"),
     "burning": ("Burning", "local_fire_department", "red"),
 }
 
 
 def show_objective_cards(status: pd.DataFrame) -> None:
-    """One card for each objective and sync type: its worst window, in words."""
+    """Show a card with the worst window of each objective and sync type."""
     order = list(OBJECTIVE_BADGES)
     worst = status.sort_values("state", key=lambda column: -column.map(order.index), kind="stable")
     with st.grid(3, min_column_width=250, border=True):
         for row in worst.drop_duplicates(["slo", "sync_type"]).to_dict("records"):
             with st.container(gap="xxsmall"):
-                word, icon, colour = OBJECTIVE_BADGES[str(row["state"])]
-                st.badge(word, icon=f":material/{icon}:", color=colour)  # type: ignore[arg-type]
+                label, icon, color = OBJECTIVE_BADGES[str(row["state"])]
+                st.badge(label, icon=f":material/{icon}:", color=color)  # type: ignore[arg-type]
                 st.markdown(f"**{escape(row['title'])}** · {escape(humanize(row['sync_type']))}")
                 st.progress(
                     min(float(row["budget_used"]), 1.0),
@@ -38,15 +38,17 @@ def show_objective_cards(status: pd.DataFrame) -> None:
 
 
 def _budget_text(budget: float) -> str:
-    """How much of a budget is used; per cent are hard to read beyond the whole."""
+    """Return how much of a budget is used: a percentage, or a multiple above 100 %."""
     return (
-        f"{format_share(budget, 0)} of the budget used" if budget <= 1 else f"{budget:.1f} times the budget"
+        f"{format_share(budget, 0)} of the budget used"
+        if budget <= 1
+        else f"{budget:.1f} times the budget used"
     )
 
 
-def build_alert_chart(told: pd.DataFrame, view: View) -> Figure:
-    """Alerts as bars from firing to recovery; what is open reaches to the end of the period."""
-    shown = told.assign(recovered_at=told["recovered_at"].fillna(view.until))
+def build_alert_chart(alerts: pd.DataFrame, view: View) -> Figure:
+    """Return a chart with a bar per alert from firing to recovery, or to the end of the period."""
+    shown = alerts.assign(recovered_at=alerts["recovered_at"].fillna(view.until))
     return spans(
         localize_times(shown, view.zone), label="title", begin="fired_at", end="recovered_at", kind="severity"
     )

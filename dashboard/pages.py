@@ -1,4 +1,4 @@
-"""Which pages there are, and ways to get from one to another without losing the view."""
+"""The pages of the dashboard, and links between them that keep the view."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _VIEWS = Path(__file__).parent / "views"
 
 @dataclass(frozen=True, slots=True)
 class PageEntry:
-    """One page: its file in `views/`, its names, and whether the menu lists it."""
+    """One page: the name of its file in `views/`, its title, and whether the menu lists it."""
 
     name: str
     title: str
@@ -31,51 +31,63 @@ class PageEntry:
 
 ENTRIES = (
     PageEntry(
-        "overview", "Overview", "monitoring", "Triage", "Health of the fleet and what needs attention."
+        "overview", "Overview", "monitoring", "Triage", "Health of the fleet and issues that need attention."
     ),
-    PageEntry("issues", "Issues", "checklist", "Triage", "Every group of errors, the most harmful first."),
     PageEntry(
-        "issue", "Issue", "error", "Triage", "One issue: who, since when, why, and the fix.", listed=False
+        "issues",
+        "Issues",
+        "checklist",
+        "Triage",
+        "Groups of errors, those with the most affected users first.",
+    ),
+    PageEntry(
+        "issue", "Issue", "error", "Triage", "One issue: affected users, start, cause and fix.", listed=False
     ),
     PageEntry(
         "devices",
         "Devices",
         "tablet_mac",
         "Fleet",
-        "Stuck, silent and stale devices, and what waits on them.",
-    ),
-    PageEntry("device", "Device", "tablet", "Fleet", "One device: its history and its levers.", listed=False),
-    PageEntry(
-        "explain", "Explain", "compare", "Understand", "What the failing syncs of some days have in common."
+        "Stuck, silent and stale devices, and their pending records.",
     ),
     PageEntry(
-        "changes", "Changes", "tune", "Understand", "Configuration changes and versions against errors."
+        "device", "Device", "tablet", "Fleet", "One device: its history and recovery actions.", listed=False
     ),
-    PageEntry("fixes", "Fixes", "build", "Understand", "What to do first: fixes by the records they free."),
+    PageEntry(
+        "explain", "Explain", "compare", "Understand", "Attributes shared by the failed syncs of some days."
+    ),
+    PageEntry(
+        "changes",
+        "Changes",
+        "tune",
+        "Understand",
+        "Configuration changes, app versions and errors over time.",
+    ),
+    PageEntry("fixes", "Fixes", "build", "Understand", "Fixes ranked by the pending records they free."),
     PageEntry(
         "slo",
         "SLO & alerts",
         "speed",
         "Health",
-        "Objectives, their budgets, and what alerts would have said.",
+        "Objectives, error budgets, and alerts in the period.",
     ),
-    PageEntry("lint", "Configuration", "rule", "Health", "Known misconfigurations, found before they hurt."),
+    PageEntry(
+        "lint", "Configuration", "rule", "Health", "Known misconfigurations in the loaded configuration."
+    ),
     PageEntry(
         "quality",
         "Data quality",
         "fact_check",
         "Health",
-        "What was loaded, what was refused, what is unseen.",
+        "Loads, rejected rows and coverage.",
     ),
-    PageEntry(
-        "report", "Report card", "school", "Health", "How right the causes are, where the truth is known."
-    ),
+    PageEntry("report", "Report card", "school", "Health", "Accuracy of causes on simulated errors."),
 )
 PAGE_NAMES = frozenset(entry.name for entry in ENTRIES)
 
 
 def streamlit_page(name: str) -> st.Page:
-    """The Streamlit page of an entry."""
+    """Return the Streamlit page of an entry."""
     entry = next(entry for entry in ENTRIES if entry.name == name)
     return st.Page(
         _VIEWS / f"{entry.name}.py",
@@ -89,14 +101,14 @@ def streamlit_page(name: str) -> st.Page:
 
 
 def all_pages() -> list[st.Page]:
-    """All pages, for `st.navigation`."""
+    """Return all pages, for `st.navigation`."""
     return [streamlit_page(entry.name) for entry in ENTRIES]
 
 
 def show_menu() -> None:
-    """Draw the menu: listed pages under the names of their sections.
+    """Show the menu with the listed pages by section.
 
-    It is made of links of our own, because the lists of `st.navigation` are none to a screen reader.
+    It uses links, because screen readers do not recognize the lists of `st.navigation`.
     """
     with st.sidebar.container(key="menu", gap=None):
         for section, entries in groupby(ENTRIES, key=lambda entry: entry.section):
@@ -107,28 +119,27 @@ def show_menu() -> None:
 
 
 def show_link(name: str, label: object, *, icon: str | None = None, **selection: str) -> None:
-    """Draw a link to a page that keeps the filters; `selection` names the issue or device to open there.
+    """Show a link to a page that keeps the filters. `selection` names the issue or device to open.
 
-    The controls put period, zone and filters back into the address by themselves; a link that brings them
-    along as well would leave them there twice.
+    The link omits the parameters of the controls, because the controls restore them in the URL.
     """
-    held = {*SELECTIONS, *CONTROLS}
-    query = {key: st.query_params.get_all(key) for key in st.query_params if key not in held}
-    chosen = {**query, **{key: [value] for key, value in selection.items()}}
-    st.page_link(streamlit_page(name), label=escape(label), icon=icon, query_params=chosen or None)
+    omitted = {*SELECTIONS, *CONTROLS}
+    query = {key: st.query_params.get_all(key) for key in st.query_params if key not in omitted}
+    parameters = {**query, **{key: [value] for key, value in selection.items()}}
+    st.page_link(streamlit_page(name), label=escape(label), icon=icon, query_params=parameters or None)
 
 
 def page_url(name: str, query: Mapping[str, Sequence[str]]) -> str:
-    """The address of a page with exactly these parameters, as seen from any page."""
+    """Return the relative URL of a page with exactly these parameters."""
     path = "./" if name == ENTRIES[0].name else name
     return f"{path}?{urlencode(dict(query), doseq=True, quote_via=quote)}"
 
 
 def open_page(name: str, **selection: str) -> NoReturn:
-    """Open a page now. Bound filters put themselves back into the URL; Streamlit refuses to set them here."""
+    """Open a page immediately. The controls restore the filters in the URL."""
     st.switch_page(streamlit_page(name), query_params=selection)
 
 
 def selected_id(name: str) -> str | None:
-    """The id that the URL selects, for instance of an issue."""
+    """Return the id selected in the URL, for example of an issue."""
     return st.query_params.get(name) or None

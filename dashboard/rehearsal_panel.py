@@ -58,7 +58,7 @@ def _show_candidates(result: RehearsalResult, issue_id: str, view: View) -> None
     candidates = result.to_frame()[columns]
     widgets.show_table(
         candidates.assign(kind=candidates["kind"].str.replace("_", " ")), key=f"rehearsal-{issue_id}",
-        title="Rehearsal: what each candidate frees and loses", view=view, about=REHEARSAL_HELP,
+        title="Rehearsal: what each candidate frees and loses", view=view, definition=REHEARSAL_HELP,
         columns={
             "name": st.column_config.TextColumn("Candidate", width=230),
             "total": st.column_config.NumberColumn(f"Total {result.unit}"),

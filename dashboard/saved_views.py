@@ -1,8 +1,7 @@
-"""Views that people gave a name: a page with all its parameters, kept beside the store and opened by everyone.
+"""Saved views: a page with all its URL parameters under a name, shared by all users of the store.
 
-They are lines of the activity log of the triage state, so each says who kept it and when, none is ever
-overwritten, and a click waits for no ingest. The newest line with a name counts; one without a page takes the
-name back. What a view is, is a link: whoever opens it sees the address and can pass it on.
+They are lines in the activity log of the triage file, with user and time. No line is overwritten. The newest line of
+a name is current; a line without a page removes the name.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from dashboard import auth, data, issue_actions, pages
 from dashboard.clock import now
 from dashboard.escaping import escape
 
-LOG = "saved-views"
+LOG_NAME = "saved-views"
 _MAX_NAME_LENGTH = 60
 _NAME = "save-view-name"
 
 
 @dataclass(frozen=True, slots=True)
 class SavedView:
-    """A page and its parameters under the name that somebody gave them."""
+    """A page with its URL parameters under a name."""
 
     name: str
     page: str
@@ -35,38 +34,40 @@ class SavedView:
 
 
 def read_saved_views(log: Iterable[Activity]) -> list[SavedView]:
-    """The views that lines of the log leave standing, by name; lines that are none are passed over."""
-    found: dict[str, SavedView | None] = {}
+    """Return the current views in log lines, sorted by name. Other lines are ignored."""
+    views: dict[str, SavedView | None] = {}
     for line in log:
-        told = _parse_line(line.reason)
-        if told is not None:
-            found[told["name"]] = _to_saved_view(told, line.actor)
-    return sorted((view for view in found.values() if view), key=lambda view: view.name.casefold())
+        entry = _parse_line(line.reason)
+        if entry is not None:
+            views[entry["name"]] = _to_saved_view(entry, line.actor)
+    return sorted((view for view in views.values() if view), key=lambda view: view.name.casefold())
 
 
 def save_view(
     state: TriageState, name: str, page: str, query: Mapping[str, Iterable[str]], *, actor: str
 ) -> None:
-    """Keep a page with its parameters under a name; an older view of that name gives way."""
-    told = {"name": name, "page": page, "query": {key: list(values) for key, values in query.items()}}
-    state.add_note(LOG, json.dumps(told, sort_keys=True), actor=actor, at=now())
+    """Save a page with its parameters under a name. It replaces an older view with this name."""
+    entry = {"name": name, "page": page, "query": {key: list(values) for key, values in query.items()}}
+    state.add_note(LOG_NAME, json.dumps(entry, sort_keys=True), actor=actor, at=now())
 
 
 def remove_view(state: TriageState, name: str, *, actor: str) -> None:
-    """Take a name back; the log keeps what it stood for."""
-    state.add_note(LOG, json.dumps({"name": name, "page": None}), actor=actor, at=now())
+    """Remove a view. The log keeps its history."""
+    state.add_note(LOG_NAME, json.dumps({"name": name, "page": None}), actor=actor, at=now())
 
 
 def show_menu(page: str) -> None:
-    """Draw the saved views as links, and a field that saves what is shown now; meant for the sidebar."""
-    views = read_saved_views(data.triage_state().activity(LOG))
+    """Show the saved views as links, and a field to save the current view."""
+    views = read_saved_views(data.triage_state().activity(LOG_NAME))
     with st.expander(f"Saved views ({len(views)})" if views else "Saved views", key="saved-views"):
         for view in views:
             _show_view_link(view)
         if not views:
-            st.caption("None yet. A saved view is this page with its period, filters, search and selection.")
+            st.caption(
+                "No saved views yet. A saved view is a page with its period, filters, search and selection."
+            )
         st.text_input(
-            "Save this view as", key=_NAME, max_chars=_MAX_NAME_LENGTH, placeholder="A name for everyone",
+            "Save this view as", key=_NAME, max_chars=_MAX_NAME_LENGTH, placeholder="Name, visible to all users",
             disabled=not auth.can_edit(),
         )  # fmt: skip
         st.button(
@@ -77,11 +78,11 @@ def show_menu(page: str) -> None:
 
 def _show_view_link(view: SavedView) -> None:
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key=f"line-{view.name}"):
-        # A link within the app would bring along what is chosen now; this one opens just what was saved.
+        # A link within the app would keep the current filters; this one opens exactly the saved view.
         st.markdown(f"[{escape(view.name)}]({pages.page_url(view.page, view.query)})", width="stretch")
         st.button(
             "Remove", key=f"forget-{view.name}", icon=":material/close:", type="tertiary",
-            help=f"Kept by {escape(view.saved_by)}. Remove it for everyone.", disabled=not auth.can_edit(),
+            help=f"Saved by {escape(view.saved_by)}. Removes the view for all users.", disabled=not auth.can_edit(),
             on_click=issue_actions.run_action,
             args=(lambda: remove_view(data.triage_state(), view.name, actor=issue_actions.current_actor()),),
         )  # fmt: skip
@@ -90,7 +91,7 @@ def _show_view_link(view: SavedView) -> None:
 def _save_current_view(page: str, query: Mapping[str, list[str]]) -> None:
     name = " ".join(str(st.session_state.get(_NAME, "")).split())
     if not name:
-        st.toast("Nothing was saved: give the view a name first.", icon=":material/bookmark_add:")
+        st.toast("Nothing was saved: enter a name first.", icon=":material/bookmark_add:")
         return
     issue_actions.run_action(
         lambda: save_view(data.triage_state(), name, page, query, actor=issue_actions.current_actor())
@@ -104,15 +105,17 @@ def _current_query() -> dict[str, list[str]]:
 
 def _parse_line(text: str) -> dict[str, Any] | None:
     try:
-        told = json.loads(text)
+        entry = json.loads(text)
     except ValueError:
         return None
-    return told if isinstance(told, dict) and isinstance(told.get("name"), str) else None
+    return entry if isinstance(entry, dict) and isinstance(entry.get("name"), str) else None
 
 
-def _to_saved_view(told: Mapping[str, Any], by: str) -> SavedView | None:
-    query = told.get("query", {})
-    if told.get("page") not in pages.PAGE_NAMES or not isinstance(query, dict):
+def _to_saved_view(entry: Mapping[str, Any], saved_by: str) -> SavedView | None:
+    query = entry.get("query", {})
+    if entry.get("page") not in pages.PAGE_NAMES or not isinstance(query, dict):
         return None
-    kept = {str(key): tuple(map(str, values)) for key, values in query.items() if isinstance(values, list)}
-    return SavedView(told["name"], told["page"], kept, by)
+    parameters = {
+        str(key): tuple(map(str, values)) for key, values in query.items() if isinstance(values, list)
+    }
+    return SavedView(entry["name"], entry["page"], parameters, saved_by)

@@ -1,7 +1,7 @@
-"""What is being looked at: period, comparison, time zone and filters, all of it in the URL.
+"""The view: period, comparison, time zone and filters, all stored in the URL.
 
-The controls of the sidebar are bound to query parameters, so a link opens exactly this view for a
-colleague, and the browser's back button returns to the one before.
+The sidebar controls are bound to URL parameters, so a link opens the same view for a colleague, and the browser's
+back button works.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-# Streamlit puts the words of an option into the URL, so the words are the names.
+# Streamlit puts the label of an option into the URL, so the labels are the keys.
 PERIODS: Mapping[str, timedelta | None] = {
     "24 hours": timedelta(hours=24),
     "7 days": timedelta(days=7),
@@ -21,8 +21,8 @@ PERIODS: Mapping[str, timedelta | None] = {
     "all time": None,
 }
 ALL_TIME = "all time"
-# A choice of time zone: days are each person's own; moments, which belong to nobody, stay in UTC.
-LOCAL_DAYS = "each person's own day"
+# A time zone option: days are local to each user, and times are shown in UTC.
+LOCAL_DAYS = "local days of each user"
 FILTERS: Mapping[str, str] = {
     "sync_type": "Sync type",
     "app_version": "App version",
@@ -33,15 +33,15 @@ FILTERS: Mapping[str, str] = {
     "object": "Object",
     "cause": "Cause",
 }
-# Parameters that controls beside every page are bound to.
+# URL parameters of the controls on every page.
 CONTROLS = ("period", "compare", "tz", *FILTERS)
-# Parameters that say what is selected on a page; they travel beside the filters.
+# URL parameters that select something on a page.
 SELECTIONS = ("issue", "device", "event", "tab")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """One view of the store. Times are naive UTC, as in the store; `since` None means from the beginning."""
+    """One view of the store. Times are naive UTC; `since` None means from the start."""
 
     period: str
     since: datetime | None
@@ -53,37 +53,37 @@ class View:
 
     @property
     def day_basis(self) -> str:
-        """Whose days the charts count by, for their titles."""
-        return "each person's own" if self.local_days else "UTC"
+        """The days on chart axes, for their titles."""
+        return "local days" if self.local_days else "UTC"
 
     def arguments(self) -> dict[str, Any]:
-        """The view as keyword arguments of a question to `analysis`.
+        """Return the view as keyword arguments for a query.
 
-        The end is left open: it is the newest sync, and a list of pending records may be newer still.
+        It has no end: the period ends with the newest sync, and pending records can be newer.
         """
         return {"since": self.since} | self.filter_arguments()
 
     def filter_arguments(self) -> dict[str, Any]:
-        """Only the filters, for questions that bring their own period."""
+        """Return only the filters, for queries with their own period."""
         return {name: list(values) for name, values in self.filters.items() if values}
 
     def bounded_arguments(self) -> dict[str, Any]:
-        """The same with its end, for comparisons."""
+        """Return the arguments with the end of the period, for comparisons."""
         return self.arguments() | {"until": self.until}
 
     def previous_arguments(self) -> dict[str, Any] | None:
-        """The same question about the period just before; None where there is none or nobody wants it."""
+        """Return the arguments for the previous period; None without comparison or period."""
         if not self.compare or self.since is None or self.until is None:
             return None
         length = self.until - self.since
         return self.bounded_arguments() | {"since": self.since - length, "until": self.since}
 
     def has_filters(self) -> bool:
-        """Whether anything beside the period keeps rows out."""
+        """Return whether any filter is set."""
         return any(self.filters.values())
 
     def describe(self) -> str:
-        """The view in one line, for headers of exports."""
+        """Return the view in one line, for headers of exports."""
         parts = [self.period, self.describe_zone()]
         if self.since and self.until:
             parts.insert(1, f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M} UTC")
@@ -91,8 +91,8 @@ class View:
         return " · ".join(parts)
 
     def describe_zone(self) -> str:
-        """In which zone times are shown, and whose the days are where they are not UTC's."""
-        days = ", days on each person's own clock" if self.local_days else ""
+        """Return the time zone of times, and of days if they are local."""
+        days = ", local days of each user" if self.local_days else ""
         return f"times in {self.zone}{days}"
 
 
@@ -104,7 +104,7 @@ def build_view(
     filters: Mapping[str, list[str]] | None = None,
     compare: bool = True,
 ) -> View:
-    """Work out the view from the controls; a period ends with the newest data, not with the clock."""
+    """Build the view from the controls. A period ends with the newest data, not with the current time."""
     length = PERIODS.get(period)
     until = None if newest is None else newest + timedelta(seconds=1)  # periods do not include their end
     return View(

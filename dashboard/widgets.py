@@ -1,4 +1,4 @@
-"""Pieces that every page is made of: numbers with their change, charts with their table, empty pages."""
+"""Elements shared by all pages: headings, charts with their table, exports, notes, empty states."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ from dashboard.export import to_csv, to_json
 from dashboard.launcher import store_path
 from dashboard.view_state import ALL_TIME, FILTERS, View
 
-REVIEW_LOOKS_SECONDS = 5.0
-OLD = "Nothing newer than two days is loaded. `synclens pull` or `synclens load FILE` brings what came since."
+REVIEW_CHECK_SECONDS = 5.0
+OLD_DATA_HELP = (
+    "The newest data is older than two days. Load newer data with `synclens pull` or `synclens load FILE`."
+)
 STALE_HOURS = 48
-# No camera either: the picture with its header is beside the table.
+# No image button here: the image with its header is beside the table.
 CHART_TOOLS = {
     "displaylogo": False,
     "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d", "toImage"],
@@ -31,7 +33,7 @@ CHART_TOOLS = {
 
 
 def show_heading(title: str, note: str = "") -> None:
-    """The title of a page with one quiet line under it."""
+    """Show the title of a page with a caption."""
     with st.container(gap="xxsmall"):
         st.title(title, anchor=False)
         if note:
@@ -39,12 +41,12 @@ def show_heading(title: str, note: str = "") -> None:
 
 
 def show_section(title: str, *, help: str | None = None) -> None:
-    """A heading inside a page."""
+    """Show the heading of a section."""
     st.header(title, anchor=False, help=help)
 
 
 def wide_and_narrow_columns() -> tuple[DeltaGenerator, DeltaGenerator]:
-    """A wide column and a narrow one; on a tablet the narrow one, with what to do, comes first."""
+    """Return a wide and a narrow column. On a tablet, the narrow one comes first."""
     with st.container(key="aside-first"):
         wide, narrow = st.columns([3, 2], gap="large")
     return wide, narrow
@@ -57,15 +59,15 @@ def show_chart(
     key: str,
     title: str,
     view: View,
-    about: str = "",
+    definition: str = "",
     columns: Mapping[str, Any] | None = None,
     on_select: Callable[[str], None] | None = None,
 ) -> None:
-    """A figure, and beside it, drawn once somebody opens it, the same as a table, as files and as a picture.
+    """Show a chart, with a popover that has its data as a table, as files and as an image.
 
-    `on_select` is called with the key of the chart when somebody clicks points or drags a box over them.
+    `on_select` is called with the key of the chart when points are clicked or selected with a box.
     """
-    name, alt = f"chart-{key}", f"{title}. {about}".strip()
+    name, alt = f"chart-{key}", f"{title}. {definition}".strip()
     if on_select is None:
         st.plotly_chart(figure, key=name, config=CHART_TOOLS, alt=alt)
     else:
@@ -74,13 +76,13 @@ def show_chart(
             figure, key=name, config=CHART_TOOLS, alt=alt, on_select=partial(on_select, name),
             selection_mode=("points", "box"),
         )  # fmt: skip
-    twin = st.popover(
+    popover = st.popover(
         "Table and files", type="tertiary", icon=":material/table_rows:", key=f"twin-{key}", on_change="rerun"
     )
-    if twin.open:
-        with twin:
-            show_table(frame, key=key, title=title, view=view, about=about, columns=columns)
-            chart_export.show_chart_image(figure, key=key, title=title, about=about, view=view)
+    if popover.open:
+        with popover:
+            show_table(frame, key=key, title=title, view=view, definition=definition, columns=columns)
+            chart_export.show_chart_image(figure, key=key, title=title, definition=definition, view=view)
 
 
 def show_table(
@@ -89,11 +91,11 @@ def show_table(
     key: str,
     title: str,
     view: View,
-    about: str = "",
+    definition: str = "",
     columns: Mapping[str, Any] | None = None,
     height: int | None = None,
 ) -> None:
-    """A table of text and numbers, as they are, with its exports."""
+    """Show a frame as a table with export buttons."""
     shown = localize_times(frame, view.zone)
     st.dataframe(
         round_shares(shown),
@@ -103,26 +105,26 @@ def show_table(
         placeholder="–",
         alt=title,
     )
-    show_exports(shown, key=key, title=title, view=view, about=about)
+    show_exports(shown, key=key, title=title, view=view, definition=definition)
 
 
-def show_exports(frame: pd.DataFrame, *, key: str, title: str, view: View, about: str = "") -> None:
-    """Buttons that save what is shown as CSV or JSON."""
-    words = {"title": title, "about": about, "view": view.describe()}
+def show_exports(frame: pd.DataFrame, *, key: str, title: str, view: View, definition: str = "") -> None:
+    """Show buttons that export the frame as CSV or JSON."""
+    header = {"title": title, "definition": definition, "view": view.describe()}
     with st.container(horizontal=True, gap="small"):
         st.download_button(
-            "CSV", lambda: to_csv(frame, **words), file_name=f"synclens-{key}.csv", mime="text/csv",
+            "CSV", lambda: to_csv(frame, **header), file_name=f"synclens-{key}.csv", mime="text/csv",
             key=f"csv-{key}", type="tertiary", icon=":material/download:", on_click="ignore",
         )  # fmt: skip
         st.download_button(
-            "JSON", lambda: to_json(frame, **words), file_name=f"synclens-{key}.json",
+            "JSON", lambda: to_json(frame, **header), file_name=f"synclens-{key}.json",
             mime="application/json", key=f"json-{key}", type="tertiary", icon=":material/download:",
             on_click="ignore",
         )  # fmt: skip
 
 
 def localize_times(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
-    """Copy a frame with its naive UTC times moved to `zone`, and with people hidden from whom they are hidden."""
+    """Return a copy with naive UTC times converted to `zone`, and names masked if required."""
     copy = auth.mask_names(frame)
     for column in copy.columns:
         if pd.api.types.is_datetime64_dtype(copy[column]):
@@ -130,57 +132,58 @@ def localize_times(frame: pd.DataFrame, zone: str) -> pd.DataFrame:
     return copy
 
 
-def format_time(value: datetime | None, zone: str, *, form: str = "%d %b %H:%M") -> str:
-    """One naive UTC time as text in `zone`, a dash where nobody knows it."""
+def format_time(value: datetime | None, zone: str, *, pattern: str = "%d %b %H:%M") -> str:
+    """Return a naive UTC time as text in `zone`; a dash if it is unknown."""
     if value is None or pd.isna(value):
         return "–"
-    return f"{pd.Timestamp(value).tz_localize('UTC').tz_convert(zone):{form}}"
+    return f"{pd.Timestamp(value).tz_localize('UTC').tz_convert(zone):{pattern}}"
 
 
 def show_device_text(text: object) -> None:
-    """Text from a device, shown letter by letter: no HTML, no Markdown."""
+    """Show text from a device literally, without HTML or Markdown."""
     st.code(str(text), language=None, wrap_lines=True)
 
 
-def show_row_limit(shown: int, of: int, what: str, command: str = "") -> None:
-    """Say that a table is not all there is, and which command shows the rest."""
-    if shown < of:
-        more = f" `{command}` shows all." if command else ""
-        st.caption(f"The newest {shown:,} of {of:,} {what}.{more}")
+def show_row_limit(shown: int, total: int, plural: str, command: str = "") -> None:
+    """Show that a table has only the newest rows, and the command that lists all."""
+    if shown < total:
+        hint = f" List all with `{command}`." if command else ""
+        st.caption(f"Showing the newest {shown:,} of {total:,} {plural}.{hint}")
 
 
 def show_no_data() -> None:
-    """What a page says over a store without rows."""
+    """Show how to load data into an empty store."""
     st.info(
-        "There is no data yet. Load an export, or simulate a fleet to look around:", icon=":material/inbox:"
+        "There is no data yet. Load an export, or simulate a fleet to try the dashboard:",
+        icon=":material/inbox:",
     )
     st.code("synclens load FILE...\nsynclens simulate --seed 7 --devices 60 --days 14", language="bash")
 
 
-def show_not_loaded(told: str, command: str) -> None:
-    """Say that nobody knows, because nothing of that kind is loaded, and which command would load some."""
-    st.info(told, icon=":material/inbox:")
+def show_not_loaded(message: str, command: str) -> None:
+    """Show that data of some kind is missing, and the command that loads it."""
+    st.info(message, icon=":material/inbox:")
     st.code(command, language="bash")
 
 
-def show_empty(what: str, view: View, *, healthy: str | None = None) -> None:
-    """Say why a list is empty: kept out by the filters, or nothing is wrong."""
+def show_empty(plural: str, view: View, *, healthy: str | None = None) -> None:
+    """Show why a list is empty: the filters match nothing, or there is no problem."""
     if view.has_filters() or (view.since is not None and healthy is None):
-        st.info(f"No {what} match this view ({escape(view.describe())}).", icon=":material/filter_alt_off:")
-        st.button("Show everything", on_click=clear_filters, key=f"clear-{what}")
+        st.info(f"No {plural} match this view ({escape(view.describe())}).", icon=":material/filter_alt_off:")
+        st.button("Clear filters", on_click=clear_filters, key=f"clear-{plural}")
     else:
-        st.success(healthy or f"There are no {what}.", icon=":material/check_circle:")
+        st.success(healthy or f"There are no {plural}.", icon=":material/check_circle:")
 
 
 def clear_filters() -> None:
-    """Forget every filter and show the whole period; meant as a callback."""
+    """Callback that clears all filters and selects all time."""
     for name in FILTERS:
         st.session_state[name] = []
     st.session_state["period"] = ALL_TIME
 
 
 def show_footer(newest: datetime | None) -> None:
-    """Which store is shown and how old its newest data is, at the foot of the sidebar."""
+    """Show the store, the age of its newest data and the signed-in user at the bottom of the sidebar."""
     with st.sidebar:
         age = (
             "no data yet"
@@ -189,28 +192,28 @@ def show_footer(newest: datetime | None) -> None:
         )
         st.caption(f"{escape(store_path().name)} · {age}")
         if newest is not None and hours_since(newest) >= STALE_HOURS:
-            st.badge("Old data", icon=":material/history:", color="orange", help=OLD)
+            st.badge("Old data", icon=":material/history:", color="orange", help=OLD_DATA_HELP)
         if auth.is_sign_in_configured():
             st.caption(f"{escape(auth.user_name() or 'signed in')}, {auth.current_role()}")
             st.button("Sign out", type="tertiary", icon=":material/logout:", on_click=st.logout)
 
 
 def show_review_note(is_running: Callable[[], bool]) -> None:
-    """Say that states are still being worked out, and draw the page again when they are."""
+    """Show that the review of issue states is running, and rerun the page when it ends."""
 
-    @st.fragment(run_every=REVIEW_LOOKS_SECONDS)
-    def look() -> None:
+    @st.fragment(run_every=REVIEW_CHECK_SECONDS)
+    def check() -> None:
         if is_running():
-            st.caption("States of issues are being brought up to date after a load …")
+            st.caption("Updating issue states after a load …")
         else:
             st.rerun()
 
     with st.sidebar:
-        look()
+        check()
 
 
 def format_age(at: datetime) -> str:
-    """How long ago a naive UTC time was, in words."""
+    """Return the age of a naive UTC time as text."""
     hours = hours_since(at)
     if hours < 1:
         return "within the last hour"
@@ -218,22 +221,23 @@ def format_age(at: datetime) -> str:
 
 
 def hours_since(at: datetime) -> float:
-    """Whole hours since a naive UTC time."""
+    """Return the whole hours since a naive UTC time."""
     return (now().replace(tzinfo=None) - at).total_seconds() // 3600
 
 
 def show_stale_note() -> None:
-    """Say that a load is running and that what is shown is from before it."""
+    """Show that a load is running and the page has the data from before it."""
     st.info(
-        "A load is writing to the store. You see the data from before it began.", icon=":material/hourglass:"
+        "A load is writing to the store. This page shows the data from before the load.",
+        icon=":material/hourglass:",
     )
 
 
 def show_not_in_view(error: Exception, view: View) -> None:
-    """An issue or device that the filters keep out, or that does not exist."""
+    """Show that an issue or device does not exist or is excluded by the filters."""
     st.info(
-        f"Nothing of it in this view ({escape(view.describe())}). Widen the period or clear the filters; "
-        f"if that does not help: {escape(error)}.",
+        f"No data in this view ({escape(view.describe())}). Choose a longer period or clear the filters. "
+        f"Details: {escape(error)}.",
         icon=":material/filter_alt_off:",
     )
-    st.button("Show everything", on_click=clear_filters, key="clear-view")
+    st.button("Clear filters", on_click=clear_filters, key="clear-view")

@@ -1,4 +1,4 @@
-"""What was changed, when, and what the errors did at that time."""
+"""Configuration changes and app versions beside the errors over time."""
 
 from __future__ import annotations
 
@@ -8,31 +8,30 @@ from analysis import METRICS, charts, measure
 from dashboard import cards, controls, data, tables, widgets
 
 view = controls.current_view()
-asked = view.arguments()
+arguments = view.arguments()
 widgets.show_heading("Changes", cards.format_period(view))
 changes = data.fetch_config_changes(view)
 
 metric = METRICS["errors_by_day"]
-widgets.show_section("Errors a day by cause, changes marked", help=metric.description)
+widgets.show_section("Errors per day by cause, with changes", help=metric.description)
 days = tables.add_cause_titles(data.fetch_daily_metric(metric.name, view))
 if days.empty:
     widgets.show_empty("errors", view, healthy="No errors in this period.")
 else:
     widgets.show_chart(
         charts.counts_over_time(days, by="cause", changes=changes, height=330),
-        days, key="changes-days", title=f"{metric.title} ({view.day_basis})", view=view, about=metric.description,
+        days, key="changes-days", title=f"{metric.title} ({view.day_basis})", view=view,
+        definition=metric.description,
     )  # fmt: skip
-    if told := data.local_day_note(view):
-        st.caption(told)
+    if note := data.local_day_note(view):
+        st.caption(note)
 
-widgets.show_section(
-    "Configuration changes", help="From audit trails, from differences of metadata, or from the engine."
-)
+widgets.show_section("Configuration changes", help="From audit trails, metadata comparisons, or simulations.")
 if changes.empty and data.has_config_changes():
-    st.success("Nothing was changed in this period.", icon=":material/check_circle:")
+    st.success("No configuration changes in this period.", icon=":material/check_circle:")
 elif changes.empty:
     widgets.show_not_loaded(
-        "No configuration change is known at all. Load an audit trail, or pull one from Vault:",
+        "No configuration changes are loaded. Load an audit trail, or pull one from Vault:",
         "synclens load AUDIT_TRAIL.csv\nsynclens pull --help",
     )
 else:
@@ -42,12 +41,12 @@ else:
 
 metric = METRICS["version_adoption"]
 widgets.show_section("App versions", help=metric.description)
-versions = data.fetch(measure, metric.name, **asked)
+versions = data.fetch(measure, metric.name, **arguments)
 if versions.empty:
-    widgets.show_empty("app versions", view, healthy="No sync of this period names its app version.")
+    widgets.show_empty("app versions", view, healthy="No sync in this period has an app version.")
     st.stop()
-widgets.show_table(versions, key="versions", title=metric.title, view=view, about=metric.description)
+widgets.show_table(versions, key="versions", title=metric.title, view=view, definition=metric.description)
 metric = METRICS["version_risk"]
 widgets.show_section("Does a version fail more than the others?", help=metric.description)
-risk = data.fetch(measure, metric.name, **asked)
-widgets.show_table(risk, key="version-risk", title=metric.title, view=view, about=metric.description)
+risk = data.fetch(measure, metric.name, **arguments)
+widgets.show_table(risk, key="version-risk", title=metric.title, view=view, definition=metric.description)

@@ -1,4 +1,4 @@
-"""Which devices are in trouble, and why; what waits on them."""
+"""Devices with problems, the reasons, and their pending records."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from analysis.fleet.devices import STATUSES, list_devices
 from dashboard import cards, controls, data, tables, widgets
 
 EMPTY = {
-    "freshness": "No sync of this view says when a device last succeeded.",
-    "pending_backlog": "No record is known to wait: nothing of this view lists what waits on devices.",
+    "freshness": "No device in this view has a successful sync.",
+    "pending_backlog": "No pending records are loaded for this view.",
 }
 view = controls.current_view()
 widgets.show_heading("Devices", cards.format_period(view))
@@ -20,7 +20,7 @@ if devices.empty:
         widgets.show_empty("devices", view)
     else:
         widgets.show_not_loaded(
-            "The store knows no device. Load syncs that name theirs, or a list of devices:",
+            "The store has no devices. Load syncs with device ids, or a list of devices:",
             "synclens load SYNCS.csv DEVICES.csv",
         )
     st.stop()
@@ -28,12 +28,12 @@ if devices.empty:
 with st.grid(6, min_column_width=140, border=True):
     for status, number in tables.count_by_status(devices, STATUSES).items():
         st.metric(status.capitalize(), cards.format_count(number))
-chosen = st.pills(
+selected = st.pills(
     "Show only", STATUSES, selection_mode="multi", key="status", bind="query-params",
-    help="Stuck tries and fails; silent stopped trying; stale had no success for a week.",
+    help="Stuck: keeps failing. Silent: stopped syncing. Stale: no success for 7 days.",
 )  # fmt: skip
-shown = tables.filter_by_status(devices, chosen)
-tables.show_device_table(shown, view, key="devices", title="Devices, those in the worst trouble first")
+shown = tables.filter_by_status(devices, selected)
+tables.show_device_table(shown, view, key="devices", title="Devices, those with the worst problems first")
 tables.open_selected_device()
 
 left, right = st.columns(2, gap="large")
@@ -44,11 +44,11 @@ for place, name, label, value in (
     with place:
         metric = METRICS[name]
         widgets.show_section(metric.title, help=metric.description)
-        found = data.fetch(measure, name, **view.arguments())
-        if found.empty:
+        frame = data.fetch(measure, name, **view.arguments())
+        if frame.empty:
             st.caption(EMPTY[name])
             continue
         widgets.show_chart(
-            charts.bars(found, label=label, value=value),
-            found, key=name, title=metric.title, view=view, about=metric.description,
+            charts.bars(frame, label=label, value=value),
+            frame, key=name, title=metric.title, view=view, definition=metric.description,
         )  # fmt: skip

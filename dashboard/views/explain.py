@@ -1,4 +1,4 @@
-"""Why syncs failed more on some days than on others: the attributes that explain it, best first."""
+"""Attributes that explain why more syncs failed on some days than in the baseline."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from analysis.diagnosis.explain.questions import explain_period
 from dashboard import controls, data, explanations, widgets
 
 view = controls.current_view()
-widgets.show_heading(
-    "Explain", "Why did more syncs fail on these days than on the days they are compared with?"
-)
+widgets.show_heading("Explain", "Why more syncs failed on some days than in the baseline.")
 metric = METRICS["failures_by_day"]
 days = data.fetch(measure, metric.name, **view.arguments())
 if days.empty:
@@ -19,22 +17,24 @@ if days.empty:
     st.stop()
 
 widgets.show_section(
-    "Choose the days to explain", help="Click a point, drag a box over several, or type them below."
+    "Days to explain", help="Click a point, drag a box over several days, or enter dates below."
 )
-drawn = st.container()
+chart_container = st.container()
 with st.container(horizontal=True, vertical_alignment="bottom"):
     since, until = controls.show_day_picker(days)
-    against = controls.show_baseline_picker(since)
+    baseline = controls.show_baseline_picker(since)
 figure = charts.rate_over_time(
     days, rate="failure_rate", name="failed", changes=data.fetch_config_changes(view)
 )
-explanations.shade_periods(figure, days, (since, until), against)
-with drawn:
+explanations.shade_periods(figure, days, (since, until), baseline)
+with chart_container:
     widgets.show_chart(
-        figure, days, key="explain-days", title="Share of tracked syncs that failed, by day (UTC)", view=view,
-        about=metric.description, on_select=controls.apply_chart_selection,
+        figure, days, key="explain-days", title="Failure rate of tracked syncs by day (UTC)", view=view,
+        definition=metric.description, on_select=controls.apply_chart_selection,
     )  # fmt: skip
-with st.spinner("Looking at every combination of attributes …", show_time=True):
-    found = data.fetch(explain_period, since, until, baseline=against, **view.filter_arguments())
+with st.spinner("Comparing all combinations of attributes …", show_time=True):
+    period_explanations = data.fetch(
+        explain_period, since, until, baseline=baseline, **view.filter_arguments()
+    )
 widgets.show_section("What explains it", help=explanations.PERIOD_HELP)
-explanations.show_period_explanations(found, view)
+explanations.show_period_explanations(period_explanations, view)

@@ -1,4 +1,4 @@
-"""What to do first: each cause with its fix, by the records that wait and the people it stops."""
+"""Fixes ranked by the pending records and users of their cause."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from analysis import METRICS, ranked_fixes
 from dashboard import cards, controls, data, issue_panels, tables, widgets
 
 view = controls.current_view()
-widgets.show_heading("Fixes", f"{cards.format_period(view)} · by records that wait, then by people hit")
+widgets.show_heading(
+    "Fixes", f"{cards.format_period(view)} · ranked by pending records, then by affected users"
+)
 ranked = data.fetch(ranked_fixes, **view.arguments())
 if ranked.empty:
     widgets.show_empty("errors", view, healthy="No errors in this period, so there is nothing to fix.")
     st.stop()
 
-listed, chosen = st.columns([3, 2], gap="large")
-with listed:
-    widgets.show_section("What to do first", help="Tick a row to read its fix.")
-    cause = tables.show_fix_table(ranked, view, about=METRICS["records_at_risk"].description)
+list_column, fix_column = st.columns([3, 2], gap="large")
+with list_column:
+    widgets.show_section("Ranked fixes", help="Select a row to read its fix.")
+    cause = tables.show_fix_table(ranked, view, definition=METRICS["records_at_risk"].description)
     st.caption(
-        "Waiting are records in error on a device now, with what hangs on them; known only where a source "
-        "says what waits. A fix for the first row is worth most."
+        "Pending: records in error on devices now. Dependents: records that wait for them. Both need a loaded list "
+        "of pending records. The first fix frees the most records."
     )
-with chosen:
+with fix_column:
     issue_panels.show_playbook(cause, data.fetch_issues(view), view)

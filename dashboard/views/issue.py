@@ -1,4 +1,4 @@
-"""One issue: what it is, whom it hits, why we think so, and the fix beside it."""
+"""One issue: affected users, start, suspect changes, cause, fix and recovery actions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ view = controls.current_view()
 issue_id = pages.selected_id("issue")
 if issue_id is None:
     widgets.show_heading("Issue")
-    st.info("Choose an issue from the list.", icon=":material/touch_app:")
+    st.info("Select an issue from the list.", icon=":material/touch_app:")
     pages.show_link("issues", "All issues", icon=":material/arrow_back:")
     st.stop()
 try:
@@ -38,27 +38,27 @@ except AnalysisError as error:
 summary = issue.summary
 pages.show_link("issues", "All issues", icon=":material/arrow_back:")
 cards.show_issue_heading(summary, issue_id)
-widgets.show_device_text(summary.title)
+widgets.show_device_text(summary["title"])
 cards.show_issue_cards(summary, view)
 
-story, remedy = widgets.wide_and_narrow_columns()
-with story:
+history_column, fix_column = widgets.wide_and_narrow_columns()
+with history_column:
     widgets.show_section(
-        "When", help=f"Errors of this issue a day ({view.day_basis}), suspected changes marked."
+        "When", help=f"Errors from this issue per day ({view.day_basis}), with suspect changes."
     )
-    with st.spinner("Holding every change against the beginning …", show_time=True):
+    with st.spinner("Comparing configuration changes with the start of the issue …", show_time=True):
         suspected = data.fetch(suspects, issue_id)
     days = data.count_issue_days(issue, view)
     widgets.show_chart(
         charts.counts_over_time(days, changes=issue_panels.suspect_marks(suspected)),
         days, key="issue-days", title=f"Errors by day ({view.day_basis})", view=view,
-        about="Errors of this issue; a day without any is a zero.",
+        definition="Errors from this issue; days without errors are zero.",
     )  # fmt: skip
     issue_panels.show_suspect_changes(suspected, view)
     explanations.show_issue_explanations(issue_id, view)
     issue_panels.show_tabs(issue, view)
-with remedy:
-    issue_panels.show_fix(issue_id, summary.cause)
+with fix_column:
+    issue_panels.show_fix(issue_id, summary["cause"])
     rehearsal_panel.show_rehearsal(issue_id, view)
     issue_panels.show_cause_reason(issue)
     issue_decisions.show_decisions(issue_id, summary, issue.variants, view)

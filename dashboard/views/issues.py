@@ -1,4 +1,4 @@
-"""The triage list: every issue of the view, searched, sorted, and dealt with."""
+"""The list of issues: search, sort and triage."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if issues.empty and query:
 elif issues.empty:
     widgets.show_empty("issues", view, healthy="No errors in this period.")
 else:
-    chosen = tables.show_issue_table(issues, view)
-    issue_actions.show_bulk_actions(chosen, lambda: merge_preview.show_merge_button(chosen, view))
+    selected_ids = tables.show_issue_table(issues, view)
+    issue_actions.show_bulk_actions(selected_ids, lambda: merge_preview.show_merge_button(selected_ids, view))
     widgets.show_exports(widgets.localize_times(issues, view.zone), key="issues", title="Issues", view=view)
-if opened := st.session_state.pop(tables.OPENED_ISSUE, None):
-    pages.open_page("issue", issue=opened)
+if issue_id := st.session_state.pop(tables.OPENED_ISSUE, None):
+    pages.open_page("issue", issue=issue_id)

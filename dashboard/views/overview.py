@@ -1,4 +1,4 @@
-"""Is the fleet healthy, what changed, and what needs attention now."""
+"""Health of the fleet, configuration changes, and issues that need attention."""
 
 from __future__ import annotations
 
@@ -9,74 +9,74 @@ from analysis import METRICS, charts, estimate_coverage, health, measure
 from analysis.triage.states import OPEN_STATES
 from dashboard import cards, controls, data, pages, tables, widgets
 
-MOST_ISSUES, MOST_CAUSES = 8, 8
+MAX_ISSUES, MAX_CAUSES = 8, 8
 view = controls.current_view()
-asked = view.arguments()
+arguments = view.arguments()
 widgets.show_heading("Overview", cards.format_period(view))
-now, before = data.fetch(health, **asked), data.fetch_previous(health, view)
-cards.show_health_cards(now, before)
+current, previous = data.fetch(health, **arguments), data.fetch_previous(health, view)
+cards.show_health_cards(current, previous)
 
 issues = data.fetch_issues(view)
-still_open = issues[issues["state"].isin(OPEN_STATES)]
+open_issues = issues[issues["state"].isin(OPEN_STATES)]
 chart_side, attention = widgets.wide_and_narrow_columns()
 with chart_side:
     metric = METRICS["failures_by_day"]
-    widgets.show_section("Share of syncs that failed, by day", help=metric.description)
+    widgets.show_section("Failure rate by day", help=metric.description)
     days = data.fetch_metric(metric.name, view)
     changes = data.fetch_config_changes(view)
     if days.empty:
-        widgets.show_empty("syncs", view, healthy="No tracked sync in this period.")
+        widgets.show_empty("syncs", view, healthy="No tracked syncs in this period.")
     else:
         widgets.show_chart(
             charts.rate_over_time(
                 days, rate="failure_rate", name="failed", of="syncs", before="failure_rate_before", changes=changes
             ),
-            days, key="failures", title=f"Share of tracked syncs that failed, by day ({view.day_basis})",
-            view=view, about=metric.description,
+            days, key="failures", title=f"Failure rate of tracked syncs by day ({view.day_basis})",
+            view=view, definition=metric.description,
         )  # fmt: skip
-        if told := data.local_day_note(view):
-            st.caption(told)
+        if note := data.local_day_note(view):
+            st.caption(note)
         tables.show_change_list(changes, view)
     by_type, fresh = st.columns(2, gap="medium")
     with by_type:
         metric = METRICS["success_rate"]
         widgets.show_section("Success by sync type", help=metric.description)
-        rates = data.fetch(measure, metric.name, **asked).dropna(subset=["success_rate"])
+        rates = data.fetch(measure, metric.name, **arguments).dropna(subset=["success_rate"])
         widgets.show_chart(
             charts.intervals(rates, label="sync_type", rate="success_rate", low="low", high="high"),
-            rates, key="types", title=metric.title, view=view, about=metric.description,
+            rates, key="types", title=metric.title, view=view, definition=metric.description,
         )  # fmt: skip
     with fresh:
         metric = METRICS["freshness"]
         widgets.show_section("Last successful sync", help=metric.description)
-        ages = data.fetch(measure, metric.name, **asked)
+        ages = data.fetch(measure, metric.name, **arguments)
         widgets.show_chart(
             charts.bars(ages, label="age", value="devices"),
-            ages, key="freshness", title=metric.title, view=view, about=metric.description,
+            ages, key="freshness", title=metric.title, view=view, definition=metric.description,
         )  # fmt: skip
     metric = METRICS["records_at_risk"]
-    risk = data.fetch(measure, metric.name, **asked)
+    risk = data.fetch(measure, metric.name, **arguments)
     if not risk.empty:
-        widgets.show_section("Records that wait in error, by cause", help=metric.description)
+        widgets.show_section("Pending records in error by cause", help=metric.description)
         widgets.show_chart(
-            charts.bars(tables.add_cause_titles(risk.head(MOST_CAUSES)), label="cause", value="records"),
-            tables.add_cause_titles(risk), key="risk", title=metric.title, view=view, about=metric.description,
+            charts.bars(tables.add_cause_titles(risk.head(MAX_CAUSES)), label="cause", value="records"),
+            tables.add_cause_titles(risk), key="risk", title=metric.title, view=view, definition=metric.description,
         )  # fmt: skip
 with attention:
     widgets.show_section(
-        "What needs attention",
-        help="Open issues, those that stop most people first. What has had no error for 7 days comes last.",
+        "Needs attention",
+        help="Open issues, those with the most affected users first. Quiet issues come last.",
     )
     cards.show_rising_counts(issues)
     if issues.empty:
         widgets.show_empty("issues", view, healthy="No errors in this period.")
-    elif still_open.empty:
-        st.success("Every issue of this view is resolved or archived.", icon=":material/check_circle:")
-    silent = still_open["shown_state"] == "quiet"
-    for issue in pd.concat([still_open[~silent], still_open[silent]]).head(MOST_ISSUES).itertuples():
+    elif open_issues.empty:
+        st.success("All issues in this view are resolved or archived.", icon=":material/check_circle:")
+    quiet = open_issues["shown_state"] == "quiet"
+    for issue in pd.concat([open_issues[~quiet], open_issues[quiet]]).head(MAX_ISSUES).itertuples():
         cards.show_issue_line(issue, view)
     if not issues.empty:
         pages.show_link("issues", f"All {len(issues)} issues", icon=":material/arrow_forward:")
 st.caption(
-    f"{data.fetch(estimate_coverage, **asked).badge.capitalize()}. Canceled and unfinished syncs are in no share."
+    f"{data.fetch(estimate_coverage, **arguments).badge.capitalize()}. Rates exclude canceled and unfinished syncs."
 )

@@ -51,7 +51,7 @@ def picture(page: Page, name: str) -> None:
 
 def test_from_the_overview_to_the_fix_in_one_click(page: Page) -> None:
     page.goto("/?platform=iPad")
-    expect(page.get_by_role("heading", name="What needs attention")).to_be_visible()
+    expect(page.get_by_role("heading", name="Needs attention")).to_be_visible()
     bench.settle(page)
     picture(page, "overview")
 
@@ -63,7 +63,7 @@ def test_from_the_overview_to_the_fix_in_one_click(page: Page) -> None:
     picture(page, "issue")
 
     page.go_back()
-    expect(page.get_by_role("heading", name="What needs attention")).to_be_visible()
+    expect(page.get_by_role("heading", name="Needs attention")).to_be_visible()
     assert "platform=iPad" in page.url
 
 
@@ -110,7 +110,7 @@ def test_from_the_overview_to_the_failing_record_and_back_in_four_clicks(page: P
     assert clicks.count <= 4
     page.wait_for_url("**event=**")
     told = parameters(page)
-    expect(page.get_by_text(f"Event {told['event'][0]}: the message as the device sent it")).to_be_visible()
+    expect(page.get_by_text(f"Event {told['event'][0]}: message from the device")).to_be_visible()
     assert told["platform"] == ["iPad"]
     assert told["period"] == ["all time"]
     (event,) = told["event"]
@@ -118,7 +118,7 @@ def test_from_the_overview_to_the_failing_record_and_back_in_four_clicks(page: P
 
     colleague = page.context.new_page()
     colleague.goto(page.url)
-    expect(colleague.get_by_text(f"Event {event}: the message")).to_be_visible()
+    expect(colleague.get_by_text(f"Event {event}: message")).to_be_visible()
     colleague.close()
 
     # Streamlit makes an entry of its own of each step in which it puts filters back into the address.
@@ -126,9 +126,9 @@ def test_from_the_overview_to_the_failing_record_and_back_in_four_clicks(page: P
         page.go_back()
         page.wait_for_timeout(300)
         bench.settle(page)
-        if page.get_by_role("heading", name="What needs attention").count():
+        if page.get_by_role("heading", name="Needs attention").count():
             break
-    expect(page.get_by_role("heading", name="What needs attention")).to_be_visible()
+    expect(page.get_by_role("heading", name="Needs attention")).to_be_visible()
     assert parameters(page)["platform"] == ["iPad"]
 
 
@@ -161,7 +161,7 @@ def test_a_chart_is_saved_as_a_picture_with_its_header(page: Page) -> None:
     bench.settle(page)
     page.locator(".st-key-twin-failures button").click()
     shown = page.locator(".st-key-picture-failures")
-    expect(shown.get_by_text("Share of tracked syncs that failed, by day")).to_be_visible()
+    expect(shown.get_by_text("Failure rate of tracked syncs by day")).to_be_visible()
     expect(shown.get_by_text("Country: DE")).to_be_visible()
     with page.expect_download() as download:
         shown.locator(".modebar-btn").first.click()
@@ -172,7 +172,7 @@ def test_a_chart_is_saved_as_a_picture_with_its_header(page: Page) -> None:
 
 
 def test_a_spike_is_explained_against_days_that_are_moved(page: Page) -> None:
-    page.goto("/explain?period=all+time&baseline=days+of+my+choice")
+    page.goto("/explain?period=all+time&baseline=selected+days")
     bench.settle(page)
     before = parameters(page)
     chart = page.locator(".st-key-chart-explain-days .nsewdrag").first

@@ -17,7 +17,7 @@ from dashboard.escaping import WORD_JOINER, escape
 from dashboard.export import to_csv, to_json
 from dashboard.view_state import FILTERS, build_view
 
-WORDS = {"title": "Issues", "about": "one row per issue", "view": "7 days · times in UTC"}
+WORDS = {"title": "Issues", "definition": "one row per issue", "view": "7 days · times in UTC"}
 
 
 @given(st.text())

@@ -103,7 +103,7 @@ def test_merged_issues_are_one_after_the_next_load_and_two_when_taken_back(visit
     assert len({one, other} & set(listed(own))) == 1
     gone = max(one, other)
     app = visit("issue", period="all time", issue=gone)
-    assert "Nothing of it in this view" in app.info[0].value
+    assert "No data in this view" in app.info[0].value
     assert any(f"Merged with issue {min(one, other)}" in link.label for link in app.get("page_link"))
 
     app = visit("issue", period="all time", issue=min(one, other))

@@ -39,7 +39,7 @@ def own(stores, tmp_path, monkeypatch) -> Path:
 
 def line(text: str, number: int = 1) -> Activity:
     return Activity(
-        number=number, at=AT, actor="ana", issue_id=saved_views.LOG, action="note", before=None, after=None,
+        number=number, at=AT, actor="ana", issue_id=saved_views.LOG_NAME, action="note", before=None, after=None,
         reason=text,
     )  # fmt: skip
 
@@ -80,20 +80,20 @@ def test_a_view_is_kept_with_its_page_and_parameters_and_can_be_removed(visit, o
     app.button(key="save-view").click().run()
     assert not app.exception
     state = TriageState.for_store(own)
-    (kept,) = saved_views.read_saved_views(state.activity(saved_views.LOG))
+    (kept,) = saved_views.read_saved_views(state.activity(saved_views.LOG_NAME))
     assert (kept.name, kept.page) == ("**New** in Germany", "issues")
     assert {key: list(values) for key, values in kept.query.items()} == {
         "period": ["30 days"], "q": ["is:new"], "country": ["DE"]
     }  # fmt: skip
     app = visit("overview")
     app.button(key="forget-**New** in Germany").click().run()
-    assert saved_views.read_saved_views(state.activity(saved_views.LOG)) == []
+    assert saved_views.read_saved_views(state.activity(saved_views.LOG_NAME)) == []
 
 
 def test_a_view_without_a_name_is_not_kept(visit, own):
     app = visit("issues").button(key="save-view").click().run()
     assert "Nothing was saved" in app.toast[0].value
-    assert TriageState.for_store(own).activity(saved_views.LOG) == []
+    assert TriageState.for_store(own).activity(saved_views.LOG_NAME) == []
 
 
 def merging_box():
@@ -137,7 +137,7 @@ def test_days_on_people_s_own_clocks_are_those_of_the_analysis(visit, stores):
         expected = measure_by_local_day(store, "failures_by_day")
     shown = next(table.value for table in app.dataframe if "failure_rate" in table.value)
     assert shown["syncs"].tolist() == expected["syncs"].tolist()
-    assert "own clock" in app.caption[0].value or any("own clock" in one.value for one in app.caption)
+    assert any("local days of each user" in caption.value for caption in app.caption)
 
 
 @pytest.mark.parametrize("name", ["overview", "changes", "issue"])
@@ -161,9 +161,9 @@ def test_days_of_one_s_choice_count_as_the_days_before_do(stores):
 
 
 def test_explain_compares_with_days_of_one_s_choice(visit):
-    app = visit("explain", period="all time", baseline="days of my choice")
+    app = visit("explain", period="all time", baseline="selected days")
     assert not app.exception
-    assert [one.label for one in app.date_input] == ["Days to explain (UTC)", "Days to compare with (UTC)"]
+    assert [one.label for one in app.date_input] == ["Days to explain (UTC)", "Baseline days (UTC)"]
 
 
 def test_a_picture_says_what_it_is_and_how_it_was_filtered():
@@ -174,7 +174,7 @@ def test_a_picture_says_what_it_is_and_how_it_was_filtered():
         period="7 days", newest=frame["day"].max(), zone="UTC", filters={"country": ["<b>DE</b>"]}
     )
     figure = charts.counts_over_time(frame)
-    drawn = add_header(figure, title="Errors <i>a day</i>", about="One error each.", view=view)
+    drawn = add_header(figure, title="Errors <i>a day</i>", definition="One error each.", view=view)
     assert "Errors &lt;i&gt;a day&lt;/i&gt;" in drawn.layout.title.text
     header = drawn.layout.title.subtitle.text
     assert "One error each." in header

@@ -110,7 +110,7 @@ def test_a_page_does_not_wait_for_a_long_review(visit, stores, issue_id, monkeyp
     try:
         app = visit("issues", period="all time")
         assert app.dataframe, "the list is there although the review is not"
-        assert any("being brought up to date" in one.value for one in app.sidebar.caption)
+        assert any("Updating issue states" in one.value for one in app.sidebar.caption)
     finally:
         go_on.set()
         monkeypatch.setattr(data, "REVIEW_WAIT_SECONDS", 60.0)

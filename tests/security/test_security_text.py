@@ -116,7 +116,7 @@ def test_hostile_words_in_a_search_find_or_do_not_find(hostile_store, text):
 @pytest.mark.parametrize("text", FORMULAS)
 def test_no_cell_of_an_export_is_a_formula(text):
     frame = pd.DataFrame({"message": [text], "n": [-3]})
-    out = to_csv(frame, title="t", about="a", view="v").decode("utf-8-sig")
+    out = to_csv(frame, title="t", definition="a", view="v").decode("utf-8-sig")
     rows = list(csv.reader(io.StringIO(out.split("v\n", 1)[1], newline="")))
     assert rows[1][0] == f"'{text}"
     assert rows[1][1] == "-3"
@@ -124,18 +124,20 @@ def test_no_cell_of_an_export_is_a_formula(text):
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_no_heading_of_an_export_is_a_formula(text):
-    out = to_csv(pd.DataFrame({text: ["x"]}), title="t", about="a", view="v").decode("utf-8-sig")
+    out = to_csv(pd.DataFrame({text: ["x"]}), title="t", definition="a", view="v").decode("utf-8-sig")
     assert next(csv.reader(io.StringIO(out.split("v\n", 1)[1], newline="")))[0].startswith("'")
 
 
 def test_a_filter_in_the_header_of_an_export_stays_in_its_line():
-    out = to_csv(pd.DataFrame({"a": [1]}), title="t", about="a", view="user=x\n=cmd()").decode("utf-8-sig")
+    out = to_csv(pd.DataFrame({"a": [1]}), title="t", definition="a", view="user=x\n=cmd()").decode(
+        "utf-8-sig"
+    )
     assert [line[0] for line in out.splitlines()[:3]] == ["#", "#", "#"]
 
 
 @pytest.mark.parametrize("text", [*MARKUP, *HOSTILE])
 def test_json_exports_hold_text_as_text(text):
-    out = json.loads(to_json(pd.DataFrame({"message": [text]}), title="t", about="a", view="v"))
+    out = json.loads(to_json(pd.DataFrame({"message": [text]}), title="t", definition="a", view="v"))
     assert out["rows"][0]["message"] == text
 
 
