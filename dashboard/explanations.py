@@ -28,7 +28,7 @@ PERIOD_HELP = (
 
 def show_issue_explanations(issue_id: str, view: View) -> None:
     """Show which attributes the devices with an issue share and other devices lack."""
-    widgets.show_section("What is different about them", help=EXPLANATION_HELP)
+    widgets.show_section("Distinguishing attributes", help=EXPLANATION_HELP)
     try:
         explanations = data.fetch(explain_issue, issue_id, **view.arguments())
     except AnalysisError:  # the errors name no device and no user
@@ -75,7 +75,7 @@ def show_explanations(explanations: Sequence[Explanation], view: View, *, key: s
     frame = explanation_frame(explanations)
     widgets.show_chart(
         charts.rate_pairs(frame, label="what", inside="rate_in", outside="rate_out"),
-        frame, key=key, title="What is different", view=view, definition=EXPLANATION_HELP,
+        frame, key=key, title="Distinguishing attributes", view=view, definition=EXPLANATION_HELP,
     )  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def show_period_explanations(explanations: Sequence[Explanation], view: View) ->
         help="Share of all failures beyond the baseline.",
     )
     widgets.show_table(
-        explanation_frame(explanations)[columns], key="explained", title="What explains these days", view=view,
+        explanation_frame(explanations)[columns], key="explained", title="Explanations of the selected days", view=view,
         definition=PERIOD_HELP,
         columns={"share": bar, "what": st.column_config.TextColumn("Attributes", width=360)},
     )  # fmt: skip

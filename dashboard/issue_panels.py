@@ -68,7 +68,7 @@ def show_fix(issue_id: str, cause: str) -> None:
 
 def _fix_facts(suggestion: Suggestion) -> list[str | None]:
     retry, side = RETRY_LABELS.get(str(suggestion.retryable)), SIDE_LABELS.get(str(suggestion.side))
-    return [f"{suggestion.who} acts", suggestion.where, retry, side]
+    return [f"Who: {suggestion.who}", suggestion.where, retry, side]
 
 
 def show_cause_reason(issue: analysis.Issue) -> None:
@@ -84,7 +84,7 @@ def show_cause_reason(issue: analysis.Issue) -> None:
     st.markdown(f"Confidence **{confidence}**, rule `{_strip_backticks(event['rule'])}`.")
     for sentence in _as_strings(event["evidence"]):
         st.markdown(f"- {escape(sentence, 400)}")
-    others = [escape(other) for other in _as_strings(event["also"])]
+    others = [escape(data.cause_title(other)) for other in _as_strings(event["also"])]
     if others:
         st.caption(f"Other possible causes: {', '.join(others)}")
 

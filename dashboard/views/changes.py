@@ -47,6 +47,6 @@ if versions.empty:
     st.stop()
 widgets.show_table(versions, key="versions", title=metric.title, view=view, definition=metric.description)
 metric = METRICS["version_risk"]
-widgets.show_section("Does a version fail more than the others?", help=metric.description)
+widgets.show_section("Failure risk by app version", help=metric.description)
 risk = data.fetch(measure, metric.name, **arguments)
 widgets.show_table(risk, key="version-risk", title=metric.title, view=view, definition=metric.description)

@@ -36,5 +36,5 @@ with st.spinner("Comparing all combinations of attributes …", show_time=True):
     period_explanations = data.fetch(
         explain_period, since, until, baseline=baseline, **view.filter_arguments()
     )
-widgets.show_section("What explains it", help=explanations.PERIOD_HELP)
+widgets.show_section("Explanations", help=explanations.PERIOD_HELP)
 explanations.show_period_explanations(period_explanations, view)

@@ -44,7 +44,7 @@ cards.show_issue_cards(summary, view)
 history_column, fix_column = widgets.wide_and_narrow_columns()
 with history_column:
     widgets.show_section(
-        "When", help=f"Errors from this issue per day ({view.day_basis}), with suspect changes."
+        "Errors per day", help=f"Errors from this issue per day ({view.day_basis}), with suspect changes."
     )
     with st.spinner("Comparing configuration changes with the start of the issue …", show_time=True):
         suspected = data.fetch(suspects, issue_id)

@@ -185,7 +185,7 @@ def test_a_spike_is_explained_against_days_that_are_moved(page: Page) -> None:
     page.wait_for_url("**against=**")  # the box moved the days that are compared with
     bench.settle(page)
     assert parameters(page).get("days") == before.get("days")
-    expect(page.get_by_role("heading", name="What explains it")).to_be_visible()
+    expect(page.get_by_role("heading", name="Explanations")).to_be_visible()
     picture(page, "explain")
 
 
