@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import Health
+from analysis.issues.listing import IssueSummary
 from dashboard import auth, pages
 from dashboard.data import cause_title
 from dashboard.escaping import escape
@@ -144,27 +145,27 @@ def _format_point_change(rate: float | None, earlier: float | None) -> str | Non
     return f"{100 * (rate - earlier):+.1f} points"
 
 
-def show_issue_heading(summary: dict[str, Any], issue_id: str) -> None:
+def show_issue_heading(summary: IssueSummary, issue_id: str) -> None:
     """Show title, state and id of an issue."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.title(escape(cause_title(summary["cause"])), anchor=False, width="content")
-        show_state_badge(summary["shown_state"])
+        st.title(escape(cause_title(summary.cause)), anchor=False, width="content")
+        show_state_badge(summary.shown_state)
         st.caption(f"issue {escape(issue_id)}", width="content")
 
 
-def show_issue_cards(summary: dict[str, Any], view: View) -> None:
+def show_issue_cards(summary: IssueSummary, view: View) -> None:
     """Show the counts and dates of an issue."""
     with st.grid(6, min_column_width=170, border=True):
-        st.metric("Users", format_count(summary["users"]))
-        st.metric("Devices", format_count(summary["devices"]))
-        st.metric("Errors", format_count(summary["events"]))
+        st.metric("Users", format_count(summary.users))
+        st.metric("Devices", format_count(summary.devices))
+        st.metric("Errors", format_count(summary.events))
         st.metric(
-            "Pending records", format_count(summary["pending"]),
+            "Pending records", format_count(summary.pending),
             help="Pending records in error whose newest error belongs to this issue, and records saved together with "
             "them.",
         )  # fmt: skip
-        st.metric("First seen", format_time(summary["first_seen"], view.zone))
-        st.metric("Last seen", format_time(summary["last_seen"], view.zone))
+        st.metric("First seen", format_time(summary.first_seen, view.zone))
+        st.metric("Last seen", format_time(summary.last_seen, view.zone))
 
 
 def show_device_facts(summary: dict[str, Any], view: View) -> None:

@@ -114,7 +114,8 @@ def show_period_explanations(explanations: Sequence[Explanation], view: View) ->
         help="Share of all failures beyond the baseline.",
     )
     widgets.show_table(
-        explanation_frame(explanations)[columns], key="explained", title="Explanations of the selected days", view=view,
+        explanation_frame(explanations)[columns], key="explained", title="Explanations of the selected days",
+        view=view,
         definition=PERIOD_HELP,
         columns={"share": bar, "what": st.column_config.TextColumn("Attributes", width=360)},
     )  # fmt: skip

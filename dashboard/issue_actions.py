@@ -7,13 +7,13 @@ again, and it does not wait for a running load.
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 import streamlit as st
 
 from analysis import AnalysisError
+from analysis.issues.listing import IssueSummary
 from analysis.triage.states import TriageState
 from dashboard import auth, data, widgets
 from dashboard.clock import now
@@ -52,17 +52,17 @@ def show_resolve_button(issue_id: str, state: str, disabled: bool) -> None:
         _action_button("Resolve", "check_circle", _resolve, [issue_id], disabled)
 
 
-def show_triage_form(issue_id: str, summary: Mapping[str, Any], disabled: bool) -> None:
+def show_triage_form(issue_id: str, summary: IssueSummary, disabled: bool) -> None:
     """Show the form with assignee, priority and note of one issue."""
     with st.form(f"triage-{issue_id}", border=False, clear_on_submit=False):
         assignee_column, priority_column = st.columns(2)
-        assignee = auth.HIDDEN if auth.are_names_masked() else summary["assignee"] or ""
+        assignee = auth.HIDDEN if auth.are_names_masked() else summary.assignee or ""
         assignee_column.text_input(
             "Assigned to", value=assignee, key=f"assignee-{issue_id}", disabled=disabled
         )
         priority_column.selectbox(
             "Priority", ["high", "medium", "low"], key=f"priority-{issue_id}", disabled=disabled,
-            index=["high", "medium", "low"].index(summary["priority"] or "low"),
+            index=["high", "medium", "low"].index(summary.priority or "low"),
         )  # fmt: skip
         st.text_area(
             "Note", key=f"note-{issue_id}", height=70, disabled=disabled, placeholder="What you found"
@@ -71,7 +71,7 @@ def show_triage_form(issue_id: str, summary: Mapping[str, Any], disabled: bool) 
             "Save",
             icon=":material/save:",
             on_click=_save_form,
-            args=(issue_id, dict(summary)),
+            args=(issue_id, summary),
             disabled=disabled,
         )
 
@@ -154,16 +154,16 @@ def _assign(state: TriageState, issue_id: str) -> None:
     state.assign(issue_id, assignee or None, actor=current_actor(), at=now(), reason=LIST_REASON)
 
 
-def _save_form(issue_id: str, summary: dict[str, Any]) -> None:
+def _save_form(issue_id: str, summary: IssueSummary) -> None:
     """Save the fields of the form that changed."""
 
     def save() -> None:
         state, actor = data.triage_state(), current_actor()
         assignee = str(st.session_state[f"assignee-{issue_id}"]).strip() or None
-        if assignee != summary["assignee"]:
+        if assignee != summary.assignee:
             state.assign(issue_id, assignee, actor=actor, at=now())
         priority = st.session_state[f"priority-{issue_id}"]
-        if priority != summary["priority"]:
+        if priority != summary.priority:
             state.pin_priority(issue_id, priority, actor=actor, at=now())
         if note := str(st.session_state[f"note-{issue_id}"]).strip():
             state.add_note(issue_id, note, actor=actor, at=now())

@@ -77,8 +77,8 @@ def show_cause_reason(issue: analysis.Issue) -> None:
     if issue.events.empty:
         return
     event = issue.events.iloc[0]
-    confidence = cards.format_share(issue.summary["confidence"], 0)
-    if event["cause"] != issue.summary["cause"]:
+    confidence = cards.format_share(issue.summary.confidence, 0)
+    if event["cause"] != issue.summary.cause:
         classified = escape(data.cause_title(str(event["cause"])))
         st.markdown(f"This cause was set by hand. The classified cause is **{classified}**:")
     st.markdown(f"Confidence **{confidence}**, rule `{_strip_backticks(event['rule'])}`.")

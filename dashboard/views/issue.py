@@ -38,7 +38,7 @@ except AnalysisError as error:
 summary = issue.summary
 pages.show_link("issues", "All issues", icon=":material/arrow_back:")
 cards.show_issue_heading(summary, issue_id)
-widgets.show_device_text(summary["title"])
+widgets.show_device_text(summary.title)
 cards.show_issue_cards(summary, view)
 
 history_column, fix_column = widgets.wide_and_narrow_columns()
@@ -58,7 +58,7 @@ with history_column:
     explanations.show_issue_explanations(issue_id, view)
     issue_panels.show_tabs(issue, view)
 with fix_column:
-    issue_panels.show_fix(issue_id, summary["cause"])
+    issue_panels.show_fix(issue_id, summary.cause)
     rehearsal_panel.show_rehearsal(issue_id, view)
     issue_panels.show_cause_reason(issue)
     issue_decisions.show_decisions(issue_id, summary, issue.variants, view)
