@@ -28,7 +28,7 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 
 import ingest
-from analysis.classification.context.refinement import REFINERS, refine, refine_by_context
+from analysis.classification.context.refinement import CANDIDATE_SELECTORS, apply_rule, refine_by_context
 from analysis.findings import classify_events, read_events
 from ingest.config_records import ContextRow
 from ingest.store.open import migrate
@@ -180,9 +180,9 @@ def timed(store: DuckDBPyConnection) -> Iterator[tuple[str, float]]:
     events = read_events(store)
     found = classify_events(events)
     yield "read and classify", time.perf_counter() - start
-    for name in REFINERS:
+    for name in CANDIDATE_SELECTORS:
         start = time.perf_counter()
-        refine(store, events, found, name)
+        apply_rule(store, events, found, name)
         yield name, time.perf_counter() - start
     said: Any = found["evidence"].map(len)
     print(f"{(said > 0).sum():,} of {len(found):,} findings have evidence")

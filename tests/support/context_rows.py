@@ -1,4 +1,4 @@
-"""Rows for tests of context, all around one noon, and the finding that a store makes of them."""
+"""Rows for tests of context rules, all around one noon, and the finding of an error in them."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,12 +12,12 @@ NOTHING = {"error_type": "FAILED", "message": "The operation failed"}
 
 
 def error(n, *, at=AT, **more):
-    about = {"user_id": f"u{n}", "device_id": f"d{n}", "phase": "upload"}
-    return SyncError(event_id=f"e{n}-{at:%d%H%M%S}", occurred_at=at, **about | more)
+    values = {"user_id": f"u{n}", "device_id": f"d{n}", "phase": "upload"}
+    return SyncError(event_id=f"e{n}-{at:%d%H%M%S}", occurred_at=at, **values | more)
 
 
 def synced(n, *, at=AT, ok=True, version="253.0.1", network="wifi", saved=None, uploads=3):
-    """One tracked sync of user and device number n, and what its engine knows."""
+    """Return one tracked sync of user and device number n, with its details."""
     name = f"s{n}-{at:%d%H%M%S}"
     tracked = SyncTracking(
         id=name,
@@ -49,11 +49,11 @@ def member(n, sets):
     )
 
 
-def found(store, *rows, n=0, at=AT):
-    """Load the rows, conclude, and give cause, confidence and evidence of error number n."""
+def find_cause(store, *rows, n=0, at=AT):
+    """Load the rows, update the findings, and return cause, confidence and evidence of error number n."""
     ingest.append(store, rows, source="t", started_at=AT, clock=lambda: AT)
     analysis.update_findings(store)
-    cause, confidence, said = store.execute(
+    cause, confidence, evidence = store.execute(
         "SELECT cause, confidence, evidence FROM finding WHERE event_id = $id", {"id": f"e{n}-{at:%d%H%M%S}"}
     ).fetchone()
-    return cause, confidence, " ".join(said)
+    return cause, confidence, " ".join(evidence)

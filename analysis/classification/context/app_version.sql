@@ -6,7 +6,7 @@
 -- why: An error that only old app versions report, while newer versions on the same platform sync without errors
 --   (with uploads, if the error is an upload error), is a version problem. Devices with the failing versions must
 --   hardly ever sync without errors, and chance must not explain the difference.
--- threshold: devices = 3 devices: fewer failing or newer devices say little about a version.
+-- threshold: devices = 3 devices: fewer failing or newer devices are weak evidence.
 -- threshold: chance = 0.01 probability: the failing devices could all be old ones by chance in at most 1 % of draws.
 WITH failing AS (
     -- versions compare as lists of their numbers: 25.10 comes after 25.9

@@ -23,7 +23,7 @@ def is_vague(findings: pd.DataFrame) -> pd.Series:
     return (findings["cause"] == UNKNOWN) | (findings["confidence"] <= HINT_CONFIDENCE)
 
 
-def allows(findings: pd.DataFrame, causes: Sequence[str]) -> pd.Series:
+def can_have_cause(findings: pd.DataFrame, causes: Sequence[str]) -> pd.Series:
     """Return for each finding whether one of `causes` is possible: as its cause, as an alternative or if vague."""
     return findings["cause"].isin(causes) | _has_alternative(findings, causes) | is_vague(findings)
 
@@ -36,11 +36,11 @@ def select_date_limits(events: pd.DataFrame, findings: pd.DataFrame, rule: Conte
 
 def select_permission_errors(events: pd.DataFrame, findings: pd.DataFrame, rule: ContextRule) -> pd.DataFrame:
     """Select errors with an object and a user; `is_access_error` marks those whose message is about access."""
-    mask = allows(findings, rule.reads) & events["object"].notna() & events["user_id"].notna()
-    chosen = events.loc[mask, ["user_id", "object", "field", "operation"]]
-    return chosen.assign(
-        field=chosen["field"].fillna(""),
-        operation=chosen["operation"].fillna("query"),
+    mask = can_have_cause(findings, rule.reads) & events["object"].notna() & events["user_id"].notna()
+    selected = events.loc[mask, ["user_id", "object", "field", "operation"]]
+    return selected.assign(
+        field=selected["field"].fillna(""),
+        operation=selected["operation"].fillna("query"),
         occurred_at=events.loc[mask, "occurred_at"],
         is_access_error=(findings["cause"].isin(rule.reads) | _has_alternative(findings, rule.reads))[mask],
     )
@@ -53,14 +53,14 @@ def select_record_errors(events: pd.DataFrame, findings: pd.DataFrame, rule: Con
     another reason, so the ids in a message or payload count only if the message is about records.
     """
     is_clear = ~findings["also"].map(bool) & ~is_vague(findings)
-    mask = allows(findings, rule.reads) & (~is_clear | findings["cause"].isin(rule.decides))
+    mask = can_have_cause(findings, rule.reads) & (~is_clear | findings["cause"].isin(rule.decides))
     is_about_records = _has_alternative(findings, rule.reads) | findings["cause"].isin(rule.reads)
     return events.loc[mask, ["event_id", "occurred_at"]].assign(may_refer=is_about_records[mask])
 
 
 def select_peer_errors(events: pd.DataFrame, findings: pd.DataFrame, rule: ContextRule) -> pd.DataFrame:
     """Select errors on an object that can come from a missing permission. A vague message is no evidence of it."""
-    mask = allows(findings, rule.reads) & events["object"].notna() & events["user_id"].notna()
+    mask = can_have_cause(findings, rule.reads) & events["object"].notna() & events["user_id"].notna()
     mask &= findings["also"].map(bool) | findings["cause"].isin(rule.reads)
     return _with_empty_text(events.loc[mask, [*_SIMILAR, "user_id", "occurred_at"]], _SIMILAR)
 
@@ -83,10 +83,10 @@ def select_sign_ins(events: pd.DataFrame, findings: pd.DataFrame, rule: ContextR
 
 def select_version_errors(events: pd.DataFrame, findings: pd.DataFrame, rule: ContextRule) -> pd.DataFrame:
     """Select errors with a known device and app version that can come from an outdated app."""
-    mask = allows(findings, rule.reads) & events["app_version"].notna() & events["device_id"].notna()
-    chosen = events.loc[mask, [*rule.key, "platform", "device_id", "app_version", "occurred_at"]]
-    chosen = chosen.assign(http_status=chosen["http_status"].fillna(0).astype(int))
-    return _with_empty_text(chosen, [*rule.key, "platform"])
+    mask = can_have_cause(findings, rule.reads) & events["app_version"].notna() & events["device_id"].notna()
+    selected = events.loc[mask, [*rule.key, "platform", "device_id", "app_version", "occurred_at"]]
+    selected = selected.assign(http_status=selected["http_status"].fillna(0).astype(int))
+    return _with_empty_text(selected, [*rule.key, "platform"])
 
 
 def select_connection_errors(events: pd.DataFrame, findings: pd.DataFrame, rule: ContextRule) -> pd.DataFrame:
@@ -111,7 +111,7 @@ def select_limit_errors(events: pd.DataFrame, findings: pd.DataFrame, rule: Cont
 def select_vmoc_errors(events: pd.DataFrame, findings: pd.DataFrame, rule: ContextRule) -> pd.DataFrame:
     """Select errors on an object outside uploads, because an upload does not read VMOCs."""
     can_be_overruled = findings["also"].map(bool) & findings["cause"].isin(rule.reads)
-    mask = allows(findings, rule.decides) | can_be_overruled
+    mask = can_have_cause(findings, rule.decides) | can_be_overruled
     mask &= _is_outside_upload(events) & events["object"].notna()
     return events.loc[mask, ["event_id", "object", "occurred_at"]]
 

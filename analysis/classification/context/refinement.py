@@ -1,7 +1,7 @@
 """Refine findings by context: decide what the message leaves open from other facts in the store.
 
 Each context rule is one SQL query over the whole store (`rules.py`) and adds a sentence of evidence to the
-findings. Empty tables give no evidence.
+findings. Empty tables are no evidence.
 
 A rule replaces a cause only if the message leaves it open: the new cause is an alternative of the classification
 rule, or the finding is a hint or unknown. A clear message can only be confirmed, except by what the rule overrules.
@@ -26,7 +26,7 @@ from analysis.config_lint.rules import LINT_RULES, LintRule
 CONTEXT_RULES: Mapping[str, ContextRule] = MappingProxyType(load_context_rules())
 _Select = Callable[[pd.DataFrame, pd.DataFrame, ContextRule], pd.DataFrame]
 
-REFINERS: Mapping[str, _Select] = MappingProxyType({
+CANDIDATE_SELECTORS: Mapping[str, _Select] = MappingProxyType({
     "device_clock": candidates.select_date_limits,
     "permissions": candidates.select_permission_errors,
     "deleted_records": candidates.select_record_errors,
@@ -50,15 +50,17 @@ def refine_by_context(
     Both frames have one row per event, on the same index. Adds sentences to `evidence`; changes `cause`,
     `confidence` and `also` where a rule decides.
     """
-    for name in REFINERS:
-        refine(connection, events, findings, name)
+    for name in CANDIDATE_SELECTORS:
+        apply_rule(connection, events, findings, name)
     return findings
 
 
-def refine(connection: DuckDBPyConnection, events: pd.DataFrame, findings: pd.DataFrame, name: str) -> None:
+def apply_rule(
+    connection: DuckDBPyConnection, events: pd.DataFrame, findings: pd.DataFrame, name: str
+) -> None:
     """Apply the context rule `name` to `findings` in place."""
     rule = CONTEXT_RULES[name]
-    selected = REFINERS[name](events, findings, rule)
+    selected = CANDIDATE_SELECTORS[name](events, findings, rule)
     if selected.empty:
         return
     answers = run_rule(connection, rule, selected)

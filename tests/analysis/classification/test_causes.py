@@ -22,7 +22,7 @@ from sync_engine.simulator.fleet.scenario import load_scenario
 from tests.support.examples import examples
 
 ODD = st.one_of(st.none(), st.just(np.nan), st.just(pd.NA), st.integers(), st.floats(), st.text(max_size=60))
-MOMENT = datetime(2026, 1, 5, tzinfo=UTC)
+LOADED_AT = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 def cause_of(message: str, **fields: object) -> str:
@@ -45,7 +45,7 @@ def cause_of(message: str, **fields: object) -> str:
         ("5", {}, UNKNOWN),
     ],
 )
-def test_codes_words_and_numbers_in_their_name_space(message, fields, cause):
+def test_codes_words_and_numbers_are_classified(message, fields, cause):
     assert cause_of(message, **fields) == cause
 
 
@@ -60,23 +60,24 @@ def test_the_innermost_error_decides():
 @given(
     st.lists(st.dictionaries(st.sampled_from(["message", "error_type", "http_status", "x"]), ODD), max_size=4)
 )
-def test_nothing_is_too_odd_to_classify(rows):
+def test_any_value_can_be_classified(rows):
     frame = pd.DataFrame(rows, index=[f"r{n}" for n in range(len(rows))])
-    found = analysis.classify(frame)
-    assert list(found.index) == list(frame.index)
-    assert set(found["cause"]) <= set(analysis.CAUSES)
-    assert found["confidence"].between(0, 1).all()
+    findings = analysis.classify(frame)
+    assert list(findings.index) == list(frame.index)
+    assert set(findings["cause"]) <= set(analysis.CAUSES)
+    assert findings["confidence"].between(0, 1).all()
 
 
 @pytest.mark.parametrize("rule", analysis.load_catalogue().rule, ids=lambda rule: rule.id)
-def test_a_code_of_a_rule_reaches_its_cause_or_is_listed_beside_it(rule):
+def test_the_codes_of_a_rule_have_its_cause_or_alternatives(rule):
     codes = [code for code in rule.codes if ":" not in code and " " not in code]
     if rule.all or rule.when or rule.unless or not codes:
         assert rule.words or rule.codes
         return
-    found = analysis.classify(pd.DataFrame({"error_type": codes}))
-    reached = [rule.cause == c or rule.cause in a for c, a in zip(found["cause"], found["also"], strict=True)]
-    assert sum(reached) / len(reached) >= 0.8
+    findings = analysis.classify(pd.DataFrame({"error_type": codes}))
+    pairs = zip(findings["cause"], findings["also"], strict=True)
+    matches = [rule.cause == cause or rule.cause in also for cause, also in pairs]
+    assert sum(matches) / len(matches) >= 0.8
 
 
 @pytest.mark.parametrize("cause", analysis.CAUSES.values(), ids=lambda cause: cause.id)
@@ -86,27 +87,27 @@ def test_a_cause_has_one_short_title_everywhere(cause):
 
 
 def test_a_catalogue_with_an_unknown_cause_id_is_rejected():
-    whole = analysis.load_catalogue().model_dump()
-    whole["rule"][0]["cause"] = "no-such-cause"
+    catalogue = analysis.load_catalogue().model_dump()
+    catalogue["rule"][0]["cause"] = "no-such-cause"
     with pytest.raises(ValueError, match="no-such-cause"):
-        Catalogue.model_validate(whole)
+        Catalogue.model_validate(catalogue)
     with pytest.raises(analysis.AnalysisError):
         analysis.load_catalogue("1999-01-01")
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    path = tmp_path_factory.mktemp("world") / "store.duckdb"
+def simulated(tmp_path_factory):
+    path = tmp_path_factory.mktemp("simulated") / "store.duckdb"
     scenario = load_scenario("clock-skew")
     rows = list(simulate_fleet(scenario=scenario, seed=77, device_count=15, days=5))
     with ingest.open_store(path, read_only=False) as store:
-        ingest.append(store, rows, source="test", started_at=MOMENT, clock=lambda: MOMENT)
+        ingest.append(store, rows, source="test", started_at=LOADED_AT, clock=lambda: LOADED_AT)
         update = analysis.update_findings(store)
     return path, update
 
 
-def test_every_error_gets_one_finding_and_a_second_run_changes_nothing(world):
-    path, update = world
+def test_every_error_gets_one_finding_and_a_second_run_changes_nothing(simulated):
+    path, update = simulated
     query = "SELECT * FROM finding ORDER BY event_id"
     with ingest.open_store(path, read_only=False) as store:
         before = store.execute(query).fetchall()
@@ -115,27 +116,27 @@ def test_every_error_gets_one_finding_and_a_second_run_changes_nothing(world):
         assert len(before) == store.execute("SELECT count(*) FROM sync_error").fetchone()[0] > 0
 
 
-def test_simulated_errors_are_named_right(world):
-    with ingest.open_store(world[0]) as store:
+def test_simulated_errors_are_classified_correctly(simulated):
+    with ingest.open_store(simulated[0]) as store:
         card = build_report_card(store)
     assert card.accuracy >= 0.97
     assert "| accuracy |" in render_report({"simulated": card})
 
 
-def test_a_manual_correction_replaces_the_cause(world, tmp_path):
+def test_a_manual_correction_replaces_the_cause(simulated, tmp_path):
     triage = TriageState(tmp_path / "store.triage.sqlite")
-    with ingest.open_store(world[0], read_only=False) as store:
-        analysis.update_findings(store, triage, at=MOMENT)
+    with ingest.open_store(simulated[0], read_only=False) as store:
+        analysis.update_findings(store, triage, at=LOADED_AT)
         event, issue = store.execute("SELECT event_id, issue_id FROM finding ORDER BY 1").fetchone()
-        triage.correct_cause(issue, "record-locked", actor="mia", at=MOMENT, reason="")
-        analysis.update_findings(store, triage, at=MOMENT)
+        triage.correct_cause(issue, "record-locked", actor="mia", at=LOADED_AT, reason="")
+        analysis.update_findings(store, triage, at=LOADED_AT)
         row = store.execute("SELECT cause, confidence FROM finding WHERE event_id = ?", [event]).fetchone()
         analysis.update_findings(store)
     assert row == ("record-locked", 1.0)
 
 
-def test_an_update_with_triage_needs_a_timestamp(world, tmp_path):
-    with ingest.open_store(world[0], read_only=False) as store, pytest.raises(TypeError, match="at"):
+def test_an_update_with_triage_needs_a_timestamp(simulated, tmp_path):
+    with ingest.open_store(simulated[0], read_only=False) as store, pytest.raises(TypeError, match="at"):
         analysis.update_findings(store, TriageState(tmp_path / "store.triage.sqlite"))
 
 
@@ -146,17 +147,17 @@ def test_a_store_without_truth_has_no_report_card(tmp_path):
             build_report_card(store)
 
 
-def test_scores_count_by_hand():
-    found = pd.DataFrame({"cause": ["a", "b", UNKNOWN, "a"], "confidence": [0.95, 0.95, 0.0, 0.55]})
-    card = score_findings(pd.Series(["a", "a", "a", "b"]), found, also=[[], ["b"], [], []])
+def test_scores_equal_those_computed_by_hand():
+    findings = pd.DataFrame({"cause": ["a", "b", UNKNOWN, "a"], "confidence": [0.95, 0.95, 0.0, 0.55]})
+    card = score_findings(pd.Series(["a", "a", "a", "b"]), findings, also=[[], ["b"], [], []])
     assert (card.accuracy, card.coverage) == (0.5, 0.75)
     assert card.accuracy_where_given == pytest.approx(2 / 3)
     assert list(card.risk["risk"]) == pytest.approx([0, 1 / 3])
     assert calibration_error(np.array([0.9, 0.9]), np.array([True, False])) == pytest.approx(0.4)
 
 
-def test_a_cause_that_is_forgotten_is_not_guessed():
+def test_errors_of_a_removed_cause_become_unknown():
     events = pd.DataFrame({"error_type": ["ENTITY_IS_LOCKED"], "message": [""]})
-    out = leave_one_cause_out(events, pd.Series(["record-locked"]))
+    scores = leave_one_cause_out(events, pd.Series(["record-locked"]))
     row = {"cause": "record-locked", "events": 1, "share_unknown": 1.0, "share_wrong": 0.0}
-    assert out.to_dict("records") == [row]
+    assert scores.to_dict("records") == [row]

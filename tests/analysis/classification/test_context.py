@@ -1,4 +1,4 @@
-"""The store settles what a message leaves open, says why, and overrules nothing that a message says plainly."""
+"""Context rules decide what a message leaves open, with evidence, and never overrule a clear message."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,9 +19,9 @@ NO_COLUMN = {"error_type": "INVALID_FIELD", "message": "No such column 'beds__v'
 
 
 def error(n=0, **more):
-    about = {"object": "account__v", "operation": "update", "phase": "upload", "user_id": f"u{n % 3}"}
+    values = {"object": "account__v", "operation": "update", "phase": "upload", "user_id": f"u{n % 3}"}
     return SyncError(
-        event_id=f"e{n}", occurred_at=AT + timedelta(minutes=n), device_id=f"d{n}", **about | more
+        event_id=f"e{n}", occurred_at=AT + timedelta(minutes=n), device_id=f"d{n}", **values | more
     )
 
 
@@ -45,7 +45,7 @@ def change(kind, target="rep__c", **more):
     )
 
 
-def found(store, *rows, event="e0"):
+def find_cause(store, *rows, event="e0"):
     ingest.append(store, rows, source="t", started_at=AT, clock=lambda: AT)
     analysis.update_findings(store)
     row = store.execute(
@@ -54,102 +54,106 @@ def found(store, *rows, event="e0"):
     return row[0], row[1], " ".join(row[2])
 
 
-def test_a_right_that_no_permission_set_grants_is_the_objects(store):
-    cause, confidence, said = found(
+def test_a_missing_grant_on_the_object_is_an_object_permission(store):
+    cause, confidence, evidence = find_cause(
         store, error(**NO_ACCESS), *users("rep__c"), grant("*", can_read=True, can_edit=False)
     )
     assert (cause, confidence) == ("object-permission", 0.97)
-    assert "rep__c" in said
-    assert "update on account__v" in said
+    assert "rep__c" in evidence
+    assert "update on account__v" in evidence
 
 
-def test_rights_add_up_over_permission_sets(store):
+def test_grants_of_permission_sets_are_combined(store):
     rows = [
         grant("*", can_edit=False),
         grant("*", name="extra__c", can_edit=True),
         grant("phone__v", can_edit=False),
     ]
-    cause, _, said = found(store, error(field="phone__v", **NO_ACCESS), *users("rep__c", "extra__c"), *rows)
+    cause, _, evidence = find_cause(
+        store, error(field="phone__v", **NO_ACCESS), *users("rep__c", "extra__c"), *rows
+    )
     assert cause == "field-permission"
-    assert "account__v.phone__v" in said
+    assert "account__v.phone__v" in evidence
 
 
-def test_a_right_that_was_taken_before_the_error_counts_and_one_taken_after_does_not(store):
-    taken = change("permission_set", field="phone__v", before="edit=True", after="edit=False")
+def test_a_grant_revoked_before_the_error_counts_and_one_revoked_after_does_not(store):
+    revoked = change("permission_set", field="phone__v", before="edit=True", after="edit=False")
     later = change(
         "permission_set", target="other__c", field="phone__v", after="edit=False", at=AT + timedelta(days=1)
     )
     rows = [error(field="phone__v", **NO_ACCESS), *users("rep__c", "other__c")]
-    assert found(store, *rows, later)[0] == "object-permission"
-    cause, _, said = found(store, taken)
+    assert find_cause(store, *rows, later)[0] == "object-permission"
+    cause, _, evidence = find_cause(store, revoked)
     assert cause == "field-permission"
-    assert "2026-03-09 12:00 UTC" in said
+    assert "2026-03-09 12:00 UTC" in evidence
 
 
-@pytest.mark.parametrize(("there", "cause"), [(True, "field-permission"), (False, "schema-mismatch")])
-def test_no_such_column_is_settled_by_what_the_vault_has(store, there, cause):
+@pytest.mark.parametrize(("exists", "cause"), [(True, "field-permission"), (False, "schema-mismatch")])
+def test_no_such_column_is_decided_by_the_metadata(store, exists, cause):
     fields = [ObjectField(object="account__v", name="name__v", as_of=AT, active=True)]
-    if there:
+    if exists:
         fields.append(ObjectField(object="account__v", name="beds__v", as_of=AT, active=True))
     rows = [error(field="beds__v", **NO_COLUMN), *users("rep__c"), *fields]
-    if there:
+    if exists:
         rows.append(grant("beds__v", can_read=False))
-    assert found(store, *rows)[0] == cause
+    assert find_cause(store, *rows)[0] == cause
 
 
-def test_a_territory_that_lost_records_speaks_for_visibility(store):
-    moved = change("territory", target="T9", before="T1", after="T9")
-    cause, _, said = found(store, error(**NO_ACCESS), *users("rep__c"), moved)
+def test_a_territory_that_lost_records_means_visibility(store):
+    lost = change("territory", target="T9", before="T1", after="T9")
+    cause, _, evidence = find_cause(store, error(**NO_ACCESS), *users("rep__c"), lost)
     assert cause == "record-visibility"
-    assert "T1" in said
+    assert "T1" in evidence
 
 
-def test_a_plain_message_is_not_overruled(store):
+def test_a_clear_message_is_not_overruled(store):
     plain = {"error_type": "INVALID_DATA", "message": "Missing required field [name__v] on [account__v]"}
-    cause, _, said = found(
+    cause, _, evidence = find_cause(
         store, error(field="name__v", **plain), *users("rep__c"), grant("*", can_edit=False)
     )
-    assert (cause, said) == ("required-field", "")
+    assert (cause, evidence) == ("required-field", "")
 
 
-def test_words_that_say_nothing_get_the_only_change_that_fits(store):
-    nothing = {"error_type": "FAILED", "message": "The operation failed"}
+def test_a_vague_message_gets_the_cause_of_the_only_fitting_change(store):
+    vague = {"error_type": "FAILED", "message": "The operation failed"}
     rule = change("validation_rule", target="phone_length__c", after="active=True")
-    cause, confidence, said = found(store, error(0, **nothing), error(1, **nothing), rule)
+    cause, confidence, evidence = find_cause(store, error(0, **vague), error(1, **vague), rule)
     assert cause == "validation-rule"
     assert confidence < 0.75
-    assert "phone_length__c" in said
+    assert "phone_length__c" in evidence
     other = change("validation_rule", target="second__c", after="active=True")
-    assert found(store, other)[0] == "unknown"  # two fit, so none is named
+    assert find_cause(store, other)[0] == "unknown"  # two changes fit, so neither decides
 
 
-def test_a_right_that_another_set_still_grants_is_not_lost(store):
+def test_a_permission_that_another_set_grants_is_not_lost(store):
     before = AT - timedelta(hours=1)
     extra = PermissionGrant(
         permission_set="extra__c", object="account__v", field="*", as_of=before, can_edit=True
     )
-    taken = change("permission_set", after="edit=False")
-    _, _, said = found(store, error(**NO_ACCESS), *users("rep__c", "extra__c"), extra, taken)
-    assert "lost this permission" not in said
+    revoked = change("permission_set", after="edit=False")
+    _, _, evidence = find_cause(store, error(**NO_ACCESS), *users("rep__c", "extra__c"), extra, revoked)
+    assert "lost this permission" not in evidence
 
 
-def test_only_the_right_that_the_operation_needs_counts(store):
-    taken = change("permission_set", after="read=True edit=False")
+def test_only_the_permission_that_the_operation_needs_counts(store):
+    revoked = change("permission_set", after="read=True edit=False")
     assert (
         "lost this permission"
-        not in found(store, error(operation="query", **NO_ACCESS), *users("rep__c"), taken)[2]
+        not in find_cause(store, error(operation="query", **NO_ACCESS), *users("rep__c"), revoked)[2]
     )
-    assert "lost this permission" in found(store, error(1, **NO_ACCESS), event="e1")[2]
+    assert "lost this permission" in find_cause(store, error(1, **NO_ACCESS), event="e1")[2]
 
 
-def test_two_changes_are_never_told_as_one(store):
+def test_the_evidence_names_one_of_two_changes(store):
     whole = change("permission_set", target="a__c", after="edit=False")
-    one = change(
+    partial = change(
         "permission_set", target="b__c", field="phone__v", after="edit=False", at=AT - timedelta(hours=2)
     )
-    cause, _, said = found(store, error(field="phone__v", **NO_ACCESS), *users("a__c", "b__c"), whole, one)
+    cause, _, evidence = find_cause(
+        store, error(field="phone__v", **NO_ACCESS), *users("a__c", "b__c"), whole, partial
+    )
     assert cause == "object-permission"
-    assert "a__c lost this permission on account__v at" in said
+    assert "a__c lost this permission on account__v at" in evidence
 
 
 def synced(n, network):
@@ -179,9 +183,9 @@ def test_many_devices_on_many_networks_at_once_point_to_the_server(store, failin
     ]
     for n in range(10):
         rows += synced(n, networks[n % len(networks)])
-    told = found(store, *rows)
-    assert told[0] == cause
-    assert ("8 of the 10 devices" in told[2]) == (cause == "server-unavailable")
+    refined, _, evidence = find_cause(store, *rows)
+    assert refined == cause
+    assert ("8 of the 10 devices" in evidence) == (cause == "server-unavailable")
 
 
 def test_without_context_nothing_changes(store):
@@ -191,14 +195,14 @@ def test_without_context_nothing_changes(store):
     assert evidence == []
 
 
-NEUTRAL = {
+VAGUE_MESSAGES = {
     "You do not have access": ("object-permission", "field-permission", "record-visibility"),
     "The operation failed": ("required-field", "sync-configuration"),
 }
 
 
-def test_a_storm_without_telling_words_is_still_understood(store):
-    """Every telling message is replaced by one that says nothing; what the store holds has to do."""
+def test_a_storm_with_vague_messages_is_still_classified(store):
+    """Every clear message is replaced by a vague one, so only context rules can find the cause."""
     end, context = START + timedelta(days=7), []
     rows = list(
         simulate_fleet(
@@ -207,21 +211,21 @@ def test_a_storm_without_telling_words_is_still_understood(store):
         )
     )  # fmt: skip
     ingest.append(store, rows + context, source="t", started_at=AT, clock=lambda: AT)
-    for words, causes in NEUTRAL.items():
+    for message, causes in VAGUE_MESSAGES.items():
         store.execute(
-            "UPDATE sync_error SET message = $words, error_type = $type WHERE event_id IN "
+            "UPDATE sync_error SET message = $message, error_type = $type WHERE event_id IN "
             "(SELECT event_id FROM engine_truth.event_cause WHERE list_contains($causes, cause))",
             {
-                "words": words,
+                "message": message,
                 "causes": list(causes),
-                "type": NO_ACCESS["error_type"] if "access" in words else "FAILED",
+                "type": NO_ACCESS["error_type"] if "access" in message else "FAILED",
             },
         ).fetchall()
     analysis.update_findings(store)
-    right, events = store.execute(
+    correct, events = store.execute(
         "SELECT count(*) FILTER (WHERE f.cause = t.cause), count(*) FROM finding AS f "
         "JOIN engine_truth.event_cause AS t USING (event_id) WHERE list_contains($causes, t.cause)",
-        {"causes": [one for causes in NEUTRAL.values() for one in causes]},
+        {"causes": [cause for causes in VAGUE_MESSAGES.values() for cause in causes]},
     ).fetchone()
     assert events >= 20
-    assert right >= 0.9 * events
+    assert correct >= 0.9 * events

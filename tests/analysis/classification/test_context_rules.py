@@ -3,7 +3,7 @@
 import pytest
 
 import analysis
-from analysis.classification.context.refinement import CONTEXT_RULES, REFINERS, run_rule
+from analysis.classification.context.refinement import CANDIDATE_SELECTORS, CONTEXT_RULES, run_rule
 from analysis.classification.context.rules import ContextRule
 from analysis.findings import classify_events, read_events
 
@@ -13,7 +13,7 @@ HEADER = (
 
 
 def test_every_rule_file_is_in_the_order_of_rules():
-    assert set(CONTEXT_RULES) == set(REFINERS)
+    assert set(CONTEXT_RULES) == set(CANDIDATE_SELECTORS)
 
 
 @pytest.mark.parametrize("rule", CONTEXT_RULES.values(), ids=lambda rule: rule.name)
@@ -28,7 +28,7 @@ def test_the_header_of_a_rule_is_complete(rule):
 @pytest.mark.parametrize("name", CONTEXT_RULES)
 def test_a_rule_runs_on_an_empty_store(store, name):
     rule, events = CONTEXT_RULES[name], read_events(store)
-    candidates = REFINERS[name](events, classify_events(events), rule)
+    candidates = CANDIDATE_SELECTORS[name](events, classify_events(events), rule)
     answers = run_rule(store, rule, candidates)
     assert answers.empty
     assert set(answers) == {*rule.key, "cause", "confidence", "evidence"}

@@ -34,25 +34,25 @@ MESSAGES = st.lists(st.sampled_from([
 
 @pytest.mark.parametrize("kind", VARIABLE)
 @given(data=st.data())
-def test_what_varies_does_not_part_messages(kind, data):
+def test_variable_parts_do_not_separate_messages(kind, data):
     first, second = data.draw(VARIABLE[kind]), data.draw(VARIABLE[kind])
-    a, b = group([f"Record {first} could not be saved", f"Record {second} could not be saved"])
-    assert a == b
+    ids = group([f"Record {first} could not be saved", f"Record {second} could not be saved"])
+    assert ids[0] == ids[1]
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [("Sync Started", "Sync Paused"), ("You may not read account__v", "You may not edit account__v"),
      ("Field name__v is required", "Field name__v is not editable"), ("session opened", "session closed"),
      ("link is up", "link is down"), ("upload failed", "upload succeeded")],
 )  # fmt: skip
-def test_words_that_turn_the_meaning_stay_apart(one, other):
-    assert len(set(group([one, other]))) == 2
-    assert not compare_messages(one, other).together
+def test_words_that_change_the_meaning_separate_messages(first, second):
+    assert len(set(group([first, second]))) == 2
+    assert not compare_messages(first, second).together
 
 
 @given(MESSAGES, st.randoms(use_true_random=False))
-def test_order_and_repetition_change_nothing(messages, dice):
+def test_order_and_repetition_do_not_matter(messages, dice):
     expected = dict(zip(messages, group(messages), strict=True))
     shuffled = [*messages, *messages]
     dice.shuffle(shuffled)
@@ -61,33 +61,33 @@ def test_order_and_repetition_change_nothing(messages, dice):
 
 @given(st.lists(st.text(max_size=200), max_size=8))
 @example(["\ud800", "\x1e", "\x1e\x1e", "<*>", "<", "=" * 500, "[" * 300])
-def test_no_text_is_too_odd(messages):
+def test_any_text_can_be_grouped(messages):
     assert len(group(messages)) == len(messages)
 
 
-def test_a_message_alone_keeps_its_id_among_strangers():
+def test_a_single_message_keeps_its_id_beside_other_messages():
     message = "Record V4W000000000001 is locked"
     assert group([message])[0] == group(["something else entirely", message])[1]
 
 
-def test_why_names_the_step_and_the_words():
+def test_a_comparison_names_the_step_and_the_words():
     assert compare_messages("record 1 is locked", "record 2 is locked").step == "mask"
-    apart = compare_messages("upload started", "upload paused")
-    assert (apart.together, apart.differing) == (False, (("started", "paused"),))
-    assert "started / paused" in str(apart)
+    comparison = compare_messages("upload started", "upload paused")
+    assert (comparison.together, comparison.differing) == (False, (("started", "paused"),))
+    assert "started / paused" in str(comparison)
     assert compare_messages("user ann left", "user bob left").step == "template"
 
 
-SAID = ["disk full", "no space left", "record 1 is locked"]
-EVENTS = pd.DataFrame({"message": ["disk full", "no space left", "record 7 is locked", None, SAID[2]]})
+SAMPLES = ["disk full", "no space left", "record 1 is locked"]
+EVENTS = pd.DataFrame({"message": ["disk full", "no space left", "record 7 is locked", None, SAMPLES[2]]})
 ISSUES = ["d", "c", "b", "a", "b"]
-RULE_MESSAGES = st.lists(st.sampled_from(SAID), min_size=1, max_size=3, unique=True)
+RULE_MESSAGES = st.lists(st.sampled_from(SAMPLES), min_size=1, max_size=3, unique=True)
 RULES = st.lists(
     st.builds(GroupingRule.create, st.sampled_from(["merge", "unmerge"]), messages=RULE_MESSAGES), max_size=5
 )
 
 
-def test_a_merge_joins_and_later_events_follow():
+def test_a_merge_applies_to_later_events():
     merge = GroupingRule.create("merge", messages=["disk full", "record 1 is locked"])
     assert apply_grouping_rules(EVENTS, ISSUES, [merge]) == ["b", "c", "b", "a", "b"]
 
@@ -102,7 +102,7 @@ def test_merge_then_unmerge_is_identity(messages):
 
 
 @given(RULES, st.randoms(use_true_random=False))
-def test_rules_hold_in_any_order(rules, dice):
+def test_the_order_of_rules_does_not_matter(rules, dice):
     shuffled = dice.sample(rules, len(rules))
     assert apply_grouping_rules(EVENTS, ISSUES, rules) == apply_grouping_rules(EVENTS, ISSUES, shuffled)
 
@@ -114,12 +114,12 @@ def test_a_stored_rule_is_read_back_equal():
     assert GroupingRule.from_stored(rule.rule_id, "merge", json.loads(json.dumps(rule.stored()))) == rule
 
 
-def test_an_unmerge_sets_apart():
-    out = apply_grouping_rules(EVENTS, ["x"] * 5, [GroupingRule.create("unmerge", messages=["disk full"])])
-    assert out[0] != "x" and out[1:] == ["x"] * 4
+def test_an_unmerge_separates_a_message():
+    ids = apply_grouping_rules(EVENTS, ["x"] * 5, [GroupingRule.create("unmerge", messages=["disk full"])])
+    assert ids[0] != "x" and ids[1:] == ["x"] * 4
 
 
-def test_replay_shows_only_what_changes():
+def test_a_comparison_of_groupings_lists_only_changes():
     assert compare_groupings({"e1": "a", "e2": "a", "e3": "b"}, {"e1": "x", "e2": "y", "e3": "z"}) == {
         "a": {"x", "y"}
     }
@@ -132,14 +132,14 @@ def test_public_logs_are_grouped_well():
     for path in sorted((Path(os.environ["SYNCLENS_BENCH"]) / "templates").glob("*.csv.gz")):
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             rows = pd.read_csv(lines, dtype=str)
-        found = pd.Series(find_templates(rows["message"].fillna("").tolist()))
-        key = found.groupby(rows["template_id"]).transform("nunique").eq(1)
-        pure = rows["template_id"].groupby(found).transform("nunique").eq(1)
-        scores.append(float((key & pure).mean()))
+        templates = pd.Series(find_templates(rows["message"].fillna("").tolist()))
+        complete = templates.groupby(rows["template_id"]).transform("nunique").eq(1)
+        pure = rows["template_id"].groupby(templates).transform("nunique").eq(1)
+        scores.append(float((complete & pure).mean()))
     assert sum(scores) / len(scores) >= 0.90
 
 
-def test_a_message_that_is_missing_or_no_text_has_a_group_too():
+def test_missing_values_and_numbers_have_a_group():
     empty, missing, number, text = group(["", None, 5, "5"])
     assert empty == missing == group([float("nan")])[0]
     assert number == text != empty
