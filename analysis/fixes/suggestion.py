@@ -58,7 +58,7 @@ GROUP BY user_id ORDER BY count(*) DESC, user_id
 _PENDING_RECORDS = """
 SELECT p.device_id, p.user_id, p.object, p.record_id, p.operation, p.edited_at, p.parent_record_id
 FROM pending_now AS p
-JOIN pending_blocker AS b ON b.device_id = p.device_id AND b.record_id = p.record_id
+JOIN pending_blocker AS b ON b.device_id = p.device_id AND b.object = p.object AND b.record_id = p.record_id
 WHERE p.in_error AND b.issue_id = $issue_id
 ORDER BY p.edited_at, p.device_id, p.record_id
 """

@@ -49,8 +49,8 @@ failed AS (
     GROUP BY coalesce(device_id, user_id)
 ),
 waiting AS (
-    SELECT device_id AS device, max(user_id) AS user_id, count(DISTINCT record_id) AS pending,
-        count(DISTINCT record_id) FILTER (WHERE in_error) AS pending_in_error, min(edited_at) AS oldest_edit
+    SELECT device_id AS device, max(user_id) AS user_id, count(DISTINCT (object, record_id)) AS pending,
+        count(DISTINCT (object, record_id)) FILTER (WHERE in_error) AS pending_in_error, min(edited_at) AS oldest_edit
     FROM pending_now
     GROUP BY device_id
 ),
@@ -93,7 +93,7 @@ SELECT p.device_id, p.user_id, p.object, p.record_id, p.parent_record_id, p.oper
     b.cause, b.issue_id, b.message, date_diff('second', p.edited_at, r.as_of) / 3600.0 AS age_hours
 FROM pending_now AS p
 CROSS JOIN reference AS r
-JOIN pending_blocker AS b ON b.device_id = p.device_id AND b.record_id = p.record_id
+JOIN pending_blocker AS b ON b.device_id = p.device_id AND b.object = p.object AND b.record_id = p.record_id
 ORDER BY p.device_id, p.record_id
 """
 

@@ -8,18 +8,18 @@
 -- record without an error of its own has the cause of the record above it, then of the record below it, then of the
 -- record beside it. If no error is known, the cause is "unknown".
 WITH at_risk AS (
-    SELECT device_id, record_id, edited_at, coalesce(cause, 'unknown') AS cause
+    SELECT device_id, object, record_id, edited_at, coalesce(cause, 'unknown') AS cause
     FROM pending_blocker
     WHERE in_error
 ),
 children AS (
-    SELECT w.device_id, w.record_id,
+    SELECT w.device_id, w.object, w.record_id,
         count(DISTINCT CASE WHEN NOT c.in_error THEN c.record_id END)
         + count(DISTINCT CASE WHEN NOT g.in_error THEN g.record_id END) AS dependents
     FROM at_risk AS w
     LEFT JOIN pending_now AS c ON c.device_id = w.device_id AND c.parent_record_id = w.record_id
     LEFT JOIN pending_now AS g ON g.device_id = c.device_id AND g.parent_record_id = c.record_id
-    GROUP BY w.device_id, w.record_id
+    GROUP BY w.device_id, w.object, w.record_id
 )
 SELECT
     w.cause,
@@ -29,7 +29,7 @@ SELECT
     min(w.edited_at) AS oldest_edit,
     max(date_diff('second', w.edited_at, m.as_of)) / 3600e0 AS oldest_hours
 FROM at_risk AS w
-JOIN children AS c ON c.device_id = w.device_id AND c.record_id = w.record_id
+JOIN children AS c ON c.device_id = w.device_id AND c.object = w.object AND c.record_id = w.record_id
 CROSS JOIN reference AS m
 GROUP BY w.cause
 ORDER BY records DESC, w.cause
