@@ -51,7 +51,7 @@ def _hypergeometric_tail(hits: int, draws: int, total: int, marked: int) -> floa
     return min(1.0, float(np.exp(logsumexp(terms) - _log_choose(total, np.array([float(draws)]))[0])))
 
 
-def _log_choose(count: int, chosen: Floats) -> Floats:
+def _log_choose(count: int, picked: Floats) -> Floats:
     return np.asarray(
-        gammaln(count + 1) - gammaln(chosen + 1) - gammaln(count - chosen + 1), dtype=np.float64
+        gammaln(count + 1) - gammaln(picked + 1) - gammaln(count - picked + 1), dtype=np.float64
     )

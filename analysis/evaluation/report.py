@@ -1,4 +1,4 @@
-"""A report card as a page of Markdown, kept per release."""
+"""Render report cards as a page of Markdown, stored per release."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from analysis.grouping.issue_ids import GROUPING_VERSION
 
 
 def render_report(cards: Mapping[str, ReportCard]) -> str:
-    """Write cards, each under the name of its data, as one page of Markdown."""
+    """Render cards as one page of Markdown, one section per data set."""
     return "\n".join([render_heading(), *(render_section(name, card) for name, card in cards.items())])
 
 
 def render_heading() -> str:
-    """The title of the page, with the versions that it judges."""
+    """Render the title of the page, with the versions of the catalogue and the grouping."""
     return f"# Report card\n\nCatalogue {load_catalogue().version}, grouping {GROUPING_VERSION}.\n"
 
 
-def render_section(name: str, card: ReportCard, more: Mapping[str, str] | None = None) -> str:
-    """One data set of the page: its figures, `more` figures beside them, and its tables."""
+def render_section(name: str, card: ReportCard, extra_figures: Mapping[str, str] | None = None) -> str:
+    """Render one data set: its figures, `extra_figures` and its tables."""
     figures = {
         "events": f"{card.events:,}",
         "accuracy": f"{card.accuracy:.3f}",
         "macro-F1": f"{card.macro_f1:.3f}",
         "coverage": f"{card.coverage:.3f}",
-        "accuracy where a cause was given": f"{card.accuracy_where_given:.3f}",
+        "accuracy of assigned causes": f"{card.accuracy_if_assigned:.3f}",
         "expected calibration error": f"{card.calibration_error:.3f}",
-        **(more or {}),
+        **(extra_figures or {}),
     }
     parts = [f"## {name}\n", _table(("figure", "value"), figures.items())]
     tables = {

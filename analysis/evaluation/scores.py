@@ -1,4 +1,4 @@
-"""Scores of findings against known causes. Right is the true cause, or one that the evidence supports."""
+"""Score findings against true causes. A finding is correct if its cause is true or equally supported."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from analysis.classification.catalogue import UNKNOWN, Catalogue, load_catalogue
 from analysis.classification.classifier import classify
 
 BINS = 10
-MOST_PAIRS = 10
+MAX_PAIRS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class ReportCard:
-    """Shares are between 0 and 1.
+    """How well findings match the true causes; shares are from 0 to 1.
 
-    `coverage` is the share that got a cause, `accuracy_where_given` how many of those are right.
-    `calibration_error` is the expected one, over ten bins of stated confidence, of events that got a cause.
+    `coverage` is the share of events with an assigned cause, `accuracy_if_assigned` the correct share of those.
+    `calibration_error` is the expected calibration error of events with a cause, over ten bins of confidence.
     `per_cause` has precision, recall, f1 and events by cause; `confused` has truth, cause and events of the
     most frequent mistakes; `risk` has coverage and risk as the least confident findings are left out.
     """
@@ -31,7 +31,7 @@ class ReportCard:
     accuracy: float
     macro_f1: float
     coverage: float
-    accuracy_where_given: float
+    accuracy_if_assigned: float
     calibration_error: float
     per_cause: pd.DataFrame
     confused: pd.DataFrame
@@ -39,51 +39,53 @@ class ReportCard:
 
 
 def build_report_card(connection: DuckDBPyConnection) -> ReportCard:
-    """Score the findings of a store of simulated events. Raises AnalysisError where no truth is known."""
-    found = connection.execute(_WITH_TRUTH).df()
-    if found.empty:
+    """Score the findings of a store of simulated events. Raises AnalysisError without true causes."""
+    findings = connection.execute(_WITH_TRUTH).df()
+    if findings.empty:
         raise AnalysisError(
-            "this store has no events whose true cause is known",
-            next_step="Make one with `synclens simulate`; real events come without their truth.",
+            "this store has no events with a known true cause",
+            next_step="Create one with `synclens simulate`; real events have no known true cause.",
         )
-    return score_findings(found["truth"], found)
+    return score_findings(findings["truth"], findings)
 
 
 def score_findings(
-    truth: pd.Series, found: pd.DataFrame, also: Sequence[Sequence[str]] | None = None
+    truth: pd.Series, findings: pd.DataFrame, alternatives: Sequence[Sequence[str]] | None = None
 ) -> ReportCard:
-    """Score `found` (cause, confidence) against `truth`, both in one order.
+    """Score `findings` (cause, confidence) against `truth`, in the same order.
 
-    `also` lists, for each event, the causes that count as right beside the true one.
+    `alternatives` lists for each event the other causes that count as correct.
     """
     expected = truth.astype("str").to_numpy()
-    given = found["cause"].astype("str").to_numpy()
-    others: Sequence[Sequence[str]] = also if also is not None else [()] * len(given)
-    right = np.array([g == e or g in o for g, e, o in zip(given, expected, others, strict=True)], dtype=bool)
-    # A cause that counts as right beside the true one is nobody's mistake.
-    meant = np.where(right, given, expected)
-    named = given != UNKNOWN
-    confidence = found["confidence"].to_numpy(dtype=float)
-    per_cause = _per_cause(meant, given)
+    assigned = findings["cause"].astype("str").to_numpy()
+    others: Sequence[Sequence[str]] = alternatives if alternatives is not None else [()] * len(assigned)
+    is_correct = np.array(
+        [g == e or g in o for g, e, o in zip(assigned, expected, others, strict=True)], dtype=bool
+    )
+    # An alternative that counts as correct is credited as if it were the true cause.
+    credited = np.where(is_correct, assigned, expected)
+    has_cause = assigned != UNKNOWN
+    confidence = findings["confidence"].to_numpy(dtype=float)
+    per_cause = _scores_per_cause(credited, assigned)
     return ReportCard(
-        events=len(given),
-        accuracy=float(right.mean()),
+        events=len(assigned),
+        accuracy=float(is_correct.mean()),
         macro_f1=float(per_cause["f1"].mean()),
-        coverage=float(named.mean()),
-        accuracy_where_given=float(right[named].mean()) if named.any() else float("nan"),
-        calibration_error=calibration_error(confidence[named], right[named]),
+        coverage=float(has_cause.mean()),
+        accuracy_if_assigned=float(is_correct[has_cause].mean()) if has_cause.any() else float("nan"),
+        calibration_error=calibration_error(confidence[has_cause], is_correct[has_cause]),
         per_cause=per_cause,
-        confused=_confused(expected[~right], given[~right]),
-        risk=_risk(confidence, right),
+        confused=_most_confused(expected[~is_correct], assigned[~is_correct]),
+        risk=_risk_coverage(confidence, is_correct),
     )
 
 
-def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
-    """Mean gap between stated confidence and share of right findings, weighted by events, over ten bins."""
+def calibration_error(confidence: np.ndarray, is_correct: np.ndarray) -> float:
+    """Return the mean gap between confidence and correct share, weighted by events, over ten bins."""
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     gaps = [
-        abs(confidence[bins == one].mean() - right[bins == one].mean()) * (bins == one).mean()
-        for one in np.unique(bins)
+        abs(confidence[bins == number].mean() - is_correct[bins == number].mean()) * (bins == number).mean()
+        for number in np.unique(bins)
     ]
     return float(sum(gaps))
 
@@ -91,24 +93,26 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
 def leave_one_cause_out(
     events: pd.DataFrame,
     truth: pd.Series,
-    also: Sequence[Sequence[str]] | None = None,
+    alternatives: Sequence[Sequence[str]] | None = None,
     catalogue: Catalogue | None = None,
 ) -> pd.DataFrame:
-    """For each true cause, forget its rules: which share of its events becomes unknown, which gets a wrong one?
+    """Classify the events of each true cause without its rules: how many become unknown, how many wrong.
 
     Returns cause, events, share_unknown, share_wrong. `events` has the columns that `analysis.classify` uses;
-    a cause that `also` lists for an event is not wrong.
+    a cause in the `alternatives` of an event is not wrong.
     """
-    whole = catalogue or load_catalogue()
-    others = list(also) if also is not None else [()] * len(truth)
+    full = catalogue or load_catalogue()
+    others = list(alternatives) if alternatives is not None else [()] * len(truth)
     rows = []
     for cause in sorted(set(truth) - {UNKNOWN}):
-        rest = whole.model_copy(update={"rule": tuple(r for r in whole.rule if r.cause != cause)})
-        of_it = (truth == cause).to_numpy()
-        found = classify(events[of_it], rest)["cause"].tolist()
-        supported = [others[row] for row in np.flatnonzero(of_it)]
-        wrong = [name != UNKNOWN and name not in names for name, names in zip(found, supported, strict=True)]
-        rows.append((cause, len(found), found.count(UNKNOWN) / len(found), sum(wrong) / len(found)))
+        reduced = full.model_copy(update={"rule": tuple(r for r in full.rule if r.cause != cause)})
+        is_of_cause = (truth == cause).to_numpy()
+        causes = classify(events[is_of_cause], reduced)["cause"].tolist()
+        supported = [others[row] for row in np.flatnonzero(is_of_cause)]
+        is_wrong = [
+            name != UNKNOWN and name not in names for name, names in zip(causes, supported, strict=True)
+        ]
+        rows.append((cause, len(causes), causes.count(UNKNOWN) / len(causes), sum(is_wrong) / len(causes)))
     return pd.DataFrame(rows, columns=["cause", "events", "share_unknown", "share_wrong"])
 
 
@@ -119,22 +123,24 @@ ORDER BY t.event_id
 """
 
 
-def _per_cause(meant: np.ndarray, given: np.ndarray) -> pd.DataFrame:
+def _scores_per_cause(credited: np.ndarray, assigned: np.ndarray) -> pd.DataFrame:
     rows = []
-    for cause in sorted(set(meant)):
-        hits = int(((meant == cause) & (given == cause)).sum())
-        events, claimed = int((meant == cause).sum()), int((given == cause).sum())
+    for cause in sorted(set(credited)):
+        hits = int(((credited == cause) & (assigned == cause)).sum())
+        events, claimed = int((credited == cause).sum()), int((assigned == cause).sum())
         precision = hits / claimed if claimed else 0.0
         rows.append((cause, events, precision, hits / events, 2 * hits / (events + claimed)))
     return pd.DataFrame(rows, columns=["cause", "events", "precision", "recall", "f1"])
 
 
-def _confused(expected: np.ndarray, given: np.ndarray) -> pd.DataFrame:
-    pairs = pd.DataFrame({"truth": expected, "cause": given}).value_counts().rename("events").reset_index()
-    return pairs.sort_values(["events", "truth", "cause"], ascending=[False, True, True]).head(MOST_PAIRS)
+def _most_confused(expected: np.ndarray, assigned: np.ndarray) -> pd.DataFrame:
+    pairs = pd.DataFrame({"truth": expected, "cause": assigned}).value_counts().rename("events").reset_index()
+    return pairs.sort_values(["events", "truth", "cause"], ascending=[False, True, True]).head(MAX_PAIRS)
 
 
-def _risk(confidence: np.ndarray, right: np.ndarray) -> pd.DataFrame:
+def _risk_coverage(confidence: np.ndarray, is_correct: np.ndarray) -> pd.DataFrame:
     levels = sorted(set(confidence[confidence > 0]), reverse=True)
-    rows = [(level, (confidence >= level).mean(), 1 - right[confidence >= level].mean()) for level in levels]
+    rows = [
+        (level, (confidence >= level).mean(), 1 - is_correct[confidence >= level].mean()) for level in levels
+    ]
     return pd.DataFrame(rows, columns=["confidence", "coverage", "risk"])

@@ -1,7 +1,7 @@
-"""The autosync blind spot: how much of the work the tracked syncs show, as a badge beside each number.
+"""The autosync blind spot: which share of the uploads the tracked syncs cover, shown beside each number.
 
-Vault tracks no autosync. Where an engine counts what people created since the sync before, conservation tells
-the rest: created = tracked + refused + waiting + untracked. Where nobody counts, this says so.
+Vault does not track autosync. If an engine counts the records created since the sync before, the untracked share
+follows: created = tracked + refused + pending + untracked. Without such counts the share is unknown.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from duckdb import DuckDBPyConnection
 from analysis.query.filters import Filters
 from analysis.query.runner import run_query
 
-_BY_PERSON = """
+_BY_DEVICE = """
 SELECT
     coalesce(device_id, user_id) AS device,
     cast(sum(records_created) AS DOUBLE) AS created,
@@ -35,25 +35,25 @@ _RESAMPLES = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """What part of the activity the numbers beside it are about.
+    """The share of the activity that the tracked syncs cover.
 
-    `tracked_share` is the estimated share of records that went through tracked syncs, with 95 % bounds by
-    resampling devices; None where no sync counts what was created. `known_created`, `known_split` and
-    `known_device` are the shares of tracked syncs that tell what was created, that split active from paused
-    time, and that name their device; None without any sync.
+    `tracked_share` is the estimated share of records that tracked syncs uploaded, with 95 % bounds by resampling
+    devices; None if no sync counts created records. `share_with_created_count`, `share_with_active_time` and
+    `share_with_device` are the shares of tracked syncs that count created records, that record active and paused
+    time separately, and that name their device; None without any sync.
     """
 
     syncs: int
     tracked_share: float | None
     low: float | None
     high: float | None
-    known_created: float | None
-    known_split: float | None
-    known_device: float | None
+    share_with_created_count: float | None
+    share_with_active_time: float | None
+    share_with_device: float | None
 
     @property
     def badge(self) -> str:
-        """Say it in one sentence, to stand beside a number."""
+        """The coverage in one sentence, to show beside a number."""
         if not self.syncs:
             return "no tracked sync in this selection"
         if self.tracked_share is None or self.low is None or self.high is None:
@@ -65,25 +65,25 @@ class Coverage:
 
 
 def estimate_coverage(connection: DuckDBPyConnection, *, seed: int = 0, **filters: object) -> Coverage:
-    """Estimate how much of the activity the tracked syncs show. `seed` decides the resampling."""
-    chosen = Filters.of(**filters)
-    counts = run_query(connection, _SYNCS, chosen).iloc[0]
-    people = run_query(connection, _BY_PERSON, chosen)
-    created, tracked = people["created"].to_numpy(dtype=float), people["tracked"].to_numpy(dtype=float)
+    """Estimate the share of the activity that tracked syncs cover. `seed` is the seed of the resampling."""
+    checked = Filters.of(**filters)
+    counts = run_query(connection, _SYNCS, checked).iloc[0]
+    devices = run_query(connection, _BY_DEVICE, checked)
+    created, tracked = devices["created"].to_numpy(dtype=float), devices["tracked"].to_numpy(dtype=float)
     share = low = high = None
     if created.sum() > 0:
         share = float(min(tracked.sum() / created.sum(), 1.0))
         low, high = _bounds(created, tracked, seed)
     syncs = int(counts["syncs"])
-    known = {name: float(counts[name]) / syncs if syncs else None for name in ("counted", "split", "named")}
+    shares = {name: float(counts[name]) / syncs if syncs else None for name in ("counted", "split", "named")}
     return Coverage(
         syncs=syncs,
         tracked_share=share,
         low=low,
         high=high,
-        known_created=known["counted"],
-        known_split=known["split"],
-        known_device=known["named"],
+        share_with_created_count=shares["counted"],
+        share_with_active_time=shares["split"],
+        share_with_device=shares["named"],
     )
 
 
@@ -92,7 +92,7 @@ def _bounds(
     tracked: np.ndarray[tuple[int], np.dtype[np.float64]],
     seed: int,
 ) -> tuple[float, float]:
-    """Resample devices, not syncs: what one person does by autosync is a habit."""
+    """Resample devices, not syncs, because the use of autosync is a habit of each user."""
     draws = np.random.default_rng(seed).integers(0, len(created), (_RESAMPLES, len(created)))
     shares = tracked[draws].sum(axis=1) / np.maximum(created[draws].sum(axis=1), 1.0)
     low, high = np.quantile(np.minimum(shares, 1.0), [0.025, 0.975])

@@ -1,4 +1,4 @@
-"""The fleet, device by device: who is stuck, silent or stale, over a limit, out of date; what is at risk."""
+"""List devices with their problems, and the records that are pending on them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from analysis.metrics.registry import find_metric
 from analysis.query.filters import Filters
 from analysis.query.runner import reference_time_for, run_query
 
-_Key = tuple[str, str]
 STALE_DAYS = 7
 LOW_STORAGE_MB = 1_000.0
 # Documented defaults of max_accounts_ipad__v and max_accounts__v (Vault CRM Help, settings).
 ACCOUNT_LIMITS = {"iPad": 15_000, "iPhone": 15_000, "Windows": 50_000}
-# What is wrong with a device, the worst first; a device may have several.
+# Problems of a device, the most severe first; a device can have several.
 STATUSES = ("stuck", "silent", "stale", "too many accounts", "low storage", "old version")
 FLEET_COLUMNS = (
     "device", "user_id", "status", "problems", "why", "platform", "model", "os_version", "app_version",
@@ -86,7 +85,7 @@ FROM sync
 UNION ALL
 SELECT occurred_at, 'error', object, cause, event_id, message, NULL FROM error
 ORDER BY happened_at DESC, kind, id
-LIMIT $most
+LIMIT $limit
 """
 _AT_RISK = """
 SELECT p.device_id, p.user_id, p.object, p.record_id, p.parent_record_id, p.operation, p.edited_at, p.in_error,
@@ -99,18 +98,18 @@ ORDER BY p.device_id, p.record_id
 
 
 class UnknownDevice(AnalysisError):
-    """A device of which the store knows nothing."""
+    """The store has no such device."""
 
     def __init__(self, device: str) -> None:
         super().__init__(
-            f"the store knows no device {device!r}",
-            next_step="Take one from `synclens fleet --all`; a user's id stands where syncs name none.",
+            f"the store has no device {device!r}",
+            next_step="Choose one from `synclens fleet --all`. If syncs name no device, use the id of the user.",
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """One device: its row of the fleet list, what happened to it, and what waits on it."""
+    """One device: its row of the device list, its events, and its pending records."""
 
     device: str
     summary: dict[str, Any]
@@ -119,56 +118,56 @@ class Device:
 
 
 def list_devices(connection: DuckDBPyConnection, **filters: object) -> pd.DataFrame:
-    """List every known device with FLEET_COLUMNS, those in the worst trouble first.
+    """List every device with FLEET_COLUMNS, the most severe status first.
 
-    `status` is the worst of STATUSES or "ok"; `problems` lists all, `why` says each in words. Stale is a last
-    success more than 7 days ago. A device that no sync names is its user's; counts are of the selection.
+    `status` is the worst of STATUSES or "ok"; `problems` lists all, `why` describes each. Stale means that the last
+    success is more than 7 days old. If syncs name no device, the user counts as the device. Counts respect filters.
     """
-    chosen = Filters.of(**filters)
-    frame = run_query(connection, _FLEET, chosen)
-    at = reference_time_for(connection, chosen)
-    stuck = run_query(connection, find_metric("stuck_devices").sql, chosen).set_index("device")
-    silent = run_query(connection, find_metric("silent_devices").sql, chosen).set_index("device")
-    old = _old_versions(run_query(connection, find_metric("version_adoption").sql, chosen))
-    found = [dict(_problems(row, stuck, silent, old, at)) for row in frame.to_dict("records")]
-    frame["problems"] = pd.Series([list(one) for one in found], index=frame.index, dtype=object)
-    frame["why"] = pd.Series(["; ".join(one.values()) for one in found], index=frame.index, dtype="str")
-    frame["status"] = pd.Series([next(iter(one), "ok") for one in found], index=frame.index, dtype="str")
+    checked = Filters.of(**filters)
+    frame = run_query(connection, _FLEET, checked)
+    as_of = reference_time_for(connection, checked)
+    stuck = run_query(connection, find_metric("stuck_devices").sql, checked).set_index("device")
+    silent = run_query(connection, find_metric("silent_devices").sql, checked).set_index("device")
+    old = _old_versions(run_query(connection, find_metric("version_adoption").sql, checked))
+    problems = [dict(_problems(row, stuck, silent, old, as_of)) for row in frame.to_dict("records")]
+    frame["problems"] = pd.Series([list(row) for row in problems], index=frame.index, dtype=object)
+    frame["why"] = pd.Series(["; ".join(row.values()) for row in problems], index=frame.index, dtype="str")
+    frame["status"] = pd.Series([next(iter(row), "ok") for row in problems], index=frame.index, dtype="str")
     rank = [(STATUSES.index(status) if status in STATUSES else len(STATUSES)) for status in frame["status"]]
     order = np.lexsort((frame["device"].to_numpy(), -frame["pending_in_error"].to_numpy(), np.array(rank)))
     return frame.iloc[order][list(FLEET_COLUMNS)].reset_index(drop=True)
 
 
 def get_device(connection: DuckDBPyConnection, name: str, *, limit: int = 500, **filters: object) -> Device:
-    """Show one device with its newest `most` events. Raises UnknownDevice."""
-    narrowed: dict[str, Any] = {**filters, "device_id": name}
-    rows = list_devices(connection, **narrowed)
+    """Return one device with its newest `limit` events. Raises UnknownDevice."""
+    device_filters: dict[str, Any] = {**filters, "device_id": name}
+    rows = list_devices(connection, **device_filters)
     rows = rows[rows["device"] == name]
     if rows.empty:
-        narrowed = {**filters, "user_id": name}
-        rows = list_devices(connection, **narrowed)
+        device_filters = {**filters, "user_id": name}
+        rows = list_devices(connection, **device_filters)
         rows = rows[rows["device"] == name]
     if rows.empty:
         raise UnknownDevice(name)
-    waiting = list_records_at_risk(connection, only_in_error=False, **narrowed)
+    pending = list_records_at_risk(connection, only_in_error=False, **device_filters)
     return Device(
         device=name,
         summary={str(key): value for key, value in rows.iloc[0].to_dict().items()},
-        timeline=run_query(connection, _TIMELINE, Filters.of(**narrowed), {"most": limit}),
-        pending=waiting[waiting["device_id"] == name].reset_index(drop=True),
+        timeline=run_query(connection, _TIMELINE, Filters.of(**device_filters), {"limit": limit}),
+        pending=pending[pending["device_id"] == name].reset_index(drop=True),
     )
 
 
 def list_records_at_risk(
     connection: DuckDBPyConnection, *, only_in_error: bool = True, **filters: object
 ) -> pd.DataFrame:
-    """List the records that wait on devices, what is wrong with each, and what hangs on it.
+    """List pending records with their errors and the records that depend on them.
 
-    `dependents` holds the ids of records that wait for this one (call, sample, signature, to any depth),
-    `blocked_by` the nearest record in error above it, `order` its place when working through it, parents
-    first. Records saved together fail together: one without an error of its own has the cause of one above,
-    below or beside it. With `only_in_error`, records in error only; without, all that wait. Filters by cause
-    or issue keep records that have it.
+    `dependents` has the ids of records that depend on this one (call, sample, signature, to any depth),
+    `blocked_by` the nearest record in error above it, `order` its position when records are fixed parents first.
+    Records that are saved together fail together: a record without an error has the cause of a record above,
+    below or beside it. With `only_in_error`, the list has records in error only, else all pending records.
+    Filters by cause or issue keep records with that cause or issue.
     """
     by_error = {name: filters.pop(name, None) for name in ("cause", "issue_id")}
     frame = run_query(connection, _AT_RISK, Filters.of(**filters))
@@ -181,16 +180,16 @@ def list_records_at_risk(
         if isinstance(parent, str)
     }
     failing = {key for key, in_error in zip(keys, frame["in_error"], strict=True) if in_error}
-    above = {key: _line(parents, *key) for key in keys}
+    above = {key: _ancestors(parents, *key) for key in keys}
     below: dict[tuple[str, str], list[str]] = {}
-    for (name, record), line in above.items():
-        for parent in line:
+    for (name, record), ancestors in above.items():
+        for parent in ancestors:
             below.setdefault((name, parent), []).append(record)
     frame["dependents"] = pd.Series(
         [sorted(below.get(key, [])) for key in keys], index=frame.index, dtype=object
     )
     frame["blocked_by"] = pd.Series(
-        [next((one for one in above[key] if (key[0], one) in failing), None) for key in keys],
+        [next((parent for parent in above[key] if (key[0], parent) in failing), None) for key in keys],
         index=frame.index, dtype=object,
     )  # fmt: skip
     frame["order"] = [len(above[key]) for key in keys]
@@ -203,46 +202,54 @@ def list_records_at_risk(
     return frame.sort_values(["device_id", "order", "record_id"], kind="stable").reset_index(drop=True)
 
 
-def _line(parents: dict[tuple[str, str], str], name: str, record: str) -> list[str]:
-    """Name the records above one, the nearest first. A circle, which bad data may hold, ends the line."""
-    line: list[str] = []
-    here = record
-    while (parent := parents.get((name, here))) and parent not in line and parent != record:
-        line.append(parent)
-        here = parent
-    return line
+def _ancestors(parents: dict[tuple[str, str], str], name: str, record: str) -> list[str]:
+    """Return the records above this one, the nearest first; a cycle in bad data ends the list."""
+    ancestors: list[str] = []
+    current = record
+    while (parent := parents.get((name, current))) and parent not in ancestors and parent != record:
+        ancestors.append(parent)
+        current = parent
+    return ancestors
 
 
 def _old_versions(adoption: pd.DataFrame) -> set[str]:
-    """Find the versions older than one that a tenth of the last day's syncs already use."""
-    adopted = [str(one) for one in adoption.loc[adoption["stage"] == "adopted", "app_version"]]
-    known = [str(one) for one in adoption["app_version"] if one != "unknown"]
+    """Return the versions older than one that at least a tenth of the last day's syncs use."""
+    adopted = [str(version) for version in adoption.loc[adoption["stage"] == "adopted", "app_version"]]
+    existing = [str(version) for version in adoption["app_version"] if version != "unknown"]
     return {
-        one for one in known if one not in adopted and any(is_newer_version(other, one) for other in adopted)
+        one
+        for one in existing
+        if one not in adopted and any(is_newer_version(other, one) for other in adopted)
     }
 
 
 def _problems(
-    row: dict[Any, Any], stuck: pd.DataFrame, silent: pd.DataFrame, old: set[str], at: datetime | None
+    row: dict[Any, Any], stuck: pd.DataFrame, silent: pd.DataFrame, old: set[str], as_of: datetime | None
 ) -> Sequence[tuple[str, str]]:
-    name, found = row["device"], []
+    name, problems = row["device"], []
     if name in stuck.index:
         hours, tries = stuck.loc[name, ["hours_stuck", "attempts_since"]]
-        found.append(("stuck", f"no success in {tries:.0f} attempts over {hours:.0f} hours"))
+        problems.append(("stuck", f"no success in {tries:.0f} attempts over {hours:.0f} hours"))
     if name in silent.index:
         hours, usual = silent.loc[name, ["hours_silent", "usual_pause_hours"]]
-        found.append(("silent", f"no attempt for {hours:.0f} hours, usually every {usual:.0f}"))
-    if at is not None and row["syncs"] and _older(row["last_success"], at - timedelta(days=STALE_DAYS)):
-        found.append(("stale", f"no success in the last {STALE_DAYS} days"))
+        problems.append(("silent", f"no attempt for {hours:.0f} hours, usually every {usual:.0f}"))
+    if (
+        as_of is not None
+        and row["syncs"]
+        and _is_before(row["last_success"], as_of - timedelta(days=STALE_DAYS))
+    ):
+        problems.append(("stale", f"no success in the last {STALE_DAYS} days"))
     limit = ACCOUNT_LIMITS.get(str(row["platform"]))
     if limit and pd.notna(row["accounts"]) and row["accounts"] > limit:
-        found.append(("too many accounts", f"{row['accounts']:.0f} accounts, the default limit is {limit}"))
+        problems.append(
+            ("too many accounts", f"{row['accounts']:.0f} accounts, the default limit is {limit}")
+        )
     if pd.notna(row["storage_free_mb"]) and row["storage_free_mb"] < LOW_STORAGE_MB:
-        found.append(("low storage", f"{row['storage_free_mb']:.0f} MB free"))
+        problems.append(("low storage", f"{row['storage_free_mb']:.0f} MB free"))
     if row["app_version"] in old:
-        found.append(("old version", f"{row['app_version']} while newer versions are adopted"))
-    return found
+        problems.append(("old version", f"{row['app_version']} while newer versions are adopted"))
+    return problems
 
 
-def _older(moment: Any, than: datetime) -> bool:  # noqa: ANN401 - a cell of a frame
-    return bool(pd.isna(moment) or moment < than)
+def _is_before(time: Any, than: datetime) -> bool:  # noqa: ANN401 - a cell of a frame
+    return bool(pd.isna(time) or time < than)

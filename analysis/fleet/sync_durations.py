@@ -1,8 +1,8 @@
-"""How long syncs take when some never say: Kaplan-Meier instead of leaving the unfinished out.
+"""Estimate sync durations with unfinished syncs included, by the Kaplan-Meier estimator.
 
-A sync that was canceled or restarted took *at least* as long as it was seen. Dropping such syncs makes the
-rest look fast, and counting them as done makes it worse. Kaplan and Meier (1958, JASA 53) use exactly what is
-known: each is at risk until it is last seen (censored) and an event only when it finished.
+A sync that was canceled or restarted lasted *at least* as long as it was observed. Leaving such syncs out makes the
+others look fast, and counting them as finished is worse. The estimator (Kaplan and Meier 1958, JASA 53) counts each
+sync as at risk until it was last observed (censored), and as an event only if it finished.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from analysis.base.survival import kaplan_meier
 from analysis.query.filters import Filters
 from analysis.query.runner import run_query
 
-# A non-blocking sync may be resumed for twelve hours; what has not come back by then never will.
+# A non-blocking sync can be resumed for twelve hours.
 RESUMABLE_SECONDS = 12 * 3600.0
 
-_SEEN = """
+_DURATIONS = """
 WITH lined_up AS (
     SELECT
         sync_type, outcome, duration_seconds, started_at, active_seconds, paused_seconds,
@@ -43,13 +43,13 @@ FROM lined_up CROSS JOIN reference
 
 
 def estimate_durations(connection: DuckDBPyConnection, **filters: object) -> pd.DataFrame:
-    """Estimate the time to sync per sync type with the censored syncs in it.
+    """Estimate the time to sync per sync type, with censored syncs included.
 
     Columns: sync_type, syncs, finished, censored, median, median_low, median_high, p75, p95, naive_median (of
-    finished syncs alone), all in seconds of wall time; inf where too few were seen to finish.
+    finished syncs only), all in seconds of wall time; inf if too few syncs finished.
     """
     rows = []
-    for sync_type, seen in _seen(connection, filters).groupby("sync_type", dropna=False, sort=True):
+    for sync_type, seen in _read_durations(connection, filters).groupby("sync_type", dropna=False, sort=True):
         seconds, finished = _arrays(seen)
         curve = kaplan_meier(seconds, finished)
         median, low, high = curve.quantile(0.5)
@@ -73,24 +73,24 @@ def estimate_durations(connection: DuckDBPyConnection, **filters: object) -> pd.
 def estimate_duration_curve(
     connection: DuckDBPyConnection, *, max_points: int = 200, **filters: object
 ) -> pd.DataFrame:
-    """Estimate the share of syncs done by each moment: sync_type, seconds, done, low, high; for drawing.
+    """Estimate the share of syncs finished by each duration, for a chart.
 
-    At most `most_points` rows per sync type, evenly over the shares.
+    Columns: sync_type, seconds, done, low, high; at most `max_points` rows per sync type, evenly over the shares.
     """
     frames = []
-    for sync_type, seen in _seen(connection, filters).groupby("sync_type", dropna=False, sort=True):
+    for sync_type, seen in _read_durations(connection, filters).groupby("sync_type", dropna=False, sort=True):
         curve = kaplan_meier(*_arrays(seen))
         if not len(curve.seconds):
             continue
-        chosen = np.unique(np.linspace(0, len(curve.seconds) - 1, max_points).round().astype(int))
+        positions = np.unique(np.linspace(0, len(curve.seconds) - 1, max_points).round().astype(int))
         frames.append(
             pd.DataFrame(
                 {
                     "sync_type": sync_type,
-                    "seconds": curve.seconds[chosen],
-                    "done": curve.done[chosen],
-                    "low": curve.low[chosen],
-                    "high": curve.high[chosen],
+                    "seconds": curve.seconds[positions],
+                    "done": curve.done[positions],
+                    "low": curve.low[positions],
+                    "high": curve.high[positions],
                 }
             )
         )
@@ -104,8 +104,8 @@ _DURATION_COLUMNS = (
 )  # fmt: skip
 
 
-def _seen(connection: DuckDBPyConnection, filters: dict[str, object]) -> pd.DataFrame:
-    frame = run_query(connection, _SEEN.format(longest=RESUMABLE_SECONDS), Filters.of(**filters))
+def _read_durations(connection: DuckDBPyConnection, filters: dict[str, object]) -> pd.DataFrame:
+    frame = run_query(connection, _DURATIONS.format(longest=RESUMABLE_SECONDS), Filters.of(**filters))
     return frame[frame["seconds"].notna() & (frame["seconds"] >= 0)]
 
 

@@ -1,4 +1,4 @@
-"""A metric beside itself one period earlier, sorted by what changed."""
+"""Compare a metric with the period before, sorted by the size of the change."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from analysis.metrics.registry import Metric, find_metric
 from analysis.query.filters import Filters
 from analysis.query.runner import run_query
 
-# A column of text or of these names says what a row is about; every other number is compared.
-_ABOUT = ("http_status",)
+# Text columns and these columns identify a row; every other number is compared.
+_LABEL_COLUMNS = ("http_status",)
 
 
 def measure_compared(connection: DuckDBPyConnection, name: str | Metric, **filters: object) -> pd.DataFrame:
-    """Compute a metric for since..until and for the period of equal length before it, row beside row.
+    """Compute a metric for since..until and for the period of equal length before it, joined by row.
 
-    Each number gets two sisters: `…_before` and `…_change` (now minus before). Rows of either period are
-    kept, so what appeared and what vanished is seen; the biggest change of the first number comes first. Rows
-    of a day or a moment have no counterpart and are matched by their place in the period, `step`.
+    Each number gets two more columns: `…_before` and `…_change` (now minus before). Rows of either period are
+    kept, so new and missing rows are visible; the largest change of the first number comes first. Rows of a day
+    or a timestamp have no equal row before and are matched by their position in the period, `step`.
     Raises AnalysisError without both since and until, and the errors of `measure`.
     """
-    chosen = Filters.of(**filters)
-    earlier = chosen.previous_period()
+    current = Filters.of(**filters)
+    earlier = current.previous_period()
     sql = find_metric(name).sql
-    now, before = run_query(connection, sql, chosen), run_query(connection, sql, earlier)
+    now, before = run_query(connection, sql, current), run_query(connection, sql, earlier)
     keys, numbers = _columns(now)
-    moments = [column for column in now.columns if column not in (*keys, *numbers)]
-    if moments[:1] == list(now.columns[:1]):
+    timestamps = [column for column in now.columns if column not in (*keys, *numbers)]
+    if timestamps[:1] == list(now.columns[:1]):
         keys = ["step", *keys]
-        now, before = _stepped(now, moments[0], chosen), _stepped(before, moments[0], earlier)
-    return _beside(now, before, keys, numbers)
+        now, before = _with_steps(now, timestamps[0], current), _with_steps(before, timestamps[0], earlier)
+    return _join_periods(now, before, keys, numbers)
 
 
-def _stepped(frame: pd.DataFrame, column: str, period: Filters) -> pd.DataFrame:
+def _with_steps(frame: pd.DataFrame, column: str, period: Filters) -> pd.DataFrame:
     days = (pd.to_datetime(frame[column]) - pd.to_datetime(str(period.since))).dt.days
     return frame.assign(step=days)
 
@@ -44,17 +44,19 @@ def _columns(frame: pd.DataFrame) -> tuple[list[str], list[str]]:
         for name in frame.columns
         if pd.api.types.is_numeric_dtype(frame[name])
         and not pd.api.types.is_bool_dtype(frame[name])
-        and name not in _ABOUT
+        and name not in _LABEL_COLUMNS
     ]
     texts = [
         str(name)
         for name in frame.columns
-        if name in _ABOUT or (name not in numbers and pd.api.types.is_string_dtype(frame[name]))
+        if name in _LABEL_COLUMNS or (name not in numbers and pd.api.types.is_string_dtype(frame[name]))
     ]
     return texts, numbers
 
 
-def _beside(now: pd.DataFrame, before: pd.DataFrame, keys: list[str], numbers: list[str]) -> pd.DataFrame:
+def _join_periods(
+    now: pd.DataFrame, before: pd.DataFrame, keys: list[str], numbers: list[str]
+) -> pd.DataFrame:
     other = before[[*keys, *numbers]].rename(columns={name: f"{name}_before" for name in numbers})
     if keys:
         joined = now.merge(other, on=keys, how="outer")

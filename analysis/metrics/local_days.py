@@ -71,14 +71,14 @@ def list_daily_metrics() -> list[str]:
 
 def count_time_zones(connection: DuckDBPyConnection) -> TimeZoneCoverage:
     """Count the users with a known time zone; a name that is not an IANA zone is unknown."""
-    users, known = connection.execute(_KNOWN).fetchall()[0]
-    return TimeZoneCoverage(int(users), int(known))
+    users, with_time_zone = connection.execute(_KNOWN).fetchall()[0]
+    return TimeZoneCoverage(int(users), int(with_time_zone))
 
 
 def measure_by_local_day(connection: DuckDBPyConnection, name: str, **filters: object) -> pd.DataFrame:
-    """Compute a daily metric as `measure` does, by the day on each person's own clock.
+    """Compute a daily metric as `measure` does, by each user's local day.
 
-    The filters `since` and `until` stay moments in UTC. Raises NoDays and the errors of `measure`.
+    The filters `since` and `until` stay in UTC. Raises NotDailyMetric and the errors of `measure`.
     """
     sql = find_metric(name).sql
     if name not in list_daily_metrics():

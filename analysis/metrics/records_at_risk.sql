@@ -5,7 +5,7 @@
 -- them that have no error (call, sample, signature: two levels down) and the age of the oldest. Clearing the errors
 -- or refreshing the database on those devices can destroy these records. A record that is pending on two devices
 -- counts twice, each time with the newest error of that device. Records that are saved together fail together: a
--- record without an error of its own has the cause of the record above it, then of the record below it, then of the
+-- record without an own error has the cause of the record above it, then of the record below it, then of the
 -- record beside it. If no error is known, the cause is "unknown".
 WITH at_risk AS (
     SELECT device_id, object, record_id, edited_at, coalesce(cause, 'unknown') AS cause

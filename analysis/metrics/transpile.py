@@ -31,7 +31,7 @@ def translate(sql: str) -> str:
     Parameters keep their names; timestamps are bound as text. A relation of the schema `main` gets the prefix
     UNFILTERED_PREFIX.
     """
-    import sqlglot  # noqa: PLC0415 - takes a third of a second, and only Spark needs it
+    import sqlglot  # noqa: PLC0415 - slow to import, and only Spark needs it
 
     tree = sqlglot.parse_one(sql, read="duckdb")
     for rewrite in (_rename_unfiltered, _use_exact_quantile, _cast_timestamp):

@@ -29,7 +29,7 @@ with chart_side:
     else:
         widgets.show_chart(
             charts.rate_over_time(
-                days, rate="failure_rate", name="failed", of="syncs", before="failure_rate_before", changes=changes
+                days, rate="failure_rate", name="failed", total="syncs", before="failure_rate_before", changes=changes
             ),
             days, key="failures", title=f"Failure rate of tracked syncs by day ({view.day_basis})",
             view=view, definition=metric.description,

@@ -20,8 +20,8 @@ with st.grid(4, min_column_width=180, border=True):
         cards.format_share(coverage.tracked_share, 0),
         help=coverage.badge.capitalize(),
     )
-    st.metric("Syncs with a device", cards.format_share(coverage.known_device, 0))
-    st.metric("Syncs with active and paused time", cards.format_share(coverage.known_split, 0))
+    st.metric("Syncs with a device", cards.format_share(coverage.share_with_device, 0))
+    st.metric("Syncs with active and paused time", cards.format_share(coverage.share_with_active_time, 0))
 st.caption(f"{coverage.badge.capitalize()}.")
 if ahead := data.fetch(count_rows_ahead):
     st.warning(

@@ -28,7 +28,7 @@ with st.grid(6, min_column_width=165, border=True):
         help="Mean F1 over causes; rare causes count as much as frequent ones.",
     )
     st.metric("Classified", cards.format_share(card.coverage), help="Other events are unknown.")
-    st.metric("Accuracy of classified", cards.format_share(card.accuracy_where_given))
+    st.metric("Accuracy of classified", cards.format_share(card.accuracy_if_assigned))
     st.metric(
         "Calibration error", cards.format_share(card.calibration_error),
         help="Mean difference between the confidence and the share of correct causes.",

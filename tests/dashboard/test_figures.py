@@ -77,10 +77,10 @@ def test_a_frame_without_rows_is_an_empty_figure(draw):
 
 def test_a_share_of_few_syncs_is_a_point_beside_the_line():
     frame = pd.DataFrame({"day": DAYS, "rate": [0.1, 0.2, 0.1, 0.1, 1.0], "syncs": [90, 80, 70, 60, 1]})
-    line, few = charts.rate_over_time(frame, of="syncs").data
+    line, few = charts.rate_over_time(frame, total="syncs").data
     assert [pd.notna(value) for value in line.y] == [True] * 4 + [False]
     assert list(few.y) == [1.0] and few.marker.symbol == "circle-open" and few.mode == "markers"
-    (alone,) = charts.rate_over_time(frame.assign(syncs=3), of="syncs").data
+    (alone,) = charts.rate_over_time(frame.assign(syncs=3), total="syncs").data
     assert list(alone.y) == list(frame["rate"]), "where all are few, all are drawn alike"
 
 

@@ -3,7 +3,7 @@
 -- no such error. docs/decisions/0009-what-blocks-a-pending-record.md has the reasons.
 --
 -- The newest error of a device about a record blocks that record on that device. An error that names no device counts
--- for the devices of its user. Records that are saved together fail together, so a record without an error of its own
+-- for the devices of its user. Records that are saved together fail together, so a record without an own error
 -- is blocked by the error of the record above it (two levels: signature, sample, call). If it is in error itself, the
 -- error of a record below it counts next, then the error of a record beside it.
 WITH pending_copy AS (

@@ -149,9 +149,9 @@ def test_a_store_without_truth_has_no_report_card(tmp_path):
 
 def test_scores_equal_those_computed_by_hand():
     findings = pd.DataFrame({"cause": ["a", "b", UNKNOWN, "a"], "confidence": [0.95, 0.95, 0.0, 0.55]})
-    card = score_findings(pd.Series(["a", "a", "a", "b"]), findings, also=[[], ["b"], [], []])
+    card = score_findings(pd.Series(["a", "a", "a", "b"]), findings, alternatives=[[], ["b"], [], []])
     assert (card.accuracy, card.coverage) == (0.5, 0.75)
-    assert card.accuracy_where_given == pytest.approx(2 / 3)
+    assert card.accuracy_if_assigned == pytest.approx(2 / 3)
     assert list(card.risk["risk"]) == pytest.approx([0, 1 / 3])
     assert calibration_error(np.array([0.9, 0.9]), np.array([True, False])) == pytest.approx(0.4)
 

@@ -11,7 +11,7 @@ from analysis.fleet.devices import (
     FLEET_COLUMNS,
     STATUSES,
     UnknownDevice,
-    _line,
+    _ancestors,
     get_device,
     list_devices,
     list_records_at_risk,
@@ -184,6 +184,6 @@ records = st.sampled_from("abcde")
 
 @given(st.dictionaries(records, records), records)
 def test_a_circle_of_parents_ends(parents, record):
-    line = _line({("d", child): parent for child, parent in parents.items()}, "d", record)
+    line = _ancestors({("d", child): parent for child, parent in parents.items()}, "d", record)
     assert len(line) == len(set(line)) <= 5
     assert record not in line

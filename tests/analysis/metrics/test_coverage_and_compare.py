@@ -22,13 +22,13 @@ def test_the_blind_spot_of_a_storm_is_what_was_drawn(stormy_store):
 def test_without_counts_the_blind_spot_is_unknown(own_stormy_store):
     own_stormy_store.execute("UPDATE sync_detail SET records_created = NULL").fetchall()
     found = estimate_coverage(own_stormy_store)
-    assert (found.tracked_share, found.known_created) == (None, 0.0)
+    assert (found.tracked_share, found.share_with_created_count) == (None, 0.0)
     assert "unknown" in found.badge
 
 
 def test_nothing_covers_nothing(store):
     found = estimate_coverage(store)
-    assert (found.syncs, found.tracked_share, found.known_device) == (0, None, None)
+    assert (found.syncs, found.tracked_share, found.share_with_device) == (0, None, None)
     assert "no tracked sync" in found.badge
 
 
