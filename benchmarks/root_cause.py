@@ -38,7 +38,7 @@ def answers(cases: pd.DataFrame, most: int = 5) -> Answers:
                 by=by,
                 failures="failures",
                 total="total",
-                most=most,
+                limit=most,
             )
         ]
         for number, case in cases.groupby("case")

@@ -1,10 +1,10 @@
-"""When did it change: change points of counts and shares, with an interval on each date.
+"""Find change points of counts and shares, with a confidence interval on each date.
 
-An exact search (optimal partitioning, Jackson et al. 2005) over all ways to cut the series minimises a
-Poisson or binomial deviance plus a price per cut. Counts of failures are mostly small and vary more than
-coins do, so the deviance is divided by a dispersion, estimated from differences of neighbours, which steps
-in the series hardly touch, and never taken below 1. A series that repeats its ups and downs is judged by whole
-periods, whose levels the ups and downs do not touch.
+An exact search over all ways to cut the series (optimal partitioning, Jackson et al. 2005) minimizes a Poisson or
+binomial deviance plus a penalty per cut. Counts of failures are mostly small and overdispersed, so the deviance is
+divided by a dispersion of at least 1. The dispersion is estimated from differences between neighboring steps, which
+level changes hardly affect. A seasonal series is searched by whole seasons, because seasonal effects cancel out
+within a season.
 """
 
 from __future__ import annotations
@@ -21,20 +21,22 @@ from analysis.diagnosis.seasonality import detect_season
 
 Floats = NDArray[np.float64]
 
-_SHORTEST = 2  # one odd day is an odd day
-_PRICE = 3.0  # per cut, in units of log(length): two rates and a place, as in the modified BIC (Zhang 2007)
+_MIN_LENGTH = 2  # a single unusual step is no new level
+_PENALTY = (
+    3.0  # per cut, in units of log(length): two rates and a position, as in the modified BIC (Zhang 2007)
+)
 _SIGNIFICANT = 0.01
-_TRIMMED, _OF_NORMAL = 0.9, 0.623  # mean square of a standard normal without its largest tenth
+_TRIMMED, _TRIMMED_VARIANCE = 0.9, 0.623  # variance of a standard normal without its largest tenth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangePoint:
-    """The first moment of a new level.
+    """The first step of a new level.
 
-    `at` is its label in the index of the series and `position` its place from 0; `interval` are the labels
-    between which the change began with 95 % probability, seen from the data. `before` and `after` are the
-    levels of the stretches on both sides: counts per step, or shares where totals are given. `p_value` is the
-    chance of so clear a cut anywhere between its neighbours if nothing had changed.
+    `at` is its label in the index of the series, `position` its position from 0. `interval` has the two labels
+    between which the change began with 95 % probability. `before` and `after` are the levels on both sides:
+    counts per step, or shares for a frame with totals. `p_value` is the probability of such a clear cut anywhere
+    between its neighbors if the level did not change.
     """
 
     at: Any
@@ -48,166 +50,168 @@ class ChangePoint:
 def change_points(
     counts: pd.Series | pd.DataFrame, *, failures: str = "failures", total: str = "total", season: int = 0
 ) -> list[ChangePoint]:
-    """Find where the level of a series changed, in order; an empty list when it did not.
+    """Find where the level of a series changed, in order; an empty list if it did not.
 
-    A series holds counts at equal steps (days, say) and is judged as Poisson; a frame holds `failures` out of
-    `total` and is judged as binomial, steps without any total telling nothing. Missing values are steps
-    without observation. `season` is the number of steps after which counts repeat their ups and downs (7 for
-    days of a week); the usual share of each step in them is then taken out first. Without it, a series that is
-    found to repeat itself is judged by whole periods, the newest one ending with the series: `at` is then the
-    first step of a period, and the interval as much wider.
+    A series holds counts at equal steps, for example days, and is treated as Poisson. A frame holds `failures` and
+    `total` and is treated as binomial; steps with a total of 0 have no effect. Missing values are steps without
+    observation. `season` is the number of steps after which counts repeat (7 for days of the week): the usual
+    share of each step is removed first. Without it, a series with a detected season is searched by whole
+    seasons, the newest one ending with the series. Then `at` is the first step of a season, and the interval is
+    wider.
 
-    Raises ValueError when a count is negative or exceeds its total.
+    Raises ValueError if a count is negative or exceeds its total.
     """
     series = _Series.of(counts, failures, total, season)
     if not season and (period := detect_season(series.rates())):
-        series = series.gathered(period)
-    if len(series.hits) < 2 * _SHORTEST or not series.hits.sum():
+        series = series.sum_by_season(period)
+    if len(series.hits) < 2 * _MIN_LENGTH or not series.hits.sum():
         return []
     dispersion = series.dispersion()
-    cuts = _best_cuts(series, _PRICE * np.log(len(series.hits)) * dispersion)
-    while found := _weakest(series, cuts, dispersion):
-        cut, p_value = found
+    cuts = _find_cuts(series, _PENALTY * np.log(len(series.hits)) * dispersion)
+    while weakest := _find_weakest_cut(series, cuts, dispersion):
+        cut, p_value = weakest
         if p_value <= _SIGNIFICANT:
             break
         cuts.remove(cut)
     edges = [0, *cuts, len(series.hits)]
     return [
-        _described(series, left, cut, right, dispersion)
+        _build_change_point(series, left, cut, right, dispersion)
         for left, cut, right in zip(edges, edges[1:-1], edges[2:], strict=False)
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class _Series:
-    """Hits out of chances (binomial), or hits per exposure (Poisson, where `binomial` is False)."""
+    """Hits out of trials (binomial), or hits per exposure (Poisson, if `binomial` is False)."""
 
     index: pd.Index
     hits: Floats
-    chances: Floats
+    trials: Floats
     binomial: bool
     period: int = 1
-    first: int = 0  # steps before the first whole period
+    first: int = 0  # steps before the first whole season
 
     @classmethod
     def of(cls, counts: pd.Series | pd.DataFrame, failures: str, total: str, season: int) -> _Series:
         if isinstance(counts, pd.DataFrame):
-            hits, chances = (counts[name].to_numpy(np.float64, na_value=np.nan) for name in (failures, total))
+            hits, trials = (counts[name].to_numpy(np.float64, na_value=np.nan) for name in (failures, total))
         else:
             hits = counts.to_numpy(np.float64, na_value=np.nan)
-            chances = _exposure(hits, season)
-        unseen = np.isnan(hits) | np.isnan(chances)
-        hits, chances = np.where(unseen, 0.0, hits), np.where(unseen, 0.0, chances)
+            trials = _seasonal_exposure(hits, season)
+        missing = np.isnan(hits) | np.isnan(trials)
+        hits, trials = np.where(missing, 0.0, hits), np.where(missing, 0.0, trials)
         binomial = isinstance(counts, pd.DataFrame)
-        if (hits < 0).any() or (binomial and (hits > chances).any()):
+        if (hits < 0).any() or (binomial and (hits > trials).any()):
             raise ValueError("Each step needs 0 <= failures <= total; check how the failures were counted.")
-        return cls(counts.index, hits, chances, binomial)
+        return cls(counts.index, hits, trials, binomial)
 
     def rates(self) -> Floats:
-        """Hits per chance of each step, NaN where nothing was seen."""
+        """Return hits per trial of each step, NaN for a step without observation."""
         unknown = np.full_like(self.hits, np.nan)
-        return np.divide(self.hits, self.chances, out=unknown, where=self.chances > 0)
+        return np.divide(self.hits, self.trials, out=unknown, where=self.trials > 0)
 
-    def gathered(self, period: int) -> _Series:
-        """The same by whole periods, of which the last ends with the series."""
+    def sum_by_season(self, period: int) -> _Series:
+        """Return the series summed by whole seasons; the last one ends with the series."""
         first = len(self.index) % period
-        hits, chances = (
-            values[first:].reshape(-1, period).sum(axis=1) for values in (self.hits, self.chances)
-        )
-        return _Series(self.index[first:], hits, chances, self.binomial, period, first)
+        hits, trials = (values[first:].reshape(-1, period).sum(axis=1) for values in (self.hits, self.trials))
+        return _Series(self.index[first:], hits, trials, self.binomial, period, first)
 
-    def label(self, at: int, away: int = 0) -> Any:  # noqa: ANN401 - the caller's own
-        """The label of the first step of a stretch, or of a step as far away as the series goes."""
-        return self.index[min(max(at * self.period + away, 0), len(self.index) - 1)]
+    def label_of(self, at: int, offset: int = 0) -> Any:  # noqa: ANN401 - the type of the caller's index
+        """Return the label of the first step of a season, or of the step `offset` steps later within the series."""
+        return self.index[min(max(at * self.period + offset, 0), len(self.index) - 1)]
 
-    def cost(self, hits: Floats, chances: Floats) -> Floats:
-        """Twice the negative log likelihood of one level for a whole stretch, without what all cuts share."""
-        level = np.divide(hits, chances, out=np.zeros_like(hits), where=chances > 0)
-        misses = xlogy(chances - hits, 1 - level) if self.binomial else -hits
+    def cost(self, hits: Floats, trials: Floats) -> Floats:
+        """Return twice the negative log likelihood of one level for a segment, without constant terms."""
+        level = np.divide(hits, trials, out=np.zeros_like(hits), where=trials > 0)
+        misses = xlogy(trials - hits, 1 - level) if self.binomial else -hits
         return np.asarray(-2 * (xlogy(hits, level) + misses), dtype=np.float64)
 
     def dispersion(self) -> float:
-        """How many times more than its kind the series varies from step to step, at least 1."""
-        seen = self.chances > 0
-        hits, chances = self.hits[seen], self.chances[seen]
+        """Return the ratio of the variance between steps to that of the distribution, at least 1."""
+        observed = self.trials > 0
+        hits, trials = self.hits[observed], self.trials[observed]
         if len(hits) < 2:
             return 1.0
-        level = (hits[1:] + hits[:-1]) / (chances[1:] + chances[:-1])
+        level = (hits[1:] + hits[:-1]) / (trials[1:] + trials[:-1])
         spread = level * (1 - level) if self.binomial else level
-        variance = np.maximum(spread * (1 / chances[1:] + 1 / chances[:-1]), 1e-12)
-        squares = np.sort((hits[1:] / chances[1:] - hits[:-1] / chances[:-1]) ** 2 / variance)
+        variance = np.maximum(spread * (1 / trials[1:] + 1 / trials[:-1]), 1e-12)
+        squares = np.sort((hits[1:] / trials[1:] - hits[:-1] / trials[:-1]) ** 2 / variance)
         kept = squares[: max(1, int(_TRIMMED * len(squares)))]
-        return max(1.0, float(kept.mean()) / _OF_NORMAL)
+        return max(1.0, float(kept.mean()) / _TRIMMED_VARIANCE)
 
 
-def _exposure(hits: Floats, season: int) -> Floats:
+def _seasonal_exposure(hits: Floats, season: int) -> Floats:
     if season < 2 or len(hits) < 2 * season:
         return np.ones(len(hits))
-    place = np.arange(len(hits)) % season
-    usual = pd.Series(hits).groupby(place).median().fillna(0.0).to_numpy() + 0.5
-    return np.asarray((usual / usual.mean())[place], dtype=np.float64)
+    step_in_season = np.arange(len(hits)) % season
+    typical = pd.Series(hits).groupby(step_in_season).median().fillna(0.0).to_numpy() + 0.5
+    return np.asarray((typical / typical.mean())[step_in_season], dtype=np.float64)
 
 
-def _best_cuts(series: _Series, price: float) -> list[int]:
-    """Choose the cuts with the least cost; exact, quadratic in the length of the series."""
+def _find_cuts(series: _Series, penalty: float) -> list[int]:
+    """Find the cuts with the least cost; exact, quadratic in the length of the series."""
     hits = np.concatenate([[0.0], np.cumsum(series.hits)])
-    chances = np.concatenate([[0.0], np.cumsum(series.chances)])
+    trials = np.concatenate([[0.0], np.cumsum(series.trials)])
     length = len(series.hits)
-    least = np.full(length + 1, np.inf)
-    least[0] = -price
-    came_from = np.zeros(length + 1, dtype=np.int64)
-    for end in range(_SHORTEST, length + 1):
-        starts = np.arange(0, end - _SHORTEST + 1)
-        costs = least[starts] + series.cost(hits[end] - hits[starts], chances[end] - chances[starts]) + price
-        came_from[end] = int(np.argmin(costs))
-        least[end] = costs[came_from[end]]
+    lowest_cost = np.full(length + 1, np.inf)
+    lowest_cost[0] = -penalty
+    previous_cut = np.zeros(length + 1, dtype=np.int64)
+    for end in range(_MIN_LENGTH, length + 1):
+        starts = np.arange(0, end - _MIN_LENGTH + 1)
+        costs = (
+            lowest_cost[starts]
+            + series.cost(hits[end] - hits[starts], trials[end] - trials[starts])
+            + penalty
+        )
+        previous_cut[end] = int(np.argmin(costs))
+        lowest_cost[end] = costs[previous_cut[end]]
     cuts: list[int] = []
-    at = int(came_from[length])
+    at = int(previous_cut[length])
     while at > 0:
         cuts.append(at)
-        at = int(came_from[at])
+        at = int(previous_cut[at])
     return sorted(cuts)
 
 
-def _won(series: _Series, left: int, right: int) -> Floats:
-    """How much cost each cut strictly between the two edges saves, by position from `left + 1` on."""
-    hits, chances = np.cumsum(series.hits[left:right]), np.cumsum(series.chances[left:right])
-    whole = series.cost(hits[-1:], chances[-1:])
-    halves = series.cost(hits[:-1], chances[:-1]) + series.cost(
-        hits[-1] - hits[:-1], chances[-1] - chances[:-1]
+def _saved_costs(series: _Series, left: int, right: int) -> Floats:
+    """Return the cost that each cut between two edges saves, by position from `left + 1`."""
+    hits, trials = np.cumsum(series.hits[left:right]), np.cumsum(series.trials[left:right])
+    one_level = series.cost(hits[-1:], trials[-1:])
+    two_levels = series.cost(hits[:-1], trials[:-1]) + series.cost(
+        hits[-1] - hits[:-1], trials[-1] - trials[:-1]
     )
-    return np.asarray(whole - halves, dtype=np.float64)
+    return np.asarray(one_level - two_levels, dtype=np.float64)
 
 
-def _weakest(series: _Series, cuts: list[int], dispersion: float) -> tuple[int, float] | None:
+def _find_weakest_cut(series: _Series, cuts: list[int], dispersion: float) -> tuple[int, float] | None:
     edges = [0, *cuts, len(series.hits)]
-    judged = [
-        (_p_value(series, left, cut, right, dispersion), cut)
+    p_values = [
+        (_compute_p_value(series, left, cut, right, dispersion), cut)
         for left, cut, right in zip(edges, edges[1:-1], edges[2:], strict=False)
     ]
-    return (max(judged)[1], max(judged)[0]) if judged else None
+    return (max(p_values)[1], max(p_values)[0]) if p_values else None
 
 
-def _p_value(series: _Series, left: int, cut: int, right: int, dispersion: float) -> float:
-    won = _won(series, left, right)[cut - left - 1] / dispersion
-    return float(min(1.0, (right - left - 1) * chdtrc(1, max(won, 0.0))))
+def _compute_p_value(series: _Series, left: int, cut: int, right: int, dispersion: float) -> float:
+    saved = _saved_costs(series, left, right)[cut - left - 1] / dispersion
+    return float(min(1.0, (right - left - 1) * chdtrc(1, max(saved, 0.0))))
 
 
-def _described(series: _Series, left: int, cut: int, right: int, dispersion: float) -> ChangePoint:
-    belief = _won(series, left, right) / (2 * dispersion)
-    cumulated = np.cumsum(np.exp(belief - logsumexp(belief)))
+def _build_change_point(series: _Series, left: int, cut: int, right: int, dispersion: float) -> ChangePoint:
+    log_weights = _saved_costs(series, left, right) / (2 * dispersion)
+    cumulated = np.cumsum(np.exp(log_weights - logsumexp(log_weights)))
     low, high = (int(np.searchsorted(cumulated, at)) + left + 1 for at in (0.025, 0.975))
-    within = series.period - 1  # a change inside a period shows in that period already
+    within = series.period - 1  # a change within a season already affects that season
     return ChangePoint(
-        at=series.label(cut),
+        at=series.label_of(cut),
         position=series.first + cut * series.period,
-        interval=(series.label(min(low, cut), -within), series.label(max(high, cut), within)),
-        before=_level(series, left, cut),
-        after=_level(series, cut, right),
-        p_value=_p_value(series, left, cut, right, dispersion),
+        interval=(series.label_of(min(low, cut), -within), series.label_of(max(high, cut), within)),
+        before=_compute_level(series, left, cut),
+        after=_compute_level(series, cut, right),
+        p_value=_compute_p_value(series, left, cut, right, dispersion),
     )
 
 
-def _level(series: _Series, left: int, right: int) -> float:
-    chances = series.chances[left:right].sum()
-    return float(series.hits[left:right].sum() / chances) if chances else 0.0
+def _compute_level(series: _Series, left: int, right: int) -> float:
+    trials = series.trials[left:right].sum()
+    return float(series.hits[left:right].sum() / trials) if trials else 0.0

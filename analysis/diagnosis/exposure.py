@@ -1,4 +1,4 @@
-"""Who could be hit when: one row per user and day, and what each change reached."""
+"""Days on which users were active, with the hits of an issue, and the users that a change reached."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Booleans = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-# One row per user and day, so that retries count once. A day without a hit stands at its first sign of life.
-_CHANCES = """
-WITH seen AS (
+# One row per user and day, so that retries count once. The time of a day without a hit is its first activity.
+_ACTIVE_DAYS = """
+WITH activity AS (
     SELECT coalesce(user_id, device_id) AS who, user_id, device_id, started_at AS seen_at, app_version,
         $issue IS NULL AND outcome IN ('failed', 'failed_upload', 'failed_download') AS hit
     FROM sync
@@ -31,7 +31,7 @@ WITH seen AS (
 SELECT who, any_value(user_id) AS user_id, any_value(device_id) AS device_id,
     epoch(coalesce(min(seen_at) FILTER (WHERE hit), min(seen_at))) AS seconds, bool_or(hit) AS hit,
     arg_max(app_version, seen_at) FILTER (WHERE app_version IS NOT NULL) AS app_version
-FROM seen WHERE who IS NOT NULL
+FROM activity WHERE who IS NOT NULL
 GROUP BY who, cast(seen_at AS DATE) ORDER BY seconds, who
 """
 _USERS = """
@@ -42,7 +42,7 @@ _DEVICES = """
 SELECT coalesce(user_id, device_id) AS who, platform, model AS device_model
 FROM current_device QUALIFY row_number() OVER (PARTITION BY who ORDER BY as_of DESC) = 1 ORDER BY who
 """
-_SCOPES: Mapping[str, tuple[str, ...]] = {
+_COLUMNS_BY_SCOPE: Mapping[str, tuple[str, ...]] = {
     "profile": ("security_profile", "application_profile"),
     "security_profile": ("security_profile",),
     "application_profile": ("application_profile",),
@@ -56,14 +56,15 @@ _SCOPES: Mapping[str, tuple[str, ...]] = {
     "user_id": ("user_id", "who"),
     "device_id": ("device_id", "who"),
 }
-_BY_KIND = {"permission_set": "permission_set", "territory": "territory", "user": "user_id"}
+_SCOPE_BY_KIND = {"permission_set": "permission_set", "territory": "territory", "user": "user_id"}
 
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """Days on which someone could be hit, in order of time.
+    """Active days of all users, in order of time.
 
-    `at` is in seconds since 1970 UTC; `who` numbers the people, whose attributes are the rows of `people`.
+    `seconds` is the time since 1970 UTC, `hit` is true for a day with a hit, `app_version` the version on that
+    day. `user_index` is the position of the user in the rows of `users`, which has their attributes.
     """
 
     seconds: Floats
@@ -74,55 +75,57 @@ class Exposure:
 
     @property
     def affected_users(self) -> Booleans:
-        """Tell of each person whether they were ever hit."""
+        """Return for each user whether they were ever hit."""
         return np.bincount(self.user_index[self.hit], minlength=len(self.users)) > 0
 
     def users_in_scope(self, kind: str, target: str, scope: str | None) -> Booleans:
-        """Tell of each person whether a change reaches them; without a usable word on it, it does."""
+        """Return for each user whether a change reaches them; all users if its scope is unknown."""
         if scope and "=" in scope:
             name, value = (part.strip() for part in scope.split("=", 1))
-            return self._having(name, value)
-        reached = self._having(_BY_KIND[kind], target) if kind in _BY_KIND else self._everyone()
-        return reached if reached.any() else self._everyone()
+            return self._users_with(name, value)
+        reached = (
+            self._users_with(_SCOPE_BY_KIND[kind], target) if kind in _SCOPE_BY_KIND else self._all_users()
+        )
+        return reached if reached.any() else self._all_users()
 
     def adoption_times(self, version: str) -> Floats:
-        """Give the moment at which each person was first seen with a version; infinity for never."""
+        """Return when each user was first seen with a version, in epoch seconds; infinity for never."""
         since = np.full(len(self.users), np.inf)
-        mine = self.app_version == version
-        np.minimum.at(since, self.user_index[mine], self.seconds[mine])
+        with_version = self.app_version == version
+        np.minimum.at(since, self.user_index[with_version], self.seconds[with_version])
         return since
 
-    def _everyone(self) -> Booleans:
+    def _all_users(self) -> Booleans:
         return np.ones(len(self.users), dtype=np.bool_)
 
-    def _having(self, name: str, value: str) -> Booleans:
+    def _users_with(self, name: str, value: str) -> Booleans:
         if name == "app_version":
             return np.isfinite(self.adoption_times(value))
-        if name not in _SCOPES:
-            return self._everyone()
-        wanted = {part.strip() for part in value.split(",")}
-        having = np.zeros(len(self.users), dtype=np.bool_)
-        for column in _SCOPES[name]:
-            having |= np.array([_holds(text, wanted) for text in self.users[column]], dtype=np.bool_)
-        return having
+        if name not in _COLUMNS_BY_SCOPE:
+            return self._all_users()
+        values = {part.strip() for part in value.split(",")}
+        matches = np.zeros(len(self.users), dtype=np.bool_)
+        for column in _COLUMNS_BY_SCOPE[name]:
+            matches |= np.array([_contains_any(text, values) for text in self.users[column]], dtype=np.bool_)
+        return matches
 
 
 def load_exposure(connection: DuckDBPyConnection, issue_id: str | None, filters: Filters) -> Exposure:
-    """Read who could be hit when; hits are events of the issue, or failed syncs when there is none."""
-    rows = run_query(connection, _CHANCES, filters, {"issue": issue_id})
-    people = rows.groupby("who", sort=True)[["user_id", "device_id"]].first().reset_index()
-    people = people.merge(run_query(connection, _USERS, Filters()), on="user_id", how="left")
-    people = people.merge(run_query(connection, _DEVICES, Filters()), on="who", how="left")
+    """Load the active days; hits are errors of the issue, or failed syncs without `issue_id`."""
+    rows = run_query(connection, _ACTIVE_DAYS, filters, {"issue": issue_id})
+    users = rows.groupby("who", sort=True)[["user_id", "device_id"]].first().reset_index()
+    users = users.merge(run_query(connection, _USERS, Filters()), on="user_id", how="left")
+    users = users.merge(run_query(connection, _DEVICES, Filters()), on="who", how="left")
     return Exposure(
         seconds=rows["seconds"].to_numpy(np.float64),
         hit=rows["hit"].to_numpy(np.bool_),
-        user_index=np.searchsorted(people["who"].to_numpy(object), rows["who"].to_numpy(object)).astype(
+        user_index=np.searchsorted(users["who"].to_numpy(object), rows["who"].to_numpy(object)).astype(
             np.int64
         ),
         app_version=rows["app_version"].to_numpy(object),
-        users=people,
+        users=users,
     )
 
 
-def _holds(text: object, wanted: set[str]) -> bool:
-    return isinstance(text, str) and not wanted.isdisjoint(part.strip() for part in text.split(","))
+def _contains_any(text: object, values: set[str]) -> bool:
+    return isinstance(text, str) and not values.isdisjoint(part.strip() for part in text.split(","))

@@ -1,9 +1,8 @@
-"""How well a change fits: hits among those it had reached, against everybody and everything else.
+"""Measure how well a change fits an issue: the hit rate after the change in its scope, against all other days.
 
-The likelihood ratio of two rates of being hit, after the change inside its scope and elsewhere, says at once
-what people ask one by one: did it begin when the change was made, are the affected in its scope, and
-are there unaffected in its scope. How surprising that is, is asked of other moments: a change that fits no
-better than one at a random time would is no suspect.
+One likelihood ratio of the two rates answers three questions: did the hits start with the change, are the affected
+users in its scope, and are other users in its scope unaffected. Its p-value comes from other times: a change that
+fits no better than a change at a random time is no suspect.
 """
 
 from __future__ import annotations
@@ -13,70 +12,73 @@ from scipy.special import xlogy
 
 from analysis.diagnosis.exposure import Booleans, Exposure, Floats, Integers
 
-_MOMENTS = 2_000
+_TIMES = 2_000
 _SHUFFLES = 999
 
 
-def fit_at_time(chances: Exposure, scope: Booleans, moment: float) -> tuple[float, float]:
-    """Likelihood ratio and p-value of a change at a moment (epoch seconds) in a scope (one flag per person).
+def fit_at_time(exposure: Exposure, scope: Booleans, time: float) -> tuple[float, float]:
+    """Return the log likelihood ratio and p-value of a change at a time, in a scope.
 
-    The p-value is the share of other moments that would fit as well: the geometric mean of the share of all
-    time and of the share of the time in which anybody synced. By the clock alone, no change of a Friday
-    evening could explain a Monday; by activity alone, any change of the weekend would.
+    `time` is in epoch seconds; `scope` has one flag per user. The p-value is the share of other times that fit
+    as well: the geometric mean of the share of all time and the share of active time. Clock time alone would
+    exclude a change on Friday evening as the reason for Monday; active time alone would accept any change on the
+    weekend.
     """
-    by_clock = np.linspace(chances.seconds[0], chances.seconds[-1], _MOMENTS)
-    by_activity = np.quantile(chances.seconds, np.linspace(0, 1, _MOMENTS))
-    ratios = _ratios(chances, scope, np.concatenate([by_clock, by_activity, [moment]]))
-    fit = float(ratios[-1])
-    as_well = (1 + (ratios[:-1].reshape(2, _MOMENTS) >= fit - 1e-9).sum(axis=1)) / (_MOMENTS + 1)
-    return fit, float(np.sqrt(as_well.prod()))
+    by_clock = np.linspace(exposure.seconds[0], exposure.seconds[-1], _TIMES)
+    by_activity = np.quantile(exposure.seconds, np.linspace(0, 1, _TIMES))
+    ratios = _ratios(exposure, scope, np.concatenate([by_clock, by_activity, [time]]))
+    ratio = float(ratios[-1])
+    share_as_good = (1 + (ratios[:-1].reshape(2, _TIMES) >= ratio - 1e-9).sum(axis=1)) / (_TIMES + 1)
+    return ratio, float(np.sqrt(share_as_good.prod()))
 
 
-def fit_at_adoption(chances: Exposure, since: Floats, seed: int) -> tuple[float, float]:
-    """Likelihood ratio and p-value of a roll-out that reached each person at their own moment.
+def fit_at_adoption(exposure: Exposure, since: Floats, seed: int) -> tuple[float, float]:
+    """Return the log likelihood ratio and p-value of a roll-out with one adoption time per user.
 
-    The p-value is the share of shuffles of these moments among the people that fit as well: a problem that
-    began for all on the day on which most got the version does not point at the version.
+    The p-value is the share of random reassignments of these times that fit as well. A problem that started for
+    all users on the day when most of them got the version is no evidence against the version.
     """
     rng = np.random.default_rng(seed)
     orders = np.stack([np.arange(len(since)), *(rng.permutation(len(since)) for _ in range(_SHUFFLES))])
-    ratios = np.array([_adopted_ratio(chances, since[order]) for order in orders])
+    ratios = np.array([_adoption_ratio(exposure, since[order]) for order in orders])
     return float(ratios[0]), float((ratios >= ratios[0] - 1e-9).mean())
 
 
-def fit_of_scope(chances: Exposure, scope: Booleans) -> float:
-    """Likelihood ratio of a scope alone: are those inside hit more, whenever that was."""
-    return float(_ratios(chances, scope, chances.seconds[:1])[0])
+def fit_scope(exposure: Exposure, scope: Booleans) -> float:
+    """Return the log likelihood ratio of a scope alone: are its users hit more often at any time?"""
+    return float(_ratios(exposure, scope, exposure.seconds[:1])[0])
 
 
-def _ratios(chances: Exposure, scope: Booleans, moments: Floats) -> Floats:
-    inside = scope[chances.user_index]
-    at, hit = chances.seconds[inside], chances.hit[inside]
-    first: Integers = np.searchsorted(at, moments, side="left")
+def _ratios(exposure: Exposure, scope: Booleans, times: Floats) -> Floats:
+    inside = scope[exposure.user_index]
+    seconds, hit = exposure.seconds[inside], exposure.hit[inside]
+    first: Integers = np.searchsorted(seconds, times, side="left")
     hits_from = np.concatenate([np.cumsum(hit[::-1])[::-1], [0]])
     return likelihood_ratio(
         hits_from[first].astype(np.float64),
-        (len(at) - first).astype(np.float64),
-        float(chances.hit.sum()),
-        float(len(chances.hit)),
+        (len(seconds) - first).astype(np.float64),
+        float(exposure.hit.sum()),
+        float(len(exposure.hit)),
     )
 
 
-def _adopted_ratio(chances: Exposure, since: Floats) -> float:
-    exposed = chances.seconds >= since[chances.user_index]
-    hits = np.array([np.count_nonzero(chances.hit & exposed)], dtype=np.float64)
-    tried = np.array([np.count_nonzero(exposed)], dtype=np.float64)
-    return float(likelihood_ratio(hits, tried, float(chances.hit.sum()), float(len(chances.hit)))[0])
+def _adoption_ratio(exposure: Exposure, since: Floats) -> float:
+    exposed = exposure.seconds >= since[exposure.user_index]
+    hits = np.array([np.count_nonzero(exposure.hit & exposed)], dtype=np.float64)
+    days = np.array([np.count_nonzero(exposed)], dtype=np.float64)
+    return float(likelihood_ratio(hits, days, float(exposure.hit.sum()), float(len(exposure.hit)))[0])
 
 
-def likelihood_ratio(hits: Floats, tried: Floats, all_hits: float, all_tried: float) -> Floats:
-    """Log likelihood that a higher rate inside wins over one rate for all; 0 where it is not higher."""
-    out, tried_out = all_hits - hits, all_tried - tried
+def likelihood_ratio(hits: Floats, days: Floats, all_hits: float, all_days: float) -> Floats:
+    """Return the log likelihood that two rates gain over one; 0 if the rate inside is not higher."""
+    hits_outside, days_outside = all_hits - hits, all_days - days
 
-    def fitted(count: Floats, of: Floats) -> Floats:
+    def log_likelihood(count: Floats, of: Floats) -> Floats:
         rate = np.divide(count, of, out=np.zeros_like(count), where=of > 0)
         return np.asarray(xlogy(count, rate) + xlogy(of - count, 1 - rate), dtype=np.float64)
 
-    whole = fitted(np.array([all_hits], dtype=np.float64), np.array([all_tried], dtype=np.float64))
-    won = fitted(hits, tried) + fitted(out, tried_out) - whole
-    return np.asarray(np.where(hits * all_tried > all_hits * tried, won, 0.0), dtype=np.float64)
+    single_rate = log_likelihood(
+        np.array([all_hits], dtype=np.float64), np.array([all_days], dtype=np.float64)
+    )
+    gain = log_likelihood(hits, days) + log_likelihood(hits_outside, days_outside) - single_rate
+    return np.asarray(np.where(hits * all_days > all_hits * days, gain, 0.0), dtype=np.float64)

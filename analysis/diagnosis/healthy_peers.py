@@ -1,9 +1,8 @@
-"""Healthy twins: devices much like a sick one that sync well, and the few things in which it differs.
+"""Healthy peers: the healthy devices that are most similar to a device, and its differences from them.
 
-Two questions are answered from the same table of attributes. Which healthy devices are nearest: those that
-share most attributes. Which differences matter: an attribute whose value goes with sickness in the whole
-fleet, by the lower bound of the risk ratio, and that the twins do not share. The smallest set is found
-greedily: it goes on until no healthy device has all of its values, or nothing is left to tell them apart.
+Peers are the healthy devices that share most attributes. A difference is an attribute value that peers do not share.
+Differences are ordered by the lower bound of the risk ratio of the value in the whole fleet. The smallest set of
+differences is built greedily, until no healthy device has all of its values or no attribute adds anything.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ ATTRIBUTES = (
     "app_version", "platform", "model", "os_version", "territory", "country", "security_profile",
     "application_profile", "permission_sets", "time_zone", "language", "network_type", "accounts", "storage",
 )  # fmt: skip
-MIN_TRIES = 3
-SICK_SHARE = 0.5
+MIN_FAILURES = 3
+MIN_FAILURE_SHARE = 0.5
 
 _TABLE = """
 WITH recent AS (
@@ -34,7 +33,7 @@ WITH recent AS (
     FROM sync
     WHERE coalesce(device_id, user_id) IS NOT NULL AND outcome NOT IN ('canceled', 'unfinished')
 ),
-judged AS (
+device_syncs AS (
     SELECT device, max(user_id) AS user_id, count(*) AS tries,
         count(*) FILTER (WHERE outcome IN ('failed', 'failed_upload', 'failed_download')) AS failures,
         max_by(app_version, started_at) AS app_version,
@@ -43,7 +42,7 @@ judged AS (
     WHERE place <= $last
     GROUP BY device
 ),
-hit AS (SELECT DISTINCT coalesce(device_id, user_id) AS device FROM error WHERE issue_id = $of_issue)
+affected AS (SELECT DISTINCT coalesce(device_id, user_id) AS device FROM error WHERE issue_id = $of_issue)
 SELECT j.device, j.tries, j.failures, h.device IS NOT NULL AS has_issue,
     j.app_version, j.network_type, d.platform, d.model, d.os_version, u.territory, u.country,
     u.security_profile, u.application_profile, u.permission_sets, u.time_zone, u.language,
@@ -52,8 +51,8 @@ SELECT j.device, j.tries, j.failures, h.device IS NOT NULL AS has_issue,
         ELSE 'up to 1000' END AS accounts,
     CASE WHEN d.storage_free_mb IS NULL THEN NULL WHEN d.storage_free_mb < 1000 THEN 'under 1 GB'
         WHEN d.storage_free_mb < 5000 THEN '1 to 5 GB' ELSE 'over 5 GB' END AS storage
-FROM judged AS j
-LEFT JOIN hit AS h ON h.device = j.device
+FROM device_syncs AS j
+LEFT JOIN affected AS h ON h.device = j.device
 LEFT JOIN current_device AS d ON d.device_id = j.device
 LEFT JOIN current_user_info AS u ON u.user_id = j.user_id
 ORDER BY j.device
@@ -62,12 +61,13 @@ ORDER BY j.device
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthyPeers:
-    """What tells one device from healthy ones.
+    """The differences between one device and healthy devices.
 
-    `twins`: nearest healthy devices with `shared`, the number of attributes in common, and all attributes.
-    `differences`: attribute, value here, usual value of the twins, share of twins with the value here, sick
-    share of devices with and without the value, their ratio and its lower bound; the most telling first.
-    `smallest_set`: the few attributes that together part this device from every healthy one.
+    `affected` is true if the device has the issue, or fails too often if no issue is given. `peers` has the nearest
+    healthy devices with `shared`, the number of equal attributes, and all attributes. `differences` has attribute,
+    value of the device, most frequent value of the peers, share of peers with the value of the device, share of
+    affected devices with and without the value, their ratio and its lower bound; the highest bound first.
+    `smallest_set` has the attributes that together distinguish this device from every healthy device.
     """
 
     device: str
@@ -77,7 +77,7 @@ class HealthyPeers:
     smallest_set: tuple[str, ...]
 
 
-_DIFFERENCES = [
+_DIFFERENCE_COLUMNS = [
     "attribute", "value", "peer_value", "peer_share", "affected_with", "affected_without", "ratio", "low",
 ]  # fmt: skip
 
@@ -87,44 +87,47 @@ def healthy_peers(
     device: str,
     *,
     issue_id: str | None = None,
-    most: int = 5,
+    limit: int = 5,
     last: int = 10,
     **filters: object,
 ) -> HealthyPeers:
-    """Compare a device with its `most` nearest healthy twins.
+    """Compare a device with its nearest healthy peers, at most `limit`.
 
-    Sick is a device with the issue if one is given, else one of which at least half of the last 10 finished
-    syncs (and 3 or more) failed; healthy is one without any of either. Raises UnknownDevice for a device
-    without finished syncs.
+    A device is failing if at least half of its `last` finished syncs failed, and at least 3. It is affected if it
+    has the issue, or without `issue_id` if it is failing. A healthy device is neither. Raises UnknownDevice for a
+    device without finished syncs.
     """
     table = run_query(connection, _TABLE, Filters.of(**filters), {"last": last, "of_issue": issue_id or ""})
     table = table.set_index("device")
     if device not in table.index:
         raise UnknownDevice(device)
-    failing = (table["failures"] >= MIN_TRIES) & (table["failures"] >= SICK_SHARE * table["tries"])
-    sick = table["has_issue"].astype(bool) if issue_id is not None else failing
-    healthy = table[~sick & ~failing & (table.index != device)]
+    failing = (table["failures"] >= MIN_FAILURES) & (table["failures"] >= MIN_FAILURE_SHARE * table["tries"])
+    affected = table["has_issue"].astype(bool) if issue_id is not None else failing
+    healthy = table[~affected & ~failing & (table.index != device)]
     values = table[list(ATTRIBUTES)].astype(object)
     values = values.where(values.notna(), None)
-    here: dict[str, Any] = {name: values.at[device, name] for name in ATTRIBUTES}
-    known = [name for name in ATTRIBUTES if here[name] is not None]
-    shared = (values.loc[healthy.index, known] == [here[name] for name in known]).sum(axis=1).astype(int)
-    # The more it has proved itself, the better a twin; the name decides the rest.
+    device_values: dict[str, Any] = {name: values.at[device, name] for name in ATTRIBUTES}
+    known_attributes = [name for name in ATTRIBUTES if device_values[name] is not None]
+    is_equal = values.loc[healthy.index, known_attributes] == [
+        device_values[name] for name in known_attributes
+    ]
+    shared = is_equal.sum(axis=1).astype(int)
+    # Prefer peers with more syncs, then order by name.
     order = np.lexsort((healthy.index.to_numpy(), -healthy["tries"].to_numpy(), -shared.to_numpy()))
-    nearest = values.loc[healthy.index[order[:most]]].assign(shared=shared.iloc[order[:most]])
-    marks = {name: _marks(values, sick, name, here[name]) for name in known}
+    nearest = values.loc[healthy.index[order[:limit]]].assign(shared=shared.iloc[order[:limit]])
+    risks = {name: _measure_risk(values, affected, name, device_values[name]) for name in known_attributes}
     return HealthyPeers(
         device=device,
-        affected=bool(sick.loc[device]),
+        affected=bool(affected.loc[device]),
         peers=nearest.reset_index()[["device", "shared", *ATTRIBUTES]],
-        differences=_differences(nearest, here, known, marks),
-        smallest_set=_smallest_set(values.loc[healthy.index], here, marks),
+        differences=_list_differences(nearest, device_values, known_attributes, risks),
+        smallest_set=_find_smallest_set(values.loc[healthy.index], device_values, risks),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Marks:
-    """How sickness goes with one value of one attribute, in the whole fleet."""
+class _ValueRisk:
+    """The share of affected devices with and without one attribute value, in the whole fleet."""
 
     affected_with: float
     affected_without: float
@@ -135,55 +138,57 @@ class _Marks:
         return self.affected_with / self.affected_without if self.affected_without else float("inf")
 
 
-def _marks(values: pd.DataFrame, sick: pd.Series[bool], name: str, value: object) -> _Marks:
-    having = (values[name] == value).to_numpy(dtype=bool)
-    ill = sick.to_numpy(dtype=bool)
-    n, other_n = int(having.sum()), int((~having).sum())
-    hits, other_hits = int((ill & having).sum()), int((ill & ~having).sum())
-    low = rate_ratio_interval(hits, n, other_hits, other_n).low if other_n else 0.0
-    return _Marks(hits / n if n else 0.0, other_hits / other_n if other_n else 0.0, low)
+def _measure_risk(values: pd.DataFrame, affected: pd.Series[bool], name: str, value: object) -> _ValueRisk:
+    has_value = (values[name] == value).to_numpy(dtype=bool)
+    is_affected = affected.to_numpy(dtype=bool)
+    count, others = int(has_value.sum()), int((~has_value).sum())
+    affected_count = int((is_affected & has_value).sum())
+    affected_others = int((is_affected & ~has_value).sum())
+    low = rate_ratio_interval(affected_count, count, affected_others, others).low if others else 0.0
+    return _ValueRisk(
+        affected_count / count if count else 0.0, affected_others / others if others else 0.0, low
+    )
 
 
-def _differences(
-    nearest: pd.DataFrame, here: dict[str, Any], known: list[str], marks: dict[str, _Marks]
+def _list_differences(
+    nearest: pd.DataFrame,
+    device_values: dict[str, Any],
+    known_attributes: list[str],
+    risks: dict[str, _ValueRisk],
 ) -> pd.DataFrame:
     rows = []
-    for name in known:
-        same = float((nearest[name] == here[name]).mean()) if len(nearest) else 0.0
-        usual = nearest[name].mode()
-        if same < 1:
-            mark = marks[name]
-            theirs = usual.iloc[0] if len(usual) else None
-            rows.append(
-                (
-                    name,
-                    here[name],
-                    theirs,
-                    same,
-                    mark.affected_with,
-                    mark.affected_without,
-                    mark.ratio,
-                    mark.low,
-                )
-            )
-    frame = pd.DataFrame(rows, columns=_DIFFERENCES)
+    for name in known_attributes:
+        peer_share = float((nearest[name] == device_values[name]).mean()) if len(nearest) else 0.0
+        common_values = nearest[name].mode()
+        if peer_share < 1:
+            risk = risks[name]
+            peer_value = common_values.iloc[0] if len(common_values) else None
+            shares = (peer_share, risk.affected_with, risk.affected_without, risk.ratio, risk.low)
+            rows.append((name, device_values[name], peer_value, *shares))
+    frame = pd.DataFrame(rows, columns=_DIFFERENCE_COLUMNS)
     return frame.sort_values(["low", "peer_share", "attribute"], ascending=[False, True, True]).reset_index(
         drop=True
     )
 
 
-def _smallest_set(healthy: pd.DataFrame, here: dict[str, Any], marks: dict[str, _Marks]) -> tuple[str, ...]:
-    left = healthy
-    chosen: list[str] = []
-    while len(left):
-        parted = {
-            name: (float((left[name] != here[name]).mean()) * max(mark.low, 0.0), mark.low, name)
-            for name, mark in marks.items()
-            if name not in chosen
+def _find_smallest_set(
+    healthy: pd.DataFrame, device_values: dict[str, Any], risks: dict[str, _ValueRisk]
+) -> tuple[str, ...]:
+    remaining = healthy
+    selected: list[str] = []
+    while len(remaining):
+        scores = {
+            name: (
+                float((remaining[name] != device_values[name]).mean()) * max(risk.low, 0.0),
+                risk.low,
+                name,
+            )
+            for name, risk in risks.items()
+            if name not in selected
         }
-        best = max(parted, key=lambda name: parted[name], default=None)
-        if best is None or parted[best][0] <= 0:
+        best = max(scores, key=lambda name: scores[name], default=None)
+        if best is None or scores[best][0] <= 0:
             break
-        chosen.append(best)
-        left = left[left[best] == here[best]]
-    return tuple(chosen)
+        selected.append(best)
+        remaining = remaining[remaining[best] == device_values[best]]
+    return tuple(selected)

@@ -1,34 +1,40 @@
-"""Does a series repeat its ups and downs, and after how many steps?"""
+"""Detect the season of a series: the number of steps after which it repeats."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-_CYCLES = 3  # fewer are no repetition yet
-_ALIKE = 0.5  # correlation with itself one period later, and for short series at least three of its errors
-_ERRORS = 3.0
+_MIN_CYCLES = 3
+_MIN_CORRELATION = 0.5  # of the series with itself one season later
+_MIN_STANDARD_ERRORS = 3.0  # of that correlation; decides for short series
 
 
 def detect_season(values: NDArray[np.float64]) -> int:
-    """Give the number of steps after which the values repeat themselves, 0 when they do not.
+    """Return the number of steps after which the values repeat, 0 if they do not.
 
-    It is the first lag, past one at which the series runs against itself, where its autocorrelation has a high
-    peak. A step, a ramp or an odd day has none: a lone change lets the autocorrelation fall and not return. The
-    series must last three periods. Missing values (NaN) count as usual ones.
+    The season is the first lag with a high peak of the autocorrelation, after a lag with a negative one. A step, a
+    ramp or a single unusual day has no such peak, because a single change lowers the autocorrelation for good. The
+    series must have at least three seasons. Missing values (NaN) count as average values.
     """
     length = len(values)
-    centred = np.nan_to_num(values - np.nanmean(values)) if np.isfinite(values).any() else np.zeros(length)
-    if length < 3 * _CYCLES or not centred.any():
+    centered = np.nan_to_num(values - np.nanmean(values)) if np.isfinite(values).any() else np.zeros(length)
+    if length < 3 * _MIN_CYCLES or not centered.any():
         return 0
-    longest = length // _CYCLES
-    lags = range(min(longest + 2, length))
-    alike = np.array([np.mean(centred[lag:] * centred[: length - lag]) for lag in lags]) / np.mean(centred**2)
-    against = np.flatnonzero(alike < 0)
-    if not len(against):
+    max_lag = length // _MIN_CYCLES
+    lags = range(min(max_lag + 2, length))
+    correlations = np.array([np.mean(centered[lag:] * centered[: length - lag]) for lag in lags]) / np.mean(
+        centered**2
+    )
+    negative_lags = np.flatnonzero(correlations < 0)
+    if not len(negative_lags):
         return 0
-    least = max(_ALIKE, _ERRORS / np.sqrt(length))
-    for lag in range(int(against[0]) + 1, len(alike) - 1):
-        if alike[lag] >= least and alike[lag] >= alike[lag - 1] and alike[lag] >= alike[lag + 1]:
+    threshold = max(_MIN_CORRELATION, _MIN_STANDARD_ERRORS / np.sqrt(length))
+    for lag in range(int(negative_lags[0]) + 1, len(correlations) - 1):
+        if (
+            correlations[lag] >= threshold
+            and correlations[lag] >= correlations[lag - 1]
+            and correlations[lag] >= correlations[lag + 1]
+        ):
             return lag
     return 0

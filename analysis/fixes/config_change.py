@@ -133,7 +133,7 @@ def _load_changes(
 
 def _best_suspect(connection: DuckDBPyConnection, issue_id: str) -> SuspectChange | None:
     try:
-        return next(iter(suspects(connection, issue_id, most=1)), None)
+        return next(iter(suspects(connection, issue_id, limit=1)), None)
     except UnknownIssue:  # its errors name no user, so no users can be compared
         return None
 

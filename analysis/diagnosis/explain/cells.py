@@ -1,4 +1,4 @@
-"""Frames as cells: every combination of attribute values with its failures and syncs, now and before."""
+"""Convert frames to cells: each combination of attribute values with its failures and syncs, now and before."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 MISSING = -1
-_CATEGORIES_AT_MOST = 30  # a whole number with more distinct values than this measures, it does not name
+_MAX_CATEGORIES = 30  # whole numbers with more distinct values are measurements, not categories
 _BINS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cells:
-    """What the search looks at.
+    """The input of the search.
 
-    `codes[c, a]` is the value of attribute `a` in cell `c` as a position in `values[a]`, or -1 where it is
-    missing; `cell[r]`, `is_now[r]`, `failures[r]` and `total[r]` describe the rows that the cells sum up.
+    `codes[c, a]` is the value of attribute `a` in cell `c` as a position in `values[a]`, or -1 if it is missing.
+    `cell[r]`, `is_now[r]`, `failures[r]` and `total[r]` describe the rows that the cells sum up.
     """
 
     attributes: tuple[str, ...]
@@ -39,11 +39,11 @@ class Cells:
         return len(self.codes)
 
     def sums(self, per_row: Floats, rows: NDArray[np.bool_]) -> Floats:
-        """Add up a quantity of the chosen rows, per cell."""
+        """Sum a quantity of the selected rows, per cell."""
         return np.bincount(self.cell[rows], per_row[rows], minlength=len(self)).astype(np.float64)
 
     def row_sums(self) -> sparse.csr_matrix:
-        """Give the matrix (cells x rows) that adds rows up to cells."""
+        """Return the matrix (cells x rows) that sums rows to cells."""
         rows = len(self.cell)
         return sparse.csr_matrix(
             (np.ones(rows), (self.cell, np.arange(rows))), shape=(len(self), rows), dtype=np.float64
@@ -53,21 +53,23 @@ class Cells:
 def to_cells(
     now: pd.DataFrame, before: pd.DataFrame, by: Sequence[str], failures: str, total: str
 ) -> Cells | None:
-    """Combine both frames; None when there is nothing to look at.
+    """Combine both frames; None if no attribute has values or no row is from now.
 
-    Raises ValueError when a column is missing or the counts are impossible.
+    Raises ValueError if a column is missing or the counts are invalid.
     """
-    both = pd.concat([_checked(now, by, failures, total), _checked(before, by, failures, total)])
+    both = pd.concat(
+        [_select_columns(now, by, failures, total), _select_columns(before, by, failures, total)]
+    )
     is_now = np.arange(len(both)) < len(now)
-    used = (both[total] > 0).to_numpy()
-    both, is_now = both[used], is_now[used]
+    nonempty = (both[total] > 0).to_numpy()
+    both, is_now = both[nonempty], is_now[nonempty]
     encoded = [(name, *_encode(both[name])) for name in by]
     encoded = [(name, codes, values) for name, codes, values in encoded if values]
     if not encoded or not is_now.any():
         return None
     codes, cell = np.unique(np.stack([codes for _, codes, _ in encoded], axis=1), axis=0, return_inverse=True)
     counts = both[failures].to_numpy(np.float64), both[total].to_numpy(np.float64)
-    order = _canonical(cell.ravel(), is_now, *counts)
+    order = _canonical_order(cell.ravel(), is_now, *counts)
     return Cells(
         attributes=tuple(name for name, _, _ in encoded),
         values=tuple(values for _, _, values in encoded),
@@ -79,22 +81,22 @@ def to_cells(
     )
 
 
-def _canonical(cell: Integers, is_now: NDArray[np.bool_], failures: Floats, total: Floats) -> Integers:
-    """Order the rows by content, so that the shuffles of the test do not depend on how they came.
+def _canonical_order(cell: Integers, is_now: NDArray[np.bool_], failures: Floats, total: Floats) -> Integers:
+    """Order the rows by content, so that the shuffles of the test do not depend on their order.
 
-    The earlier rows of one cell keep their order: it tells their periods.
+    The earlier rows of one cell keep their order, which represents their periods.
     """
     now_total, now_failures = np.where(is_now, total, 0.0), np.where(is_now, failures, 0.0)
     return np.lexsort((now_failures, now_total, cell, ~is_now)).astype(np.int64)
 
 
-def _checked(frame: pd.DataFrame, by: Sequence[str], failures: str, total: str) -> pd.DataFrame:
+def _select_columns(frame: pd.DataFrame, by: Sequence[str], failures: str, total: str) -> pd.DataFrame:
     columns = [*by, failures, total]
     if frame.empty:
         return pd.DataFrame({name: pd.Series(dtype="object") for name in columns})
-    if absent := [name for name in columns if name not in frame.columns]:
+    if missing := [name for name in columns if name not in frame.columns]:
         raise ValueError(
-            f"No column {', '.join(absent)}; the frame has {', '.join(map(str, frame.columns))}."
+            f"No column {', '.join(missing)}; the frame has {', '.join(map(str, frame.columns))}."
         )
     checked = frame[columns].copy()
     checked[[failures, total]] = checked[[failures, total]].fillna(0).astype(np.float64)
@@ -104,34 +106,36 @@ def _checked(frame: pd.DataFrame, by: Sequence[str], failures: str, total: str) 
 
 
 def _encode(column: pd.Series) -> tuple[Integers, tuple[str, ...]]:
-    """Name the values of a column, binning numbers that measure; missing values get -1 and no name."""
+    """Return codes and value names of a column; measurements are binned, missing values have code -1."""
     numbers = pd.to_numeric(column, errors="coerce") if not _is_text(column) else None
     if numbers is None:
         labels = column.where(column.isna(), column.astype(str))
-    elif _names_things(numbers):
+    elif _is_categorical(numbers):
         labels = numbers.map(lambda number: str(int(number)), na_action="ignore")
     else:
-        labels = _binned(numbers)
+        labels = _bin_numbers(numbers)
     codes, values = pd.factorize(labels, sort=True)
     return codes.astype(np.int64), tuple(map(str, values))
 
 
 def _is_text(column: pd.Series) -> bool:
-    present = column.dropna()
-    if any(isinstance(value, str | bool | np.bool_) for value in present.head(50)):
+    values = column.dropna()
+    if any(isinstance(value, str | bool | np.bool_) for value in values.head(50)):
         return True
-    return present.empty or bool(pd.to_numeric(present, errors="coerce").isna().any())
+    return values.empty or bool(pd.to_numeric(values, errors="coerce").isna().any())
 
 
-def _names_things(numbers: pd.Series) -> bool:
-    present = numbers.dropna()
-    return bool((present % 1 == 0).all() and present.nunique() <= _CATEGORIES_AT_MOST)
+def _is_categorical(numbers: pd.Series) -> bool:
+    values = numbers.dropna()
+    return bool((values % 1 == 0).all() and values.nunique() <= _MAX_CATEGORIES)
 
 
-def _binned(numbers: pd.Series) -> pd.Series:
+def _bin_numbers(numbers: pd.Series) -> pd.Series:
     edges = np.unique(np.nanquantile(numbers, np.linspace(0, 1, _BINS + 1)))
     if len(edges) < 3:
         edges = np.array([edges[0], edges[-1], edges[-1]])
     labels = [f"{low:g} to {high:g}" for low, high in pairwise(edges)]
     position = np.clip(np.searchsorted(edges[1:-1], numbers, side="left"), 0, len(labels) - 1)
-    return pd.Series([labels[at] for at in position], index=numbers.index).where(numbers.notna())
+    return pd.Series([labels[bin_index] for bin_index in position], index=numbers.index).where(
+        numbers.notna()
+    )

@@ -1,4 +1,4 @@
-"""What is different: the combinations of attributes that explain more failures than they should."""
+"""Explain a rise in failures: the combinations of attributes in which failures rose."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from analysis.diagnosis.explain.candidates import (
     likelihood_gains,
 )
 from analysis.diagnosis.explain.cells import Cells, Floats, to_cells
-from analysis.diagnosis.explain.significance import adjusted_p
+from analysis.diagnosis.explain.significance import adjusted_p_values
 
-# Calibrated on shuffled production data so that at most one page in twenty shows a finding that is none.
+# Calibrated on shuffled production data: at most one result in twenty has a false explanation.
 _SIGNIFICANT = 0.04
-_SAME_STORY = 0.97
+_MIN_OVERLAP = 0.97
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """One combination of attributes in which failures rose.
 
-    `share` is its part of all excess failures, from 0 to 1 (parts may overlap). `rate_in` and `rate_out` are
-    failures per sync inside and outside of it now, `interval` the 95 % Wilson interval of `rate_in`.
-    `expected` is how many failures its history (without history: everybody's rate) would have brought.
-    `p_value` is adjusted for the number of combinations looked at; `score` is the log likelihood that this
-    explanation wins, by which explanations are ordered.
+    `where` has a value for each attribute. `share` is its part of all excess failures, from 0 to 1; parts may
+    overlap. `rate_in` and `rate_out` are failures per sync inside and outside of it now, `interval` is the 95 %
+    Wilson interval of `rate_in`. `expected` is the number of failures at its earlier rate, or without history at
+    the overall rate. `p_value` is adjusted for the number of combinations. `score` is the log likelihood that
+    the explanation gains; it orders the list.
     """
 
     where: dict[str, str]
@@ -55,46 +55,45 @@ def explain(
     by: Sequence[str],
     failures: str,
     total: str,
-    most: int = 5,
+    limit: int = 5,
     seed: int = 0,
 ) -> list[Explanation]:
-    """Name the combinations of at most three attributes that explain a rise in failures, best first.
+    """Find the combinations of at most three attributes that explain a rise in failures, best first.
 
-    Each frame has one row per combination of the attributes `by`, repeated as often as it was observed, with
-    the columns `failures` and `total` (syncs, devices, whatever is counted). `before` may stack several
-    earlier periods, which makes the test better, or be empty: then each combination is compared with
-    the rest. Numbers that measure are binned; a missing value is never an explanation. Returns an empty list
-    when nothing stands out from chance. `seed` drives the shuffles of the test; the same seed gives the same
-    answer.
+    Each frame has the attributes `by` and the columns `failures` and `total` (counts of syncs or devices, for
+    example), with any number of rows per combination. `before` can contain several earlier periods, which
+    improves the test. If it is empty, each combination is compared with all other rows. Measurements are binned;
+    a missing value is never an explanation. Returns an empty list if nothing differs more than chance. `seed`
+    is the random seed of the test; the same seed produces the same result.
 
-    Raises ValueError when a column is missing or a row has more failures than its total.
+    Raises ValueError if a column is missing or a row has more failures than its total.
     """
     cells = to_cells(now, before, by, failures, total)
     if cells is None:
         return []
     counts = _Counts.of(cells)
-    found = find_candidates(cells, counts.failures)
-    if not len(found):
+    candidates = find_candidates(cells, counts.failures)
+    if not len(candidates):
         return []
-    used_to = history_factors(found, counts.failures_before, counts.total_before, counts.rates)
-    score = likelihood_gains(found, counts.failures, counts.total, counts.rates)
+    history_factor = history_factors(candidates, counts.failures_before, counts.total_before, counts.rates)
+    score = likelihood_gains(candidates, counts.failures, counts.total, counts.rates)
     if cells.is_now.all():
-        score = score - complexity_costs(found)
-    p_values = adjusted_p(cells, found, seed)
+        score = score - complexity_costs(candidates)
+    p_values = adjusted_p_values(cells, candidates, seed)
     keep = [
         int(at) for at in np.argsort(-score, kind="stable") if score[at] > 0 and p_values[at] <= _SIGNIFICANT
     ]
     return [
-        _explanation(
+        _build_explanation(
             cells,
-            found,
+            candidates,
             counts,
             at,
-            used_to=float(used_to[at]),
+            history_factor=float(history_factor[at]),
             score=float(score[at]),
             p_value=float(p_values[at]),
         )
-        for at in _without_repeats(found, counts, keep, most)
+        for at in _without_repeats(candidates, counts, keep, limit)
     ]
 
 
@@ -112,47 +111,57 @@ class _Counts:
         failures, total = cells.sums(cells.failures, now), cells.sums(cells.total, now)
         earlier = (cells.sums(cells.failures, before), cells.sums(cells.total, before))
         rates = expected_rates(*earlier) if before.any() else expected_rates(failures, total)
-        if not before.any():  # everybody's rate is what is expected of everybody
+        if not before.any():  # without history, the overall rate is expected
             rates = np.full(len(cells), np.clip(failures.sum() / total.sum(), 1e-6, 1 - 1e-6))
         return cls(failures, total, *earlier, rates)
 
 
-def _without_repeats(found: Candidates, counts: _Counts, ranked: list[int], most: int) -> list[int]:
-    """Leave out what covers nearly the same syncs and failures as a better explanation."""
+def _without_repeats(candidates: Candidates, counts: _Counts, ranked: list[int], limit: int) -> list[int]:
+    """Remove combinations that cover nearly the same syncs and failures as a better explanation."""
     kept: list[int] = []
     covered: list[tuple[Floats, Floats]] = []
     for at in ranked:
-        inside = found.members[[at]].toarray()[0]
-        mine = inside * counts.failures, inside * counts.total
-        if not any(_alike(mine[0], other[0]) and _alike(mine[1], other[1]) for other in covered):
+        inside = candidates.members[[at]].toarray()[0]
+        inside_counts = inside * counts.failures, inside * counts.total
+        if not any(
+            _is_overlapping(inside_counts[0], other[0]) and _is_overlapping(inside_counts[1], other[1])
+            for other in covered
+        ):
             kept.append(at)
-            covered.append(mine)
-        if len(kept) == most:
+            covered.append(inside_counts)
+        if len(kept) == limit:
             break
     return kept
 
 
-def _alike(one: Floats, other: Floats) -> bool:
-    return bool(np.minimum(one, other).sum() >= _SAME_STORY * max(one.sum(), other.sum()))
+def _is_overlapping(one: Floats, other: Floats) -> bool:
+    return bool(np.minimum(one, other).sum() >= _MIN_OVERLAP * max(one.sum(), other.sum()))
 
 
-def _explanation(
-    cells: Cells, found: Candidates, counts: _Counts, at: int, *, used_to: float, score: float, p_value: float
+def _build_explanation(
+    cells: Cells,
+    candidates: Candidates,
+    counts: _Counts,
+    at: int,
+    *,
+    history_factor: float,
+    score: float,
+    p_value: float,
 ) -> Explanation:
-    inside = found.members[[at]].toarray()[0] > 0
-    failed, tried = counts.failures[inside].sum(), counts.total[inside].sum()
-    failed_out, tried_out = counts.failures[~inside].sum(), counts.total[~inside].sum()
-    expected = used_to * float((counts.total * counts.rates)[inside].sum())
+    inside = candidates.members[[at]].toarray()[0] > 0
+    failed, synced = counts.failures[inside].sum(), counts.total[inside].sum()
+    failed_out, synced_out = counts.failures[~inside].sum(), counts.total[~inside].sum()
+    expected = history_factor * float((counts.total * counts.rates)[inside].sum())
     excess = np.maximum(counts.failures - counts.total * counts.rates, 0).sum()
     return Explanation(
-        where={cells.attributes[a]: cells.values[a][value] for a, value in found.where[at]},
+        where={cells.attributes[a]: cells.values[a][value] for a, value in candidates.where[at]},
         share=float(np.clip((failed - expected) / max(excess, 1e-9), 0, 1)),
-        rate_in=float(failed / tried),
-        rate_out=float(failed_out / tried_out) if tried_out else 0.0,
-        interval=wilson_interval(float(failed), float(tried)),
+        rate_in=float(failed / synced),
+        rate_out=float(failed_out / synced_out) if synced_out else 0.0,
+        interval=wilson_interval(float(failed), float(synced)),
         p_value=p_value,
         score=score,
         failures=round(failed),
-        total=round(tried),
+        total=round(synced),
         expected=expected,
     )

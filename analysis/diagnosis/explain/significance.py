@@ -1,13 +1,13 @@
-"""Could it be chance? Adjusted p-values for all combinations at once.
+"""Compute adjusted p-values for all combinations.
 
-Three situations, three tests:
+The test depends on the number of earlier periods:
 
-* several earlier periods: which row is "now" is shuffled among the rows of each cell. First the page as a
-  whole: is its largest statistic larger than that of the shuffles (Westfall and Young)? Then each combination
-  against its own shuffles; it gets the worse of both p-values. Only this notices that real rates move more
-  than coin tosses do. Tails come from mean and spread of the shuffled statistics, so that 200 are enough;
-* one earlier period: a normal test with capped cells, then Benjamini-Hochberg;
-* no earlier period: the hypergeometric test of inside against outside, then Benjamini-Hochberg.
+* Several earlier periods: shuffle which rows of each cell are "now". The largest statistic of all combinations is
+  compared with that of the shuffles (Westfall and Young), then each combination with its own shuffles. The larger
+  p-value counts. This test includes the overdispersion of real rates. Tail probabilities come from mean and standard
+  deviation of the shuffled statistics, so 200 shuffles are enough.
+* One earlier period: a normal test with limited evidence per cell, then Benjamini-Hochberg.
+* No earlier period: a hypergeometric test of inside against outside, then Benjamini-Hochberg.
 """
 
 from __future__ import annotations
@@ -27,69 +27,75 @@ from analysis.diagnosis.explain.cells import Cells, Floats
 Split = tuple[Floats, Floats, Floats, Floats]
 
 _SHUFFLES = 199
-_PERIODS_AT_LEAST = 2.5  # earlier rows for each present one; with fewer a shuffle has too few outcomes
-_CELLS_AT_LEAST = 10
-_LUCK_SHUFFLED = 10.0  # added to variances, so that few expected failures are not soon a surprise
-_LUCK = 1.0
+_MIN_PERIODS = 2.5  # earlier rows per current row; with fewer, a shuffle has too few outcomes
+_MIN_CELLS = 10
+_EXTRA_VARIANCE_SHUFFLED = 10.0  # so that few expected failures do not make every excess significant
+_EXTRA_VARIANCE = 1.0
 
 
-def adjusted_p(cells: Cells, found: Candidates, seed: int) -> Floats:
-    """Give the chance of such a rise if nothing had changed, per combination, adjusted for their number."""
+def adjusted_p_values(cells: Cells, candidates: Candidates, seed: int) -> Floats:
+    """Return the probability of such a rise by chance, per combination, adjusted for their number."""
     rows_now, rows_before = int(cells.is_now.sum()), int((~cells.is_now).sum())
     if not rows_before:
-        return _against_the_rest(cells, found)
-    if rows_before < _PERIODS_AT_LEAST * rows_now or len(cells) < _CELLS_AT_LEAST:
-        return _against_one_period(cells, found)
-    return _against_shuffles(cells, found, seed)
+        return _test_against_other_rows(cells, candidates)
+    if rows_before < _MIN_PERIODS * rows_now or len(cells) < _MIN_CELLS:
+        return _test_against_one_period(cells, candidates)
+    return _test_against_shuffles(cells, candidates, seed)
 
 
-def _against_shuffles(cells: Cells, found: Candidates, seed: int) -> Floats:
-    observed = _statistic(found, _split(cells, cells.is_now[:, None]), _LUCK_SHUFFLED)[:, 0]
-    shuffled = _statistic(found, _split(cells, _shuffled(cells, seed)), _LUCK_SHUFFLED)
-    page = _tail(observed.max(keepdims=True), shuffled.max(axis=0, keepdims=True))
-    return np.maximum(page, _tail(observed, shuffled))
+def _test_against_shuffles(cells: Cells, candidates: Candidates, seed: int) -> Floats:
+    observed = _statistic(candidates, _split_counts(cells, cells.is_now[:, None]), _EXTRA_VARIANCE_SHUFFLED)[
+        :, 0
+    ]
+    shuffled = _statistic(
+        candidates, _split_counts(cells, _shuffle_rows(cells, seed)), _EXTRA_VARIANCE_SHUFFLED
+    )
+    overall = _tail_probability(observed.max(keepdims=True), shuffled.max(axis=0, keepdims=True))
+    return np.maximum(overall, _tail_probability(observed, shuffled))
 
 
-def _tail(observed: Floats, shuffled: Floats) -> Floats:
-    spread = np.maximum(shuffled.std(axis=1, ddof=1), 1e-9)
-    return normal_tail((observed - shuffled.mean(axis=1)) / spread)
+def _tail_probability(observed: Floats, shuffled: Floats) -> Floats:
+    deviation = np.maximum(shuffled.std(axis=1, ddof=1), 1e-9)
+    return normal_tail((observed - shuffled.mean(axis=1)) / deviation)
 
 
-def _against_one_period(cells: Cells, found: Candidates) -> Floats:
-    counts = _split(cells, cells.is_now[:, None])
+def _test_against_one_period(cells: Cells, candidates: Candidates) -> Floats:
+    counts = _split_counts(cells, cells.is_now[:, None])
     _, total_now, _, total_before = counts
     evidence = evidence_weights(total_now) * total_now
     history = 1 + evidence / (evidence_weights(total_before) * total_before + 1)
-    return benjamini_hochberg(normal_tail(_statistic(found, counts, _LUCK, history)[:, 0]))
+    return benjamini_hochberg(normal_tail(_statistic(candidates, counts, _EXTRA_VARIANCE, history)[:, 0]))
 
 
-def _split(cells: Cells, is_now: NDArray[np.bool_]) -> Split:
-    """Failures and syncs per cell, now and before, one column per column of `is_now`."""
-    add_up = cells.row_sums()
-    failures_now = add_up @ (is_now * cells.failures[:, None])
-    total_now = add_up @ (is_now * cells.total[:, None])
-    failures, total = (add_up @ cells.failures)[:, None], (add_up @ cells.total)[:, None]
+def _split_counts(cells: Cells, is_now: NDArray[np.bool_]) -> Split:
+    """Return failures and syncs per cell, now and before, with one column per column of `is_now`."""
+    sum_rows = cells.row_sums()
+    failures_now = sum_rows @ (is_now * cells.failures[:, None])
+    total_now = sum_rows @ (is_now * cells.total[:, None])
+    failures, total = (sum_rows @ cells.failures)[:, None], (sum_rows @ cells.total)[:, None]
     return failures_now, total_now, failures - failures_now, total - total_now
 
 
-def _statistic(found: Candidates, counts: Split, luck: float, uncertainty: Floats | float = 1.0) -> Floats:
-    """Excess failures in standard errors (combinations x columns); `uncertainty` widens them per cell."""
+def _statistic(
+    candidates: Candidates, counts: Split, extra_variance: float, uncertainty: Floats | float = 1.0
+) -> Floats:
+    """Return excess failures in standard errors (combinations x columns); `uncertainty` scales the variance."""
     failures_now, total_now, failures_before, total_before = counts
     rates = expected_rates(failures_before, total_before)
-    used_to = history_factors(found, failures_before, total_before, rates)
+    history_factor = history_factors(candidates, failures_before, total_before, rates)
     evidence = evidence_weights(total_now) * total_now
-    due = used_to * (found.members @ (evidence * rates))
-    variance = used_to * (found.members @ (evidence * rates * (1 - rates) * uncertainty))
-    excess = found.members @ (evidence_weights(total_now) * failures_now) - due
-    result: Floats = excess / np.sqrt(variance + luck)
+    expected_failures = history_factor * (candidates.members @ (evidence * rates))
+    variance = history_factor * (candidates.members @ (evidence * rates * (1 - rates) * uncertainty))
+    excess = candidates.members @ (evidence_weights(total_now) * failures_now) - expected_failures
+    result: Floats = excess / np.sqrt(variance + extra_variance)
     return result
 
 
-def _shuffled(cells: Cells, seed: int) -> NDArray[np.bool_]:
-    """Draw which rows are now (rows x shuffles): each cell keeps how many it has, in another order.
+def _shuffle_rows(cells: Cells, seed: int) -> NDArray[np.bool_]:
+    """Draw which rows are now (rows x shuffles); each cell keeps its number of current rows.
 
-    A cell that was only seen now, or only before, has no order to change. Its rows are now as often as any
-    row is; otherwise a new version, which is never seen before, could not be told from chance.
+    A cell with only current or only earlier rows cannot be shuffled. Its rows are drawn as current with the overall
+    probability; otherwise a new version, which has no earlier rows, could never be significant.
     """
     rng = np.random.default_rng(seed)
     rows = len(cells.cell)
@@ -98,18 +104,18 @@ def _shuffled(cells: Cells, seed: int) -> NDArray[np.bool_]:
     in_order = np.sort(cells.cell)
     rank = np.arange(rows) - np.searchsorted(in_order, in_order)
     is_now = np.empty((rows, _SHUFFLES), dtype=np.bool_)
-    chosen = np.broadcast_to((rank < now_in_cell[in_order])[:, None], is_now.shape)
-    np.put_along_axis(is_now, order, chosen, axis=0)
-    one_sided = (now_in_cell == 0) | (now_in_cell == np.bincount(cells.cell, minlength=len(cells)))
-    coins = rng.random((rows, _SHUFFLES)) < cells.is_now.mean()
-    return np.where(one_sided[cells.cell][:, None], coins, is_now)
+    shuffled_rows = np.broadcast_to((rank < now_in_cell[in_order])[:, None], is_now.shape)
+    np.put_along_axis(is_now, order, shuffled_rows, axis=0)
+    fixed_cells = (now_in_cell == 0) | (now_in_cell == np.bincount(cells.cell, minlength=len(cells)))
+    random_rows = rng.random((rows, _SHUFFLES)) < cells.is_now.mean()
+    return np.where(fixed_cells[cells.cell][:, None], random_rows, is_now)
 
 
-def _against_the_rest(cells: Cells, found: Candidates) -> Floats:
+def _test_against_other_rows(cells: Cells, candidates: Candidates) -> Floats:
     failures, total = cells.sums(cells.failures, cells.is_now), cells.sums(cells.total, cells.is_now)
     p_values = hypergeometric_tail(
-        np.round(found.members @ failures),
-        np.round(found.members @ total),
+        np.round(candidates.members @ failures),
+        np.round(candidates.members @ total),
         total=round(total.sum()),
         marked=round(failures.sum()),
     )
