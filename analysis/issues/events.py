@@ -1,4 +1,4 @@
-"""Single error events, as the view `error` shows them."""
+"""Look up single error events."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from analysis.base.errors import AnalysisError
 
 
 def get_error_event(connection: DuckDBPyConnection, event_id: str) -> pd.DataFrame:
-    """One error event with its finding and who it happened to: a frame of one row.
+    """Return one error event with its cause, user and device, as a frame of one row.
 
-    Raises AnalysisError when the store has no such event.
+    The columns are those of the view `error`. Raises AnalysisError if the store has no such event.
     """
-    found = connection.execute("SELECT * FROM error WHERE event_id = ?", [event_id]).df()
-    if found.empty:
+    event = connection.execute("SELECT * FROM error WHERE event_id = ?", [event_id]).df()
+    if event.empty:
         raise AnalysisError(
             f"there is no error event {event_id!r} in this store",
-            next_step="Take an event_id from an issue: `synclens issue ISSUE_ID`.",
+            next_step="Use an event_id from an issue: `synclens issue ISSUE_ID`.",
         )
-    return found
+    return event

@@ -1,8 +1,8 @@
-"""The automatic part of triage: who is new, who escalates, what came back, what is over.
+"""Automatic triage: set issues to new, ongoing, escalating, regressed or resolved.
 
-`review` looks at the store once and moves each issue at most once, with its reason in the log. It never
-touches what a person archived forever, and never resolves on silence alone: quiet counts only when the syncs
-that used to meet the issue have gone on, often enough (rule of three).
+`update_issue_states` changes each issue at most once per call, and logs the reason. It never changes an issue that a
+user archived forever. It resolves an issue only if it is quiet and its users have since made enough syncs without the
+error (rule of three): without syncs, the absence of errors proves nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from analysis.triage.states import Activity, IssueState, State, TriageState
 ACTOR = "synclens"
 NEW_DAYS = 7
 
-# Everything is as of a moment: events after it have not happened yet.
+# All queries are as of a reference time: later events do not count.
 _ISSUES = """
 SELECT
     issue_id,
@@ -55,14 +55,14 @@ SELECT
     END) AS active_before
 FROM sync CROSS JOIN reference
 """
-# How often the people of an issue met it while it lived, per sync, and how many syncs they made since.
-_CHANCES = """
-WITH alive AS (
+# Per issue: how many syncs of its users had the error while it occurred, and how many syncs they made since.
+_SYNCS_OF_USERS = """
+WITH lifetime AS (
     SELECT issue_id, min(occurred_at) AS first_seen, max(occurred_at) AS last_seen
     FROM error
     GROUP BY issue_id
 ),
-people AS (SELECT DISTINCT issue_id, user_id FROM error WHERE user_id IS NOT NULL),
+affected_user AS (SELECT DISTINCT issue_id, user_id FROM error WHERE user_id IS NOT NULL),
 met AS (
     SELECT issue_id, count(DISTINCT coalesce(sync_id, event_id)) AS met FROM error GROUP BY issue_id
 )
@@ -71,9 +71,9 @@ SELECT
     max(m.met) AS met,
     count(*) FILTER (WHERE s.started_at <= a.last_seen AND s.started_at >= a.first_seen) AS chances,
     count(*) FILTER (WHERE s.started_at > a.last_seen) AS clean
-FROM alive AS a
+FROM lifetime AS a
 JOIN met AS m ON m.issue_id = a.issue_id
-JOIN people AS p ON p.issue_id = a.issue_id
+JOIN affected_user AS p ON p.issue_id = a.issue_id
 JOIN sync AS s ON s.user_id = p.user_id AND s.outcome NOT IN ('canceled', 'unfinished')
 WHERE a.last_seen < $quiet_since
 GROUP BY a.issue_id
@@ -89,20 +89,20 @@ _VERSIONS = "SELECT DISTINCT app_version FROM sync WHERE app_version IS NOT NULL
 
 @dataclass(frozen=True, slots=True)
 class _Fleet:
-    """What the rules look at besides the issue itself."""
+    """The values that the rules use besides the issue itself."""
 
     connection: DuckDBPyConnection
-    seen: Filters
+    filters: Filters
     at: datetime
     active: int
     active_before: int
     versions: frozenset[str]
-    chances: Mapping[str, tuple[int, int, int]]
+    sync_counts: Mapping[str, tuple[int, int, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """What the store knows of one issue by now."""
+class _IssueFigures:
+    """The figures of one issue at the reference time."""
 
     issue_id: str
     first_seen: datetime
@@ -112,139 +112,147 @@ class _Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class _Move:
+class _Transition:
     state: State
     reason: str
 
 
 def update_issue_states(connection: DuckDBPyConnection, triage: TriageState, at: datetime) -> list[Activity]:
-    """Bring the states of all issues up to the moment `at` and return what was changed.
+    """Update the states of all issues as of `at`, and return the changes.
 
-    A second review of the same store at the same moment changes nothing.
+    A second call with the same store and time changes nothing.
     """
-    seen = Filters.of(until=at)
+    filters = Filters.of(until=at)
     days = BASELINE_DAYS + 1
-    active, active_before = _active(connection, seen, days)
+    active, active_before = _read_active_devices(connection, filters, days)
     fleet = _Fleet(
         connection=connection,
-        seen=seen,
-        at=seen.until or at,
+        filters=filters,
+        at=filters.until or at,
         active=active,
         active_before=active_before,
-        versions=frozenset(run_query(connection, _VERSIONS, seen)["app_version"]),
-        chances=_chances(connection, seen),
+        versions=frozenset(run_query(connection, _VERSIONS, filters)["app_version"]),
+        sync_counts=_read_sync_counts(connection, filters),
     )
-    known = triage.states()
+    states = triage.states()
     last = max((entry.number for entry in triage.activity()), default=0)
-    for issue in _issues(connection, seen, days):
-        if move := _move(fleet, issue, known.get(issue.issue_id)):
-            triage.set_state(issue.issue_id, move.state, actor=ACTOR, at=fleet.at, reason=move.reason)
+    for issue in _read_issues(connection, filters, days):
+        if transition := _transition(fleet, issue, states.get(issue.issue_id)):
+            triage.set_state(
+                issue.issue_id, transition.state, actor=ACTOR, at=fleet.at, reason=transition.reason
+            )
     return [entry for entry in triage.activity() if entry.number > last]
 
 
 def assess_escalations(
     connection: DuckDBPyConnection, at: datetime, **filters: object
 ) -> dict[str, Escalation]:
-    """Judge how every issue rises as of the moment `at`, by issue id."""
+    """Return for each issue, by id, whether it escalates as of `at`."""
     narrowed: dict[str, Any] = {**filters, "until": at}
-    seen = Filters.of(**narrowed)
+    checked = Filters.of(**narrowed)
+
     days = BASELINE_DAYS + 1
-    active, active_before = _active(connection, seen, days)
+    active, active_before = _read_active_devices(connection, checked, days)
     return {
         issue.issue_id: assess_escalation(
             devices=issue.devices, active=active, before=issue.before, active_before=active_before
         )
-        for issue in _issues(connection, seen, days)
+        for issue in _read_issues(connection, checked, days)
     }
 
 
-def _move(fleet: _Fleet, issue: _Seen, state: IssueState | None) -> _Move | None:
+def _transition(fleet: _Fleet, issue: _IssueFigures, state: IssueState | None) -> _Transition | None:
     if state is None:
-        return _first_move(fleet, issue)
+        return _first_transition(fleet, issue)
     if state.state == "archived":
-        return _move_archived(fleet, issue, state)
+        return _transition_archived(fleet, issue, state)
     if state.state == "resolved":
-        return _move_resolved(fleet, state)
-    return _move_open(fleet, issue, state)
+        return _transition_resolved(fleet, state)
+    return _transition_open(fleet, issue, state)
 
 
-def _first_move(fleet: _Fleet, issue: _Seen) -> _Move:
-    judged = _judge(fleet, issue)
-    if judged.escalates:
-        return _Move("escalating", judged.reason)
-    if over := _over(fleet, issue):
-        return over
+def _first_transition(fleet: _Fleet, issue: _IssueFigures) -> _Transition:
+    escalation = _assess(fleet, issue)
+    if escalation.escalates:
+        return _Transition("escalating", escalation.reason)
+    if resolved := _resolve_if_over(fleet, issue):
+        return resolved
     if fleet.at - issue.first_seen <= timedelta(days=NEW_DAYS):
-        return _Move("new", "seen for the first time")
-    return _Move("ongoing", f"known for more than {NEW_DAYS} days when first reviewed")
+        return _Transition("new", "seen for the first time")
+    return _Transition("ongoing", f"first error more than {NEW_DAYS} days before the first review")
 
 
-def _move_open(fleet: _Fleet, issue: _Seen, state: IssueState) -> _Move | None:
-    judged = _judge(fleet, issue)
-    if judged.escalates:
-        return None if state.state == "escalating" else _Move("escalating", judged.reason)
-    if over := _over(fleet, issue):
-        return over
-    if state.state == "escalating" and judged.rise_low < 1:
-        return _Move("ongoing", f"no longer rising: {judged.reason}")
+def _transition_open(fleet: _Fleet, issue: _IssueFigures, state: IssueState) -> _Transition | None:
+    escalation = _assess(fleet, issue)
+    if escalation.escalates:
+        return None if state.state == "escalating" else _Transition("escalating", escalation.reason)
+    if resolved := _resolve_if_over(fleet, issue):
+        return resolved
+    if state.state == "escalating" and escalation.rise_low < 1:
+        return _Transition("ongoing", f"no longer rising: {escalation.reason}")
     if state.state == "new" and fleet.at - issue.first_seen > timedelta(days=NEW_DAYS):
-        return _Move("ongoing", f"still here after {NEW_DAYS} days")
+        return _Transition("ongoing", f"still occurs after {NEW_DAYS} days")
     return None
 
 
-def _move_archived(fleet: _Fleet, issue: _Seen, state: IssueState) -> _Move | None:
+def _transition_archived(fleet: _Fleet, issue: _IssueFigures, state: IssueState) -> _Transition | None:
     value = state.until_value or ""
     if state.until_kind == "escalating":
-        judged = _judge(fleet, issue)
-        return _Move("escalating", judged.reason) if judged.escalates else None
+        escalation = _assess(fleet, issue)
+        return _Transition("escalating", escalation.reason) if escalation.escalates else None
     if state.until_kind == "time":
         return (
-            _Move("ongoing", f"archived until {value}") if fleet.at >= datetime.fromisoformat(value) else None
+            _Transition("ongoing", f"archived until {value}")
+            if fleet.at >= datetime.fromisoformat(value)
+            else None
         )
     if state.until_kind == "release":
         released = [version for version in fleet.versions if is_newer_version(version, value)]
         newest = max(released, key=version_numbers, default=None)
-        return _Move("ongoing", f"version {newest} is out") if newest else None
-    return _move_counted(fleet, state, value)
+        return _Transition("ongoing", f"version {newest} is out") if newest else None
+    return _transition_counted(fleet, state, value)
 
 
-def _move_counted(fleet: _Fleet, state: IssueState, value: str) -> _Move | None:
-    since = _since(fleet, state)
+def _transition_counted(fleet: _Fleet, state: IssueState, value: str) -> _Transition | None:
+    since = _read_errors_since(fleet, state)
     events, devices = int(since["events"].sum()), int(since["devices"].sum())
     if state.until_kind == "events" and events >= int(value):
-        return _Move("ongoing", f"{events} events since it was archived")
+        return _Transition("ongoing", f"{events} events since it was archived")
     if state.until_kind == "device_share" and fleet.active and devices / fleet.active >= float(value):
-        return _Move("ongoing", f"{devices} of {fleet.active} active devices since it was archived")
+        return _Transition("ongoing", f"{devices} of {fleet.active} active devices since it was archived")
     return None
 
 
-def _move_resolved(fleet: _Fleet, state: IssueState) -> _Move | None:
-    since = _since(fleet, state)
+def _transition_resolved(fleet: _Fleet, state: IssueState) -> _Transition | None:
+    since = _read_errors_since(fleet, state)
     if state.fixed_in is not None:
-        # Devices that have not got the fix yet go on failing, and that is no news.
+        # Errors on devices without the fix are expected.
         fixed = [str(version) for version in since["app_version"].dropna()]
         back = [version for version in fixed if not is_newer_version(state.fixed_in, version)]
-        return _Move("regressed", f"came back in {', '.join(sorted(back))}, after the fix") if back else None
+        return (
+            _Transition("regressed", f"errors in {', '.join(sorted(back))}, which should have the fix")
+            if back
+            else None
+        )
     events = int(since["events"].sum())
-    return _Move("regressed", f"{events} events since it was resolved") if events else None
+    return _Transition("regressed", f"{events} events since it was resolved") if events else None
 
 
-def _over(fleet: _Fleet, issue: _Seen) -> _Move | None:
-    met, chances, clean = fleet.chances.get(issue.issue_id, (0, 0, 0))
-    # The lower bound of how often it was met asks for the most tries that could be needed.
-    rate = wilson_interval(min(met, chances), chances).low if chances else 0.0
+def _resolve_if_over(fleet: _Fleet, issue: _IssueFigures) -> _Transition | None:
+    with_error, syncs, clean = fleet.sync_counts.get(issue.issue_id, (0, 0, 0))
+    # The lower bound of the error rate requires the largest number of syncs without an error.
+    rate = wilson_interval(min(with_error, syncs), syncs).low if syncs else 0.0
     needed = failure_free_tries_needed(rate)
     if needed == inf or clean < needed:
         return None
     quiet = (fleet.at - issue.last_seen).days
-    return _Move(
+    return _Transition(
         "resolved",
-        f"quiet for {quiet} days and {clean} syncs of the people who had it;"
-        f" {needed:.0f} would have been enough",
+        f"quiet for {quiet} days and {clean} syncs of the affected users; {needed:.0f} are enough",
     )
 
 
-def _judge(fleet: _Fleet, issue: _Seen) -> Escalation:
+def _assess(fleet: _Fleet, issue: _IssueFigures) -> Escalation:
     return assess_escalation(
         devices=issue.devices,
         active=fleet.active,
@@ -253,28 +261,28 @@ def _judge(fleet: _Fleet, issue: _Seen) -> Escalation:
     )
 
 
-def _active(connection: DuckDBPyConnection, seen: Filters, days: int) -> tuple[int, int]:
-    found = run_query(connection, _ACTIVE.format(days=days), seen).iloc[0]
-    return int(found["active"]), int(found["active_before"])
+def _read_active_devices(connection: DuckDBPyConnection, filters: Filters, days: int) -> tuple[int, int]:
+    row = run_query(connection, _ACTIVE.format(days=days), filters).iloc[0]
+    return int(row["active"]), int(row["active_before"])
 
 
-def _issues(connection: DuckDBPyConnection, seen: Filters, days: int) -> list[_Seen]:
-    found = run_query(connection, _ISSUES.format(days=days), seen).sort_values("issue_id")
+def _read_issues(connection: DuckDBPyConnection, filters: Filters, days: int) -> list[_IssueFigures]:
+    rows = run_query(connection, _ISSUES.format(days=days), filters).sort_values("issue_id")
     return [
-        _Seen(str(name), first.to_pydatetime(), last.to_pydatetime(), int(devices), int(before))
-        for name, first, last, devices, before in found.itertuples(index=False)
+        _IssueFigures(str(name), first.to_pydatetime(), last.to_pydatetime(), int(devices), int(before))
+        for name, first, last, devices, before in rows.itertuples(index=False)
     ]
 
 
-def _since(fleet: _Fleet, state: IssueState) -> pd.DataFrame:
+def _read_errors_since(fleet: _Fleet, state: IssueState) -> pd.DataFrame:
     bound = {"of_issue": state.issue_id, "after": state.since}
-    return run_query(fleet.connection, _SINCE, fleet.seen, bound)
+    return run_query(fleet.connection, _SINCE, fleet.filters, bound)
 
 
-def _chances(connection: DuckDBPyConnection, seen: Filters) -> dict[str, tuple[int, int, int]]:
-    quiet_since = seen.until and seen.until - QUIET_PERIOD
-    found = run_query(connection, _CHANCES, seen, {"quiet_since": quiet_since})
+def _read_sync_counts(connection: DuckDBPyConnection, filters: Filters) -> dict[str, tuple[int, int, int]]:
+    quiet_since = filters.until and filters.until - QUIET_PERIOD
+    counts = run_query(connection, _SYNCS_OF_USERS, filters, {"quiet_since": quiet_since})
     return {
-        str(name): (int(met), int(chances), int(clean))
-        for name, met, chances, clean in found.itertuples(index=False)
+        str(name): (int(with_error), int(syncs), int(clean))
+        for name, with_error, syncs, clean in counts.itertuples(index=False)
     }

@@ -1,4 +1,4 @@
-"""The SQLite file in which triage state is kept: its tables, how it is opened, how a change is logged."""
+"""The SQLite file of the triage state: its tables, how to open it, and its activity log."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ CREATE TABLE IF NOT EXISTS grouping_rule (
     kind    TEXT NOT NULL,
     content TEXT NOT NULL
 );
--- Corrections by the id of an issue: those of older versions, and those of issues that no load has shown yet.
+-- Corrections by issue id: from older versions, and of issues without errors in the store so far.
 CREATE TABLE IF NOT EXISTS correction (
     key   TEXT PRIMARY KEY,
     cause TEXT NOT NULL
 );
--- Corrections by what errors say: they hold whatever their issue is called.
+-- Corrections by error content: they apply whatever id the issue has.
 CREATE TABLE IF NOT EXISTS correction_rule (
     number   INTEGER PRIMARY KEY AUTOINCREMENT,
     issue_id TEXT NOT NULL,
@@ -53,7 +53,7 @@ CREATE TABLE IF NOT EXISTS correction_rule (
     actor    TEXT NOT NULL,
     reason   TEXT NOT NULL
 );
--- In which issue each content was when the store was last concluded on.
+-- The issue of each content at the last update of the findings.
 CREATE TABLE IF NOT EXISTS content (
     fingerprint TEXT PRIMARY KEY,
     issue_id    TEXT NOT NULL,
@@ -64,7 +64,7 @@ CREATE TABLE IF NOT EXISTS content (
     message     TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS content_of_issue ON content (issue_id);
--- What an issue was called before; its log is that of the earlier one up to `number`.
+-- The earlier ids of an issue; its log includes that of the earlier issue up to `number`.
 CREATE TABLE IF NOT EXISTS lineage (
     issue_id   TEXT NOT NULL,
     earlier_id TEXT NOT NULL,
@@ -72,14 +72,14 @@ CREATE TABLE IF NOT EXISTS lineage (
     PRIMARY KEY (issue_id, earlier_id, number)
 );
 """
-_WHO_DECIDED = """
+_FILL_DECIDED_BY = """
 UPDATE issue_state SET decided_by = (
     SELECT actor FROM activity
     WHERE activity.issue_id = issue_state.issue_id AND action = 'state'
     ORDER BY number DESC LIMIT 1
 )
 """
-_PATIENCE_SECONDS = 10.0
+_TIMEOUT_SECONDS = 10.0
 
 
 def triage_path(store: Path | str) -> Path:
@@ -88,13 +88,13 @@ def triage_path(store: Path | str) -> Path:
 
 
 class TriageError(AnalysisError):
-    """A change of triage state that cannot be made as it was asked."""
+    """The triage file cannot be used, or a change of the triage state is not valid."""
 
 
 class TriageFile:
-    """The file at `path`, made when it is missing and brought up to date when an older version made it.
+    """The triage file at `path`. Creates it if it is missing, and upgrades it if an older version wrote it.
 
-    Raises TriageError when the file is not such a state, or when others keep it busy for ten seconds.
+    Raises TriageError if the file is not a triage file, or if other processes lock it for ten seconds.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -103,13 +103,13 @@ class TriageFile:
             connection.executescript(_SCHEMA)
             current = "decided_by" in _columns(connection)
         if not current:
-            self._add_who_decided()
+            self._add_decided_by()
 
     @contextmanager
     def connect(self) -> Iterator[sqlite3.Connection]:
-        """Open the file for a moment. WAL mode: readers and a writer do not wait for each other."""
+        """Open the file for one block. In WAL mode, readers and a writer do not wait for each other."""
         try:
-            connection = sqlite3.connect(self.path, timeout=_PATIENCE_SECONDS, isolation_level=None)
+            connection = sqlite3.connect(self.path, timeout=_TIMEOUT_SECONDS, isolation_level=None)
             try:
                 connection.row_factory = sqlite3.Row
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -118,34 +118,34 @@ class TriageFile:
                 connection.close()
         except sqlite3.Error as error:
             raise TriageError(
-                f"the triage state {self.path} cannot be used: {error}",
-                next_step="Check that the folder exists and may be written, and that no backup holds it.",
+                f"the triage file {self.path} cannot be used: {error}",
+                next_step="Check that the folder exists and is writable, and that no backup is running.",
             ) from error
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Open the file for one change: all of it is kept, or nothing."""
+        """Open the file for one change, which is committed as a whole or not at all."""
         with self.connect() as connection:
-            # Immediate: the read before the write must not be overtaken by another writer.
+            # Immediate: no other process can write between the read and the write.
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
 
-    def _add_who_decided(self) -> None:
+    def _add_decided_by(self) -> None:
         with self.transaction() as connection:
             if "decided_by" not in _columns(connection):
                 connection.execute("ALTER TABLE issue_state ADD COLUMN decided_by TEXT")
-                connection.execute(_WHO_DECIDED)
+                connection.execute(_FILL_DECIDED_BY)
 
 
 def log_activity(  # noqa: PLR0917 - the columns of one table, in their order
     connection: sqlite3.Connection, at: datetime, actor: str, issue_id: str, action: str, before: str | None,
     after: str | None, reason: str,
 ) -> None:  # fmt: skip
-    """Add one line to the activity log. Raises TriageError when nobody is named as its actor."""
+    """Add one row to the activity log. Raises TriageError if `actor` is empty."""
     if not actor:
         raise TriageError(
-            "a change needs an actor", next_step="Say who does it, e.g. the signed-in user's name."
+            "a change needs an actor", next_step="Pass an actor, for example the name of the signed-in user."
         )
     connection.execute(
         "INSERT INTO activity (at, actor, issue_id, action, before, after, reason)"
@@ -155,7 +155,7 @@ def log_activity(  # noqa: PLR0917 - the columns of one table, in their order
 
 
 def format_timestamp(at: datetime) -> str:
-    """A moment as it is kept: UTC without a zone."""
+    """Return a timestamp as the file stores it: ISO text, UTC without a zone."""
     return (at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at).isoformat()
 
 

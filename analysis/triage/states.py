@@ -1,8 +1,8 @@
-"""Triage state: what people decided about issues, in a small SQLite file beside the store.
+"""Triage state: the decisions of users about issues, in a small SQLite file beside the store.
 
-It is a file of its own so that a click in the dashboard never waits for an ingest, and in WAL mode so that
-several dashboards and the command line may write at once. Every change, by people or by `review`, is one row
-of the activity log with its actor and its reason; nothing is ever deleted from it. The clock is an argument.
+It is a separate file, so a click in the dashboard never waits for an ingest. It is in WAL mode, so several
+dashboards and the command line can write at the same time. Every change, by a user or by `update_issue_states`, is
+one row of the activity log with its actor and its reason; rows are never deleted. The current time is an argument.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PRIORITIES: tuple[str, ...] = get_args(Priority)
 UntilKind = Literal["time", "events", "device_share", "release", "escalating", "forever"]
 UNTIL_KINDS: tuple[str, ...] = get_args(UntilKind)
 
-# Up to the moment at which it became this issue, the log of an earlier one is that of this.
+# The log of an issue includes the logs of its predecessors, up to the entry at which each became this issue.
 _LOG_OF_ISSUE = """
 WITH RECURSIVE line (issue_id, last) AS (
     SELECT ?, 9223372036854775807
@@ -36,13 +36,13 @@ WITH RECURSIVE line (issue_id, last) AS (
 SELECT DISTINCT a.* FROM activity AS a JOIN line ON line.issue_id = a.issue_id AND a.number <= line.last
 ORDER BY a.number
 """
-# Records that only a device holds weigh more than events: a rep loses work, not time.
+# Pending records weigh more than events: with them a rep can lose work, not only time.
 _HIGH_PENDING, _MEDIUM_USERS = 10, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueState:
-    """Where one issue stands. `since` is UTC without a zone, like every moment of the store."""
+    """The triage state of one issue. `since` is UTC without a zone, as in the store."""
 
     issue_id: str
     state: str = "new"
@@ -51,13 +51,13 @@ class IssueState:
     until_value: str | None = None
     fixed_in: str | None = None
     assignee: str | None = None
-    priority: str | None = None  # only when somebody pinned it
-    decided_by: str | None = None  # who gave it its state
+    priority: str | None = None  # None if no user pinned it
+    decided_by: str | None = None  # the actor of the current state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activity:
-    """One change: who did what to which issue, when and why."""
+    """One entry of the activity log: who changed what on which issue, when and why."""
 
     number: int
     at: datetime
@@ -70,10 +70,10 @@ class Activity:
 
 
 class TriageState(Overrides):
-    """The triage state in the SQLite file at `path`, which is made when it is missing.
+    """The triage state in the SQLite file at `path`, which is created if it is missing.
 
-    Every method opens the file for as long as it needs, so one object may serve many threads. Raises
-    TriageError when the file is not such a state, or when others keep it busy for ten seconds.
+    Every method opens and closes the file, so several threads can share one object. Raises TriageError if the file is
+    not a triage file, or if other processes lock it for ten seconds.
     """
 
     @classmethod
@@ -84,7 +84,7 @@ class TriageState(Overrides):
     def resolve(
         self, issue_id: str, *, actor: str, at: datetime, reason: str, fixed_in: str | None = None
     ) -> None:
-        """Call an issue resolved. With `fixed_in`, only that app version or a newer one brings it back."""
+        """Resolve an issue. With `fixed_in`, only errors in that app version or a newer one reopen it."""
         self.set_state(issue_id, "resolved", actor=actor, at=at, reason=reason, fixed_in=fixed_in)
 
     def archive(
@@ -97,10 +97,10 @@ class TriageState(Overrides):
         until: UntilKind = "forever",
         value: object = None,
     ) -> None:
-        """Put an issue away until something happens.
+        """Archive an issue until a condition is met.
 
-        `value` is a moment for "time", a number of further events for "events", a share of active devices
-        (0 to 1) for "device_share", the newest app version known now for "release"; nothing for the others.
+        `value` is a timestamp for "time", a number of further events for "events", a share of active devices (0 to 1)
+        for "device_share", and the newest known app version for "release". The other conditions have no value.
         """
         self.set_state(
             issue_id,
@@ -113,7 +113,7 @@ class TriageState(Overrides):
         )
 
     def reopen(self, issue_id: str, *, actor: str, at: datetime, reason: str) -> None:
-        """Take an archived or resolved issue back to ongoing."""
+        """Set an archived or resolved issue to ongoing."""
         self.set_state(issue_id, "ongoing", actor=actor, at=at, reason=reason)
 
     def set_state(
@@ -128,7 +128,7 @@ class TriageState(Overrides):
         until_value: str | None = None,
         fixed_in: str | None = None,
     ) -> None:
-        """Move an issue to a state; the road that all others take. Unknown states raise TriageError."""
+        """Set the state of an issue and log it. Raises TriageError for an unknown state."""
         if state not in STATES:
             raise TriageError(f"there is no state {state!r}", next_step=f"Use one of: {', '.join(STATES)}.")
         with self.transaction() as connection:
@@ -148,58 +148,58 @@ class TriageState(Overrides):
     def assign(
         self, issue_id: str, assignee: str | None, *, actor: str, at: datetime, reason: str = ""
     ) -> None:
-        """Give an issue to somebody, or to nobody with None."""
-        self._set(issue_id, "assignee", assignee, actor, at, reason)
+        """Assign an issue to a user; None removes the assignee."""
+        self._set_column(issue_id, "assignee", assignee, actor, at, reason)
 
     def pin_priority(
         self, issue_id: str, priority: Priority | None, *, actor: str, at: datetime, reason: str = ""
     ) -> None:
-        """Fix the priority of an issue against the automatic one; None lets that decide again."""
+        """Pin the priority of an issue; None returns to the automatic priority."""
         if priority is not None and priority not in PRIORITIES:
             raise TriageError(
                 f"there is no priority {priority!r}",
                 next_step=f"Use one of: {', '.join(PRIORITIES)}, or none.",
             )
-        self._set(issue_id, "priority", priority, actor, at, reason)
+        self._set_column(issue_id, "priority", priority, actor, at, reason)
 
     def add_note(self, issue_id: str, text: str, *, actor: str, at: datetime) -> None:
-        """Add a note to the log of an issue. It is kept as it is and shown as text."""
+        """Add a note to the log of an issue. It is stored unchanged and shown as plain text."""
         with self.transaction() as connection:
             log_activity(connection, at, actor, issue_id, "note", None, None, text)
 
     def state_of(self, issue_id: str) -> IssueState:
-        """Say where an issue stands; new when nobody has said anything."""
+        """Return the state of an issue; "new" if it has none."""
         with self.connect() as connection:
             return read_state(connection, issue_id) or IssueState(issue_id=issue_id)
 
     def states(self) -> dict[str, IssueState]:
-        """Give every issue that has a state, by id."""
+        """Return the states of all issues that have one, by issue id."""
         with self.connect() as connection:
             rows = connection.execute("SELECT * FROM issue_state ORDER BY issue_id").fetchall()
-        return {row["issue_id"]: _state(row) for row in rows}
+        return {row["issue_id"]: _state_from_row(row) for row in rows}
 
     def activity(self, issue_id: str | None = None) -> list[Activity]:
-        """Give the log of one issue, or of all, oldest first.
+        """Return the log of one issue, or of all issues, oldest first.
 
-        The log of an issue goes on from those of the issues that it was before; their lines keep their ids.
+        The log of an issue includes those of its predecessors; their entries keep the earlier ids.
         """
         with self.connect() as connection:
             rows = connection.execute(
                 "SELECT * FROM activity ORDER BY number" if issue_id is None else _LOG_OF_ISSUE,
                 () if issue_id is None else (issue_id,),
             ).fetchall()
-        return [Activity(**(dict(row) | {"at": _moment(row["at"])})) for row in rows]
+        return [Activity(**(dict(row) | {"at": _parse_timestamp(row["at"])})) for row in rows]
 
     def predecessors_of(self, issue_id: str) -> frozenset[str]:
-        """The ids of the issues from which this one took over, at once or by way of others."""
+        """Return the ids of the issues that became this one, directly or through others."""
         return self._related(issue_id, "issue_id", "earlier_id")
 
     def successors_of(self, issue_id: str) -> frozenset[str]:
-        """The ids of the issues in which the errors of this one are now, where it is gone or was parted."""
-        found = self._related(issue_id, "earlier_id", "issue_id")
+        """Return the ids of the current issues that contain errors which used to be in this one."""
+        successors = self._related(issue_id, "earlier_id", "issue_id")
         with self.connect() as connection:
             rows = connection.execute("SELECT DISTINCT issue_id FROM content").fetchall()
-        return found & {str(row["issue_id"]) for row in rows}
+        return successors & {str(row["issue_id"]) for row in rows}
 
     def _related(self, issue_id: str, near: str, far: str) -> frozenset[str]:
         sql = (
@@ -207,23 +207,23 @@ class TriageState(Overrides):
             " SELECT name FROM line"
         )
         with self.connect() as connection:
-            found = connection.execute(sql, (issue_id,)).fetchall()
-        return frozenset(str(row["name"]) for row in found) - {issue_id}
+            rows = connection.execute(sql, (issue_id,)).fetchall()
+        return frozenset(str(row["name"]) for row in rows) - {issue_id}
 
     def add_to_issues(self, issues: pd.DataFrame) -> pd.DataFrame:
-        """Put state, assignee and priority onto a triage list."""
-        known = self.states()
-        found = [known.get(str(name)) or IssueState(issue_id=str(name)) for name in issues["issue_id"]]
+        """Return a triage list with the columns state, assignee and priority filled in."""
+        existing = self.states()
+        states = [existing.get(str(name)) or IssueState(issue_id=str(name)) for name in issues["issue_id"]]
         return issues.assign(
-            state=[one.state for one in found],
-            assignee=pd.Series([one.assignee for one in found], index=issues.index, dtype=object),
+            state=[state.state for state in states],
+            assignee=pd.Series([state.assignee for state in states], index=issues.index, dtype=object),
             priority=[
-                one.priority or default_priority(pending, users)
-                for one, pending, users in zip(found, issues["pending"], issues["users"], strict=True)
+                state.priority or default_priority(pending, users)
+                for state, pending, users in zip(states, issues["pending"], issues["users"], strict=True)
             ],
         )
 
-    def _set(  # noqa: PLR0917 - private, and called twice
+    def _set_column(  # noqa: PLR0917 - private, and called twice
         self, issue_id: str, column: str, value: str | None, actor: str, at: datetime, reason: str
     ) -> None:
         with self.transaction() as connection:
@@ -237,26 +237,26 @@ class TriageState(Overrides):
 
 
 def default_priority(pending: int, users: int) -> str:
-    """Rank an issue by the records at risk, then by the people hit."""
+    """Return the automatic priority: by records at risk, then by affected users."""
     if pending >= _HIGH_PENDING:
         return "high"
     return "medium" if pending > 0 or users >= _MEDIUM_USERS else "low"
 
 
 def read_state(connection: sqlite3.Connection, issue_id: str) -> IssueState | None:
-    """The state of an issue as the open file has it; None when nobody has said anything."""
+    """Read the state of an issue from the open file; None if it has none."""
     row = connection.execute("SELECT * FROM issue_state WHERE issue_id = ?", (issue_id,)).fetchone()
-    return _state(row) if row else None
+    return _state_from_row(row) if row else None
 
 
-def _state(row: sqlite3.Row) -> IssueState:
-    return IssueState(**(dict(row) | {"since": _moment(row["since"])}))
+def _state_from_row(row: sqlite3.Row) -> IssueState:
+    return IssueState(**(dict(row) | {"since": _parse_timestamp(row["since"])}))
 
 
 def _until_value(until: str, value: object) -> str | None:
     if until not in UNTIL_KINDS:
         raise TriageError(
-            f"nothing can be archived until {until!r}", next_step=f"Use one of: {', '.join(UNTIL_KINDS)}."
+            f"{until!r} is not a condition for archiving", next_step=f"Use one of: {', '.join(UNTIL_KINDS)}."
         )
     if until in ("escalating", "forever"):
         return None
@@ -270,10 +270,10 @@ def _until_value(until: str, value: object) -> str | None:
         return str(int(str(value))) if until == "events" else str(float(str(value)))
     except ValueError:
         raise TriageError(
-            f"{value!r} is no value for until {until}",
-            next_step="Give a moment for time, a whole number for events, 0 to 1 for device_share.",
+            f"{value!r} is not a valid value for until={until}",
+            next_step="Pass a timestamp for time, a whole number for events, or 0 to 1 for device_share.",
         ) from None
 
 
-def _moment(text: str) -> datetime:
+def _parse_timestamp(text: str) -> datetime:
     return datetime.fromisoformat(text)
