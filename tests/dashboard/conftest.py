@@ -50,14 +50,14 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the review end before a page is drawn, so that no test meets it half done on a busy machine."""
+def wait_for_review(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the review finish before a page is drawn, so that results do not depend on speed."""
     monkeypatch.setattr(data, "REVIEW_WAIT_SECONDS", 120.0)
 
 
 @pytest.fixture(autouse=True)
-def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give `__main__` back: an AppTest takes its place, and a process spawned later would run the page instead."""
+def restore_main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restore `__main__`, which AppTest replaces; a process started later would run the page instead."""
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
@@ -65,26 +65,26 @@ def main_module(monkeypatch: pytest.MonkeyPatch) -> None:
 def served(
     stores: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], SimpleNamespace]]:
-    """Serve a store by its name: `address`, `pid`, `store`. Tests share a server, and may decide in it."""
+    """Serve a store by its name: `address`, `pid`, `store`. Tests share the server and its triage file."""
     with ExitStack() as running:
-        known: dict[str, SimpleNamespace] = {}
+        servers: dict[str, SimpleNamespace] = {}
 
         def serve(name: str) -> SimpleNamespace:
-            if name not in known:
-                own = tmp_path_factory.mktemp("served") / f"{name}.duckdb"
-                own.write_bytes(stores[name].read_bytes())
-                known[name] = running.enter_context(bench.serve(own))
-                known[name].store = own
-            return known[name]
+            if name not in servers:
+                copy = tmp_path_factory.mktemp("served") / f"{name}.duckdb"
+                copy.write_bytes(stores[name].read_bytes())
+                servers[name] = running.enter_context(bench.serve(copy))
+                servers[name].store = copy
+            return servers[name]
 
         yield serve
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser for the tests of a file; each opens contexts of its own in it.
+    """One browser for the tests of a file; each test opens new contexts.
 
-    Not for the whole run: its driver keeps an event loop in this thread, beside which no other one can run.
+    Not for the whole session: its driver keeps an event loop in this thread, so no other one can run.
     """
     with bench.chromium() as browser:
         yield browser
@@ -92,13 +92,13 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(stores: dict[str, Path], monkeypatch: pytest.MonkeyPatch):
-    """Open a page over one of the stores, as a link with these parameters would."""
+    """Open a page on one of the stores, like a link with these parameters."""
 
     def open_page(name: str, store: str = "normal", **parameters: str | list[str]) -> AppTest:
         monkeypatch.setenv("SYNCLENS_STORE", str(stores[store]))
         app = AppTest.from_file(dashboard.app_path(), default_timeout=60)
         app.query_params.update(parameters)
-        if name != "overview":  # a page's file is named as its address, so no run is needed to know it
+        if name != "overview":  # the file of a page has the name of its URL
             app.switch_page(f"views/{name}.py")
         return app.run()
 

@@ -1,4 +1,4 @@
-"""axe-core looks at every page in both themes: nothing serious, nothing critical."""
+"""axe-core finds no serious or critical problem on any page, in both themes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ pytestmark = [
     pytest.mark.xdist_group("browser"),
     pytest.mark.skipif(bench.CHROMIUM is None, reason="no Chromium here; install the package chromium"),
 ]
-GRAVE = ("serious", "critical")
+SEVERE = ("serious", "critical")
 
 
 @pytest.fixture(scope="module")
 def links(served) -> dict[str, str]:
-    """Where each page is served."""
+    """URLs of the pages."""
     server = served("normal")
     return bench.addresses(server.store, server.address)
 
@@ -36,14 +36,14 @@ def page(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Page]:
 
 
 @pytest.mark.parametrize("name", bench.PAGES)
-def test_no_page_keeps_people_out(page: Page, links: dict[str, str], name: str) -> None:
-    found = bench.axe_findings(page, links[name])
-    assert [one for one in found if one["impact"] in GRAVE] == []
+def test_no_page_has_severe_findings(page: Page, links: dict[str, str], name: str) -> None:
+    findings = bench.axe_findings(page, links[name])
+    assert [finding for finding in findings if finding["impact"] in SEVERE] == []
 
 
-def test_the_look_would_find_what_is_wrong(page: Page, links: dict[str, str]) -> None:
+def test_the_check_detects_problems(page: Page, links: dict[str, str]) -> None:
     page.goto(links["issues"])
-    bench.settle(page)
+    bench.wait_until_idle(page)
     page.evaluate("document.querySelector('h1').style = 'color: #888; background: #999'; document.title = ''")
-    found = {one["rule"] for one in bench.look_with_axe(page) if one["impact"] in GRAVE}
-    assert found == {"color-contrast", "document-title"}
+    rules = {finding["rule"] for finding in bench.run_axe(page) if finding["impact"] in SEVERE}
+    assert rules == {"color-contrast", "document-title"}

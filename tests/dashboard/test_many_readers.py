@@ -1,6 +1,6 @@
-"""Readers who click while a load writes: no error, and no memory that grows with use.
+"""Many users click while loads write: no errors, and no growing memory.
 
-Short here. By hand, half an hour of twenty readers:
+Short here. For half an hour with twenty users, run:
 `SYNCLENS_READERS=20 SYNCLENS_READING_MINUTES=30 python -m pytest tests/dashboard/test_many_readers.py`
 """
 
@@ -14,8 +14,8 @@ from benchmarks import dashboard as bench
 
 READERS = int(os.environ.get("SYNCLENS_READERS", "4"))
 MINUTES = float(os.environ.get("SYNCLENS_READING_MINUTES", "0"))
-# A session that is alive holds its page; what it may add by use is far less than one page.
-MOST_MB_PER_SESSION = 12.0
+# A session keeps its page in memory; use may add far less than one page.
+MAX_MB_PER_SESSION = 12.0
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.xdist_group("browser"),
@@ -23,10 +23,10 @@ pytestmark = [
 ]
 
 
-def test_readers_and_a_load_bear_each_other(stores, tmp_path) -> None:
+def test_many_users_and_loads_run_without_errors(stores, tmp_path) -> None:
     store = tmp_path / "read.duckdb"
     store.write_bytes(stores["normal"].read_bytes())
-    found = bench.many_readers(store, READERS, MINUTES)
-    assert found.errors == 0
-    assert found.views >= READERS
-    assert found.grown <= MOST_MB_PER_SESSION
+    result = bench.measure_many_users(store, READERS, MINUTES)
+    assert result.errors == 0
+    assert result.views >= READERS
+    assert result.grown <= MAX_MB_PER_SESSION

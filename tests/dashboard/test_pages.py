@@ -1,4 +1,4 @@
-"""Every page over an empty store, one row, a normal fleet, and hostile data, run as Streamlit runs it."""
+"""Every page on an empty store, one row, a normal fleet and hostile data, run by Streamlit's test runner."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGES = [entry.name for entry in ENTRIES]
 
 
 def shown(app) -> str:
-    """All words of a page that a person could read outside of tables."""
+    """Return all text of a page outside tables."""
     kinds = (
         "title",
         "header",
@@ -57,7 +57,7 @@ def selections(stores):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_an_empty_store_says_how_to_fill_it(visit, name):
+def test_an_empty_store_shows_how_to_load_data(visit, name):
     app = visit(name, "empty")
     assert not app.exception
     assert "There is no data yet" in shown(app)
@@ -66,7 +66,7 @@ def test_an_empty_store_says_how_to_fill_it(visit, name):
 
 @pytest.mark.parametrize("store", ["one_row", "normal"])
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_stands_on_little_and_on_much(visit, selections, name, store):
+def test_a_page_works_with_little_and_much_data(visit, selections, name, store):
     app = visit(name, store, period="all time", **selections(name, store))
     assert not app.exception
     assert not app.error
@@ -75,7 +75,7 @@ def test_a_page_stands_on_little_and_on_much(visit, selections, name, store):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_text_of_devices_is_never_markup(visit, selections, name):
+def test_text_from_devices_is_never_markup(visit, selections, name):
     app = visit(name, "hostile", period="all time", **selections(name, "hostile"))
     assert not app.exception
     read_as_markdown = [element.value for kind in MARKDOWN for element in app.get(kind)]
@@ -86,7 +86,7 @@ def test_text_of_devices_is_never_markup(visit, selections, name):
     assert len(app.get("html")) == 1, "the one raw HTML is the style sheet of the app itself"
 
 
-def test_a_missing_store_says_how_to_make_one(visit, monkeypatch, tmp_path, stores):
+def test_a_missing_store_shows_how_to_create_one(visit, monkeypatch, tmp_path, stores):
     stores = stores | {"missing": tmp_path / "none.duckdb"}
     monkeypatch.setenv("SYNCLENS_STORE", str(stores["missing"]))
     from streamlit.testing.v1 import AppTest
@@ -115,7 +115,7 @@ def test_a_period_in_the_link_sets_the_control(visit):
     assert "Asia/Tokyo" in app.caption[0].value
 
 
-def test_a_page_that_is_filtered_empty_says_so_and_offers_the_way_out(visit):
+def test_a_page_emptied_by_filters_offers_to_clear_them(visit):
     app = visit("issues", period="all time", country="nowhere")
     assert "No issues match this view" in app.info[0].value
     app.button(key="clear-issues").click().run()
@@ -129,18 +129,18 @@ def test_filters_stay_when_the_page_changes(visit):
     assert app.query_params == {"period": "7 days", "platform": "iPad"}
 
 
-def test_the_search_line_narrows_the_list(visit):
+def test_the_search_filters_the_list(visit):
     app = visit("issues", period="all time", q="cause:network")
     assert set(app.dataframe[0].value["cause"]) == {analysis.load_playbook("network").title}
 
 
-def test_a_search_that_cannot_be_read_says_how_to_write_it(visit):
+def test_an_invalid_search_shows_its_syntax(visit):
     app = visit("issues", period="all time", q="nonsense:1")
     assert "there is no field" in app.error[0].value.replace("\\", "")
     assert not app.exception
 
 
-def test_the_fix_stands_beside_the_error(visit, stores):
+def test_the_issue_page_shows_the_fix(visit, stores):
     issue_id = issue_of(stores, "normal")
     page = shown(visit("issue", period="all time", issue=issue_id))
     with open_store(stores["normal"]) as store:
@@ -148,18 +148,18 @@ def test_the_fix_stands_beside_the_error(visit, stores):
     assert analysis.load_playbook(cause).short_fix in page
 
 
-def test_an_issue_that_nobody_knows_is_no_crash(visit):
+def test_an_unknown_issue_shows_a_message(visit):
     app = visit("issue", period="all time", issue="<script>")
     assert "No data in this view" in app.info[0].value
     assert "<script>" not in app.info[0].value
 
 
-def test_an_issue_page_without_an_issue_leads_to_the_list(visit):
+def test_the_issue_page_without_a_selection_links_to_the_list(visit):
     assert "Select an issue" in visit("issue", period="all time").info[0].value
 
 
 @pytest.mark.parametrize(("name", "line"), KNOWN_VIEWS.items())
-def test_a_known_view_is_a_search_that_can_be_read_and_seen(visit, name, line):
+def test_a_known_view_is_a_valid_search(visit, name, line):
     app = visit("issues", period="all time")
     app.pills(key="known-view").set_value(name).run()
     assert app.text_input(key="q").value == line
@@ -175,7 +175,7 @@ def test_fixes_show_the_first_fix_until_a_row_is_ticked(visit, stores):
     assert first in [one.value.replace("\\", "") for one in app.header]
 
 
-def test_what_is_done_to_many_things_at_once_is_one_row():
+def test_equal_changes_at_the_same_time_are_one_row():
     frame = pd.DataFrame(
         {
             "changed_at": pd.Timestamp(2026, 3, 2),
@@ -189,25 +189,25 @@ def test_what_is_done_to_many_things_at_once_is_one_row():
             "changed_by": "integration",
         }
     )
-    found = list_marked_changes(frame).set_index("kind")
-    assert found.loc["object", ["times", "before", "after"]].fillna("–").tolist() == [2, "2 different", "–"]
-    assert found.loc["setting", ["times", "before", "after"]].tolist() == [1, "5", "10"]
+    changes = list_marked_changes(frame).set_index("kind")
+    assert changes.loc["object", ["times", "before", "after"]].fillna("–").tolist() == [2, "2 different", "–"]
+    assert changes.loc["setting", ["times", "before", "after"]].tolist() == [1, "5", "10"]
 
 
-def played(app) -> bool:
+def has_alert_result(app) -> bool:
     return bool(app.get("plotly_chart")) or "No alert fired" in shown(app)
 
 
-def test_rules_are_played_only_when_somebody_asks(visit):
+def test_rules_run_only_on_request(visit):
     app = visit("slo", period="7 days")
-    assert not played(app)
+    assert not has_alert_result(app)
     app.toggle(key="alerts").set_value(True).run()
     assert not app.exception
-    assert played(app)
-    assert played(visit("slo", period="7 days", alerts="true")), "a link plays them too"
+    assert has_alert_result(app)
+    assert has_alert_result(visit("slo", period="7 days", alerts="true")), "a link runs them too"
 
 
-def test_filters_offer_what_the_whole_store_holds(visit, stores, tmp_path, monkeypatch):
+def test_filters_offer_all_values_of_the_store(visit, stores, tmp_path, monkeypatch):
     many = tmp_path / "many.duckdb"
     many.write_bytes(stores["normal"].read_bytes())
     with open_store(many, read_only=False) as store:
@@ -220,7 +220,7 @@ def test_filters_offer_what_the_whole_store_holds(visit, stores, tmp_path, monke
     assert len(offered) >= 6_000
 
 
-def test_nothing_found_in_little_is_not_called_healthy(visit):
+def test_unchecked_rules_are_not_reported_as_healthy(visit):
     app = visit("lint", "one_row", period="all time")
     assert not app.success
     assert app.info
@@ -228,7 +228,7 @@ def test_nothing_found_in_little_is_not_called_healthy(visit):
 
 
 def without(stores, tmp_path, monkeypatch, *tables: str) -> None:
-    """Put a copy of the normal store without the rows of some tables in its place."""
+    """Replace the normal store with a copy in which some tables are empty."""
     copy = tmp_path / "without.duckdb"
     copy.write_bytes(stores["normal"].read_bytes())
     with open_store(copy, read_only=False) as store:
@@ -237,20 +237,20 @@ def without(stores, tmp_path, monkeypatch, *tables: str) -> None:
     monkeypatch.setitem(stores, "normal", copy)
 
 
-def test_no_change_loaded_is_not_no_change(visit, stores, tmp_path, monkeypatch):
+def test_missing_changes_are_reported_as_not_loaded(visit, stores, tmp_path, monkeypatch):
     without(stores, tmp_path, monkeypatch, "config_change")
     app = visit("changes", period="all time")
     assert "No configuration changes are loaded" in shown(app)
     assert any("synclens load" in one.value for one in app.code)
 
 
-def test_a_quiet_day_is_not_an_empty_store(visit):
+def test_a_period_without_changes_is_not_reported_as_not_loaded(visit):
     app = visit("changes", period="24 hours")
     assert "No configuration changes are loaded" not in shown(app)
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_store_of_syncs_alone_gives_every_page(visit, stores, tmp_path, monkeypatch, name):
+def test_every_page_works_with_syncs_only(visit, stores, tmp_path, monkeypatch, name):
     tables = (
         "finding",
         "sync_error",
@@ -266,7 +266,7 @@ def test_a_store_of_syncs_alone_gives_every_page(visit, stores, tmp_path, monkey
     assert not app.error
 
 
-def test_without_known_truth_the_report_card_says_how_to_get_some(visit, stores, tmp_path, monkeypatch):
+def test_the_report_card_without_true_causes_shows_how_to_get_them(visit, stores, tmp_path, monkeypatch):
     without(stores, tmp_path, monkeypatch, "engine_truth.event_cause")
     app = visit("report", period="all time")
     assert "synclens simulate" in app.info[0].value.replace("\\", "")

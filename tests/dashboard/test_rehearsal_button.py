@@ -15,25 +15,25 @@ pytestmark = pytest.mark.usefixtures("stores")
 def locked(stores) -> str:
     """The worst issue about locked records, which the engine can rebuild."""
     with open_store(stores["normal"]) as store:
-        found = analysis.list_issues(store, query="cause:record-locked")
-    return str(found["issue_id"].iloc[0])
+        issues = analysis.list_issues(store, query="cause:record-locked")
+    return str(issues["issue_id"].iloc[0])
 
 
-def test_the_button_shows_what_the_engine_found(visit, stores, locked):
+def test_the_button_shows_the_rehearsal(visit, stores, locked):
     app = visit("issue", period="all time", issue=locked)
     app.button(key=f"rehearse-{locked}").click().run()
     assert not app.exception
-    told = rehearse(stores["normal"], locked)
+    result = rehearse(stores["normal"], locked)
     tables = [table.value for table in app.dataframe]
     shown = next(table for table in tables if "still_failing" in table)
     columns = ["name", "freed", "still_failing", "lost"]
-    assert shown[columns].values.tolist() == told.to_frame()[columns].values.tolist()
-    assert told.best is not None
-    assert any(told.best.name in one.value.replace("\\", "") for one in app.success)
-    assert any("Assumed" in one.value for one in app.markdown)
+    assert shown[columns].values.tolist() == result.to_frame()[columns].values.tolist()
+    assert result.best is not None
+    assert any(result.best.name in element.value.replace("\\", "") for element in app.success)
+    assert any("Assumed" in element.value for element in app.markdown)
 
 
-def test_what_cannot_be_rehearsed_says_why(visit, stores):
+def test_an_issue_that_cannot_be_rehearsed_shows_the_reason(visit, stores):
     with open_store(stores["normal"]) as store:
         causes = analysis.list_issues(store)[["issue_id", "cause"]]
     issue_id = next(
@@ -41,7 +41,7 @@ def test_what_cannot_be_rehearsed_says_why(visit, stores):
     )
     app = visit("issue", period="all time", issue=issue_id)
     app.button(key=f"rehearse-{issue_id}").click().run()
-    assert any("could not be rehearsed" in one.value for one in app.info)
+    assert any("could not be rehearsed" in element.value for element in app.info)
 
 
 def test_the_list_of_fixes_rehearses_the_worst_issue_of_a_cause(visit):

@@ -1,4 +1,4 @@
-"""Views with a name, merges seen before they are made, days of one's own, and days of one's choice."""
+"""Saved views, merge previews, local days, selected baseline days, and chart images."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ PARAMETERS = st.dictionaries(
 
 
 @pytest.fixture
-def own(stores, tmp_path, monkeypatch) -> Path:
-    """A store of this test's own in the place of `normal`."""
+def own_store(stores, tmp_path, monkeypatch) -> Path:
+    """A copy of `normal` for this test."""
     copy = tmp_path / "own.duckdb"
     copy.write_bytes(Path(stores["normal"]).read_bytes())
     monkeypatch.setitem(stores, "normal", copy)
@@ -44,45 +44,45 @@ def line(text: str, number: int = 1) -> Activity:
     )  # fmt: skip
 
 
-def said(name: str, page: str | None, **query: list[str]) -> str:
+def view_line(name: str, page: str | None, **query: list[str]) -> str:
     return json.dumps({"name": name, "page": page, "query": query})
 
 
-def test_the_newest_line_of_a_name_counts_and_one_without_a_page_takes_it_back():
+def test_the_newest_line_of_a_name_is_current_and_a_line_without_a_page_removes_it():
     log = [
-        line(said("a", "issues", q=["is:new"])),
-        line(said("b", "devices")),
-        line(said("a", "fixes")),
-        line(said("b", None)),
+        line(view_line("a", "issues", q=["is:new"])),
+        line(view_line("b", "devices")),
+        line(view_line("a", "fixes")),
+        line(view_line("b", None)),
     ]
     assert [(view.name, view.page, dict(view.query)) for view in saved_views.read_saved_views(log)] == [
         ("a", "fixes", {})
     ]
 
 
-@given(st.lists(st.text() | st.sampled_from(["null", "[]", "{}", said("x", "nowhere"), '{"name": 7}'])))
-def test_a_line_that_is_no_view_is_passed_over(texts):
-    found = saved_views.read_saved_views([line(text) for text in texts] + [line(said("kept", "issues"))])
-    assert "kept" in [view.name for view in found]
+@given(st.lists(st.text() | st.sampled_from(["null", "[]", "{}", view_line("x", "nowhere"), '{"name": 7}'])))
+def test_a_line_that_is_not_a_view_is_ignored(texts):
+    views = saved_views.read_saved_views([line(text) for text in texts] + [line(view_line("kept", "issues"))])
+    assert "kept" in [view.name for view in views]
 
 
 @given(PARAMETERS, st.sampled_from(sorted(pages.PAGE_NAMES)))
-def test_the_address_of_a_view_says_exactly_its_parameters(query, name):
-    asked = urlsplit(pages.page_url(name, query))
-    assert parse_qs(asked.query, keep_blank_values=True) == query
-    assert asked.netloc == ""
-    assert asked.path == ("./" if name == "overview" else name)
+def test_the_url_of_a_view_contains_exactly_its_parameters(query, name):
+    url = urlsplit(pages.page_url(name, query))
+    assert parse_qs(url.query, keep_blank_values=True) == query
+    assert url.netloc == ""
+    assert url.path == ("./" if name == "overview" else name)
 
 
-def test_a_view_is_kept_with_its_page_and_parameters_and_can_be_removed(visit, own):
+def test_a_view_is_saved_with_its_page_and_parameters_and_can_be_removed(visit, own_store):
     app = visit("issues", period="30 days", q="is:new", country="DE")
     app.text_input(key="save-view-name").set_value("**New** in Germany")
     app.button(key="save-view").click().run()
     assert not app.exception
-    state = TriageState.for_store(own)
-    (kept,) = saved_views.read_saved_views(state.activity(saved_views.LOG_NAME))
-    assert (kept.name, kept.page) == ("**New** in Germany", "issues")
-    assert {key: list(values) for key, values in kept.query.items()} == {
+    state = TriageState.for_store(own_store)
+    (view,) = saved_views.read_saved_views(state.activity(saved_views.LOG_NAME))
+    assert (view.name, view.page) == ("**New** in Germany", "issues")
+    assert {key: list(values) for key, values in view.query.items()} == {
         "period": ["30 days"], "q": ["is:new"], "country": ["DE"]
     }  # fmt: skip
     app = visit("overview")
@@ -90,14 +90,14 @@ def test_a_view_is_kept_with_its_page_and_parameters_and_can_be_removed(visit, o
     assert saved_views.read_saved_views(state.activity(saved_views.LOG_NAME)) == []
 
 
-def test_a_view_without_a_name_is_not_kept(visit, own):
+def test_a_view_without_a_name_is_not_saved(visit, own_store):
     app = visit("issues").button(key="save-view").click().run()
     assert "Nothing was saved" in app.toast[0].value
-    assert TriageState.for_store(own).activity(saved_views.LOG_NAME) == []
+    assert TriageState.for_store(own_store).activity(saved_views.LOG_NAME) == []
 
 
-def merging_box():
-    """The box under the list of issues as a script: the tool that runs pages here cannot tick rows."""
+def merge_button_page():
+    """The merge button as a page, because the test runner cannot select rows."""
     import streamlit as st
 
     from dashboard import merge_preview
@@ -108,27 +108,27 @@ def merging_box():
     )
 
 
-def test_a_merge_is_shown_before_it_is_made(own, monkeypatch):
-    with open_store(own) as store:
+def test_a_merge_is_previewed_before_it_is_saved(own_store, monkeypatch):
+    with open_store(own_store) as store:
         first, second = (str(one) for one in analysis.list_issues(store)["issue_id"].head(2))
         both = [analysis.get_issue(store, one) for one in (first, second)]
-    people = len({who for issue in both for who in issue.users["user_id"].dropna()})
-    monkeypatch.setenv("SYNCLENS_STORE", str(own))
-    app = AppTest.from_function(merging_box, default_timeout=60)
+    users = len({user for issue in both for user in issue.users["user_id"].dropna()})
+    monkeypatch.setenv("SYNCLENS_STORE", str(own_store))
+    app = AppTest.from_function(merge_button_page, default_timeout=60)
     app.session_state["ticked"] = [first, second]
     app.session_state["merging"] = True
     app.run()
     assert not app.exception
-    told = next(one.value for one in app.markdown if "One issue instead of 2" in one.value)
-    assert f"{sum(issue.summary.events for issue in both):,} errors, {people:,} users" in told
-    assert TriageState.for_store(own).grouping_rules() == [], "looking decides nothing"
+    preview = next(text.value for text in app.markdown if "One issue instead of 2" in text.value)
+    assert f"{sum(issue.summary.events for issue in both):,} errors, {users:,} users" in preview
+    assert TriageState.for_store(own_store).grouping_rules() == [], "a preview saves nothing"
     app.button(key="merge-ticked").click().run()
-    (rule,) = TriageState.for_store(own).grouping_rules()
+    (rule,) = TriageState.for_store(own_store).grouping_rules()
     assert rule.kind == "merge"
     assert rule.issues == tuple(sorted([first, second]))
 
 
-def test_days_on_people_s_own_clocks_are_those_of_the_analysis(visit, stores):
+def test_local_days_match_the_analysis(visit, stores):
     app = visit("overview", period="all time", tz=LOCAL_DAYS)
     assert not app.exception
     app.session_state["twin-failures"] = True
@@ -142,7 +142,7 @@ def test_days_on_people_s_own_clocks_are_those_of_the_analysis(visit, stores):
 
 @pytest.mark.parametrize("name", ["overview", "changes", "issue"])
 @pytest.mark.parametrize("period", ["24 hours", "14 days"])
-def test_pages_stand_with_own_days(visit, stores, name, period):
+def test_pages_work_with_local_days(visit, stores, name, period):
     with open_store(stores["normal"]) as store:
         issue_id = str(analysis.list_issues(store)["issue_id"].iloc[0])
     app = visit(name, period=period, tz=LOCAL_DAYS, **({"issue": issue_id} if name == "issue" else {}))
@@ -150,23 +150,23 @@ def test_pages_stand_with_own_days(visit, stores, name, period):
     assert not app.error
 
 
-def test_days_of_one_s_choice_count_as_the_days_before_do(stores):
+def test_selected_baseline_days_match_the_preceding_days(stores):
     since, until = pd.Timestamp(2026, 3, 20), pd.Timestamp(2026, 3, 22)
     with open_store(stores["normal"]) as store:
-        before = explain_period(store, since, until, baseline=3)
-        chosen = explain_period(store, since, until, baseline=(pd.Timestamp(2026, 3, 14), since))
-    assert [(one.where, one.failures, one.total) for one in chosen] == [
-        (one.where, one.failures, one.total) for one in before
+        preceding = explain_period(store, since, until, baseline=3)
+        selected = explain_period(store, since, until, baseline=(pd.Timestamp(2026, 3, 14), since))
+    assert [(row.where, row.failures, row.total) for row in selected] == [
+        (row.where, row.failures, row.total) for row in preceding
     ]
 
 
-def test_explain_compares_with_days_of_one_s_choice(visit):
+def test_explain_compares_with_selected_days(visit):
     app = visit("explain", period="all time", baseline="selected days")
     assert not app.exception
     assert [one.label for one in app.date_input] == ["Days to explain (UTC)", "Baseline days (UTC)"]
 
 
-def test_a_picture_says_what_it_is_and_how_it_was_filtered():
+def test_a_chart_image_has_its_definition_and_filters():
     from analysis import charts
 
     frame = pd.DataFrame({"day": pd.date_range("2026-03-01", periods=3), "events": [1, 2, 3]})
@@ -180,11 +180,11 @@ def test_a_picture_says_what_it_is_and_how_it_was_filtered():
     assert "One error each." in header
     assert "Country: &lt;b&gt;DE" in header
     assert drawn.layout.height > figure.layout.height
-    assert figure.layout.title.text is None, "the chart on the page stays as it is"
+    assert figure.layout.title.text is None, "the chart on the page is unchanged"
 
 
-def test_one_rule_is_one_card_however_many_places_break_it(visit, own):
-    with open_store(own, read_only=False) as store:
+def test_a_rule_with_many_places_is_one_card(visit, own_store):
+    with open_store(own_store, read_only=False) as store:
         store.execute("UPDATE device SET accounts = 90000")
     app = visit("lint", period="all time")
     assert not app.exception
@@ -192,16 +192,16 @@ def test_one_rule_is_one_card_however_many_places_break_it(visit, own):
     assert len(titles) == 1
 
 
-def test_old_data_says_so_on_every_page(visit, monkeypatch):
+def test_old_data_is_marked_on_every_page(visit, monkeypatch):
     monkeypatch.setenv("SYNCLENS_NOW", "2026-03-30T08:00:00+00:00")
     assert not any("Old data" in one.value for one in visit("issues").sidebar.markdown)
     monkeypatch.setenv("SYNCLENS_NOW", "2026-04-09T08:00:00+00:00")
     assert any("Old data" in one.value for one in visit("issues").sidebar.markdown)
 
 
-def test_an_answer_from_before_a_load_stays_marked_as_such(visit, own):
+def test_a_result_from_before_a_load_is_marked(visit, own_store):
     app = visit("issues", period="all time")
-    with open_store(own, read_only=False) as store:
+    with open_store(own_store, read_only=False) as store:
         store.execute("UPDATE ingest_batch SET rows_in = rows_in + 1, rows_new = rows_new + 1")
         store.execute("CHECKPOINT")
         app.run()

@@ -1,4 +1,4 @@
-"""Signing in with OpenID Connect, against a provider that runs here: who gets in, and what they may do."""
+"""Sign-in with OpenID Connect against a local provider: access and permissions by role."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ pytestmark = [
     pytest.mark.skipif(bench.CHROMIUM is None, reason="no Chromium here; install the package chromium"),
 ]
 CLIENT, SECRET = "synclens", "known only to this test"
-PEOPLE = {
+USERS = {
     "vera": ["viewer"],
     "emil": ["viewer", "engineer"],
     "ada": "admin",
     "nora": None,
-    "mallory": ["admin"],  # whose token somebody else has signed
+    "mallory": ["admin"],  # with a forged token
 }
 
 
 class Provider:
-    """As much of an OpenID provider as the authorisation code flow needs; whoever is clicked is signed in."""
+    """The parts of an OpenID provider for the authorization code flow. A click on a user signs that user in."""
 
     def __init__(self, issuer: str) -> None:
         self.issuer = issuer
@@ -61,7 +61,7 @@ class Provider:
             routes=[
                 Route("/.well-known/openid-configuration", self.configuration),
                 Route("/authorize", self.authorize),
-                Route("/consent/{person}", self.consent),
+                Route("/consent/{user}", self.consent),
                 Route("/token", self.token, methods=["POST"]),
                 Route("/keys", self.keys),
             ]
@@ -82,41 +82,46 @@ class Provider:
     async def authorize(self, request: Request) -> Response:
         assert request.query_params["client_id"] == CLIENT
         query = request.url.query
-        links = "".join(f'<p><a href="/consent/{name}?{query}">{name}</a></p>' for name in PEOPLE)
+        links = "".join(f'<p><a href="/consent/{name}?{query}">{name}</a></p>' for name in USERS)
         return HTMLResponse(f"<h1>Who are you?</h1>{links}")
 
     async def consent(self, request: Request) -> Response:
-        asked, person = request.query_params, request.path_params["person"]
+        query, user = request.query_params, request.path_params["user"]
         code = f"code-{len(self.codes)}"
-        self.codes[code] = {"person": person, "nonce": asked.get("nonce", "")}
-        answer = urlencode({"code": code, "state": asked["state"]})
-        return RedirectResponse(f"{asked['redirect_uri']}?{answer}")
+        self.codes[code] = {"user": user, "nonce": query.get("nonce", "")}
+        answer = urlencode({"code": code, "state": query["state"]})
+        return RedirectResponse(f"{query['redirect_uri']}?{answer}")
 
     async def token(self, request: Request) -> Response:
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        named = [unquote(part) for part in b64decode(given).decode().split(":")] if given else []
+        scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+        credentials = [unquote(part) for part in b64decode(encoded).decode().split(":")] if encoded else []
         form = await request.form()
-        if scheme != "Basic" or named != [CLIENT, SECRET] or form["code"] not in self.codes:
+        if scheme != "Basic" or credentials != [CLIENT, SECRET] or form["code"] not in self.codes:
             return JSONResponse({"error": "invalid_client"}, status_code=401)
-        told = self.codes.pop(str(form["code"]))
+        session = self.codes.pop(str(form["code"]))
         return JSONResponse(
-            {"access_token": "none", "token_type": "Bearer", "expires_in": 600, "id_token": self.signed(told)}
+            {
+                "access_token": "none",
+                "token_type": "Bearer",
+                "expires_in": 600,
+                "id_token": self.sign_token(session),
+            }
         )
 
-    def signed(self, told: dict[str, str]) -> str:
-        at, person = now(), told["person"]
+    def sign_token(self, session: dict[str, str]) -> str:
+        at, user = now(), session["user"]
         claims = {
             "iss": self.issuer,
             "aud": CLIENT,
-            "sub": person,
-            "email": f"{person}@example.com",
+            "sub": user,
+            "email": f"{user}@example.com",
             "iat": int(at.timestamp()),
             "exp": int((at + timedelta(minutes=10)).timestamp()),
-            "nonce": told["nonce"],
+            "nonce": session["nonce"],
         }
-        if PEOPLE[person] is not None:
-            claims["roles"] = PEOPLE[person]
-        key = self.forged if person == "mallory" else self.key
+        if USERS[user] is not None:
+            claims["roles"] = USERS[user]
+        key = self.forged if user == "mallory" else self.key
         return str(joserfc_jwt.encode({"alg": "RS256", "kid": "ours"}, claims, key))
 
     async def keys(self, _: Request) -> Response:
@@ -143,7 +148,7 @@ def issuer() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def guarded(stores, issuer: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """A dashboard that lets nobody in unsigned and hides people from viewers; with its worst issue."""
+    """A dashboard with sign-in that masks names from viewers, and its worst issue."""
     folder, port = tmp_path_factory.mktemp("guarded"), free_port()
     settings = {
         "redirect_uri": f"http://localhost:{port}/oauth2callback",
@@ -178,61 +183,61 @@ def page(chromium: Browser, guarded: SimpleNamespace) -> Iterator[Page]:
     context.close()
 
 
-def sign_in(page: Page, person: str) -> None:
+def sign_in(page: Page, user: str) -> None:
     page.goto("/")
     page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("link", name=person).click()
+    page.get_by_role("link", name=user).click()
 
 
-def signed_in(page: Page, person: str, role: str) -> Locator:
-    """The foot of the menu, where an invisible sign keeps the address from becoming a link."""
-    return page.get_by_text(re.compile(rf"{person}.?@example\.com, {role}"))
+def signed_in(page: Page, user: str, role: str) -> Locator:
+    """The footer of the menu. An invisible character prevents a link from the address."""
+    return page.get_by_text(re.compile(rf"{user}.?@example\.com, {role}"))
 
 
 @pytest.mark.parametrize(
-    ("person", "role"), [("vera", "viewer"), ("emil", "engineer"), ("ada", "admin"), ("nora", "viewer")]
+    ("user", "role"), [("vera", "viewer"), ("emil", "engineer"), ("ada", "admin"), ("nora", "viewer")]
 )
-def test_the_claim_decides_what_a_person_may_do(page, guarded, person, role):
+def test_the_claim_sets_the_permissions(page, guarded, user, role):
     page.goto(guarded.issue)
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
-    assert page.get_by_test_id("stMetric").count() == 0, "nothing is shown before signing in"
+    assert page.get_by_test_id("stMetric").count() == 0, "nothing is visible before sign-in"
 
-    sign_in(page, person)
-    expect(signed_in(page, person, role)).to_be_visible()
+    sign_in(page, user)
+    expect(signed_in(page, user, role)).to_be_visible()
     page.goto(guarded.issue)
-    bench.settle(page)
+    bench.wait_until_idle(page)
     resolve = page.get_by_role("button", name="Resolve")
-    held = page.get_by_label("Assigned to")
+    assignee = page.get_by_label("Assigned to")
     if role == "viewer":
         expect(resolve).to_be_disabled()
-        expect(held).to_have_value(HIDDEN)
+        expect(assignee).to_have_value(HIDDEN)
     else:
         expect(resolve).to_be_enabled()
-        expect(held).to_have_value("zoe")
+        expect(assignee).to_have_value("zoe")
 
 
-def test_what_is_done_is_logged_with_the_name_of_the_token(page, guarded):
+def test_actions_are_logged_with_the_name_in_the_token(page, guarded):
     sign_in(page, "emil")
     expect(signed_in(page, "emil", "engineer")).to_be_visible()
     page.goto(guarded.issue)
-    bench.settle(page)
+    bench.wait_until_idle(page)
     page.get_by_label("Note").fill("called the admin")
     page.get_by_role("button", name="Save").click()
-    bench.settle(page)
-    said = guarded.state.activity(guarded.issue_id)[-1]
-    assert (said.actor, said.reason) == ("emil@example.com", "called the admin")
+    bench.wait_until_idle(page)
+    entry = guarded.state.activity(guarded.issue_id)[-1]
+    assert (entry.actor, entry.reason) == ("emil@example.com", "called the admin")
 
 
-def test_a_token_that_somebody_else_signed_lets_nobody_in(page):
+def test_a_forged_token_is_rejected(page):
     sign_in(page, "mallory")
     page.goto("/")
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     assert page.get_by_test_id("stMetric").count() == 0
 
 
-def test_who_signs_out_is_out(page):
+def test_a_signed_out_user_has_no_access(page):
     sign_in(page, "ada")
-    # The page forgets who is there before the browser has given up its cookie; only then is it worth a try.
+    # The page signs out before the browser deletes its cookie, so wait for the response.
     with page.expect_response(lambda answer: "/auth/logout" in answer.url):
         page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()

@@ -1,4 +1,4 @@
-"""What people click is kept, at once and with their name, whoever else writes."""
+"""Clicks are saved immediately with the user, even during a load."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ingest import open_store
 
 @pytest.fixture
 def issue_id(stores, tmp_path, monkeypatch):
-    """The worst issue of a store of this test's own, which is put in the place of `normal`."""
+    """The worst issue of a copy of `normal` for this test."""
     copy = tmp_path / "own.duckdb"
     copy.write_bytes(Path(stores["normal"]).read_bytes())
     monkeypatch.setitem(stores, "normal", copy)
@@ -28,7 +28,7 @@ def state(stores) -> TriageState:
     return TriageState.for_store(stores["normal"])
 
 
-def test_a_resolved_issue_says_so_at_once(visit, stores, issue_id):
+def test_a_resolved_issue_shows_immediately(visit, stores, issue_id):
     app = visit("issue", period="all time", issue=issue_id)
     app.button(key="do-Resolve").click().run()
     assert state(stores).state_of(issue_id).state == "resolved"
@@ -36,7 +36,7 @@ def test_a_resolved_issue_says_so_at_once(visit, stores, issue_id):
     assert any("Resolved" in badge.value for badge in app.markdown)
 
 
-def test_assignee_priority_and_note_are_kept_with_who_did_it(visit, stores, issue_id):
+def test_assignee_priority_and_note_are_saved_with_the_user(visit, stores, issue_id):
     app = visit("issue", period="all time", issue=issue_id)
     app.text_input(key=f"assignee-{issue_id}").set_value("ana")
     app.text_area(key=f"note-{issue_id}").set_value("**Called** the admin")
@@ -49,7 +49,7 @@ def test_assignee_priority_and_note_are_kept_with_who_did_it(visit, stores, issu
     assert all(one.actor for one in done)
 
 
-def test_a_click_does_not_wait_for_an_ingest(visit, stores, issue_id):
+def test_a_click_does_not_wait_for_a_load(visit, stores, issue_id):
     app = visit("issue", period="all time", issue=issue_id)
     with open_store(stores["normal"], read_only=False):
         app.button(key="do-Resolve").click().run()
@@ -58,7 +58,7 @@ def test_a_click_does_not_wait_for_an_ingest(visit, stores, issue_id):
         assert app.title, "the page from before the ingest is still there"
 
 
-def test_a_viewer_sees_and_cannot_decide(visit, stores, issue_id):
+def test_a_viewer_can_read_but_not_edit(visit, stores, issue_id):
     app = visit("issue", period="all time", issue=issue_id)
     app.user = {"is_logged_in": True, "email": "v@example.com", "roles": ["viewer"]}
     app.run()
@@ -66,18 +66,18 @@ def test_a_viewer_sees_and_cannot_decide(visit, stores, issue_id):
     assert app.title
 
 
-def people_shown(app) -> set[str]:
+def users_shown(app) -> set[str]:
     tables = [table.value for table in app.dataframe]
     return {str(who) for table in tables if "user_id" in table for who in table["user_id"]}
 
 
-def test_people_are_hidden_from_viewers_when_asked(visit, stores, issue_id, monkeypatch):
+def test_names_are_masked_for_viewers(visit, stores, issue_id, monkeypatch):
     monkeypatch.setenv("SYNCLENS_MASK_NAMES", "1")
     app = visit("issue", period="all time", issue=issue_id)
-    assert "hidden" not in people_shown(app), "an engineer sees who it is"
+    assert "hidden" not in users_shown(app), "an engineer sees who it is"
     app.user = {"is_logged_in": True, "email": "v@example.com", "roles": ["viewer"]}
     app.run()
-    assert people_shown(app) == {"hidden"}
+    assert users_shown(app) == {"hidden"}
 
 
 def test_nobody_sees_a_page_before_signing_in(visit):
@@ -99,7 +99,7 @@ def test_nobody_sees_a_page_before_signing_in(visit):
         ([], "viewer"),
     ],
 )
-def test_a_role_is_never_more_than_the_claim_says(claim, role):
+def test_a_role_never_exceeds_the_claim(claim, role):
     assert role_from_claim(claim) == role
 
 
@@ -117,13 +117,13 @@ def test_a_page_does_not_wait_for_a_long_review(visit, stores, issue_id, monkeyp
         assert not data.is_review_running()
 
 
-def test_the_review_looks_once_at_each_state_of_the_store(visit, stores, issue_id, monkeypatch):
-    looks = []
-    monkeypatch.setattr(data, "update_issue_states", lambda *_: looks.append(1))
+def test_each_version_of_the_store_is_reviewed_once(visit, stores, issue_id, monkeypatch):
+    reviews = []
+    monkeypatch.setattr(data, "update_issue_states", lambda *_: reviews.append(1))
     visit("issues", period="all time")
     visit("overview", period="all time")
-    assert looks == [1]
+    assert reviews == [1]
     with open_store(stores["normal"], read_only=False) as store:
         store.execute("UPDATE ingest_batch SET rows_in = rows_in + 1, rows_new = rows_new + 1")
     visit("issues", period="all time")
-    assert looks == [1, 1]
+    assert reviews == [1, 1]

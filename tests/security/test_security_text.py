@@ -85,7 +85,7 @@ def test_hostile_text_is_stored_and_found_as_it_is(hostile_store):
 def test_no_filter_is_read_as_sql(hostile_store, name, value):
     try:
         frame = analysis.measure(hostile_store, "errors_by_cause", **{name: value})
-    except analysis.AnalysisError as refused:  # a moment that is none
+    except analysis.AnalysisError as refused:  # an invalid timestamp
         assert name in ("since", "until")
         assert refused.next_step
     else:
