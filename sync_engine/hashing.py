@@ -1,7 +1,7 @@
-"""One number per object that two sides compare at the end of each sync.
+"""Digests of records, which device and Vault compare at the end of each sync.
 
-The number of records and the sum of a 40-bit hash of (id, revision). A sum, because it can be kept up to date
-with each write; the idea is Anki's count check at the price of PowerSync's bucket checksum.
+A digest is the number of records and the sum of a 40-bit hash of (id, revision). A sum can be updated with each
+write.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from hashlib import blake2b
 
 
 def revision_hash(record_id: str, revision: int) -> int:
-    """What one record in one revision adds to the digest of its object, below 2**40."""
+    """Return the value that a record revision adds to the digest of its object, below 2**40."""
     return int.from_bytes(blake2b(f"{record_id}:{revision}".encode(), digest_size=5).digest(), "big")
 
 
 def short_hash(*parts: object, size: int = 8) -> str:
-    """A name made of content: the same parts give the same text in any process."""
+    """Return a hash of the parts as hex text, identical in every process."""
     return blake2b("\x1f".join(map(str, parts)).encode(), digest_size=size).hexdigest()

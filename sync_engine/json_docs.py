@@ -1,4 +1,4 @@
-"""Documents as JSON text: one way in and one way out for messages, stores and telemetry."""
+"""JSON encoding and decoding of messages, stored documents and telemetry."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
-# Made once: making an encoder or a decoder costs more than using it.
+# Created once: creating an encoder or a decoder costs more than using it.
 to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-"""A value as JSON in one line without spaces."""
+"""Encode a value as JSON on one line without spaces."""
 
 to_sorted_json = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
-"""The same with the keys of objects sorted: equal values give equal text."""
+"""Encode a value with sorted keys, so that equal values have equal text."""
 
 from_json = json.JSONDecoder(parse_constant=_refuse_constant).decode
-"""The value that JSON text tells. Raises ValueError when it is none, also for numbers that JSON does not have."""
+"""Decode JSON text. Raises ValueError if it is not valid JSON, including NaN and Infinity."""

@@ -1,10 +1,10 @@
-"""A small stage for tests and notebooks: people with devices around one Vault, and sentences about them.
+"""A small lab for tests, notebooks and rehearsals: users with one device each, and one Vault.
 
-story = Lab("ana", "ben")
-account = story.account("Dr Ruiz")
-story.sync("ana", "ben")
-story.edit("ana", account, phone__v="1")
-assert story.sync("ana") == []
+lab = Lab("ana", "ben")
+account = lab.add_account("Dr Ruiz")
+lab.sync("ana", "ben")
+lab.edit("ana", account, phone__v="1")
+assert lab.sync("ana") == []
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ START = 1_772_409_600.0  # 2026-03-02 00:00 UTC
 
 
 class Lab:
-    """Named people, each with one device, in one territory of one Vault; nothing goes wrong by itself."""
+    """Users in one territory of one Vault, each with one device. No faults occur by default."""
 
-    def __init__(self, *people: str, platform: str = "iPad") -> None:
+    def __init__(self, *users: str, platform: str = "iPad") -> None:
         self.scheduler = Scheduler(START)
         self.vault = Vault(sqlite3.connect(":memory:"))
-        self.users = people
+        self.users = users
         self.devices: dict[str, Device] = {}
         self.replies_to_lose = 0
         self.requests_to_lose = 0
         self.requests: list[bytes] = []
         with self.vault.transaction():
             self.vault.configure("permission_set", "rep__c", permission_set("rep__c"))
-            for person in people:
-                self.vault.configure("user", person, _user_document(person))
-        for person in people:
-            self.devices[person] = self._device(person, platform)
+            for user in users:
+                self.vault.configure("user", user, _user_document(user))
+        for user in users:
+            self.devices[user] = self._device(user, platform)
 
-    def _device(self, person: str, platform: str) -> Device:
-        env = StormEnv(f"{person}-device", self.scheduler, self._deliver, CALM, 0, Counter())
+    def _device(self, user: str, platform: str) -> Device:
+        env = StormEnv(f"{user}-device", self.scheduler, self._deliver, CALM, 0, Counter())
         device = Device(
-            device_id=env.device_id, user_id=person, password="secret", platform=platform,  # noqa: S106
+            device_id=env.device_id, user_id=user, password="secret", platform=platform,  # noqa: S106
             version="253.0.100", env=env,
         )  # fmt: skip
         env.device = device
@@ -68,48 +68,48 @@ class Lab:
         return reply
 
     def add_account(self, name: str, *, territory: str = "T1", **fields: object) -> str:
-        """An account in the Vault; its id."""
+        """Add an account in the Vault and return its id."""
         return self.add_record("account__v", name__v=name, territory__v=territory, **fields)
 
     def add_record(self, object_name: str, **fields: object) -> str:
-        """A record in the Vault, put there by somebody else; its id."""
+        """Add a record in the Vault as another user and return its id."""
         with self.vault.transaction():
             return records.insert(
                 self.vault, object_name, dict(fields), at=self.scheduler.now, by="somebody"
             ).id
 
     def change_in_vault(self, record_id: str, **fields: object) -> None:
-        """Somebody else changes a record in the Vault."""
-        found = records.find(self.vault, record_id)
-        assert found is not None  # noqa: S101
+        """Change a record in the Vault as another user."""
+        record = records.find(self.vault, record_id)
+        assert record is not None  # noqa: S101
         with self.vault.transaction():
-            records.update(self.vault, found, fields, at=self.scheduler.now, by="somebody")
+            records.update(self.vault, record, fields, at=self.scheduler.now, by="somebody")
 
     def delete_in_vault(self, record_id: str) -> None:
-        """Somebody else deletes a record in the Vault."""
-        found = records.find(self.vault, record_id)
-        assert found is not None  # noqa: S101
+        """Delete a record in the Vault as another user."""
+        record = records.find(self.vault, record_id)
+        assert record is not None  # noqa: S101
         with self.vault.transaction():
-            records.delete(self.vault, found, at=self.scheduler.now, by="somebody")
+            records.delete(self.vault, record, at=self.scheduler.now, by="somebody")
 
-    def edit(self, person: str, record_id: str, **fields: object) -> str:
-        """The person edits a record on their device; the key of the edit."""
-        name = self._object_of(person, record_id)
+    def edit(self, user: str, record_id: str, **fields: object) -> str:
+        """Edit a record on the user's device and return the key of the edit."""
+        name = self._object_of(user, record_id)
         return save(
-            self.devices[person],
+            self.devices[user],
             [Edit(operation="update", object=name, record_id=record_id, fields=dict(fields))],
         )
 
-    def create(self, person: str, object_name: str, **fields: object) -> str:
-        """The person creates a record on their device; its mobile id."""
-        made = new_mobile_id(self.devices[person])
+    def create(self, user: str, object_name: str, **fields: object) -> str:
+        """Create a record on the user's device and return its mobile id."""
+        made = new_mobile_id(self.devices[user])
         edit = Edit(operation="create", object=object_name, record_id=made, fields=dict(fields))
-        save(self.devices[person], [edit])
+        save(self.devices[user], [edit])
         return made
 
-    def record_call(self, person: str, account: str, *, samples: int = 0, **fields: object) -> str:
-        """The person records a call with samples, all in one press of Save; its mobile id."""
-        device = self.devices[person]
+    def record_call(self, user: str, account: str, *, samples: int = 0, **fields: object) -> str:
+        """Save a call with samples in one transaction and return its mobile id."""
+        device = self.devices[user]
         made = new_mobile_id(device)
         doc: JsonDict = {
             "account__v": account,
@@ -133,78 +133,78 @@ class Lab:
         save(device, edits)
         return made
 
-    def delete(self, person: str, record_id: str) -> str:
-        """The person deletes a record on their device; the key of the edit."""
-        name = self._object_of(person, record_id)
+    def delete(self, user: str, record_id: str) -> str:
+        """Delete a record on the user's device and return the key of the edit."""
+        name = self._object_of(user, record_id)
         edit = Edit(operation="delete", object=name, record_id=record_id, fields={})
-        return save(self.devices[person], [edit])
+        return save(self.devices[user], [edit])
 
-    def _object_of(self, person: str, record_id: str) -> str:
+    def _object_of(self, user: str, record_id: str) -> str:
         row = (
-            self.devices[person]
+            self.devices[user]
             .data.execute("SELECT object FROM record WHERE id = ? OR mobile_id = ?", (record_id, record_id))
             .fetchone()
         )
         row = (
             row
-            or self.devices[person]
+            or self.devices[user]
             .journal.execute("SELECT object FROM outbox WHERE record_id = ?", (record_id,))
             .fetchone()
         )
         if row is None:
-            raise ValueError(f"{person} does not have {record_id}")
+            raise ValueError(f"{user} does not have {record_id}")
         return str(row[0])
 
-    def sync(self, *people: str, kind: str = "incremental") -> list[tuple[str, str]]:
-        """These people sync, one after the other; the errors of it as (person, error type)."""
-        found: list[tuple[str, str]] = []
-        for person in people or self.users:
-            device, env = self.devices[person], self._env(person)
+    def sync(self, *users: str, kind: str = "incremental") -> list[tuple[str, str]]:
+        """Sync the devices of these users in order. Returns errors as (user, error type)."""
+        errors: list[tuple[str, str]] = []
+        for user in users or self.users:
+            device, env = self.devices[user], self._env(user)
             before = len(env.rows)
             self.scheduler.spawn(_sync_device(device, kind))
             self.scheduler.run_all()
-            found += [
-                (person, str(row.error_type)) for row, _ in env.rows[before:] if isinstance(row, SyncError)
+            errors += [
+                (user, str(row.error_type)) for row, _ in env.rows[before:] if isinstance(row, SyncError)
             ]
-        return found
+        return errors
 
     def wait(self, hours: float) -> None:
-        """Let time pass."""
+        """Advance the simulated time."""
         self.scheduler.run_until(self.scheduler.now + hours * 3600)
 
-    def read(self, person: str, record_id: str) -> JsonDict | None:
-        """What the person's device shows of a record, None when it shows nothing."""
-        return read_record(self.devices[person], record_id)
+    def read(self, user: str, record_id: str) -> JsonDict | None:
+        """Return a record as the user's device shows it, None if it does not."""
+        return read_record(self.devices[user], record_id)
 
-    def errors(self, person: str) -> list[errors_tab.Entry]:
-        """The person's Errors tab."""
-        return errors_tab.entries(self.devices[person])
+    def errors(self, user: str) -> list[errors_tab.Entry]:
+        """Return the entries of the user's Errors tab."""
+        return errors_tab.entries(self.devices[user])
 
-    def sync_widget(self, person: str) -> SyncWidget:
-        """The person's Sync widget."""
-        return sync_widget(self.devices[person])
+    def sync_widget(self, user: str) -> SyncWidget:
+        """Return the user's Sync widget."""
+        return sync_widget(self.devices[user])
 
-    def status_widget(self, person: str) -> StatusWidget:
-        """The person's Status widget."""
-        return status_widget(self.devices[person])
+    def status_widget(self, user: str) -> StatusWidget:
+        """Return the user's Status widget."""
+        return status_widget(self.devices[user])
 
     def tracking_records(self) -> list[SyncTracking]:
-        """Every tracking record in the Vault, in the order in which they came."""
+        """Return every tracking record in the Vault, in order of arrival."""
         return list(tracking.read_tracking_records(self.vault, 0.0, float("inf")))
 
-    def reported_rows(self, person: str) -> list[Telemetry]:
-        """Every row that the person's device has reported."""
-        return [row for row, _ in self._env(person).rows]
+    def reported_rows(self, user: str) -> list[Telemetry]:
+        """Return every row that the user's device has reported."""
+        return [row for row, _ in self._env(user).rows]
 
-    def _env(self, person: str) -> StormEnv:
-        env = self.devices[person].env
+    def _env(self, user: str) -> StormEnv:
+        env = self.devices[user].env
         assert isinstance(env, StormEnv)  # noqa: S101
         return env
 
     def close(self) -> None:
         """Close every store."""
-        for person in self.users:
-            self._env(person).close()
+        for user in self.users:
+            self._env(user).close()
         self.vault.db.close()
 
     def __enter__(self) -> Lab:
@@ -230,9 +230,9 @@ async def _sync_device(device: Device, kind: str) -> None:
         device.start()
 
 
-def _user_document(person: str) -> JsonDict:
+def _user_document(user: str) -> JsonDict:
     return {
-        "id": person, "name": person.title(), "email": "", "active": True, "locked": False,
+        "id": user, "name": user.title(), "email": "", "active": True, "locked": False,
         "password": "secret", "password_expired": False, "permission_set": "rep__c",
         "security_profile": "rep__c", "application_profile": "rep__c", "territories": ["T1"],
         "country": "US", "time_zone": "America/New_York", "language": "en",

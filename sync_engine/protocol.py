@@ -1,7 +1,7 @@
-"""What device and Vault say to each other, and what the engine asks of the world it runs in.
+"""The protocol between device and Vault, and the environment that the engine runs in.
 
-Everything that is not deterministic goes through `Env`: a simulator answers it from a seed, a real client
-from the network and the operating system. Messages are JSON objects in bytes; a binary body may follow the
+Everything that is not deterministic goes through `Env`: a simulator derives it from a seed, a real client
+uses the network and the operating system. Messages are JSON objects in bytes; a binary body may follow the
 first line feed, so that a database snapshot travels as it is.
 """
 
@@ -19,7 +19,7 @@ SNAPSHOT_SEPARATOR = b"\n"
 
 
 class VaultError(Exception):
-    """Vault understood the request and said no. `type` is one of Vault's contractual error types."""
+    """Vault refused a request. `type` is one of Vault's documented error types."""
 
     def __init__(
         self,
@@ -35,20 +35,20 @@ class VaultError(Exception):
         super().__init__(f"{type}: {message}")
         self.type = type
         self.message = message
-        self.cause = cause  # the branch that refused; goes to the witness, never over the wire
+        self.cause = cause  # the true cause; passed to `on_refusal`, never sent to a device
         self.blame = blame
         self.object = object
         self.field = field
         self.record_id = record_id
 
     def to_dict(self) -> JsonDict:
-        """The error as one entry of Vault's `errors` list, with the object, field and record it is about."""
-        about = {"object": self.object, "field": self.field, "record_id": self.record_id}
-        return {"type": self.type, "message": self.message} | {k: v for k, v in about.items() if v}
+        """Return the error as an entry of Vault's `errors` list, with its object, field and record."""
+        attributes = {"object": self.object, "field": self.field, "record_id": self.record_id}
+        return {"type": self.type, "message": self.message} | {k: v for k, v in attributes.items() if v}
 
 
 class TransportError(Exception):
-    """The exchange itself failed: no route, no trust, no time, or an HTTP status instead of an answer."""
+    """The exchange failed: no route, an untrusted certificate, a timeout, or an HTTP error status."""
 
     def __init__(
         self, error_type: str, message: str, *, http_status: int | None = None, transient: bool = True
@@ -70,23 +70,23 @@ class DeviceError(Exception):
 
 
 class ProcessKilled(BaseException):
-    """The process of the device is gone. Nothing may catch it: what is not committed is lost."""
+    """The process of the device was killed. Only simulators may catch it; uncommitted data are lost."""
 
 
 class Env(Protocol):
-    """The world as one device sees it."""
+    """The environment of one device: clock, network, randomness, stores and reporting."""
 
     def now(self) -> float:
         """Seconds since 1970 in UTC, by the device's own clock, which may be wrong."""
 
     def sleep(self, seconds: float) -> Awaitable[None]:
-        """Let time pass."""
+        """Wait for some seconds."""
 
     def send(self, request: bytes) -> Awaitable[bytes]:
         """Send one request to the Vault. Raises TransportError."""
 
     def random_stream(self, stream: str) -> Random:
-        """A stream of randomness of its own for each purpose."""
+        """Return a separate random stream for each purpose."""
 
     def open_store(self, name: str, content: memoryview | None = None) -> sqlite3.Connection:
         """A store that survives the process: `journal`, `data` or `media`; an unknown name is a new, empty one.
@@ -101,16 +101,16 @@ class Env(Protocol):
         """
 
     def is_online(self) -> bool:
-        """Whether the operating system believes that there is a network."""
+        """Whether the operating system reports a network."""
 
     def network_type(self) -> str:
         """The kind of network: wifi, cellular, vpn, none."""
 
     def fault_point(self, name: str) -> None:
-        """A place where the world may strike. May raise ProcessKilled or DeviceError."""
+        """Mark a point where a fault can occur. May raise ProcessKilled or DeviceError."""
 
     def emit(self, row: Telemetry, subject: str | None = None) -> None:
-        """Report one row; `about` is the key of the upload that it is about, if any."""
+        """Report one row. `subject` is the key of the related upload, if any."""
 
 
 def encode(message: JsonDict, body: bytes | None = None) -> bytes:

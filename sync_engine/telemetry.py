@@ -1,8 +1,8 @@
-"""What a sync engine reports: the one vocabulary shared with the rest of SyncLens.
+"""The rows that a sync engine reports: the schema shared with the rest of SyncLens.
 
 Every class is one row of the store's table of the same meaning. Fields that Vault documents keep Vault's
 spelling (`sync_duration__v`); what Vault does not record has a name without `__v`. Times are aware
-datetimes in UTC. `None` means that nobody knows the value, never that something failed.
+datetimes in UTC. `None` means that the value is unknown, never that something failed.
 """
 
 from __future__ import annotations

@@ -52,9 +52,9 @@ def default_vmocs() -> dict[str, JsonDict]:
         "order__v": "account__v",
         "medical_insight__v": "account__v",
     }
-    found = {"product__v": vmoc("product__v", "full_object__v"), "account__v": vmoc("account__v")}
-    found["veeva_settings__v"] = vmoc("veeva_settings__v", "full_object__v", enable_enhanced_sync__v=True)
-    return found | {
+    vmocs = {"product__v": vmoc("product__v", "full_object__v"), "account__v": vmoc("account__v")}
+    vmocs["veeva_settings__v"] = vmoc("veeva_settings__v", "full_object__v", enable_enhanced_sync__v=True)
+    return vmocs | {
         name: vmoc(name, "related_to_top_level__v", parent=parent) for name, parent in related.items()
     }
 
@@ -69,10 +69,10 @@ def effective_vmocs(
         for name, one in vmocs
         if one["active__v"] and device in one["device__v"] and (rank := _rank(one, user)) is not None
     ]
-    found: dict[str, JsonDict] = {}
+    vmocs_by_object: dict[str, JsonDict] = {}
     for _, _, one in sorted(ranked, key=lambda entry: entry[:2]):
-        found.setdefault(one["object_name__v"], one)
-    return found
+        vmocs_by_object.setdefault(one["object_name__v"], one)
+    return vmocs_by_object
 
 
 def _rank(one: JsonDict, user: JsonDict) -> int | None:
@@ -84,17 +84,17 @@ def _rank(one: JsonDict, user: JsonDict) -> int | None:
     return 2
 
 
-def with_related_objects(found: dict[str, JsonDict], objects: dict[str, JsonDict]) -> dict[str, JsonDict]:
-    """Add what *Include Related Objects* adds: each related object without a VMOC of its own, as a top level.
+def with_related_objects(vmocs: dict[str, JsonDict], objects: dict[str, JsonDict]) -> dict[str, JsonDict]:
+    """Add what *Include Related Objects* adds: each related object without its own VMOC, as a top level.
 
     The parent's WHERE clause does not apply to it, as documented. The related objects of the user's layout
     are here those whose parent is the object.
     """
     added = {
         name: vmoc(name, "top_level__v")
-        for parent, one in found.items()
+        for parent, one in vmocs.items()
         if one["include_related_objects__v"]
         for name, definition in objects.items()
-        if definition["parent"] == parent and name not in found
+        if definition["parent"] == parent and name not in vmocs
     }
-    return found | added
+    return vmocs | added

@@ -39,7 +39,7 @@ _WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
 
 
 class InvalidClause(ValueError):
-    """The clause is outside the subset; the message says where."""
+    """The clause is outside the subset; the message has the position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def paths(condition: Condition | None) -> list[str]:
 
 
 def _tokenize(clause: str, tokens: Mapping[str, Value]) -> list[tuple[str, Value]]:
-    found: list[tuple[str, Value]] = []
+    lexemes: list[tuple[str, Value]] = []
     at = 0
     text = clause.rstrip()
     while at < len(text):
@@ -125,8 +125,8 @@ def _tokenize(clause: str, tokens: Mapping[str, Value]) -> list[tuple[str, Value
         if match is None:
             raise InvalidClause(f"cannot read WHERE clause [{clause}] at position {at}")
         at = match.end()
-        found.append(_read_token(str(match.lastgroup), match.group(str(match.lastgroup)), tokens))
-    return found
+        lexemes.append(_read_token(str(match.lastgroup), match.group(str(match.lastgroup)), tokens))
+    return lexemes
 
 
 def _read_token(kind: str, text: str, tokens: Mapping[str, Value]) -> tuple[str, Value]:
@@ -191,8 +191,8 @@ class _Parser:
         return value
 
     def _expect(self, kind: str, text: str | None = None) -> str:
-        found, value = self._next()
-        if found != kind or (text is not None and value != text) or value in KEYWORDS:
+        token_kind, value = self._next()
+        if token_kind != kind or (text is not None and value != text) or value in KEYWORDS:
             raise InvalidClause(f"expected {text or 'a field'}, found {value!r}")
         return str(value)
 
@@ -200,11 +200,11 @@ class _Parser:
         return self.lexemes[self.at] if self.at < len(self.lexemes) else None
 
     def _next(self) -> tuple[str, Value]:
-        found = self._peek()
-        if found is None:
+        token = self._peek()
+        if token is None:
             raise InvalidClause("the WHERE clause ends too early")
         self.at += 1
-        return found
+        return token
 
 
 def _resolve_path(path: str, doc: JsonDict, related: Callable[[str, object], JsonDict | None]) -> Value:
@@ -217,7 +217,7 @@ def _resolve_path(path: str, doc: JsonDict, related: Callable[[str, object], Jso
 
 
 def reference_field(relation: str) -> str:
-    """The reference field behind a relationship name: `account__vr` stands for `account__v`."""
+    """Return the reference field of a relationship name: `account__v` for `account__vr`."""
     return re.sub(r"__(v|c|sys)r$", r"__\1", relation)
 
 

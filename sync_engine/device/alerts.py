@@ -1,4 +1,4 @@
-"""Push alerts as a device announces them."""
+"""Push alerts that a device announces."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from sync_engine.vault.alerts import PUSH_OBJECTS
 
 
 def list_announced_alerts(device: Device) -> list[str]:
-    """Names of the alerts that the device announces, in the order of their ids.
+    """Return the names of the alerts that the device announces, in the order of their ids.
 
-    Documented: no notification arrives unless each object of PUSH_OBJECTS has an active VMOC. Which of them a
-    device lacks it knows from the rules of its last download.
+    Documented: no notification arrives unless each object of PUSH_OBJECTS has an active VMOC. The rules of
+    the last download show which objects the device has.
     """
     rules = read_state(device.data, "rules", {})
     if any(name not in rules for name in PUSH_OBJECTS):

@@ -1,4 +1,4 @@
-"""One device: who uses it, what it runs, and its two databases."""
+"""One device: its user, its app version, and its two databases."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sync_engine.json_docs import JsonDict, from_json, to_json
 from sync_engine.protocol import Env
 
 IN_FLIGHT = "on_its_way"
-"""Under this name the journal keeps the keys that were sent and have no answer: nobody knows of their fate."""
+"""Journal key of the uploads that were sent and have no answer yet; their outcome is unknown."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,19 +49,19 @@ class Device:
         self.session = self.get("session")
 
     def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - JSON
-        """A value that the journal remembers."""
+        """Return a value stored in the journal."""
         return read_state(self.journal, name, default)
 
     def put(self, name: str, value: object) -> None:
-        """Make the journal remember a value."""
+        """Store a value in the journal."""
         write_state(self.journal, name, value)
 
     def setting(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 - JSON
-        """A setting as it last reached the device."""
+        """Return a setting as the device last received it."""
         return self.get("settings", {}).get(name, default)
 
     def identity(self) -> JsonDict:
-        """What every request says of its sender."""
+        """Return the fields that identify the sender in every request."""
         return {
             "device": self.device_id,
             "session": self.session,
@@ -71,28 +71,28 @@ class Device:
 
 
 def _create_tables(store: sqlite3.Connection, schema: str) -> None:
-    """Give a store its tables, unless it says that it has just these."""
+    """Create the tables of a store, unless its schema version shows that they exist."""
     mark = crc32(schema.encode()) >> 1
     if store.execute("PRAGMA user_version").fetchone()[0] != mark:
         store.executescript(f"{schema};PRAGMA user_version = {mark}")
 
 
 def read_state(store: sqlite3.Connection, name: str, default: Any = None) -> Any:  # noqa: ANN401 - JSON
-    """A JSON value of a store's `state` table."""
+    """Read a JSON value from the `state` table of a store."""
     row = store.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
     return default if row is None else from_json(row[0])
 
 
 def write_state(store: sqlite3.Connection, name: str, value: object) -> None:
-    """Keep a JSON value in a store's `state` table."""
+    """Write a JSON value to the `state` table of a store."""
     store.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, to_json(value)))
 
 
 @contextmanager
 def durable_transaction(store: sqlite3.Connection) -> Iterator[None]:
-    """A transaction that survives an empty battery: for what the user did and only this device knows.
+    """Run a transaction that survives a power loss, for data that only this device has.
 
-    All else can be had again from the Vault; a plain commit, which survives a kill, is enough for it.
+    Everything else can be downloaded again; for that a plain commit, which survives a kill, is enough.
     """
     store.execute("PRAGMA synchronous = FULL")
     try:

@@ -1,4 +1,4 @@
-"""Fetch pages, stage them, and make them visible all at once, together with the cursor."""
+"""Download pages, stage them, and apply them all at once together with the cursor."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sync_engine.hashing import revision_hash
 from sync_engine.json_docs import JsonDict
 
 SWAP_THRESHOLD = 1000
-"""From so many records on, tables are exchanged and not copied."""
+"""Number of staged records above which tables are swapped instead of copied."""
 INITIAL_CURSOR: JsonDict = {"epoch": None, "seq": 0}
 FULL_DOWNLOAD_OBJECTS = "wanted_whole"
-"""Under this name the journal keeps the objects that the next download has to bring whole."""
+"""Journal key of the objects that the next download must fetch in full."""
 
 
 async def download_changes(device: Device, run: SyncRun, epoch: str) -> JsonDict:
-    """Stage everything that is new. Returns what `apply` needs; nothing is visible yet."""
+    """Download and stage all changes. Returns the final reply for `apply_staged`; nothing is visible yet."""
     enter_phase(device, run, "download")
     progress = _resume_progress(device, epoch)
     while True:
@@ -41,9 +41,9 @@ def _resume_progress(device: Device, epoch: str) -> JsonDict:
         reset_object(device, name)
     device.put(FULL_DOWNLOAD_OBJECTS, [])
     cursor = read_state(device.data, "cursor", INITIAL_CURSOR)
-    known = read_state(device.data, "progress")
-    if known and known["cursor"]["epoch"] == epoch:
-        return known  # type: ignore[no-any-return]
+    progress = read_state(device.data, "progress")
+    if progress and progress["cursor"]["epoch"] == epoch:
+        return progress  # type: ignore[no-any-return]
     rules = read_state(device.data, "rules", {})
     if cursor["epoch"] != epoch:
         cursor, rules = {"epoch": epoch, "seq": 0}, {}
@@ -61,7 +61,7 @@ def _restart_progress(device: Device, cursor: JsonDict, rules: JsonDict) -> Json
 
 
 def _restart_with_full_objects(device: Device, progress: JsonDict, reply: JsonDict) -> JsonDict:
-    """Some objects have to come whole. If all do, changes before now need not come a second time."""
+    """Restart with the objects that must be sent in full. If all are, earlier changes are skipped."""
     cursor = read_state(device.data, "cursor", INITIAL_CURSOR)
     if cursor["epoch"] != progress["cursor"]["epoch"]:
         cursor = {"epoch": progress["cursor"]["epoch"], "seq": 0}
@@ -97,7 +97,7 @@ def _stage_page(device: Device, progress: JsonDict, reply: JsonDict) -> JsonDict
 
 
 def apply_staged(device: Device, run: SyncRun, final: JsonDict) -> list[str]:
-    """Make the staged pages visible. Returns objects whose digest differs from the Vault's."""
+    """Apply the staged pages in one commit. Returns objects whose digest differs from the Vault's."""
     enter_phase(device, run, "apply")
     data = device.data
     data.execute("BEGIN")
@@ -143,7 +143,7 @@ def _replace_records(device: Device, final: JsonDict) -> None:
 
 
 def _swap_tables(device: Device) -> None:
-    """Nothing of the old content stays: let what has come take its place instead of copying it."""
+    """Replace the record table with the stage table, which is faster than copying all rows."""
     device.data.execute("DROP TABLE record")
     device.env.fault_point("apply.middle")
     device.data.execute("ALTER TABLE stage RENAME TO record")
@@ -152,24 +152,24 @@ def _swap_tables(device: Device) -> None:
 
 
 def delete_answered_edits(device: Device, seq: int) -> None:
-    """The download has passed these answers: what Vault sent now shows them by itself."""
+    """Delete answered edits that the download has passed; the downloaded records include them."""
     device.journal.execute("DELETE FROM outbox WHERE acked_seq <= ?", (seq,))
 
 
 def mismatched_objects(device: Device, digest: JsonDict) -> list[str]:
-    """Objects of which the device holds something else than the Vault says it should."""
+    """Return the objects whose records on the device differ from the Vault's digest."""
     rows = device.data.execute("SELECT object, count(*), sum(tag) FROM record GROUP BY object")
     held = {name: [count, total] for name, count, total in rows}
     return [name for name, wanted in digest.items() if held.get(name, [0, 0]) != wanted]
 
 
 def request_full_download(device: Device, name: str) -> None:
-    """Make the next download bring this object whole; one that is under way goes on undisturbed."""
+    """Request a full download of an object next time; a running download continues unchanged."""
     device.put(FULL_DOWNLOAD_OBJECTS, sorted({*device.get(FULL_DOWNLOAD_OBJECTS, []), name}))
 
 
 def reset_object(device: Device, name: str) -> None:
-    """Make the device ask for this object anew, and drop what is staged: only between downloads."""
+    """Force a full download of an object and discard staged rows. Call only between downloads."""
     rules = read_state(device.data, "rules", {})
     device.data.execute("BEGIN")
     write_state(device.data, "rules", rules | {name: ""})
@@ -180,13 +180,11 @@ def reset_object(device: Device, name: str) -> None:
 
 
 def report_configuration_errors(device: Device, run: SyncRun, reply: JsonDict) -> bool:
-    """Report VMOCs that the Vault cannot serve and objects whose changes cannot be told. True if there are
-    any.
-    """
+    """Report invalid VMOCs and objects whose changes cannot be determined. True if there are any."""
     for name, kind, message in reply["broken"]:
-        about = f"sync-configuration|vmoc/{name}"
+        subject = f"sync-configuration|vmoc/{name}"
         error = {"type": kind, "message": message}
-        report_error(device, run, error, subject=about, operation="query", object_name=name)
+        report_error(device, run, error, subject=subject, operation="query", object_name=name)
     for name in reply["unreadable"]:
         message = (
             f"User [{device.user_id}] does not have Read permission on field [modified_date__v] of [{name}]"

@@ -1,6 +1,6 @@
-"""What a user does between syncs: create, edit, delete, and read with pending edits laid over.
+"""Edits that a user makes between syncs, and reading records with pending edits applied.
 
-The data database holds what Vault said, nothing else. Edits live in the outbox until Vault has answered and a
+The data database holds only what Vault sent. Edits live in the outbox until Vault has answered and a
 download has passed the answer, so no download can overwrite an edit and no answer can make it flicker.
 """
 
@@ -24,14 +24,14 @@ class Edit:
 
 
 def new_mobile_id(device: Device) -> str:
-    """A mobile id for a record that only this device knows yet."""
+    """Return a new mobile id for a record that exists only on this device."""
     return f"m-{device.env.random_stream('ids').getrandbits(80):020x}"
 
 
 def save(device: Device, edits: list[Edit]) -> str:
-    """Put the edits of one press of Save into the outbox as one transaction; its key is returned.
+    """Add the edits of one press of Save to the outbox as one transaction and return its key.
 
-    A call and its children belong together: Vault takes all of them or none.
+    A call and its children belong together: Vault accepts all of them or none.
     """
     key = f"{device.env.random_stream('keys').getrandbits(128):032x}"
     now = device.env.now()
@@ -45,7 +45,7 @@ def save(device: Device, edits: list[Edit]) -> str:
 def correct_refused_edit(device: Device, key: str, record_id: str, fields: JsonDict) -> str:
     """Change a refused record before it is sent again. The transaction gets a new key, which is returned.
 
-    Only what Vault has answered with a refusal may be amended: of anything else nobody knows whether it
+    Only what Vault has answered with a refusal may be amended: for any other edit it is unknown whether it
     arrived. Raises ValueError for a key without an open entry in the Errors tab, or sent again since.
     """
     if not device.journal.execute("SELECT 1 FROM failure WHERE key = ?", (key,)).fetchone():
@@ -65,7 +65,7 @@ def correct_refused_edit(device: Device, key: str, record_id: str, fields: JsonD
 
 
 def remove_transaction(device: Device, key: str) -> None:
-    """Drop a transaction; what was saved over it from now on stands on what it stood on."""
+    """Remove a transaction and pass its previous values on to later edits of the same fields."""
     rows = device.journal.execute("SELECT record_id, was FROM outbox WHERE key = ? ORDER BY n DESC", (key,))
     for record_id, was in rows.fetchall():
         update_previous_values(device, key, record_id, from_json(was))
@@ -73,7 +73,7 @@ def remove_transaction(device: Device, key: str) -> None:
 
 
 def update_previous_values(device: Device, key: str, record_id: str, values: JsonDict) -> None:
-    """Tell the next edit of each field that it finds this value there, and no longer what `key` wrote."""
+    """Set these values as the previous values of the next edit of each field, in place of those from `key`."""
     names = ids_of_record(device, record_id)
     marks = ",".join("?" * len(names))
     later = device.journal.execute(
@@ -83,10 +83,10 @@ def update_previous_values(device: Device, key: str, record_id: str, values: Jso
     ).fetchall()
     left = dict(values)
     for n, was in later:
-        found = {name: left.pop(name) for name in from_json(was) if name in left}
-        if found:
+        new_values = {name: left.pop(name) for name in from_json(was) if name in left}
+        if new_values:
             device.journal.execute(
-                "UPDATE outbox SET was = ? WHERE n = ?", (to_json(from_json(was) | found), n)
+                "UPDATE outbox SET was = ? WHERE n = ?", (to_json(from_json(was) | new_values), n)
             )
 
 
@@ -110,15 +110,15 @@ def _append_to_outbox(device: Device, key: str, edit: Edit, now: float) -> None:
 
 
 def _base_revision(device: Device, record_id: str) -> int | None:
-    for known in ids_of_record(device, record_id):
-        row = device.data.execute("SELECT revision FROM record WHERE id = ?", (known,)).fetchone()
+    for name in ids_of_record(device, record_id):
+        row = device.data.execute("SELECT revision FROM record WHERE id = ?", (name,)).fetchone()
         if row:
             return int(row[0])
     return None
 
 
 def ids_of_record(device: Device, record_id: str) -> tuple[str, ...]:
-    """The record's id and, if a device made it and Vault has it, its mobile id."""
+    """Return the record's id and, if a device created it and Vault has it, its mobile id."""
     row = device.journal.execute(
         "SELECT id, mobile_id FROM known_id WHERE mobile_id = ? OR id = ?", (record_id, record_id)
     ).fetchone()
@@ -133,7 +133,7 @@ def ids_of_record(device: Device, record_id: str) -> tuple[str, ...]:
 
 
 def read_record(device: Device, record_id: str) -> JsonDict | None:
-    """The record as its user sees it: Vault's state with pending edits over it; None when there is none."""
+    """Return a record as its user sees it, with pending edits applied; None if there is none."""
     names = ids_of_record(device, record_id)
     doc: JsonDict | None = None
     for name in names:
@@ -151,19 +151,19 @@ def read_record(device: Device, record_id: str) -> JsonDict | None:
 
 
 def list_record_ids(device: Device, object_name: str) -> list[str]:
-    """Ids of the object's records that Vault has sent to the device, in order."""
+    """Return the ids of the object's records that Vault has sent to the device, sorted."""
     rows = device.data.execute("SELECT id FROM record WHERE object = ? ORDER BY id", (object_name,))
     return [row[0] for row in rows]
 
 
 def list_pending_edits(device: Device) -> Iterator[tuple[str, str, str, float, str]]:
-    """What is still to be uploaded, as (object, record id, operation, edited at, key), in order."""
+    """Yield pending edits as (object, record id, operation, edited at, key), oldest first."""
     yield from device.journal.execute(
         "SELECT object, record_id, operation, edited_at, key FROM outbox WHERE acked_seq IS NULL ORDER BY n"
     ).fetchall()
 
 
 def count_pending_edits(device: Device) -> int:
-    """Records that wait for upload."""
+    """Return the number of edits that are pending upload."""
     row = device.journal.execute("SELECT count(*) FROM outbox WHERE acked_seq IS NULL").fetchone()
     return int(row[0])

@@ -1,4 +1,4 @@
-"""The Errors tab: one entry per failing record, and what its user or an administrator may do about it."""
+"""The Errors tab: one entry per failing record, with the actions of the user and the administrator."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Entry:
 
     @property
     def actions(self) -> tuple[str, ...]:
-        """What the user may press: undo an update, undelete a delete; a create can only be cleared."""
+        """Actions for the user: undo an update, undelete a delete. A create can only be cleared."""
         return {"update": ("undo",), "delete": ("undelete",)}.get(self.operation, ())
 
 
 def entries(device: Device) -> list[Entry]:
-    """Every open entry, oldest first."""
+    """Return every open entry, oldest first."""
     rows = device.journal.execute(
         "SELECT key, object, record_id, operation, type, message, field, opened_at FROM failure "
         "ORDER BY opened_at, key"
@@ -40,9 +40,9 @@ def entries(device: Device) -> list[Entry]:
 
 
 def undo(device: Device, key: str) -> None:
-    """Take back a refused update. The next incremental sync brings the object's whole table again.
+    """Revert a refused update. The next incremental sync downloads all records of the object again.
 
-    Raises ValueError when the entry cannot be undone or the same record still waits for upload.
+    Raises ValueError if the entry cannot be undone or another upload of the record is pending.
     """
     entry = _find_entry(device, key, "undo")
     _drop_edits(device, [key])
@@ -50,16 +50,16 @@ def undo(device: Device, key: str) -> None:
 
 
 def undelete(device: Device, key: str) -> None:
-    """Take back a refused delete. The next incremental sync becomes a database refresh."""
+    """Revert a refused delete. The next incremental sync becomes a database refresh."""
     _find_entry(device, key, "undelete")
     _drop_edits(device, [key])
     device.put("refresh_wanted", "undelete")
 
 
 def clear(device: Device) -> list[JsonDict]:
-    """The admin's lever: drop every entry with the edits behind it. Returns what is lost by it.
+    """Delete every entry with its edits, as the administrator requested. Returns the lost edits.
 
-    An entry that was sent again and has no answer yet stays: Vault may have it by now.
+    An entry that was sent again and has no answer yet stays: Vault may have accepted it.
     """
     unknown = device.get(IN_FLIGHT, [])
     keys = [entry.key for entry in entries(device) if entry.key not in unknown]

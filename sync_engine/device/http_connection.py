@@ -1,7 +1,7 @@
-"""One connection to the Vault that is kept between requests, as an app keeps its own.
+"""A persistent HTTP connection to the Vault.
 
-It is the standard library's client in a thread: for large replies it is faster than an asynchronous one and takes
-half of its memory, and a device asks for one thing at a time anyway.
+It runs the standard library's client in a thread. For large replies this is faster than an asynchronous client and
+needs half the memory, and a device sends one request at a time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from sync_engine.protocol import TransportError
 
 TRANSIENT = (429, 502, 503, 504)
-"""HTTP statuses after which another try may help."""
+"""HTTP statuses after which a retry may succeed."""
 
 CONNECTION_TYPES: dict[str, type[http.client.HTTPConnection]] = {
     "http": http.client.HTTPConnection,
@@ -41,8 +41,8 @@ class VaultConnection:
             self.abort()
             raise
         if status != HTTPStatus.OK:
-            words = f"{self.address} answered HTTP {status} {_phrase(status)}"
-            raise TransportError(f"HTTP_{status}", words, http_status=status, transient=status in TRANSIENT)
+            message = f"{self.address} answered HTTP {status} {_phrase(status)}"
+            raise TransportError(f"HTTP_{status}", message, http_status=status, transient=status in TRANSIENT)
         return reply
 
     def _post(self, request: bytes) -> tuple[int, bytes]:
@@ -58,8 +58,8 @@ class VaultConnection:
             raise TransportError("TIMEOUT", "The request timed out.") from error
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            words = f"The connection to {self.address} failed: {error or type(error).__name__}"
-            raise TransportError("NETWORK_ERROR", words) from error
+            message = f"The connection to {self.address} failed: {error or type(error).__name__}"
+            raise TransportError("NETWORK_ERROR", message) from error
 
     def _connect(self) -> http.client.HTTPConnection:
         try:
@@ -68,24 +68,24 @@ class VaultConnection:
                 raise ValueError("neither http nor https, or no host")
             return CONNECTION_TYPES[parts.scheme](parts.hostname, parts.port, timeout=self._timeout)
         except (ValueError, http.client.InvalidURL) as error:
-            words = f"{self.address!r} is no address of a Vault; write it as http://HOST:PORT"
-            raise TransportError("NETWORK_ERROR", words, transient=False) from error
+            message = f"{self.address!r} is not a valid Vault address; use http://HOST:PORT"
+            raise TransportError("NETWORK_ERROR", message, transient=False) from error
 
     def _drop_closed(self) -> None:
-        """Between two requests a server may only hang up; what can be read then is the end."""
+        """Close the connection if the server has closed it since the last request."""
         taken = self._http.sock if self._http else None
         if taken is not None and select.select([taken], [], [], 0)[0]:
             self.close()
 
     def abort(self) -> None:
-        """Make a request that another thread waits for fail at once."""
+        """Make a running request in another thread fail immediately."""
         taken = self._http.sock if self._http else None
         if taken is not None:
             with suppress(OSError):
                 taken.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Hang up; the next request connects again."""
+        """Close the connection; the next request opens a new one."""
         if self._http is not None:
             self._http.close()
 

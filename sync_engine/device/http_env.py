@@ -1,4 +1,4 @@
-"""The world of a real device: files of its own, the machine's clock, and a Vault behind HTTP.
+"""The environment of a real device: local files, the system clock, and a Vault over HTTP.
 
 A device lives in one folder: `journal.sqlite` holds what must never be lost, `data.sqlite` what Vault sent, and one
 JSON-lines file per kind of row what the device reports. One process at a time may use the folder.
@@ -25,13 +25,13 @@ REPORT_FILES: dict[type, str] = {SyncError: "sync_error", SyncDetail: "sync_deta
 TIMEOUT_SECONDS = 60.0
 CACHE_KIBIBYTES = 8_000
 PERSISTENT_STORES = ("journal", "data", "media")
-"""Stores with a file of their own; any other is made new each time."""
+"""Stores that are kept in a file; any other store is created new each time."""
 
 
 class HttpEnv:
     """`Env` for a device that runs on this machine.
 
-    `kill_at` names a fault point at which the process ends as by `kill -9`, to try recovery by hand.
+    `kill_at` names a fault point at which the process kills itself, to test recovery by hand.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class HttpEnv:
         return "wifi"
 
     def random_stream(self, stream: str) -> Random:
-        """Chance for ids and keys, which must differ between devices; nothing else here is random."""
+        """Return randomness for ids and keys, which must differ between devices."""
         return self._random
 
     async def send(self, request: bytes) -> bytes:
@@ -85,7 +85,7 @@ class HttpEnv:
         return self._stores[name]
 
     def _new_store(self, name: str, content: memoryview | None) -> sqlite3.Connection:
-        """A file that nobody minds to lose until `keep_store` gives it a name that counts."""
+        """Create a temporary store; `replace_store` assigns its final name."""
         path = self.folder / f"{name}.new"
         path.write_bytes(content or b"")
         store = sqlite3.connect(path, isolation_level=None)
@@ -95,9 +95,9 @@ class HttpEnv:
         return store
 
     def replace_store(self, name: str, store: sqlite3.Connection) -> None:
-        """Put the new store's file in the place of the old; who dies in between finds the whole old one.
+        """Replace a store's file with the new one. A crash in between leaves the complete old one.
 
-        The old one is closed first, which empties its log; a log left beside another database would damage it.
+        The old store is closed first, which empties its log; a leftover log would damage the new database.
         """
         fresh = Path(store.execute("PRAGMA database_list").fetchone()[2])
         store.close()
@@ -135,13 +135,13 @@ def _open_database(path: Path) -> sqlite3.Connection:
         store.execute("PRAGMA journal_mode = WAL")
         store.execute("PRAGMA synchronous = NORMAL")  # `durable` asks for more where it matters
         store.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
-        store.execute("BEGIN IMMEDIATE")  # takes the lock now, not at the first edit
+        store.execute("BEGIN IMMEDIATE")  # lock now, not at the first edit
         store.execute("COMMIT")
     except sqlite3.OperationalError as error:
-        words = f"{path} is in use by another process, or cannot be written: {error}"
-        raise DeviceError("SQLITE_BUSY", words) from error
+        message = f"{path} is in use by another process or not writable: {error}"
+        raise DeviceError("SQLITE_BUSY", message) from error
     except sqlite3.DatabaseError as error:
-        raise DeviceError("SQLITE_NOTADB", f"{path} is no device database: {error}") from error
+        raise DeviceError("SQLITE_NOTADB", f"{path} is not a device database: {error}") from error
     return store
 
 

@@ -1,7 +1,7 @@
-"""The media phase: CLM media and attachments come after the data are applied, piece by piece.
+"""The media phase: download CLM media and attachments in pieces, after the data are applied.
 
-The files have a store of their own, which a database refresh leaves alone. A version that is complete replaces the
-one before it in one commit, so a presentation never shows half of the old and half of the new.
+Files are kept in a separate store, which a database refresh does not touch. A complete version replaces the
+previous one in one commit, so a presentation never mixes two versions.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS piece (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSelection:
-    """Which files of the scope a pass fetches. What is gone from the scope leaves the device in every pass."""
+    """Which files of the scope to download. Files that left the scope are always deleted."""
 
     kinds: frozenset[str] = field(default=frozenset({"media", "attachment"}))
     new: frozenset[str] = field(
@@ -56,17 +56,17 @@ ALL_MEDIA = FileSelection(kinds=frozenset({"media"}), new=frozenset({"media"}))
 
 
 def open_media_store(device: Device) -> sqlite3.Connection:
-    """The device's files."""
+    """Open the store of the device's files."""
     store = device.env.open_store("media")
     store.executescript(MEDIA_SCHEMA)
     return store
 
 
 async def fetch_files(device: Device, run: SyncRun, wanted: FileSelection = ALL_FILES) -> bool:
-    """Bring the device's files up to date. True when every wanted one is there and whole.
+    """Download the selected files. True if all of them are complete.
 
-    A file that cannot be had is reported and the others come all the same. Raises TransportError, VaultError and
-    DeviceError for what stops the whole phase; what has come until then stays.
+    A file that cannot be downloaded is reported, and the others are still downloaded. Raises TransportError,
+    VaultError and DeviceError for what stops the whole phase; completed files stay.
     """
     enter_phase(device, run, "media")
     run.media_done = False
@@ -85,10 +85,10 @@ async def fetch_files(device: Device, run: SyncRun, wanted: FileSelection = ALL_
 
 
 def read_files(device: Device) -> dict[str, bytes]:
-    """The content of every file that is whole on the device, by id."""
+    """Return the content of every complete file on the device, by id."""
     store = open_media_store(device)
-    found = store.execute("SELECT id, version FROM file ORDER BY id").fetchall()
-    return {file_id: _read_content(store, file_id, version) for file_id, version in found}
+    rows = store.execute("SELECT id, version FROM file ORDER BY id").fetchall()
+    return {file_id: _read_content(store, file_id, version) for file_id, version in rows}
 
 
 def _needs_download(store: sqlite3.Connection, one: JsonDict, wanted: FileSelection) -> bool:
@@ -99,9 +99,9 @@ def _needs_download(store: sqlite3.Connection, one: JsonDict, wanted: FileSelect
 
 
 def _delete_removed_files(store: sqlite3.Connection, scope: list[JsonDict]) -> None:
-    """Files whose record has gone, or that were taken from it, go; so do pieces that nobody will complete."""
-    known = {row[0] for row in store.execute("SELECT id FROM file UNION SELECT id FROM piece")}
-    gone = sorted(known - {one["id"] for one in scope})
+    """Delete files that are no longer in the scope, and their incomplete pieces."""
+    stored_ids = {row[0] for row in store.execute("SELECT id FROM file UNION SELECT id FROM piece")}
+    gone = sorted(stored_ids - {one["id"] for one in scope})
     store.execute("BEGIN")
     store.executemany("DELETE FROM file WHERE id = ?", [(one,) for one in gone])
     store.executemany("DELETE FROM piece WHERE id = ?", [(one,) for one in gone])
@@ -125,7 +125,7 @@ async def _fetch_file(device: Device, run: SyncRun, store: sqlite3.Connection, o
 
 
 async def _fetch_pieces(device: Device, run: SyncRun, store: sqlite3.Connection, one: JsonDict) -> None:
-    """Go on where the last attempt ended."""
+    """Download the missing pieces, continuing after the last attempt."""
     query = "SELECT coalesce(sum(length(content)), 0) FROM piece WHERE id = ? AND version = ?"
     at = int(store.execute(query, (one["id"], one["version"])).fetchone()[0])
     while at < one["size"]:
@@ -160,12 +160,12 @@ def _checksum(content: bytes) -> str:
 
 
 def _report_file_error(device: Device, run: SyncRun, one: JsonDict, error: JsonDict) -> bool:
-    about = f"media|{one['id']}/{one['version']}"
+    subject = f"media|{one['id']}/{one['version']}"
     report_error(
         device,
         run,
         error,
-        subject=about,
+        subject=subject,
         operation="download",
         object_name=one["object"],
         record_id=one["record"],

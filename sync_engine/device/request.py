@@ -1,4 +1,4 @@
-"""One request and its reply, with a bounded number of retries where another try may help."""
+"""One request and its reply, with a limited number of retries."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ _COLUMNS = """(
 
 DATA_TABLES = (
     f"CREATE TABLE IF NOT EXISTS record {_COLUMNS}",
-    # Pages that have come but are not yet applied: of the same form, so that a whole new content takes the other's
-    # place; and what goes away.
+    # Pages that have come but are not yet applied: of the same form, so that a full download can replace
+    # the record table; and records to remove.
     f"CREATE TABLE IF NOT EXISTS stage {_COLUMNS}",
     "CREATE TABLE IF NOT EXISTS gone (id TEXT PRIMARY KEY, object TEXT NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS outbox (
     operation     TEXT NOT NULL,
     base_revision INTEGER,
     fields        TEXT NOT NULL,
-    was           TEXT NOT NULL,      -- the changed fields as they stood before it
+    was           TEXT NOT NULL,      -- previous values of the changed fields
     edited_at     REAL NOT NULL,
     acked_seq     INTEGER             -- applied in Vault; shown until a download has passed this sequence
 );

@@ -1,4 +1,4 @@
-"""One tracked sync: its record, its counters, and what is reported when it ends."""
+"""One sync: its tracking record, its counters, and its report at the end."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def begin_sync(device: Device, kind: str, trigger: str) -> SyncRun:
 
 
 def enter_phase(device: Device, run: SyncRun, phase: str) -> None:
-    """Note the phase that the sync has reached."""
+    """Set the phase of the sync."""
     run.phase = phase
     device.env.fault_point(f"{run.kind}.{phase}")
 
@@ -97,25 +97,25 @@ def finish_sync(device: Device, run: SyncRun, *, successful: bool, canceled: boo
 
 
 def abandon_sync(device: Device, run: SyncRun) -> None:
-    """Leave the sync without an end, as a restarted non-blocking sync does: no completion time."""
+    """Stop the sync without a completion time, as for a restarted non-blocking sync."""
     device.busy = False
     _close_tracking_record(device, run, _tracking_record(device, run))
     device.env.emit(_sync_detail(device, run, device.env.now()))
 
 
 def close_interrupted_syncs(device: Device) -> None:
-    """After a start: syncs that a kill left open never finish; their records say so by saying nothing."""
+    """Close the records of syncs that a kill interrupted, without a completion time."""
     device.journal.execute("UPDATE tracking SET open = 0, sent = 0 WHERE open")
 
 
 def unsent_tracking_records(device: Device) -> list[JsonDict]:
-    """Tracking records that the Vault does not have in their present form."""
+    """Return tracking records that the Vault does not have in their current form."""
     rows = device.journal.execute("SELECT doc FROM tracking WHERE NOT sent AND NOT open ORDER BY mobile_id")
     return [from_json(row[0]) for row in rows]
 
 
 def delete_sent_tracking_records(device: Device, mobile_ids: list[str]) -> None:
-    """Drop the tracking records that the Vault now keeps."""
+    """Delete the tracking records that the Vault has stored."""
     device.journal.executemany("DELETE FROM tracking WHERE mobile_id = ?", [(one,) for one in mobile_ids])
 
 
@@ -179,7 +179,7 @@ def report_error(
     payload: JsonDict | None = None,
     http_status: int | None = None,
 ) -> str:
-    """Report one error of one record, or of one phase; the same one reported twice has the same event id."""
+    """Report one error of a record or of a phase. Reporting it again uses the same event id."""
     now = device.env.now()
     # A staged sync may be applied in several attempts, which must not share event ids.
     place = f"{run.mobile_id or device.device_id}/{run.started_at}"
@@ -232,5 +232,5 @@ def _report_pending_records(device: Device, now: float) -> None:
 
 
 def to_datetime(seconds: float) -> datetime:
-    """An aware time in UTC, to the millisecond."""
+    """Convert seconds to an aware UTC datetime, rounded to milliseconds."""
     return datetime.fromtimestamp(round(seconds, 3), UTC)

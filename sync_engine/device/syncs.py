@@ -1,6 +1,6 @@
-"""The kinds of sync. Each returns whether it ended well; nothing that goes wrong in one raises.
+"""The sync types. Each function returns whether the sync succeeded; problems are reported, not raised.
 
-Needed for all of them: a network, the app in the foreground, and a session. One sync runs at a time.
+Every sync needs a network, a session and the app in the foreground. One sync runs at a time.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from sync_engine.json_docs import JsonDict
 from sync_engine.protocol import DeviceError, TransportError, VaultError
 
 RESUME_SECONDS = 12 * 3600.0
-"""A paused non-blocking sync goes on within this time, later it starts over."""
+"""A non-blocking sync that was paused longer than this starts over."""
 
 SyncProblem = TransportError | DeviceError | VaultError | sqlite3.Error
 SYNC_PROBLEMS = (TransportError, DeviceError, VaultError, sqlite3.Error)
-"""What may go wrong in a sync without being a defect of the engine."""
+"""Exceptions that a sync reports; any other exception is a defect of the engine."""
 
 
 async def sign_in(device: Device) -> bool:
@@ -58,7 +58,7 @@ async def sign_in(device: Device) -> bool:
 
 
 async def autosync(device: Device) -> bool:
-    """Send what the user saved, at once and unseen. Vault keeps no record of it; errors still show."""
+    """Upload saved edits in the background. It leaves no tracking record, but reports errors."""
     if device.busy or device.session is None or not device.env.is_online() or not device.foreground:
         return False
     run = begin_sync(device, "autosync", "save")
@@ -76,7 +76,7 @@ async def autosync(device: Device) -> bool:
 
 
 async def incremental(device: Device, trigger: str = "manual") -> bool:
-    """Upload what is left, download and apply all changes. The user waits."""
+    """Upload pending edits, then download and apply all changes while the user waits."""
     return await _run_tracked(device, "incremental", trigger, _run_incremental)
 
 
@@ -88,12 +88,12 @@ async def database_refresh(device: Device, trigger: str = "manual") -> bool:
 
 
 async def mini(device: Device) -> bool:
-    """Bring down an account that was added through search, with what belongs to it."""
+    """Download an account that was added through search, with its related records."""
     return await _run_tracked(device, "mini", "account_added", _run_mini)
 
 
 async def non_blocking(device: Device, trigger: str = "daily") -> bool:
-    """Upload and stage while the user works; `apply_update` makes it visible when the user says so."""
+    """Upload and stage changes while the user works; `apply_update` applies them later."""
     return await _run_tracked(device, "non_blocking", trigger, _run_non_blocking)
 
 
@@ -123,7 +123,7 @@ async def _run_tracked(
 
 
 class RestartRequired(Exception):
-    """A non-blocking sync was paused for too long; its record stays without a completion."""
+    """A non-blocking sync was paused for too long; its record has no completion time."""
 
 
 async def _open_sync(device: Device, run: SyncRun) -> JsonDict:
@@ -150,7 +150,7 @@ async def _open_sync(device: Device, run: SyncRun) -> JsonDict:
 
 
 async def _upload_and_clear(device: Device, run: SyncRun) -> None:
-    """Upload; if the admin wishes so, drop what is still refused then, and send what had waited behind it."""
+    """Upload. If clearing was requested, delete refused edits and upload the edits behind them."""
     await upload(device, run)
     if device.get("clear_wanted"):
         errors_tab.clear(device)
@@ -170,7 +170,7 @@ async def _run_incremental(device: Device, run: SyncRun) -> bool:
 
 
 async def _sync_media(device: Device, run: SyncRun) -> bool:
-    """The last phase, while the user still waits: files of a Vault that has any. Data stay, whatever happens here."""
+    """Run the media phase if the Vault has files. Applied data stay, whatever its result."""
     return not device.get("has_files") or await media.fetch_files(device, run)
 
 
@@ -185,7 +185,7 @@ async def _download(device: Device, run: SyncRun, epoch: str) -> bool:
 
 
 def _warn_of_too_many_accounts(device: Device, run: SyncRun) -> None:
-    """Above the limit the app still works, but badly; the message is the one that Vault CRM shows."""
+    """Report too many accounts. The app still works above the limit, with poor performance."""
     name = "max_accounts__v" if device.platform == "Windows" else "max_accounts_ipad__v"
     row = device.data.execute("SELECT count(*) FROM record WHERE object = 'account__v'").fetchone()
     limit = device.setting(name)
@@ -193,21 +193,19 @@ def _warn_of_too_many_accounts(device: Device, run: SyncRun) -> None:
         return
     message = f"TOO_MANY_ACCOUNTS: [{row[0]}] accounts sync to this device; the maximum is [{limit}]"
     error = {"type": "TOO_MANY_ACCOUNTS", "message": message}
-    about = f"sync-configuration|setting/{name}//"
-    report_error(device, run, error, subject=about, operation="query", object_name="account__v")
+    subject = f"sync-configuration|setting/{name}//"
+    report_error(device, run, error, subject=subject, operation="query", object_name="account__v")
 
 
 async def _repair(device: Device, run: SyncRun, epoch: str, wrong: list[str], final: JsonDict) -> None:
-    """The device differs from the Vault although all went well: say so, and fetch those objects whole,
-    once.
-    """
+    """Report objects that differ from the Vault and download them in full, once."""
     for name in wrong:
         message = (
             f"Records of [{name}] on the device do not match Vault: expected count {final['digest'][name][0]}"
         )
         error = {"type": "LOCAL_DIGEST_MISMATCH", "message": message}
-        about = f"local-state-mismatch|digest/{device.device_id}"
-        report_error(device, run, error, subject=about, operation="query", object_name=name)
+        subject = f"local-state-mismatch|digest/{device.device_id}"
+        report_error(device, run, error, subject=subject, operation="query", object_name=name)
         reset_object(device, name)
     again = await download_changes(device, run, epoch)
     apply_staged(device, run, again)
@@ -223,7 +221,7 @@ async def _run_database_refresh(device: Device, run: SyncRun) -> bool:
 
 
 async def _replace_database(device: Device, run: SyncRun) -> bool:
-    """Build the new database beside the old one; only a complete one takes its place."""
+    """Download a new database and replace the old one if the new one is complete."""
     enter_phase(device, run, "download")
     head, body = await request_binary(device, run, {"verb": "snapshot"})
     if len(body) != head["size"]:
@@ -291,13 +289,13 @@ async def _wait_for_foreground(device: Device, run: SyncRun) -> None:
 
 
 def apply_update(device: Device) -> bool:
-    """The user presses Apply: staged updates become visible. False when there are none."""
+    """Apply staged updates, as the Apply button does. False if there are none."""
     ready = device.get("update_ready")
     if not ready or device.busy:
         return False
     progress = read_state(device.data, "progress") or {"cursor": None}
     if progress["cursor"] != {"epoch": ready["final"]["epoch"], "seq": ready["final"]["seq"]}:
-        device.put("update_ready", None)  # another sync has applied it, or gone on from it
+        device.put("update_ready", None)  # another sync has applied it or continued from it
         return False
     run = SyncRun(
         kind="non_blocking", trigger="apply", started_at=device.env.now(), mobile_id=device.get("waiting_run")
@@ -315,17 +313,17 @@ def apply_update(device: Device) -> bool:
 
 
 async def sync_media_after_apply(device: Device) -> bool:
-    """After Apply, while the user works: new versions of the media that are there, and attachments."""
+    """Download new versions of media on the device, and attachments, after Apply."""
     return await _sync_only_media(device, "apply", media.AFTER_APPLY)
 
 
 async def download_all_media(device: Device) -> bool:
-    """The user presses *Download All Media*."""
+    """Download all media, as the *Download All Media* button does."""
     return await _sync_only_media(device, "manual", media.ALL_MEDIA)
 
 
 async def _sync_only_media(device: Device, trigger: str, wanted: media.FileSelection) -> bool:
-    """Fetch files outside of a tracked sync. What goes wrong is reported under the sync that was applied last."""
+    """Download files outside of a tracked sync. Errors are reported for the last applied sync."""
     if device.busy or device.session is None or not device.foreground or not device.env.is_online():
         return False
     if not device.get("has_files"):
@@ -343,7 +341,7 @@ async def _sync_only_media(device: Device, trigger: str, wanted: media.FileSelec
 
 
 async def _send_tracking(device: Device, run: SyncRun) -> None:
-    """Hand over tracking records. What does not get through now goes with the next sync."""
+    """Upload tracking records. The next sync sends them again if this fails."""
     rows = unsent_tracking_records(device)
     try:
         reply = await send_request(device, run, {"verb": "track", "rows": rows})

@@ -1,4 +1,4 @@
-"""Send what waits in the outbox, parents first, and settle each answer."""
+"""Upload pending edits, parents first, and record each result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Transaction:
 
 
 async def upload(device: Device, run: SyncRun) -> None:
-    """Send until nothing more can be sent. A refused record blocks only itself and what hangs on it."""
+    """Upload all pending edits. A refused record blocks only itself and dependent records."""
     enter_phase(device, run, "upload")
     answered: set[str] = set()
     while batch := _next_batch(device, run, answered):
@@ -36,7 +36,7 @@ async def upload(device: Device, run: SyncRun) -> None:
 
 
 async def _upload_batch(device: Device, run: SyncRun, batch: list[Transaction]) -> None:
-    """Send a batch and settle its answers; one that is too large goes in halves, down to a single save."""
+    """Upload a batch and record its results. A batch that is too large is split in halves."""
     try:
         results = (await _send_batch(device, run, batch))["results"]
     except VaultError as refused:
@@ -52,7 +52,7 @@ async def _upload_batch(device: Device, run: SyncRun, batch: list[Transaction]) 
 
 
 def _record_results(device: Device, run: SyncRun, batch: list[Transaction], results: list[JsonDict]) -> None:
-    """All answers of one reply in one commit: what is lost with a kill, the Vault answers again."""
+    """Record all results of a reply in one commit; after a kill the Vault answers them again."""
     device.journal.execute("BEGIN")
     try:
         for one, result in zip(batch, results, strict=True):
@@ -65,7 +65,7 @@ def _record_results(device: Device, run: SyncRun, batch: list[Transaction], resu
 
 
 def _set_in_flight(device: Device, keys: set[str]) -> None:
-    """Remember which uploads have no answer yet. Sending others tells nothing of these."""
+    """Store the keys of uploads without an answer. Results of other uploads do not change these."""
     device.put(IN_FLIGHT, sorted(keys))
 
 
@@ -80,7 +80,7 @@ async def _send_batch(device: Device, run: SyncRun, batch: list[Transaction]) ->
     except VaultError as refused:
         if refused.type != "RACE_CONDITION" or refused.object is not None:
             raise
-    # Vault has seen a later upload of this lane: numbers went back here, or a copy of us is at work.
+    # Vault has seen a later upload of this lane: numbers went back, or a copy of this device is in use.
     opened = await send_request(device, run, {"verb": "open", "kind": "autosync"})
     use_lane(device, opened)
     return await send_request(
@@ -89,22 +89,22 @@ async def _send_batch(device: Device, run: SyncRun, batch: list[Transaction]) ->
 
 
 def use_lane(device: Device, opened: JsonDict) -> None:
-    """Use the lane that the Vault has just opened."""
+    """Use the upload lane that the Vault has opened."""
     device.put("lane", opened["lane"])
     device.put("number", 0)
 
 
 def list_pending_transactions(device: Device) -> list[Transaction]:
-    """Transactions without an answer, oldest first."""
+    """Return transactions without an answer, oldest first."""
     rows = device.journal.execute(
         "SELECT key, object, record_id, operation, base_revision, fields, was FROM outbox "
         "WHERE acked_seq IS NULL ORDER BY n"
     ).fetchall()
     if not rows:
         return []
-    found: dict[str, list[JsonDict]] = {}
+    rows_by_key: dict[str, list[JsonDict]] = {}
     for key, name, record_id, operation, base, fields, was in rows:
-        found.setdefault(key, []).append(
+        rows_by_key.setdefault(key, []).append(
             {
                 "object": name,
                 "id": record_id,
@@ -114,12 +114,14 @@ def list_pending_transactions(device: Device) -> list[Transaction]:
                 "was": from_json(was),
             }
         )
-    named = {key: ({row["id"] for row in rows}, _referenced_ids(rows)) for key, rows in found.items()}
+    named = {key: ({row["id"] for row in rows}, _referenced_ids(rows)) for key, rows in rows_by_key.items()}
     ids = _vault_ids(device, set().union(*(one | other for one, other in named.values())))
     made: list[Transaction] = []
     for key, (own, others) in named.items():
         records = frozenset(ids.get(one, one) for one in own)
-        made.append(Transaction(key, found[key], records, records | {ids.get(one, one) for one in others}))
+        made.append(
+            Transaction(key, rows_by_key[key], records, records | {ids.get(one, one) for one in others})
+        )
     return made
 
 
@@ -131,15 +133,15 @@ def _referenced_ids(rows: list[JsonDict]) -> set[str]:
 
 
 def _vault_ids(device: Device, names: set[str]) -> dict[str, str]:
-    """Vault's ids of those that are mobile ids: people edit one record now under this name, now under that."""
+    """Return Vault ids by mobile id; one record can have edits under both ids."""
     wanted = to_json(sorted(name for name in names if name.startswith("m-")))
-    found: dict[str, str] = {}
+    vault_ids: dict[str, str] = {}
     for store, table in ((device.data, "record"), (device.journal, "known_id")):
-        found |= store.execute(
+        vault_ids |= store.execute(
             f"SELECT mobile_id, id FROM {table} WHERE mobile_id IN (SELECT value FROM json_each(?))",
             (wanted,),
         )
-    return found
+    return vault_ids
 
 
 def _next_batch(device: Device, run: SyncRun, answered: set[str]) -> list[Transaction]:
@@ -159,7 +161,7 @@ def _next_batch(device: Device, run: SyncRun, answered: set[str]) -> list[Transa
 
 
 def record_result(device: Device, run: SyncRun, one: Transaction, result: JsonDict) -> None:
-    """Write one answer into the journal: shown until downloaded, or one open entry in the Errors tab."""
+    """Record one result: an accepted edit shows until it is downloaded, a refused one is in the Errors tab."""
     if result["responseStatus"] == "SUCCESS":
         run.uploads += len(one.rows)
         _record_success(device, one, result)

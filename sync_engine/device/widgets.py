@@ -1,7 +1,7 @@
-"""What the Sync widget and the Status widget show, worked out from the device's own data.
+"""The Sync widget and the Status widget, computed from the device's data.
 
-States, colours and the age of the Apply button are those that Veeva documents for Vault CRM; where a page
-says nothing (which state wins when several hold) docs/engine-assumptions.md says what is chosen.
+States, colors and the age of the Apply button are those that Veeva documents for Vault CRM.
+docs/engine-assumptions.md lists the choices for cases that are not documented.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class StatusWidget:
 
 
 def sync_widget(device: Device) -> SyncWidget:
-    """What the Sync widget shows now. An active sync is shown before errors, errors before pending data."""
+    """Return the state of the Sync widget. Precedence: active sync, errors, pending uploads."""
     errors, pending = len(errors_tab.entries(device)), _count_pending_uploads(device)
     last = device.get("last_sync")
     late = _is_overdue(device, last)
@@ -62,7 +62,7 @@ def sync_widget(device: Device) -> SyncWidget:
 
 
 def status_widget(device: Device) -> StatusWidget:
-    """What the Status widget shows now: blue under a day, orange up to two, red after that."""
+    """Return the state of the Status widget: blue under one day, orange up to two, then red."""
     ready = device.get("update_ready")
     age = None if not ready else (device.env.now() - ready["since"]) / DAY_SECONDS
     return StatusWidget(

@@ -1,4 +1,4 @@
-"""Simulated time: coroutines that sleep, woken in the order of their times. Ties go to who asked first."""
+"""Simulated time: a scheduler that wakes sleeping coroutines in order. Ties keep the order of scheduling."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Scheduler:
         heapq.heappush(self._queue, (self.now + after, self._count, task))
 
     def run_until(self, until: float) -> None:
-        """Let time pass until `until`; tasks that sleep longer go on in the next run."""
+        """Run tasks until a time; tasks that sleep longer continue in the next run."""
         while self._queue and self._queue[0][0] <= until:
             self.now, _, task = heapq.heappop(self._queue)
             try:
@@ -44,7 +44,7 @@ class Scheduler:
         self.now = max(self.now, until)
 
     def run_all(self) -> None:
-        """Let time pass until no task is waiting; the clock stops with the last of them."""
+        """Run until no task is left; the clock stops at the last one."""
         while self._queue:
             self.run_until(self._queue[0][0])
 
@@ -54,7 +54,7 @@ class Scheduler:
         return not self._queue
 
     def close(self) -> None:
-        """End every task where it stands."""
+        """Close every unfinished task."""
         for _, _, task in self._queue:
             task.close()
         self._queue.clear()

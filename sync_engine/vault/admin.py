@@ -1,7 +1,7 @@
-"""What administrators do: every change is applied, written to the audit trail and given an id.
+"""Changes by administrators: each is applied, written to the audit trail and has an id.
 
 Permissions, users, rules and objects hold at once. VMOCs and settings reach devices only when the cache is
-cleared, as Vault documents; `change` says which it is by its `publish` argument.
+cleared, as Vault documents; see the `publish` argument of `change_configuration`.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def audit_trail(vault: Vault, since: float = 0.0) -> Iterator[ConfigChange]:
 def set_object_permission(
     vault: Vault, name: str, object_name: str, right: str, allowed: bool, *, at: float
 ) -> str:
-    """Grant or take a right on an object in a permission set."""
+    """Grant or revoke a right on an object in a permission set."""
     doc = copy.deepcopy(vault.live["permission_set"][name])
     rights = doc["objects"].setdefault(object_name, {})
     before = rights.get(right, True)
@@ -106,7 +106,7 @@ def set_object_permission(
 def set_field_permission(  # noqa: PLR0917
     vault: Vault, name: str, object_name: str, field: str, right: str, allowed: bool, *, at: float
 ) -> str:
-    """Grant or take Read or Edit on a field in a permission set."""
+    """Grant or revoke Read or Edit on a field in a permission set."""
     doc = copy.deepcopy(vault.live["permission_set"][name])
     rights = doc["fields"].setdefault(object_name, {}).setdefault(field, {})
     before = rights.get(right, True)
@@ -150,7 +150,7 @@ def set_setting(vault: Vault, name: str, value: object, *, at: float) -> str:
 
 
 def set_profile_setting(vault: Vault, name: str, profile: str, value: object, *, at: float) -> str:
-    """Keep another value of a setting for one application profile, beside the one for everybody."""
+    """Set a separate value of a setting for one application profile."""
     target = f"{name}/{profile}"
     before = vault.live.get("profile_setting", {}).get(target, {}).get("value")
     doc = {"name": name, "value": value, "application_profile": profile}
@@ -160,7 +160,7 @@ def set_profile_setting(vault: Vault, name: str, profile: str, value: object, *,
 
 
 def clear_cache(vault: Vault, *, at: float, by: str = "admin") -> str:
-    """Make devices get the configuration as it is now; VMOCs and settings wait for this."""
+    """Clear the cache, which publishes pending changes of VMOCs and settings to devices."""
     with vault.transaction():
         vault.publish()
         return write_audit_entry(vault, "cache", "Vault CRM cache", at=at, by=by, detail="cache cleared")
@@ -192,14 +192,14 @@ def set_vmoc(vault: Vault, name: str, doc: JsonDict, *, at: float, publish: bool
 
 
 def realign_accounts(vault: Vault, accounts: list[str], territory: str, *, at: float) -> str:
-    """Move accounts, with all that hangs on them, to another territory."""
+    """Move accounts with their related records to another territory."""
     with vault.transaction():
         former = ""
         for one in accounts:
-            found = records.find(vault, one)
-            if found is not None and not found.deleted and found.territory != territory:
-                former = found.territory
-                records.move(vault, found, territory)
+            record = records.find(vault, one)
+            if record is not None and not record.deleted and record.territory != territory:
+                former = record.territory
+                records.move(vault, record, territory)
         return write_audit_entry(
             vault, "territory", territory, at=at, by="alignment", object_name="account__v", before=former,
             scope=f"territory={former}", after=territory, detail=f"{len(accounts)} accounts realigned",
@@ -213,9 +213,9 @@ def merge_accounts(vault: Vault, loser: str, winner: str, *, at: float) -> str:
         if kept is None or gone is None:
             raise ValueError(f"cannot merge {loser} into {winner}: one of them does not exist")
         for child in records.list_child_ids(vault, loser):
-            found = records.find(vault, child)
-            if found is not None:
-                records.update(vault, found, {"account__v": winner}, at=at, by="network")
+            record = records.find(vault, child)
+            if record is not None:
+                records.update(vault, record, {"account__v": winner}, at=at, by="network")
         records.delete(vault, gone, at=at, by="network")
         vault.db.execute("INSERT OR REPLACE INTO merged VALUES (?, ?)", (loser, winner))
         return write_audit_entry(

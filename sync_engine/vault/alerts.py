@@ -1,4 +1,4 @@
-"""Push alerts: what an administrator sets up for them, and the alerts themselves, which sync like any record."""
+"""Push alerts: their objects and VMOCs, and alerts, which sync like any record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PUSH_OBJECTS = ("alert__v", "alert_profile__v", "alert_user_action__v")
 
 
 def add_alert_objects(vault: Vault) -> None:
-    """Give the Vault the objects of push alerts, for everybody, each with a VMOC, and publish them."""
+    """Add the objects of push alerts for all users, each with a VMOC, and publish them."""
     fields = {"name__v": text(required=True)}
     below = fields | {"alert__v": reference("alert__v")}
     for name in PUSH_OBJECTS:
@@ -23,6 +23,6 @@ def add_alert_objects(vault: Vault) -> None:
 
 
 def create_alert(vault: Vault, name: str, *, at: float) -> str:
-    """Put an alert for everybody into the Vault; its id."""
+    """Create an alert for all users and return its id."""
     with vault.transaction():
         return records.insert(vault, "alert__v", {"name__v": name}, at=at, by="admin").id

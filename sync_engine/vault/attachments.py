@@ -23,7 +23,7 @@ MEDIA, ATTACHMENT = "media", "attachment"
 
 
 def add_media_objects(vault: Vault) -> None:
-    """Give the Vault presentations and key messages for everybody, each with a VMOC, and publish them."""
+    """Add presentations and key messages for all users, each with a VMOC, and publish them."""
     presentation = object_definition(
         "clm_presentation__v", {"name__v": text(required=True)}, sharing="public"
     )
@@ -40,9 +40,9 @@ def add_media_objects(vault: Vault) -> None:
 
 
 def attach_file(vault: Vault, record_id: str, name: str, content: bytes) -> str:
-    """Attach a file to a record, or the next version of it where one of this name is there; its id.
+    """Attach a file to a record, or a new version of an existing one, and return its id.
 
-    A file that comes again after it was taken away is another one: versions of one file only grow.
+    A file that is attached again after its removal gets a new id: versions of one file only grow.
     """
     number = vault.next_value("file")
     there = vault.db.execute(
@@ -58,7 +58,7 @@ def attach_file(vault: Vault, record_id: str, name: str, content: bytes) -> str:
 
 
 def remove_file(vault: Vault, file_id: str) -> None:
-    """Take a file away."""
+    """Delete a file."""
     vault.db.execute("DELETE FROM file WHERE id = ?", (file_id,))
     vault.next_value("file")
 
@@ -69,13 +69,13 @@ def checksum(content: bytes) -> str:
 
 
 def count_changes(vault: Vault) -> int:
-    """How often files have changed; 0 says that there has never been one."""
+    """Return how often files have changed; 0 means that there never was a file."""
     return vault.current_value("file")
 
 
 def list_files(vault: Vault, scope: Scope) -> list[JsonDict]:
     """Every file of the scope, without its content, in the order of ids."""
-    found: list[JsonDict] = []
+    files: list[JsonDict] = []
     for name, kind in _file_kinds(vault, scope).items():
         condition, values = scope.condition(name)
         rows = vault.db.execute(
@@ -84,8 +84,8 @@ def list_files(vault: Vault, scope: Scope) -> list[JsonDict]:
             values,
         )
         keys = ("id", "record", "name", "version", "size", "checksum")
-        found += [dict(zip(keys, row, strict=True)) | {"object": name, "kind": kind} for row in rows]
-    return sorted(found, key=lambda one: str(one["id"]))
+        files += [dict(zip(keys, row, strict=True)) | {"object": name, "kind": kind} for row in rows]
+    return sorted(files, key=lambda one: str(one["id"]))
 
 
 def read_piece(vault: Vault, scope: Scope, message: JsonDict) -> tuple[JsonDict, bytes]:

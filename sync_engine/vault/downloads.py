@@ -1,4 +1,4 @@
-"""What goes down: the records that changed in a scope since a cursor, or a whole scope, and its digest.
+"""Downloads: the records that changed in a scope since a cursor, or all of a scope, and its digest.
 
 A cursor is (epoch, sequence, name of each object's rule). While the rules hold, the cost of an answer follows
 the changes in the user's buckets, not the size of the Vault; an object whose rule changed is sent whole.
@@ -39,7 +39,7 @@ def pull(vault: Vault, user: JsonDict, platform: str, message: JsonDict) -> Json
 
 
 def is_unreadable(rule: ScopeRule) -> bool:
-    """Without Read on `modified_date__v` nobody can tell which records of the object have changed."""
+    """Whether changes are undetectable, because the user cannot read `modified_date__v`."""
     return "modified_date__v" in rule.hidden
 
 
@@ -108,7 +108,7 @@ def _changed_ids(
 
 
 def _add_dependent_records(vault: Vault, scope: Scope, changed: dict[str, dict[str, None]]) -> None:
-    """Add the records whose place in the scope hangs on a changed one."""
+    """Add the records whose place in the scope depends on a changed record."""
     waiting = [(name, one) for name, ids in changed.items() for one in ids]
     reached = {r.parent for r in scope.rules.values() if r.type == "child_and_parent_row__v"}
     conditional = {
@@ -118,21 +118,23 @@ def _add_dependent_records(vault: Vault, scope: Scope, changed: dict[str, dict[s
     reaching = [r for r in scope.rules.values() if r.type == "child_and_parent_row__v"]
     while waiting:
         name, one = waiting.pop()
-        found: list[tuple[str, str]] = []
+        dependents: list[tuple[str, str]] = []
         hanging = [rule for rule in related if rule.parent == name]
         if any(_depends_on_condition(scope, rule, conditional) for rule in hanging) or (
             hanging and _is_deleted(vault, one)
         ):
-            found += vault.db.execute("SELECT object, id FROM record WHERE parent = ?", (one,)).fetchall()
+            dependents += vault.db.execute(
+                "SELECT object, id FROM record WHERE parent = ?", (one,)
+            ).fetchall()
         if any(rule.object == name for rule in reaching):
-            found += vault.db.execute(
+            dependents += vault.db.execute(
                 "SELECT p.object, p.id FROM record AS c JOIN record AS p ON p.id = c.parent WHERE c.id = ?",
                 (one,),
             ).fetchall()
-        for other, record_id in found:
-            known = changed.setdefault(other, {}) if other in scope.rules else None
-            if known is not None and record_id not in known:
-                known[record_id] = None
+        for other, record_id in dependents:
+            changed_ids = changed.setdefault(other, {}) if other in scope.rules else None
+            if changed_ids is not None and record_id not in changed_ids:
+                changed_ids[record_id] = None
                 waiting.append((other, record_id))
     _add_path_dependents(vault, scope, changed)
 
@@ -152,7 +154,7 @@ def _depends_on_condition(scope: Scope, rule: ScopeRule, conditional: set[str]) 
 
 
 def _add_path_dependents(vault: Vault, scope: Scope, changed: dict[str, dict[str, None]]) -> None:
-    """A clause that looks through a reference changes its mind when the record there changes."""
+    """Add records whose WHERE clause reads a changed record through a reference."""
     for name, rule in scope.rules.items():
         if not any("." in path for path in paths(rule.condition)):
             continue
@@ -167,24 +169,24 @@ def _add_path_dependents(vault: Vault, scope: Scope, changed: dict[str, dict[str
 
 def _visible_rows(vault: Vault, scope: Scope, name: str, ids: list[str]) -> list[sqlite3.Row]:
     condition, values = scope.condition(name)
-    found: list[sqlite3.Row] = []
+    visible: list[sqlite3.Row] = []
     for start in range(0, len(ids), 500):
         some = ids[start : start + 500]
-        found += vault.db.execute(
+        visible += vault.db.execute(
             "SELECT r.object, r.id, r.revision, r.mobile_id, r.doc FROM record AS r "
             f"WHERE r.id IN (SELECT value FROM json_each(?)) AND {condition} ORDER BY r.id",
             [to_json(some), *values],
         ).fetchall()
-    return found
+    return visible
 
 
 def _removal_reasons(vault: Vault, ids: list[str]) -> list[tuple[str, str]]:
-    """Tell a deleted record from one that is merely no longer visible."""
-    found = []
+    """Distinguish deleted records from those that are no longer visible."""
+    reasons = []
     for one in ids:
         row = vault.db.execute("SELECT deleted FROM record WHERE id = ?", (one,)).fetchone()
-        found.append((one, "deleted" if row and row[0] else "out_of_scope"))
-    return found
+        reasons.append((one, "deleted" if row and row[0] else "out_of_scope"))
+    return reasons
 
 
 def to_wire(row: sqlite3.Row, rule: ScopeRule) -> WireRecord:

@@ -1,4 +1,4 @@
-"""What a permission set allows. What it does not mention is allowed, so that a set states its exceptions."""
+"""Permissions of permission sets. Everything is allowed unless the set lists an exception."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def require_vmoc_access(vault: Vault, user: JsonDict) -> None:
     """Raise VaultError unless the user may read VMOCs and all their fields.
 
     That all users need this, and that incremental sync does not work correctly without it, is documented. What
-    it does instead is not; here it brings nothing and says so.
+    it does instead is not; here it downloads nothing and reports an error.
     """
     if can_read_all_fields(vault, user, VMOCS):
         return
@@ -91,10 +91,10 @@ def require_object_permission(vault: Vault, user: JsonDict, object_name: str, op
 
 
 def require_field_permissions(vault: Vault, user: JsonDict, object_name: str, names: list[str]) -> None:
-    """Raise VaultError when a field is unknown, computed, or not the user's to edit."""
-    known = vault.live["object"][object_name]["fields"]
+    """Raise VaultError if a field is unknown, computed, or not editable for the user."""
+    definitions = vault.live["object"][object_name]["fields"]
     for name in names:
-        if name not in known:
+        if name not in definitions:
             raise VaultError(
                 "ATTRIBUTE_NOT_SUPPORTED",
                 f"Attribute [{name}] is not supported by object [{object_name}]",

@@ -1,6 +1,6 @@
 """Records of the Vault and the bucket log that follows each write of them.
 
-Every write takes the next sequence number, which is also the record's revision. A record lies in the bucket
+Every write uses the next sequence number, which is also the record's revision. A record belongs to the bucket
 of its territory; children follow their parent, so a move of an account moves its calls with it.
 """
 
@@ -51,7 +51,7 @@ def find(vault: Vault, record_id: object) -> Record | None:
 
 
 def list_child_ids(vault: Vault, record_id: str) -> list[str]:
-    """Ids of the records, not deleted, that hang on this one."""
+    """Return the ids of the child records that are not deleted."""
     rows = vault.db.execute(
         "SELECT id FROM record WHERE parent = ? AND NOT deleted ORDER BY id", (record_id,)
     )
@@ -61,7 +61,7 @@ def list_child_ids(vault: Vault, record_id: str) -> list[str]:
 def insert(
     vault: Vault, object_name: str, doc: JsonDict, *, at: float, by: str, mobile_id: str | None = None
 ) -> Record:
-    """Store a new record and give it its id."""
+    """Store a new record with a new id."""
     record_id = f"V{_id_prefix(object_name)}{vault.next_value('id'):012d}"
     definition = vault.live["object"][object_name]
     parent = doc.get(definition["parent"]) if definition["parent"] else None
@@ -91,17 +91,17 @@ def update(vault: Vault, record: Record, changes: JsonDict, *, at: float, by: st
 
 
 def delete(vault: Vault, record: Record, *, at: float, by: str) -> None:
-    """Leave a tombstone in the record's place, so that devices learn of it."""
+    """Replace a record with a tombstone, so that devices delete it."""
     _write(vault, replace(record, deleted=True, doc=_with_modification(record, at, by)))
 
 
 def undelete(vault: Vault, record: Record, *, at: float, by: str) -> Record:
-    """Bring a deleted record back, and with it onto devices what hangs on it."""
+    """Restore a deleted record and send its children to devices again."""
     back = _write(vault, replace(record, deleted=False, doc=_with_modification(record, at, by)))
     for child in list_child_ids(vault, record.id):
-        found = find(vault, child)
-        if found is not None:
-            _write(vault, found)
+        child_record = find(vault, child)
+        if child_record is not None:
+            _write(vault, child_record)
     return back
 
 
@@ -110,14 +110,14 @@ def _with_modification(record: Record, at: float, by: str) -> JsonDict:
 
 
 def move(vault: Vault, record: Record, territory: str) -> Record:
-    """Put a record and all that hangs on it into another territory's bucket."""
+    """Move a record and its descendants to the bucket of another territory."""
     _log_removal(vault, record)
     moved = _write(vault, replace(record, territory=territory), placed=False)
     rows = vault.db.execute("SELECT id FROM record WHERE parent = ? ORDER BY id", (record.id,)).fetchall()
     for (child,) in rows:
-        found = find(vault, child)
-        if found is not None and found.territory != territory:
-            move(vault, found, territory)
+        child_record = find(vault, child)
+        if child_record is not None and child_record.territory != territory:
+            move(vault, child_record, territory)
     return moved
 
 
@@ -171,5 +171,5 @@ def _territory_of(vault: Vault, definition: JsonDict, parent: str | None, doc: J
 
 @cache
 def _id_prefix(object_name: str) -> str:
-    """Three letters that tell an object's ids apart, as Vault's own ids do."""
+    """Return three letters that identify the object in its ids, as in Vault."""
     return f"{sum(ord(letter) * (n + 1) for n, letter in enumerate(object_name)) % 46656:03X}"[-3:]

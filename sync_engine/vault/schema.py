@@ -1,4 +1,4 @@
-"""Tables of the Vault. One writer; the sequence is taken inside the write, so commit order is its order."""
+"""Tables of the Vault. One writer; the sequence number is assigned inside the write, so commit order is its order."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ CREATE TABLE IF NOT EXISTS record (
     object    TEXT NOT NULL,
     mobile_id TEXT,
     revision  INTEGER NOT NULL,
-    territory TEXT NOT NULL,          -- '*' for objects that everybody sees
+    territory TEXT NOT NULL,          -- '*' for objects that all users see
     parent    TEXT,
     deleted   INTEGER NOT NULL DEFAULT 0,
-    tag       INTEGER NOT NULL,       -- see sync_engine.digest
+    tag       INTEGER NOT NULL,       -- see sync_engine.hashing
     doc       TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS record_place ON record (object, territory, deleted, id);
@@ -67,7 +67,7 @@ CREATE TABLE IF NOT EXISTS config (
     kind      TEXT NOT NULL,
     name      TEXT NOT NULL,
     live      TEXT NOT NULL,
-    published TEXT,                   -- what devices get until somebody clears the cache
+    published TEXT,                   -- what devices get until the cache is cleared
     PRIMARY KEY (kind, name)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS audit (

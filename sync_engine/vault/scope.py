@@ -22,7 +22,7 @@ Sql = tuple[str, list[Value]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeRule:
-    """What of one object reaches the device."""
+    """Which records and fields of one object are on the device."""
 
     object: str
     type: str
@@ -40,7 +40,7 @@ class ScopeRule:
 class Scope:
     """Every rule by object, and what is wrong with the others: object -> (cause's error type, message).
 
-    `conditions` and `digests` remember what has been worked out, the latter by the sequence at which it was.
+    `conditions` and `digests` are caches; digests are kept by sequence number.
     """
 
     rules: Mapping[str, ScopeRule]
@@ -108,11 +108,11 @@ def _own_condition(rule: ScopeRule, alias: str) -> tuple[list[str], list[Value]]
 
 
 def get_scope(vault: Vault, user_id: str, platform: str) -> Scope:
-    """The scope that holds now: VMOCs as published, permissions and territories as they are."""
-    known = vault.scopes.get((user_id, platform))
-    if known is None:
-        known = vault.scopes[(user_id, platform)] = _build_scope(vault, user_id, platform)
-    return known
+    """Return the current scope: published VMOCs, live permissions and territories."""
+    scope = vault.scopes.get((user_id, platform))
+    if scope is None:
+        scope = vault.scopes[(user_id, platform)] = _build_scope(vault, user_id, platform)
+    return scope
 
 
 def _build_scope(vault: Vault, user_id: str, platform: str) -> Scope:
@@ -136,9 +136,9 @@ def _build_scope(vault: Vault, user_id: str, platform: str) -> Scope:
 
 
 def _hide_unreadable_profile(vault: Vault, user: JsonDict) -> JsonDict:
-    """Without Read on application profiles nobody can tell which VMOC is meant for the user's own."""
-    known = permissions.can_read_all_fields(vault, user, permissions.PROFILES)
-    return user if known else user | {"application_profile": None}
+    """Remove the profile from a user who cannot read application profiles."""
+    readable = permissions.can_read_all_fields(vault, user, permissions.PROFILES)
+    return user if readable else user | {"application_profile": None}
 
 
 def _with_dependency_name(rules: Mapping[str, ScopeRule], rule: ScopeRule) -> ScopeRule:
@@ -191,7 +191,7 @@ def _build_rule(vault: Vault, name: str, one: JsonDict, user: JsonDict) -> Scope
     definition = vault.live["object"][name]
     territories = (EVERYWHERE,) if definition["sharing"] == "public" else tuple(sorted(user["territories"]))
     hidden = permissions.hidden_fields(vault, user, name)
-    told = [_tokens(user)] if "@@" in one["where_clause__v"] else []
+    token_values = [_tokens(user)] if "@@" in one["where_clause__v"] else []
     return ScopeRule(
         object=name,
         type=one["type__v"],
@@ -199,7 +199,9 @@ def _build_rule(vault: Vault, name: str, one: JsonDict, user: JsonDict) -> Scope
         condition=parse(one["where_clause__v"], _tokens(user)),
         parent=one["parent_object__v"],
         hidden=hidden,
-        fingerprint=short_hash(to_sorted_json(one), territories, hidden, sorted(definition["fields"]), *told),
+        fingerprint=short_hash(
+            to_sorted_json(one), territories, hidden, sorted(definition["fields"]), *token_values
+        ),
         enhanced=one["enable_enhanced_sync__v"],
         rows=not one["meta_data_only__v"],
         attachments=bool(one["include_attachments__v"] and definition.get("allow_attachments")),

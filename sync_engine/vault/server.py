@@ -1,7 +1,7 @@
 """The whole server as one function: bytes of a request in, bytes of a reply out.
 
 `handle` runs each request in one transaction. It knows nothing of HTTP, so a route, a test and a simulator
-call it alike. Vault answers 200 even for failures; the reply says which it is.
+call it alike. Vault answers 200 even for failures; the reply has the status.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Vault", "handle_request"]
 
 
 def handle_request(request: bytes, vault: Vault, now: float) -> bytes:
-    """Answer one request. Nothing a device sends can raise; a bad request is refused with MALFORMED_URL."""
+    """Answer one request. No request can raise; a malformed one is refused with MALFORMED_URL."""
     try:
         message = decode(request)
         verb = HANDLERS[message["verb"]]
@@ -47,7 +47,7 @@ def handle_request(request: bytes, vault: Vault, now: float) -> bytes:
     return encode({"responseStatus": "SUCCESS"} | reply)
 
 
-# What values of the wrong kind lead to. An OperationalError is not among them: that is the Vault's own trouble.
+# Errors caused by values of the wrong type. OperationalError is excluded: it is a problem of the Vault itself.
 _MALFORMED_ERRORS = (
     KeyError,
     TypeError,
@@ -87,7 +87,7 @@ def _sign_in(vault: Vault, message: JsonDict, now: float) -> JsonDict:
 
 
 def _open_sync(vault: Vault, message: JsonDict, now: float) -> JsonDict:
-    """Begin a sync: a lane for uploads, the admin's wishes, and the configuration as published."""
+    """Open a sync: an upload lane, the recovery flags, and the published configuration."""
     user = sessions.require_session_user(vault, message, now)
     if message["kind"] != "autosync":
         sessions.reject_metadata_api_access(vault, user, message["platform"])
@@ -112,7 +112,7 @@ def _open_sync(vault: Vault, message: JsonDict, now: float) -> JsonDict:
 
 
 USER_FLAGS = ("force_full_refresh__v", "clear_client_sync_errors__v", "upload_vtrans__v")
-"""The admin's levers on a user. Vault does not say when they reset; here the device that reads them does."""
+"""Recovery flags on a user. When Vault resets them is not documented; here the device that reads them does."""
 
 
 def _upload(vault: Vault, message: JsonDict, now: float) -> JsonDict:

@@ -35,7 +35,7 @@ def sign_in(vault: Vault, message: JsonDict, now: float) -> JsonDict:
 
 
 def require_session_user(vault: Vault, message: JsonDict, now: float) -> JsonDict:
-    """The user whose session the message carries. Raises VaultError when it has ended or a policy says no."""
+    """The user whose session the message carries. Raises VaultError if it has ended or a policy refuses access."""
     row = vault.db.execute(
         "SELECT user, created, used FROM session WHERE token = ?", (message.get("session"),)
     ).fetchone()

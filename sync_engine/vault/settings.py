@@ -1,8 +1,8 @@
-"""The settings that reach a device: those for everybody, and over them those for its user's profile.
+"""The settings that reach a device: those for all users, overridden by those for its user's profile.
 
-Documented: a record for a profile overrides the one for everybody; the VMOC of `veeva_settings__v` filters the
-records by profile; all users need Read on the object and all its fields. That a device takes what comes, also
-records of other profiles where nothing filters them, and has no settings without Read, is our assumption.
+Documented: a record for a profile overrides the one for all users; the VMOC of `veeva_settings__v` filters the
+records by profile; all users need Read on the object and all its fields. Our assumption: a device uses all
+records that it receives, also those of other profiles if nothing filters them, and has no settings without Read.
 """
 
 from __future__ import annotations

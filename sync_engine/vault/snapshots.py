@@ -24,12 +24,12 @@ def build_snapshot(vault: Vault, scope: Scope) -> bytes:
         "snapshot",
         short_hash(vault.sequence(), *sorted(rule.fingerprint for rule in scope.rules.values())),
     )
-    known: bytes | None = vault.scopes.get(key)
-    if known is None:
+    snapshot: bytes | None = vault.scopes.get(key)
+    if snapshot is None:
         for old in [k for k in vault.scopes if k[0] == "snapshot"][: -KEPT + 1]:
             del vault.scopes[old]
-        known = vault.scopes[key] = _build_database(vault, scope)
-    return known
+        snapshot = vault.scopes[key] = _build_database(vault, scope)
+    return snapshot
 
 
 def _build_database(vault: Vault, scope: Scope) -> bytes:
@@ -39,14 +39,14 @@ def _build_database(vault: Vault, scope: Scope) -> bytes:
     made.execute("BEGIN")
     for name, rule in scope.rules.items():
         condition, values = scope.condition(name)
-        found = vault.db.execute(
+        visible_rows = vault.db.execute(
             "SELECT r.object, r.id, r.revision, r.mobile_id, r.doc, r.tag FROM record AS r "
             f"WHERE {condition} ORDER BY r.id",
             values,
         )
-        rows: Iterable[Sequence[object]] = found
+        rows: Iterable[Sequence[object]] = visible_rows
         if rule.hidden:
-            rows = ((*to_wire(row, rule), row[5]) for row in found)
+            rows = ((*to_wire(row, rule), row[5]) for row in visible_rows)
         made.executemany(
             "INSERT INTO record (object, id, revision, mobile_id, doc, tag) VALUES (?, ?, ?, ?, ?, ?)", rows
         )

@@ -14,22 +14,22 @@ from sync_engine.vault.schema import SCHEMA
 from sync_engine.vmoc import default_vmocs
 
 EVERYWHERE = "*"
-"""The territory of records that everybody sees."""
+"""The territory of records that all users see."""
 
 RefusalObserver = Callable[[str, str | None, str, str | None], None]
-"""Told of each refusal: device, key of the upload or None, cause, and the configuration that is to blame."""
+"""Called for each refusal with device, upload key or None, cause, and the configuration that caused it."""
 
 
 @dataclass(slots=True)
 class _PendingCounters:
-    """What the running transaction has counted and not yet written: nobody else may write before it ends."""
+    """What the running transaction has counted and not yet written; there is only one writer."""
 
     counters: dict[str, int] = field(default_factory=dict)
     tallies: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
 
 class Vault:
-    """One Vault. `witness` hears the true cause of refusals, which never travel to a device."""
+    """One Vault. `witness` receives the true cause of refusals, which never travel to a device."""
 
     def __init__(
         self, db: sqlite3.Connection, *, epoch: str = "1", on_refusal: RefusalObserver | None = None
@@ -68,7 +68,7 @@ class Vault:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; a failure also takes back what is held in memory."""
+        """Run a transaction; a failure also reverts the configuration in memory."""
         self.db.execute("BEGIN IMMEDIATE")
         version = self.version
         self._pending = _PendingCounters()
@@ -86,7 +86,7 @@ class Vault:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """A part of the running transaction that fails alone: an exception takes back just what it did."""
+        """A part of the running transaction that fails alone: an exception reverts only this part."""
         self.db.execute("SAVEPOINT part")
         before = self._pending and _PendingCounters(dict(self._pending.counters), dict(self._pending.tallies))
         try:
@@ -150,7 +150,7 @@ class Vault:
         return self.live["object"].get(name)
 
     def find_user(self, user_id: str) -> JsonDict | None:
-        """The user's configuration, or None where nobody has this id."""
+        """The user's configuration, or None if no user has this id."""
         return self.live.get("user", {}).get(user_id)
 
     def next_value(self, name: str) -> int:
@@ -163,14 +163,14 @@ class Vault:
         return value
 
     def current_value(self, name: str) -> int:
-        """The last value that a counter gave out, 0 before the first."""
+        """Return the last value of a counter, 0 before the first."""
         if self._pending is not None and name in self._pending.counters:
             return self._pending.counters[name]
         row = self.db.execute("SELECT value FROM counter WHERE name = ?", (name,)).fetchone()
         return int(row[0]) if row else 0
 
     def sequence(self) -> int:
-        """The last sequence number given out."""
+        """Return the last sequence number."""
         return self.current_value("seq")
 
     def add_to_digest(self, object_name: str, territory: str, count: int, total: int) -> None:

@@ -1,8 +1,8 @@
-"""What devices send up: transactions of rows, each applied at most once and answered one by one.
+"""Uploads from devices: transactions of rows, each applied at most once and answered one by one.
 
 A success is stored under the transaction's key in the same commit as its effect, so a repeated upload is
-answered and not applied again. A refusal changes nothing and is judged anew, because an administrator may
-have repaired the reason meanwhile.
+answered and not applied again. A refusal changes nothing and is evaluated again, because an administrator may
+have fixed the cause.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def upload(vault: Vault, user: JsonDict, device: str, message: JsonDict, now: fl
             cause="payload-too-large",
             blame="setting/bulk_row_limit//",
         )
-    known = _stored_answers(vault, device, [one["key"] for one in message["transactions"]])
+    answers = _stored_answers(vault, device, [one["key"] for one in message["transactions"]])
     return {
         "results": [
-            _apply_transaction(vault, user, device, one, known=known, now=now)
+            _apply_transaction(vault, user, device, one, answers=answers, now=now)
             for one in message["transactions"]
         ]
     }
@@ -62,19 +62,19 @@ def _check_lane(vault: Vault, device: str, message: JsonDict) -> None:
 
 
 def _apply_transaction(
-    vault: Vault, user: JsonDict, device: str, transaction: JsonDict, *, known: dict[str, str], now: float
+    vault: Vault, user: JsonDict, device: str, transaction: JsonDict, *, answers: dict[str, str], now: float
 ) -> JsonDict:
     key, ids, at = transaction["key"], {}, 0
-    if key in known:
-        return {**from_json(known[key]), "replayed": True}
+    if key in answers:
+        return {**from_json(answers[key]), "replayed": True}
     try:
         with vault.savepoint():
             for row in transaction["rows"]:
                 ids[row["id"]] = _apply_row(vault, user, row, now)
                 at += 1
             result: JsonDict = {"key": key, "responseStatus": "SUCCESS", "ids": ids, "seq": vault.sequence()}
-            known[key] = to_json(result)
-            vault.db.execute("INSERT INTO answer VALUES (?, ?, ?)", (device, key, known[key]))
+            answers[key] = to_json(result)
+            vault.db.execute("INSERT INTO answer VALUES (?, ?, ?)", (device, key, answers[key]))
     except VaultError as refused:
         return _failure_result(vault, device, key, at, refused)
     return result
@@ -213,25 +213,25 @@ def _require_visible(vault: Vault, user: JsonDict, record: Record) -> None:
 def _delete_record(vault: Vault, user: JsonDict, record: Record, now: float) -> None:
     family = vault.live["object"][record.object].get("root")
     for child in records.list_child_ids(vault, record.id):
-        found = records.find(vault, child)
-        if found is None:
+        child_record = records.find(vault, child)
+        if child_record is None:
             continue
-        if family is None or vault.live["object"][found.object].get("root") != family:
+        if family is None or vault.live["object"][child_record.object].get("root") != family:
             raise VaultError(
                 "OPERATION_NOT_ALLOWED",
                 f"Cannot delete record [{record.id}]: "
-                f"it is referenced by [{found.object}] record [{found.id}]",
+                f"it is referenced by [{child_record.object}] record [{child_record.id}]",
                 cause="delete-blocked",
                 blame=f"record/{record.id}//",
                 object=record.object,
                 record_id=record.id,
             )
-        records.delete(vault, found, at=now, by=user["id"])
+        records.delete(vault, child_record, at=now, by=user["id"])
     records.delete(vault, record, at=now, by=user["id"])
 
 
 def _check_conflicts(vault: Vault, record: Record, row: JsonDict, changes: JsonDict) -> None:
-    """Refuse a change whose fields somebody else has changed to something else since the device's base."""
+    """Refuse a change whose fields another user has changed to another value since the device's base."""
     meeting = [name for name in changes if _has_conflict(vault, record, row, name, changes[name])]
     if not meeting:
         return

@@ -110,14 +110,14 @@ def _check_reference(vault: Vault, user: JsonDict, object_name: str, name: str, 
             object=object_name,
             field=name,
         )
-    found = records.find(vault, value)
-    if found is not None and found.object == to and not found.deleted:
+    target = records.find(vault, value)
+    if target is not None and target.object == to and not target.deleted:
         return
-    malformed = found is None and not WELL_FORMED_ID.fullmatch(value)
+    malformed = target is None and not WELL_FORMED_ID.fullmatch(value)
     raise VaultError(
         "INVALID_DATA",
         f"Invalid id [{value}] for field [{name}]" if malformed else f"The resource [{value}] does not exist",
-        cause="invalid-reference" if malformed or (found and found.object != to) else "record-deleted",
+        cause="invalid-reference" if malformed or (target and target.object != to) else "record-deleted",
         blame=f"record/{value}//",
         object=object_name,
         field=name,

@@ -1,5 +1,4 @@
-"""The reference Vault and its devices over real HTTP.
+"""The reference Vault over HTTP, with the shape of Vault's REST API.
 
-`rest` answers the shape of Vault's REST API and `env` lets a device run outside the simulator. All but `app` and
-`env` need only the standard library; `app` wraps Starlette around the one function `rest.answer`.
+`rest.answer_request` answers one request and needs only the standard library; `app` serves it with Starlette.
 """

@@ -83,14 +83,14 @@ def _to_response(reply: Reply) -> Response:
 
 
 def make_server(app: Starlette, *, log_level: str = "warning") -> uvicorn.Server:
-    """A server for the application; `serve` gives it a socket."""
+    """Create a server for the application; `serve` binds it to a socket."""
     return uvicorn.Server(
         uvicorn.Config(app, log_level=log_level, lifespan="off", ws="none", access_log=False)
     )
 
 
 def serve(server: uvicorn.Server, port: int, on_ready: Callable[[int], None]) -> None:
-    """Serve on loopback until stopped; `on_ready` hears the port, which is any free one for 0."""
+    """Serve on loopback until stopped; `on_ready` receives the port; 0 selects a free port."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         # The protocol is named because asyncio only then sends small answers at once; else each waits for 40 ms.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

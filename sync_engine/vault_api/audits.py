@@ -1,7 +1,7 @@
 """Audit trails: who changed what, and who signed in.
 
 A change of a VMOC, a user or a setting is a change of a record and shows in the object trail; every other change of
-configuration shows in the system trail. The wording of items and descriptions is ours, Vault's is not published.
+configuration shows in the system trail. The texts of items and descriptions are ours; Vault's are not published.
 """
 
 from __future__ import annotations
@@ -125,18 +125,22 @@ def describe_trail(call: ApiCall) -> Reply:
 
 def read_trail(call: ApiCall) -> Reply:
     """`GET /audittrail/{type}` with `start_date`, `end_date`, `limit`, `offset`, `objects` and `events`."""
-    name, asked = call.args["kind"], call.request.query
+    name, parameters = call.args["kind"], call.request.query
     _columns(name)
-    if asked.get("format_result", "json") != "json":
+    if parameters.get("format_result", "json") != "json":
         raise VaultError(
             "OPERATION_NOT_ALLOWED", "This Vault answers audit trails as JSON only; leave out format_result"
         )
-    since = parse_timestamp(asked["start_date"]) if asked.get("start_date") else call.now // DAY * DAY - DAY
-    until = parse_timestamp(asked["end_date"]) if asked.get("end_date") else call.now
+    since = (
+        parse_timestamp(parameters["start_date"])
+        if parameters.get("start_date")
+        else call.now // DAY * DAY - DAY
+    )
+    until = parse_timestamp(parameters["end_date"]) if parameters.get("end_date") else call.now
     if since < call.now - 30 * DAY - 1:
         raise VaultError("INVALID_DATA", "Only the last 30 days can be asked for; choose a later start_date")
     rows = [row for at, row in iterate_trail(call, name) if since <= at <= until]
-    for field, wanted in (("object_name", asked.get("objects")), ("action", asked.get("events"))):
+    for field, wanted in (("object_name", parameters.get("objects")), ("action", parameters.get("events"))):
         if wanted:
             rows = [row for row in rows if row.get(field) in wanted.split(",")]
     return _page(call, name, rows)
@@ -156,7 +160,7 @@ def _page(call: ApiCall, name: str, rows: list[JsonDict]) -> Reply:
     size = parse_whole_number(call.request.query.get("limit"), 200, low=1, high=1000)
     start = parse_whole_number(call.request.query.get("offset"), 0)
     page = rows[start : start + size]
-    about = {
+    trail = {
         "name": name,
         "label": format_label(name + "__v"),
         "url": call.url(f"/metadata/audittrail/{name}"),
@@ -166,7 +170,7 @@ def _page(call: ApiCall, name: str, rows: list[JsonDict]) -> Reply:
         "limit": size,
         "size": len(page),
         "total": len(rows),
-        "object": about,
+        "object": trail,
     }
     kept = "&".join(
         f"{key}={value}" for key, value in call.request.query.items() if key not in ("limit", "offset")
@@ -204,12 +208,12 @@ def _row_id(*parts: object) -> str:
 def _login_rows(call: ApiCall) -> Iterator[tuple[float, JsonDict]]:
     users = call.vault.live.get("user", {})
     names = {one["email"]: one["name"] for one in users.values()}
-    found: list[tuple[float, JsonDict]] = []
+    logins: list[tuple[float, JsonDict]] = []
     for n, at, name, status, client in call.vault.db.execute(
         "SELECT n, at, user_name, status, client FROM rest_login"
     ):
         who = {"user_name": name, "full_name": names.get(name), "source_ip": client, "browser": "Unknown"}
-        found.append((at, who | {"id": _row_id("rest", n), "status": status, "platform": "Unknown"}))
+        logins.append((at, who | {"id": _row_id("rest", n), "status": status, "platform": "Unknown"}))
     for token, user, at, device in call.vault.db.execute(
         "SELECT token, user, created, device FROM session WHERE device <> 'rest'"
     ):
@@ -219,8 +223,10 @@ def _login_rows(call: ApiCall) -> Iterator[tuple[float, JsonDict]]:
             "full_name": one.get("name"),
             "platform": device.partition("-")[0],
         }
-        found.append((at, who | {"id": _row_id("session", token), "status": "Success", "browser": "Unknown"}))
-    for at, row in sorted(found, key=lambda pair: (pair[0], pair[1]["id"])):
+        logins.append(
+            (at, who | {"id": _row_id("session", token), "status": "Success", "browser": "Unknown"})
+        )
+    for at, row in sorted(logins, key=lambda pair: (pair[0], pair[1]["id"])):
         yield (
             at,
             row | {"timestamp": _format_second(at), "type": "User Login", "vault_id": call.server.vault_id},

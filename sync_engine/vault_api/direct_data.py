@@ -33,7 +33,7 @@ from sync_engine.vault_api.records import find_deleted
 from sync_engine.vault_api.server_state import ApiCall
 
 QUARTER, DAY = 900.0, 86400.0
-FULL_START = 946_684_800.0  # 2000-01-01, where every full file says that it starts
+FULL_START = 946_684_800.0  # 2000-01-01, the documented start of every full file
 _EMPTY_INCREMENT = "an increment without changes"
 LETTERS = {"full_directdata": "F", "incremental_directdata": "N", "log_directdata": "L"}
 KEPT_DAYS = {"full_directdata": 2, "incremental_directdata": 10, "log_directdata": 2}
@@ -59,12 +59,14 @@ class Extract:
 
 def list_files(call: ApiCall) -> Reply:
     """`GET /services/directdata/files?extract_type=&start_time=&stop_time=`."""
-    asked = call.request.query
-    kind = asked.get("extract_type", "incremental_directdata")
+    parameters = call.request.query
+    kind = parameters.get("extract_type", "incremental_directdata")
     if kind not in LETTERS:
-        raise VaultError("INVALID_DATA", f"[{kind}] is no extract_type; take one of {', '.join(LETTERS)}")
-    since = parse_timestamp(asked["start_time"]) if asked.get("start_time") else 0.0
-    until = parse_timestamp(asked["stop_time"]) if asked.get("stop_time") else call.now
+        raise VaultError(
+            "INVALID_DATA", f"[{kind}] is not a valid extract_type; use one of {', '.join(LETTERS)}"
+        )
+    since = parse_timestamp(parameters["start_time"]) if parameters.get("start_time") else 0.0
+    until = parse_timestamp(parameters["stop_time"]) if parameters.get("stop_time") else call.now
     wanted = [
         stop for stop in _stop_times(kind, call.now) if stop <= until and _start_time(kind, stop) >= since
     ]
@@ -131,19 +133,19 @@ Changes = dict[str, list[JsonDict]]
 
 def _changes_by_quarter(call: ApiCall) -> dict[float, tuple[Changes, Changes]]:
     """Changed and deleted rows by object, by the quarter of an hour in which they changed; keys are its end."""
-    found: dict[float, tuple[Changes, Changes]] = {}
+    changes: dict[float, tuple[Changes, Changes]] = {}
     for source in call.list_objects().values():
         for row in source.rows():
             at = parse_timestamp(row["modified_date__v"])
-            found.setdefault(ceil(at / QUARTER) * QUARTER, ({}, {}))[0].setdefault(source.name, []).append(
+            changes.setdefault(ceil(at / QUARTER) * QUARTER, ({}, {}))[0].setdefault(source.name, []).append(
                 row
             )
         for record_id, at in find_deleted(call, source.name):
             row = {"id": record_id, "deleted_date": format_timestamp(at)}
-            found.setdefault(ceil(at / QUARTER) * QUARTER, ({}, {}))[1].setdefault(source.name, []).append(
+            changes.setdefault(ceil(at / QUARTER) * QUARTER, ({}, {}))[1].setdefault(source.name, []).append(
                 row
             )
-    return found
+    return changes
 
 
 def _file_entry(call: ApiCall, kind: str, stop: float, changes: tuple[Changes, Changes]) -> JsonDict:
@@ -164,9 +166,9 @@ def _file_entry(call: ApiCall, kind: str, stop: float, changes: tuple[Changes, C
             entry["md5checksum"] = hashlib.md5(part, usedforsecurity=False).hexdigest()
         parts.append(entry | {"url": address})
     times = {"start_time": _format_minute(start), "stop_time": _format_minute(stop)}
-    about = {"name": name, "filename": f"{name}.tar.gz", "extract_type": kind} | times
+    attributes = {"name": name, "filename": f"{name}.tar.gz", "extract_type": kind} | times
     sizes = {"record_count": total, "size": len(packed), "fileparts": len(parts)}
-    return about | sizes | {"filepart_details": parts}
+    return attributes | sizes | {"filepart_details": parts}
 
 
 def _publish_file(
@@ -228,8 +230,8 @@ def _columns(source: Object) -> list[str]:
         "global_id__sys",
         "link__sys",
     ]
-    known = [name for name in first if name in source.fields]
-    return known + sorted(set(source.fields) - set(known))
+    standard = [name for name in first if name in source.fields]
+    return standard + sorted(set(source.fields) - set(standard))
 
 
 _METADATA_COLUMNS = [
@@ -259,10 +261,14 @@ def _metadata_rows(objects: Iterable[Object]) -> Iterator[JsonDict]:
             related = (
                 "Picklist.picklist__sys" if one.type == "Picklist" else f"Object.{one.to}" if one.to else None
             )
-            about = {"extract": f"Object.{source.name}", "extract_label": source.label, "column_name": name}
+            attributes = {
+                "extract": f"Object.{source.name}",
+                "extract_label": source.label,
+                "column_name": name,
+            }
             kind = "MultiPicklist" if one.multi_value else TYPES.get(one.type, one.type)
             yield (
-                about
+                attributes
                 | {"column_label": format_label(name), "type": kind}
                 | _length(one)
                 | {"related_extract": related}
@@ -281,8 +287,8 @@ def _picklist_rows(objects: Iterable[Object]) -> Iterator[JsonDict]:
     for source in objects:
         for one in source.fields.values():
             for value in picklist_values(source, one) if one.type == "Picklist" else ():
-                about = {"object": source.name, "object_field": one.name, "picklist_value_name": value}
-                yield about | {"picklist_value_label": format_label(value), "status__v": "active__v"}
+                attributes = {"object": source.name, "object_field": one.name, "picklist_value_name": value}
+                yield attributes | {"picklist_value_label": format_label(value), "status__v": "active__v"}
 
 
 def _pack_archive(call: ApiCall, kind: str, extracts: list[Extract]) -> bytes:
@@ -302,7 +308,7 @@ def _pack_archive(call: ApiCall, kind: str, extracts: list[Extract]) -> bytes:
 
 
 def _manifest_csv(kind: str, extracts: list[Extract]) -> bytes:
-    """What is in the archive; only incremental files say whether rows are updates or deletes."""
+    """What is in the archive; only incremental files distinguish updates and deletes."""
     columns = ["extract", "extract_label", "type", "records", "file"]
     rows = [
         {"extract": one.name, "extract_label": one.label, "type": one.kind, "records": len(one.rows)}

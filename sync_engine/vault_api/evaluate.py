@@ -1,7 +1,7 @@
 """Answer a VQL query over the objects of a catalogue.
 
 A comparison with a missing value is false, except `= null` and `!= null`. A picklist fulfils `=` when one of its
-values does. Text compares as it stands; a date literal is read for the field that it is compared with.
+values does. Text is compared as is; a date literal is read for the field that it is compared with.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ class QueryEngine:
 
     def resolve_target(self, name: str) -> str:
         """The object that a target means. Raises VaultError when there is none that the user may read."""
-        known = "user__sys" if name == "users" else name
-        if known not in self.objects:
+        object_name = "user__sys" if name == "users" else name
+        if object_name not in self.objects:
             raise VaultError("INVALID_DATA", f"The query target [{name}] does not exist or cannot be read")
-        return known
+        return object_name
 
     def resolve_field(self, source: Object, path: str) -> Field:
         """The field at the end of a path. Raises VaultError with ATTRIBUTE_NOT_SUPPORTED where there is none."""
@@ -73,8 +73,8 @@ class QueryEngine:
             return row.get(first)
         one = next(one for one in source.fields.values() if one.relationship == first)
         there = self.objects[str(one.to)]
-        found = self._rows_by_id(there).get(str(row.get(one.name)))
-        return None if found is None else self.read_value(there, found, rest)
+        referenced_row = self._rows_by_id(there).get(str(row.get(one.name)))
+        return None if referenced_row is None else self.read_value(there, referenced_row, rest)
 
     def _rows_by_id(self, source: Object) -> dict[Any, JsonDict]:
         if source.name not in self._by_id:
@@ -83,10 +83,10 @@ class QueryEngine:
 
     def _rows_by_reference(self, child: Object, key: str) -> dict[Any, list[JsonDict]]:
         if (child.name, key) not in self._children:
-            found: dict[Any, list[JsonDict]] = {}
+            rows_by_reference: dict[Any, list[JsonDict]] = {}
             for row in child.rows():
-                found.setdefault(str(row.get(key)), []).append(row)
-            self._children[child.name, key] = found
+                rows_by_reference.setdefault(str(row.get(key)), []).append(row)
+            self._children[child.name, key] = rows_by_reference
         return self._children[child.name, key]
 
     def _result_row(self, source: Object, row: JsonDict, query: Select) -> JsonDict:
@@ -138,8 +138,8 @@ class QueryEngine:
         related = inner.target in source.inbound
         if related:
             inner = Select(inner.columns, self.resolve_child(source, inner.target)[0].name, inner.where)
-        found = {str(value) for row in self.select(inner) for value in row.values()}
-        return lambda row: str(self.read_value(source, row, path)) in found
+        allowed_values = {str(value) for row in self.select(inner) for value in row.values()}
+        return lambda row: str(self.read_value(source, row, path)) in allowed_values
 
     def _build_compare_test(self, source: Object, condition: Compare) -> Callable[[JsonDict], bool]:
         path = condition.column.path
@@ -200,7 +200,7 @@ def describe_relationships(source: Object) -> Iterator[JsonDict]:
 
 
 def _convert_literal(kind: Field, value: Value) -> object:
-    """A value as the field's own values look, so that both compare as they stand."""
+    """A value as the field's own values look, so that both can be compared directly."""
     if value is None:
         return None
     if kind.type == "DateTime":
@@ -251,7 +251,7 @@ _OPERATORS: dict[str, Callable[[Any, list[Any]], bool]] = {
 
 
 def _matches_pattern(value: str, pattern: str) -> bool:
-    """`%` at the ends stands for any text."""
+    """Match a pattern; `%` at its ends matches any text."""
     core = pattern.strip("%")
     if pattern.startswith("%") and pattern.endswith("%"):
         return core in value

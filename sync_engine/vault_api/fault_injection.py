@@ -1,6 +1,6 @@
-"""How the served Vault misbehaves when it is told to: each way a name and a number, all counted, none by chance.
+"""Faults that the served Vault can inject: each has a name and a number; none is random.
 
-A client that survives all of these at once has met what customers, proxies and other clients have reported.
+The faults are those that customers, proxies and other clients have reported.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ FAULTS = {
     "proxy": "every Nth call answers HTTP 502 with a page that is not JSON",
     "portal": "every Nth call answers HTTP 200 with a page that is not JSON",
     "drop": "every Nth call ends in the middle of its answer",
-    "unknown-type": "every Nth call is refused with a type that nobody has documented",
+    "unknown-type": "every Nth call is refused with an undocumented error type",
     "exception": "every Nth call fails with EXCEPTION and UNEXPECTED_ERROR",
-    "configuration-mode": "every Nth call says that the Vault is closed to all but administrators",
+    "configuration-mode": "every Nth call is refused because the Vault is in Configuration Mode",
     "warning": "every Nth query carries a DUPLICATE warning, in both spellings by turns",
     "drift": "with 1, query errors are spelled INCORRECT_QUERY_SYNTAX, as a live Vault was seen to",
     "version-trap": "with 1, a version that is not served answers INVALID_SESSION_ID",
     "odd-session": "with 1, an ended session answers in the other of the two shapes",
 }
-"""Every way with what N means."""
+"""Every fault with the meaning of N."""
 
 DOCUMENTED_TYPES = (
     "UNEXPECTED_ERROR", "MALFORMED_URL", "METHOD_NOT_SUPPORTED", "INACTIVE_USER", "NO_PASSWORD_PROVIDED",
@@ -53,7 +53,7 @@ _PAGE = (
 
 @dataclass(slots=True)
 class FaultInjection:
-    """What to do wrong, and how often it has been done. An empty one behaves."""
+    """The faults to inject and how often each has occurred. Empty by default."""
 
     settings: dict[str, int] = field(default_factory=dict)
     calls: int = 0
@@ -61,20 +61,20 @@ class FaultInjection:
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> FaultInjection:
-        """Read `NAME=N` items. Raises ValueError that names the ways there are."""
+        """Parse `NAME=N` items. Raises ValueError that lists the faults."""
         ways: dict[str, int] = {}
         for text in texts:
             name, _, number = text.partition("=")
-            known = name in FAULTS or name.removeprefix("error:") in DOCUMENTED_TYPES
-            if not known or not number.isdigit() or int(number) < 1:
+            is_known = name in FAULTS or name.removeprefix("error:") in DOCUMENTED_TYPES
+            if not is_known or not number.isdigit() or int(number) < 1:
                 raise ValueError(
-                    f"{text!r} is no misbehaviour; write NAME=N with one of: {', '.join(FAULTS)}, error:TYPE"
+                    f"{text!r} is not a fault; use NAME=N with one of: {', '.join(FAULTS)}, error:TYPE"
                 )
             ways[name] = int(number)
         return cls(ways)
 
     def setting(self, way: str) -> int:
-        """N of a way, 0 when it was not asked for."""
+        """Return N of a fault, 0 if it is off."""
         return self.settings.get(way, 0)
 
     def applies_to_first(self, way: str) -> bool:
@@ -85,7 +85,7 @@ class FaultInjection:
         return True
 
     def replacement_reply(self) -> Reply | None:
-        """The reply to give instead of the right one, for each call in turn; None for most."""
+        """Return the injected reply for this call, None for most calls."""
         self.calls += 1
         for way, n in self.settings.items():
             if (way in _REPLACEMENTS or way.startswith("error:")) and self.calls % n == 0:
@@ -106,7 +106,7 @@ class FaultInjection:
 
 
 def _refusal(error_type: str) -> Reply:
-    return failure_reply(VaultError(error_type, f"The served Vault was told to answer {error_type}"))
+    return failure_reply(VaultError(error_type, f"The served Vault injected the error {error_type}"))
 
 
 _NOT_FOUND = VaultError("MALFORMED_URL", "The requested path does not exist")

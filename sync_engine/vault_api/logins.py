@@ -41,7 +41,7 @@ def sign_in(served: ServerState, request: Request, now: float) -> Reply:
 def sign_in_with_identity(served: ServerState, request: Request, now: float) -> Reply:
     """`POST /auth/oauth/session/{profile}`: a token of an identity provider for a session.
 
-    The served Vault takes its own API tokens for the provider's.
+    The served Vault accepts its own API tokens as tokens of the provider.
     """
     user_id = _user_of_token(served, _bearer(request))
     user = served.vault.find_user(user_id) if user_id else None

@@ -1,6 +1,6 @@
 """Requests and replies as plain values, and Vault's envelope around each answer.
 
-Vault answers HTTP 200 even when it refuses; `responseStatus` says which it is. Nothing here knows a web framework,
+Vault answers HTTP 200 even when it refuses; `responseStatus` has the result. This module uses no web framework,
 so that a test may call the whole API as a function.
 """
 
@@ -61,7 +61,7 @@ class Reply:
 
 
 def success_reply(doc: Mapping[str, Any]) -> Reply:
-    """A JSON answer; its status is SUCCESS unless the document says otherwise."""
+    """A JSON answer; its default status is SUCCESS."""
     return json_reply({"responseStatus": "SUCCESS"} | dict(doc))
 
 
@@ -86,21 +86,21 @@ def file_reply(name: str, body: bytes, content_type: str = "application/octet-st
 
 
 def format_timestamp(seconds: float | None) -> str | None:
-    """A moment as Vault writes it: UTC, milliseconds, `Z`."""
+    """Format a time as Vault does: UTC, milliseconds, `Z`."""
     if seconds is None:
         return None
-    moment = datetime.fromtimestamp(round(seconds, 3), UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    time = datetime.fromtimestamp(round(seconds, 3), UTC)
+    return time.strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"
 
 
 def parse_timestamp(text: str) -> float:
     """Seconds since 1970 of a date or datetime; without a zone it is UTC. Raises VaultError for anything else."""
     try:
-        moment = datetime.fromisoformat(text.strip())
+        time = datetime.fromisoformat(text.strip())
     except ValueError:
         words = f"[{text[:40]}] is no date or datetime; write YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS.SSSZ"
         raise VaultError("INVALID_DATA", words) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def parse_whole_number(text: str | None, default: int, *, low: int = 0, high: int | None = None) -> int:

@@ -1,4 +1,4 @@
-"""What the Vault says of its own shape: objects, fields, picklists, permission sets."""
+"""Metadata endpoints: objects, fields, picklists, permission sets."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def list_objects(call: ApiCall) -> Reply:
 def get_object(call: ApiCall) -> Reply:
     """`GET /metadata/vobjects/{object}`."""
     source = require_readable_object(call, call.args["object"])
-    begun = format_timestamp(creation_time(call.vault))
+    created_at = format_timestamp(creation_time(call.vault))
     urls = {
         "metadata": call.url(f"/metadata/vobjects/{source.name}"),
         "list": call.url(f"/vobjects/{source.name}"),
@@ -62,8 +62,9 @@ def get_object(call: ApiCall) -> Reply:
     more: JsonDict = {
         "data_store": "standard", "object_class": "base", "auditable": source.name in AUDITED, "allow_types": False,
         "secure_audit_trail": False, "dynamic_security": False, "allow_attachments": False, "system_managed": False,
-        "available_lifecycles": [], "default_obj_type": "base__v", "created_by": 1, "created_date": begun,
-        "modified_by": 1, "modified_date": begun, "urls": urls, "relationships": list(describe_relationships(source)),
+        "available_lifecycles": [], "default_obj_type": "base__v", "created_by": 1, "created_date": created_at,
+        "modified_by": 1, "modified_date": created_at, "urls": urls,
+        "relationships": list(describe_relationships(source)),
         "fields": [field_entry(one) | {"order": n} for n, one in enumerate(source.fields.values())],
     }  # fmt: skip
     return success_reply({"object": _object_summary(call, source) | more})
@@ -105,16 +106,16 @@ def list_picklists(call: ApiCall) -> Reply:
 
 def get_picklist(call: ApiCall) -> Reply:
     """`GET /objects/picklists/{name}`: its values with their labels."""
-    name, found = call.args["name"], dict[str, str]()
-    known = False
+    name, labels = call.args["name"], dict[str, str]()
+    exists = False
     for source in call.list_objects().values():
         if name in source.fields and source.fields[name].type == "Picklist":
-            known = True
-            found |= {value: format_label(value) for value in picklist_values(source, source.fields[name])}
-    if not known:
+            exists = True
+            labels |= {value: format_label(value) for value in picklist_values(source, source.fields[name])}
+    if not exists:
         raise VaultError("INVALID_DATA", f"The picklist [{name}] does not exist")
     return success_reply(
-        {"picklistValues": [{"name": key, "label": text} for key, text in sorted(found.items())]}
+        {"picklistValues": [{"name": key, "label": text} for key, text in sorted(labels.items())]}
     )
 
 
@@ -128,13 +129,15 @@ def picklist_values(source: Object, one: Field) -> list[str]:
 
 def get_permission_sets(call: ApiCall) -> Reply:
     """`GET /configuration/Permissionset`, or one of them with its body."""
-    known = call.vault.live.get("permission_set", {})
+    permission_sets = call.vault.live.get("permission_set", {})
     name = call.args.get("name")
     if name is None:
-        return success_reply({"data": [_permission_set(key, doc) for key, doc in sorted(known.items())]})
-    if name not in known:
+        return success_reply(
+            {"data": [_permission_set(key, doc) for key, doc in sorted(permission_sets.items())]}
+        )
+    if name not in permission_sets:
         raise VaultError("INVALID_DATA", f"The component [Permissionset.{name}] does not exist")
-    return success_reply({"data": _permission_set(name, known[name])})
+    return success_reply({"data": _permission_set(name, permission_sets[name])})
 
 
 def _permission_set(name: str, doc: JsonDict) -> JsonDict:

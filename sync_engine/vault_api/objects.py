@@ -2,7 +2,7 @@
 
 Records of the engine's own objects come from its tables; sync tracking, users, VMOCs, settings and territories are
 shown as objects too, as Vault does. Values look as they travel:
-picklists are lists of API names, moments are UTC text.
+picklists are lists of API names, times are UTC text.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Object:
 
     @property
     def label(self) -> str:
-        """What people read."""
+        """The label of the object."""
         return format_label(self.name)
 
     @property
@@ -76,36 +76,36 @@ class Object:
 
 
 def format_label(name: str) -> str:
-    """`sync_type__v` as people read it."""
+    """Return the label of a name, such as Sync Type for `sync_type__v`."""
     return name.rpartition("__")[0].replace("_", " ").title() or name.title()
 
 
 def build_catalogue(vault: Vault, user: JsonDict) -> dict[str, Object]:
     """Every object that the user may read, by name."""
-    found = {name: _engine_object(vault, user, name, spec) for name, spec in vault.live["object"].items()}
-    found["sync_tracking__v"] = Object(
+    objects = {name: _engine_object(vault, user, name, spec) for name, spec in vault.live["object"].items()}
+    objects["sync_tracking__v"] = Object(
         name="sync_tracking__v", fields=_tracking_fields(vault), rows=partial(_tracking_rows, vault)
     )
     for name, (own, rows) in _CONFIGURATION_OBJECTS.items():
-        found[name] = Object(
+        objects[name] = Object(
             name=name, fields=_standard_fields() | {one.name: one for one in own}, rows=partial(rows, vault)
         )
-    seen = {name: one for name, one in found.items() if permissions.allows(vault, user, name, "read")}
+    seen = {name: one for name, one in objects.items() if permissions.allows(vault, user, name, "read")}
     _link_relationships(seen)
     return seen
 
 
-def _link_relationships(found: dict[str, Object]) -> None:
-    for child in found.values():
+def _link_relationships(objects: dict[str, Object]) -> None:
+    for child in objects.values():
         for one in child.fields.values():
-            if one.to in found and one.name not in _USER_FIELDS:
-                found[one.to].inbound.setdefault(
+            if one.to in objects and one.name not in _USER_FIELDS:
+                objects[one.to].inbound.setdefault(
                     f"{child.name.removesuffix('__v')}s__vr", (child.name, one.name)
                 )
 
 
 def _standard_fields() -> dict[str, Field]:
-    known = (
+    standard_fields = (
         Field(name="id", type="ID", editable=False),
         Field(name="name__v", type="String", length=128),
         Field(name="status__v", type="Picklist", values=("active__v", "inactive__v")),
@@ -116,7 +116,7 @@ def _standard_fields() -> dict[str, Field]:
         Field(name="global_id__sys", type="String", length=255, editable=False),
         Field(name="link__sys", type="String", length=255, editable=False),
     )
-    return {one.name: one for one in known}
+    return {one.name: one for one in standard_fields}
 
 
 def _engine_object(vault: Vault, user: JsonDict, name: str, spec: JsonDict) -> Object:
@@ -205,9 +205,9 @@ def _standard_values(doc: JsonDict, record_id: str) -> JsonDict:
 
 
 def _tracking_fields(vault: Vault) -> dict[str, Field]:
-    found = _standard_fields()
+    tracking_fields = _standard_fields()
     for one in fields(SyncTracking):
-        if one.name in found:
+        if one.name in tracking_fields:
             continue
         kinds: dict[str, FieldType] = {
             "datetime": "DateTime",
@@ -218,10 +218,12 @@ def _tracking_fields(vault: Vault) -> dict[str, Field]:
         kind = kinds.get(str(one.type).partition(" ")[0], "String")
         if one.name in ("sync_type__v", "refresh_mode__v"):
             values = _tracking_values(vault, one.name)
-            found[one.name] = Field(name=one.name, type="Picklist", values=values)
+            tracking_fields[one.name] = Field(name=one.name, type="Picklist", values=values)
         else:
-            found[one.name] = Field(name=one.name, type=kind, length=128 if kind == "String" else None)
-    return found
+            tracking_fields[one.name] = Field(
+                name=one.name, type=kind, length=128 if kind == "String" else None
+            )
+    return tracking_fields
 
 
 def _tracking_values(vault: Vault, name: str) -> tuple[str, ...]:
@@ -260,10 +262,10 @@ def _last_change_times(vault: Vault, kind: str) -> dict[str, float]:
 
 def _configuration_records(vault: Vault, kind: str, prefix: str) -> Iterator[tuple[str, JsonDict, JsonDict]]:
     """Each piece of configuration of a kind: its name, the document, and its stamps as a record."""
-    changed, begun = _last_change_times(vault, kind), creation_time(vault)
+    changed, created_at = _last_change_times(vault, kind), creation_time(vault)
     for name, doc in sorted(vault.live.get(kind, {}).items()):
         record_id = f"{prefix}{int(short_hash(kind, name, size=5), 16) % 10**12:012d}"
-        times = {"created_date__v": begun, "modified_date__v": changed.get(name, begun)}
+        times = {"created_date__v": created_at, "modified_date__v": changed.get(name, created_at)}
         yield name, doc, _standard_values({"name__v": name} | times, record_id)
 
 
@@ -277,12 +279,12 @@ def _setting_rows(vault: Vault) -> Iterator[JsonDict]:
 
 
 def _profile_rows(vault: Vault) -> Iterator[JsonDict]:
-    begun = creation_time(vault)
+    created_at = creation_time(vault)
     names = {user["application_profile"] for user in vault.live.get("user", {}).values()} - {None}
     for name in sorted(names):
         record_id = f"V6A{int(short_hash('application_profile', name, size=5), 16) % 10**12:012d}"
         yield _standard_values(
-            {"name__v": name, "created_date__v": begun, "modified_date__v": begun}, record_id
+            {"name__v": name, "created_date__v": created_at, "modified_date__v": created_at}, record_id
         )
 
 
@@ -316,10 +318,11 @@ def _user_rows(vault: Vault) -> Iterator[JsonDict]:
 
 def _territory_rows(vault: Vault) -> Iterator[JsonDict]:
     names = {name for user in vault.live.get("user", {}).values() for name in user["territories"]}
-    begun = creation_time(vault)
+    created_at = creation_time(vault)
     for name in sorted(names):
         stamps = _standard_values(
-            {"name__v": name, "created_date__v": begun, "modified_date__v": begun}, territory_id(name)
+            {"name__v": name, "created_date__v": created_at, "modified_date__v": created_at},
+            territory_id(name),
         )
         yield stamps | {"api_name__v": name}
 
@@ -345,7 +348,7 @@ USER_FLAGS = ("force_full_refresh__v", "clear_client_sync_errors__v", "upload_vt
 
 
 def _vmoc_fields() -> tuple[Field, ...]:
-    known = default_vmocs()["account__v"]
+    example = default_vmocs()["account__v"]
     lists = {"type__v": False, "device__v": True, "security_profile__v": True, "application_profile__v": True}
     return tuple(
         Field(name=name, type="Boolean")
@@ -353,7 +356,7 @@ def _vmoc_fields() -> tuple[Field, ...]:
         else Field(name=name, type="Picklist", multi_value=lists[name])
         if name in lists
         else Field(name=name, type="LongText" if name == "where_clause__v" else "String", length=5000)
-        for name, value in known.items()
+        for name, value in example.items()
     )
 
 

@@ -69,13 +69,13 @@ def _read_page(call: ApiCall, key: str, size: int, offset: int) -> JsonDict:
     pages.pages_read += 1
     call.server.queries.move_to_end(key)
     limit = call.server.faults.setting("shrink")
-    asked, size = size, min(size, limit) if limit else size
+    requested_size, size = size, min(size, limit) if limit else size
     rows = pages.rows[offset : offset + size]
     details: JsonDict = {"pagesize": size, "pageoffset": offset, "size": len(rows), "total": len(pages.rows)}
     if offset + size < len(pages.rows):
-        details["next_page"] = _page_link(call, key, asked, offset + size)
+        details["next_page"] = _page_link(call, key, requested_size, offset + size)
     if offset:
-        details["previous_page"] = _page_link(call, key, asked, max(0, offset - size))
+        details["previous_page"] = _page_link(call, key, requested_size, max(0, offset - size))
     _drop_pages_early(call, key, pages)
     return {"responseDetails": details, "data": rows}
 
@@ -111,8 +111,8 @@ def _describe_query(answers: QueryEngine, source: Object, tree: vql.Select) -> J
         for one in tree.columns
         if isinstance(one, vql.Column)
     ]
-    about = {"name": source.name, "label": source.label, "label_plural": source.label}
-    return {"type": "select__sys", "object": about, "fields": fields}
+    description = {"name": source.name, "label": source.label, "label_plural": source.label}
+    return {"type": "select__sys", "object": description, "fields": fields}
 
 
 def _record_properties(row: JsonDict) -> JsonDict:

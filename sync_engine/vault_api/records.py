@@ -39,10 +39,10 @@ def list_records(call: ApiCall) -> Reply:
 def get_record(call: ApiCall) -> Reply:
     """`GET /vobjects/{object}/{id}`: every field of a record."""
     source = require_readable_object(call, call.args["object"])
-    found = next((row for row in source.rows() if str(row["id"]) == call.args["id"]), None)
-    if found is None:
+    row = next((row for row in source.rows() if str(row["id"]) == call.args["id"]), None)
+    if row is None:
         raise VaultError("INVALID_DATA", f"The resource [{call.args['id']}] does not exist")
-    return success_reply({"data": found})
+    return success_reply({"data": row})
 
 
 def list_deletions(call: ApiCall) -> Reply:
@@ -58,7 +58,7 @@ def list_deletions(call: ApiCall) -> Reply:
 
 
 def find_deleted(call: ApiCall, name: str) -> list[tuple[str, float]]:
-    """Ids of deleted records with the moment of deletion in seconds, oldest first."""
+    """Ids of deleted records with the time of deletion in seconds, oldest first."""
     rows = call.vault.db.execute(
         "SELECT id, json_extract(doc, '$.modified_date__v') FROM record WHERE object = ? AND deleted ORDER BY 2, 1",
         (name,),
@@ -108,24 +108,28 @@ def _write_rows(call: ApiCall, source: Object, rows: list[JsonDict]) -> list[Jso
 
 def _write_row(call: ApiCall, source: Object, row: JsonDict, lane: int, n: int) -> JsonDict:
     operation, record_id, event = _resolve_target(call, source, row, n)
-    found = records.find(call.vault, record_id) if operation != "create" else None
+    record = records.find(call.vault, record_id) if operation != "create" else None
     fields = {
         name: to_engine_value(source.fields.get(name), value)
         for name, value in row.items()
         if name not in ("id", "mobile_id__v")
     }
-    if operation == "update" and found is not None and all(found.doc.get(k) == v for k, v in fields.items()):
+    if (
+        operation == "update"
+        and record is not None
+        and all(record.doc.get(k) == v for k, v in fields.items())
+    ):
         warning = {"warning_type": "NO_DATA_CHANGES", "message": "No changes in values - record not updated"}
         return {
             "responseStatus": "WARNING",
             "warnings": [warning],
-            "data": _result_data(call, source, found.id, None),
+            "data": _result_data(call, source, record.id, None),
         }
-    # The API has no device behind it that could have seen an older state: the last to write wins.
-    seen = {name: found.doc.get(name) for name in fields} if found else {}
+    # API calls have no device with an older state: the last write wins.
+    seen = {name: record.doc.get(name) for name in fields} if record else {}
     sent = {"object": source.name, "id": record_id, "operation": operation, "was": seen} | {
         "fields": {} if operation == "delete" else fields,
-        "base_revision": found.revision if found else None,
+        "base_revision": record.revision if record else None,
     }
     transactions = [{"key": f"{call.execution_id}/{n}", "rows": [sent]}]
     message = {"transactions": transactions, "lane": lane, "number": n}
@@ -158,16 +162,16 @@ def _resolve_target(call: ApiCall, source: Object, row: JsonDict, n: int) -> tup
     wanted = str(row.get(key or "id") or "")
     if not wanted:
         raise VaultError("PARAMETER_REQUIRED", f"Missing required parameter [{key or 'id'}]")
-    found = (
+    target = (
         records.find(call.vault, wanted)
         if key in (None, "id", "mobile_id__v")
         else _find_by_unique_value(source, key, wanted)
     )
-    if found is not None and not isinstance(found, str) and found.object != source.name:
+    if target is not None and not isinstance(target, str) and target.object != source.name:
         raise VaultError("INVALID_DATA", f"The resource [{wanted}] is no record of [{source.name}]")
-    if found is not None:
+    if target is not None:
         event = "updated__sys" if operation == "create" else None
-        return "update" if operation == "create" else operation, getattr(found, "id", str(found)), event
+        return "update" if operation == "create" else operation, getattr(target, "id", str(target)), event
     if operation == "create":
         fresh = wanted if key == "mobile_id__v" else f"m-{short_hash(call.execution_id, n, size=10)}"
         return "create", fresh, "created__sys"
@@ -219,31 +223,31 @@ def _update_configuration(call: ApiCall, source: Object, row: JsonDict) -> JsonD
     try:
         if not call.user.get("admin"):
             raise VaultError("INSUFFICIENT_ACCESS", "User does not have permission to edit this record.")
-        found = next((seen for seen in source.rows() if str(seen["id"]) == str(row.get("id"))), None)
-        if found is None:
+        current_row = next((seen for seen in source.rows() if str(seen["id"]) == str(row.get("id"))), None)
+        if current_row is None:
             raise VaultError("INVALID_DATA", f"The resource [{row.get('id')}] does not exist")
         changes = {
             name: to_engine_value(source.fields.get(name), value)
             for name, value in row.items()
             if name != "id"
         }
-        _CONFIGURATION_WRITERS[source.name](call, found, changes)
+        _CONFIGURATION_WRITERS[source.name](call, current_row, changes)
     except VaultError as refused:
         return _failure_result(refused.type, refused.message)
-    return {"responseStatus": "SUCCESS", "data": _result_data(call, source, str(found["id"]), None)}
+    return {"responseStatus": "SUCCESS", "data": _result_data(call, source, str(current_row["id"]), None)}
 
 
-def _set_user(call: ApiCall, found: JsonDict, changes: JsonDict) -> None:
+def _set_user(call: ApiCall, current_row: JsonDict, changes: JsonDict) -> None:
     other = sorted(changes.keys() - set(USER_FLAGS))
     if other:
         raise VaultError(
             "OPERATION_NOT_ALLOWED", f"Of users only {', '.join(USER_FLAGS)} can be set here, not {other}"
         )
-    admin.set_user(call.vault, str(found["id"]), at=call.now, **changes)
+    admin.set_user(call.vault, str(current_row["id"]), at=call.now, **changes)
 
 
-def _set_vmoc(call: ApiCall, found: JsonDict, changes: JsonDict) -> None:
-    doc = call.vault.live["vmoc"][found["name__v"]]
+def _set_vmoc(call: ApiCall, current_row: JsonDict, changes: JsonDict) -> None:
+    doc = call.vault.live["vmoc"][current_row["name__v"]]
     unknown = sorted(changes.keys() - doc.keys())
     if unknown:
         raise VaultError("ATTRIBUTE_NOT_SUPPORTED", f"Attributes {unknown} are not supported")
@@ -252,7 +256,7 @@ def _set_vmoc(call: ApiCall, found: JsonDict, changes: JsonDict) -> None:
         for name, value in changes.items()
         if name == "device__v"
     }
-    admin.set_vmoc(call.vault, found["name__v"], doc | changes | lists, at=call.now)
+    admin.set_vmoc(call.vault, current_row["name__v"], doc | changes | lists, at=call.now)
 
 
 _CONFIGURATION_WRITERS = {"user__sys": _set_user, "vmobile_object_configuration__v": _set_vmoc}

@@ -1,7 +1,7 @@
-"""The REST face of the served Vault as one function: a request in, a reply out.
+"""The REST API of the served Vault as one function: a request in, a reply out.
 
-It finds the endpoint, asks who is calling, answers in Vault's envelope, adds Vault's headers and writes the usage
-log. Nothing that a client sends makes it raise.
+It authenticates the caller, calls the endpoint, adds Vault's envelope and headers, and writes the usage log. No
+request can raise.
 """
 
 from __future__ import annotations
@@ -140,9 +140,9 @@ def _split_version(served: ServerState, path: str) -> tuple[str, str]:
 
 def _find_endpoint(method: str, path: str) -> tuple[Endpoint, JsonDict]:
     other = False
-    for known, pattern, endpoint in _COMPILED:
+    for allowed_method, pattern, endpoint in _COMPILED:
         match = pattern.fullmatch(path)
-        if match and known == method:
+        if match and allowed_method == method:
             return endpoint, match.groupdict()
         other = other or match is not None
     if other:
@@ -155,14 +155,14 @@ def _unsupported_method(method: str, path: str) -> VaultError:
 
 
 def _caller_headers(who: JsonDict) -> JsonDict:
-    """Headers that say whose call it was."""
+    """Return the headers that identify the caller."""
     if not who:
         return {}
     return {"X-VaultAPI-UserId": str(who["user"]["id"]), "X-VaultAPI-TruncatedSessionId": who["session"][:8]}
 
 
 def _finish_reply(served: ServerState, request: Request, reply: Reply, now: float, heads: JsonDict) -> Reply:
-    """Add Vault's headers, hold the reply back where the burst limit says so, and write the usage log."""
+    """Add Vault's headers, delay the reply if the burst limit is exceeded, and write the usage log."""
     limit = served.faults.setting("burst") or BURST_LIMIT
     left = served.remaining_burst_calls(now, limit)
     held_back = served.faults.setting("burst-delay") / 1000 or BURST_DELAY_SECONDS

@@ -1,6 +1,6 @@
-"""Fill a served Vault: play a fleet from a seed and keep its Vault in a file.
+"""Seed data for a served Vault: simulate a fleet from a seed and keep its Vault in a file.
 
-The played days lie in the past. The served Vault's clock is set so that it now stands at their end; otherwise every
+The played days lie in the past. The served Vault's clock is set so that it is now at their end; otherwise every
 trail that only reaches 30 days back would be empty.
 """
 
@@ -39,12 +39,12 @@ def create_seeded_vault(
     days: int,
     on_day: Callable[[int], None] | None = None,
 ) -> float:
-    """Play a fleet and keep its Vault at `path`; the end of its last day is returned, in seconds since 1970.
+    """Simulate a fleet and keep its Vault at `path`. Returns the end of its last day in seconds since 1970.
 
     Raises FileExistsError when the file is there already.
     """
     if Path(path).exists():
-        raise FileExistsError(17, "exists already; a filled Vault is always a new one", str(path))
+        raise FileExistsError(17, "already exists; choose a new path for a seeded Vault", str(path))
     with open_fleet(scenario=scenario, seed=seed, device_count=devices, days=days) as fleet:
         for day in range(days):
             fleet.run_day(day)

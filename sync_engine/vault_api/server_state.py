@@ -40,7 +40,7 @@ class StoredPages:
 
 @dataclass(slots=True, kw_only=True)
 class ServerState:
-    """One served Vault. `salt` makes session ids that nobody can guess; `links` is the form of page URLs."""
+    """One served Vault. `salt` makes session ids unguessable; `links` is the form of page URLs."""
 
     vault: Vault
     salt: str
@@ -56,7 +56,7 @@ class ServerState:
         self.vault.db.executescript(_TABLES)
 
     def add_service_user(self, password: str) -> None:
-        """Make the user with whom a client signs in, an administrator, or give it this password."""
+        """Make the user with whom a client signs in, an administrator, or set its password."""
         user = {
             "id": SERVICE_USER, "name": "Integration User", "email": SERVICE_NAME, "active": True, "locked": False,
             "password": password, "password_expired": False, "permission_set": "integration__c",

@@ -61,21 +61,21 @@ def _find_user(call: ApiCall) -> JsonDict:
 
 
 def _user_permissions(call: ApiCall, user: JsonDict) -> dict[str, JsonDict]:
-    found: dict[str, JsonDict] = {}
+    entries: dict[str, JsonDict] = {}
     exceptions = permissions.user_permission_set(call.vault, user)
     for source in call.list_objects().values():
         name = source.name
         verbs = ("read", "create", "edit", "delete")
-        found[f"object.{name}.object_actions"] = {
+        entries[f"object.{name}.object_actions"] = {
             verb: bool(exceptions["objects"].get(name, {}).get(verb, True)) for verb in verbs
         }
         for field in source.fields:
-            found[f"object.{name}.{field}.field_actions"] = {
+            entries[f"object.{name}.{field}.field_actions"] = {
                 "read": permissions.allows_field(call.vault, user, name, field, "read"),
                 "edit": permissions.allows_field(call.vault, user, name, field, "edit"),
             }
-    found["application.api.metadata_api"] = {"read": bool(exceptions["metadata_api"])}
-    return found
+    entries["application.api.metadata_api"] = {"read": bool(exceptions["metadata_api"])}
+    return entries
 
 
 def _user_entry(user: JsonDict) -> JsonDict:

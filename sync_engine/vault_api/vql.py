@@ -131,7 +131,7 @@ def _syntax_error(words: str) -> VaultError:
 
 
 def _tokenize(text: str) -> list[tuple[str, Value]]:
-    found: list[tuple[str, Value]] = []
+    tokens: list[tuple[str, Value]] = []
     text = text.rstrip().removesuffix(";").rstrip()
     at = 0
     while at < len(text):
@@ -139,9 +139,9 @@ def _tokenize(text: str) -> list[tuple[str, Value]]:
         if match is None:
             raise _syntax_error(f"cannot read [{text[at : at + 20]}] at position {at}")
         kind = str(match.lastgroup)
-        found.append(_read_token(kind, match.group(kind)))
+        tokens.append(_read_token(kind, match.group(kind)))
         at = match.end()
-    return found
+    return tokens
 
 
 def _read_token(kind: str, word: str) -> tuple[str, Value]:
@@ -242,17 +242,17 @@ class _Parser:
         return inner
 
     def order(self) -> tuple[tuple[Column, bool], ...]:
-        found: list[tuple[Column, bool]] = []
-        while not found or self.accept(","):
+        columns: list[tuple[Column, bool]] = []
+        while not columns or self.accept(","):
             column = self.column()
             descending = self.accept("DESC")
             if not descending:
                 self.accept("ASC")
-            found.append((column, descending))
-        return tuple(found)
+            columns.append((column, descending))
+        return tuple(columns)
 
     def numbers(self) -> list[tuple[str, int]]:
-        found: list[tuple[str, int]] = []
+        clauses: list[tuple[str, int]] = []
         while self.peek()[1] in _CLAUSES and self.peek()[0] == "key":
             clause = str(self.peek()[1])
             self.at += 1
@@ -260,8 +260,8 @@ class _Parser:
             least = 1 if clause in ("PAGESIZE", "LIMIT", "MAXROWS") else 0
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise _syntax_error(f"{clause} needs a whole number of at least {least}")
-            found.append((clause, value))
-        return found
+            clauses.append((clause, value))
+        return clauses
 
     def junction(self, word: str) -> Condition:
         inner = self.negation if word == "AND" else lambda: self.junction("AND")
@@ -308,8 +308,8 @@ class _Parser:
 
     def value_list(self) -> tuple[Value, ...]:
         self.expect("(")
-        found = [self.value()]
+        values = [self.value()]
         while self.accept(","):
-            found.append(self.value())
+            values.append(self.value())
         self.expect(")")
-        return tuple(found)
+        return tuple(values)

@@ -1,4 +1,4 @@
-"""Plants around the devices: builds of the app, networks, storage, clocks, people on leave."""
+"""Faults of devices: app builds, networks, storage, clocks, silent devices."""
 
 # Simulated dice must replay from a seed, which is what `random` is for.
 
@@ -15,11 +15,11 @@ from sync_engine.simulator.scheduler import Sleep
 from sync_engine.vault import admin
 
 Revert = Callable[[], object]
-"""Takes a fault back, at the time when it is called."""
+"""A function that reverts a fault at the time of the call."""
 
 
 def roll_out_version(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
-    """Devices move to another version; `bug` is what that build gets wrong."""
+    """Update devices to another version; `bug` names a defect of that build."""
     version, bug = fault.options["version"], fault.options.get("bug")
     with fleet.vault.transaction():
         change_id = admin.write_audit_entry(
@@ -63,7 +63,7 @@ BUG_KEYS = {
 
 
 def disturb_devices(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
-    """Something around the device: its network, its storage, its operating system."""
+    """Disturb the environment of devices: network, storage, operating system."""
     reached = fleet.select_reps(fault, rng)
     for rep in reached:
         rep.env.active_faults.append(
@@ -78,7 +78,7 @@ def disturb_devices(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
 
 
 def skew_clocks(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
-    """Set device clocks wrong by some hours."""
+    """Shift device clocks by some hours."""
     reached = fleet.select_reps(fault, rng)
     for rep in reached:
         rep.env.skew = fault.options.get("hours", 80.0) * 3600
@@ -92,14 +92,14 @@ def skew_clocks(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
 
 
 def silence_devices(fleet: Fleet, fault: Fault, rng: Random) -> None:
-    """People on leave, lost devices: nothing is heard of them any more."""
+    """Silence devices, as for reps on leave or lost devices."""
     length = (fault.days or fleet.days) * DAY
     for rep in fleet.select_reps(fault, rng):
         rep.silent_until = fleet.scheduler.now + length
 
 
 def set_user_flag(fleet: Fleet, fault: Fault, rng: Random) -> None:
-    """An administrator pulls a lever on some users."""
+    """Set a recovery flag on some users, as an administrator does."""
     for rep in fleet.select_reps(fault, rng):
         admin.set_user(
             fleet.vault, rep.profile.user_id, at=fleet.scheduler.now, **{fault.options["flag"]: True}
@@ -107,7 +107,7 @@ def set_user_flag(fleet: Fleet, fault: Fault, rng: Random) -> None:
 
 
 def delete_local_rows(fleet: Fleet, fault: Fault, rng: Random) -> None:
-    """Records vanish from a device's database without a trace; only the digest can tell."""
+    """Delete records from a device's database silently; only the digest reveals it."""
     for rep in fleet.select_reps(fault, rng):
         rep.device.data.execute("DELETE FROM record WHERE object = 'address__v' AND tag % 3 = 0")
         fleet.attribute(fault, f"digest/{rep.device.device_id}", None)

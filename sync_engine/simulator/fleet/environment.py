@@ -1,4 +1,4 @@
-"""The world as one simulated device sees it, and the ground_truth of why things went wrong.
+"""The environment of one simulated device, and the ground truth of its errors.
 
 ActiveFault is attributed where it is made: the environment remembers what it did to the device, the Vault's
 witness what it refused and which configuration was to blame. Neither travels to the device.
@@ -33,7 +33,7 @@ REQUEST_CAUSES = frozenset(
 )
 STORE_POINTS = ("upload.send", "download.page", "apply.middle", "refresh.downloaded")
 EVERYDAY_USE = "everyday use"
-"""Who to name for what nobody injected: two people, one record; a tunnel; a full day."""
+"""`injected_by` of errors without an injected fault: concurrent edits, a lost network, a busy day."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class ActiveFault:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Why something went wrong."""
+    """The origin of an error: its true cause and what injected it."""
 
     cause: str
     injected_by: str
@@ -67,7 +67,7 @@ class GroundTruth:
     reported_ids: set[str] = field(default_factory=set)
 
     def record_refusal(self, device: str, key: str | None, cause: str, blame: str | None) -> None:
-        """Hear of a refusal from the Vault."""
+        """Record the origin of a refusal by the Vault."""
         origin = self.find_origin(cause, blame)
         if key is None:
             self.last_origin[device] = origin
@@ -76,8 +76,8 @@ class GroundTruth:
 
     def find_origin(self, cause: str, blame: str | None) -> Origin:
         """The origin behind a piece of configuration or a record: a fault, or everyday use."""
-        known = self.injected.get(blame or "") or self.injected.get(f"{cause}|{blame}")
-        return Origin(cause, known.injected_by, known.change_id) if known else Origin(cause, EVERYDAY_USE)
+        origin = self.injected.get(blame or "") or self.injected.get(f"{cause}|{blame}")
+        return Origin(cause, origin.injected_by, origin.change_id) if origin else Origin(cause, EVERYDAY_USE)
 
 
 class SimulatedEnv:
@@ -202,10 +202,10 @@ class SimulatedEnv:
     def _find_origin(self, row: SyncError, subject: str | None) -> Origin:
         if subject is None:
             return self.ground_truth.last_origin.get(self.device_id, Origin("unknown", EVERYDAY_USE))
-        known = self.ground_truth.refusals.get((self.device_id, subject))
-        if known is None:
+        origin = self.ground_truth.refusals.get((self.device_id, subject))
+        if origin is None:
             cause, _, blame = subject.partition("|")
             return self.ground_truth.find_origin(cause, blame)
-        if known.cause == "date-limit" and abs(self.skew) > 86_400:
+        if origin.cause == "date-limit" and abs(self.skew) > 86_400:
             return self.ground_truth.find_origin("device-clock", f"clock/{self.device_id}")
-        return known
+        return origin

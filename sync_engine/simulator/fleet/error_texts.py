@@ -1,4 +1,4 @@
-"""How trouble on a device words itself: families of public error texts, per platform.
+"""Error texts of devices, by cause and platform.
 
 Codes and short texts are the operating systems' own public ones; ids, hosts and figures are filled in.
 """
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class ErrorText(NamedTuple):
-    """One way in which a trouble shows."""
+    """One error text with its type and HTTP status."""
 
     error_type: str
     message: str
@@ -121,12 +121,12 @@ _WINDOWS: dict[str, list[ErrorText]] = {
 
 
 def draw_error_text(cause: str, platform: str, rng: Random) -> ErrorText:
-    """One wording of a trouble on a platform, with its blanks filled in. Raises KeyError for others."""
+    """Draw an error text for a cause on a platform. Raises KeyError for a cause without texts."""
     table = _WINDOWS if platform == "Windows" else _APPLE
     choices = table.get(cause) or _COMMON[cause]
     if cause in table and cause in _COMMON:
         choices = choices + _COMMON[cause]
-    chosen = rng.choice(choices)
+    template = rng.choice(choices)
     blanks = {
         "host": f"{rng.choice(['acme', 'verteo', 'biopharm'])}-crm.veevavault.com",
         "number": rng.randint(2, 95),
@@ -135,4 +135,4 @@ def draw_error_text(cause: str, platform: str, rng: Random) -> ErrorText:
         "column": rng.choice(["r.call_channel__v", "segment__c", "a.preferred_name__v"]),
         "table": rng.choice(["call2__v", "sync_stage", "account__v"]),
     }
-    return chosen._replace(message=chosen.message.format(**blanks))
+    return template._replace(message=template.message.format(**blanks))

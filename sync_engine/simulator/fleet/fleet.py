@@ -1,4 +1,4 @@
-"""What lives in a simulated fleet: its Vault, its devices with the people who hold them, and their calendar."""
+"""A simulated fleet: its Vault, its reps with their devices, and its schedule."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sync_engine.simulator.scheduler import Scheduler
 from sync_engine.vault.state import Vault
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
-"""A Monday. Simulated days are counted from here unless told otherwise."""
+"""The default first day, a Monday."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Fleet:
-    """Everything that lives in one simulated fleet; faults work on it."""
+    """The state of one simulated fleet; faults change it."""
 
     scenario: Scenario
     seed: int
@@ -33,13 +33,11 @@ class Fleet:
     reps: list[Rep] = field(default_factory=list)
 
     def attribute(self, fault: Fault, key: str, change_id: str | None, cause: str = "") -> None:
-        """From now on, refusals that blame `key` are this fault's doing."""
+        """Attribute refusals that name `key` to this fault from now on."""
         self.ground_truth.injected[key] = Origin(cause, fault.name, change_id)
 
     def select_reps(self, fault: Fault, rng: Random) -> list[Rep]:
-        """The reps whom a fault reaches: by share, and by platform, permission set or territory if it says
-        so.
-        """
+        """Select the reps that a fault affects, by share, platform and permission set."""
         platform, name = fault.options.get("platform"), fault.options.get("permission_set")
         able = [
             rep
@@ -51,7 +49,7 @@ class Fleet:
         return rng.sample(able, count)
 
     def run_day(self, day: int) -> None:
-        """Play on to the end of a day, counted from 0."""
+        """Simulate until the end of a day, counted from 0."""
         self.scheduler.run_until(self.start + (day + 1) * DAY)
 
     def schedule(self, task: Coroutine[Any, Any, Any], day: float, hour: float) -> None:

@@ -1,4 +1,4 @@
-"""The people and records of a simulated Vault: territories, accounts, reps and their devices."""
+"""The users and records of a simulated Vault: territories, accounts, reps and their devices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from random import Random
 from sync_engine.json_docs import JsonDict
 from sync_engine.vault import records
 from sync_engine.vault.permissions import permission_set
-from sync_engine.vault.state import EVERYWHERE, Vault
+from sync_engine.vault.state import Vault
 
 PERMISSION_SETS = ("crm_field_rep__c", "crm_key_account__c", "crm_msl__c")
 COUNTRIES = {
@@ -46,16 +46,16 @@ class RepProfile:
 def populate_vault(
     vault: Vault, rng: Random, device_count: int, at: float, options: JsonDict
 ) -> list[RepProfile]:
-    """Fill an empty Vault with people and records; everybody's order is drawn from `rng`."""
+    """Fill an empty Vault with users and records drawn from `rng`."""
     with vault.transaction():
         for name in PERMISSION_SETS:
             vault.configure("permission_set", name, permission_set(name))
         products = [_add_product(vault, n, at) for n in range(8)]
-        people = _draw_profiles(vault, rng, device_count, options)
-        for territory in sorted({person.territory for person in people}):
+        profiles = _draw_profiles(vault, rng, device_count, options)
+        for territory in sorted({profile.territory for profile in profiles}):
             _add_accounts(vault, rng, territory, products, options.get("accounts_per_territory", 24), at)
         vault.publish()
-    return people
+    return profiles
 
 
 def _add_product(vault: Vault, n: int, at: float) -> str:
@@ -67,16 +67,16 @@ def _add_product(vault: Vault, n: int, at: float) -> str:
 def _draw_profiles(vault: Vault, rng: Random, device_count: int, options: JsonDict) -> list[RepProfile]:
     versions = options.get("versions", ["252.0.114", "252.0.121", "253.0.100"])
     platforms = options.get("platforms", ["iPad"] * 7 + ["iPhone"] * 2 + ["Windows"])
-    people: list[RepProfile] = []
+    profiles: list[RepProfile] = []
     for n in range(device_count):
         platform = rng.choice(platforms)
-        second = n % 9 == 8 and people[-1].platform != platform
+        second = n % 9 == 8 and profiles[-1].platform != platform
         if second:
-            user_id, territory, hours = people[-1].user_id, people[-1].territory, people[-1].utc_hours
+            user_id, territory, hours = profiles[-1].user_id, profiles[-1].territory, profiles[-1].utc_hours
         else:
             user_id, territory, hours = _add_user(vault, rng, n)
         models, systems = MODELS[platform]
-        people.append(
+        profiles.append(
             RepProfile(
                 user_id=user_id,
                 device_id=f"{platform.lower()}-{rng.getrandbits(40):010x}",
@@ -89,7 +89,7 @@ def _draw_profiles(vault: Vault, rng: Random, device_count: int, options: JsonDi
                 refresh_mode=rng.random() < options.get("refresh_mode_share", 0.35),
             )
         )
-    return people
+    return profiles
 
 
 def _add_user(vault: Vault, rng: Random, n: int) -> tuple[str, str, int]:
@@ -151,9 +151,3 @@ def _account_records(rng: Random, account: str, at: float) -> list[tuple[str, Js
         ("tsf__v", {"account__v": account, "my_target__v": rng.random() < 0.5, "calls_goal__v": 6}),
         ("call2__v", {"account__v": account, "call_date__v": day, "status__v": "submitted__v"}),
     ]
-
-
-def territory_of(vault: Vault, record_id: str) -> str:
-    """The territory that a record lies in."""
-    found = records.find(vault, record_id)
-    return EVERYWHERE if found is None else found.territory

@@ -1,4 +1,4 @@
-"""A rep at work: visits, edits, syncs, passwords, and what a person does about an error."""
+"""A rep at work: visits, edits, syncs, passwords, and reactions to errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DAY = 86400.0
 
 @dataclass(slots=True, kw_only=True)
 class Rep:
-    """A person with a device, and what their build of the app gets wrong."""
+    """A rep with a device, and the defect of the app build on it."""
 
     profile: RepProfile
     device: Device
@@ -63,7 +63,7 @@ class Rep:
             self.device.start()
             close_interrupted_syncs(self.device)
         except DeviceError:
-            # Saving failed on the device; the app said so and the user goes on.
+            # Saving failed on the device; the user continues.
             self.device.busy = False
 
     async def _sleep_until(self, when: float) -> None:
@@ -124,7 +124,7 @@ class Rep:
         await syncs.mini(self.device)
 
     def _maybe_leave_app(self) -> None:
-        """Sometimes the user switches to another app while the daily sync runs."""
+        """Sometimes switch to another app while the daily sync runs."""
         if self.rng.random() < 0.25:
             self.env.scheduler.spawn(self._leave_app(), self.rng.uniform(1, 25))
 
@@ -315,9 +315,9 @@ class Rep:
                 self._call_support()
 
     def _correct_entry(self, entry: errors_tab.Entry) -> bool:
-        """Mend the data of a refused record where its user can. False when nothing comes to mind."""
+        """Correct a refused record as its user would. False if the user cannot correct it."""
         accounts = list_record_ids(self.device, "account__v")
-        mended: dict[str, JsonDict] = {
+        corrections: dict[str, JsonDict] = {
             "call2__v": {
                 "next_call_notes__v": "Asked for the study",
                 "account__v": self.rng.choice(accounts or [""]),
@@ -327,10 +327,10 @@ class Rep:
         }
         if entry.field == "call_date__v":
             today = datetime.fromtimestamp(self.env.now(), UTC).date().isoformat()
-            mended["call2__v"]["call_date__v"] = today
-        if entry.type == "INSUFFICIENT_ACCESS" or entry.object not in mended or not accounts:
+            corrections["call2__v"]["call_date__v"] = today
+        if entry.type == "INSUFFICIENT_ACCESS" or entry.object not in corrections or not accounts:
             return False
-        correct_refused_edit(self.device, entry.key, entry.record_id, mended[entry.object])
+        correct_refused_edit(self.device, entry.key, entry.record_id, corrections[entry.object])
         return True
 
     def _call_support(self) -> None:

@@ -1,4 +1,4 @@
-"""A fleet of devices at work for days, as a stream of telemetry."""
+"""Simulate a fleet for some days and yield its telemetry."""
 
 # Simulated dice must replay from a seed, which is what `random` is for.
 # ruff: noqa: S311
@@ -34,9 +34,9 @@ def simulate_fleet(
     on_day: Callable[[int, int], None] | None = None,
     on_end: Callable[[Vault], None] | None = None,
 ) -> Iterator[Telemetry]:
-    """Play a fleet and report what its Vault, devices and administrators would, plus the truth about errors.
+    """Simulate a fleet and yield the rows of its Vault, devices and administrators, plus the truth of errors.
 
-    The same arguments give the same rows in the same order, in any process. `on_day(done, days)` is called
+    The same arguments produce the same rows in the same order, in any process. `on_day(done, days)` is called
     after each simulated day, `on_end(vault)` after the last, while the Vault is still there to be looked at.
     """
     with open_fleet(scenario=scenario, seed=seed, device_count=device_count, days=days, start=start) as fleet:
@@ -53,7 +53,7 @@ def simulate_fleet(
 def open_fleet(
     *, scenario: Scenario, seed: int, device_count: int, days: int, start: datetime = START
 ) -> Iterator[Fleet]:
-    """A fleet on the morning of its first day, injected and ready; let its days pass and look at its Vault.
+    """Open a fleet on its first morning with its faults scheduled; run its days with `run_day`.
 
     Devices and Vault live in memory and are closed in the end.
     """
@@ -72,7 +72,7 @@ def _build_fleet(scenario: Scenario, seed: int, device_count: int, days: int, st
     ground_truth = GroundTruth(vault)
     vault.on_refusal = ground_truth.record_refusal
     rng = Random(f"{seed}/fleet")
-    people = populate_vault(vault, Random(f"{seed}/people"), device_count, begin - DAY, scenario.population)
+    profiles = populate_vault(vault, Random(f"{seed}/people"), device_count, begin - DAY, scenario.population)
     fleet = Fleet(
         scenario=scenario,
         seed=seed,
@@ -83,36 +83,36 @@ def _build_fleet(scenario: Scenario, seed: int, device_count: int, days: int, st
         ground_truth=ground_truth,
         rng=rng,
     )
-    for person in people:
-        fleet.reps.append(_build_rep(fleet, person))
+    for profile in profiles:
+        fleet.reps.append(_build_rep(fleet, profile))
     for rep in fleet.reps:
         scheduler.spawn(rep.work_days(begin, days))
     schedule_faults(fleet)
     return fleet
 
 
-def _build_rep(fleet: Fleet, person: RepProfile) -> Rep:
+def _build_rep(fleet: Fleet, profile: RepProfile) -> Rep:
     env = SimulatedEnv(
-        device_id=person.device_id,
-        platform=person.platform,
+        device_id=profile.device_id,
+        platform=profile.platform,
         scheduler=fleet.scheduler,
         ground_truth=fleet.ground_truth,
         seed=fleet.seed,
         background_rate=fleet.scenario.background_rate,
     )
     device = Device(
-        device_id=person.device_id,
-        user_id=person.user_id,
-        password=fleet.vault.live["user"][person.user_id]["password"],
-        platform=person.platform,
-        version=person.version,
-        model=person.model,
-        os_version=person.os_version,
+        device_id=profile.device_id,
+        user_id=profile.user_id,
+        password=fleet.vault.live["user"][profile.user_id]["password"],
+        platform=profile.platform,
+        version=profile.version,
+        model=profile.model,
+        os_version=profile.os_version,
         env=env,
     )
-    device.put("refresh_mode", "enabled__v" if person.refresh_mode else "disabled__v")
-    stream = Random(f"{fleet.seed}/{person.device_id}/rep")
-    return Rep(profile=person, device=device, env=env, vault=fleet.vault, rng=stream)
+    device.put("refresh_mode", "enabled__v" if profile.refresh_mode else "disabled__v")
+    stream = Random(f"{fleet.seed}/{profile.device_id}/rep")
+    return Rep(profile=profile, device=device, env=env, vault=fleet.vault, rng=stream)
 
 
 def _report_day(fleet: Fleet, day: int) -> Iterator[Telemetry]:

@@ -1,4 +1,4 @@
-"""Scenarios: named worlds in TOML, each stating what it faults and what it only pretends to."""
+"""Scenarios: named TOML files that list the faults and decoys to inject."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ SCENARIOS: tuple[str, ...] = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing that goes wrong, or a decoy that changes something harmless.
+    """A fault that a scenario injects, or a decoy that changes something harmless.
 
-    `day` and `hour` say when it begins, in UTC and counted from the first simulated day; `days` how long it
-    lasts, None for good. `share` is the part of devices (or users) it reaches.
+    It starts at `day` and `hour` in UTC, counted from the first simulated day, and lasts `days`, or forever if
+    None. `share` is the share of devices or users that it affects.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A named world. `background` are rates of everyday trouble per exchange."""
+    """A named scenario. `background_rate` is the rate of everyday network errors per exchange."""
 
     name: str
     title: str
@@ -50,7 +50,7 @@ _FAULT_FIELDS = ("name", "kind", "day", "hour", "days", "share", "rate")
 def load_scenario(name: str) -> Scenario:
     """The scenario of this name. Raises ValueError for an unknown one, naming those that exist."""
     if name not in SCENARIOS:
-        raise ValueError(f"there is no scenario {name!r}; take one of: {', '.join(SCENARIOS)}")
+        raise ValueError(f"there is no scenario {name!r}; use one of: {', '.join(SCENARIOS)}")
     return parse_scenario(name, (FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
 
 

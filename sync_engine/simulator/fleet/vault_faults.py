@@ -1,4 +1,4 @@
-"""What a scenario can fault. Each kind is a function of the fleet; what it breaks, it takes the blame for."""
+"""Faults that a scenario can inject. Each records the errors it causes as ground truth."""
 
 # Simulated dice must replay from a seed, which is what `random` is for.
 # ruff: noqa: S311
@@ -28,7 +28,7 @@ from sync_engine.vmoc import vmoc
 
 
 def schedule_faults(fleet: Fleet) -> None:
-    """Schedule everything that the scenario faults within the days that are played."""
+    """Schedule the faults of the scenario that start within the simulated days."""
     for fault in fleet.scenario.faults:
         if fault.day < fleet.days:
             fleet.schedule(_inject(fleet, fault), fault.day, fault.hour)
@@ -116,7 +116,7 @@ def _add_validation_rule(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
 
 
 def _change_field(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
-    """Change a field's definition: `set` overrides parts of it, `remove` takes it away."""
+    """Change a field's definition: `set` overrides parts of it, `remove` deletes it."""
     target, field = fault.options["object"], fault.options["field"]
     former = copy.deepcopy(fleet.vault.live["object"][target]["fields"][field])
     changed = None if fault.options.get("remove") else former | fault.options["set"]
@@ -189,9 +189,9 @@ def _delete_accounts(fleet: Fleet, fault: Fault, rng: Random) -> None:
                 object_name="account__v", before=account, detail="data load deleted an account",
             )  # fmt: skip
             for one in [*reversed(_descendants(fleet, account)), account]:
-                found = records.find(fleet.vault, one)
-                if found is not None:
-                    records.delete(fleet.vault, found, at=fleet.scheduler.now, by="integration")
+                record = records.find(fleet.vault, one)
+                if record is not None:
+                    records.delete(fleet.vault, record, at=fleet.scheduler.now, by="integration")
                 fleet.attribute(fault, f"record/{one}//", change_id)
 
 
@@ -200,12 +200,12 @@ def _lock_calls(fleet: Fleet, fault: Fault, rng: Random) -> None:
         "SELECT id FROM record WHERE object = 'call2__v' AND NOT deleted ORDER BY id"
     )
     for (one,) in rows.fetchall():
-        found = records.find(fleet.vault, one)
-        if found is None or rng.random() > fault.share:
+        record = records.find(fleet.vault, one)
+        if record is None or rng.random() > fault.share:
             continue
         with fleet.vault.transaction():
             records.update(
-                fleet.vault, found, {"status__v": "submitted__v"}, at=fleet.scheduler.now, by="batch"
+                fleet.vault, record, {"status__v": "submitted__v"}, at=fleet.scheduler.now, by="batch"
             )
         fleet.attribute(fault, f"record/{one}//", None)
 
@@ -213,8 +213,8 @@ def _lock_calls(fleet: Fleet, fault: Fault, rng: Random) -> None:
 def _write_from_integration(fleet: Fleet, fault: Fault, rng: Random) -> None:
     """An integration writes the same fields as the reps do."""
     for account in _sample_accounts(fleet, rng, fault.share):
-        found = records.find(fleet.vault, account)
-        if found is None:
+        record = records.find(fleet.vault, account)
+        if record is None:
             continue
         changes = {
             "phone__v": f"+{rng.randint(10**9, 10**10 - 1)}",
@@ -222,7 +222,7 @@ def _write_from_integration(fleet: Fleet, fault: Fault, rng: Random) -> None:
             "specialty__v": rng.choice(["cardiology__v", "oncology__v", "neurology__v"]),
         }
         with fleet.vault.transaction():
-            records.update(fleet.vault, found, changes, at=fleet.scheduler.now, by="integration")
+            records.update(fleet.vault, record, changes, at=fleet.scheduler.now, by="integration")
         for name in changes:
             fleet.attribute(fault, f"record/{account}//{name}", None)
 
@@ -272,7 +272,7 @@ def _file_under_inactive_owner(fleet: Fleet, fault: Fault, rng: Random) -> None:
 
 
 def _share_npi(fleet: Fleet, fault: Fault, rng: Random) -> None:
-    """A list handed out to reps gives one identifier for many accounts."""
+    """Reps enter the same identifier for many accounts."""
     row = fleet.vault.db.execute(
         "SELECT id, json_extract(doc, '$.npi__v') FROM record WHERE object = 'account__v' ORDER BY id LIMIT 1"
     ).fetchone()
@@ -288,7 +288,7 @@ def _end_sessions(fleet: Fleet, fault: Fault, rng: Random) -> None:
 
 
 def _add_decoy(fleet: Fleet, fault: Fault, rng: Random) -> None:
-    """A change that harms nobody, so that not every change before an onset is its cause."""
+    """Record a harmless change, so that not every change before an onset is its cause."""
     options = fault.options
     with fleet.vault.transaction():
         admin.write_audit_entry(

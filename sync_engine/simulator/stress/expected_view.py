@@ -34,17 +34,18 @@ def compute_view(vault: Vault, user_id: str, platform: str) -> View:
     kinds: dict[str, list[Record]] = {}
     for record in records.values():
         kinds.setdefault(record[0], []).append(record)
-    chosen: set[str] = set()
+    selected_ids: set[str] = set()
     for name in _parents_first(vmocs):
         if rights["objects"].get(name, {}).get("read", True):
-            chosen |= {
+            selected_ids |= {
                 record[1]
                 for record in kinds.get(name, [])
-                if _in_territory(vault, user, record) and _is_selected(vmocs[name], record, records, chosen)
+                if _in_territory(vault, user, record)
+                and _is_selected(vmocs[name], record, records, selected_ids)
             }
-    chosen |= _parents(vault, user, rights, vmocs, kinds, records)
-    _drop_orphans(rights, vmocs, kinds, records, chosen)
-    return _visible_fields(rights, records, chosen)
+    selected_ids |= _parents(vault, user, rights, vmocs, kinds, records)
+    _drop_orphans(rights, vmocs, kinds, records, selected_ids)
+    return _visible_fields(rights, records, selected_ids)
 
 
 @lru_cache(maxsize=8192)
@@ -76,20 +77,22 @@ def _is_selected(
     one: JsonDict,
     record: Record,
     records: Records,
-    chosen: set[str],
+    selected_ids: set[str],
 ) -> bool:
     if not matches(
         parse(one["where_clause__v"], {}), record[5], lambda _, other: _fields_of_record(records, other)
     ):
         return False
     return (
-        one["type__v"] != "related_to_top_level__v" or record[4] in chosen or one["parent_object__v"] is None
+        one["type__v"] != "related_to_top_level__v"
+        or record[4] in selected_ids
+        or one["parent_object__v"] is None
     )
 
 
 def _fields_of_record(records: Records, record_id: object) -> JsonDict | None:
-    found = records.get(str(record_id))
-    return None if found is None else found[5]
+    record = records.get(str(record_id))
+    return None if record is None else record[5]
 
 
 def _parents(  # noqa: PLR0917
@@ -101,7 +104,7 @@ def _parents(  # noqa: PLR0917
     records: Records,
 ) -> set[str]:
     """Parents that come along with their children's rows."""
-    found: set[str] = set()
+    parent_ids: set[str] = set()
     reaching = [name for name, one in vmocs.items() if one["type__v"] == "child_and_parent_row__v"]
     for record in (one for name in reaching for one in kinds.get(name, [])):
         one = vmocs[record[0]]
@@ -114,8 +117,8 @@ def _parents(  # noqa: PLR0917
             parse(one["where_clause__v"], {}), record[5], lambda _, other: _fields_of_record(records, other)
         )
         if readable and placed and wanted and parent[0] == one["parent_object__v"] and parent[0] in vmocs:
-            found.add(parent[1])
-    return found
+            parent_ids.add(parent[1])
+    return parent_ids
 
 
 def _drop_orphans(
@@ -123,7 +126,7 @@ def _drop_orphans(
     vmocs: dict[str, JsonDict],
     kinds: dict[str, list[Record]],
     records: Records,
-    chosen: set[str],
+    selected_ids: set[str],
 ) -> None:
     """A parent that came along brings its related rows too; nothing else hangs in the air."""
     for name in _parents_first(vmocs):
@@ -132,24 +135,24 @@ def _drop_orphans(
         if one["type__v"] != "related_to_top_level__v" or not readable:
             continue
         for record in kinds.get(name, []):
-            if record[4] not in chosen:
-                chosen.discard(record[1])
+            if record[4] not in selected_ids:
+                selected_ids.discard(record[1])
             elif matches(
                 parse(one["where_clause__v"], {}),
                 record[5],
                 lambda _, other: _fields_of_record(records, other),
             ):
-                chosen.add(record[1])
+                selected_ids.add(record[1])
 
 
-def _visible_fields(rights: JsonDict, records: Records, chosen: set[str]) -> View:
-    found: View = {}
-    for record_id in sorted(chosen):
+def _visible_fields(rights: JsonDict, records: Records, selected_ids: set[str]) -> View:
+    view: View = {}
+    for record_id in sorted(selected_ids):
         name, _, revision, _, _, doc = records[record_id]
         exceptions = rights["fields"].get(name, {})
         if not rights["objects"].get(name, {}).get("read", True):
             continue
         hidden = {field for field, rule in exceptions.items() if not rule.get("read", True)}
         visible = {k: v for k, v in doc.items() if k not in hidden} if hidden else doc
-        found.setdefault(name, {})[record_id] = (revision, visible)
-    return found
+        view.setdefault(name, {})[record_id] = (revision, visible)
+    return view

@@ -1,4 +1,4 @@
-"""How unkind a small world is. A fault is a named field with a unit; a swarm draws a plan from a seed."""
+"""Fault plans of stress worlds. Each fault is a field with its rate; a swarm draws a plan from a seed."""
 
 # Simulated dice must replay from a seed, which is what `random` is for.
 # ruff: noqa: S311
@@ -11,19 +11,19 @@ from random import Random
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultPlan:
-    """Rates are chances from 0 to 1: per exchange, per fault point, or per step of the world, as said."""
+    """Rates are chances from 0 to 1: per exchange, per fault point, or per step of the world, as listed."""
 
-    request_loss: float = 0.0  # per exchange: the Vault never hears of it
-    reply_loss: float = 0.0  # per exchange: the Vault did the work, the device never hears of it
+    request_loss: float = 0.0  # per exchange: the Vault never receives it
+    reply_loss: float = 0.0  # per exchange: the Vault did the work, the device receives no reply
     duplicate: float = 0.0  # per exchange: delivered twice in a row
-    late_duplicate: float = 0.0  # per exchange: delivered once more, minutes later
+    late_duplicate: float = 0.0  # per exchange: delivered again, minutes later
     delay: float = 0.0  # per exchange: minutes instead of a second
     truncated: float = 0.0  # per exchange: the reply is cut in the middle
     portal: float = 0.0  # per exchange: a captive portal answers instead of the Vault
     partition: float = 0.0  # per step: a device is cut off for a while
     throttle: float = 0.0  # per exchange: HTTP 429
     outage: float = 0.0  # per exchange: HTTP 503
-    server_crash: float = 0.0  # per exchange: the transaction is rolled back, nobody answers
+    server_crash: float = 0.0  # per exchange: the transaction is rolled back, no reply
     epoch_change: float = 0.0  # per step: the Vault's log was rebuilt
     kill: float = 0.0  # per fault point: the app's process is gone
     disk_full: float = 0.0  # per fault point that writes
@@ -36,12 +36,12 @@ class FaultPlan:
     overlap: float = 0.0  # per step: a second sync is asked for at once
     poison: float = 0.0  # per edit: a value that is always refused
     undo: float = 0.0  # per step: the user acts on the Errors tab
-    server_edit: float = 0.0  # per step: somebody else writes
-    server_delete: float = 0.0  # per step: somebody else deletes, or brings back
+    server_edit: float = 0.0  # per step: another user writes
+    server_delete: float = 0.0  # per step: another user deletes or restores
     realign: float = 0.0  # per step: an account changes territory, or a user does
     lock: float = 0.0  # per step: a call is submitted or unlocked
     merge: float = 0.0  # per step: two accounts become one
-    permission: float = 0.0  # per step: a right is taken or given back
+    permission: float = 0.0  # per step: a permission is revoked or granted
     vmoc: float = 0.0  # per step: a WHERE clause changes
     schema: float = 0.0  # per step: a field or a picklist value goes or comes back
     files: float = 0.0  # per step: media or an attachment come, change or go; without it the Vault has none
@@ -85,4 +85,4 @@ LIMITS = {
 """The highest rate that a swarm draws, where it is not 0.2."""
 
 CALM = FaultPlan()
-"""Nothing goes wrong; people still write the same records."""
+"""No faults; users still write the same records."""

@@ -1,6 +1,6 @@
-"""The invariants at rest: every fault healed, every device synced. Each checker is one function.
+"""Invariants at rest, after every fault has stopped and every device has synced. Each checker is one function.
 
-Numbers are those of the list that the design works from: I1 scope, I2 content, I3 no lost edit, I4 applied
+Invariant numbers: I1 scope, I2 content, I3 no lost edit, I4 applied
 once, I5 one entry per refusal, I7 tracking, I8 no resurrection, I11 no silent overwrite, I13 parents first,
 I14 ids, I15 every way down ends alike, I17 events, I19 stores, I20 bounds. I1b, I6, I9, I10 and I16 are
 watched while the world runs.
@@ -45,7 +45,7 @@ class History:
         self.gone = {row[0] for row in self.rows if row[3]}
 
     def applied(self, saved: SavedEdits) -> bool:
-        """Whether the Vault took the edits of this press of Save."""
+        """Whether the Vault applied the edits of this press of Save."""
         for edit in saved.edits:
             word = next((edit.fields[name] for name in MARKER_FIELDS if name in edit.fields), None)
             if word is not None:
@@ -57,7 +57,7 @@ class History:
 def check_at_rest(vault: Vault, devices: list[Device], account: Observations) -> list[Violation]:
     """Everything that must hold when nothing is in motion any more."""
     history = History(vault)
-    found = [
+    violations = [
         *_check_resurrection(history, account),
         *_check_applied_once(history),
         *_check_parents_first(history),
@@ -66,17 +66,17 @@ def check_at_rest(vault: Vault, devices: list[Device], account: Observations) ->
         cleared = {one["key"] for one in device.get("lost", [])}
         for key in cleared:
             account.record_undo(key)
-        found += _check_scope(vault, device)
-        found += _check_edits(history, device, account)
-        found += _check_overwrites(history, device, account)
-        found += _check_errors(device, account)
-        found += _check_tracking(vault, device, account)
-        found += _check_ids(vault, device)
-        found += _check_stores(device)
-        found += _check_files(vault, device)
-    if account.seed % 5 == 0 and not found:
-        found += _check_fresh_downloads(vault, devices[0])
-    return found
+        violations += _check_scope(vault, device)
+        violations += _check_edits(history, device, account)
+        violations += _check_overwrites(history, device, account)
+        violations += _check_errors(device, account)
+        violations += _check_tracking(vault, device, account)
+        violations += _check_ids(vault, device)
+        violations += _check_stores(device)
+        violations += _check_files(vault, device)
+    if account.seed % 5 == 0 and not violations:
+        violations += _check_fresh_downloads(vault, devices[0])
+    return violations
 
 
 def _check_scope(vault: Vault, device: Device) -> Iterator[Violation]:
@@ -106,18 +106,18 @@ def _check_edits(history: History, device: Device, account: Observations) -> Ite
             continue
         undone = saved.undone and saved.edits[0].operation != "delete" and not account.continues(saved)
         if undone and not saved.arrived_before_restore and history.applied(saved):
-            yield Violation(
-                "I3", f"edit {key[:8]} of {device.device_id} was taken back and applied nevertheless"
-            )
+            yield Violation("I3", f"edit {key[:8]} of {device.device_id} was undone and applied nevertheless")
         if saved.excused:
             continue
         applied = history.applied(saved)
         if not applied and key not in waiting:
             yield Violation("I3", f"edit {key[:8]} of {device.device_id} is lost: {saved.edits[0]}")
-        # Who amends on a restored backup what the Vault had before is told so, under the new key.
-        told_both = applied and key in failed and not (saved.arrived_before_restore and saved.is_correction)
-        # Of a delete only its effect can be seen, and that may be somebody else's.
-        if told_both and saved.edits[0].operation != "delete":
+        # A correction on a restored backup of an edit that the Vault already had is refused under the new key.
+        applied_and_refused = (
+            applied and key in failed and not (saved.arrived_before_restore and saved.is_correction)
+        )
+        # Only the effect of a delete is visible, and another user may have caused it.
+        if applied_and_refused and saved.edits[0].operation != "delete":
             yield Violation("I3", f"edit {key[:8]} of {device.device_id} is both applied and refused")
         if applied and key in waiting and key not in failed and not failed:
             yield Violation("I3", f"edit {key[:8]} of {device.device_id} is applied and still waits")
@@ -158,13 +158,13 @@ def _check_resurrection(history: History, account: Observations) -> Iterator[Vio
 
 
 def _check_parents_first(history: History) -> Iterator[Violation]:
-    known: set[str] = set()
+    written_ids: set[str] = set()
     for record_id, _, _, _, doc in history.rows:
         for name in ("account__v", "call2__v", "product__v"):
-            if name in doc and doc[name] not in known:
+            if name in doc and doc[name] not in written_ids:
                 yield Violation("I13", f"{record_id} refers to {doc[name]}, which the Vault does not have")
                 return
-        known.add(record_id)
+        written_ids.add(record_id)
 
 
 def _check_overwrites(history: History, device: Device, account: Observations) -> Iterator[Violation]:
@@ -186,9 +186,7 @@ def _check_overwrites(history: History, device: Device, account: Observations) -
 def _acceptable_values(
     history: History, mine: list[SavedEdits], saved: SavedEdits, record_id: str, name: str
 ) -> tuple[object, ...]:
-    """What the user saw in the field; behind edits of theirs that went nowhere, what these stood on and what Vault
-    had sent.
-    """
+    """Return the values that the user may have seen in the field, below edits that never took effect."""
     shown = saved.shown_values.get((record_id, name))
     vanished: set[object] = set()
     while isinstance(shown, str) and shown.startswith("w") and shown not in {*history.written, *vanished}:
@@ -212,14 +210,14 @@ def _check_errors(device: Device, account: Observations) -> Iterator[Violation]:
     open_entries = {row[0] for row in device.journal.execute("SELECT key FROM failure")}
     last = _last_answers(env.replies)
     since = _last_answers(env.replies[account.replies_before_restore[device.device_id] :])
-    events = [(row, about) for row, about in env.rows if isinstance(row, SyncError)]
+    events = [(row, subject) for row, subject in env.rows if isinstance(row, SyncError)]
     named = Counter(row.event_id for row, _ in events)
     if twice := [event for event, count in named.items() if count > 1]:
         yield Violation("I17", f"event {twice[0]} was reported {named[twice[0]]} times")
-    per_key = Counter((row.sync_id, about) for row, about in events if row.sync_id and about in last)
+    per_key = Counter((row.sync_id, subject) for row, subject in events if row.sync_id and subject in last)
     if more := [key for key, count in per_key.items() if count > 1]:
         yield Violation("I5", f"{more[0]} has more than one error event in one sync")
-    told = {about for _, about in events}
+    reported_subjects = {subject for _, subject in events}
     if not account.tampers[device.device_id]:
         mismatches = [row.message for row, _ in events if row.error_type == "LOCAL_DIGEST_MISMATCH"]
         if mismatches:
@@ -228,7 +226,7 @@ def _check_errors(device: Device, account: Observations) -> Iterator[Violation]:
             )
     for key, status in since.items():
         excused = key not in account.saves or account.saves[key].excused
-        if status == "FAILURE" and key not in told:
+        if status == "FAILURE" and key not in reported_subjects:
             yield Violation("I5", f"the refusal of {key[:8]} was never reported")
         if status == "FAILURE" and key not in open_entries and not excused:
             yield Violation("I5", f"the refusal of {key[:8]} has no entry in the Errors tab")

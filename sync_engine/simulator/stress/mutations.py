@@ -1,7 +1,7 @@
-"""Planted bugs: each changes a few words of one function, and the checkers must notice.
+"""Mutation tests: each mutation changes a few words of one function, and a checker must detect it.
 
-They test the tests. A mutant is a piece of source text to replace, so the engine itself carries no switch; it
-lives only inside `planted`, in the process of a test.
+A mutation is a piece of source text to replace, so the engine itself needs no switch. It is active only inside
+`apply_mutation`, in the process of a test.
 """
 
 # One bug on one line reads as a table.
@@ -24,20 +24,20 @@ from sync_engine.simulator.stress.run import simulate_world
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """A bug: in `function` of `module`, `old` becomes `new`."""
+    """A bug to apply: in `function` of `module`, `old` becomes `new`."""
 
     name: str
     module: str
     function: str
     old: str
     new: str
-    plan: FaultPlan | None = None  # faults under which it shows soon; None for the swarm
-    first_seed: int = 0  # the seed to begin with: of what shows rarely, one near a seed that has shown it
+    plan: FaultPlan | None = None  # faults that expose it soon; None draws them from the seed
+    first_seed: int = 0  # first seed to try: for a rare bug, one close to a seed that exposes it
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How a mutant fared: the first seed that noticed it and the invariant that did, or None twice."""
+    """The result of one mutation: the first seed that exposed it and the violated invariant, or None."""
 
     mutation: str
     seed: int | None
@@ -61,14 +61,14 @@ _SCOPE, _PERM, _XCH = (
 ERRORS_TAB = FaultPlan(
     truncated=0.15, delay=0.3, poison=0.3, permission=0.3, lock=0.15, undo=0.5, server_edit=0.3, overlap=0.1
 )
-"""Many refusals, lost answers, and people who act on the Errors tab."""
+"""Many refusals, lost replies, and users who act on the Errors tab."""
 LATE_COPIES = FaultPlan(
     late_duplicate=0.4, truncated=0.1, poison=0.2, permission=0.3, undo=0.5, server_edit=0.2
 )
-"""Requests that arrive once more after people have changed their minds."""
+"""Requests that are delivered again after the user has undone the edit."""
 
 WITH_FILES = FaultPlan(files=0.4, realign=0.1, server_delete=0.1, vmoc=0.1, kill=0.03, truncated=0.1)
-"""Files come and go, and so do the records that they hang on."""
+"""Files are added and removed, and so are the records they belong to."""
 
 MUTATIONS = (
     Mutation("upload is not idempotent", _UP, "_stored_answers", "dict(rows.fetchall())", "{}"),
@@ -82,7 +82,7 @@ MUTATIONS = (
     Mutation("the digest forgets deletes", _REC, "_subtract_from_digest", "if row:", "if False:"),
     Mutation("hidden fields are sent", _DOWN, "to_wire", "if rule.hidden:", "if False:"),
     Mutation("the cursor runs ahead", _DOWN, "_changed_ids", "seq = vault.sequence() if done", "seq = vault.sequence() + 1 if done"),
-    Mutation("files of what is gone stay on the device", _MEDIA, "_delete_removed_files", 'sorted(known - {one["id"] for one in scope})', "[]", WITH_FILES),
+    Mutation("files of what is gone stay on the device", _MEDIA, "_delete_removed_files", 'sorted(stored_ids - {one["id"] for one in scope})', "[]", WITH_FILES),
     Mutation("a new version of a file is not fetched", _MEDIA, "_needs_download", 'row[0] == one["version"]', "row[0]", WITH_FILES),
     Mutation("files outside of the scope are listed", _FILES, "list_files", "WHERE {condition}", "WHERE ({condition} OR 1)", WITH_FILES),
     Mutation("a file that comes again goes by its former version", _FILES, "attach_file", "name, number)", "name)", WITH_FILES),
@@ -119,20 +119,20 @@ MUTATIONS = (
     Mutation("a refresh keeps the old cursor", _SYNCS, "_write_cursor", '"seq": head["seq"]', '"seq": head["seq"] - 40'),
     Mutation("Undo does not wait for an answer", _TAB, "_find_entry", " or key in device.get(IN_FLIGHT, [])", "", ERRORS_TAB, 50),
     Mutation("Undo disturbs a download", _TAB, "undo", "request_full_download(device, entry.object)", "from sync_engine.device.download import reset_object as now; now(device, entry.object)", ERRORS_TAB, 40),
-    Mutation("an answer to some uploads is taken for all", _DUP, "_record_results", "set(device.get(IN_FLIGHT, [])) - {one.key for one in batch}", "set()", ERRORS_TAB, 50),
-    Mutation("an edit overtakes one under the record's other name", _DUP, "_vault_ids", "return found", "return {}", first_seed=5858),
+    Mutation("an answer to some uploads counts for all", _DUP, "_record_results", "set(device.get(IN_FLIGHT, [])) - {one.key for one in batch}", "set()", ERRORS_TAB, 50),
+    Mutation("an edit overtakes one under the record's other name", _DUP, "_vault_ids", "return vault_ids", "return {}", first_seed=5858),
     Mutation("a late upload is let in", _UP, "_check_lane", 'message["lane"] != lane or message["number"] <= number', "False", LATE_COPIES, 70),
-    Mutation("an old digest is told again", _DOWN, "scope_digest", "seq not in scope.digests", "not scope.digests"),
+    Mutation("an outdated digest is sent again", _DOWN, "scope_digest", "seq not in scope.digests", "not scope.digests"),
     Mutation("an edit is shown only after its upload", _EDITS, "read_record", "ORDER BY n", "AND acked_seq IS NOT NULL ORDER BY n"),
 )  # fmt: skip
-"""The bugs, most of them reported against real sync engines in one shape or another."""
+"""The mutations. Most are bugs that were reported against real sync engines in some form."""
 
 
 @contextmanager
 def apply_mutation(mutant: Mutation) -> Iterator[None]:
-    """Put the bug into the engine of this process, and take it out again.
+    """Apply a mutation to the engine in this process, and revert it at the end.
 
-    Raises ValueError when the function no longer has the text exactly once: the mutant must be brought up to date.
+    Raises ValueError if the function does not contain the text exactly once; update the mutation then.
     """
     module = sys.modules[mutant.module]
     former = getattr(module, mutant.function)
@@ -143,7 +143,7 @@ def apply_mutation(mutant: Mutation) -> Iterator[None]:
     code = compile(
         "from __future__ import annotations\n" + source.replace(mutant.old, mutant.new), mutant.module, "exec"
     )
-    exec(code, module.__dict__ | {"__name__": mutant.module}, made)  # noqa: S102 - our own words, in a test
+    exec(code, module.__dict__ | {"__name__": mutant.module}, made)  # noqa: S102 - our own source text, in a test
     bug = _bind_to_module(module.__dict__, made[mutant.function])
     places = _importing_modules(former)
     for place in places:
@@ -156,7 +156,7 @@ def apply_mutation(mutant: Mutation) -> Iterator[None]:
 
 
 def _bind_to_module(names: dict[str, Any], function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, looking its names up in the module as it will be."""
+    """Return the function with its global names bound to the module."""
     moved = FunctionType(
         function.__code__, names, function.__name__, function.__defaults__, function.__closure__
     )
@@ -165,7 +165,7 @@ def _bind_to_module(names: dict[str, Any], function: Callable[..., Any]) -> Call
 
 
 def _importing_modules(function: Callable[..., Any]) -> list[Any]:
-    """Every module of the engine that holds this function under its name."""
+    """Return every engine module that imports this function under its name."""
     return [
         module
         for name, module in sorted(sys.modules.items())
@@ -174,7 +174,7 @@ def _importing_modules(function: Callable[..., Any]) -> list[Any]:
 
 
 def find_violation(mutant: Mutation, seeds: range) -> Score:
-    """Play seeds with the bug planted until a checker notices. An engine that falls over has noticed, too."""
+    """Run seeds with the mutation applied until a checker reports it. A crash counts as detected."""
     with apply_mutation(mutant):
         for seed in (mutant.first_seed + one for one in seeds):
             try:
@@ -187,7 +187,7 @@ def find_violation(mutant: Mutation, seeds: range) -> Score:
 
 
 def format_score_table(seeds: range) -> str:
-    """Every mutant with the first seed that caught it, as a table for people."""
+    """Return a text table of all mutations with the first seed that detected each."""
     scores = [find_violation(mutant, seeds) for mutant in MUTATIONS]
     lines = [f"{one.mutation:<58} {_format_result(one)}" for one in scores]
     caught = sum(one.seed is not None for one in scores)

@@ -1,7 +1,6 @@
-"""The checkers' own account of a small world: what was saved, what the Vault wrote, what devices were told.
+"""Independent observations of a small world: saved edits, writes of the Vault, replies to devices.
 
-It is kept beside the engine and never asks the engine. Writes of the Vault are seen by a trigger of its own;
-answers are seen on the wire.
+They do not use results of the engine. Triggers record the writes of the Vault; replies are read on the wire.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ class Violation:
 
 @dataclass(slots=True, kw_only=True)
 class SavedEdits:
-    """One press of Save as its user saw it: what was shown before, per record and field, and what Vault had said."""
+    """One press of Save, with the values shown before and the values from Vault, per record and field."""
 
     device: str
     key: str
@@ -64,8 +63,8 @@ class SavedEdits:
     vault_values: Values
     number: int  # the how manieth press of Save of all; an amended edit keeps its place
     undone: bool = False
-    excused: bool = False  # taken back, cleared, or lost with the device's backup
-    resurrected: bool = False  # was taken back, cleared or amended, but a restored backup may still hold it
+    excused: bool = False  # undone, cleared, or lost with the device's backup
+    resurrected: bool = False  # was undone, cleared or corrected, but a restored backup may still hold it
     arrived_before_restore: bool = (
         False  # the Vault had it before a backup was restored, which may still show it as refused
     )
@@ -75,12 +74,12 @@ class SavedEdits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSnapshot:
-    """A device's data at one moment, as far as it can be compared."""
+    """The comparable state of a device's data at one time."""
 
     cursor: JsonDict
     rules: JsonDict
     content: tuple[int, int]
-    fallbacks: int  # how often somebody else has changed the data
+    fallbacks: int  # number of changes from outside the engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +115,7 @@ class Observations:
         self.violations.append(Violation(invariant, reason))
 
     def check_refusal(self, device: str, key: str | None, cause: str, blame: str | None) -> None:
-        """Hear of refusals; every refusal must have a cause."""
+        """Check that every refusal has a cause."""
         if cause == "unknown":
             self.add_violation("I5", f"a refusal of {device} {key} has no cause")
 
@@ -129,21 +128,21 @@ class Observations:
         return int(vault.db.execute("SELECT coalesce(max(n), 0) FROM seen").fetchone()[0])
 
     def check_request(self, vault: Vault, request: bytes, reply: bytes, before: int) -> None:
-        """Compare what a request did with what its reply says."""
+        """Compare the effect of a request with its reply."""
         if b'"verb":"upload"' in request:
             self._after_upload(vault, decode(request), decode(reply), before)
         elif b'"verb":"pull"' in request:
             self._after_pull(vault, decode(request), decode(reply))
 
-    def _after_upload(self, vault: Vault, asked: JsonDict, told: JsonDict, before: int) -> None:
-        results = told.get("results", [])
+    def _after_upload(self, vault: Vault, request: JsonDict, reply: JsonDict, before: int) -> None:
+        results = reply.get("results", [])
         changed = self.last_write(vault) > before
         if changed and not any(one["responseStatus"] == "SUCCESS" for one in results):
             self.add_violation("I16", "a refused upload changed the Vault")
         if not changed:
             return
-        self._check_rights(vault, asked, results)
-        visible = ["*", *vault.live["user"][USERS[asked["device"]]]["territories"]]
+        self._check_rights(vault, request, results)
+        visible = ["*", *vault.live["user"][USERS[request["device"]]]["territories"]]
         rows = vault.db.execute(
             "SELECT s.id, (SELECT f.territory FROM seen AS f WHERE f.id = s.id AND f.n < s.n "
             "ORDER BY f.n DESC LIMIT 1) FROM seen AS s WHERE s.n > ?",
@@ -151,34 +150,34 @@ class Observations:
         )
         for record_id, territory in rows:
             if territory is not None and territory not in visible:
-                self.add_violation("I16", f"{asked['device']} wrote {record_id} of territory {territory}")
+                self.add_violation("I16", f"{request['device']} wrote {record_id} of territory {territory}")
 
-    def _check_rights(self, vault: Vault, asked: JsonDict, results: list[JsonDict]) -> None:
+    def _check_rights(self, vault: Vault, request: JsonDict, results: list[JsonDict]) -> None:
         rights = vault.live["permission_set"]["rep__c"]
         fresh = {
             one["key"] for one in results if one["responseStatus"] == "SUCCESS" and not one.get("replayed")
         }
-        rows = [row for one in asked["transactions"] if one["key"] in fresh for row in one["rows"]]
+        rows = [row for one in request["transactions"] if one["key"] in fresh for row in one["rows"]]
         for row in rows:
             needed = {"create": "create", "update": "edit", "delete": "delete"}[row["operation"]]
             held = rights["objects"].get(row["object"], {}).get(needed, True)
             fields = rights["fields"].get(row["object"], {})
             if not held or any(not fields.get(name, {}).get("edit", True) for name in row["fields"]):
                 self.add_violation(
-                    "I16", f"{asked['device']} was allowed to {needed} {row['object']} without the right"
+                    "I16", f"{request['device']} was allowed to {needed} {row['object']} without the right"
                 )
 
-    def _after_pull(self, vault: Vault, asked: JsonDict, told: JsonDict) -> None:
-        if not told.get("put"):
+    def _after_pull(self, vault: Vault, request: JsonDict, reply: JsonDict) -> None:
+        if not reply.get("put"):
             return
-        allowed = self.expected_view(vault, USERS[asked["device"]], asked["platform"])
-        for name, record_id, _, _, text in told["put"]:
-            known = allowed.get(name, {}).get(record_id)
-            if known is None:
+        allowed = self.expected_view(vault, USERS[request["device"]], request["platform"])
+        for name, record_id, _, _, text in reply["put"]:
+            visible = allowed.get(name, {}).get(record_id)
+            if visible is None:
                 self.add_violation(
-                    "I1b", f"{record_id} of {name} was sent to {asked['device']} but is not visible"
+                    "I1b", f"{record_id} of {name} was sent to {request['device']} but is not visible"
                 )
-            elif expected_view.parse_fields(text) != known[1]:
+            elif expected_view.parse_fields(text) != visible[1]:
                 self.add_violation(
                     "I1b", f"{record_id} of {name} was sent with other fields than are visible"
                 )
@@ -238,10 +237,10 @@ class Observations:
             former.corrected_key = new
 
     def continues(self, saved: SavedEdits) -> bool:
-        """Whether the words went on under a later key that nobody took back.
+        """Whether the words went on under a later key that was not undone.
 
-        A device that was restored from a backup may hold the refused former self of what was amended and
-        accepted since; taking that back takes back nothing.
+        A device restored from a backup may have an earlier, refused version of an edit that was corrected and
+        accepted since; undoing that version changes nothing.
         """
         while saved.corrected_key is not None:
             saved = self.saves[saved.corrected_key]
@@ -260,7 +259,7 @@ class Observations:
         )
 
     def _check_visible_edits(self, vault: Vault, device: Device) -> None:
-        """From the moment of Save an edit shows, until somebody else has changed the record again."""
+        """Check that an edit shows from Save on until another change of the record."""
         mine = [one for one in self.saves.values() if one.device == device.device_id]
         there = [one for one in mine if one.resurrected or not one.excused]
         allowed = self.expected_view(vault, device.user_id, device.platform)
@@ -284,7 +283,7 @@ class Observations:
     ) -> None:
         rule = get_scope(vault, device.user_id, device.platform).rules.get(edit.object)
         if rule is None or read_state(device.data, "rules", {}).get(edit.object) != rule.fingerprint:
-            return  # it has not heard yet that its user sees these records, or so much of them
+            return  # the device does not know yet that its user sees these records
         doc = read_record(device, edit.record_id)
         if doc is None and not _must_have_record(vault, device, record_id, edit.fields[name]):
             return
@@ -313,7 +312,7 @@ class Observations:
             self._check_visible_edits(vault, device)
 
     def record_tampering(self, device: Device) -> None:
-        """Somebody changed the data behind the engine's back."""
+        """Count a change of the data from outside the engine."""
         self.fallbacks[device.device_id] += 1
         self.tampers[device.device_id] += 1
 
@@ -329,9 +328,9 @@ class Observations:
         )
 
     def record_restore(self, vault: Vault, device: Device, image: Backup) -> None:
-        """A backup was restored: what was saved after it is lost with it, what was taken back may be back.
+        """A backup was restored: what was saved after it is lost with it, what was undone may be back.
 
-        It may also show a refusal of what the Vault has accepted since; undoing that takes back nothing.
+        It may also show a refusal of what the Vault has accepted since; undoing that changes nothing.
         """
         env = device.env
         assert isinstance(env, StormEnv)  # noqa: S101
@@ -360,7 +359,7 @@ def _vault_id(records: dict[str, tuple[int, JsonDict]], record_id: str) -> str:
 
 
 def _must_have_record(vault: Vault, device: Device, record_id: str, word: object) -> bool:
-    """Whether the device must have the record: it has heard all, or nothing since that write.
+    """Whether the device must have the record: it has all changes, or none since that write.
 
     In between it may have seen the record leave its scope, and not yet seen it come back.
     """

@@ -1,7 +1,7 @@
-"""A small world under faults: a dozen syncs a device in a storm; then the faults heal and all must agree.
+"""Run a small world under faults, then stop the faults and check that all devices converge.
 
-Safety is watched at every step by checkers with an account of their own; liveness is that after healing every
-device settles within a few syncs. One seed is one world, byte for byte.
+Safety: checkers observe every step independently of the engine. Liveness: after healing, every device converges
+within a few syncs. The same seed produces the same world.
 """
 
 # Simulated dice must replay from a seed, which is what `random` is for.
@@ -27,12 +27,12 @@ from sync_engine.simulator.stress.world import World, build_world, restart_devic
 
 SYNCS = 12
 CONVERGENCE_ROUNDS = 6
-"""After healing, a device has this many syncs to settle."""
+"""Number of syncs within which a device must converge after healing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldResult:
-    """What one world showed."""
+    """The result of one world."""
 
     seed: int
     violations: tuple[Violation, ...]
@@ -43,8 +43,8 @@ class WorldResult:
 
 def simulate_world(*, seed: int, plan: FaultPlan | None = None) -> WorldResult:
     """Play the world of one seed; without a plan the seed draws one."""
-    chosen = plan if plan is not None else FaultPlan.of_seed(seed)
-    world = build_world(seed, chosen)
+    fault_plan = plan if plan is not None else FaultPlan.of_seed(seed)
+    world = build_world(seed, fault_plan)
     try:
         _run_storm(world)
         _heal_and_converge(world)
@@ -83,7 +83,7 @@ async def _sync_often(world: World, device: Device) -> None:
 
 
 async def sync_once(world: World, device: Device, choice: float) -> None:
-    """One attempt to sync, of a kind by chance; the account watches what it leaves behind."""
+    """Attempt one sync of a random type and check its effects."""
     if device.busy:
         return
     before, done = world.observations.take_snapshot(device), False
@@ -115,13 +115,13 @@ async def _edit_often(world: World, device: Device) -> None:
 
 
 async def _edit_meanwhile(world: World, device: Device, rng: Random) -> None:
-    """People go on working while their device syncs."""
+    """Save an edit while the device syncs."""
     await Sleep(0.0)
     _edit(world, device, rng)
 
 
 def _edit(world: World, device: Device, rng: Random) -> None:
-    """One press of Save; the account hears of it only if the device took it."""
+    """Save edits once; only an accepted save is observed."""
     edits = workload.draw_edits(device, rng, poison=world.env(device).fault_occurs("poison"))
     if not edits:
         return
@@ -151,9 +151,9 @@ def _heal_and_converge(world: World) -> None:
         for device in world.devices:
             if not _has_converged(device):
                 world.observations.add_violation(
-                    "I12", f"{device.device_id} does not settle: {_unconverged_reason(device)}"
+                    "I12", f"{device.device_id} does not converge: {_unconverged_reason(device)}"
                 )
-    # One more each, so that what the other has just sent is seen by everybody.
+    # One more sync each, so that every device sees what the other has just sent.
     for device in world.devices:
         world.scheduler.spawn(_sync_to_converge(world, device), 1.0)
     world.scheduler.run_all()
@@ -186,8 +186,8 @@ def _unconverged_reason(device: Device) -> str:
 def _compute_trace(world: World) -> str:
     digest = hashlib.sha256()
     for device in world.devices:
-        for row, about in world.env(device).rows:
-            digest.update(f"{row!r}{about}".encode())
+        for row, subject in world.env(device).rows:
+            digest.update(f"{row!r}{subject}".encode())
     for row in world.vault.db.execute("SELECT id, revision, doc FROM record ORDER BY id"):
         digest.update(to_json(row).encode())
     return digest.hexdigest()

@@ -13,9 +13,9 @@ from sync_engine.simulator.stress.observations import Violation
 from sync_engine.simulator.stress.run import simulate_world
 
 REPLAY_EVERY = 100
-"""Every so manieth seed is played a second time: it must go the same way (I18)."""
+"""Every seed that is a multiple of this runs twice and must have the same trace (I18)."""
 CHUNK_SIZE = 10
-"""Seeds that a process takes at once."""
+"""Number of seeds that a process runs per batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def run_seeds(
     """Play `count` worlds. A swarm scenario draws its faults from each seed, any other has none.
 
     `jobs` processes share the seeds; the report is the same for any number of them but for its seconds.
-    `timer` tells seconds, such as time.perf_counter; `on_seed(done, count)` is called after each seed.
+    `timer` returns seconds, such as time.perf_counter; `on_seed(done, count)` is called after each seed.
     """
     report = SeedReport(scenario=scenario.name, first_seed=first_seed)
     began = timer() if timer else 0.0
@@ -78,7 +78,7 @@ def run_seeds(
 
 @dataclass(frozen=True, slots=True)
 class _SeedResult:
-    """What a report takes from a world; small, because it may come from another process."""
+    """The result of one seed; small, because it may come from another process."""
 
     seed: int
     syncs: int

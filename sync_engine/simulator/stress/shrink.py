@@ -39,24 +39,24 @@ def shrink_seed(
 
     None when the seed breaks nothing. `on_world(played)` is called after each world; some dozens are played.
     """
-    chosen = plan if plan is not None else FaultPlan.of_seed(seed)
-    found = simulate_world(seed=seed, plan=chosen).violations
-    if not found:
+    smallest_plan = plan if plan is not None else FaultPlan.of_seed(seed)
+    violations = simulate_world(seed=seed, plan=smallest_plan).violations
+    if not violations:
         return None
     worlds, smaller = 1, True
     while smaller:
         smaller = False
-        for name in _active_faults(chosen):
-            less = replace(chosen, **{name: 0.0})
+        for name in _active_faults(smallest_plan):
+            less = replace(smallest_plan, **{name: 0.0})
             left = simulate_world(seed=seed, plan=less).violations
             worlds += 1
             if on_world is not None:
                 on_world(worlds)
-            if any(one.invariant == found[0].invariant for one in left):
-                chosen, smaller = less, True
-    left = simulate_world(seed=seed, plan=chosen).violations
-    same = tuple(one for one in left if one.invariant == found[0].invariant)
-    return ShrunkSeed(seed=seed, plan=chosen, violations=same, worlds=worlds + 1)
+            if any(one.invariant == violations[0].invariant for one in left):
+                smallest_plan, smaller = less, True
+    left = simulate_world(seed=seed, plan=smallest_plan).violations
+    same = tuple(one for one in left if one.invariant == violations[0].invariant)
+    return ShrunkSeed(seed=seed, plan=smallest_plan, violations=same, worlds=worlds + 1)
 
 
 def _active_faults(plan: FaultPlan) -> dict[str, float]:

@@ -39,7 +39,7 @@ class SyncAttempt:
     last_exchange_failed: bool = False
 
     def record_reply(self, request: bytes, reply: bytes) -> None:
-        """Count what a delivered reply says."""
+        """Count the results of a delivered reply."""
         self.last_exchange_failed = False
         if b'"verb":"upload"' not in request:
             return

@@ -1,6 +1,4 @@
-"""What people and administrators do in a small world while devices sync: edits, deletes, realignments,
-changes.
-"""
+"""Actions of users and administrators while devices sync: edits, deletes, realignments, changes."""
 
 # Simulated dice must replay from a seed, which is what `random` is for.
 # ruff: noqa: S311
@@ -22,7 +20,7 @@ STEPS = 45
 
 
 def draw_edits(device: Device, rng: Random, *, poison: bool) -> list[Edit]:
-    """What one press of Save changes; each edit carries a word of its own that nothing else writes."""
+    """What one press of Save changes; each edit writes a unique marker value."""
     accounts, calls = list_record_ids(device, "account__v"), list_record_ids(device, "call2__v")
     word = f"w{rng.getrandbits(40):x}"
     if not accounts:
@@ -76,7 +74,7 @@ def _draw_call(device: Device, rng: Random, account: str, word: str, *, poison: 
 
 
 async def run_workload(world: World) -> None:
-    """Go through the steps of the storm; each kind of faults draws for itself whether it happens."""
+    """Go through the steps of the storm; each kind of action is drawn separately."""
     rng = Random(f"{world.seed}/mischief")
     for _ in range(STEPS):
         await Sleep(rng.uniform(50, 900))
@@ -96,33 +94,33 @@ def _pick_record(world: World, rng: Random, object_name: str, deleted: int = 0) 
 
 def _server_edit(world: World, rng: Random) -> None:
     name = rng.choice(["account__v", "account__v", "call2__v"])
-    found = _pick_record(world, rng, name)
-    if found is None:
+    record = _pick_record(world, rng, name)
+    if record is None:
         return
     field = {"account__v": "phone__v", "call2__v": "next_call_notes__v"}[name]
     changes: dict[str, object] = {field: f"s{rng.getrandbits(40):x}"}
     if name == "account__v" and rng.random() < 0.4:
         changes = {"specialty__v": rng.choice(["cardiology__v", "oncology__v", "neurology__v"])}
     with world.vault.transaction():
-        records.update(world.vault, found, changes, at=world.scheduler.now, by="somebody")
+        records.update(world.vault, record, changes, at=world.scheduler.now, by="somebody")
 
 
 def _server_delete(world: World, rng: Random) -> None:
-    found = _pick_record(world, rng, "call2__v", deleted=int(rng.random() < 0.4))
-    if found is None:
+    record = _pick_record(world, rng, "call2__v", deleted=int(rng.random() < 0.4))
+    if record is None:
         return
     with world.vault.transaction():
-        if found.deleted:
-            parent = records.find(world.vault, found.parent)
+        if record.deleted:
+            parent = records.find(world.vault, record.parent)
             if parent is not None and not parent.deleted:
-                world.observations.undeleted[found.id] += 1
-                records.undelete(world.vault, found, at=world.scheduler.now, by="somebody")
+                world.observations.undeleted[record.id] += 1
+                records.undelete(world.vault, record, at=world.scheduler.now, by="somebody")
             return
-        for child in records.list_child_ids(world.vault, found.id):
+        for child in records.list_child_ids(world.vault, record.id):
             one = records.find(world.vault, child)
             if one is not None:
                 records.delete(world.vault, one, at=world.scheduler.now, by="somebody")
-        records.delete(world.vault, found, at=world.scheduler.now, by="somebody")
+        records.delete(world.vault, record, at=world.scheduler.now, by="somebody")
 
 
 def _realign(world: World, rng: Random) -> None:
@@ -131,19 +129,19 @@ def _realign(world: World, rng: Random) -> None:
         territories = sorted(rng.sample(["T1", "T2", "T3"], rng.randint(1, 3)))
         admin.set_user(world.vault, user["id"], at=world.scheduler.now, territories=territories)
         return
-    found = _pick_record(world, rng, "account__v")
-    if found is not None:
+    record = _pick_record(world, rng, "account__v")
+    if record is not None:
         admin.realign_accounts(
-            world.vault, [found.id], rng.choice(["T1", "T2", "T3"]), at=world.scheduler.now
+            world.vault, [record.id], rng.choice(["T1", "T2", "T3"]), at=world.scheduler.now
         )
 
 
 def _lock(world: World, rng: Random) -> None:
-    found = _pick_record(world, rng, "call2__v")
-    if found is not None:
-        status = "saved__v" if found.doc.get("status__v") == "submitted__v" else "submitted__v"
+    record = _pick_record(world, rng, "call2__v")
+    if record is not None:
+        status = "saved__v" if record.doc.get("status__v") == "submitted__v" else "submitted__v"
         with world.vault.transaction():
-            records.update(world.vault, found, {"status__v": status}, at=world.scheduler.now, by="somebody")
+            records.update(world.vault, record, {"status__v": status}, at=world.scheduler.now, by="somebody")
 
 
 def _merge(world: World, rng: Random) -> None:
@@ -190,7 +188,7 @@ def _schema(world: World, rng: Random) -> None:
 
 
 def _epoch_change(world: World, rng: Random) -> None:
-    """The log is rebuilt: what it knew of records that went away is gone, and a new epoch says so."""
+    """The log is rebuilt: removals are lost, and the epoch changes."""
     world.vault.epoch = f"e{rng.getrandbits(32):x}"
     world.vault.db.execute(
         "DELETE FROM bucket_log WHERE operation = 'remove' OR id IN (SELECT id FROM record WHERE deleted)"
@@ -274,10 +272,10 @@ async def _second_sync(world: World, device: Device, choice: float) -> None:
 
 def _undo(world: World, rng: Random) -> None:
     device = rng.choice(world.devices)
-    found = errors_tab.entries(device)
-    if not found:
+    entries = errors_tab.entries(device)
+    if not entries:
         return
-    entry = rng.choice(found)
+    entry = rng.choice(entries)
     try:
         if "undo" in entry.actions:
             errors_tab.undo(device, entry.key)
@@ -296,7 +294,7 @@ def _undo(world: World, rng: Random) -> None:
 
 
 def restore_access(world: World) -> None:
-    """What an administrator would put right so that devices can sync: nothing that people may disagree on."""
+    """Restore what devices need to sync, as an administrator would."""
     with world.vault.transaction():
         user = world.vault.live["user"]
         for name in ("u0", "u1"):

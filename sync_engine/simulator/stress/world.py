@@ -132,7 +132,7 @@ def build_world(seed: int, plan: FaultPlan) -> World:
 
 
 def add_files(vault: Vault) -> None:
-    """Key messages with media for everybody, and a VMOC that brings what is attached to accounts."""
+    """Add key messages with media for all users, and attachments of accounts."""
     with vault.transaction():
         attachments.add_media_objects(vault)
         accounts = vault.live["object"]["account__v"] | {"allow_attachments": True}
