@@ -1,4 +1,4 @@
-"""The same metric files on Apache Spark, over an exported lake, give the same answers as on DuckDB."""
+"""Metrics on Apache Spark, over an exported lake, return the same answers as on DuckDB."""
 
 import math
 import shutil
@@ -25,9 +25,9 @@ from synclens.spark import (
 )
 
 on_spark = [pytest.mark.spark]
-# DuckDB counts the seconds begun, Spark those completed.
+# DuckDB counts started seconds, Spark completed ones.
 SECOND = 1.001 / 3600
-NARROWED = (
+FILTERED = (
     {"until": datetime(2026, 3, 20, 12, tzinfo=UTC), "platform": "iPad"},
     {"since": "2026-03-10", "country": ["DE", "FR"], "cause": ["network", "field-permission"]},
 )
@@ -59,12 +59,12 @@ class TestSpark:
     def test_and_duckdb_agree_on_every_metric(self, lake, stormy_store, name):
         assert_same(measure(stormy_store, name), lake.measure(name))
 
-    @pytest.mark.parametrize("filters", NARROWED, ids=["iPads before", "two countries, two causes"])
+    @pytest.mark.parametrize("filters", FILTERED, ids=["iPads before", "two countries, two causes"])
     @pytest.mark.parametrize("name", ["success_rate", "stuck_devices", "errors_by_cause", "pending_backlog"])
     def test_understands_the_same_filters(self, lake, stormy_store, name, filters):
         assert_same(measure(stormy_store, name, **filters), lake.measure(name, **filters))
 
-    def test_believes_the_same_clocks(self, lake, lake_folder, own_stormy_store, tmp_path):
+    def test_has_the_same_reference_time(self, lake, lake_folder, own_stormy_store, tmp_path):
         now = reference_time(own_stormy_store)
         own_stormy_store.execute("UPDATE ingest_batch SET finished_at = ?", [now])
         own_stormy_store.execute(

@@ -1,11 +1,11 @@
-"""Synthetic telemetry at any size, for benchmarks, tests and for looking at pages.
+"""Synthetic telemetry at any size, for benchmarks, tests and page reviews.
 
-Nobody's data: drawn from a seed inside DuckDB, every row marked `source = 'synthetic'`. A fleet of devices
-syncs on working days; sixteen kinds of trouble (tests/support/trouble.toml) begin and end at set moments in a
-set part of the fleet, a configuration change before some of them. The same arguments give the same rows
-on the same version of DuckDB. `sync_type__v` names are an assumption: Vault's own are loaded from metadata.
+The data is generated from a seed inside DuckDB; every row has `source = 'synthetic'`. A fleet of devices syncs on
+working days; sixteen kinds of trouble (tests/support/trouble.toml) start and end at set times in a set part of the
+fleet, some after a configuration change. The same arguments produce the same rows on the same version of DuckDB.
+The names in `sync_type__v` are an assumption: real names are loaded from Vault's metadata.
 
-    python -m benchmarks.synthetic STORE [--syncs N] [--errors N] [--devices N] [--days N] [--seed N]
+    python -m tests.support.synthetic STORE [--syncs N] [--errors N] [--devices N] [--days N] [--seed N]
 """
 
 from __future__ import annotations
@@ -99,14 +99,14 @@ def _count(connection: DuckDBPyConnection, table: str) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Fill the store named on the command line and say what it now holds."""
+    """Fill the store and print the number of rows per table."""
     parser = argparse.ArgumentParser(description="Fill a store with synthetic telemetry.")
     parser.add_argument("store", type=Path)
     for name, default in (("syncs", 20_000), ("errors", 2_000), ("devices", 200), ("days", 28), ("seed", 1)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    chosen = vars(parser.parse_args(arguments))
-    with open_store(chosen.pop("store"), read_only=False) as store:
-        filled = fill(store, **chosen)
+    options = vars(parser.parse_args(arguments))
+    with open_store(options.pop("store"), read_only=False) as store:
+        filled = fill(store, **options)
     for table, rows in filled.rows.items():
         print(f"{table:26} {rows:>12,}")
 

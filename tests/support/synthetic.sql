@@ -76,10 +76,10 @@ FROM synthetic_trouble AS t JOIN synthetic_slot AS s
     OR (t.scope = 'platform' AND s.platform = t.value)
     OR (t.scope = 'device_model' AND s.device_model = t.value)
     OR (t.scope = 'app_version' AND s.adopts_at IS NOT NULL)
--- chronic trouble stays with a part of the fleet: people who meet it meet it again
+-- chronic trouble stays with a part of the fleet: users who had it have it again
 WHERE s.silent_from IS NULL AND (t.ends - t.begins < 0.9 OR t.scope <> 'all' OR u(s.i, 100 + t.kind) < 0.35);
 
--- In a small fleet a trouble may reach nobody; the others then share its errors.
+-- In a small fleet a trouble may affect no user; the others then share its errors.
 CREATE OR REPLACE TEMP TABLE synthetic_share AS
 WITH reaching AS (SELECT * FROM synthetic_trouble WHERE kind IN (SELECT kind FROM synthetic_reach))
 SELECT *, sum(weight) OVER (ORDER BY kind) / sum(weight) OVER () AS high,

@@ -28,28 +28,28 @@ def test_an_empty_store_has_no_devices_but_all_columns(store):
 
 
 def test_every_device_is_listed_once_and_the_worst_first(stormy_store):
-    found = list_devices(stormy_store)
-    assert found.device.is_unique
-    assert len(found) == 120
-    ranks = [STATUSES.index(status) if status in STATUSES else len(STATUSES) for status in found.status]
+    devices = list_devices(stormy_store)
+    assert devices.device.is_unique
+    assert len(devices) == 120
+    ranks = [STATUSES.index(status) if status in STATUSES else len(STATUSES) for status in devices.status]
     assert ranks == sorted(ranks)
 
 
 def test_the_list_agrees_with_the_metrics(stormy_store):
-    found = list_devices(stormy_store).set_index("device")
+    devices = list_devices(stormy_store).set_index("device")
     stuck = measure(stormy_store, "stuck_devices").device
     silent = measure(stormy_store, "silent_devices").device
-    assert set(found.index[found.problems.map(lambda all_: "stuck" in all_)]) == set(stuck)
-    assert set(found.index[found.problems.map(lambda all_: "silent" in all_)]) == set(silent)
+    assert set(devices.index[devices.problems.map(lambda problems: "stuck" in problems)]) == set(stuck)
+    assert set(devices.index[devices.problems.map(lambda problems: "silent" in problems)]) == set(silent)
     assert len(silent) > 0
 
 
-def test_every_problem_is_said_in_words(stormy_store):
-    found = list_devices(stormy_store)
-    assert (found.why.str.len() > 0).eq(found.status != "ok").all()
+def test_every_problem_has_a_description(stormy_store):
+    devices = list_devices(stormy_store)
+    assert (devices.why.str.len() > 0).eq(devices.status != "ok").all()
 
 
-def test_limits_and_old_versions_are_found(own_stormy_store):
+def test_account_limits_and_low_storage_are_listed(own_stormy_store):
     own_stormy_store.execute(
         "UPDATE device SET accounts = 15001, storage_free_mb = 12, platform = 'iPad'"
         " WHERE device_id = 'ipad-000003'"
@@ -59,49 +59,49 @@ def test_limits_and_old_versions_are_found(own_stormy_store):
     assert "15001 accounts" in row.why
 
 
-def test_windows_may_hold_more_accounts(own_stormy_store):
+def test_windows_allows_more_accounts(own_stormy_store):
     own_stormy_store.execute("UPDATE device SET accounts = 40000, platform = 'Windows'").fetchall()
     assert "too many accounts" not in set(list_devices(own_stormy_store).problems.explode())
 
 
-def test_without_device_ids_people_stand_for_their_devices(own_stormy_store):
-    """As Vault's own tracking has it: no detail, no device list."""
+def test_without_device_ids_users_count_as_devices(own_stormy_store):
+    """Vault's own tracking has no details and no device list."""
     for table in ("sync_detail", "device", "pending_record"):
         own_stormy_store.execute(f"DELETE FROM {table}").fetchall()
     own_stormy_store.execute("UPDATE sync_error SET device_id = NULL").fetchall()
-    found = list_devices(own_stormy_store)
-    assert len(found) == 60
-    assert (found.device == found.user_id).all()
-    name = found.device[0]
+    devices = list_devices(own_stormy_store)
+    assert len(devices) == 60
+    assert (devices.device == devices.user_id).all()
+    name = devices.device[0]
     assert get_device(own_stormy_store, name).summary["device"] == name
 
 
-def test_a_device_shows_what_happened_to_it_newest_first(stormy_store):
+def test_a_device_lists_its_events_newest_first(stormy_store):
     name = list_devices(stormy_store).sort_values("errors", ascending=False).device.iloc[0]
-    found = get_device(stormy_store, name)
-    assert found.timeline.happened_at.is_monotonic_decreasing
-    assert set(found.timeline.kind) == {"sync", "error"}
-    assert len(found.pending) == found.summary["pending"]
+    device = get_device(stormy_store, name)
+    assert device.timeline.happened_at.is_monotonic_decreasing
+    assert set(device.timeline.kind) == {"sync", "error"}
+    assert len(device.pending) == device.summary["pending"]
 
 
-def test_an_unknown_device_is_refused_with_advice(stormy_store):
-    with pytest.raises(UnknownDevice) as refused:
+def test_an_unknown_device_is_an_error_with_a_next_step(stormy_store):
+    with pytest.raises(UnknownDevice) as error:
         get_device(stormy_store, "ipad-nobody")
-    assert refused.value.next_step
+    assert error.value.next_step
 
 
 def test_records_at_risk_agree_with_the_metric(stormy_store):
-    found = list_records_at_risk(stormy_store)
+    records = list_records_at_risk(stormy_store)
     by_cause = measure(stormy_store, "records_at_risk").set_index("cause")
-    assert found.groupby("cause").size().to_dict() == by_cause.records.to_dict()
-    assert found.dependents.map(len).sum() == by_cause.dependents.sum()
+    assert records.groupby("cause").size().to_dict() == by_cause.records.to_dict()
+    assert records.dependents.map(len).sum() == by_cause.dependents.sum()
 
 
 def test_records_at_risk_of_one_issue(stormy_store):
-    wanted = issue_id_of("signature-edit-lost")
-    found = list_records_at_risk(stormy_store, issue_id=wanted)
-    assert set(found.issue_id) == {wanted}
-    assert 0 < len(found) < len(list_records_at_risk(stormy_store))
+    issue_id = issue_id_of("signature-edit-lost")
+    records = list_records_at_risk(stormy_store, issue_id=issue_id)
+    assert set(records.issue_id) == {issue_id}
+    assert 0 < len(records) < len(list_records_at_risk(stormy_store))
 
 
 def add_pending(store, record, parent=None, *, in_error=False, day=1):
@@ -112,14 +112,14 @@ def add_pending(store, record, parent=None, *, in_error=False, day=1):
     ).fetchall()
 
 
-def test_what_hangs_on_a_record_is_named_to_any_depth(store):
+def test_dependents_are_listed_to_any_depth(store):
     add_pending(store, "call", in_error=True)
     add_pending(store, "sample", "call")
     add_pending(store, "signature", "sample")
-    found = list_records_at_risk(store, only_in_error=False).set_index("record_id")
-    assert found.dependents["call"] == ["sample", "signature"]
-    assert found.blocked_by.to_dict() == {"call": None, "sample": "call", "signature": "call"}
-    assert found.order.to_dict() == {"call": 0, "sample": 1, "signature": 2}
+    records = list_records_at_risk(store, only_in_error=False).set_index("record_id")
+    assert records.dependents["call"] == ["sample", "signature"]
+    assert records.blocked_by.to_dict() == {"call": None, "sample": "call", "signature": "call"}
+    assert records.order.to_dict() == {"call": 0, "sample": 1, "signature": 2}
     assert list_records_at_risk(store).record_id.to_list() == ["call"]
 
 
@@ -135,14 +135,14 @@ def test_a_record_that_failed_with_its_call_has_the_calls_cause(store):
     store.execute(
         "INSERT INTO finding VALUES ('e', 'i', 'record-locked', 1, '', [], [], '', '', '', '')"
     ).fetchall()
-    found = list_records_at_risk(store).set_index("record_id").cause
-    assert (found["call"], found["sample"], found["orphan"]) == ("record-locked", "record-locked", None)
+    causes = list_records_at_risk(store).set_index("record_id").cause
+    assert (causes["call"], causes["sample"], causes["orphan"]) == ("record-locked", "record-locked", None)
     by_cause = measure(store, "records_at_risk").set_index("cause")
     assert by_cause.records.to_dict() == {"record-locked": 2, "unknown": 1}
     assert by_cause.dependents.sum() == 0
 
 
-def test_records_saved_together_share_the_cause_that_was_told_of_one_of_them(store):
+def test_records_saved_together_share_the_cause_of_one_of_them(store):
     add_pending(store, "call", in_error=True)
     add_pending(store, "detail", "call", in_error=True)
     add_pending(store, "sample", "call", in_error=True)
@@ -157,16 +157,16 @@ def test_records_saved_together_share_the_cause_that_was_told_of_one_of_them(sto
     store.execute(
         "INSERT INTO finding VALUES ('e', 'i', 'invalid-reference', 1, '', [], [], '', '', '', '')"
     ).fetchall()
-    found = list_records_at_risk(store, only_in_error=False).set_index("record_id").cause.to_dict()
-    told = dict.fromkeys(("call", "detail", "sample", "signature"), "invalid-reference")
-    assert found == told | {"waits": None, "other": None}
+    causes = list_records_at_risk(store, only_in_error=False).set_index("record_id").cause.to_dict()
+    expected = dict.fromkeys(("call", "detail", "sample", "signature"), "invalid-reference")
+    assert causes == expected | {"waits": None, "other": None}
     by_cause = measure(store, "records_at_risk").set_index("cause")
     assert by_cause.records.to_dict() == {"invalid-reference": 4, "unknown": 1}
     assert list_issues(store).pending.to_list() == [4]
-    assert sorted(suggest_fix(store, "i").pending_records.record_id) == sorted(told)
+    assert sorted(suggest_fix(store, "i").pending_records.record_id) == sorted(expected)
 
 
-def test_every_count_of_waiting_records_agrees(stormy_store):
+def test_every_count_of_pending_records_agrees(stormy_store):
     at_risk_by_issue = list_records_at_risk(stormy_store).groupby("issue_id").size().to_dict()
     issues = list_issues(stormy_store).set_index("issue_id").pending
     assert issues[issues > 0].to_dict() == at_risk_by_issue
@@ -183,7 +183,7 @@ records = st.sampled_from("abcde")
 
 
 @given(st.dictionaries(records, records), records)
-def test_a_circle_of_parents_ends(parents, record):
-    line = _ancestors({("d", child): parent for child, parent in parents.items()}, "d", record)
-    assert len(line) == len(set(line)) <= 5
-    assert record not in line
+def test_a_cycle_of_parents_ends(parents, record):
+    ancestors = _ancestors({("d", child): parent for child, parent in parents.items()}, "d", record)
+    assert len(ancestors) == len(set(ancestors)) <= 5
+    assert record not in ancestors

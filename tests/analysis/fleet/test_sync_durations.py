@@ -62,8 +62,8 @@ def test_the_median_is_inside_its_interval_where_the_naive_one_is_not():
 
 
 def test_durations_of_a_store_keep_the_unfinished_in(stormy_store):
-    found = estimate_durations(stormy_store).set_index("sync_type")
-    row = found.loc["non_blocking__v"]
+    estimates = estimate_durations(stormy_store).set_index("sync_type")
+    row = estimates.loc["non_blocking__v"]
     assert row.censored > 0
     assert row.finished + row.censored == row.syncs
     assert row.median_low <= row["median"] <= row.median_high
@@ -76,9 +76,9 @@ def test_durations_of_nothing_have_their_columns(store):
 
 
 def test_a_drawn_curve_is_short(stormy_store):
-    found = estimate_duration_curve(stormy_store, max_points=50, sync_type="non_blocking__v")
-    assert 10 < len(found) <= 50
-    assert found.done.is_monotonic_increasing
+    estimates = estimate_duration_curve(stormy_store, max_points=50, sync_type="non_blocking__v")
+    assert 10 < len(estimates) <= 50
+    assert estimates.done.is_monotonic_increasing
 
 
 @pytest.mark.parametrize("country", ["DE", "JP"])

@@ -1,4 +1,4 @@
-"""What every metric file promises, and what single ones say of stores small enough to count by hand."""
+"""Rules for every metric file, and the results of single metrics on stores small enough to count by hand."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,8 +11,8 @@ from analysis.metrics.registry import DIRECTIONS, Metric, UnknownMetric
 from analysis.query.filters import InvalidFilter, UnknownFilter
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
-# One value per filter that every metric must feel on the stormy store.
-NARROWING = {
+# One value per filter that changes every metric of the stormy store.
+FILTER_VALUES = {
     "since": "2026-03-29T12:00",
     "until": datetime(2026, 3, 2, 9, tzinfo=UTC),
     "sync_type": "database_refresh__v",
@@ -30,19 +30,19 @@ NARROWING = {
 }
 
 
-_WHOLE = {}
+_UNFILTERED = {}
 
 
-def whole(store, name):
-    """The unfiltered answer, computed once: the stormy store never changes."""
-    if name not in _WHOLE:
-        _WHOLE[name] = measure(store, name)
-    return _WHOLE[name]
+def unfiltered(store, name):
+    """The unfiltered result, computed once because the stormy store never changes."""
+    if name not in _UNFILTERED:
+        _UNFILTERED[name] = measure(store, name)
+    return _UNFILTERED[name]
 
 
 @pytest.mark.parametrize("name", METRICS)
 class TestEveryMetric:
-    def test_explains_itself(self, name):
+    def test_has_a_header(self, name):
         metric = METRICS[name]
         assert metric.title
         assert metric.unit
@@ -54,45 +54,45 @@ class TestEveryMetric:
         assert list(empty.columns) == list(measure(stormy_store, name).columns)
         assert empty.empty
 
-    def test_has_something_to_say_of_a_storm(self, stormy_store, name):
+    def test_is_not_empty_on_the_stormy_store(self, stormy_store, name):
         assert not measure(stormy_store, name).empty
 
     @pytest.mark.parametrize("filter_name", FILTERS)
-    def test_narrows_under(self, stormy_store, name, filter_name):
-        everything = whole(stormy_store, name)
-        narrowed = measure(stormy_store, name, **{filter_name: NARROWING[filter_name]})
-        assert list(narrowed.columns) == list(everything.columns)
-        assert not narrowed.equals(everything)
+    def test_is_filtered_by(self, stormy_store, name, filter_name):
+        everything = unfiltered(stormy_store, name)
+        filtered = measure(stormy_store, name, **{filter_name: FILTER_VALUES[filter_name]})
+        assert list(filtered.columns) == list(everything.columns)
+        assert not filtered.equals(everything)
 
-    def test_is_portable(self, name):
+    def test_is_valid_spark_sql(self, name):
         (text,) = sqlglot.transpile(METRICS[name].sql, read="duckdb", write="spark")
         sqlglot.parse_one(text, read="spark")
 
 
 def test_every_filter_is_tried():
-    assert NARROWING.keys() == FILTERS.keys()
+    assert FILTER_VALUES.keys() == FILTERS.keys()
 
 
-def test_an_unknown_metric_names_the_known_ones(store):
+def test_an_unknown_metric_lists_the_valid_names(store):
     with pytest.raises(UnknownMetric) as caught:
         measure(store, "sucess_rate")
     assert "success_rate" in caught.value.next_step
 
 
-def test_an_unknown_filter_names_the_known_ones(store):
+def test_an_unknown_filter_lists_the_valid_names(store):
     with pytest.raises(UnknownFilter) as caught:
-        measure(store, "success_rate", colour="blue")
+        measure(store, "success_rate", color="blue")
     assert "app_version" in caught.value.next_step
 
 
 @pytest.mark.parametrize("value", ["yesterday", 7, "2026-13-01"])
-def test_a_moment_that_is_none_is_refused_with_a_form_to_use(store, value):
+def test_an_invalid_timestamp_is_an_error_with_an_example(store, value):
     with pytest.raises(InvalidFilter) as caught:
         measure(store, "success_rate", since=value)
     assert "2026-11-22" in caught.value.next_step
 
 
-def test_a_file_without_its_header_is_refused():
+def test_a_file_without_a_header_is_an_error():
     with pytest.raises(ValueError, match="must begin with"):
         Metric.parse("nameless", "SELECT 1")
 
@@ -101,11 +101,11 @@ def test_a_filter_value_is_data_and_never_sql(stormy_store):
     assert measure(stormy_store, "success_rate", user_id="' OR 1=1 --").empty
 
 
-def test_an_empty_list_lets_nothing_through(stormy_store):
+def test_an_empty_list_matches_nothing(stormy_store):
     assert measure(stormy_store, "success_rate", country=[]).empty
 
 
-def test_a_zone_is_turned_into_utc(stormy_store):
+def test_a_time_zone_is_converted_to_utc(stormy_store):
     utc = measure(stormy_store, "failures_by_day", since="2026-03-10T00:00:00+00:00")
     same = measure(stormy_store, "failures_by_day", since="2026-03-10T02:00:00+02:00")
     assert utc.equals(same)
@@ -143,8 +143,8 @@ def test_canceled_and_unfinished_syncs_are_on_neither_side_of_the_rate(store):
     assert row["success_rate"] == 0.75
 
 
-def test_the_interval_is_wilsons(store):
-    """Ten syncs with one failure: 59.6 % to 98.2 %, as the published tables have it."""
+def test_the_interval_is_the_wilson_interval(store):
+    """Ten syncs with one failure: 59.6 % to 98.2 %, as in the published tables."""
     for number in range(10):
         add_sync(store, number, successful_sync__v=number > 0)
     (row,) = measure(store, "success_rate").to_dict("records")
@@ -154,19 +154,19 @@ def test_the_interval_is_wilsons(store):
 def test_a_device_that_never_succeeded_is_never_fresh(store):
     add_sync(store, 1, user="fresh", hours=100)
     add_sync(store, 2, user="stale", hours=0)
-    add_sync(store, 3, user="hapless", hours=99, successful_sync__v=False)
-    found = measure(store, "freshness").set_index("age").devices.to_dict()
-    assert found == {"within 1 day": 1, "3 to 7 days": 1, "never": 1}
+    add_sync(store, 3, user="failing", hours=99, successful_sync__v=False)
+    ages = measure(store, "freshness").set_index("age").devices.to_dict()
+    assert ages == {"within 1 day": 1, "3 to 7 days": 1, "never": 1}
 
 
-def test_a_fleet_that_fell_silent_is_not_fresh(store):
-    """Without a single new row only the clock moves, and that is enough."""
+def test_a_fleet_without_new_syncs_is_not_fresh(store):
+    """No new row arrives; only the reference time moves."""
     add_sync(store, 1, hours=0)
-    found = measure(store, "freshness", until=START + timedelta(days=10))
-    assert found.age.to_list() == ["over 7 days"]
+    ages = measure(store, "freshness", until=START + timedelta(days=10))
+    assert ages.age.to_list() == ["over 7 days"]
 
 
-def test_refused_records_are_part_of_what_was_tried(store):
+def test_refused_records_count_as_tried(store):
     add_sync(store, 1, number_of_uploads__v=95, number_of_upload_errors__v=5)
     (row,) = measure(store, "upload_error_rate").to_dict("records")
     assert (row["records"], row["errors_per_1000"]) == (100, 50.0)
@@ -191,7 +191,7 @@ def test_three_failed_attempts_over_a_day_are_stuck(store):
     assert measure(store, "stuck_devices").empty
 
 
-def test_a_version_that_fails_more_is_named_with_its_interval(store):
+def test_a_version_that_fails_more_has_a_high_ratio(store):
     for number in range(100):
         add_sync(
             store, number, user=f"u{number % 10}", version__v="25.3.0", successful_sync__v=number % 20 > 0
@@ -203,13 +203,13 @@ def test_a_version_that_fails_more_is_named_with_its_interval(store):
             version__v="25.3.1",
             successful_sync__v=number % 4 > 0,
         )
-    found = measure(store, "version_risk").set_index("app_version").loc["25.3.1"]
-    assert (found.failures, found.other_failure_rate) == (25, 0.05)
-    assert 1 < found.low < found.risk_ratio < found.high
-    assert found.enough
+    risk = measure(store, "version_risk").set_index("app_version").loc["25.3.1"]
+    assert (risk.failures, risk.other_failure_rate) == (25, 0.05)
+    assert 1 < risk.low < risk.risk_ratio < risk.high
+    assert risk.enough
 
 
-def test_adoption_knows_what_was_replaced(store):
+def test_adoption_shows_a_replaced_version(store):
     for day in range(10):
         for number in range(10):
             version = "25.3.0" if day < 5 else "25.3.1"

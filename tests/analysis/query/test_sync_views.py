@@ -1,4 +1,4 @@
-"""A question pays for the joins it needs and for no other; its answer is the same as over all of them."""
+"""A query reads the narrowest view of syncs that has its columns, and the answer stays the same."""
 
 import pandas as pd
 import pytest
@@ -13,7 +13,7 @@ def _columns(store, view):
     return {row[0] for row in store.execute(f"DESCRIBE {view}").fetchall()}
 
 
-def test_each_view_of_a_sync_is_the_one_before_and_more(store):
+def test_each_view_of_syncs_extends_the_one_before(store):
     tracked, detailed, whole = (_columns(store, view) for view in ("tracked_sync", "detailed_sync", "sync"))
     assert detailed - tracked == set(DETAIL_COLUMNS) and tracked - detailed == {"created_by"}
     assert whole - detailed == set(FLEET_COLUMNS) and detailed <= whole
@@ -37,11 +37,11 @@ def test_each_view_of_a_sync_is_the_one_before_and_more(store):
         ("WITH few AS (SELECT * FROM sync) SELECT * FROM few", "sync"),
     ],
 )
-def test_the_leanest_view_is_chosen_that_has_every_column_asked_for(sql, view):
+def test_the_narrowest_view_with_every_column_is_chosen(sql, view):
     assert narrowest_sync_view(sql) == view
 
 
-NARROWED = (
+FILTERED = (
     {},
     {"country": ["DE", "FR"]},
     {"since": "2026-03-05", "app_version": "26.1.1"},
@@ -49,21 +49,21 @@ NARROWED = (
 )
 
 
-@pytest.mark.parametrize("narrowed", NARROWED, ids=str)
-def test_a_lean_answer_is_the_whole_one(stormy_store, monkeypatch, narrowed):
+@pytest.mark.parametrize("chosen_filters", FILTERED, ids=str)
+def test_the_narrowest_view_does_not_change_an_answer(stormy_store, monkeypatch, chosen_filters):
     def answers():
-        return {name: measure(stormy_store, name, **narrowed) for name in METRICS}
+        return {name: measure(stormy_store, name, **chosen_filters) for name in METRICS}
 
-    lean, lean_health = answers(), health(stormy_store, **narrowed)
+    narrow, narrow_health = answers(), health(stormy_store, **chosen_filters)
     queries = []
     monkeypatch.setattr(filters, "narrowest_sync_view", lambda *sql: queries.append(sql) or "sync")
     for name, whole in answers().items():
-        pd.testing.assert_frame_equal(lean[name], whole)
-    assert health(stormy_store, **narrowed) == lean_health
+        pd.testing.assert_frame_equal(narrow[name], whole)
+    assert health(stormy_store, **chosen_filters) == narrow_health
     assert queries
 
 
-def test_no_filter_and_no_detail_means_no_join(stormy_store):
+def test_a_query_without_filters_and_details_has_no_join(stormy_store):
     text, bound = filtered_query(METRICS["success_rate"].sql, filters.Filters.of())
     plan = stormy_store.execute(f"EXPLAIN {text}", bound).fetchall()[0][1]
     assert "sync_tracking__v" in plan and "Join" not in plan
