@@ -1,7 +1,7 @@
-"""Configuration that changed between two snapshots, told as changes that could explain errors.
+"""Compare configuration snapshots, and record the differences as configuration changes.
 
-An audit trail says who changed what; where nobody may read it, two snapshots of the metadata still say what
-is different now, and between which two times it became so.
+An audit trail shows who changed what. Without access to it, two snapshots of the metadata still show what
+changed, and between which two times.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from sync_engine.telemetry import ConfigChange
 
 
 @dataclass(frozen=True, slots=True)
-class _History:
-    """A table of snapshots: which columns name a thing, which belong to it, and which are compared."""
+class _SnapshotTable:
+    """A table of snapshots: its identity columns, and the columns to compare."""
 
     table: str
     kind: str
     group: str
-    thing: tuple[str, ...]
+    identity: tuple[str, ...]
     compared: tuple[str, ...]
 
 
-_HISTORIES = (
-    _History(
+_SNAPSHOT_TABLES = (
+    _SnapshotTable(
         "object_field",
         "field",
         "object",
@@ -49,14 +49,14 @@ _HISTORIES = (
             "active",
         ),
     ),
-    _History(
+    _SnapshotTable(
         "vmoc",
         "vmoc",
         "'all'",
         ("vmoc_id",),
         ("object", "type", "device", "where_clause", "application_profile", "active"),
     ),
-    _History(
+    _SnapshotTable(
         "permission_grant",
         "permission_set",
         "permission_set",
@@ -69,47 +69,47 @@ _SOURCE = "snapshots"
 
 
 def touches_config(reports: Iterable[BatchReport]) -> bool:
-    """Say whether any of these batches touched a table whose snapshots are compared."""
-    compared = {history.table for history in _HISTORIES}
+    """Return whether any of these batches changed a table of configuration snapshots."""
+    compared = {history.table for history in _SNAPSHOT_TABLES}
     return any(each.kind in compared and (each.rows_new or each.rows_updated) for each in reports)
 
 
 def record_config_changes(store: DuckDBPyConnection, *, clock: Clock = utc_now) -> list[BatchReport]:
-    """Compare each configuration snapshot with the one before, and store what differs as `config_change`.
+    """Compare each configuration snapshot with the previous one, and store differences in `config_change`.
 
-    `changed_at` is the time of the later snapshot: the change is at most that old. The first snapshot of
-    anything tells no change. Doing it again changes nothing; a snapshot that comes late, between two that
-    are known, replaces what was told of the two.
+    `changed_at` is the time of the later snapshot; the change happened between the two. First snapshots record
+    no change. The function is idempotent. A snapshot that is loaded late, between two others, replaces the
+    changes recorded between them.
     """
-    changes = [change for history in _HISTORIES for change in _changes(store, history)]
+    changes = [change for history in _SNAPSHOT_TABLES for change in _changes(store, history)]
     with transaction(store):
-        _forget_outdated(store, changes)
+        _delete_outdated(store, changes)
         return append_in_transaction(store, changes, source=_SOURCE, clock=clock)
 
 
-def _forget_outdated(store: DuckDBPyConnection, changes: list[ConfigChange]) -> None:
-    still_true = {(each.change_id, each.before, each.after) for each in changes}
-    told = store.execute(
+def _delete_outdated(store: DuckDBPyConnection, changes: list[ConfigChange]) -> None:
+    current = {(each.change_id, each.before, each.after) for each in changes}
+    recorded = store.execute(
         "SELECT change_id, before, after FROM config_change WHERE source = $source", {"source": _SOURCE}
     ).fetchall()
-    if outdated := [each[0] for each in told if each not in still_true]:
+    if outdated := [each[0] for each in recorded if each not in current]:
         store.execute(
             "DELETE FROM config_change WHERE source = $source AND change_id IN (SELECT unnest($outdated))",
             {"source": _SOURCE, "outdated": outdated},
         )
 
 
-def _changes(store: DuckDBPyConnection, history: _History) -> Iterator[ConfigChange]:
-    things, compared = ", ".join(history.thing), ", ".join(history.compared)
-    known = store.execute(
-        f"SELECT as_of, {things}, {compared}, min(as_of) OVER (PARTITION BY {history.group}) AS beginning "
-        f"FROM {history.table} ORDER BY {things}, as_of"
+def _changes(store: DuckDBPyConnection, history: _SnapshotTable) -> Iterator[ConfigChange]:
+    identity, compared = ", ".join(history.identity), ", ".join(history.compared)
+    snapshots = store.execute(
+        f"SELECT as_of, {identity}, {compared}, min(as_of) OVER (PARTITION BY {history.group}) AS beginning "
+        f"FROM {history.table} ORDER BY {identity}, as_of"
     ).fetchall()
-    width = len(history.thing)
+    width = len(history.identity)
     before: tuple[object, ...] | None = None
     last: tuple[object, ...] | None = None
-    for as_of, *rest, beginning in known:
-        thing, state = tuple(rest[:width]), tuple(rest[width:])
+    for as_of, *values, beginning in snapshots:
+        thing, state = tuple(values[:width]), tuple(values[width:])
         if thing != last:
             before, last = (None if as_of > beginning else state), thing
         if state != before:
@@ -118,26 +118,26 @@ def _changes(store: DuckDBPyConnection, history: _History) -> Iterator[ConfigCha
 
 
 def _change(
-    history: _History,
+    history: _SnapshotTable,
     thing: tuple[object, ...],
     as_of: datetime,
     before: tuple[object, ...] | None,
     after: tuple[object, ...],
 ) -> ConfigChange:
-    named = dict(zip(history.thing, map(str, thing), strict=True))
+    identity = dict(zip(history.identity, map(str, thing), strict=True))
     states = dict(zip(history.compared, after, strict=True))
-    was = dict(zip(history.compared, before, strict=True)) if before else {}
-    differing = [name for name in history.compared if not before or was[name] != states[name]]
-    seed = "|".join([history.table, *named.values(), as_of.isoformat()])
-    target_object = named.get("object") or states.get("object")
+    previous = dict(zip(history.compared, before, strict=True)) if before else {}
+    differing = [name for name in history.compared if not before or previous[name] != states[name]]
+    seed = "|".join([history.table, *identity.values(), as_of.isoformat()])
+    target_object = identity.get("object") or states.get("object")
     return ConfigChange(
         change_id=f"snapshot-{hashlib.sha256(seed.encode()).hexdigest()[:16]}",
         changed_at=as_of.replace(tzinfo=UTC),
         kind=history.kind,
-        target=".".join(named.values()),
+        target=".".join(identity.values()),
         object=str(target_object) if target_object else None,
-        field=named.get("name") or named.get("field"),
-        before=compact_json({name: was[name] for name in differing}) if before else None,
+        field=identity.get("name") or identity.get("field"),
+        before=compact_json({name: previous[name] for name in differing}) if before else None,
         after=compact_json({name: states[name] for name in differing}),
-        detail="seen in a snapshot; it became so at some time since the one before",
+        detail="seen in a snapshot; changed at some time since the previous snapshot",
     )

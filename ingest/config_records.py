@@ -1,4 +1,4 @@
-"""Records of what a Vault was configured to be, as of a time. Fields are the columns of their tables."""
+"""Records of a Vault's configuration as of a time. Fields are the columns of their tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectField:
-    """One field of one object; `type` is as the source words it, `refers_to` an object or a picklist."""
+    """One field of one object; `type` is the source's name for it, `refers_to` an object or a picklist."""
 
     object: str
     name: str
@@ -39,7 +39,7 @@ class PicklistValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PermissionGrant:
-    """What one permission set grants; field `*` is the object itself, object `application` is none."""
+    """One permission of a permission set; field `*` is the object itself, object `application` no object."""
 
     permission_set: str
     object: str
@@ -53,7 +53,7 @@ class PermissionGrant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VmocInfo:
-    """One VMobile Object Configuration: which records of an object go to which device."""
+    """One VMobile Object Configuration: which records of an object are downloaded to which device."""
 
     vmoc_id: str
     as_of: datetime
@@ -68,7 +68,7 @@ class VmocInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VeevaSetting:
-    """One setting and the scope (profile, user) that it is for."""
+    """One setting, and the scope (profile or user) it applies to."""
 
     setting_id: str
     as_of: datetime
@@ -78,4 +78,4 @@ class VeevaSetting:
 
 
 ContextRow = ObjectField | PicklistValue | PermissionGrant | VmocInfo | VeevaSetting
-"""Any of them."""
+"""Any configuration record."""

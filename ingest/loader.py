@@ -1,4 +1,4 @@
-"""Load a file: look what it is, read its rows, hold them against the contract, settle them in the store."""
+"""Load files: detect the format, read the rows, check them against the contract, merge them into the store."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Progress = Callable[[str, int], None]
 
 _CHUNK_ROWS = 20_000
 NO_ROWS = "No results to display"
-"""All that the Vault Toolbox writes for a query that found nothing."""
+"""The only content of a Vault Toolbox export without results."""
 
 
 def load(
@@ -51,24 +51,26 @@ def load(
     clock: Clock = utc_now,
     on_progress: Progress | None = None,
 ) -> list[BatchReport]:
-    """Load one file into the store, and report one batch for each table of rows in it.
+    """Load one file into the store, and return one report for each table of rows in it.
 
-    What the rows are is seen from their columns; `as_kind` (a table's name) overrides that. `mappings` are
-    a customer's own mapping files. `cell_format` says what the file does not: the zone of times without one, the
-    order of day and month. With `pseudonymizer`, names and e-mails become pseudonyms before anything is stored.
-    `on_progress` is called with the source's name and the rows read so far.
+    The table is detected from the columns; `as_kind` (a table's name) overrides this. `mappings` are custom
+    mapping files. `cell_format` sets the zone of times without one, and the order of day and month. A
+    `pseudonymizer` replaces names and e-mail addresses before anything is stored. `on_progress` is called with
+    the source's name and the number of rows read.
 
-    Every row ends in the store or in `rejected_row` with all its reasons; each batch is one transaction.
-    Raises an IngestError, which says what to do next, when no row can be taken from the file at all.
+    Every row ends in its table, or in `rejected_row` with all reasons. Each batch is one transaction. Raises an
+    IngestError, with a next step, if no row can be read from the file.
     """
     path = Path(path)
     if not path.is_file():
         raise SourceMissing(str(path))
-    own = [read_mapping(Path(each)) for each in mappings]
+    custom_mappings = [read_mapping(Path(each)) for each in mappings]
     examined = inspect_file(path)
     with _writable(store) as connection:
-        taker = _Loader(connection, as_kind, own, cell_format, pseudonymizer, clock, on_progress)
-        reports = [taker.load_source(source, examined.content_hash) for source in open_source(path, examined)]
+        loader = _Loader(connection, as_kind, custom_mappings, cell_format, pseudonymizer, clock, on_progress)
+        reports = [
+            loader.load_source(source, examined.content_hash) for source in open_source(path, examined)
+        ]
         if touches_config(reports):
             reports += record_config_changes(connection, clock=clock)
         return reports
@@ -85,7 +87,7 @@ def load_all(
     clock: Clock = utc_now,
     on_progress: Progress | None = None,
 ) -> list[BatchReport]:
-    """Load several files as `load` does: archives by the time up to which they reach, each part once."""
+    """Load several files as `load` does: archives in the order of their stop time, each part once."""
     options: dict[str, Any] = {
         "as_kind": as_kind,
         "mappings": list(mappings),
@@ -100,7 +102,7 @@ def load_all(
 
 
 def sort_archives(paths: Iterable[Path]) -> list[Path]:
-    """Put archives in the order of their stop time, full ones first; one part stands for its archive."""
+    """Sort archives by stop time, full ones first, with one part for each archive; other files follow."""
     archives: dict[Path, ArchiveName] = {}
     others = []
     for path in paths:
@@ -118,7 +120,7 @@ def sort_archives(paths: Iterable[Path]) -> list[Path]:
 class _Loader:
     store: DuckDBPyConnection
     as_kind: str | None
-    own: list[ColumnMapping]
+    custom_mappings: list[ColumnMapping]
     cell_format: CellFormat | None
     pseudonymizer: Pseudonymizer | None
     clock: Clock
@@ -128,15 +130,15 @@ class _Loader:
         if self.pseudonymizer:
             opened = pseudonymize(opened, self.pseudonymizer)
         if opened.header == [NO_ROWS]:
-            return self._record_empty_batch(opened, content_hash, "the export says that it has no rows")
+            return self._record_empty_batch(opened, content_hash, "the export has no rows")
         if opened.deletes_of:
             return self._load_deletions(opened, content_hash)
         try:
             source, mapping = self._choose_mapping(opened)
-        except (UnknownKind, MissingColumns) as unknown:
+        except (UnknownKind, MissingColumns) as error:
             if "#" not in opened.name or self.as_kind:
                 raise
-            return self._record_empty_batch(opened, content_hash, f"not loaded: {unknown}")
+            return self._record_empty_batch(opened, content_hash, f"not loaded: {error}")
         batch = self._batch(source, mapping.contract.table, content_hash)
         report = load_source(
             self.store,
@@ -147,15 +149,17 @@ class _Loader:
             clock=self.clock,
             on_progress=self.on_progress,
         )
-        notes = column_notes(source.header, mapping, self.own)
+        notes = column_notes(source.header, mapping, self.custom_mappings)
         if source.expected_rows is not None and source.expected_rows != report.rows_in:
-            notes.append(f"{source.expected_rows} rows were announced, {report.rows_in} came")
+            notes.append(f"expected {source.expected_rows} rows, received {report.rows_in}")
         return replace(report, notes=(*report.notes, *notes))
 
     def _choose_mapping(self, opened: RowSource) -> tuple[RowSource, ColumnMapping]:
-        source = opened if self.as_kind or self.own else reshape(opened)
+        source = opened if self.as_kind or self.custom_mappings else reshape(opened)
         try:
-            return source, choose_mapping(source.header, source.name, as_kind=self.as_kind, more=self.own)
+            return source, choose_mapping(
+                source.header, source.name, as_kind=self.as_kind, custom_mappings=self.custom_mappings
+            )
         except (UnknownKind, MissingColumns):
             lower = opened.reopen_below_title
             while lower and (below := lower()):
@@ -173,7 +177,7 @@ class _Loader:
         contract = deletion_contract(source.deletes_of or "")
         if contract is None:
             return self._record_empty_batch(
-                source, content_hash, f"deletions of {source.deletes_of} are not followed"
+                source, content_hash, f"deletions of {source.deletes_of} are not tracked"
             )
         batch = self._batch(source, contract.table, content_hash)
         return load_deletions(self.store, source, contract, batch, self.clock)
@@ -208,23 +212,24 @@ def load_source(
     cell_format: CellFormat | None = None,
     clock: Clock = utc_now,
     on_progress: Progress | None = None,
-    also: Callable[[], None] | None = None,
+    within_transaction: Callable[[], None] | None = None,
 ) -> BatchReport:
-    """Take in all rows of one source as one batch; `also` is done in the batch's transaction."""
+    """Load all rows of one source as one batch; `within_transaction` runs in the batch's transaction."""
     if source.defaults:
         mapping = replace(mapping, constants={**source.defaults, **mapping.constants})
-    contract, count, how = mapping.contract, 0, cell_format or mapping.cell_format
+    contract, count = mapping.contract, 0
+    cell_format = cell_format or mapping.cell_format
     assigned = mapping.assign(source.header)
-    if not (source.bulk and _took_fast_road(store, source.bulk, mapping, how)):
+    if not (source.bulk and _stage_whole_file(store, source.bulk, mapping, cell_format)):
         create_staging_table(store, contract)
         while chunk := list(islice(source.rows, _CHUNK_ROWS)):
-            stage_rows(store, mapping, assigned, how, chunk)
+            stage_rows(store, mapping, assigned, cell_format, chunk)
             count += len(chunk)
             if on_progress:
                 on_progress(source.name, count)
     with transaction(store):
-        if also:
-            also()
+        if within_transaction:
+            within_transaction()
         return merge(store, contract, batch, clock, rows_in=count or None, notes=tuple(source.notes))
 
 
@@ -237,11 +242,11 @@ def load_deletions(
         return apply_deletions(store, contract, batch, clock, notes=(*source.notes, *notes))
 
 
-def _took_fast_road(
+def _stage_whole_file(
     store: DuckDBPyConnection, table: BulkTable, mapping: ColumnMapping, cell_format: CellFormat
 ) -> bool:
-    # Staging stays outside the transaction: it is temporary anyway, and DuckDB 2.0.0 does not find rows
-    # again that it took from a file inside one.
+    # Staging runs outside the transaction: the table is temporary, and DuckDB 2.0.0 does not find rows again
+    # that it read from a file within one.
     create_staging_table(store, mapping.contract)
     try:
         stage_bulk(store, table, mapping, cell_format)

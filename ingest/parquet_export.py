@@ -1,4 +1,4 @@
-"""The way out: the store as a lake of Parquet files that any other engine can read."""
+"""Export the store as a data lake of Parquet files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PARTITIONED_BY = {
     "sync_tracking__v": "sync_start_datetime__v",
     "sync_error": "occurred_at",
 }
-"""Tables that are cut into one folder per day, and the column that has the day."""
+"""Tables partitioned by day, and the column with the time."""
 
 TABLES = (
     "sync_tracking__v",
@@ -35,22 +35,22 @@ TABLES = (
     "vmoc",
     "veeva_setting",
 )
-"""Tables that are exported. What only a simulation knows stays in the store."""
+"""Exported tables. The ground truth of a simulation stays in the store."""
 
 _MARK = "_SYNCLENS_LAKE"
-_WHOLE = "*"  # the part of a table that is not cut
+_WHOLE = "*"  # the only part of a table without partitions
 
 Parts = Mapping[str, str]
-"""The parts of a table (days, or _WHOLE) and what tells whether their rows are the same as before."""
+"""The parts of a table (days, or _WHOLE), each with a fingerprint of its rows."""
 
 
 def export_lake(store: DuckDBPyConnection, directory: Path | str) -> dict[str, int]:
-    """Write the store as Parquet, Hive-partitioned by UTC day (`day=2026-11-02`), and give rows per table.
+    """Export the store to Parquet, Hive-partitioned by UTC day (`day=2026-11-02`); return rows per table.
 
-    Only days whose rows changed since the last export are written; the others are taken over as they lie (hard
-    links, copies where a disk has none). The new lake is built beside the old one and put in its place by two
-    renames; if the second fails the old one comes back. A directory that is not a lake of ours is left alone.
-    Raises ExportTargetNotEmpty. Needs a connection with access to files.
+    Later exports only write days whose rows changed; other days become hard links, or copies if the disk
+    supports no links. The new lake is built beside the old one and replaces it with two renames; if the second
+    rename fails, the old lake is restored. Needs a connection with access to files. Raises
+    ExportTargetNotEmpty for a directory with other files.
     """
     directory = Path(directory)
     if directory.exists() and any(directory.iterdir()) and not is_lake(directory):
@@ -59,13 +59,15 @@ def export_lake(store: DuckDBPyConnection, directory: Path | str) -> dict[str, i
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     try:
-        known: Mapping[str, Parts] = _read_mark(directory).get("parts", {})
+        exported_parts: Mapping[str, Parts] = _read_mark(directory).get("parts", {})
         parts = {table: _parts(store, table) for table in TABLES}
         for table in TABLES:
-            _write(store, table, parts[table], fresh / table, directory / table, known.get(table, {}))
+            _write(
+                store, table, parts[table], fresh / table, directory / table, exported_parts.get(table, {})
+            )
         mark = {"parts": parts, "loaded": _loaded(store)}
         (fresh / _MARK).write_text(json.dumps(mark) + "\n", encoding="utf-8")
-        _put(fresh, directory, old)
+        _replace(fresh, directory, old)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
@@ -73,14 +75,14 @@ def export_lake(store: DuckDBPyConnection, directory: Path | str) -> dict[str, i
 
 
 def is_lake(directory: Path) -> bool:
-    """Say whether a directory is a lake that `export_lake` wrote."""
+    """Return whether `export_lake` wrote a directory."""
     return (directory / _MARK).is_file()
 
 
 def loaded_until(directory: Path) -> datetime | None:
-    """Say when the newest load ended that is in a lake, UTC without a zone; None where the lake does not tell."""
-    told = _read_mark(directory).get("loaded")
-    return datetime.fromisoformat(told) if isinstance(told, str) else None
+    """Return when the newest load in a lake ended, in UTC without a zone; None if the lake has no such time."""
+    loaded = _read_mark(directory).get("loaded")
+    return datetime.fromisoformat(loaded) if isinstance(loaded, str) else None
 
 
 def _loaded(store: DuckDBPyConnection) -> str | None:
@@ -88,7 +90,7 @@ def _loaded(store: DuckDBPyConnection) -> str | None:
     return newest.isoformat() if newest is not None else None
 
 
-def _put(fresh: Path, directory: Path, old: Path) -> None:
+def _replace(fresh: Path, directory: Path, old: Path) -> None:
     if not directory.exists():
         fresh.rename(directory)
         return
@@ -101,39 +103,42 @@ def _put(fresh: Path, directory: Path, old: Path) -> None:
 
 
 def _read_mark(directory: Path) -> Mapping[str, Any]:
-    """What the lake that lies there says of itself; nothing where there is none, or one of an older kind."""
+    """Return the state file of a lake; empty if there is no lake, or one of an older version."""
     try:
-        told = json.loads((directory / _MARK).read_text(encoding="utf-8"))
+        state = json.loads((directory / _MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return state if isinstance(state, dict) else {}
 
 
 def _parts(store: DuckDBPyConnection, table: str) -> Parts:
-    """Fingerprint each part of a table: its columns, its count and two sums over the hashes of its rows.
+    """Return the fingerprint of each part: its columns, its row count, and the sum and XOR of its row hashes.
 
-    The order of rows plays no part. A hash of 64 bits that is added and one that is XORed: rows that change
-    and leave both as they were are not to be feared.
+    The order of rows does not matter.
     """
     part = f"strftime({PARTITIONED_BY[table]}, '%Y-%m-%d')" if table in PARTITIONED_BY else f"'{_WHOLE}'"
     columns = [name for name, *_ in store.execute(f"DESCRIBE {table}").fetchall()]
     row = f"hash({', '.join(columns)})"
-    found = store.execute(
+    parts = store.execute(
         f"SELECT {part}, concat_ws(' ', version(), count(*), sum({row}::HUGEINT), bit_xor({row}))"
         f" FROM {table} GROUP BY 1 ORDER BY 1"
     ).fetchall()
-    return {day: f"{' '.join(columns)} {told}" for day, told in found} or {_WHOLE: "empty"}
+    return {day: f"{' '.join(columns)} {fingerprint}" for day, fingerprint in parts} or {_WHOLE: "empty"}
 
 
-def _write(  # noqa: PLR0917 - two places and what is known of each
-    store: DuckDBPyConnection, table: str, parts: Parts, folder: Path, before: Path, known: Parts
+def _write(  # noqa: PLR0917 - two folders and the parts of each
+    store: DuckDBPyConnection, table: str, parts: Parts, folder: Path, previous_folder: Path, exported: Parts
 ) -> None:
     folder.mkdir()
-    same = {part for part, told in parts.items() if known.get(part) == told and before.is_dir()}
-    for part in sorted(same):
+    unchanged = {
+        part
+        for part, fingerprint in parts.items()
+        if exported.get(part) == fingerprint and previous_folder.is_dir()
+    }
+    for part in sorted(unchanged):
         name = "" if part == _WHOLE else f"day={part}"
-        shutil.copytree(before / name, folder / name, copy_function=_link, dirs_exist_ok=True)
-    changed = sorted(parts.keys() - same)
+        shutil.copytree(previous_folder / name, folder / name, copy_function=_link, dirs_exist_ok=True)
+    changed = sorted(parts.keys() - unchanged)
     if changed == [_WHOLE]:
         store.execute(f"COPY {table} TO $file (FORMAT parquet)", {"file": str(folder / "data_0.parquet")})
     elif changed:

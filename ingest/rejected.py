@@ -1,4 +1,4 @@
-"""Rows that were refused: shown with their reasons, and taken again once a mapping is put right."""
+"""List, dismiss and retry rejected rows."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ingest.store.transaction import transaction
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """One refused row: where it came from, its number there, its text as it came, and every reason.
+    """One rejected row, with its source, its original text and every reason.
 
-    `row_number` counts rows of data from 1, so in most CSV files it is the line less one. `settled` says
-    what became of it, where it is not refused at present any more.
+    `row_number` counts rows of data from 1; in most CSV files it is the line number minus one. `resolution` is
+    how the row was resolved: corrected by a later load, or dismissed. None if the row is still rejected.
     """
 
     source: str
@@ -32,7 +32,7 @@ class RejectedRow:
     row_number: int
     raw: str | None
     reasons: tuple[str, ...]
-    settled: str | None = None
+    resolution: str | None = None
 
 
 def list_rejected(
@@ -41,22 +41,22 @@ def list_rejected(
     kind: str | None = None,
     source: str | None = None,
     limit: int | None = None,
-    settled: bool = False,
+    include_resolved: bool = False,
 ) -> list[RejectedRow]:
-    """List the rows that are refused at present, by source and row number.
+    """List rejected rows, by source and row number.
 
-    A row is refused no more once a later load brought a row with its id, or somebody dismissed it; with
-    `settled` those are listed too, and say so. `source` is the name that the list itself shows, or its end.
+    A row is resolved once a later load has a valid row with its id, or once it is dismissed; set
+    `include_resolved` to list those rows too. `source` is a source's name as listed, or the end of it.
     """
-    found = store.execute(
+    rows = store.execute(
         "SELECT source, kind, row_number, raw, reasons, settled FROM rejected_row "
-        f"WHERE kind = coalesce($kind, kind) AND {_FROM_SOURCE} AND ($settled OR settled IS NULL) "
+        f"WHERE kind = coalesce($kind, kind) AND {_FROM_SOURCE} AND ($include_resolved OR settled IS NULL) "
         "ORDER BY source, kind, row_number, raw LIMIT coalesce($limit, 9223372036854775807)",
-        {"kind": kind, "source": source, "limit": limit, "settled": settled},
+        {"kind": kind, "source": source, "limit": limit, "include_resolved": include_resolved},
     ).fetchall()
     return [
-        RejectedRow(source, of_kind, number, raw, tuple(reasons), became)
-        for source, of_kind, number, raw, reasons, became in found
+        RejectedRow(source, row_kind, number, raw, tuple(reasons), resolution)
+        for source, row_kind, number, raw, reasons, resolution in rows
     ]
 
 
@@ -64,16 +64,16 @@ _FROM_SOURCE = "($source IS NULL OR source = $source OR ends_with(source, '/' ||
 
 
 def dismiss_rejected(store: DuckDBPyConnection, source: str, *, clock: Clock = utc_now) -> int:
-    """Say of all rows of one source that are refused at present that nobody waits for them; give their number.
+    """Dismiss the rejected rows of one source, and return their number.
 
-    They stay in the store with their reasons, and in the list of all that were ever refused.
+    Dismissed rows stay in the store with their reasons; `list_rejected` lists them on request.
     """
-    told = {"source": source, "words": f"dismissed {clock():%Y-%m-%d %H:%M} UTC"}
     with transaction(store):
-        found = store.execute(
-            f"UPDATE rejected_row SET settled = $words WHERE settled IS NULL AND {_FROM_SOURCE}", told
+        updated = store.execute(
+            f"UPDATE rejected_row SET settled = $resolution WHERE settled IS NULL AND {_FROM_SOURCE}",
+            {"source": source, "resolution": f"dismissed {clock():%Y-%m-%d %H:%M} UTC"},
         ).fetchone()
-    return int(found[0]) if found else 0
+    return int(updated[0]) if updated else 0
 
 
 def retry_rejected(
@@ -84,48 +84,56 @@ def retry_rejected(
     cell_format: CellFormat | None = None,
     clock: Clock = utc_now,
 ) -> list[BatchReport]:
-    """Hold the refused rows against the contract again, with a customer's mappings or another cell_format.
+    """Check the rejected rows again, with custom mappings or another cell format.
 
-    Rows that are fine now move to their table; the others stay, with today's reasons. A row whose line
-    could not even be cut into cells stays untouched. One batch for each source, each one transaction.
+    Valid rows move to their table; the others stay, with their new reasons. Rows that could not be split
+    into cells are left as they are. Each source is one batch and one transaction.
     """
-    own = [read_mapping(Path(each)) for each in mappings]
+    custom = [read_mapping(Path(each)) for each in mappings]
     by_source: dict[tuple[str, str], list[RejectedRow]] = {}
     for row in list_rejected(store, kind=kind):
         by_source.setdefault((row.source, row.kind), []).append(row)
     reports = []
-    for (name, of_kind), rows in by_source.items():
+    for (name, row_kind), rows in by_source.items():
         source = _source(name, rows)
         try:
-            opened = source if own else reshape(source)
-            mapping = choose_mapping(opened.header, name, as_kind=of_kind, more=own)
+            opened = source if custom else reshape(source)
+            mapping = choose_mapping(opened.header, name, as_kind=row_kind, custom_mappings=custom)
         except (UnknownKind, MissingColumns):
             continue
-        taken = [row.number for row in rows_of(source)]
-        batch = Batch.open(store, source=name, kind=of_kind, content_hash=None, started_at=clock())
+        retried = [row.number for row in buffer_rows(source)]
+        batch = Batch.open(store, source=name, kind=row_kind, content_hash=None, started_at=clock())
 
-        def forget(name: str = name, of_kind: str = of_kind, taken: list[int] = taken) -> None:
+        def delete_retried(name: str = name, row_kind: str = row_kind, retried: list[int] = retried) -> None:
             store.execute(
                 "DELETE FROM rejected_row WHERE source = $source AND kind = $kind "
-                "AND settled IS NULL AND list_contains($taken, row_number) AND starts_with(raw, '{')",
-                {"source": name, "kind": of_kind, "taken": taken},
+                "AND settled IS NULL AND list_contains($retried, row_number) AND starts_with(raw, '{')",
+                {"source": name, "kind": row_kind, "retried": retried},
             )
 
         reports.append(
-            load_source(store, opened, mapping, batch, cell_format=cell_format, clock=clock, also=forget)
+            load_source(
+                store,
+                opened,
+                mapping,
+                batch,
+                cell_format=cell_format,
+                clock=clock,
+                within_transaction=delete_retried,
+            )
         )
     return reports
 
 
-def rows_of(source: RowSource) -> list[RawRow]:
-    """Look at the rows of a source without using them up."""
+def buffer_rows(source: RowSource) -> list[RawRow]:
+    """Return the rows of a source, which can still be read from it."""
     rows = list(source.rows)
     source.rows = iter(rows)
     return rows
 
 
-def _source(name: str, refused: list[RejectedRow]) -> RowSource:
-    rows = [RawRow(row.row_number, cells) for row in refused if (cells := _cells(row.raw)) is not None]
+def _source(name: str, rejected_rows: list[RejectedRow]) -> RowSource:
+    rows = [RawRow(row.row_number, cells) for row in rejected_rows if (cells := _cells(row.raw)) is not None]
     header = dict.fromkeys(column for row in rows for column in row.cells)
     return RowSource(name, list(header), iter(rows))
 

@@ -1,4 +1,4 @@
-"""What is said when something is tried again: one line, in words, in place of the library's own."""
+"""Log retries on one line, instead of in the format of the retry library."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ _log = logging.getLogger("synclens.retry")
 
 @cache
 def install_retry_log() -> None:
-    """Word this package's own retries; those of others are told by whoever told them before.
+    """Log this package's retries; retries of other packages keep their log format.
 
-    Waiting for the store happens in every busy house and is told once, at INFO; a Vault that has to be asked
-    again is worth a WARNING each time. It is done once per process, so that an application may still decide
-    otherwise.
+    Waiting for the store is normal on a busy machine and is logged once, at INFO. Each retry of a Vault call
+    is logged at WARNING. Runs once per process, so that an application can still replace the hooks.
     """
-    set_on_retry_hooks([log_retry, *map(_for_others, get_on_retry_hooks())])
+    set_on_retry_hooks([log_retry, *map(_skip_own_errors, get_on_retry_hooks())])
 
 
 def log_retry(details: RetryDetails) -> None:
-    """Log what failed and that it is tried again, where the failure is one of ours."""
+    """Log what failed and when it is retried, if the error is from this package."""
     error = details.caused_by
     if isinstance(error, IngestError):
         _log.warning("%s; trying again in %.1f s", " ".join(str(error).split()), details.wait_for)
@@ -34,9 +33,9 @@ def log_retry(details: RetryDetails) -> None:
         _log.info("the store is in use; waiting for it")
 
 
-def _for_others(hook: RetryHook) -> RetryHook:
-    def told(details: RetryDetails) -> AbstractContextManager[None] | None:
-        ours = isinstance(details.caused_by, IngestError | duckdb.Error)
-        return None if ours else hook(details)
+def _skip_own_errors(hook: RetryHook) -> RetryHook:
+    def filtered_hook(details: RetryDetails) -> AbstractContextManager[None] | None:
+        is_own = isinstance(details.caused_by, IngestError | duckdb.Error)
+        return None if is_own else hook(details)
 
-    return told
+    return filtered_hook

@@ -1,6 +1,6 @@
 """SQL expressions that convert the text of a cell to a value, or report what is wrong with it.
 
-Every row from every source is read through these expressions, so a cell has one meaning. Each function takes
+Every row from every source is read through these expressions, so a cell has one meaning. Each function accepts
 SQL for a text and returns SQL. The caller binds `$zone`, the zone of times that carry none.
 """
 

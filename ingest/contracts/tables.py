@@ -1,7 +1,6 @@
-"""What a row must be to come in: one contract per table, read off the record classes.
+"""Define what a row of each table must be: one contract per table, derived from its record class.
 
-The record class is the only definition. From it come the columns, the pydantic model for rows that arrive
-one by one (`accept.py`) and the SQL for rows that arrive by the million (`bulk.py`).
+The record class is the only definition. The columns and the SQL that checks rows come from it.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _KINDS: dict[type, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name, the kind of value it holds, and whether a row without it is refused."""
+    """One column: its name, its kind of value, and whether rows without a value are rejected."""
 
     name: str
     kind: Kind
@@ -46,10 +45,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Contract:
-    """What the rows of one table must be, and how two versions of a row are told apart.
+    """The columns of one table, and how rows are identified.
 
-    `key` names the columns that identify a row; of two rows with one key the one with the later `version`
-    wins. `derived_key` says that a missing key may be made from the row's own content.
+    `key` has the columns that identify a row. Of two rows with the same key, the one with the later `version`
+    wins. If `derived_key` is set, a missing key is made from the row's content.
     """
 
     table: str
@@ -73,18 +72,18 @@ class Contract:
 
     @property
     def required(self) -> frozenset[str]:
-        """The columns without which a file cannot be of this kind."""
-        needed = {column.name for column in self.columns if column.required}
-        return frozenset(needed - set(self.key)) if self.derived_key else frozenset(needed)
+        """The columns that a file for this table must have."""
+        required = {column.name for column in self.columns if column.required}
+        return frozenset(required - set(self.key)) if self.derived_key else frozenset(required)
 
     @property
     def has_extra(self) -> bool:
-        """Whether the table keeps columns that have no place in it."""
+        """Whether the table keeps cells without a column, in the column `extra`."""
         return self.record is not Truth
 
 
 def _bare(hint: Any) -> type:  # noqa: ANN401 - a type hint is any object
-    # `str | None` is a str as far as its values go; None is not a value.
+    # The kind of `str | None` is that of str.
     if get_origin(hint) in (Union, types.UnionType):
         (only,) = (arm for arm in get_args(hint) if arm is not type(None))
         return only  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""What became of a file's columns, in words: which have no place, and which a mapping looked for in vain."""
+"""Write notes on the columns of a file: those without a place, and those a mapping did not find."""
 
 from __future__ import annotations
 
@@ -8,38 +8,40 @@ from ingest.errors import format_missing_columns, format_names
 from ingest.mapping.mapping import ColumnMapping, normalize_name
 
 MOST_NAMED = 12
-"""Columns that one note names; of the others it says how many there are."""
+"""Columns that one note lists; the others are counted."""
 
 
-def column_notes(header: Sequence[str], mapping: ColumnMapping, own: Iterable[ColumnMapping]) -> list[str]:
-    """Give the notes on the columns of a source that was read with `mapping`.
+def column_notes(
+    header: Sequence[str], mapping: ColumnMapping, custom_mappings: Iterable[ColumnMapping]
+) -> list[str]:
+    """Return notes on the columns of a source that was read with `mapping`.
 
-    `own` are the mappings that a user named: where one of them is for this table and was not the one that
-    fitted, or looked for a column that is not there, that is told too.
+    `custom_mappings` are the mappings that the user passed. A note also lists each one for this table that did
+    not fit, and the columns that one names but the source lacks.
     """
     assigned, table = mapping.assign(header), mapping.contract.table
     notes = []
-    if left := [name for name in header if name not in set(assigned.values())]:
-        place = "kept beside, in the column extra" if mapping.contract.has_extra else "left out"
-        notes.append(f"columns without a place in {table}, {place}: {format_names(left, MOST_NAMED)}")
-    for each in own:
+    if unassigned := [name for name in header if name not in set(assigned.values())]:
+        place = "kept in the column extra" if mapping.contract.has_extra else "ignored"
+        notes.append(f"columns without a place in {table}, {place}: {format_names(unassigned, MOST_NAMED)}")
+    for each in custom_mappings:
         if each is mapping:
-            notes += _in_vain(header, each)
-        elif each.contract.table == table and (lacking := each.missing_columns(header)):
-            missing = format_missing_columns(each.names_for(lacking))
+            notes += _absent_columns(header, each)
+        elif each.contract.table == table and (missing_columns := each.missing_columns(header)):
+            missing = format_missing_columns(each.names_for(missing_columns))
             notes.append(f"mapping {each.title!r} was not used: no column for {missing}")
     return notes
 
 
-def _in_vain(header: Sequence[str], mapping: ColumnMapping) -> list[str]:
-    there = set(map(normalize_name, header))
-    missed = [
-        f"{' or '.join(names)} (for {ours})"
-        for ours, names in mapping.aliases.items()
-        if names and not there & set(map(normalize_name, names))
+def _absent_columns(header: Sequence[str], mapping: ColumnMapping) -> list[str]:
+    normalized_header = set(map(normalize_name, header))
+    absent = [
+        f"{' or '.join(names)} (for {column})"
+        for column, names in mapping.aliases.items()
+        if names and not normalized_header & set(map(normalize_name, names))
     ]
     return (
-        [f"the mapping names columns that are not there: {format_names(missed, MOST_NAMED)}"]
-        if missed
+        [f"the file lacks columns that the mapping names: {format_names(absent, MOST_NAMED)}"]
+        if absent
         else []
     )

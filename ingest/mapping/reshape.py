@@ -1,10 +1,9 @@
-"""Sources whose rows say something else than a table of ours does: logs, audit trails, configuration objects.
+"""Convert logs, audit trails and configuration objects to rows of a table.
 
-A shape is found by the columns it needs and turns the cells of a row into the cells of one of our
-contracts, or into nothing where the row says nothing about sync (a successful call in a usage log). What is
-left out that way is counted in the notes of the batch. Column names and texts of audit trails follow
-Veeva's published clients; the wording of `item` in the system trail is not documented, so it is only used
-to sort a change into a kind, never to decide whether it is kept.
+A shape is detected by its columns. It converts the cells of a row to those of a contract, or skips rows that are
+not about sync, such as successful calls in a usage log. The notes of the batch count the skipped rows. Column
+names and texts of audit trails follow Veeva's published clients. The text of `item` in the system trail is not
+documented; it only determines the kind of a change, never whether the change is kept.
 """
 
 from __future__ import annotations
@@ -21,26 +20,26 @@ Cells = dict[str, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A kind of source: the columns it needs, the table it feeds, and how one row becomes another."""
+    """A kind of source: the columns it has, the table it feeds, and how to convert a row."""
 
     name: str
     table: str
-    needs: frozenset[str]
+    required_columns: frozenset[str]
     convert: Callable[[Cells], Cells | None]
 
     @property
     def contract(self) -> Contract:
-        """The contract of the table it feeds."""
+        """The contract of the table."""
         return CONTRACTS[self.table]
 
 
 def reshape(source: RowSource) -> RowSource:
-    """Give the source itself, or, where its columns fit a shape, its rows as rows of the shape's table."""
-    there = frozenset(map(normalize_name, source.header))
-    fitting = [shape for shape in SHAPES if shape.needs <= there]
+    """Return the source with its rows converted, if its columns fit a shape, or else unchanged."""
+    header = frozenset(map(normalize_name, source.header))
+    fitting = [shape for shape in SHAPES if shape.required_columns <= header]
     if not fitting:
         return source
-    shape = max(fitting, key=lambda each: len(each.needs))
+    shape = max(fitting, key=lambda each: len(each.required_columns))
     return RowSource(
         source.name,
         list(shape.contract.names),
@@ -51,27 +50,27 @@ def reshape(source: RowSource) -> RowSource:
 
 
 def _converted(source: RowSource, shape: Shape) -> Iterator[RawRow]:
-    left_out = 0
+    skipped = 0
     for row in source.rows:
         if row.problem:
             yield row
             continue
-        cells = _Noticed({normalize_name(name): cell for name, cell in row.cells.items()})
+        cells = _ReadTrackingCells({normalize_name(name): cell for name, cell in row.cells.items()})
         if converted := shape.convert(cells):
             unread = {
                 name: cell for name, cell in row.cells.items() if normalize_name(name) not in cells.read
             }
             yield RawRow(row.number, unread | converted, raw=compact_json(dict(row.cells)))
         else:
-            left_out += 1
-    if left_out:
+            skipped += 1
+    if skipped:
         source.notes.append(
-            f"{left_out} rows of the {shape.name} say nothing about sync errors or configuration"
+            f"rows of the {shape.name} that are not about sync errors or configuration, skipped: {skipped}"
         )
 
 
-class _Noticed(Cells):
-    """Cells that remember which of them were read; the others are kept beside the columns of the table."""
+class _ReadTrackingCells(Cells):
+    """Cells that record which of them were read; the others are kept in the column `extra`."""
 
     def __init__(self, cells: Cells) -> None:
         super().__init__(cells)
@@ -146,8 +145,8 @@ def _system(cells: Cells) -> Cells | None:
         "kind": _SYSTEM_KINDS.get(normalize_name(what), "setting"),
         "target": name or what or "unnamed",
         "field": cells.get("fieldname"),
-        "before": _spelled(cells.get("oldvalue")),
-        "after": _spelled(cells.get("newvalue")),
+        "before": _without_null(cells.get("oldvalue")),
+        "after": _without_null(cells.get("newvalue")),
         "detail": cells.get("eventdescription"),
         "action": cells.get("action"),
     }
@@ -175,16 +174,16 @@ def _object(cells: Cells) -> Cells | None:
         "target": cells.get("item") or cells.get("recordid") or "unnamed",
         "object": cells.get("objectname"),
         "field": cells.get("fieldname"),
-        "before": _spelled(cells.get("olddisplayvalue")) or _spelled(cells.get("oldvalue")),
-        "after": _spelled(cells.get("newdisplayvalue")) or _spelled(cells.get("newvalue")),
+        "before": _without_null(cells.get("olddisplayvalue")) or _without_null(cells.get("oldvalue")),
+        "after": _without_null(cells.get("newdisplayvalue")) or _without_null(cells.get("newvalue")),
         "detail": cells.get("eventdescription"),
         "action": cells.get("action"),
         "record_id": cells.get("recordid"),
     }
 
 
-def _spelled(value: str | None) -> str | None:
-    # The trail spells an absent value out.
+def _without_null(value: str | None) -> str | None:
+    # The trail writes an absent value as text.
     return None if value is None or value.lower() == "null" else value
 
 
@@ -200,8 +199,8 @@ def _picklist(cells: Cells) -> Cells | None:
 
 
 def _metadata(cells: Cells) -> Cells | None:
-    place, _, name = (cells.get("extract") or "").partition(".")
-    if place != "Object":
+    category, _, name = (cells.get("extract") or "").partition(".")
+    if category != "Object":
         return None
     return {
         "object": name,
@@ -298,4 +297,4 @@ SHAPES = (
     ),
     Shape("VMOC object", "vmoc", _needs("id", "modified_date__v", "where_clause__v"), _vmoc),
 )
-"""Every shape; of those that fit, the one that needs most columns is taken."""
+"""All shapes; of those that fit, the one with the most columns is used."""

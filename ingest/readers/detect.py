@@ -1,4 +1,4 @@
-"""What a file is, seen from its first bytes: the name of a file proves nothing."""
+"""Detect the format of a file from its first bytes; its name proves nothing."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ingest.readers.rows import RowSource
 from ingest.readers.usage_log import read_usage_zip
 
 LARGEST_PAGE = 512 << 20
-"""Bytes of a JSON document that is not JSON lines; it has to be read whole."""
+"""Largest JSON document, in bytes; it is read into memory, other than JSON lines."""
 
 
-def open_source(path: Path, examined: FileInspection) -> Iterator[RowSource]:
-    """Open a file as the tables of rows it holds. Raises SourceUnreadable."""
-    if not examined.size:
-        raise SourceUnreadable(path.name, "it is empty")
+def open_source(path: Path, inspection: FileInspection) -> Iterator[RowSource]:
+    """Open a file, and yield one source for each table in it. Raises SourceUnreadable."""
+    if not inspection.size:
+        raise SourceUnreadable(path.name, "the file is empty")
     with path.open("rb") as file:
         magic = file.read(8)
     if magic.startswith(b"\x1f\x8b") or ArchiveName.parse(path):
@@ -32,9 +32,9 @@ def open_source(path: Path, examined: FileInspection) -> Iterator[RowSource]:
     elif magic.startswith(b"PK\x03\x04"):
         yield from _zip(path)
     elif magic.startswith((b"\xd0\xcf\x11\xe0", b"%PDF", b"\x89PNG")):
-        raise SourceUnreadable(path.name, "it is neither CSV, JSON, Parquet nor a workbook of today's Excel")
+        raise SourceUnreadable(path.name, "the format is not CSV, JSON, Parquet or .xlsx")
     else:
-        yield _text(path, examined)
+        yield _text(path, inspection)
 
 
 def _zip(path: Path) -> Iterator[RowSource]:
@@ -44,23 +44,25 @@ def _zip(path: Path) -> Iterator[RowSource]:
         yield from read_excel(path)
 
 
-def _text(path: Path, examined: FileInspection) -> RowSource:
-    with path.open(encoding=examined.encoding, errors="replace") as file:
+def _text(path: Path, inspection: FileInspection) -> RowSource:
+    with path.open(encoding=inspection.encoding, errors="replace") as file:
         start = file.read(65_536).lstrip()
     if start[:1] in ("{", "["):
-        return _json(path, examined, start)
-    return read_csv(path, examined.encoding)
+        return _json(path, inspection, start)
+    return read_csv(path, inspection.encoding)
 
 
-def _json(path: Path, examined: FileInspection, start: str) -> RowSource:
+def _json(path: Path, inspection: FileInspection, start: str) -> RowSource:
     first = start.split("\n", 1)[0]
-    if (_is_json(first) and not _is_page(first) and first != start.rstrip()) or examined.size > LARGEST_PAGE:
-        return read_json_lines(path, examined.encoding)
-    text = path.read_text(encoding=examined.encoding, errors="replace")
+    if (
+        _is_json(first) and not _is_page(first) and first != start.rstrip()
+    ) or inspection.size > LARGEST_PAGE:
+        return read_json_lines(path, inspection.encoding)
+    text = path.read_text(encoding=inspection.encoding, errors="replace")
     try:
         return read_json_page(json.loads(text), name=path.name)
     except (ValueError, RecursionError):
-        return read_json_lines(path, examined.encoding)
+        return read_json_lines(path, inspection.encoding)
 
 
 def _is_json(text: str) -> bool:

@@ -1,7 +1,7 @@
-"""Direct Data archives: taken apart without trusting them, and read in the order that keeps the store true.
+"""Read Direct Data archives, which are not trusted.
 
-Only files that say something to us are unpacked, under names of our own, into a folder that is gone
-afterwards; what is in the archive never decides where something is written.
+Only relevant files are unpacked, under new names, into a temporary folder. The content of an archive never
+decides where a file is written.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from ingest.readers.rows import RowSource
 
 MOST_MEMBERS = 100_000
 LARGEST_MEMBER = 200 << 30
-"""Bytes of one unpacked file."""
+"""Largest unpacked file, in bytes."""
 LARGEST_RATIO = 300
-"""Unpacked bytes for each packed one; CSV packs five- to fortyfold."""
+"""Largest ratio of unpacked to packed bytes; CSV compresses 5 to 40 times."""
 SMALL = 64 << 20
-"""Unpacked bytes below which the ratio does not matter."""
+"""Unpacked size, in bytes, below which the ratio is not checked."""
 
 OBJECTS = frozenset({"sync_tracking__v", "user__sys", "vmobile_object_configuration__v", "veeva_settings__v"})
-"""The objects of an archive that are taken in; there may be hundreds of others."""
+"""The objects that are loaded; an archive may have hundreds of others."""
 
 _NAME = re.compile(
     r"(?P<vault>\d+)-(?P<day>\d{8})-(?P<time>\d{4})-(?P<type>[FNL])(\.tar\.gz|\.tgz)?(\.(?P<part>\d{3}))?"
@@ -42,7 +42,7 @@ _NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ArchiveName:
-    """What the name of an archive tells: whose it is, what it holds (F, N or L), and up to when, in UTC."""
+    """The parts of an archive's name: Vault, extract type (F, N or L), and stop time in UTC."""
 
     vault_id: str
     stop_time: datetime
@@ -51,20 +51,20 @@ class ArchiveName:
 
     @classmethod
     def parse(cls, path: Path) -> ArchiveName | None:
-        """Read a file name, or give None when it is not one that Vault gives to archives."""
-        found = _NAME.fullmatch(path.name)
-        if not found:
+        """Parse a file name; None if it is not the name of a Direct Data archive."""
+        match = _NAME.fullmatch(path.name)
+        if not match:
             return None
         try:
-            stop = datetime.strptime(found["day"] + found["time"], "%Y%m%d%H%M").replace(tzinfo=UTC)
+            stop = datetime.strptime(match["day"] + match["time"], "%Y%m%d%H%M").replace(tzinfo=UTC)
         except ValueError:
             return None
-        return cls(found["vault"], stop, found["type"], int(found["part"]) if found["part"] else None)
+        return cls(match["vault"], stop, match["type"], int(match["part"]) if match["part"] else None)
 
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """One line of the manifest: what is in which file, and how many rows it should have."""
+    """One line of the manifest: an extract, its file, and its expected number of rows."""
 
     name: str
     deletes: bool
@@ -73,7 +73,7 @@ class Extract:
 
 
 def archive_parts(path: Path) -> list[Path]:
-    """Give all parts of the archive that `path` is a part of, in order. Raises SourceUnreadable for a gap."""
+    """Return all parts of an archive, in order, from the path of one. Raises SourceUnreadable for a gap."""
     name = ArchiveName.parse(path)
     if name is None or name.part is None:
         return [path]
@@ -82,15 +82,17 @@ def archive_parts(path: Path) -> list[Path]:
     if numbers != list(range(1, len(parts) + 1)):
         missing = sorted(set(range(1, max(numbers) + 1)) - set(numbers))
         raise SourceUnreadable(
-            path.name, f"part {missing[0]:03} is missing", "Fetch the missing part and load again."
+            path.name,
+            f"part {missing[0]:03} is missing",
+            "Download the missing part and load the archive again.",
         )
     return parts
 
 
 def read_archive(path: Path, *, packed_size: int | None = None) -> Iterator[RowSource]:
-    """Read what concerns us of an archive: deletes first, then metadata, picklists, objects and logs.
+    """Read the relevant extracts of an archive: deletions first, then metadata, picklists, objects and logs.
 
-    Raises SourceUnreadable for a damaged archive and ArchiveUnsafe for one that tries something.
+    Raises SourceUnreadable if the archive is damaged, and ArchiveUnsafe if it is not safe to unpack.
     """
     parts = archive_parts(path)
     packed = packed_size or sum(part.stat().st_size for part in parts)
@@ -100,15 +102,15 @@ def read_archive(path: Path, *, packed_size: int | None = None) -> Iterator[RowS
     with TemporaryDirectory(prefix="synclens-") as folder:
         unpacked = _unpack(parts, Path(folder), packed, label)
         manifest = unpacked.pop("manifest.csv", None)
-        listed = read_manifest(manifest) if manifest else _guessed(unpacked)
-        for extract in sorted(listed, key=lambda each: (not each.deletes, each.name)):
+        extracts = read_manifest(manifest) if manifest else _extracts_from_paths(unpacked)
+        for extract in sorted(extracts, key=lambda each: (not each.deletes, each.name)):
             file = unpacked.get(extract.file)
             if file is not None:
                 yield _source(extract, file, label, stop)
 
 
 def read_manifest(path: Path) -> list[Extract]:
-    """Read a manifest; a line without `type` is an update, a file may be blank when it has no rows."""
+    """Read a manifest. A line without `type` is an update; the file of an extract without rows may be blank."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = [{key: value or "" for key, value in row.items() if key} for row in csv.DictReader(file)]
     return [
@@ -123,7 +125,7 @@ def read_manifest(path: Path) -> list[Extract]:
     ]
 
 
-def _guessed(unpacked: dict[str, Path]) -> list[Extract]:
+def _extracts_from_paths(unpacked: dict[str, Path]) -> list[Extract]:
     extracts = []
     for file in unpacked:
         stem = PurePosixPath(file).with_suffix("")
@@ -133,20 +135,20 @@ def _guessed(unpacked: dict[str, Path]) -> list[Extract]:
 
 
 def _source(extract: Extract, file: Path, label: str, stop: str | None) -> RowSource:
-    place, _, name = extract.name.partition(".")
+    category, _, name = extract.name.partition(".")
     source = read_csv(file, inspect_file(file).encoding, name=f"{label}#{extract.file}")
-    source.reopen_below_title = None  # Vault writes no titles here
+    source.reopen_below_title = None  # these files have no titles
     if extract.deletes:
-        source.deletes_of = name if place == "Object" else extract.name
+        source.deletes_of = name if category == "Object" else extract.name
         source.defaults = {"deleted_at": stop} if stop else {}
-    elif place in ("Metadata", "Picklist") and stop:
+    elif category in ("Metadata", "Picklist") and stop:
         source.defaults = {"as_of": stop}
     source.expected_rows = extract.records
     return source
 
 
 def _unpack(parts: list[Path], folder: Path, packed: int, label: str) -> dict[str, Path]:
-    taken: dict[str, Path] = {}
+    unpacked: dict[str, Path] = {}
     total = 0
     try:
         with (
@@ -163,24 +165,24 @@ def _unpack(parts: list[Path], folder: Path, packed: int, label: str) -> dict[st
                     raise ArchiveUnsafe(label, f"it unpacks to more than {LARGEST_RATIO} times its size")
                 if not member.isfile() or not is_relevant(member.name):
                     continue
-                path = folder / f"{len(taken)}.csv"
+                path = folder / f"{len(unpacked)}.csv"
                 _copy(archive.extractfile(member), path)
-                taken[_normal(member.name)] = path
+                unpacked[_normal(member.name)] = path
             _read_to_the_end(plain, label)
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise SourceUnreadable(
-            label, f"it is damaged or not whole ({error})", "Fetch it again and load it."
+            label, f"it is damaged or incomplete ({error})", "Download it again and load it."
         ) from error
-    return taken
+    return unpacked
 
 
 def _read_to_the_end(plain: gzip.GzipFile, label: str) -> None:
-    # Only the last bytes of a gzip file tell whether all of it came; tar stops reading before them.
+    # Only the last bytes of a gzip file show that it is complete; tar stops reading before them.
     left = 0
     while piece := plain.read(1 << 20):
         left += len(piece)
         if left > SMALL:
-            raise ArchiveUnsafe(label, "it goes on and on behind its last file")
+            raise ArchiveUnsafe(label, "it has too much data after its last file")
 
 
 def _check(member: tarfile.TarInfo, label: str) -> None:
@@ -192,7 +194,7 @@ def _check(member: tarfile.TarInfo, label: str) -> None:
         or ":" in member.name
         or "\0" in member.name
     ):
-        raise ArchiveUnsafe(label, f"it wants to write outside its folder ({member.name!r})")
+        raise ArchiveUnsafe(label, f"it would write outside its folder ({member.name!r})")
     if not (member.isfile() or member.isdir()):
         raise ArchiveUnsafe(label, f"{member.name!r} is neither a file nor a folder")
     if member.size > LARGEST_MEMBER:
@@ -200,7 +202,7 @@ def _check(member: tarfile.TarInfo, label: str) -> None:
 
 
 def is_relevant(name: str) -> bool:
-    """Say whether a file of an archive says something to us."""
+    """Return whether a file of an archive is loaded."""
     path = PurePosixPath(_normal(name))
     if path.suffix != ".csv":
         return False
@@ -224,10 +226,10 @@ def _copy(source: IO[bytes] | None, to: Path) -> None:
 
 
 class _Joined(io.RawIOBase):
-    """Several files read as one, without their being in memory or on disk once more."""
+    """Several files read as one, without another copy in memory or on disk."""
 
     def __init__(self, parts: list[Path]) -> None:
-        self._waiting = list(parts)
+        self._remaining = list(parts)
         self._open: IO[bytes] | None = None
 
     def readable(self) -> bool:
@@ -236,9 +238,9 @@ class _Joined(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         while True:
             if self._open is None:
-                if not self._waiting:
+                if not self._remaining:
                     return b""
-                self._open = self._waiting.pop(0).open("rb")
+                self._open = self._remaining.pop(0).open("rb")
             if piece := self._open.read(size if size >= 0 else 1 << 20):
                 return piece
             self._open.close()

@@ -1,4 +1,4 @@
-"""What a text file is made of: its encoding and its fingerprint, found in one pass."""
+"""Detect the encoding of a text file and hash its content, in one pass."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class FileInspection:
-    """What one pass over a file told: its encoding, its fingerprint, its size in bytes."""
+    """The encoding of a file, the hash of its content, and its size in bytes."""
 
     encoding: str
     content_hash: str
@@ -27,12 +27,12 @@ class FileInspection:
 
 
 def inspect_file(path: Path) -> FileInspection:
-    """Read a file once, in pieces, for its encoding and its fingerprint.
+    """Read a file once, in pieces, and return its encoding, hash and size.
 
-    A byte order mark decides; without one the file is UTF-8 if all of it is valid UTF-8, and else
-    Windows-1252, which is what Excel on Windows writes and which can decode anything.
+    A byte order mark decides the encoding. Without one, it is UTF-8 if all of the file is valid UTF-8, and
+    otherwise Windows-1252, which Excel on Windows writes and which can decode any file.
     """
-    digest, size = hashlib.sha256(), 0  # processors have it built in
+    digest, size = hashlib.sha256(), 0  # fast: most processors have instructions for it
     decoder = codecs.getincrementaldecoder("utf-8")()
     encoding, valid = None, True
     with path.open("rb") as file:
@@ -49,7 +49,7 @@ def inspect_file(path: Path) -> FileInspection:
 
 def _decodes(decoder: codecs.IncrementalDecoder, piece: bytes, *, final: bool = False) -> bool:
     if piece.isascii() and not decoder.getstate()[0]:
-        return True  # the usual case, and ten times cheaper
+        return True  # the usual case, and ten times faster
     try:
         decoder.decode(piece, final)
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Tables with types of their own: Parquet files and Excel sheets, turned into the text a CSV would have."""
+"""Read Parquet files and Excel sheets, with values as the text a CSV file would have."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_parquet(path: Path, *, name: str | None = None) -> RowSource:
             table = parquet_table(reader, path)
         except duckdb.Error as error:
             raise SourceUnreadable(path.name, str(error).splitlines()[0]) from error
-    rows = _undamaged(_parquet_rows(table.relation, table.header, str(path)), path.name)
+    rows = _report_damage(_parquet_rows(table.relation, table.header, str(path)), path.name)
     return RowSource(name or path.name, table.header, rows, bulk=table)
 
 
@@ -79,10 +79,10 @@ def read_excel(path: Path) -> Iterator[RowSource]:
     except SourceUnreadable:
         raise
     except Exception as error:  # openpyxl raises whatever its parsers raise
-        raise SourceUnreadable(path.name, f"it is no Excel workbook ({error})") from error
+        raise SourceUnreadable(path.name, f"it is not an Excel workbook ({error})") from error
     try:
         for sheet in book.worksheets:
-            every = _undamaged(sheet.iter_rows(values_only=True), path.name)
+            every = _report_damage(sheet.iter_rows(values_only=True), path.name)
             rows = (row for row in every if any(cell is not None for cell in row))
             first = next(rows, None)
             if first is None:
@@ -94,13 +94,13 @@ def read_excel(path: Path) -> Iterator[RowSource]:
         book.close()
 
 
-def _undamaged(rows: Iterator[_Row], name: str) -> Iterator[_Row]:
-    # A file can be sound at its ends and damaged within, which shows only while its rows are read.
+def _report_damage(rows: Iterator[_Row], name: str) -> Iterator[_Row]:
+    # Damage within a file shows only while its rows are read.
     try:
         yield from rows
     except Exception as error:
-        told = (str(error) or type(error).__name__).splitlines()[0]
-        raise SourceUnreadable(name, f"it is damaged ({told})") from error
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise SourceUnreadable(name, f"it is damaged ({reason})") from error
 
 
 def _sheet_rows(rows: Iterator[tuple[object, ...]], header: list[str]) -> Iterator[RawRow]:

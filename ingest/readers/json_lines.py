@@ -1,4 +1,4 @@
-"""JSON lines, and JSON pages as an API returns them."""
+"""Read JSON lines, and JSON documents as an API returns them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ingest.readers.plain_json import plain_lines_table
 from ingest.readers.rows import RawRow, RowSource, cell_text, replace_surrogates
 
 HEADER_SAMPLE = 200
-"""Rows that are looked at to learn the column names; JSON leaves out what is empty."""
+"""Rows from which the column names are collected; JSON rows may omit empty columns."""
 
 NOT_JSON = "row: is not JSON"
 NOT_AN_OBJECT = "row: is not a JSON object"
 
 
 def read_json_lines(path: Path, encoding: str, *, name: str | None = None) -> RowSource:
-    """Read a file with one JSON object per line; blank lines are nothing."""
+    """Read a file with one JSON object per line; blank lines are skipped."""
     source = _source(name or path.name, _from_lines(path, encoding))
     with path.open(encoding=encoding, errors="replace", newline="\n") as file:
         sample = [line.strip() for line in islice(file, HEADER_SAMPLE) if line.strip()]
@@ -46,7 +46,7 @@ def _from_lines(path: Path, encoding: str) -> Iterator[RawRow]:
 
 
 def parse_lines(lines: Iterable[str]) -> Iterator[RawRow]:
-    """Parse JSON lines one by one; a line that is not an object becomes a row with a problem."""
+    """Parse JSON lines; a line that is not an object becomes a row with a problem."""
     number = 0
     for line in lines:
         if not line.strip():

@@ -1,4 +1,4 @@
-"""A row on its way in: its number, its cells as text, and what was wrong before anyone read a value."""
+"""Rows as text, before their cells are converted, and the sources they come from."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 @dataclass(slots=True)
 class RawRow:
-    """One row as it came.
+    """One row of text.
 
-    `number` counts rows of data from 1. A row that could be split has `cells`, by the source's own column
-    names; one that could not has a `problem` and only its `raw` text.
+    `number` counts rows of data from 1. `cells` are keyed by the source's column names. A row that could not be
+    split into cells has a `problem` and its `raw` text.
     """
 
     number: int
@@ -23,18 +23,17 @@ class RawRow:
     raw: str | None = None
 
     def original_text(self) -> str:
-        """Give the text to keep when the row is refused: the cells as a JSON object, or the line itself."""
+        """Return the text to keep if the row is rejected: its line, or its cells as a JSON object."""
         return self.raw if self.raw is not None else compact_json(self.cells)
 
 
 @dataclass(frozen=True, slots=True)
 class BulkTable:
-    """A table that DuckDB can read by itself.
+    """A table that DuckDB can read from a file.
 
-    `relation` is SQL that gives one text column `c0`, `c1`, … for each name of `header`, and with `ragged`
-    the columns `s0`, `s1`, … for surplus cells and NULL for cells that are not there. With `by_line` it also
-    gives the text of each row as `line`, and `plain`: rows that are not, or that would be refused, are read
-    again by hand.
+    `relation` is SQL with one text column `c0`, `c1`, … for each name of `header`. If `ragged`, it also has the
+    columns `s0`, `s1`, … for surplus cells, and NULL for missing cells. If `by_line`, it has the text of each
+    row as `line`, and the flag `plain`: other rows, and rows with a problem, are read again with Python.
     """
 
     relation: str
@@ -46,13 +45,12 @@ class BulkTable:
 
 @dataclass(slots=True)
 class RowSource:
-    """The rows of one table in a source: its column names, and the rows, once.
+    """The rows of one table in a source, which can be read once.
 
-    Where DuckDB can read the table by itself, `bulk` says how. `defaults` fill columns of ours that a row
-    leaves empty. `deletes_of` names the table whose rows the source deletes, `announced` is how many rows
-    the source said there are. `lower` opens the source again with its header one line lower, for those that
-    begin with a title.
-    `notes` grows while the rows are read: things that are not rows, such as the footer of a report.
+    `bulk` describes the table for DuckDB, if DuckDB can read it. `defaults` fill empty columns of the contract.
+    `deletes_of` names the table whose rows the source deletes. `expected_rows` is the number of rows that the
+    source announced. `reopen_below_title` opens the source again with its header one line lower, for files that
+    begin with a title. `notes` grows while the rows are read, for example with the footer of a report.
     """
 
     name: str
@@ -67,16 +65,17 @@ class RowSource:
 
 
 def compact_json(value: object) -> str:
-    """Write JSON without blanks and with large hexadecimal digits, as DuckDB does."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return _ESCAPE.sub(lambda found: found[0][:2] + found[0][2:].upper(), text) if "\\u" in text else text
+    """Format JSON without spaces and with upper-case hexadecimal digits, as DuckDB does."""
+    text = _encode(value)
+    return _ESCAPE.sub(lambda match: match[0][:2] + match[0][2:].upper(), text) if "\\u" in text else text
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ESCAPE = re.compile(r"\\(?:u[0-9a-f]{4}|.)")
 
 
 def cell_text(value: object) -> str | None:
-    """Write a JSON value as the text a CSV would have: lists joined by commas, objects as JSON."""
+    """Return a JSON value as the text a CSV file would have: lists joined by commas, objects as JSON."""
     if isinstance(value, str):
         return replace_surrogates(value)
     if value is None:
@@ -89,7 +88,7 @@ def cell_text(value: object) -> str | None:
 
 
 def replace_surrogates(text: str) -> str:
-    """Replace what no UTF-8 text can hold (half surrogate pairs), so that it can be stored."""
+    """Replace unpaired surrogates, which UTF-8 cannot represent."""
     if text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text):
         return text
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -50,16 +50,16 @@ def stage_deletions(store: DuckDBPyConnection, source: RowSource, contract: Cont
         f"CREATE OR REPLACE TEMP TABLE {STAGED_DELETIONS} "
         "(row_number BIGINT, id VARCHAR, deleted_at TIMESTAMP, raw VARCHAR, reasons VARCHAR[])"
     )
-    left_out = 0
+    skipped = 0
     while chunk := list(islice(source.rows, _CHUNK_ROWS)):
         kept = [row for row in chunk if not _is_other_extract(row, contract)]
-        left_out += len(chunk) - len(kept)
+        skipped += len(chunk) - len(kept)
         default = source.defaults.get("deleted_at")
         rows = [_text_row(row, contract, default) for row in kept]
         store.register(_ARRIVED, pa.Table.from_pylist(rows, schema=_SCHEMA))
         store.execute(_INSERT, {"zone": VAULT_FORMAT.time_zone})
         store.unregister(_ARRIVED)
-    return [f"rows about extracts that are not objects, left out: {left_out}"] if left_out else []
+    return [f"rows about extracts that are not objects, skipped: {skipped}"] if skipped else []
 
 
 _FAULT = fault_sql("time", "deleted_text", VAULT_FORMAT)

@@ -1,4 +1,4 @@
-"""Rows that are already typed: what an engine reports goes into the store by columns, not one by one."""
+"""Append typed records, such as the telemetry of the engine."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def append(
     started_at: datetime | None = None,
     clock: Clock = utc_now,
 ) -> list[BatchReport]:
-    """Take in what an engine reports, of any mix of record classes, as one transaction.
+    """Append records of any mix of classes to the store, in one transaction.
 
-    Each record class becomes one batch, reported in the order in which the classes first appear. Rows that
-    are known already change nothing; a newer version of a row replaces the older one. `Truth` goes to the
-    schema `engine_truth`, away from everything an analysis may read. Times must be aware.
+    Each record class becomes one batch; reports are in the order in which the classes first appear. Rows that
+    are already in the store change nothing; a newer version replaces an older one. `Truth` is stored in the
+    schema `engine_truth`, which analyses must not read. Times must be aware.
     """
-    begun = started_at or clock()
+    batch_start = started_at or clock()
     with transaction(store):
-        return append_in_transaction(store, rows, source=source, started_at=begun, clock=clock)
+        return append_in_transaction(store, rows, source=source, started_at=batch_start, clock=clock)
 
 
 def append_in_transaction(
@@ -54,14 +54,16 @@ def append_in_transaction(
     started_at: datetime | None = None,
     clock: Clock = utc_now,
 ) -> list[BatchReport]:
-    """Do what `append` does, in a transaction that the caller has begun."""
-    sorted_out: dict[type, list[Telemetry | ContextRow]] = {}
+    """Append records as `append` does, in a transaction that the caller started."""
+    by_class: dict[type, list[Telemetry | ContextRow]] = {}
     for row in rows:
-        sorted_out.setdefault(type(row), []).append(row)
-    begun = started_at or clock()
+        by_class.setdefault(type(row), []).append(row)
+    batch_start = started_at or clock()
     return [
-        _append_kind(store, CONTRACT_OF[kind], of_kind, source=source, started_at=begun, clock=clock)
-        for kind, of_kind in sorted_out.items()
+        _append_kind(
+            store, CONTRACT_OF[record_class], records, source=source, started_at=batch_start, clock=clock
+        )
+        for record_class, records in by_class.items()
     ]
 
 
@@ -81,7 +83,7 @@ def _append_kind(
 
 
 def arrow_table(contract: Contract, rows: Sequence[Any]) -> pa.Table:
-    """Put records into an Arrow table with one column per field of the contract; times in UTC."""
+    """Return records as an Arrow table with one column per field of the contract; times in UTC."""
     return pa.table(
         {
             column.name: pa.array(map(attrgetter(column.name), rows), type=ARROW[column.kind], size=len(rows))
@@ -91,7 +93,7 @@ def arrow_table(contract: Contract, rows: Sequence[Any]) -> pa.Table:
 
 
 def stage_typed(store: DuckDBPyConnection, contract: Contract, arrived: pa.Table) -> None:
-    """Stage typed rows, with the rules of the contract that types alone do not express."""
+    """Stage typed rows, and check the rules of the contract that types do not express."""
     store.register("arrived", arrived)
     values = ", ".join(
         f'("{c.name}" AT TIME ZONE \'UTC\') AS "{c.name}"' if c.kind == "time" else f'"{c.name}"'

@@ -1,4 +1,4 @@
-"""One load of one kind of row: its account, and where the account is kept."""
+"""Record loads: one batch for each source and table, with its row counts."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """Read the machine's clock: the default where a load records when it ran."""
-    return datetime.now(UTC)  # noqa: TID251 - a record of this machine's own act
+    """Return the current time of this machine: the default clock of a load."""
+    return datetime.now(UTC)  # noqa: TID251 - records when this machine ran a load
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchReport:
-    """What became of the rows of one load: `rows_in` is the sum of the four counts below it.
+    """The result of one load: `rows_in` is the sum of the other four counts.
 
-    `unchanged` rows were already known, or lost against a newer version, or belong to a deleted record.
-    `reasons` counts the rejected rows by reason, without the values, most frequent first; `first_rejected` are
-    the numbers of the first of them, row 1 being the first of data.
+    Rows are unchanged if they are already in the store, older than the stored version, or of a deleted record.
+    `reasons` counts the rejected rows by reason, without values, most frequent first. `first_rejected` has the
+    numbers of the first rejected rows, where 1 is the first row of data.
     """
 
     batch_id: str
@@ -43,7 +43,7 @@ class BatchReport:
     first_rejected: tuple[int, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the report as plain values, times as ISO text, for JSON."""
+        """Return the report as plain values for JSON, with times as ISO text."""
         plain = asdict(self)
         return plain | {
             "started_at": self.started_at.isoformat(),
@@ -55,7 +55,7 @@ class BatchReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """A load that has begun."""
+    """A load in progress."""
 
     batch_id: str
     source: str
@@ -73,7 +73,7 @@ class Batch:
         content_hash: str | None,
         started_at: datetime,
     ) -> Batch:
-        """Give the load an id: ids sort in the order of loading, and equal stores give equal ids."""
+        """Start a load. Its id sorts by time; the same loads in the same order have the same ids."""
         (count,) = store.execute("SELECT count(*) FROM ingest_batch").fetchone() or (0,)
         seed = f"{count}|{source}|{kind}|{content_hash}|{started_at.isoformat()}"
         digest = hashlib.blake2b(seed.encode(), digest_size=4).hexdigest()
@@ -96,7 +96,7 @@ class Batch:
         first_rejected: tuple[int, ...] = (),
         notes: tuple[str, ...] = (),
     ) -> BatchReport:
-        """Write the account (new, updated, unchanged, rejected); the table refuses a wrong sum."""
+        """Record the counts (new, updated, unchanged, rejected); a check constraint verifies their sum."""
         report = BatchReport(
             batch_id=self.batch_id,
             source=self.source,
@@ -129,5 +129,5 @@ class Batch:
 
 
 def to_naive_utc(when: datetime) -> datetime:
-    """Turn an aware time into what the store keeps: UTC, without a zone."""
+    """Convert an aware time to the format of the store: UTC, without a zone."""
     return when.astimezone(UTC).replace(tzinfo=None)

@@ -1,10 +1,10 @@
-"""What a deletion makes of a snapshot: the thing stays known as it last was, and is gone from then on.
+"""Represent the deletion of users, VMOCs, settings, picklist values and fields.
 
-A deleted sync leaves the store. A deleted user, VMOC, setting, picklist value or field must not: what it was
-while it was there still explains errors of that time. So its deletion becomes one more snapshot, a copy of
-the last one before with the word that it is gone. Such copies are derived: `unmark` takes all of them away
-and `mark` makes them anew from the snapshots and tombstones there are, so that no order of loads matters.
-A copy carries the batch of its deletion, and no other row does.
+A deleted sync is removed from the store. Deleted configuration is kept: its past state still explains errors of
+that time. Its deletion is stored as one more snapshot, a copy of the last one before, marked as deleted. These
+copies are derived: `remove_deletion_snapshots` removes all of them, and `add_deletion_snapshots` creates them
+again from the snapshots and tombstones in the store, so that the order of loads does not matter. A copy has the
+batch of its deletion, and no other row does.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DELETED_STATE: Mapping[str, Mapping[str, str]] = {
     "picklist_value": {"status": "'deleted'"},
     "object_field": {"active": "false"},
 }
-"""Tables of snapshots whose things can be deleted: which columns say so, and the SQL of what they say."""
+"""Snapshot tables with deletions: the columns that mark a deletion, and the SQL of their values."""
 
 TABLE_OF: Mapping[str, str] = {
     "user__sys": "sync_user",
@@ -31,14 +31,14 @@ TABLE_OF: Mapping[str, str] = {
     "Picklist.picklist__sys": "picklist_value",
     "Metadata.metadata": "object_field",
 }
-"""The tables that keep what Vault calls otherwise."""
+"""The table of each Vault object or extract with a different name."""
 
 ID_SEPARATOR = "\x1f"
-"""Stands between the parts of an id where more than one column names a thing."""
+"""Separates the parts of an id that has more than one column."""
 
 
 def deletion_contract(name: str) -> Contract | None:
-    """Give the contract of the table in which deletions of `name` are followed, or None."""
+    """Return the contract of the table that tracks deletions of `name`, or None."""
     contract = CONTRACTS.get(TABLE_OF.get(name, name))
     if contract is None or (contract.version is None and contract.table not in DELETED_STATE):
         return None
@@ -46,12 +46,12 @@ def deletion_contract(name: str) -> Contract | None:
 
 
 def identity_columns(contract: Contract) -> tuple[str, ...]:
-    """The columns that name what a snapshot is of: its key without the time."""
+    """Return the columns that identify the subject of a snapshot: its key without the time."""
     return tuple(name for name in contract.key if name != "as_of")
 
 
 def remove_deletion_snapshots(store: DuckDBPyConnection, contract: Contract) -> None:
-    """Take away the rows that deletions have added to a table of snapshots."""
+    """Delete the rows that deletions added to a snapshot table."""
     if contract.table in DELETED_STATE:
         store.execute(
             f"DELETE FROM {contract.table} WHERE batch_id IN "
@@ -61,9 +61,9 @@ def remove_deletion_snapshots(store: DuckDBPyConnection, contract: Contract) -> 
 
 
 def add_deletion_snapshots(store: DuckDBPyConnection, contract: Contract) -> None:
-    """Add for each deleted thing what its deletion makes of the last snapshot before it.
+    """Add a deleted copy of the last snapshot before each deletion.
 
-    A snapshot of the very time of the deletion counts as before it, and the added row comes just after.
+    A snapshot at the time of the deletion counts as before it; the copy is one microsecond later.
     """
     if contract.table not in DELETED_STATE:
         return
@@ -73,21 +73,21 @@ def add_deletion_snapshots(store: DuckDBPyConnection, contract: Contract) -> Non
         "batch_id": "t.batch_id",
         **DELETED_STATE[contract.table],
     }
-    thing = ", ".join(f"s.{name}" for name in identity_columns(contract))
+    identity = ", ".join(f"s.{name}" for name in identity_columns(contract))
     store.execute(
         f"INSERT INTO {contract.table} BY NAME SELECT * FROM ("
         f"SELECT s.* REPLACE ({', '.join(f'{value} AS {name}' for name, value in after.items())}) "
-        f"FROM {contract.table} AS s JOIN tombstone AS t ON t.kind = $kind AND {_named('s', contract)} "
+        f"FROM {contract.table} AS s JOIN tombstone AS t ON t.kind = $kind AND {_matches_id('s', contract)} "
         "AND s.as_of <= t.deleted_at "
-        f"QUALIFY row_number() OVER (PARTITION BY {thing}, t.deleted_at ORDER BY s.as_of DESC, t.id) = 1"
+        f"QUALIFY row_number() OVER (PARTITION BY {identity}, t.deleted_at ORDER BY s.as_of DESC, t.id) = 1"
         f") AS added ANTI JOIN {contract.table} USING ({', '.join(contract.key)})",
         {"kind": contract.table},
     )
 
 
-def _named(alias: str, contract: Contract) -> str:
+def _matches_id(alias: str, contract: Contract) -> str:
     parts = f" || '{ID_SEPARATOR}' || ".join(f"{alias}.{name}" for name in identity_columns(contract))
     if contract.table != "object_field":
         return f"t.id = {parts}"
-    # Veeva's own loader takes the removal of an object's `id` for the removal of the object.
+    # Veeva's loader treats the removal of an object's `id` as the removal of the object.
     return f"t.id IN ({parts}, {alias}.object || '{ID_SEPARATOR}id')"

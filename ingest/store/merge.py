@@ -1,11 +1,11 @@
-"""From staged rows to the store: newest wins, nothing vanishes, and the order of loads does not matter.
+"""Merge staged rows into the store: the newest version wins, and the order of loads does not matter.
 
-A staging table holds one load of one kind: the contract's columns with their types, `extra` where the
-table has it, and for each row its number, its reasons (empty when it is fine) and, if refused, its raw text.
-Everything here runs in the caller's transaction.
+A staging table has the rows of one load: the columns of the contract, `extra` if the table has it, and for each
+row its number, its reasons (empty if it is valid), and its raw text if it is rejected. All functions run in
+the transaction of the caller.
 
-Which of two rows with one key stays is a property of the two rows, never of when they came: the later
-version, then the row that knows more, then the greater text. DuckDB needs no index for this, only joins.
+Which of two rows with the same key wins depends only on the rows, never on the order of loads: the later
+version, then the row with more values, then the greater text. DuckDB needs no index for this, only joins.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from ingest.store.deletions import DELETED_STATE, add_deletion_snapshots, remove
 STAGED = "staged_rows"
 STAGED_DELETIONS = "staged_deletions"
 _FIRST = 10
-"""Refused rows whose numbers an account names."""
+"""Rejected rows whose numbers a report lists."""
 
 
 def create_staging_table(store: DuckDBPyConnection, contract: Contract) -> None:
-    """Make an empty staging table with the columns and types of the contract's table."""
+    """Create an empty staging table with the columns and types of the contract's table."""
     store.execute(
         f"CREATE OR REPLACE TEMP TABLE {STAGED} AS SELECT 0::BIGINT AS row_number, NULL::VARCHAR AS raw, "
         f"[]::VARCHAR[] AS reasons, {_listed(_columns(contract))} FROM {contract.table} LIMIT 0"
@@ -43,26 +43,26 @@ def merge(
     rows_in: int | None = None,
     notes: tuple[str, ...] = (),
 ) -> BatchReport:
-    """Merge the staged rows into the contract's table, keep the refused ones, and write the account.
+    """Merge the staged rows into the contract's table, keep the rejected rows, and record the batch.
 
-    `rows_in` is how many rows the reader counted; without it the staged rows are taken at their number.
+    `rows_in` is the number of rows that the reader counted (default: the number of staged rows).
     """
     staged = _count(store, f"FROM {STAGED}")
-    refused = _keep_rejected(store, batch, key=_single_key(contract))
+    rejected = _keep_rejected(store, batch, key=_single_key(contract))
     remove_deletion_snapshots(store, contract)
     kind = _choose_winners(store, contract)
     updated = _replace_older(store, contract, batch)
     new = _insert_new(store, contract, batch)
     add_deletion_snapshots(store, contract)
-    _settle_refused(store, contract, batch)
+    _resolve_rejected(store, contract, batch)
     store.execute(f"DROP {kind} winner; DROP TABLE {STAGED}")
     return batch.close(
         store,
         rows_in=staged if rows_in is None else rows_in,
-        counts=(new, updated, staged - refused.count - new - updated, refused.count),
+        counts=(new, updated, staged - rejected.count - new - updated, rejected.count),
         finished_at=clock(),
-        reasons=refused.reasons,
-        first_rejected=refused.first,
+        reasons=rejected.reasons,
+        first_rejected=rejected.first,
         notes=notes,
     )
 
@@ -75,51 +75,51 @@ def apply_deletions(
     *,
     notes: tuple[str, ...] = (),
 ) -> BatchReport:
-    """Remember the staged deletions (`staged_deletions`), and remove what they delete.
+    """Store the staged deletions (`staged_deletions`) as tombstones, and delete their records.
 
-    A record whose version is later than its deletion stays; of a thing kept as snapshots, one more says
-    that it is gone (`removals.py`). In the account an `updated` row is a deletion that is now known to be
-    later than it was.
+    A record with a version later than its deletion is kept. Configuration gets one more snapshot, marked as
+    deleted (see `ingest.store.deletions`). In the report, an updated row is a deletion that moved to a later
+    time.
     """
     rows = _count(store, f"FROM {STAGED_DELETIONS}")
-    refused = _keep_rejected(store, batch, STAGED_DELETIONS)
+    rejected = _keep_rejected(store, batch, STAGED_DELETIONS)
     store.execute(
-        "CREATE OR REPLACE TEMP TABLE burial AS SELECT d.id, max(d.deleted_at) AS deleted_at, "
-        f"any_value(t.deleted_at) AS known FROM {STAGED_DELETIONS} AS d "
+        "CREATE OR REPLACE TEMP TABLE applied_deletion AS SELECT d.id, max(d.deleted_at) AS deleted_at, "
+        f"any_value(t.deleted_at) AS previous FROM {STAGED_DELETIONS} AS d "
         "LEFT JOIN tombstone AS t ON t.id = d.id AND t.kind = $kind WHERE len(d.reasons) = 0 GROUP BY d.id",
         {"kind": contract.table},
     )
     remove_deletion_snapshots(store, contract)
-    new = _count(store, "FROM burial WHERE known IS NULL")
-    updated = _count(store, "FROM burial WHERE deleted_at > known")
-    fresh = "SELECT id FROM burial WHERE known IS NULL OR deleted_at > known"
+    new = _count(store, "FROM applied_deletion WHERE previous IS NULL")
+    updated = _count(store, "FROM applied_deletion WHERE deleted_at > previous")
+    fresh = "SELECT id FROM applied_deletion WHERE previous IS NULL OR deleted_at > previous"
     store.execute(f"DELETE FROM tombstone WHERE kind = $kind AND id IN ({fresh})", {"kind": contract.table})
     store.execute(
-        "INSERT INTO tombstone SELECT $kind, id, deleted_at, $source, $batch FROM burial "
-        "WHERE known IS NULL OR deleted_at > known",
+        "INSERT INTO tombstone SELECT $kind, id, deleted_at, $source, $batch FROM applied_deletion "
+        "WHERE previous IS NULL OR deleted_at > previous",
         {"kind": contract.table, "source": batch.source, "batch": batch.batch_id},
     )
     if contract.table not in DELETED_STATE:
         store.execute(
-            f"DELETE FROM {contract.table} AS t USING burial AS b WHERE t.{contract.key[0]} = b.id "
+            f"DELETE FROM {contract.table} AS t USING applied_deletion AS b WHERE t.{contract.key[0]} = b.id "
             f"AND {_not_after('t', contract, 'b.deleted_at')}"
         )
     add_deletion_snapshots(store, contract)
-    store.execute(f"DROP TABLE burial; DROP TABLE {STAGED_DELETIONS}")
+    store.execute(f"DROP TABLE applied_deletion; DROP TABLE {STAGED_DELETIONS}")
     return batch.close(
         store,
         rows_in=rows,
-        counts=(new, updated, rows - new - updated - refused.count, refused.count),
+        counts=(new, updated, rows - new - updated - rejected.count, rejected.count),
         finished_at=clock(),
-        reasons=refused.reasons,
-        first_rejected=refused.first,
+        reasons=rejected.reasons,
+        first_rejected=rejected.first,
         notes=notes,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Refused:
-    """The refused rows of one load: how many, for which reasons, and the numbers of the first."""
+class _RejectedRows:
+    """The rejected rows of one load: their number, their reasons, and the first row numbers."""
 
     count: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
@@ -128,12 +128,12 @@ class _Refused:
 
 def _keep_rejected(
     store: DuckDBPyConnection, batch: Batch, staged: str = STAGED, *, key: str = "NULL"
-) -> _Refused:
+) -> _RejectedRows:
     rejected = _count(store, f"FROM {staged} WHERE len(reasons) > 0")
     if not rejected:
-        return _Refused()
-    number = "coalesce(s.row_number, s.rowid + 1)"  # a bulk load stages in the order of the file
-    # The same bad row of the same source is kept once, however often the source is loaded.
+        return _RejectedRows()
+    number = "coalesce(s.row_number, s.rowid + 1)"  # whole files are staged in the order of the file
+    # A rejected row is kept once, even if its source is loaded again.
     store.execute(
         f"INSERT INTO rejected_row SELECT $batch, $source, $kind, {number}, raw, reasons, {key}, NULL "
         f"FROM {staged} AS s "
@@ -150,17 +150,17 @@ def _keep_rejected(
     first = store.execute(
         f"SELECT {number} FROM {staged} AS s WHERE len(reasons) > 0 ORDER BY 1 LIMIT {_FIRST}"
     ).fetchall()
-    return _Refused(rejected, Counter(dict(counted)), tuple(row[0] for row in first))
+    return _RejectedRows(rejected, Counter(dict(counted)), tuple(row[0] for row in first))
 
 
-def _settle_refused(store: DuckDBPyConnection, contract: Contract, batch: Batch) -> None:
-    """Say of rows refused before that a row with their id is in now, as after the correction of a file."""
+def _resolve_rejected(store: DuckDBPyConnection, contract: Contract, batch: Batch) -> None:
+    """Mark rejected rows as resolved if this load has a valid row with their id, as in a corrected file."""
     open_rows = "FROM rejected_row WHERE kind = $kind AND settled IS NULL AND key IS NOT NULL"
     if not (store.execute(f"SELECT count(*) {open_rows}", {"kind": contract.table}).fetchone() or (0,))[0]:
         return
-    # The same content again corrects nothing, even where it has a second row with the id.
+    # Loading the same content again resolves nothing, even if it has a second row with the id.
     store.execute(
-        "UPDATE rejected_row SET settled = 'came in later, with ' || $source WHERE rowid IN "
+        "UPDATE rejected_row SET settled = 'corrected by ' || $source WHERE rowid IN "
         f"(SELECT rowid {open_rows} AND key IN (SELECT {_listed(contract.key[:1])} FROM winner) "
         "AND batch_id <> $batch AND batch_id NOT IN "
         "(SELECT batch_id FROM ingest_batch WHERE content_hash = coalesce($content, '')))",
@@ -179,28 +179,28 @@ def _single_key(contract: Contract) -> str:
 
 def _choose_winners(store: DuckDBPyConnection, contract: Contract) -> str:
     columns, keys = _columns(contract), _listed(contract.key)
-    fine = f"SELECT {_listed(columns)} FROM {STAGED} WHERE len(reasons) = 0"
-    doubles = f"SELECT {keys} FROM {STAGED} WHERE len(reasons) = 0 GROUP BY ALL HAVING count(*) > 1"
-    kind = "VIEW"  # as long as every staged row is a winner, nothing needs to be copied
-    # A window over millions of rows is dear, and keys that occur twice in one load are rare.
-    if _count(store, f"FROM ({doubles})"):
+    valid = f"SELECT {_listed(columns)} FROM {STAGED} WHERE len(reasons) = 0"
+    duplicates = f"SELECT {keys} FROM {STAGED} WHERE len(reasons) = 0 GROUP BY ALL HAVING count(*) > 1"
+    kind = "VIEW"  # no copy is needed while every staged row is a winner
+    # A window over millions of rows is expensive, and duplicate keys in one load are rare.
+    if _count(store, f"FROM ({duplicates})"):
         kind = "TABLE"
         ranked = ", ".join(f"{rank} DESC" for rank in _rank("s", contract))
-        fine = (
-            f"SELECT {_listed(columns)} FROM {STAGED} AS s ANTI JOIN ({doubles}) USING ({keys}) "
+        valid = (
+            f"SELECT {_listed(columns)} FROM {STAGED} AS s ANTI JOIN ({duplicates}) USING ({keys}) "
             f"WHERE len(reasons) = 0 UNION ALL "
-            f"(SELECT {_listed(columns, 's')} FROM {STAGED} AS s SEMI JOIN ({doubles}) USING ({keys}) "
+            f"(SELECT {_listed(columns, 's')} FROM {STAGED} AS s SEMI JOIN ({duplicates}) USING ({keys}) "
             f"WHERE len(reasons) = 0 "
             f"QUALIFY row_number() OVER (PARTITION BY {_listed(contract.key, 's')} ORDER BY {ranked}) = 1)"
         )
-    buried = ""
+    deletion_filter = ""
     if len(contract.key) == 1 and _count(store, f"FROM tombstone WHERE kind = '{contract.table}'"):
         kind = "TABLE"
-        buried = (
+        deletion_filter = (
             f" WHERE NOT EXISTS (SELECT 1 FROM tombstone AS t WHERE t.kind = '{contract.table}' "
             f"AND t.id = f.{contract.key[0]} AND {_not_after('f', contract, 't.deleted_at')})"
         )
-    store.execute(f"CREATE TEMP {kind} winner AS SELECT f.* FROM ({fine}) AS f{buried}")
+    store.execute(f"CREATE TEMP {kind} winner AS SELECT f.* FROM ({valid}) AS f{deletion_filter}")
     return kind
 
 
@@ -247,26 +247,26 @@ def _insert(store: DuckDBPyConnection, contract: Contract, batch: Batch, rows: s
 def _rank(alias: str, contract: Contract) -> list[str]:
     columns = [f"{alias}.{_q(name)}" for name in _columns(contract)]
     version = f"{alias}.{_q(contract.version)}" if contract.version else "NULL::TIMESTAMP"
-    known = " + ".join(f"({column} IS NOT NULL)::INTEGER" for column in columns)
+    value_count = " + ".join(f"({column} IS NOT NULL)::INTEGER" for column in columns)
     return [
         f"coalesce({version}, TIMESTAMP '0001-01-01')",
-        f"({known})",
+        f"({value_count})",
         f"CAST(row({', '.join(columns)}) AS VARCHAR)",
     ]
 
 
 def _lexicographic(pairs: list[tuple[str, str]]) -> str:
-    (ours, theirs), *rest = pairs
-    if not rest:
-        return f"{ours} > {theirs}"
-    return f"({ours} > {theirs} OR ({ours} = {theirs} AND {_lexicographic(rest)}))"
+    (left, right), *remaining = pairs
+    if not remaining:
+        return f"{left} > {right}"
+    return f"({left} > {right} OR ({left} = {right} AND {_lexicographic(remaining)}))"
 
 
-def _not_after(alias: str, contract: Contract, moment: str) -> str:
+def _not_after(alias: str, contract: Contract, time: str) -> str:
     if contract.version is None:
         return "true"
     version = f"{alias}.{_q(contract.version)}"
-    return f"({version} IS NULL OR {version} <= {moment})"
+    return f"({version} IS NULL OR {version} <= {time})"
 
 
 def _same_key(left: str, right: str, contract: Contract) -> str:

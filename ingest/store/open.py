@@ -1,7 +1,7 @@
-"""The store: one DuckDB file, opened late and closed early.
+"""Open the store, one DuckDB file.
 
-DuckDB lets one process write or several read, never both (measured on 2.0.0: a reader is refused while a
-writer has the file). So nobody holds a connection; `open_store` is the one place that waits its turn.
+DuckDB allows one process to write or several to read, never both (measured on 2.0.0: a reader is rejected while
+a writer has the file). Connections are therefore short, and `open_store` waits for other processes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MIGRATIONS = {
 }
 
 MEMORY_LIMIT = "1700MB"
-"""What a writer may hold in memory; beyond that DuckDB writes to a folder beside the store."""
+"""Memory limit of a writer; beyond it DuckDB writes to a temporary folder next to the store."""
 
 _HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)|PID (?P<bare>\d+)")
 
@@ -38,57 +38,56 @@ def open_store(
 ) -> Iterator[DuckDBPyConnection]:
     """Open the store at `path`, and close it when the block ends.
 
-    A writer creates a missing store. A store of an older version is brought up to date first, for a reader
-    too: nobody asks questions of tables that are not there. A reader gets a connection that cannot write,
-    has no access to the rest of the machine and cannot change that. While another process is in the way
-    this tries again, some eight times a second, for at most `timeout_seconds`.
+    A writer creates a missing store. An older store is migrated first, also for a reader. A reader's connection
+    cannot write, cannot access other files, and cannot change its configuration. While another process has the
+    store open, the function retries about eight times a second, for at most `timeout_seconds`.
 
-    Raises StoreFailed, StoreLocked, StoreMissing, StoreTooNew or StoreUnusable; each says what to do next.
+    Raises StoreFailed, StoreLocked, StoreMissing, StoreTooNew or StoreUnusable, each with a next step.
     """
     path = Path(path)
     if read_only and not path.exists():
         raise StoreMissing(str(path))
-    with _failures_named(path), _current(path, read_only, timeout_seconds) as store:
+    with _report_disk_failures(path), _connect_migrated(path, read_only, timeout_seconds) as store:
         if read_only:
-            _close_in(store)
+            _restrict(store)
         else:
-            store.execute("SET TimeZone = 'UTC'")  # or the days of a metric would move with the reader
-            _draw_no_bar(store)
+            store.execute("SET TimeZone = 'UTC'")  # the days of a metric must not depend on the reader's zone
+            _disable_progress_bar(store)
             store.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
             migrate(store, path)
         yield store
 
 
 @contextmanager
-def _failures_named(path: Path) -> Iterator[None]:
-    """Turn a failure of the machine at the store's own file (full disk, damage) into StoreFailed."""
+def _report_disk_failures(path: Path) -> Iterator[None]:
+    """Convert disk failures of the store's file (full disk, damage) to StoreFailed."""
     try:
         yield
     except (duckdb.IOException, duckdb.FatalException, duckdb.SerializationException) as error:
         if isinstance(error, duckdb.IOException) and path.name not in str(error):
-            raise  # some other file
+            raise  # about another file
         raise StoreFailed(str(path), str(error).splitlines()[0]) from error
 
 
-def _close_in(store: DuckDBPyConnection) -> None:
-    # Readers of one process share one database; the first one settles it for all, and then nobody can.
+def _restrict(store: DuckDBPyConnection) -> None:
+    # Readers of one process share one database: the first one configures it for all, and then locks it.
     with suppress(duckdb.InvalidInputException):
         store.execute("SET GLOBAL TimeZone = 'UTC'")
-        _draw_no_bar(store)
+        _disable_progress_bar(store)
         store.execute("SET enable_external_access = false")
         store.execute("SET lock_configuration = true")
 
 
-def _draw_no_bar(store: DuckDBPyConnection) -> None:
-    # DuckDB would draw it on stdout, amid the data; a notebook without ipywidgets can draw none anyway.
+def _disable_progress_bar(store: DuckDBPyConnection) -> None:
+    # DuckDB would print it to stdout, between the data; notebooks without ipywidgets cannot show it.
     with suppress(duckdb.InvalidInputException):
         store.execute("SET enable_progress_bar = false")
 
 
 def migrate(store: DuckDBPyConnection, path: Path | str = "the store") -> list[str]:
-    """Apply the scripts that this store has not seen, in name order, each with its record in one transaction.
+    """Apply the pending migrations in the order of their names, each in one transaction.
 
-    Returns the names applied. Raises StoreTooNew when the store has seen scripts that we do not know.
+    Returns the names of the applied migrations. Raises StoreTooNew if the store has unknown migrations.
     """
     store.execute(
         "CREATE TABLE IF NOT EXISTS migration (name VARCHAR NOT NULL, applied_at TIMESTAMP NOT NULL)"
@@ -101,7 +100,7 @@ def migrate(store: DuckDBPyConnection, path: Path | str = "the store") -> list[s
             store.execute(MIGRATIONS[name])
             store.execute(
                 "INSERT INTO migration VALUES (?, ?)",
-                [name, datetime.now(UTC).replace(tzinfo=None)],  # noqa: TID251 - a record of this machine's own act
+                [name, datetime.now(UTC).replace(tzinfo=None)],  # noqa: TID251 - records when this machine migrated the store
             )
         except BaseException:
             store.rollback()
@@ -110,17 +109,17 @@ def migrate(store: DuckDBPyConnection, path: Path | str = "the store") -> list[s
     return pending
 
 
-def _current(path: Path, read_only: bool, timeout_seconds: float) -> DuckDBPyConnection:
+def _connect_migrated(path: Path, read_only: bool, timeout_seconds: float) -> DuckDBPyConnection:
     store = _connect(path, read_only, timeout_seconds)
     if not read_only:
         return store
     try:
         _check_version(store, path)
-        lags = bool(MIGRATIONS.keys() - _applied(store))
+        is_outdated = bool(MIGRATIONS.keys() - _applied(store))
     except BaseException:
         store.close()
         raise
-    if lags:
+    if is_outdated:
         store.close()
         with _connect(path, False, timeout_seconds) as writable:
             migrate(writable, path)
@@ -135,7 +134,7 @@ def _connect(path: Path, read_only: bool, timeout_seconds: float) -> DuckDBPyCon
         attempts=None,
         timeout=timeout_seconds,
         wait_initial=0.02,
-        wait_max=0.1,  # a writer that loads file after file leaves the store for moments; longer pauses miss them
+        wait_max=0.1,  # a busy loader closes the store only for milliseconds; longer pauses would miss that
         wait_jitter=0.05,
     )
     try:
@@ -158,11 +157,11 @@ def _is_lock_conflict(error: Exception) -> bool:
 
 
 def _holder(message: str) -> str:
-    if not (found := _HOLDER.search(message)):
+    if not (match := _HOLDER.search(message)):
         return "another connection of this process"
-    if found["program"]:
-        return f"process {found['pid']} ({Path(found['program']).name})"
-    return f"process {found['bare']}"
+    if match["program"]:
+        return f"process {match['pid']} ({Path(match['program']).name})"
+    return f"process {match['bare']}"
 
 
 def _applied(store: DuckDBPyConnection) -> set[str]:

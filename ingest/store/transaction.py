@@ -1,4 +1,4 @@
-"""All or nothing: what a block writes is in the store when the block ends, or not at all."""
+"""Run a block in one transaction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from duckdb import DuckDBPyConnection
 
 @contextmanager
 def transaction(store: DuckDBPyConnection) -> Iterator[None]:
-    """Commit when the block ends well, roll back when it does not."""
+    """Commit when the block ends, and roll back if it raises."""
     store.begin()
     try:
         yield

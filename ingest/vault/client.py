@@ -1,8 +1,8 @@
-"""A client for Vault's REST API that assumes as little as the documents promise.
+"""A client for Vault's REST API that relies only on documented behavior.
 
-It reads the JSON before the HTTP status, branches on error types and never on messages, follows page
-addresses as they come, slows down when Vault asks for it, signs in again once when a session ends, and
-never tries a refused password twice.
+It reads the JSON before the HTTP status, branches on error types and never on messages, follows page addresses
+unchanged, slows down at the API limit, signs in again once when a session expires, and never sends a rejected
+password twice.
 """
 
 from __future__ import annotations
@@ -26,18 +26,17 @@ from ingest.vault.retry import ATTEMPTS, Outcome, RateLimiter, call_with_retries
 
 TESTED_VERSION = (26, 2)
 """The newest API version this client was written against; a newer one may still be a beta."""
-PATIENCE = httpx.Timeout(60.0, connect=10.0, read=1800.0)
-"""Seconds; a VQL query may take Vault half an hour."""
+TIMEOUTS = httpx.Timeout(60.0, connect=10.0, read=1800.0)
+"""In seconds; a VQL query may run for half an hour."""
 
 _log = logging.getLogger("synclens.vault")
 
 
 class VaultClient:
-    """One signed-in user of one Vault. Use it as a context manager; leaving it ends the session.
+    """A session of one user in one Vault, as a context manager; it ends the session on exit.
 
-    `address` is the Vault's DNS name or URL, `vault_id` the id the session must be for (without it, the
-    session's Vault must have the address). `client_id` and `reference_id` show in Vault's usage log. `sleep`
-    takes seconds.
+    `address` is the Vault's DNS name or URL. `vault_id` is the required Vault of the session (default: the Vault
+    at the address). `client_id` and `reference_id` appear in Vault's usage log. `sleep` accepts seconds.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class VaultClient:
         headers = {"X-VaultAPI-ClientID": client_id, "Accept": "application/json"}
         if reference_id:
             headers["X-VaultAPI-ReferenceId"] = reference_id
-        self._http = httpx.Client(headers=headers, timeout=PATIENCE, follow_redirects=False)
+        self._http = httpx.Client(headers=headers, timeout=TIMEOUTS, follow_redirects=False)
 
     def __enter__(self) -> Self:
         self.sign_in()
@@ -86,7 +85,7 @@ class VaultClient:
         return f"v{self._version[0]}.{self._version[1]}"
 
     def sign_in(self) -> None:
-        """Start a session, and make sure it is for the wanted Vault.
+        """Start a session, and check that it is for the requested Vault.
 
         Raises SignInRefused (final), WrongVault, VaultRefused or VaultUnreachable.
         """
@@ -106,11 +105,11 @@ class VaultClient:
         _log.info("signed in to %s as session %s", self.host, fingerprint(self._session))
 
     def keep_alive(self) -> None:
-        """Tell Vault that the session is still wanted; it ends after some minutes without a call."""
+        """Keep the session alive; Vault ends it after some minutes without a call."""
         self.call("POST", "/keep-alive")
 
     def close(self) -> None:
-        """End the session, if it is one of ours, and let go of the connection."""
+        """End the session, unless it is an API token, and close the connection."""
         if self._session and not isinstance(self._credentials, ApiToken):
             try:
                 self._once("DELETE", self._url("/session"), None, {}, signed=True, bearer=None)
@@ -127,15 +126,15 @@ class VaultClient:
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """Call the API; `path` is below the version, or an address that Vault gave us.
+        """Call the API; `path` is relative to the API version, or a page address from Vault.
 
-        A session that ended is renewed once. Raises VaultRefused, SignInRefused, WrongVault or
+        An expired session is renewed once. Raises VaultRefused, SignInRefused, WrongVault or
         VaultUnreachable.
         """
         return self._renewing(lambda: self._send(method, self._url(path), form=form, headers=headers))
 
     def query(self, vql: str, *, first: str | None = None, describe: bool = False) -> Iterator[Reply]:
-        """Run a query and give its pages; `first` goes on at a page address of an earlier run."""
+        """Run a query and yield its pages; `first` continues at a page address of an earlier run."""
         if first is None:
             headers = {"X-VaultAPI-DescribeQuery": "true"} if describe else None
             page = self.call("POST", "/query", form={"q": vql}, headers=headers)
@@ -147,7 +146,7 @@ class VaultClient:
             yield page
 
     def pages(self, path: str) -> Iterator[Reply]:
-        """Read a listing that is asked for with GET, page by page."""
+        """Read a listing with GET, and yield its pages."""
         page = self.call("GET", path)
         yield page
         while following := page.details.get("next_page"):
@@ -155,10 +154,10 @@ class VaultClient:
             yield page
 
     def download(self, path: str, to: Path) -> int:
-        """Stream a file to disk and give its size in bytes; an error comes as JSON in place of the file."""
+        """Download a file to disk, and return its size in bytes. Vault reports errors as JSON instead of the file."""
         return self._renewing(
             lambda: call_with_retries(
-                lambda: self._download(self._url(path), to), attempts=self._attempts, doubting=True
+                lambda: self._download(self._url(path), to), attempts=self._attempts, retry_doubtful=True
             )
         )
 
@@ -168,7 +167,7 @@ class VaultClient:
                 if "json" in response.headers.get("Content-Type", "") or not response.is_success:
                     response.read()
                     read_reply(response)
-                    raise VaultUnreachable(self.host, "an answer in JSON came where a file was asked for")
+                    raise VaultUnreachable(self.host, "it answered with JSON instead of a file")
                 with to.open("wb") as file:
                     for piece in response.iter_bytes():
                         file.write(piece)
@@ -193,18 +192,18 @@ class VaultClient:
             )
         except VaultRefused:
             listed = None
-        found = [
+        versions = [
             pair for name in (listed if isinstance(listed, dict) else {}) if (pair := version_pair(name))
         ]
-        known = [pair for pair in found if pair <= TESTED_VERSION]
-        return max(known) if known else min(found, default=TESTED_VERSION)
+        tested = [pair for pair in versions if pair <= TESTED_VERSION]
+        return max(tested) if tested else min(versions, default=TESTED_VERSION)
 
     def _url(self, path: str) -> str:
         if "://" in path:
-            # The session id goes nowhere but to the Vault it is for.
+            # The session id is only sent to its own Vault.
             if urlsplit(path).netloc != self.host:
                 raise VaultUnreachable(
-                    urlsplit(path).netloc, f"it is not {self.host}, so nothing is sent there"
+                    urlsplit(path).netloc, f"the address is not at {self.host}, so the request was not sent"
                 )
             return path
         return (
@@ -226,7 +225,7 @@ class VaultClient:
         return call_with_retries(
             lambda: self._once(method, url, form, headers or {}, signed=signed, bearer=bearer),
             attempts=self._attempts,
-            doubting=signed,
+            retry_doubtful=signed,
         )
 
     def _once(
@@ -243,9 +242,9 @@ class VaultClient:
         try:
             response = self._http.request(method, url, data=form, headers={**headers, **signature})
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            # A query that timed out is refused for a day; asking again would only start that day anew.
-            waited = isinstance(error, httpx.ReadTimeout) and method != "GET"
-            raise VaultUnreachable(self.host, type(error).__name__, retryable=not waited) from error
+            # Vault blocks a query that timed out for a day; a retry would restart that day.
+            timed_out = isinstance(error, httpx.ReadTimeout) and method != "GET"
+            raise VaultUnreachable(self.host, type(error).__name__, retryable=not timed_out) from error
         _log.debug(
             "%s %s: %s, call %s",
             method,
@@ -260,29 +259,29 @@ class VaultClient:
         return {"Authorization": f"Bearer {bearer or self._session}"}
 
     def _check_vault(self, body: Mapping[str, Any]) -> None:
-        got = body.get("vaultId")
+        actual = body.get("vaultId")
         if self._vault_id is not None:
-            if str(got) != str(self._vault_id):
-                raise WrongVault(str(self._vault_id), str(got))
+            if str(actual) != str(self._vault_id):
+                raise WrongVault(str(self._vault_id), str(actual))
             return
         vaults = body.get("vaultIds")
-        known = [each for each in vaults if isinstance(each, dict)] if isinstance(vaults, list) else []
-        addresses = {str(each.get("id")): urlsplit(str(each.get("url") or "")).netloc for each in known}
-        if addresses.get(str(got), self.host) != self.host:
-            raise WrongVault(self.host, f"{got} at {addresses[str(got)]}")
+        listed = [each for each in vaults if isinstance(each, dict)] if isinstance(vaults, list) else []
+        addresses = {str(each.get("id")): urlsplit(str(each.get("url") or "")).netloc for each in listed}
+        if addresses.get(str(actual), self.host) != self.host:
+            raise WrongVault(self.host, f"{actual} at {addresses[str(actual)]}")
 
     def _check_vault_header(self, reply: Reply) -> None:
-        got = reply.headers.get("X-VaultAPI-VaultId")
-        if self._vault_id is not None and got is not None and got != str(self._vault_id):
-            raise WrongVault(str(self._vault_id), got)
+        actual = reply.headers.get("X-VaultAPI-VaultId")
+        if self._vault_id is not None and actual is not None and actual != str(self._vault_id):
+            raise WrongVault(str(self._vault_id), actual)
 
 
 def version_pair(name: str) -> tuple[int, int] | None:
-    """Read `v26.2` as (26, 2). Versions compare as pairs of numbers: 26.10 is later than 26.2."""
-    found = re.fullmatch(r"v?(\d+)\.(\d+)", name)
-    return (int(found[1]), int(found[2])) if found else None
+    """Parse `v26.2` as (26, 2). Versions compare as pairs of numbers: 26.10 is later than 26.2."""
+    match = re.fullmatch(r"v?(\d+)\.(\d+)", name)
+    return (int(match[1]), int(match[2])) if match else None
 
 
 def fingerprint(secret: str) -> str:
-    """Give a short name for a secret, the same each time, from which it cannot be found again."""
+    """Return a short hash of a secret, for logs; the secret cannot be derived from it."""
     return hashlib.sha256(secret.encode()).hexdigest()[:12]

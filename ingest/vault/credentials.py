@@ -1,4 +1,4 @@
-"""How somebody proves to Vault who they are. No secret shows in a repr, so none can reach a log that way."""
+"""Credentials for a Vault. No secret is part of a repr, so that none ends up in a log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Password:
-    """User name and password; Vault locks the user after a few wrong tries, so a refusal is final."""
+    """User name and password. Vault locks a user after a few wrong passwords, so there are no retries."""
 
     username: str
     password: str = field(repr=False)
@@ -15,7 +15,7 @@ class Password:
 
 @dataclass(frozen=True, slots=True)
 class ApiToken:
-    """An API access token, which takes the place of a session and belongs to one Vault."""
+    """An API access token for one Vault, used instead of a session."""
 
     token: str = field(repr=False)
 

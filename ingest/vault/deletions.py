@@ -1,4 +1,4 @@
-"""Deletions: what Vault lists as deleted of an object, page by page."""
+"""Read the deletions of an object from a Vault, page by page."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ _PAGE = 1000
 
 
 def pull_deletions(
-    client: VaultClient, books: PullState, name: str, start: datetime, end: datetime
+    client: VaultClient, pull_state: PullState, name: str, start: datetime, end: datetime
 ) -> list[BatchReport]:
-    """Take in what Vault deleted of an object between two times, one batch for each page that has any.
+    """Load the deletions of an object between two times, one batch for each page with rows.
 
-    Raises PullIncomplete when Vault hands over fewer deletions than it announced.
+    Raises PullIncomplete if Vault returns fewer deletions than it announced.
     """
     contract = deletion_contract(name)
     if contract is None:
         return []
     target = f"{name} deletions"
-    return [books.store_deletions(target, contract.table, rows) for rows in _pages(client, name, start, end)]
+    return [
+        pull_state.store_deletions(target, contract.table, rows) for rows in _pages(client, name, start, end)
+    ]
 
 
 def _pages(client: VaultClient, name: str, start: datetime, end: datetime) -> Iterator[list[dict[str, Any]]]:

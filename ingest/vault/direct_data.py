@@ -1,4 +1,4 @@
-"""Direct Data files: found, fetched part by part, checked, and handed over in the order to apply them."""
+"""Download Direct Data files part by part, verify them, and return them in the order to load them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from ingest.vault.timestamps import parse_timestamp
 
 EXTRACTS = ("full_directdata", "incremental_directdata", "log_directdata")
 KEPT = timedelta(days=10)
-"""How long Vault keeps incremental files; whoever is further behind needs a full one."""
+"""How long Vault keeps incremental files; an older store needs a full file."""
 
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedArchives:
-    """What a fetch brought: the first part of each archive in the order to apply them, and what to know."""
+    """Downloaded archives: the first part of each, in the order to load them, and notes."""
 
     paths: tuple[Path, ...]
     reached_at: datetime | None
@@ -43,12 +43,12 @@ def fetch_direct_data(
     since: datetime | None = None,
     on_progress: Progress | None = None,
 ) -> FetchedArchives:
-    """Fetch every file of one extract type that ends after `since` into `folder`.
+    """Download every file of one extract type that ends after `since` into `folder`.
 
-    Of full files only the newest is fetched, and of others those that go on after it. Each part is checked
-    against the size and the md5 that Vault announces. A file that is there already and passes is not fetched
-    again, so an interrupted fetch goes on. What was left out, files that Vault could not publish and gaps
-    between files are told in the notes. Raises PartDamaged when a part fails twice.
+    Only the newest full file is downloaded, and the incremental files after it. The size and MD5 hash of each
+    part are verified. Complete parts in the folder are not downloaded again, so an interrupted download
+    continues. The notes list skipped files, files that Vault could not publish, and gaps between files. Raises
+    PartDamaged if a part fails verification twice.
     """
     folder.mkdir(parents=True, exist_ok=True)
     query = {"extract_type": extract} | (
@@ -61,27 +61,27 @@ def fetch_direct_data(
     files, superseded = _needed(files)
     notes += superseded + _gaps(files, since)
     if since is None and extract == EXTRACTS[1] and files and not _is_full(files[0]):
-        notes.append("these files hold changes only; fetch a full file first to have what did not change")
+        notes.append("these files have changes only; load a full file first for unchanged records")
     paths, parts = [], sum(len(each["filepart_details"]) for each in files)
     done = 0
     for each in files:
         if each.get("record_count") == 0:
             done += len(each["filepart_details"])
             continue
-        fetched = []
+        downloaded = []
         for part in sorted(each["filepart_details"], key=lambda part: int(part.get("filepart") or 0)):
-            fetched.append(_fetch(client, folder, part))
+            downloaded.append(_download(client, folder, part))
             done += 1
             if on_progress:
                 on_progress(extract, done, parts)
-        paths.append(fetched[0])
+        paths.append(downloaded[0])
     return FetchedArchives(tuple(paths), _reached(files, listed), tuple(notes))
 
 
 def direct_data_watermark(store: DuckDBPyConnection, host: str, extract: str) -> datetime | None:
-    """Say up to when the files of one extract type were applied; None when that is not known.
+    """Return up to when the files of one extract type were loaded, or None.
 
-    A full file brings everything up to its end, so increments go on after it.
+    Incremental files continue after the end of a full file.
     """
     kinds = [extract, EXTRACTS[0]] if extract == EXTRACTS[1] else [extract]
     row = store.execute(
@@ -92,37 +92,37 @@ def direct_data_watermark(store: DuckDBPyConnection, host: str, extract: str) ->
 
 
 def set_direct_data_watermark(store: DuckDBPyConnection, host: str, extract: str, reached: datetime) -> None:
-    """Remember that all files of one extract type up to `reached` are in the store; call it after the load."""
+    """Record that all files of one extract type up to `reached` are loaded; call this after the load."""
     with transaction(store):
-        place = [host, extract]
-        store.execute("DELETE FROM watermark WHERE source = ? AND target = ?", place)
-        store.execute("INSERT INTO watermark VALUES (?, ?, ?, NULL)", [*place, to_naive_utc(reached)])
+        key = [host, extract]
+        store.execute("DELETE FROM watermark WHERE source = ? AND target = ?", key)
+        store.execute("INSERT INTO watermark VALUES (?, ?, ?, NULL)", [*key, to_naive_utc(reached)])
 
 
 def _reached(files: list[dict[str, Any]], listed: list[dict[str, Any]]) -> datetime | None:
-    # A file that is still to be published must not fall behind what counts as applied.
-    found = (
+    # Files that are not published yet must be later than the watermark.
+    matches = (
         re.search(r"-(\d{8}-\d{4})-[FNL]", str(each.get("name"))) for each in listed if each.get("error")
     )
-    missing = [datetime.strptime(each[1], "%Y%m%d-%H%M").replace(tzinfo=UTC) for each in found if each]
+    missing = [datetime.strptime(each[1], "%Y%m%d-%H%M").replace(tzinfo=UTC) for each in matches if each]
     stops = [_time(each, "stop_time") for each in files]
     return max((stop for stop in stops if all(stop < each for each in missing)), default=None)
 
 
-def _fetch(client: VaultClient, folder: Path, part: dict[str, Any]) -> Path:
-    # The name comes from outside; only its last piece may name a file here.
+def _download(client: VaultClient, folder: Path, part: dict[str, Any]) -> Path:
+    # The name is not trusted; only its last part names a file here.
     path = folder / PurePosixPath(str(part.get("filename") or part.get("name")).replace("\\", "/")).name
     for _ in range(2):
-        if path.exists() and _is_whole(path, part):
+        if path.exists() and _is_complete(path, part):
             return path
         client.download(f"/services/directdata/files/{part['name']}", path)
-    if _is_whole(path, part):
+    if _is_complete(path, part):
         return path
     path.unlink(missing_ok=True)
     raise PartDamaged(path.name)
 
 
-def _is_whole(path: Path, part: dict[str, Any]) -> bool:
+def _is_complete(path: Path, part: dict[str, Any]) -> bool:
     if part.get("size") is not None and path.stat().st_size != int(part["size"]):
         return False
     announced = str(part.get("md5checksum") or "")
@@ -136,7 +136,7 @@ def _is_whole(path: Path, part: dict[str, Any]) -> bool:
 
 
 def _needed(files: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
-    # Each full file holds the whole Vault at its end, so whatever ends before the newest one is in it.
+    # A full file has the whole Vault at its end, so earlier files are superseded.
     full = [each for each in files if _is_full(each)]
     if not full:
         return files, []
@@ -147,12 +147,12 @@ def _needed(files: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str
     if not superseded:
         return needed, []
     newest = full[-1].get("name")
-    return needed, [f"older files not fetched, because {newest} holds what they hold: {superseded}"]
+    return needed, [f"older files not downloaded, superseded by {newest}: {superseded}"]
 
 
 def _is_full(each: dict[str, Any]) -> bool:
-    told = str(each.get("extract_type") or "")
-    return told == EXTRACTS[0] or (not told and str(each.get("name") or "").endswith("-F"))
+    extract_type = str(each.get("extract_type") or "")
+    return extract_type == EXTRACTS[0] or (not extract_type and str(each.get("name") or "").endswith("-F"))
 
 
 def _gaps(files: list[dict[str, Any]], since: datetime | None) -> list[str]:
@@ -160,7 +160,7 @@ def _gaps(files: list[dict[str, Any]], since: datetime | None) -> list[str]:
     for each in files:
         start = _time(each, "start_time")
         if reached is not None and start > reached:
-            notes.append(f"nothing covers {_minutes(reached)} to {_minutes(start)}: load a full file")
+            notes.append(f"no file covers {_minutes(reached)} to {_minutes(start)}: load a full file")
         reached = _time(each, "stop_time")
     return notes
 
@@ -179,6 +179,6 @@ def _minutes(when: datetime) -> str:
 
 def _error(each: dict[str, Any]) -> str:
     error = each.get("error")
-    told = error if isinstance(error, dict) else {}
-    reason, again = told.get("message") or "no reason given", told.get("next_retry") or "unknown"
-    return f"not published ({reason}), next try {again}"
+    details = error if isinstance(error, dict) else {}
+    reason = details.get("message") or "unknown reason"
+    return f"not published ({reason}), next attempt {details.get('next_retry') or 'unknown'}"

@@ -1,4 +1,4 @@
-"""What an object of this Vault looks like: its fields and the values of its picklists."""
+"""Read the fields of a Vault object and the values of its picklists."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _VALUE_COLUMNS = ("field", "name", "label")
 
 @dataclass(frozen=True)
 class ObjectDescription:
-    """One object as the Vault describes it to our user: fields that the user may not read are not there."""
+    """The description of one object, without fields that the user cannot read."""
 
     name: str
     fields: tuple[dict[str, Any], ...]
@@ -29,19 +29,19 @@ class ObjectDescription:
 
     @property
     def field_names(self) -> tuple[str, ...]:
-        """The fields to ask for, `id` first."""
+        """The fields to query, `id` first."""
         named = sorted(str(each["name"]) for each in self.fields if _is_active(each))
         return ("id", *(name for name in named if name != "id"))
 
     def missing_notes(self) -> list[str]:
-        """Say which fields our table has and this Vault does not show."""
+        """List fields of our table that this Vault does not have, or does not show to the user."""
         if self.name not in CONTRACTS:
             return []
         missing = [name for name in CONTRACTS[self.name].names if name not in self.field_names]
-        return [f"this Vault shows no field {name}" for name in missing]
+        return [f"field {name} is missing in this Vault" for name in missing]
 
     def vql(self, changed: str | None, page_size: int, offset: int = 0) -> str:
-        """Word the query for what was `changed` (such as `> '2026-01-01T…'`), oldest change first."""
+        """Return the query for rows `changed` at some time (such as `> '2026-01-01T…'`), oldest change first."""
         dated = "modified_date__v" in self.field_names
         where = f" WHERE modified_date__v {changed}" if changed and dated else ""
         order = "modified_date__v ASC, id ASC" if dated else "id ASC"
@@ -49,7 +49,7 @@ class ObjectDescription:
         return f"SELECT {', '.join(self.field_names)} FROM {self.name}{where} ORDER BY {order} {page}"
 
     def row_sources(self, source: str, as_of: str) -> list[RowSource]:
-        """Give fields and picklist values as rows for the store."""
+        """Return fields and picklist values as sources to load."""
         fields = [
             {
                 "object": self.name,
@@ -85,32 +85,32 @@ class ObjectDescription:
         ]
 
     def changed_rows(self, store: DuckDBPyConnection, source: RowSource) -> RowSource | None:
-        """Give a description for the store when it differs from the newest one there, else None.
+        """Return a source to load if the description differs from the newest one in the store, else None.
 
-        Fields that the store knows and this Vault shows no longer come along as inactive: a description of
-        an object is whole, so that absence in it is proof.
+        Fields in the store that this Vault no longer shows are added as inactive: a description is complete,
+        so a missing field was removed.
         """
         table = "object_field" if source.name.endswith("#fields") else "picklist_value"
         compared = _FIELD_COLUMNS if table == "object_field" else _VALUE_COLUMNS
         rows = [dict(row.cells) for row in source.rows]
-        known = _newest(store, table, self.name, compared)
+        stored = _newest(store, table, self.name, compared)
         if table == "object_field" and rows:
-            there = {row["name"] for row in rows}
-            gone = [each for each in known if each["name"] not in there]
-            still_known = [each for each in known if each["name"] in there]
-            lost = [each | {"active": "false"} for each in gone if each["active"] != "false"]
+            names = {row["name"] for row in rows}
+            gone = [each for each in stored if each["name"] not in names]
+            remaining = [each for each in stored if each["name"] in names]
+            removed = [each | {"active": "false"} for each in gone if each["active"] != "false"]
             as_of = {"object": self.name, "as_of": rows[0]["as_of"]}
-            rows, known = [*rows, *(each | as_of for each in lost)], still_known
+            rows, stored = [*rows, *(each | as_of for each in removed)], remaining
         shown = [{name: row.get(name) for name in compared} for row in rows]
-        if not rows or _as_set(shown) == _as_set(known):
+        if not rows or _as_set(shown) == _as_set(stored):
             return None
         return _table(source.name, table, rows)
 
 
 def describe_object(client: VaultClient, name: str) -> ObjectDescription:
-    """Ask a Vault what an object looks like. Raises VaultRefused where it has no such object for our user."""
-    told = client.call("GET", f"/metadata/vobjects/{name}").body.get("object")
-    listed = told.get("fields") if isinstance(told, dict) else None
+    """Read the description of an object. Raises VaultRefused if the user has no access to it."""
+    description = client.call("GET", f"/metadata/vobjects/{name}").body.get("object")
+    listed = description.get("fields") if isinstance(description, dict) else None
     fields = tuple(each for each in listed or () if isinstance(each, dict) and each.get("name"))
     picklists = {
         str(each["name"]): _values(client, str(each["picklist"])) for each in fields if each.get("picklist")
@@ -122,7 +122,7 @@ def _values(client: VaultClient, picklist: str) -> tuple[dict[str, Any], ...]:
     try:
         listed = client.call("GET", f"/objects/picklists/{picklist}").body.get("picklistValues")
     except VaultRefused:
-        return ()  # labels are a comfort; rows carry the API names
+        return ()  # labels are optional; rows have the API names
     return tuple(each for each in listed or () if isinstance(each, dict) and each.get("name"))
 
 
@@ -139,19 +139,19 @@ def _table(name: str, table: str, cells: list[dict[str, str | None]]) -> RowSour
 def _newest(
     store: DuckDBPyConnection, table: str, name: str, columns: tuple[str, ...]
 ) -> list[dict[str, str | None]]:
-    # Of each thing the newest row: a source of single changes may have told of one field only.
-    thing = "name" if table == "object_field" else "field, name"
+    # The newest row of each field: a source with single changes may have only one field.
+    identity = "name" if table == "object_field" else "field, name"
     latest = (
         ""
         if table == "object_field"
         else f"AND as_of = (SELECT max(as_of) FROM {table} WHERE object = $object) "
     )
-    found = store.execute(
+    rows = store.execute(
         f"SELECT {', '.join(columns)} FROM {table} WHERE object = $object {latest}"
-        f"QUALIFY row_number() OVER (PARTITION BY {thing} ORDER BY as_of DESC) = 1",
+        f"QUALIFY row_number() OVER (PARTITION BY {identity} ORDER BY as_of DESC) = 1",
         {"object": name},
     ).fetchall()
-    return [dict(zip(columns, map(cell_text, row), strict=True)) for row in found]
+    return [dict(zip(columns, map(cell_text, row), strict=True)) for row in rows]
 
 
 def _as_set(rows: list[dict[str, str | None]]) -> set[tuple[str | None, ...]]:
@@ -159,7 +159,7 @@ def _as_set(rows: list[dict[str, str | None]]) -> set[tuple[str | None, ...]]:
 
 
 def _plain(cell: str | None) -> str | None:
-    # What was a number in JSON comes back from the store as another spelling of it.
+    # The store may return a number of the JSON in another spelling.
     try:
         return f"{float(cell):g}" if cell else None
     except ValueError:

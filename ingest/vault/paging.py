@@ -1,4 +1,4 @@
-"""The walk through an object's changes: page after page, and on from the same row when a page address dies."""
+"""Read an object's changes page by page, and continue from the last row if a page address expires."""
 
 from __future__ import annotations
 
@@ -16,48 +16,51 @@ from ingest.vault.timestamps import format_timestamp, parse_timestamp
 
 @dataclass(slots=True)
 class PageCursor:
-    """Where a walk is: it began after `since`; `passed` rows of the newest time, `latest`, are behind it."""
+    """The position in an object's changes after `since`: `passed` rows with the time `latest` were read."""
 
     since: datetime | None
     latest: datetime | None = None
     passed: int = 0
 
     def advance(self, page: Reply) -> None:
-        """Go past the rows of a page, which come oldest change first."""
+        """Advance past the rows of a page, which are ordered by change, oldest first."""
         for row in page.data:
             when = changed_at(row)
             if when is not None and when != self.latest:
                 self.latest, self.passed = when, 0
             self.passed += 1
 
-    def vql(self, described: ObjectDescription, page_size: int) -> str:
-        """Word the query for everything from here on."""
+    def vql(self, description: ObjectDescription, page_size: int) -> str:
+        """Return the query for all rows after this position."""
         if self.latest is not None:
-            return described.vql(f">= '{format_timestamp(self.latest)}'", page_size, self.passed)
+            return description.vql(f">= '{format_timestamp(self.latest)}'", page_size, self.passed)
         after = f"> '{format_timestamp(self.since)}'" if self.since else None
-        return described.vql(after, page_size, self.passed)
+        return description.vql(after, page_size, self.passed)
 
 
 def read_pages(
-    client: VaultClient, described: ObjectDescription, place: PageCursor, pending: str | None, page_size: int
+    client: VaultClient,
+    description: ObjectDescription,
+    cursor: PageCursor,
+    pending: str | None,
+    page_size: int,
 ) -> Iterator[Reply]:
-    """Give the pages of an object from `pending`, an address of an earlier run, or else from `place`.
+    """Yield the pages of an object from `pending`, a page address of an earlier run, or else from `cursor`.
 
-    An address that is refused on the way costs nothing: the query is asked again from the last row that
-    came. Raises PullIncomplete when Vault ends before it handed over what it announced, and VaultRefused
-    when it refuses the query itself.
+    If Vault rejects a page address, the query is sent again from the last row that was read. Raises
+    PullIncomplete if Vault returns fewer rows than it announced, and VaultRefused if it rejects the query.
     """
     pages = _resumed(client, pending) if pending else None
     while True:
-        came = 0
+        row_count = 0
         try:
-            for page in pages or client.query(place.vql(described, page_size)):
-                place.advance(page)
-                came += len(page.data)
+            for page in pages or client.query(cursor.vql(description, page_size)):
+                cursor.advance(page)
+                row_count += len(page.data)
                 yield page
-                _check(described.name, page)
+                _check(description.name, page)
         except VaultRefused:
-            if not came:
+            if not row_count:
                 raise
             pages = None
         else:
@@ -69,15 +72,15 @@ def _resumed(client: VaultClient, pending: str) -> Iterator[Reply] | None:
     try:
         first = next(pages)
     except (VaultRefused, VaultUnreachable):
-        return None  # page addresses do not live for ever; the watermark does
+        return None  # page addresses expire; the watermark does not
     return chain([first], pages)
 
 
 def _check(name: str, page: Reply) -> None:
-    behind = int(page.details.get("pageoffset") or 0) + len(page.data)
+    read_count = int(page.details.get("pageoffset") or 0) + len(page.data)
     total = int(page.details.get("total") or 0)
-    if not page.details.get("next_page") and behind < total:
-        raise PullIncomplete(name, behind, total)
+    if not page.details.get("next_page") and read_count < total:
+        raise PullIncomplete(name, read_count, total)
 
 
 def changed_at(row: Mapping[str, object]) -> datetime | None:

@@ -1,7 +1,7 @@
-"""Fill the store from a Vault: what changed since last time, page by page, each safe before the next.
+"""Pull changes from a Vault into the store, page by page; each page is committed before the next.
 
-The describe call comes first: fields, types and picklist values differ from Vault to Vault, so a pull asks
-for what exists, keeps what it does not know in `extra`, and says what it missed.
+Fields, types and picklist values differ between Vaults, so a pull first reads the description of each object,
+queries the fields that exist, keeps unknown fields in `extra`, and notes missing ones.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from ingest.vault.timestamps import format_timestamp
 OBJECTS = ("sync_tracking__v", "user__sys", "vmobile_object_configuration__v", "veeva_settings__v")
 TRAILS = ("object_audit_trail", "system_audit_trail", "login_audit_trail")
 OVERLAP = timedelta(minutes=15)
-"""How far each pull reaches back behind the last: a row may be committed later than its time says."""
+"""Overlap between pulls: a row may be committed later than its modification time."""
 LONGEST_TRAIL = timedelta(days=30)
-"""Vault's audit trails and lists of deletions answer for this long."""
+"""How far back Vault's audit trails and lists of deletions reach."""
 PAGE_SIZE = 1000
 
-_GAPS = frozenset({"INSUFFICIENT_ACCESS", "MALFORMED_URL", "OPERATION_NOT_ALLOWED", "INVALID_DATA"})
+_SKIPPED_ERRORS = frozenset({"INSUFFICIENT_ACCESS", "MALFORMED_URL", "OPERATION_NOT_ALLOWED", "INVALID_DATA"})
 
 Progress = Callable[[str, int, int], None]
 Step = Callable[[], list[BatchReport]]
@@ -44,19 +44,19 @@ def pull(
     *,
     objects: Iterable[str] = OBJECTS,
     trails: Iterable[str] = TRAILS,
-    rights: bool = True,
+    permissions: bool = True,
     since: datetime | None = None,
     clock: Clock = utc_now,
     on_progress: Progress | None = None,
 ) -> list[BatchReport]:
-    """Bring the store up to date with a Vault, and report one batch for each page of rows.
+    """Update the store from a Vault, and return one report for each page of rows.
 
-    Give the store's path, and it is open only while a page is written, never during a call; others can use
-    it meanwhile. The first pull takes everything, or what changed after `since`; later ones what changed
-    since the last, and an overlap. A pull that was cut off goes on at its next page. `on_progress` gets the
-    target, the rows so far and the rows in all. What the user may not read is noted in a batch without rows,
-    and the pull goes on; so it does without the permissions of users when `rights` is false. Raises
-    PullIncomplete when Vault hands over fewer rows than it announced.
+    If `store` is a path, the store is open only while a page is written, never during a call. The first pull
+    reads all rows, or those changed after `since`; later pulls read changes since the last one, with an
+    overlap. An interrupted pull continues at its next page. `on_progress` is called with the target, the
+    number of rows read and the total. Targets that the user cannot read are noted in a batch without rows;
+    `permissions` chooses whether to read the permissions of users. Raises PullIncomplete if Vault returns
+    fewer rows than it announced.
     """
     puller = _Puller(
         PullState(store, client.host, clock),
@@ -68,45 +68,50 @@ def pull(
     reports: list[BatchReport] = []
     for name in objects:
         reports += puller.guarded(name, partial(puller.pull_object, name))
-    if rights:
-        reports += puller.guarded("permissions", partial(pull_permissions, client, puller.books, clock))
+    if permissions:
+        reports += puller.guarded("permissions", partial(pull_permissions, client, puller.pull_state, clock))
     for name in trails:
         reports += puller.guarded(name, partial(puller.pull_trail, name))
     if touches_config(reports):
-        with puller.books.open_store() as opened:
+        with puller.pull_state.open_store() as opened:
             reports += record_config_changes(opened, clock=clock)
     return reports
 
 
 class _Puller:
     def __init__(
-        self, books: PullState, client: VaultClient, clock: Clock, since: datetime | None, progress: Progress
+        self,
+        pull_state: PullState,
+        client: VaultClient,
+        clock: Clock,
+        since: datetime | None,
+        progress: Progress,
     ) -> None:
-        self.books, self._client, self._clock = books, client, clock
+        self.pull_state, self._client, self._clock = pull_state, client, clock
         self._since, self._progress = since, progress
 
     def guarded(self, target: str, work: Step) -> list[BatchReport]:
         try:
             return work()
-        except UnknownKind as unknown:
-            return [self.books.record_empty_batch(target, f"not pulled: {unknown}")]
+        except UnknownKind as error:
+            return [self.pull_state.record_empty_batch(target, f"not pulled: {error}")]
         except VaultRefused as refused:
-            if refused.type not in _GAPS:
+            if refused.type not in _SKIPPED_ERRORS:
                 raise
-            return [self.books.record_empty_batch(target, f"not pulled: {refused}. {refused.next_step}")]
+            return [self.pull_state.record_empty_batch(target, f"not pulled: {refused}. {refused.next_step}")]
 
     def pull_object(self, name: str) -> list[BatchReport]:
-        described = describe_object(self._client, name)
-        reports = self._keep_description(described)
-        reached, pending = self.books.watermark(name)
-        notes, rows = described.missing_notes(), 0
-        place = PageCursor(self._since if reached is None else reached - OVERLAP)
-        for page in read_pages(self._client, described, place, pending, PAGE_SIZE):
+        description = describe_object(self._client, name)
+        reports = self._keep_description(description)
+        reached, pending = self.pull_state.watermark(name)
+        notes, rows = description.missing_notes(), 0
+        cursor = PageCursor(self._since if reached is None else reached - OVERLAP)
+        for page in read_pages(self._client, description, cursor, pending, PAGE_SIZE):
             times = [when for row in page.data if (when := changed_at(row))]
             reached = max([*times, *([reached] if reached else [])], default=None)
             following = page.details.get("next_page")
             reports.append(
-                self.books.store_page(
+                self.pull_state.store_page(
                     name,
                     page.data,
                     notes=[*notes, *page.warnings],
@@ -120,15 +125,15 @@ class _Puller:
 
     def pull_deletions(self, name: str) -> list[BatchReport]:
         target, now = f"{name} deletions", self._clock()
-        reached, _ = self.books.watermark(target)
+        reached, _ = self.pull_state.watermark(target)
         start = now - LONGEST_TRAIL if reached is None else max(reached - OVERLAP, now - LONGEST_TRAIL)
-        reports = pull_deletions(self._client, self.books, name, start, now)
-        self.books.set_watermark(target, now)
+        reports = pull_deletions(self._client, self.pull_state, name, start, now)
+        self.pull_state.set_watermark(target, now)
         return reports
 
     def pull_trail(self, name: str) -> list[BatchReport]:
         now = self._clock()
-        reached, _ = self.books.watermark(name)
+        reached, _ = self.pull_state.watermark(name)
         start = self._since if reached is None else reached - OVERLAP
         start = max(start or now - LONGEST_TRAIL, now - LONGEST_TRAIL)
         span = f"start_date={format_timestamp(start)}&end_date={format_timestamp(now)}&limit=1000"
@@ -137,17 +142,19 @@ class _Puller:
             rows, total = rows + len(page.data), int(page.details.get("total") or 0)
             done = not page.details.get("next_page") and rows >= total
             reports.append(
-                self.books.store_page(name, page.data, notes=page.warnings, reached=now if done else reached)
+                self.pull_state.store_page(
+                    name, page.data, notes=page.warnings, reached=now if done else reached
+                )
             )
             self._progress(name, rows, total)
         if rows < total:
             raise PullIncomplete(name, rows, total)
         return reports
 
-    def _keep_description(self, described: ObjectDescription) -> list[BatchReport]:
-        sources = described.row_sources(
-            self.books.source_name(described.name), format_timestamp(self._clock())
+    def _keep_description(self, description: ObjectDescription) -> list[BatchReport]:
+        sources = description.row_sources(
+            self.pull_state.source_name(description.name), format_timestamp(self._clock())
         )
-        with self.books.open_store() as store:
-            news = [described.changed_rows(store, source) for source in sources]
-        return [self.books.store_rows(source) for source in news if source]
+        with self.pull_state.open_store() as store:
+            changed = [description.changed_rows(store, source) for source in sources]
+        return [self.pull_state.store_rows(source) for source in changed if source]

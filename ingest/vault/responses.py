@@ -1,4 +1,4 @@
-"""What Vault answers: the envelope around every reply, and what each kind of refusal asks us to do."""
+"""Read Vault's replies: the common envelope, and whether an error can be retried."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import httpx
 from ingest.errors import SignInRefused, VaultRefused, VaultUnreachable
 
 RETRY = frozenset({"UNEXPECTED_ERROR", "RACE_CONDITION", "OPERATION_IN_PROGRESS", "API_LIMIT_EXCEEDED"})
-"""Types after which the same call may succeed. Everything else would only fail again."""
+"""Error types after which a retry may succeed."""
 
 BAD_CREDENTIALS = frozenset(
     {
@@ -23,26 +23,26 @@ BAD_CREDENTIALS = frozenset(
         "AUTHENTICATION_FAILED",
     }
 )
-"""Types after which trying again does harm: the user would be locked."""
+"""Error types after which a retry could lock the user."""
 
 SESSION_OVER = "INVALID_SESSION_ID"
 
-KNOWN = (
+DOCUMENTED_TYPES = (
     *sorted(RETRY | BAD_CREDENTIALS),
     SESSION_OVER, "MALFORMED_URL", "METHOD_NOT_SUPPORTED", "PARAMETER_REQUIRED", "INVALID_DATA", "INVALID_FILTER",
     "INSUFFICIENT_ACCESS", "OPERATION_NOT_ALLOWED", "ATTRIBUTE_NOT_SUPPORTED", "INCORRECT_QUERY_SYNTAX",
     "EXCEEDS_FILE_MAX_SIZE", "CONFIGURATION_MODE_ENABLED", "SDK_ERROR", "ITEM_NAME_EXISTS", "USER_NOT_FOUND",
     "FEDERATED_ID_ALREADY_EXISTS",
 )  # fmt: skip
-"""How the documented types begin; a live Vault was seen to cut the end of one."""
+"""Prefixes of the documented types; a live Vault was observed to truncate one."""
 
-_PASSING = (429, 500, 502, 503, 504)
-"""HTTP statuses of something between us and Vault, or of a Vault that is just being started."""
+_TEMPORARY = (429, 500, 502, 503, 504)
+"""HTTP statuses of a proxy, or of a Vault that is starting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One reply that is not a refusal: its JSON, its headers, and the warnings in it as `type: message`."""
+    """One successful reply: its JSON, its headers, and its warnings as `type: message`."""
 
     body: Mapping[str, Any]
     headers: httpx.Headers
@@ -56,16 +56,15 @@ class Reply:
 
     @property
     def details(self) -> Mapping[str, Any]:
-        """Paging: `size`, `total`, `next_page` and the like; empty where the reply has none."""
+        """Paging details such as `size`, `total` and `next_page`; empty if the reply has none."""
         details = self.body.get("responseDetails")
         return details if isinstance(details, dict) else {}
 
 
 def read_reply(response: httpx.Response) -> Reply:
-    """Read an answer by its JSON, whatever its HTTP status says.
+    """Read a reply by its JSON, whatever its HTTP status.
 
-    Raises SignInRefused, VaultRefused (which says whether it may be retried), or VaultUnreachable where
-    something between us and Vault answered.
+    Raises SignInRefused, VaultRefused (with `retryable`), or VaultUnreachable if a proxy answered.
     """
     try:
         body = response.json()
@@ -74,18 +73,18 @@ def read_reply(response: httpx.Response) -> Reply:
             str(response.url.host), f"HTTP {response.status_code} without JSON; a proxy or a gateway answered"
         ) from error
     if not isinstance(body, dict):
-        raise VaultUnreachable(
-            str(response.url.host), f"HTTP {response.status_code} with JSON that is no envelope"
-        )
+        raise VaultUnreachable(str(response.url.host), f"HTTP {response.status_code} with unexpected JSON")
     status = body.get("responseStatus")
     if status in ("SUCCESS", "WARNING") or (status is None and response.is_success):
         return Reply(
-            body, response.headers, tuple(_worded(each, "warning_type") for each in _listed(body, "warnings"))
+            body,
+            response.headers,
+            tuple(_warning_text(each, "warning_type") for each in _listed(body, "warnings")),
         )
-    raise _refusal(body, response)
+    raise _error(body, response)
 
 
-def _refusal(body: Mapping[str, Any], response: httpx.Response) -> Exception:
+def _error(body: Mapping[str, Any], response: httpx.Response) -> Exception:
     errors = _listed(body, "errors")
     first = errors[0] if errors else {"type": body.get("errorType"), "message": body.get("responseMessage")}
     kind, message = str(first.get("type") or "UNKNOWN"), str(first.get("message") or "")
@@ -96,7 +95,7 @@ def _refusal(body: Mapping[str, Any], response: httpx.Response) -> Exception:
         message,
         http_status=response.status_code,
         execution_id=response.headers.get("X-VaultAPI-ExecutionId"),
-        retryable=kind in RETRY or response.status_code in _PASSING,
+        retryable=kind in RETRY or response.status_code in _TEMPORARY,
     )
 
 
@@ -105,6 +104,6 @@ def _listed(body: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
 
 
-def _worded(warning: Mapping[str, Any], name: str) -> str:
-    # The documents say warning_type, Veeva's own clients read type.
+def _warning_text(warning: Mapping[str, Any], name: str) -> str:
+    # The documentation has warning_type, Veeva's clients read type.
     return f"{warning.get(name) or warning.get('type') or 'WARNING'}: {warning.get('message') or ''}"

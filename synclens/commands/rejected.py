@@ -45,8 +45,8 @@ def rejected(
         _dismiss(store, dismiss)
         return
     with ingest.open_store(store) as opened:
-        all_rows = ingest.list_rejected(opened, source=source, settled=True)
-    selected = all_rows if include_resolved else [row for row in all_rows if row.settled is None]
+        all_rows = ingest.list_rejected(opened, source=source, include_resolved=True)
+    selected = all_rows if include_resolved else [row for row in all_rows if row.resolution is None]
     rows = selected[:limit]
     if as_json:
         console.print_json([asdict(row) for row in rows])
@@ -65,7 +65,7 @@ def _rejected_table(rows: list[RejectedRow], *, include_resolved: bool) -> Table
             str(row.row_number),
             Text("; ".join(row.reasons)),
             Text(_format_content(row.raw)),
-            *([Text(row.settled or "")] * include_resolved),
+            *([Text(row.resolution or "")] * include_resolved),
         )
     return table
 

@@ -122,7 +122,7 @@ def test_a_quote_that_is_never_closed_costs_one_row(store, write, clock):
     )
     (report,) = load(write("a.csv", HEADER + body), store, clock=clock)
     assert counts(report) == (498, 0, 0, 1)
-    assert rejected(store) == [(1, ["row: a quote is opened and never closed"])]
+    assert rejected(store) == [(1, ["row: a quote is never closed"])]
 
 
 def test_the_columns_must_tell_what_the_rows_are(store, write, clock):
@@ -182,7 +182,7 @@ def test_what_stands_above_the_header_is_told_and_counts_as_no_row(store, write,
     assert rejected(store) == [(2, ["sync_start_datetime__v: is not a valid timestamp (soon)"])]
     above = content.partition("id")[0]
     assert len(report.notes) == sum(1 for line in above.splitlines() if line.strip())
-    assert all(note.startswith("left out above the header: ") for note in report.notes)
+    assert all(note.startswith("skipped above the header: ") for note in report.notes)
 
 
 def test_a_title_does_not_help_a_file_that_nobody_knows(store, write, clock):

@@ -49,9 +49,9 @@ def test_a_row_is_refused_no_more_once_its_correction_is_in(store, write, clock,
     load(write("report.csv", BROKEN), store, clock=clock)
     load(write(name, MENDED), store, clock=clock)
     assert [row.row_number for row in list_rejected(store) if row.row_number == 2] == []
-    (settled,) = [row for row in list_rejected(store, settled=True) if row.settled]
-    assert (settled.row_number, settled.settled) == (2, f"came in later, with {name}")
-    assert settled.reasons == ("sync_duration__v: is not a number (often)",)
+    (resolved,) = [row for row in list_rejected(store, include_resolved=True) if row.resolution]
+    assert (resolved.row_number, resolved.resolution) == (2, f"corrected by {name}")
+    assert resolved.reasons == ("sync_duration__v: is not a number (often)",)
 
 
 def test_the_same_file_again_corrects_nothing(store, write, clock):
@@ -81,12 +81,12 @@ def test_dismissed_rows_stay_and_say_so(store, write, clock):
     assert dismiss_rejected(store, "nobody.csv", clock=clock) == 0
     assert dismiss_rejected(store, "report.csv", clock=clock) == 2
     assert {row.source for row in list_rejected(store)} == {"other.csv"}
-    assert {row.settled for row in list_rejected(store, source="report.csv", settled=True)} == {
+    assert {row.resolution for row in list_rejected(store, source="report.csv", include_resolved=True)} == {
         f"dismissed {clock():%Y-%m-%d %H:%M} UTC"
     }
     (retried,) = retry_rejected(store, clock=clock)
     assert (retried.source, retried.rows_in) == ("other.csv", 1)
-    assert len(list_rejected(store, source="report.csv", settled=True)) == 2
+    assert len(list_rejected(store, source="report.csv", include_resolved=True)) == 2
 
 
 DESK = "Ticket,When it happened,Who,Said\nT1,2026-11-20T10:00:00Z,u1,No\n"
@@ -101,14 +101,14 @@ message = ["Said"]
 
 def test_columns_without_a_place_are_named(store, write, clock):
     (report,) = load(write("desk.csv", DESK), store, mappings=[write("desk.toml", MAPPING)], clock=clock)
-    assert report.notes == ("columns without a place in sync_error, kept beside, in the column extra: Who",)
+    assert report.notes == ("columns without a place in sync_error, kept in the column extra: Who",)
     assert store.execute("SELECT extra FROM sync_error").fetchall() == [('{"Who":"u1"}',)]
 
 
 def test_a_column_that_a_mapping_names_in_vain_is_told(store, write, clock):
     mapping = write("desk.toml", MAPPING + 'user_id = ["Whoo", "Rep"]\n')
     (report,) = load(write("desk.csv", DESK), store, mappings=[mapping], clock=clock)
-    assert "the mapping names columns that are not there: Whoo or Rep (for user_id)" in report.notes
+    assert "the file lacks columns that the mapping names: Whoo or Rep (for user_id)" in report.notes
 
 
 def test_a_mapping_that_fits_nothing_says_what_it_looked_for(store, write, clock):
@@ -117,7 +117,7 @@ def test_a_mapping_that_fits_nothing_says_what_it_looked_for(store, write, clock
         load(write("desk.csv", DESK), store, mappings=[mapping], clock=clock)
     said = str(lacking.value)
     assert (
-        "the mapping 'desk' finds no column for occurred_at (looked for as occurred_at, When it hapened)"
+        "the mapping 'desk' finds no column for occurred_at (accepted names: occurred_at, When it hapened)"
         in said
     )
     assert "Ticket, When it happened, Who, Said" in said
@@ -145,10 +145,10 @@ def test_columns_that_tell_nothing_are_named_whole_with_what_they_are_most_like(
     [
         ('kind = "nothing"', "kind 'nothing' is not one of"),
         ('title = "x"', "kind is missing"),
-        ('kind = "sync_error"\ncolums = 1', "colums is not something a mapping says"),
+        ('kind = "sync_error"\ncolums = 1', "unknown key colums"),
         ('kind = "sync_error"\n[columns]\nwhat = ["x"]', "its columns: event_id"),
         ('kind = "sync_error"\n[columns]\nmessage = "x"', "columns.message: Input should be a valid list"),
-        ("kind", "is not TOML"),
+        ("kind", "is not valid TOML"),
     ],
 )
 def test_a_mapping_that_cannot_be_used_says_why_in_words(store, write, clock, text, said):

@@ -89,7 +89,7 @@ class TestLoad:
         assert of(synclens("rejected", "--json")) == []
         assert "--all lists them" in synclens("rejected").err
         (ever,) = of(synclens("rejected", "--all", "--json"))
-        assert ever["settled"].startswith("dismissed")
+        assert ever["resolution"].startswith("dismissed")
 
     def test_nothing_to_load_is_said(self, synclens):
         said = synclens("load")

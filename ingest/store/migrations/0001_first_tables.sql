@@ -1,4 +1,4 @@
--- The tables of docs/architecture.md. Times are TIMESTAMP in UTC; the loader converts, nobody else does.
+-- The tables of docs/architecture.md. Times are TIMESTAMP in UTC; only the loader converts them.
 -- No primary keys: the merge in ingest/store/merge.py keeps rows unique, and an index would make each bulk load
 -- several times slower (docs/decisions/0003-no-primary-keys.md).
 
@@ -6,7 +6,7 @@ CREATE TABLE ingest_batch (
     batch_id       VARCHAR NOT NULL,
     source         VARCHAR NOT NULL,   -- file name, URL, or `simulation`
     kind           VARCHAR NOT NULL,   -- table the rows are for
-    content_hash   VARCHAR,            -- of the source, to recognise a re-load
+    content_hash   VARCHAR,            -- of the source, to recognize a repeated load
     rows_in        BIGINT NOT NULL,
     rows_new       BIGINT NOT NULL,
     rows_updated   BIGINT NOT NULL,
@@ -14,7 +14,7 @@ CREATE TABLE ingest_batch (
     rows_rejected  BIGINT NOT NULL,
     started_at     TIMESTAMP NOT NULL,
     finished_at    TIMESTAMP NOT NULL,
-    CHECK (rows_in = rows_new + rows_updated + rows_unchanged + rows_rejected)  -- nothing vanishes
+    CHECK (rows_in = rows_new + rows_updated + rows_unchanged + rows_rejected)  -- every row is counted
 );
 
 CREATE TABLE rejected_row (
@@ -22,7 +22,7 @@ CREATE TABLE rejected_row (
     source     VARCHAR NOT NULL,
     kind       VARCHAR NOT NULL,
     row_number BIGINT NOT NULL,        -- 1 is the first row of data
-    raw        VARCHAR,                -- the row as it came
+    raw        VARCHAR,                -- the original text of the row
     reasons    VARCHAR[] NOT NULL
 );
 
@@ -49,7 +49,7 @@ CREATE TABLE sync_tracking__v (
     number_of_retries__v       BIGINT,
     number_of_vtrans__v        BIGINT,
     version__v                 VARCHAR,
-    extra                      VARCHAR,  -- JSON object of columns that have no place here, kept as they came
+    extra                      VARCHAR,  -- JSON object of cells without a column
     source                     VARCHAR NOT NULL,
     batch_id                   VARCHAR NOT NULL
 );
@@ -164,7 +164,7 @@ CREATE TABLE pending_record (
     batch_id         VARCHAR NOT NULL
 );
 
--- A deletion outlives its record, or an older export would bring the record back.
+-- Deletions are kept, so that an older export does not restore the record.
 CREATE TABLE tombstone (
     kind       VARCHAR NOT NULL,      -- table that the record was in
     id         VARCHAR NOT NULL,
@@ -173,7 +173,7 @@ CREATE TABLE tombstone (
     batch_id   VARCHAR NOT NULL
 );
 
--- What analysis concluded of each error; rewritten whole by `analysis.conclude`.
+-- The finding for each error; `analysis.update_findings` rewrites the whole table.
 CREATE TABLE finding (
     event_id   VARCHAR NOT NULL,
     issue_id   VARCHAR NOT NULL,
@@ -188,7 +188,7 @@ CREATE TABLE finding (
     grouping   VARCHAR NOT NULL      -- version of the grouping
 );
 
--- Simulated data only. No analysis but the scorers may read this schema.
+-- Simulated data only. Only the evaluation may read this schema.
 CREATE SCHEMA engine_truth;
 CREATE TABLE engine_truth.event_cause (
     event_id    VARCHAR NOT NULL,
@@ -199,15 +199,15 @@ CREATE TABLE engine_truth.event_cause (
     batch_id    VARCHAR NOT NULL
 );
 
--- The newest word on each user and device.
+-- The newest snapshot of each user and device.
 CREATE VIEW current_user_info AS
 SELECT * FROM sync_user QUALIFY row_number() OVER (PARTITION BY user_id ORDER BY as_of DESC) = 1;
 
 CREATE VIEW current_device AS
 SELECT * FROM device QUALIFY row_number() OVER (PARTITION BY device_id ORDER BY as_of DESC) = 1;
 
--- One row per tracked sync with its outcome. Order matters: a user's cancel is not a failure, and a sync
--- without completion and without a word of success is unfinished, which is not a failure either.
+-- One row per tracked sync with its outcome. Order matters: a sync canceled by the user is not a failure, and
+-- a sync without completion and success flag is unfinished, which is not a failure either.
 CREATE VIEW sync AS
 SELECT
     t.id                         AS sync_id,
@@ -244,7 +244,7 @@ LEFT JOIN sync_detail AS d ON d.sync_id = t.id
 LEFT JOIN current_user_info AS u ON u.user_id = coalesce(d.user_id, t.created_by__v)
 LEFT JOIN current_device AS v ON v.device_id = d.device_id;
 
--- One row per error event with what is concluded of it and who it happened to.
+-- One row per error event with its finding, its user and its device.
 CREATE VIEW error AS
 SELECT
     e.* EXCLUDE (extra, source, batch_id),

@@ -1,11 +1,11 @@
--- What a Vault was configured to be, as of a time: context for analyses, and the source of differences.
+-- Snapshots of a Vault's configuration: context for analyses, and compared to find changes.
 
 CREATE TABLE object_field (
     object   VARCHAR NOT NULL,
     name     VARCHAR NOT NULL,
     as_of    TIMESTAMP NOT NULL,
     label    VARCHAR,
-    type     VARCHAR,              -- as the source words it: String, Picklist, Relationship, ...
+    type     VARCHAR,              -- the name in the source: String, Picklist, Relationship, ...
     required BOOLEAN,
     editable BOOLEAN,
     unique_values BOOLEAN,
@@ -22,7 +22,7 @@ CREATE TABLE object_field (
 CREATE TABLE picklist_value (
     object   VARCHAR NOT NULL,
     field    VARCHAR NOT NULL,
-    name     VARCHAR NOT NULL,     -- API name, as rows carry it
+    name     VARCHAR NOT NULL,     -- API name, as in rows
     as_of    TIMESTAMP NOT NULL,
     label    VARCHAR,
     status   VARCHAR,
@@ -33,7 +33,7 @@ CREATE TABLE picklist_value (
 
 CREATE TABLE permission_grant (
     permission_set VARCHAR NOT NULL,
-    object         VARCHAR NOT NULL,   -- an object, or `application` for permissions that are of no object
+    object         VARCHAR NOT NULL,   -- an object, or `application` for permissions without an object
     field          VARCHAR NOT NULL,   -- a field or a permission's name; `*` is the object itself
     as_of          TIMESTAMP NOT NULL,
     can_read       BOOLEAN,
@@ -71,10 +71,10 @@ CREATE TABLE veeva_setting (
     batch_id   VARCHAR NOT NULL
 );
 
--- How far a source was read; moves in the same transaction as the rows it speaks of.
+-- How far a source was read; updated in the transaction of its rows.
 CREATE TABLE watermark (
     source     VARCHAR NOT NULL,
     target     VARCHAR NOT NULL,
     reached_at TIMESTAMP NOT NULL,
-    pending    VARCHAR              -- where an unfinished read goes on
+    pending    VARCHAR              -- where an unfinished read continues
 );

@@ -1,5 +1,5 @@
--- The views once more, in steps, so that a question pays only for the joins it needs (analysis/query/sync_views.py). "The
--- newest word" is one row per key by grouping, which lets the database leave out a join that nobody asks for.
+-- The views again, in steps, so that a query only pays for the joins it needs (analysis/query/sync_views.py). The
+-- newest snapshot is one row per key by grouping, which lets the database skip an unused join.
 DROP VIEW error;
 DROP VIEW sync;
 DROP VIEW current_device;
@@ -34,8 +34,8 @@ FROM (
     GROUP BY device_id
 );
 
--- A tracked sync with its outcome, from its tracking record alone. Order matters: a user's cancel is not a
--- failure, and a sync without completion and without a word of success is unfinished, which is none either.
+-- A tracked sync with its outcome, from its tracking record alone. Order matters: a sync canceled by the user is
+-- not a failure, and a sync without completion and success flag is unfinished, which is not a failure either.
 CREATE VIEW tracked_sync AS
 SELECT
     id                         AS sync_id,
@@ -63,7 +63,7 @@ SELECT
     source
 FROM sync_tracking__v;
 
--- The same with what its details say.
+-- The same with its details.
 CREATE VIEW detailed_sync AS
 SELECT
     t.* EXCLUDE (created_by, source),
@@ -76,7 +76,7 @@ SELECT
 FROM tracked_sync AS t
 LEFT JOIN sync_detail AS d ON d.sync_id = t.sync_id;
 
--- And with the newest word on its user and its device: what questions are asked of.
+-- And with the newest snapshots of its user and its device: the view that queries use.
 CREATE VIEW sync AS
 SELECT
     t.* EXCLUDE (source),
@@ -87,7 +87,7 @@ FROM detailed_sync AS t
 LEFT JOIN current_user_info AS u ON u.user_id = t.user_id
 LEFT JOIN current_device AS v ON v.device_id = t.device_id;
 
--- One row per error event with what is concluded of it and who it happened to.
+-- One row per error event with its finding, its user and its device.
 CREATE VIEW error AS
 SELECT
     e.* EXCLUDE (extra, source, batch_id),

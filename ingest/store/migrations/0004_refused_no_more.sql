@@ -1,4 +1,4 @@
--- What became of a refused row: `key` is the id it gave, if it gave one; `settled` says in words that a later
--- load brought a row with that id, or that somebody dismissed it. NULL: it is refused at present.
+-- How a rejected row was resolved: `key` is the id of the row, if it has one; `settled` is the text of the
+-- resolution: corrected by a later load, or dismissed. NULL: the row is still rejected.
 ALTER TABLE rejected_row ADD COLUMN key VARCHAR;
 ALTER TABLE rejected_row ADD COLUMN settled VARCHAR;

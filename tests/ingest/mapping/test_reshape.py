@@ -52,7 +52,9 @@ def zipped(path, files):
 def test_errors_of_a_usage_log_become_events_and_no_session_id_stays(store, tmp_path, clock):
     (report,) = load(zipped(tmp_path / "log.zip", {"90210-APIUsageLog.csv": USAGE}), store, clock=clock)
     assert (report.kind, report.rows_new, report.rows_rejected) == ("sync_error", 1, 1)
-    assert report.notes == ("1 rows of the API usage log say nothing about sync errors or configuration",)
+    assert report.notes == (
+        "rows of the API usage log that are not about sync errors or configuration, skipped: 1",
+    )
     row = store.execute("SELECT event_id, object, error_type, message, operation FROM sync_error").fetchone()
     assert row[:3] == ("api-e2", "call2__v", "INSUFFICIENT_ACCESS")
     assert row[3].startswith("User [41377] may not, really not,") and row[3].endswith("edit this record")

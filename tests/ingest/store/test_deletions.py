@@ -158,7 +158,7 @@ def test_a_removed_field_and_a_removed_object_are_known_as_gone(store, pack, pla
         },
     )
     reports = load_all([later, full], store, clock=clock)
-    assert "rows about extracts that are not objects, left out: 1" in [n for r in reports for n in r.notes]
+    assert "rows about extracts that are not objects, skipped: 1" in [n for r in reports for n in r.notes]
     newest = store.execute(
         "SELECT object, name, active, type FROM object_field "
         "QUALIFY row_number() OVER (PARTITION BY object, name ORDER BY as_of DESC) = 1 ORDER BY ALL"

@@ -75,7 +75,7 @@ def test_a_gap_between_files_is_told(published, client, tmp_path):
     del published.files[1]
     fetched = fetch_direct_data(client, tmp_path, since=datetime(2026, 11, 22, 6, tzinfo=UTC))
     assert any(
-        note.startswith("nothing covers 2026-11-22T06:00Z to 2026-11-22T06:15Z") for note in fetched.notes
+        note.startswith("no file covers 2026-11-22T06:00Z to 2026-11-22T06:15Z") for note in fetched.notes
     )
 
 
@@ -112,12 +112,12 @@ def test_only_the_newest_full_file_is_fetched_and_the_rest_is_told(published, cl
     published.parts = {f"{name.format(2)}.001": PARTS["90210-20261122-0615-N.001"]}
     fetched = fetch_direct_data(client, tmp_path, extract="full_directdata")
     assert [path.name for path in fetched.paths] == [f"{name.format(2)}.001".replace("-F", "-F.tar.gz")]
-    assert fetched.notes == (f"older files not fetched, because {name.format(2)} holds what they hold: 1",)
+    assert fetched.notes == (f"older files not downloaded, superseded by {name.format(2)}: 1",)
     assert fetched.reached_at == datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def test_changes_without_a_full_file_before_them_are_said_to_be_no_whole(published, client, tmp_path):
-    whole = "these files hold changes only; fetch a full file first to have what did not change"
+    whole = "these files have changes only; load a full file first for unchanged records"
     assert whole in fetch_direct_data(client, tmp_path).notes
     after = datetime(2026, 11, 22, 6, tzinfo=UTC)
     assert whole not in fetch_direct_data(client, tmp_path, since=after).notes

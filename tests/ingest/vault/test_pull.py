@@ -14,7 +14,7 @@ def test_a_pull_takes_every_page_and_says_what_it_missed(store, client, vault, i
     assert ids() == [each["id"] for each in vault.rows]
     assert sum(report.rows_new for report in reports if report.kind == "sync_tracking__v") == 25
     notes = [note for report in reports for note in report.notes]
-    assert "this Vault shows no field version__v" in notes
+    assert "field version__v is missing in this Vault" in notes
     assert store.execute("SELECT DISTINCT extra FROM sync_tracking__v").fetchall() == [
         ('{"rating__c":"high"}',)
     ]
