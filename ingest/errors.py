@@ -120,7 +120,9 @@ class UnknownKind(IngestError):
         self, source: str, header: list[str], kinds: list[str], nearest: tuple[str, list[str]] | None = None
     ) -> None:
         closest = (
-            f". The closest table is {nearest[0]}, but {', '.join(nearest[1])} is missing" if nearest else ""
+            f". The closest table is {nearest[0]}, which also requires {', '.join(nearest[1])}"
+            if nearest
+            else ""
         )
         super().__init__(
             f"{source}: the columns match no table ({format_names(header)}){closest}",

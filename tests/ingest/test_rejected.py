@@ -137,7 +137,7 @@ def test_columns_that_tell_nothing_are_named_whole_with_what_they_are_most_like(
         load(write("report.csv", ",".join(names) + "\n" + "," * 46 + "\n"), store, clock=clock)
     said = str(unknown.value)
     assert "and 7 more" in said
-    assert "most like sync_tracking__v, without id, sync_start_datetime__v" in said
+    assert "The closest table is sync_tracking__v, which also requires id, sync_start_datetime__v" in said
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_columns_that_tell_nothing_are_named_whole_with_what_they_are_most_like(
         ('kind = "nothing"', "kind 'nothing' is not one of"),
         ('title = "x"', "kind is missing"),
         ('kind = "sync_error"\ncolums = 1', "unknown key colums"),
-        ('kind = "sync_error"\n[columns]\nwhat = ["x"]', "its columns: event_id"),
+        ('kind = "sync_error"\n[columns]\nwhat = ["x"]', "its columns are event_id"),
         ('kind = "sync_error"\n[columns]\nmessage = "x"', "columns.message: Input should be a valid list"),
         ("kind", "is not valid TOML"),
     ],

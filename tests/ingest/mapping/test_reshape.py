@@ -86,7 +86,7 @@ def test_a_zip_that_would_burst_is_not_unpacked(store, tmp_path, clock):
 
 def test_a_zip_whose_first_line_never_ends_says_so(store, tmp_path, clock):
     path = zipped(tmp_path / "endless.zip", {"a.csv": "0" * (1 << 20)})
-    with pytest.raises(SourceUnreadable, match="no header"):
+    with pytest.raises(SourceUnreadable, match="not a header"):
         load(path, store, clock=clock)
 
 
