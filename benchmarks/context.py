@@ -1,15 +1,14 @@
-"""What the store adds to the words: accuracy of causes with and without context, and how fast context is.
+"""Measure context rules: the accuracy of causes with and without them, and their speed.
 
     python -m benchmarks.context accuracy [--seeds 101,102,...] [--scenarios calm,...] [--devices N] [--days N]
                                           [--keep FOLDER]
     python -m benchmarks.context speed [--errors N] [--syncs N]
 
-`accuracy` plays every scenario of the reference engine with each seed and compares findings with the truth,
-four ways: words alone and words with context, first on the messages as they came, then on masked ones: every
-telling message is replaced by one that says next to nothing (MASKS), so that only context can tell causes of
-the same mask apart. `--keep` stores what was played, for another run. `speed` draws synthetic errors
-(tests/support/synthetic.py) and measures each context rule on all of them, classified but masked the same way, so
-that every rule has as many open findings as possible. One thread of Python, two of DuckDB.
+`accuracy` simulates every scenario with each seed and compares the findings with the ground truth, in four ways: by
+messages alone and with context rules, first on the original messages, then on masked ones. Masked messages (MASKS)
+are vague, so only context rules can distinguish the causes of one mask. `--keep` stores the simulated data for
+another run. `speed` generates synthetic errors (tests/support/synthetic.py) and measures each context rule on all of
+them, so that every rule has as many candidates as possible. Python uses one thread, DuckDB two.
 """
 
 from __future__ import annotations
@@ -63,8 +62,8 @@ WAYS = ("words", "context", "masked words", "masked context")
 _TRUTH = "SELECT event_id, cause AS truth FROM engine_truth.event_cause"
 
 
-def opened(path: str = ":memory:") -> DuckDBPyConnection:
-    """A store for writing; the caller closes it."""
+def open_benchmark_store(path: str = ":memory:") -> DuckDBPyConnection:
+    """Open a writable store; the caller closes it."""
     store = duckdb.connect(path)
     store.execute("SET TimeZone = 'UTC'")
     store.execute("SET threads = 2")
@@ -72,9 +71,9 @@ def opened(path: str = ":memory:") -> DuckDBPyConnection:
     return store
 
 
-def play(store: DuckDBPyConnection, scenario: str, seed: int, devices: int, days: int) -> None:
-    """Fill an empty store with what a scenario's devices and Vault tell, and the truth."""
-    told: list[ContextRow] = []
+def simulate(store: DuckDBPyConnection, scenario: str, seed: int, devices: int, days: int) -> None:
+    """Fill an empty store with the telemetry, configuration and ground truth of a scenario."""
+    context: list[ContextRow] = []
     end = START + timedelta(days=days)
     rows = list(
         simulate_fleet(
@@ -82,15 +81,15 @@ def play(store: DuckDBPyConnection, scenario: str, seed: int, devices: int, days
             seed=seed,
             device_count=devices,
             days=days,
-            on_end=lambda vault: told.extend(configuration_rows(vault, end)),
+            on_end=lambda vault: context.extend(configuration_rows(vault, end)),
         )
     )
     at = datetime(2026, 1, 1, tzinfo=UTC)
-    ingest.append(store, [*rows, *told], source=scenario, started_at=at, clock=lambda: at)
+    ingest.append(store, [*rows, *context], source=scenario, started_at=at, clock=lambda: at)
 
 
 def mask(store: DuckDBPyConnection) -> None:
-    """Replace every telling message by one that says next to nothing."""
+    """Replace clear messages by vague ones."""
     for (error_type, message), causes in MASKS.items():
         store.execute(
             "UPDATE sync_error SET error_type = $type, message = $message, http_status = NULL WHERE event_id IN "
@@ -99,36 +98,40 @@ def mask(store: DuckDBPyConnection) -> None:
         )
 
 
-def right(store: DuckDBPyConnection) -> Iterator[pd.DataFrame]:
-    """Count for each true cause the events and those whose finding is right: by words, then with context."""
+def count_correct(store: DuckDBPyConnection) -> Iterator[pd.DataFrame]:
+    """Count the events and the correct findings of each true cause: by messages alone, then with context rules."""
     events = read_events(store)
     truth = events[["event_id"]].merge(store.execute(_TRUTH).df(), on="event_id", how="left")["truth"]
-    found = classify_events(events)
-    for settle in (False, True):
-        if settle:
-            found = refine_by_context(store, events, found)
-        known = pd.DataFrame({"cause": truth, "right": truth == found["cause"]}).dropna()
-        yield known.groupby("cause", as_index=False).agg(events=("right", "size"), right=("right", "sum"))
+    findings = classify_events(events)
+    for with_context in (False, True):
+        if with_context:
+            findings = refine_by_context(store, events, findings)
+        scored = pd.DataFrame({"cause": truth, "correct": truth == findings["cause"]}).dropna()
+        yield scored.groupby("cause", as_index=False).agg(
+            events=("correct", "size"), correct=("correct", "sum")
+        )
 
 
-def four_ways(scenario: str, seed: int, devices: int, days: int, keep: Path | None) -> pd.DataFrame:
-    """Score one world in each of WAYS: a row for each way and true cause."""
-    with closing(opened()) as store:
+def score_scenario(scenario: str, seed: int, devices: int, days: int, keep: Path | None) -> pd.DataFrame:
+    """Score one scenario and seed in each of WAYS. Returns a row per way and true cause."""
+    with closing(open_benchmark_store()) as store:
         kept = keep / f"{scenario}-{seed}-{devices}-{days}" if keep else None
         if kept and kept.exists():
             store.execute(f"ATTACH '{kept}' AS kept (READ_ONLY)")
             _copy(store)
         else:
-            play(store, scenario, seed, devices, days)
+            simulate(store, scenario, seed, devices, days)
             if kept:
                 store.execute(f"ATTACH '{kept}' AS kept")
                 store.execute("COPY FROM DATABASE memory TO kept")
                 store.execute("DETACH kept")
-        scored = [*right(store)]
+        counts = [*count_correct(store)]
         mask(store)
-        scored += right(store)
-    named = [one.assign(way=way, scenario=scenario, seed=seed) for way, one in zip(WAYS, scored, strict=True)]
-    return pd.concat(named, ignore_index=True)
+        counts += count_correct(store)
+    labelled = [
+        rows.assign(way=way, scenario=scenario, seed=seed) for way, rows in zip(WAYS, counts, strict=True)
+    ]
+    return pd.concat(labelled, ignore_index=True)
 
 
 def _copy(store: DuckDBPyConnection) -> None:
@@ -142,24 +145,24 @@ def _copy(store: DuckDBPyConnection) -> None:
 
 
 def shares(scored: pd.DataFrame, by: str) -> pd.DataFrame:
-    """The share of right findings for each value of `by` and each way, and a row for all."""
-    sums = scored.groupby([by, "way"], as_index=False)[["events", "right"]].sum()
-    everything = scored.groupby("way", as_index=False)[["events", "right"]].sum().assign(**{by: "all"})
+    """Return the share of correct findings per value of `by` and way, with a total row."""
+    sums = scored.groupby([by, "way"], as_index=False)[["events", "correct"]].sum()
+    everything = scored.groupby("way", as_index=False)[["events", "correct"]].sum().assign(**{by: "all"})
     sums = pd.concat([sums, everything], ignore_index=True)
-    sums["share"] = sums["right"] / sums["events"]
+    sums["share"] = sums["correct"] / sums["events"]
     table = sums.pivot_table(index=by, columns="way", values="share", sort=False)
     return table[list(WAYS)].assign(events=sums[sums["way"] == WAYS[0]].set_index(by)["events"])
 
 
 def accuracy(arguments: argparse.Namespace) -> None:
-    """Print both tables of accuracy: by scenario, and of masked causes."""
+    """Print the accuracy by scenario and by masked cause."""
     names = arguments.scenarios.split(",") if arguments.scenarios else sorted(SCENARIOS)
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     if arguments.keep:
         arguments.keep.mkdir(parents=True, exist_ok=True)
     scored = pd.concat(
         [
-            four_ways(name, seed, arguments.devices, arguments.days, arguments.keep)
+            score_scenario(name, seed, arguments.devices, arguments.days, arguments.keep)
             for name in names
             for seed in seeds
         ],
@@ -174,49 +177,49 @@ def accuracy(arguments: argparse.Namespace) -> None:
         print(shares(rows, by).to_string(float_format="{:.3f}".format))
 
 
-def timed(store: DuckDBPyConnection) -> Iterator[tuple[str, float]]:
+def time_steps(store: DuckDBPyConnection) -> Iterator[tuple[str, float]]:
     """Yield the name and the seconds of each step that produces findings."""
     start = time.perf_counter()
     events = read_events(store)
-    found = classify_events(events)
+    findings = classify_events(events)
     yield "read and classify", time.perf_counter() - start
     for name in CANDIDATE_SELECTORS:
         start = time.perf_counter()
-        apply_rule(store, events, found, name)
+        apply_rule(store, events, findings, name)
         yield name, time.perf_counter() - start
-    said: Any = found["evidence"].map(len)
-    print(f"{(said > 0).sum():,} of {len(found):,} findings have evidence")
+    sentences: Any = findings["evidence"].map(len)
+    print(f"{(sentences > 0).sum():,} of {len(findings):,} findings have evidence")
 
 
 def speed(arguments: argparse.Namespace) -> None:
     """Print the seconds of each context rule, and the peak memory of the process after it (GB)."""
-    with closing(opened()) as store:
+    with closing(open_benchmark_store()) as store:
         fill(store, syncs=arguments.syncs, errors=arguments.errors, devices=2_000, days=90, seed=1)
         if arguments.masked:
             mask(store)
-        for name, seconds in timed(store):
+        for name, seconds in time_steps(store):
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
             print(f"{name:18} {seconds:8.2f} s   peak {peak:5.2f} GB", flush=True)
 
 
-def main(given: Sequence[str] | None = None) -> None:
-    """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(description="Measure what context adds, and what it costs.")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmark that the command line selects."""
+    parser = argparse.ArgumentParser(description="Measure the accuracy and the speed of context rules.")
     kinds = parser.add_subparsers(required=True)
-    right_share = kinds.add_parser("accuracy")
-    right_share.add_argument("--seeds", default=",".join(map(str, SEEDS)))
-    right_share.add_argument("--scenarios", default="")
-    right_share.add_argument("--devices", type=int, default=20)
-    right_share.add_argument("--days", type=int, default=14)
-    right_share.add_argument("--keep", type=Path)
-    right_share.set_defaults(run=accuracy)
-    seconds = kinds.add_parser("speed")
-    seconds.add_argument("--errors", type=int, default=1_000_000)
-    seconds.add_argument("--syncs", type=int, default=1_000_000)
-    seconds.add_argument("--masked", action="store_true", help="replace telling messages first")
-    seconds.set_defaults(run=speed)
-    arguments = parser.parse_args(given)
-    arguments.run(arguments)
+    accuracy_parser = kinds.add_parser("accuracy")
+    accuracy_parser.add_argument("--seeds", default=",".join(map(str, SEEDS)))
+    accuracy_parser.add_argument("--scenarios", default="")
+    accuracy_parser.add_argument("--devices", type=int, default=20)
+    accuracy_parser.add_argument("--days", type=int, default=14)
+    accuracy_parser.add_argument("--keep", type=Path)
+    accuracy_parser.set_defaults(run=accuracy)
+    speed_parser = kinds.add_parser("speed")
+    speed_parser.add_argument("--errors", type=int, default=1_000_000)
+    speed_parser.add_argument("--syncs", type=int, default=1_000_000)
+    speed_parser.add_argument("--masked", action="store_true", help="replace clear messages first")
+    speed_parser.set_defaults(run=speed)
+    options = parser.parse_args(arguments)
+    options.run(options)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Name the cause of an error event from its text, its codes and the store around it."""
+"""Classify error events: by the cause catalogue first, then by context rules that read the store."""
