@@ -1,7 +1,8 @@
-"""The book of alerts: which are open, which are silenced, and whom to tell of a change.
+"""The alert log: open alerts, silences, and notifications that wait to be sent.
 
-A pure step turns what fires now and what was open before into notices; `AlertLog` keeps the result in
-SQLite, so that a restarted watcher neither repeats itself nor forgets to send the all-clear.
+`update_open_alerts` is a pure function: from the open alerts and the alerts that fire now it computes the new open
+alerts and the notifications. `AlertLog` stores the result in SQLite, so a restarted watcher neither repeats a
+notification nor forgets that an alert has ended.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ CREATE TABLE IF NOT EXISTS unsent (
 
 
 class AlertLogError(AnalysisError):
-    """The file of the alert book cannot be used."""
+    """The alert log file cannot be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAlert:
-    """An alert that has been told and not yet recovered; `calm` counts evaluations without its reason."""
+    """An alert that fired and has not recovered; `clear_evaluations` counts evaluations in which it did not fire."""
 
     alert: Alert
     since: datetime
@@ -48,7 +49,7 @@ class OpenAlert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """Something to tell: an alert began, or it is over."""
+    """A message to send: an alert has fired or has recovered."""
 
     kind: Literal["fired", "recovered"]
     at: datetime
@@ -58,14 +59,14 @@ class Notification:
 
     @property
     def headline(self) -> str:
-        """Say it in one line."""
-        what = f"{self.alert.title}: {self.alert.reason}"
+        """Return the message in one line."""
+        fired = f"{self.alert.title}: {self.alert.reason}"
         return (
-            what if self.kind == "fired" else f"Recovered: {self.alert.title} ({self.alert.key or 'fleet'})"
+            fired if self.kind == "fired" else f"Recovered: {self.alert.title} ({self.alert.key or 'fleet'})"
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the same as plain values, moments as ISO text in UTC."""
+        """Return the notification as plain values, timestamps as ISO text in UTC."""
         return {
             "kind": self.kind,
             "at": f"{self.at.isoformat()}Z",
@@ -76,20 +77,20 @@ class Notification:
         }
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> Notification:
-        """Take a notice back from what `to_dict` made of it."""
+    def from_dict(cls, values: Mapping[str, Any]) -> Notification:
+        """Create a notification from the result of `to_dict`."""
         return cls(
-            kind=told["kind"],
-            at=datetime.fromisoformat(told["at"].removesuffix("Z")),
-            since=datetime.fromisoformat(told["since"].removesuffix("Z")),
-            silenced=told["silenced"],
-            alert=Alert(**{field.name: told[field.name] for field in fields(Alert)}),
+            kind=values["kind"],
+            at=datetime.fromisoformat(values["at"].removesuffix("Z")),
+            since=datetime.fromisoformat(values["since"].removesuffix("Z")),
+            silenced=values["silenced"],
+            alert=Alert(**{field.name: values[field.name] for field in fields(Alert)}),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence:
-    """Nobody is told of this rule (and key, unless it is "*") before `until`."""
+    """No notifications for this rule (and key, unless it is "*") until `until`."""
 
     rule: str
     key: str
@@ -97,153 +98,169 @@ class Silence:
     actor: str
     reason: str
 
-    def covers(self, firing: Alert, at: datetime) -> bool:
-        """Say whether this alert is silenced at that moment."""
-        return self.rule == firing.rule and self.key in ("*", firing.key) and at < self.until
+    def covers(self, alert: Alert, at: datetime) -> bool:
+        """Return whether this silence applies to an alert at the time `at`."""
+        return self.rule == alert.rule and self.key in ("*", alert.key) and at < self.until
 
 
-Open = Mapping[tuple[str, str], OpenAlert]
+AlertKey = tuple[str, str]
+"""The name of a rule and the key of an alert."""
 
 
 def update_open_alerts(
-    open_before: Open,
-    firings: Sequence[Alert],
+    open_before: Mapping[AlertKey, OpenAlert],
+    alerts: Sequence[Alert],
     at: datetime,
-    calm_of: Mapping[str, int],
+    recover_after: Mapping[str, int],
     silences: Sequence[Silence] = (),
-) -> tuple[dict[tuple[str, str], OpenAlert], list[Notification]]:
-    """Turn what was open and what fires now into what is open after, and the notices to send.
+) -> tuple[dict[AlertKey, OpenAlert], list[Notification]]:
+    """Return the open alerts after an evaluation, and the notifications to send.
 
-    An alert is told once when it begins and once when it has been calm for `calm_of` its rule. One that began
-    under a silence is told when the silence is over, if it still fires.
+    `alerts` are the alerts that fire at `at`. An alert causes one notification when it fires and one when it has not
+    fired for `recover_after` evaluations (by rule name). An alert that starts during a silence causes a notification
+    when the silence ends, if it still fires.
     """
-    moment = _naive(at)
-    now = {(firing.rule, firing.key): firing for firing in firings}
-    after: dict[tuple[str, str], OpenAlert] = {}
-    notices = []
-    for name, firing in now.items():
-        if any(silence.covers(firing, moment) for silence in silences) and name not in open_before:
+    now = _to_naive_utc(at)
+    firing = {(alert.rule, alert.key): alert for alert in alerts}
+    open_after: dict[AlertKey, OpenAlert] = {}
+    notifications = []
+    for key, alert in firing.items():
+        if any(silence.covers(alert, now) for silence in silences) and key not in open_before:
             continue
-        before = open_before.get(name)
-        after[name] = OpenAlert(alert=firing, since=before.since if before else moment)
+        before = open_before.get(key)
+        open_after[key] = OpenAlert(alert=alert, since=before.since if before else now)
         if before is None:
-            notices.append(Notification(kind="fired", at=moment, since=moment, alert=firing))
-    for name, alert in open_before.items():
-        if name in now:
+            notifications.append(Notification(kind="fired", at=now, since=now, alert=alert))
+    for key, open_alert in open_before.items():
+        if key in firing:
             continue
-        calmer = replace(alert, clear_evaluations=alert.clear_evaluations + 1)
-        if calmer.clear_evaluations < calm_of.get(alert.alert.rule, 1):
-            after[name] = calmer
+        cleared = replace(open_alert, clear_evaluations=open_alert.clear_evaluations + 1)
+        if cleared.clear_evaluations < recover_after.get(open_alert.alert.rule, 1):
+            open_after[key] = cleared
         else:
-            silenced = any(silence.covers(alert.alert, moment) for silence in silences)
-            notices.append(
+            silenced = any(silence.covers(open_alert.alert, now) for silence in silences)
+            notifications.append(
                 Notification(
-                    kind="recovered", at=moment, since=alert.since, alert=alert.alert, silenced=silenced
+                    kind="recovered",
+                    at=now,
+                    since=open_alert.since,
+                    alert=open_alert.alert,
+                    silenced=silenced,
                 )
             )
-    return after, notices
+    return open_after, notifications
 
 
 class AlertLog:
-    """The open alerts and silences in the SQLite file at `path`; AlertLogError says when it cannot be used."""
+    """Open alerts, silences and queued notifications in the SQLite file at `path`. Raises AlertLogError."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        with self._opened() as book:
-            book.executescript(_SCHEMA)
+        with self._connect() as connection:
+            connection.executescript(_SCHEMA)
 
     @classmethod
     def for_store(cls, store: Path | str) -> AlertLog:
-        """Open the book that belongs to the store at `store`."""
+        """Open the alert log that belongs to the store at `store`."""
         return cls(Path(store).with_suffix(".alerts.sqlite"))
 
     def record(
         self,
         rules: Sequence[AlertRule],
-        firings: Sequence[Alert],
+        alerts: Sequence[Alert],
         at: datetime,
         *,
         channels: Sequence[str] = (),
     ) -> list[Notification]:
-        """Write down what fires at `at` and return what is new. Silenced notices come back marked.
+        """Store the alerts that fire at `at`, and return the new notifications; silenced ones are marked.
 
-        The rest is kept for each of `channels` (by name) in the same transaction, until `sent` says it
-        arrived: a receiver that is down for a day still hears of that day.
+        The other notifications are queued for each of `channels` (by name) in the same transaction, until `mark_sent`
+        removes them: a receiver that is down for a day gets them later.
         """
-        calm_of = {rule.name: rule.recover_after for rule in rules}
-        with self._opened() as book:
-            # One writer at a time from the first read on, or two watchers would both tell the same news.
-            book.execute("BEGIN IMMEDIATE")
-            after, notices = update_open_alerts(_read_open(book), firings, at, calm_of, _read_silences(book))
-            book.execute("DELETE FROM open_alert")
-            book.executemany(
+        recover_after = {rule.name: rule.recover_after for rule in rules}
+        with self._connect() as connection:
+            # Lock before the first read; otherwise two watchers can send the same notification.
+            connection.execute("BEGIN IMMEDIATE")
+            open_after, notifications = update_open_alerts(
+                _read_open_alerts(connection), alerts, at, recover_after, _read_silences(connection)
+            )
+            connection.execute("DELETE FROM open_alert")
+            connection.executemany(
                 "INSERT INTO open_alert VALUES (?, ?, ?, ?, ?)",
                 [
-                    (*name, json.dumps(one.alert.to_dict()), one.since.isoformat(), one.clear_evaluations)
-                    for name, one in after.items()
+                    (
+                        *key,
+                        json.dumps(entry.alert.to_dict()),
+                        entry.since.isoformat(),
+                        entry.clear_evaluations,
+                    )
+                    for key, entry in open_after.items()
                 ],
             )
-            book.executemany(
+            connection.executemany(
                 "INSERT INTO unsent (channel, notice) VALUES (?, ?)",
                 [
-                    (channel, json.dumps(notice.to_dict()))
-                    for notice in notices
-                    if not notice.silenced
+                    (channel, json.dumps(notification.to_dict()))
+                    for notification in notifications
+                    if not notification.silenced
                     for channel in channels
                 ],
             )
-            book.execute("COMMIT")
-        return notices
+            connection.execute("COMMIT")
+        return notifications
 
     def open_alerts(self) -> list[OpenAlert]:
-        """Give the alerts that are open, the oldest first."""
-        with self._opened() as book:
-            return sorted(_read_open(book).values(), key=lambda one: (one.since, one.alert.rule))
+        """Return the open alerts, oldest first."""
+        with self._connect() as connection:
+            alerts = _read_open_alerts(connection).values()
+        return sorted(alerts, key=lambda entry: (entry.since, entry.alert.rule))
 
     def queued(self, channel: str) -> list[tuple[int, Notification]]:
-        """Give what a channel has not received yet, numbered, the oldest first."""
-        with self._opened() as book:
-            rows = book.execute(
+        """Return the queued notifications of a channel with their numbers, oldest first."""
+        with self._connect() as connection:
+            rows = connection.execute(
                 "SELECT number, notice FROM unsent WHERE channel = ? ORDER BY number", (channel,)
             ).fetchall()
         return [(number, Notification.from_dict(json.loads(notice))) for number, notice in rows]
 
     def mark_sent(self, numbers: Sequence[int]) -> None:
-        """Forget what has arrived."""
-        with self._opened() as book:
-            book.executemany("DELETE FROM unsent WHERE number = ?", [(number,) for number in numbers])
+        """Remove notifications that were sent from the queue."""
+        with self._connect() as connection:
+            connection.executemany("DELETE FROM unsent WHERE number = ?", [(number,) for number in numbers])
 
     def silence(self, rule: str, *, until: datetime, actor: str, reason: str, key: str = "*") -> None:
-        """Tell nobody of this rule before `until`; of one key of it only, if given."""
-        with self._opened() as book:
-            book.execute(
+        """Send no notifications for this rule until `until`; with `key`, only for this key."""
+        with self._connect() as connection:
+            connection.execute(
                 "INSERT INTO silence (rule, key, until, actor, reason) VALUES (?, ?, ?, ?, ?)",
-                (rule, key, _naive(until).isoformat(), actor, reason),
+                (rule, key, _to_naive_utc(until).isoformat(), actor, reason),
             )
 
     def silences(self) -> list[Silence]:
-        """Give all silences, also those that are over."""
-        with self._opened() as book:
-            return _read_silences(book)
+        """Return all silences, including those that have ended."""
+        with self._connect() as connection:
+            return _read_silences(connection)
 
     @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
+    def _connect(self) -> Iterator[sqlite3.Connection]:
         try:
-            book = sqlite3.connect(self.path, timeout=10.0, isolation_level=None)
+            connection = sqlite3.connect(self.path, timeout=10.0, isolation_level=None)
             try:
-                book.execute("PRAGMA journal_mode = WAL")
-                yield book
+                connection.execute("PRAGMA journal_mode = WAL")
+                yield connection
             finally:
-                book.close()
+                connection.close()
         except sqlite3.Error as error:
             raise AlertLogError(
-                f"the alert book {self.path} cannot be used: {error}",
-                next_step="Check that its folder exists and may be written, or name another file.",
+                f"the alert log {self.path} cannot be used: {error}",
+                next_step="Check that its folder exists and is writable, or use another file.",
             ) from error
 
 
-def _read_open(book: sqlite3.Connection) -> dict[tuple[str, str], OpenAlert]:
-    rows = book.execute("SELECT rule, key, firing, since, calm FROM open_alert ORDER BY since, rule, key")
+def _read_open_alerts(connection: sqlite3.Connection) -> dict[AlertKey, OpenAlert]:
+    rows = connection.execute(
+        "SELECT rule, key, firing, since, calm FROM open_alert ORDER BY since, rule, key"
+    )
     return {
         (rule, key): OpenAlert(
             alert=Alert(**json.loads(firing)), since=datetime.fromisoformat(since), clear_evaluations=calm
@@ -252,13 +269,15 @@ def _read_open(book: sqlite3.Connection) -> dict[tuple[str, str], OpenAlert]:
     }
 
 
-def _read_silences(book: sqlite3.Connection) -> list[Silence]:
-    rows = book.execute("SELECT rule, key, until, actor, reason FROM silence ORDER BY number").fetchall()
+def _read_silences(connection: sqlite3.Connection) -> list[Silence]:
+    rows = connection.execute(
+        "SELECT rule, key, until, actor, reason FROM silence ORDER BY number"
+    ).fetchall()
     return [
         Silence(rule=rule, key=key, until=datetime.fromisoformat(until), actor=actor, reason=reason)
         for rule, key, until, actor, reason in rows
     ]
 
 
-def _naive(at: datetime) -> datetime:
+def _to_naive_utc(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(tzinfo=None) if at.tzinfo else at

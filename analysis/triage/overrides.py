@@ -1,10 +1,9 @@
-"""What people decide about the content of errors: another cause, joined issues, parted ones.
+"""Overrides by users: corrected causes, merged issues and split issues.
 
-Such a decision is a rule on what errors say (analysis.grouping.content), never on the id of an issue, which
-follows the template and so changes when a store sees more wordings. The page that a person decides on cannot
-look into the store, which a load may hold; the file therefore remembers what each issue said when the store
-was last concluded on. A decision about an issue that it does not know yet is kept by id and turned into a
-rule by the next load that meets the issue.
+An override is a rule on the content of errors (analysis.grouping.fingerprint), not on an issue id: ids depend on the
+template and change when a store receives new messages. The dashboard cannot read the store while a load has it open,
+so the triage file stores the contents of each issue at the last update of the findings. An override of an issue that
+the file does not contain is stored by issue id, and becomes a rule at the next load with errors of this issue.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ from analysis.grouping.merge_rules import GroupingRule
 from analysis.triage.database import TriageError, TriageFile, format_timestamp, log_activity
 
 ACTOR = "synclens"
-NO_ERRORS_YET = "kept by its id: no error of the store is in this issue; it counts as soon as one is"
+NO_ERRORS_YET = "stored by issue id: the store has no errors in this issue; applies when some are loaded"
 _COLUMNS = ", ".join(Content._fields)
-# All that is said in the issues in which one thing has these error types, objects, operations and phases.
-_OF_KEYS = f"""
+# All contents of the issues that have a content with one of these error types, objects, operations and phases.
+_CONTENTS_BY_KEYS = f"""
 SELECT issue_id, {_COLUMNS} FROM content WHERE issue_id IN (
     SELECT issue_id FROM content
     WHERE error_type || char(31) || object || char(31) || operation || char(31) || phase
@@ -34,24 +33,24 @@ SELECT issue_id, {_COLUMNS} FROM content WHERE issue_id IN (
 
 
 class Overrides(TriageFile):
-    """Corrections and grouping rules in the state file."""
+    """Corrections and grouping rules in the triage file."""
 
     def correct_cause(
         self, issue_id: str, cause: str | None, *, actor: str, at: datetime, reason: str
     ) -> None:
-        """Say what the errors of an issue really are; None takes the newest such correction back.
+        """Correct the cause of the errors in an issue; None reverts the newest correction.
 
-        It holds for every error that says the same, in every later load, and over older corrections.
-        Raises TriageError for a cause that is in no catalogue.
+        The correction applies to every error with the same content, in all later loads, and replaces older
+        corrections. Raises TriageError for a cause that is not in the catalogue.
         """
         if cause is not None and cause not in CAUSES:
             raise TriageError(
                 f"there is no cause {cause!r}", next_step=f"Use one of: {', '.join(sorted(CAUSES))}."
             )
         with self.transaction() as connection:
-            before = _standing(connection, issue_id)
+            before = _newest_correction(connection, issue_id)
             if cause is None:
-                _forget(connection, issue_id, before)
+                _delete_correction(connection, issue_id, before)
             elif contents := _contents(connection, issue_id):
                 connection.execute("DELETE FROM correction WHERE key = ?", (issue_id,))
                 _add_correction(connection, (issue_id, cause, contents, format_timestamp(at), actor, reason))
@@ -61,46 +60,46 @@ class Overrides(TriageFile):
             log_activity(connection, at, actor, issue_id, "cause", old, cause, reason)
 
     def revert_correction(self, number: int, *, actor: str, at: datetime, reason: str) -> None:
-        """Take one correction back by its number. Raises TriageError when there is none of this number."""
+        """Revert one correction by its number. Raises TriageError if there is none with this number."""
         with self.transaction() as connection:
-            one = next((rule for rule in _corrections(connection) if rule.number == number), None)
-            if one is None:
+            correction = next((rule for rule in _corrections(connection) if rule.number == number), None)
+            if correction is None:
                 raise TriageError(
                     f"there is no correction {number}",
-                    next_step="Take a number from the list of corrections.",
+                    next_step="Use a number from the list of corrections.",
                 )
-            _forget(connection, one.issue_id, one)
-            log_activity(connection, at, actor, one.issue_id, "cause", one.cause, None, reason)
+            _delete_correction(connection, correction.issue_id, correction)
+            log_activity(connection, at, actor, correction.issue_id, "cause", correction.cause, None, reason)
 
     def correction_rules(self) -> list[Correction]:
-        """Give the corrections in force, oldest first."""
+        """Return the active corrections, oldest first."""
         with self.connect() as connection:
             return _corrections(connection)
 
     def current_correction(self, issue_id: str) -> str | None:
-        """The cause of the newest correction that is about an error of this issue, if there is one."""
+        """Return the cause of the newest correction that applies to an error in this issue, or None."""
         with self.connect() as connection:
-            found = _standing(connection, issue_id)
-        return found.cause if isinstance(found, Correction) else found
+            newest = _newest_correction(connection, issue_id)
+        return newest.cause if isinstance(newest, Correction) else newest
 
     def corrected_causes(self) -> dict[str, str]:
-        """Give the issues, as they are called now, all of whose errors people gave one and the same cause."""
+        """Return the issues whose errors all have the same corrected cause: the cause by current issue id."""
         with self.connect() as connection:
             rules = _corrections(connection)
             keys = {"\x1f".join(content[:-1]) for rule in rules for content in rule.contents}
-            rows = connection.execute(_OF_KEYS, (json.dumps(sorted(keys)),)).fetchall()
+            rows = connection.execute(_CONTENTS_BY_KEYS, (json.dumps(sorted(keys)),)).fetchall()
             pending = connection.execute("SELECT key, cause FROM correction ORDER BY key").fetchall()
-        given = match_corrections([Content(*tuple(row)[1:]) for row in rows], rules)
+        matches = match_corrections([Content(*tuple(row)[1:]) for row in rows], rules)
         causes: dict[str, set[str | None]] = {}
-        for row, rule in zip(rows, given, strict=True):
+        for row, rule in zip(rows, matches, strict=True):
             causes.setdefault(row["issue_id"], set()).add(rule.cause if rule else None)
         agreed = {issue: cause for issue, (cause, *more) in causes.items() if cause is not None and not more}
         return dict(sorted((agreed | {row["key"]: row["cause"] for row in pending}).items()))
 
     def labeled_samples(self) -> list[dict[str, str]]:
-        """Give what people corrected as labelled errors, in the form that `synclens report-card` scores.
+        """Return the corrected errors as labeled samples, in the form that `synclens report-card` scores.
 
-        One for each content of a correction in force, with the cause of the newest correction about it.
+        There is one for each content of an active correction, with the cause of the newest correction for it.
         """
         rules = self.correction_rules()
         contents = sorted({content for rule in rules for content in rule.contents})
@@ -122,7 +121,7 @@ class Overrides(TriageFile):
             log_activity(connection, at, actor, rule.rule_id, rule.kind, None, criteria, reason)
 
     def remove_grouping_rule(self, rule_id: str, *, actor: str, at: datetime, reason: str) -> None:
-        """Take a grouping rule back."""
+        """Remove a grouping rule; the next load separates or joins the issues again."""
         with self.transaction() as connection:
             row = connection.execute(
                 "SELECT content FROM grouping_rule WHERE rule_id = ?", (rule_id,)
@@ -135,24 +134,29 @@ class Overrides(TriageFile):
         with self.connect() as connection:
             return _rules(connection)
 
-    def bind_to_contents(self, said: Mapping[str, Sequence[Content]], *, at: datetime) -> list[str]:
-        """Turn what is kept by the id of an issue into rules on content, as far as the issue is known.
+    def bind_to_contents(
+        self, contents_by_issue: Mapping[str, Sequence[Content]], *, at: datetime
+    ) -> list[str]:
+        """Convert overrides that are stored by issue id into rules on content, where the issue is known.
 
-        `said` gives the contents of the issues of the store by id; what the file remembers counts as well.
-        Returns the ids of corrected issues that are unknown still; they stay, and the log says so once.
+        `contents_by_issue` has the contents of each issue in the store; the contents in the file count too. Returns
+        the ids of corrected issues that are still unknown; these stay, with one note in the log.
         """
         with self.transaction() as connection:
             for rule in _rules(connection):
-                contents = {one: _contents(connection, one) or said.get(one, ()) for one in rule.issues}
+                contents = {
+                    issue: _contents(connection, issue) or contents_by_issue.get(issue, ())
+                    for issue in rule.issues
+                }
                 connection.execute(
                     "UPDATE grouping_rule SET content = ? WHERE rule_id = ?",
                     (json.dumps(rule.with_contents(contents).stored(), sort_keys=True), rule.rule_id),
                 )
-            return _settle_corrections(connection, said, at)
+            return _bind_corrections(connection, contents_by_issue, at)
 
 
-def _settle_corrections(
-    connection: sqlite3.Connection, said: Mapping[str, Sequence[Content]], at: datetime
+def _bind_corrections(
+    connection: sqlite3.Connection, contents_by_issue: Mapping[str, Sequence[Content]], at: datetime
 ) -> list[str]:
     unknown = []
     pending = connection.execute(
@@ -161,31 +165,33 @@ def _settle_corrections(
         " GROUP BY c.key, c.cause ORDER BY number, c.key"
     ).fetchall()
     for key, cause, number in pending:
-        told = connection.execute("SELECT * FROM activity WHERE number = ?", (number,)).fetchone()
-        if contents := _contents(connection, key) or said.get(key, ()):
-            who = (told["at"], told["actor"], told["reason"]) if told else (format_timestamp(at), ACTOR, "")
-            _add_correction(connection, (key, cause, contents, *who))
+        entry = connection.execute("SELECT * FROM activity WHERE number = ?", (number,)).fetchone()
+        if contents := _contents(connection, key) or contents_by_issue.get(key, ()):
+            origin = (
+                (entry["at"], entry["actor"], entry["reason"]) if entry else (format_timestamp(at), ACTOR, "")
+            )
+            _add_correction(connection, (key, cause, contents, *origin))
             connection.execute("DELETE FROM correction WHERE key = ?", (key,))
             continue
         unknown.append(str(key))
-        if not _said(connection, key):
+        if not _is_noted(connection, key):
             log_activity(connection, at, ACTOR, key, "note", None, None, NO_ERRORS_YET)
     return unknown
 
 
-def _said(connection: sqlite3.Connection, issue_id: str) -> bool:
-    asked = "SELECT 1 FROM activity WHERE issue_id = ? AND reason = ?"
-    return connection.execute(asked, (issue_id, NO_ERRORS_YET)).fetchone() is not None
+def _is_noted(connection: sqlite3.Connection, issue_id: str) -> bool:
+    sql = "SELECT 1 FROM activity WHERE issue_id = ? AND reason = ?"
+    return connection.execute(sql, (issue_id, NO_ERRORS_YET)).fetchone() is not None
 
 
 def _add_correction(
     connection: sqlite3.Connection, row: tuple[str, str, Iterable[Content], str, str, str]
 ) -> None:
-    issue_id, cause, contents, *who = row
+    issue_id, cause, contents, *origin = row
     connection.execute(
         "INSERT INTO correction_rule (issue_id, cause, contents, at, actor, reason)"
         " VALUES (?, ?, ?, ?, ?, ?)",
-        (issue_id, cause, json.dumps(sorted(set(contents))), *who),
+        (issue_id, cause, json.dumps(sorted(set(contents))), *origin),
     )
 
 
@@ -205,20 +211,20 @@ def _corrections(connection: sqlite3.Connection) -> list[Correction]:
     ]
 
 
-def _standing(connection: sqlite3.Connection, issue_id: str) -> Correction | str | None:
-    """The newest correction that is about an error of the issue; a cause alone where it is kept by id."""
+def _newest_correction(connection: sqlite3.Connection, issue_id: str) -> Correction | str | None:
+    """Return the newest correction for an error in the issue; only its cause if it is stored by issue id."""
     row = connection.execute("SELECT cause FROM correction WHERE key = ?", (issue_id,)).fetchone()
     if row is not None:
         return str(row["cause"])
-    found = [
-        one for one in match_corrections(_contents(connection, issue_id), _corrections(connection)) if one
-    ]
-    return max(found, key=lambda one: one.number, default=None)
+    matches = match_corrections(_contents(connection, issue_id), _corrections(connection))
+    return max(filter(None, matches), key=lambda correction: correction.number, default=None)
 
 
-def _forget(connection: sqlite3.Connection, issue_id: str, standing: Correction | str | None) -> None:
-    if isinstance(standing, Correction):
-        connection.execute("DELETE FROM correction_rule WHERE number = ?", (standing.number,))
+def _delete_correction(
+    connection: sqlite3.Connection, issue_id: str, correction: Correction | str | None
+) -> None:
+    if isinstance(correction, Correction):
+        connection.execute("DELETE FROM correction_rule WHERE number = ?", (correction.number,))
     else:
         connection.execute("DELETE FROM correction WHERE key = ?", (issue_id,))
 

@@ -1,7 +1,7 @@
-"""How well issues are dealt with: time to resolve, how often they come back, whether fixes hold.
+"""Resolution statistics: time to resolve, reopen rate, and the share of fixes that last.
 
-From the activity log of the triage state and the first events in the store. Issues still open and fixes still
-young are censored, not left out: leaving them out would praise whoever resolves only what is easy.
+The figures come from the activity log of the triage state and the first events in the store. Open issues and recent
+fixes are censored, not left out: without them the figures would favor teams that resolve only easy issues.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from analysis.query.filters import Filters
 from analysis.query.runner import run_query
 from analysis.triage.states import Activity, TriageState
 
-HELD_DAYS = 30.0
+FIX_HELD_DAYS = 30.0
 _FIRST_SEEN = "SELECT issue_id, min(occurred_at) AS first_seen FROM error GROUP BY issue_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolutionStats:
-    """Figures over all issues up to a moment; days. None where there is nothing to say yet.
+    """Resolution statistics over all issues up to a reference time; None if there is no data yet.
 
-    `days_to_resolve` is the median from first event to first resolution with open issues censored, None when
-    fewer than half of them are resolved. `reopen_rate` is the share of resolutions after which the issue came
-    back. `fix_held` is the estimated share of resolutions still holding after 30 days.
+    `days_to_resolve` is the median time from the first event to the first resolution, with open issues censored; None
+    if fewer than half of the issues are resolved. `reopen_rate` is the share of resolutions after which the issue was
+    reopened. `fix_held` is the estimated share of resolutions that last 30 days.
     """
 
     issues: int
@@ -50,22 +50,25 @@ class _Resolution:
 
 
 def resolution_stats(connection: DuckDBPyConnection, triage: TriageState, at: datetime) -> ResolutionStats:
-    """Judge how issues have been dealt with up to the moment `at`."""
+    """Compute the resolution statistics as of `at`."""
     until = Filters.of(until=at)
     now = until.until or at
     first_seen = {
-        str(name): moment.to_pydatetime()
-        for name, moment in run_query(connection, _FIRST_SEEN, until).itertuples(index=False)
+        str(name): timestamp.to_pydatetime()
+        for name, timestamp in run_query(connection, _FIRST_SEEN, until).itertuples(index=False)
     }
     resolutions = _resolutions([entry for entry in triage.activity() if entry.at <= now])
-    first_fix = {one.issue_id: one.at for one in reversed(resolutions)}
+    first_fix = {resolution.issue_id: resolution.at for resolution in reversed(resolutions)}
     waits = [
         ((first_fix.get(name, now) - seen).total_seconds(), name in first_fix)
         for name, seen in first_seen.items()
     ]
-    held = [(((one.ended or now) - one.at).total_seconds(), one.ended is not None) for one in resolutions]
-    reopened = sum(one.ended is not None for one in resolutions)
-    resolved_now = {one.issue_id for one in resolutions if one.ended is None}
+    lifetimes = [
+        (((resolution.ended or now) - resolution.at).total_seconds(), resolution.ended is not None)
+        for resolution in resolutions
+    ]
+    reopened = sum(resolution.ended is not None for resolution in resolutions)
+    resolved_now = {resolution.issue_id for resolution in resolutions if resolution.ended is None}
     return ResolutionStats(
         issues=len(first_seen),
         open=len(first_seen.keys() - resolved_now),
@@ -74,23 +77,23 @@ def resolution_stats(connection: DuckDBPyConnection, triage: TriageState, at: da
         reopened=reopened,
         reopen_rate=reopened / len(resolutions) if resolutions else None,
         reopen_interval=wilson_interval(reopened, len(resolutions)),
-        fix_held=_share_after(held, HELD_DAYS),
+        fix_held=_share_after(lifetimes, FIX_HELD_DAYS),
     )
 
 
 def _resolutions(log: list[Activity]) -> list[_Resolution]:
-    """Pair each resolution with the moment at which it stopped holding."""
-    found: list[_Resolution] = []
-    standing: dict[str, datetime] = {}
+    """Pair each resolution with the time at which the issue was reopened, None if it was not."""
+    resolutions: list[_Resolution] = []
+    resolved_at: dict[str, datetime] = {}
     for entry in log:
         if entry.action != "state":
             continue
         if entry.after == "resolved":
-            standing.setdefault(entry.issue_id, entry.at)
-        elif entry.issue_id in standing:
-            found.append(_Resolution(entry.issue_id, standing.pop(entry.issue_id), entry.at))
-    found += [_Resolution(issue_id, at, None) for issue_id, at in standing.items()]
-    return sorted(found, key=lambda one: (one.at, one.issue_id))
+            resolved_at.setdefault(entry.issue_id, entry.at)
+        elif entry.issue_id in resolved_at:
+            resolutions.append(_Resolution(entry.issue_id, resolved_at.pop(entry.issue_id), entry.at))
+    resolutions += [_Resolution(issue_id, at, None) for issue_id, at in resolved_at.items()]
+    return sorted(resolutions, key=lambda resolution: (resolution.at, resolution.issue_id))
 
 
 def _median_days(waits: list[tuple[float, bool]]) -> float | None:
@@ -101,10 +104,10 @@ def _median_days(waits: list[tuple[float, bool]]) -> float | None:
     return None if median == inf else median / 86400
 
 
-def _share_after(held: list[tuple[float, bool]], days: float) -> float | None:
-    if not held or max(seconds for seconds, _ in held) < days * 86400:
+def _share_after(lifetimes: list[tuple[float, bool]], days: float) -> float | None:
+    if not lifetimes or max(seconds for seconds, _ in lifetimes) < days * 86400:
         return None
-    seconds, ended = (np.array(column) for column in zip(*held, strict=True))
+    seconds, ended = (np.array(column) for column in zip(*lifetimes, strict=True))
     curve = kaplan_meier(seconds.astype(np.float64), ended.astype(bool))
     until = np.searchsorted(curve.seconds, days * 86400, side="right")
     return 1.0 if until == 0 else float(1 - curve.done[until - 1])

@@ -141,7 +141,7 @@ def test_threads_lose_no_change(triage):
 def test_processes_lose_no_change(triage):
     """Two dashboards and the command line."""
     script = (
-        "import sys; from datetime import datetime; from analysis.states import TriageState\n"
+        "import sys; from datetime import datetime; from analysis.triage.states import TriageState\n"
         "state = TriageState(sys.argv[1])\n"
         "at = datetime(2026, 3, 30)\n"
         "for n in range(25): state.resolve('i1', actor=sys.argv[2], at=at, reason=str(n))\n"
