@@ -32,7 +32,7 @@ def store():
 
 @pytest.fixture
 def write(tmp_path):
-    """Write a file for a test and give its path; text is UTF-8 with the line ends it has."""
+    """Write a file for a test and return its path; text is UTF-8 with the line ends it has."""
 
     def written(name, content):
         path = tmp_path / name
@@ -67,5 +67,5 @@ def add(archive, name, text):
 
 @pytest.fixture(scope="session")
 def pack():
-    """Pack files, given by name, into a Direct Data archive and give its path; `odd` are members as they are."""
+    """Pack files, given by name, into a Direct Data archive and return its path; `odd` are members as they are."""
     return pack_archive

@@ -1,4 +1,4 @@
-"""A loader may die at any moment: what it had acknowledged is there, and nothing is there by halves."""
+"""A loader may be killed at any time: acknowledged rows are stored, and nothing is there by halves."""
 
 import os
 import signal
@@ -44,7 +44,7 @@ def killed(store, names, seconds):
 
 @pytest.mark.soak
 @pytest.mark.parametrize("rounds", [int(os.environ.get("SYNCLENS_KILLS", "2"))])
-def test_a_killed_loader_loses_nothing_that_it_had_acknowledged(tmp_path, rounds):
+def test_a_killed_loader_loses_no_acknowledged_rows(tmp_path, rounds):
     random = Random(20261122)
     store = tmp_path / "s.duckdb"
     names = [export(tmp_path / f"{number}.csv", number) for number in range(4)]

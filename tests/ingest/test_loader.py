@@ -16,7 +16,7 @@ def rejected(store):
     return store.execute("SELECT row_number, reasons FROM rejected_row ORDER BY row_number").fetchall()
 
 
-def test_the_sample_export_is_all_there_stored_or_refused(store, data, clock):
+def test_every_row_of_the_sample_export_is_stored_or_rejected(store, data, clock):
     (report,) = load(data / "sync_tracking__v_export.csv", store, clock=clock)
     assert (report.kind, report.rows_in, counts(report)) == ("sync_tracking__v", 312, (306, 0, 0, 6))
     assert [row for row, _ in rejected(store)] == [32, 78, 79, 121, 162, 203]
@@ -26,7 +26,7 @@ def test_the_sample_export_is_all_there_stored_or_refused(store, data, clock):
     ]
 
 
-def test_the_sample_errors_are_all_there_stored_or_refused(store, data, clock):
+def test_every_row_of_the_sample_errors_is_stored_or_rejected(store, data, clock):
     (report,) = load(data / "sync_errors.jsonl", store, clock=clock)
     assert (report.kind, report.rows_in, counts(report)) == ("sync_error", 60, (57, 0, 0, 3))
 
@@ -44,7 +44,7 @@ def test_loading_twice_changes_nothing(store, data, clock, name):
         assert store.execute(f"SELECT * FROM {table} ORDER BY ALL").fetchall() == rows
 
 
-def test_a_report_says_what_was_wrong_and_how_often_as_plain_values(store, data, clock):
+def test_a_report_counts_the_reasons_as_plain_values(store, data, clock):
     (report,) = load(data / "sync_tracking__v_export.csv", store, clock=clock)
     plain = json.loads(json.dumps(report.to_dict()))
     assert plain["reasons"]["sync_start_datetime__v: is not a valid timestamp"] == 2
@@ -52,12 +52,12 @@ def test_a_report_says_what_was_wrong_and_how_often_as_plain_values(store, data,
     assert plain["started_at"] == "2026-11-22T12:00:00+00:00"
 
 
-def test_a_store_that_is_not_there_yet_is_made(tmp_path, data):
+def test_a_missing_store_is_created(tmp_path, data):
     (report,) = load(data / "sync_errors.jsonl", tmp_path / "new.duckdb")
     assert report.rows_new == 57
 
 
-def test_columns_without_a_place_are_kept(store, write, clock):
+def test_columns_without_a_place_are_kept_in_extra(store, write, clock):
     load(
         write("a.csv", HEADER.strip() + ",rating__c\nV1,2026-11-02T08:00Z,true,1,high\n"), store, clock=clock
     )
@@ -86,7 +86,7 @@ def test_a_page_of_the_api_is_read_like_lines(store, write, clock):
     assert store.execute("SELECT id, sync_type__v FROM sync_tracking__v").fetchall() == [("V1", "a__v,b__v")]
 
 
-def test_a_sheet_with_labels_and_local_dates_needs_only_to_be_told_the_order(store, write, clock):
+def test_a_sheet_with_labels_and_local_dates_needs_only_the_date_order(store, write, clock):
     report = (
         '"Sync Tracking: Sync Tracking Name","Owner Name","Sync Type","Successful Sync",'
         '"Sync Start Datetime","Sync Duration"\n'
@@ -125,7 +125,7 @@ def test_a_quote_that_is_never_closed_costs_one_row(store, write, clock):
     assert rejected(store) == [(1, ["row: a quote is never closed"])]
 
 
-def test_the_columns_must_tell_what_the_rows_are(store, write, clock):
+def test_columns_that_match_no_table_raise_unknown_kind(store, write, clock):
     path = write("a.csv", "colour,size\nred,3\n")
     with pytest.raises(UnknownKind) as unknown:
         load(path, store, clock=clock)
@@ -135,7 +135,7 @@ def test_the_columns_must_tell_what_the_rows_are(store, write, clock):
     assert "occurred_at" in str(lacking.value)
 
 
-def test_an_export_of_nothing_is_no_error(store, write, clock):
+def test_an_empty_export_is_not_an_error(store, write, clock):
     (report,) = load(write("a.csv", "No results to display\n"), store, clock=clock)
     assert (report.rows_in, len(report.notes)) == (0, 1)
 
@@ -155,7 +155,7 @@ def test_a_customers_mapping_is_only_a_file(store, write, clock):
     )
 
 
-def test_what_is_not_there_or_empty_says_so(store, write, tmp_path):
+def test_a_missing_or_empty_file_raises_an_error(store, write, tmp_path):
     with pytest.raises(SourceMissing):
         load(tmp_path / "nothing.csv", store)
     with pytest.raises(SourceUnreadable):
@@ -176,7 +176,7 @@ PLAIN = HEADER + "V1,2026-11-02T08:00Z,true,1\nV2,soon,true,2\n"
         '"sep=|"\nSync report\n' + PLAIN.replace(",", "|"),
     ],
 )
-def test_what_stands_above_the_header_is_told_and_counts_as_no_row(store, write, clock, content):
+def test_lines_above_the_header_are_noted_and_not_counted(store, write, clock, content):
     (report,) = load(write("a.csv", content), store, clock=clock)
     assert (report.rows_in, counts(report)) == (2, (1, 0, 0, 1))
     assert rejected(store) == [(2, ["sync_start_datetime__v: is not a valid timestamp (soon)"])]
@@ -185,7 +185,7 @@ def test_what_stands_above_the_header_is_told_and_counts_as_no_row(store, write,
     assert all(note.startswith("skipped above the header: ") for note in report.notes)
 
 
-def test_a_title_does_not_help_a_file_that_nobody_knows(store, write, clock):
+def test_a_title_does_not_help_an_unknown_file(store, write, clock):
     with pytest.raises(UnknownKind, match="Sync report"):
         load(write("a.csv", "Sync report\ncolour,size\nred,3\n"), store, clock=clock)
 

@@ -4,7 +4,7 @@ import pytest
 from ingest import ExportTargetNotEmpty, export_lake, load
 
 
-def test_the_lake_has_every_row_cut_by_day(store, data, tmp_path, clock):
+def test_the_lake_has_every_row_partitioned_by_day(store, data, tmp_path, clock):
     load(data / "sync_tracking__v_export.csv", store, clock=clock)
     rows = export_lake(store, tmp_path / "lake")
     assert rows["sync_tracking__v"] == 306
@@ -26,7 +26,7 @@ def test_a_second_export_replaces_the_first(store, data, tmp_path, clock):
     assert sorted(each.name for each in tmp_path.iterdir()) == ["lake"]
 
 
-def test_a_directory_with_other_things_is_left_alone(store, tmp_path):
+def test_a_directory_with_other_files_is_not_overwritten(store, tmp_path):
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "to-ana.txt").write_text("Dear Ana")
     with pytest.raises(ExportTargetNotEmpty):

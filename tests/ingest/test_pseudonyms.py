@@ -33,7 +33,7 @@ def test_no_name_is_left_anywhere(loaded):
     assert "41300" in everything
 
 
-def test_a_person_is_the_same_stranger_in_every_source(loaded):
+def test_a_user_has_the_same_pseudonym_in_every_source(loaded):
     (email,) = loaded.execute("SELECT email FROM sync_user").fetchone()
     assert loaded.execute("SELECT user_id FROM sync_error").fetchall() == [(email,)]
     assert (

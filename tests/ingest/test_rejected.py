@@ -16,7 +16,7 @@ from ingest.contracts.cell_values import CellFormat
 REPORT = "id,Sync Start Datetime,Sync Duration\nV1,04/03/2024 07:58,98\nV2,05/03/2024 07:58,often\nV3\n"
 
 
-def test_refused_rows_are_listed_with_everything(store, write, clock):
+def test_rejected_rows_are_listed_with_all_reasons(store, write, clock):
     load(write("report.csv", REPORT), store, clock=clock)
     listed = list_rejected(store)
     assert [row.row_number for row in listed] == [1, 2, 3]
@@ -24,7 +24,7 @@ def test_refused_rows_are_listed_with_everything(store, write, clock):
     assert json.loads(listed[0].raw or "")["Sync Duration"] == "98"
 
 
-def test_refused_rows_are_taken_again_when_the_manner_is_known(store, write, clock):
+def test_rejected_rows_can_be_retried_with_a_cell_format(store, write, clock):
     load(write("report.csv", REPORT), store, clock=clock)
     (report,) = retry_rejected(store, cell_format=CellFormat("UTC", "dmy"), clock=clock)
     assert (report.rows_in, report.rows_new, report.rows_rejected) == (2, 1, 1)
@@ -34,7 +34,7 @@ def test_refused_rows_are_taken_again_when_the_manner_is_known(store, write, clo
     ]
 
 
-def test_nothing_refused_is_nothing_to_retry(store, clock):
+def test_without_rejected_rows_there_is_nothing_to_retry(store, clock):
     assert retry_rejected(store, clock=clock) == []
 
 
@@ -45,7 +45,7 @@ MENDED = BROKEN.replace("often", "97")
 
 
 @pytest.mark.parametrize("name", ["report.csv", "other.csv"])
-def test_a_row_is_refused_no_more_once_its_correction_is_in(store, write, clock, name):
+def test_a_rejected_row_is_resolved_by_its_correction(store, write, clock, name):
     load(write("report.csv", BROKEN), store, clock=clock)
     load(write(name, MENDED), store, clock=clock)
     assert [row.row_number for row in list_rejected(store) if row.row_number == 2] == []
@@ -61,7 +61,7 @@ def test_the_same_file_again_corrects_nothing(store, write, clock):
     assert [row.row_number for row in list_rejected(store)] == [2, 3]
 
 
-def test_what_was_corrected_is_not_refused_again_by_the_old_file(store, write, clock):
+def test_the_old_file_does_not_reject_a_corrected_row_again(store, write, clock):
     for content in (BROKEN, MENDED, BROKEN):
         load(write("report.csv", content), store, clock=clock)
     assert [row.row_number for row in list_rejected(store)] == [3]
@@ -75,7 +75,7 @@ def test_rows_in_bulk_know_their_ids_too(store, write, clock):
     assert list_rejected(store) == []
 
 
-def test_dismissed_rows_stay_and_say_so(store, write, clock):
+def test_dismissed_rows_are_kept_and_marked(store, write, clock):
     load(write("report.csv", BROKEN), store, clock=clock)
     load(write("other.csv", BROKEN), store, clock=clock)
     assert dismiss_rejected(store, "nobody.csv", clock=clock) == 0
@@ -99,31 +99,31 @@ message = ["Said"]
 """
 
 
-def test_columns_without_a_place_are_named(store, write, clock):
+def test_columns_without_a_place_are_listed(store, write, clock):
     (report,) = load(write("desk.csv", DESK), store, mappings=[write("desk.toml", MAPPING)], clock=clock)
     assert report.notes == ("columns without a place in sync_error, kept in the column extra: Who",)
     assert store.execute("SELECT extra FROM sync_error").fetchall() == [('{"Who":"u1"}',)]
 
 
-def test_a_column_that_a_mapping_names_in_vain_is_told(store, write, clock):
+def test_a_mapped_column_that_the_file_lacks_is_noted(store, write, clock):
     mapping = write("desk.toml", MAPPING + 'user_id = ["Whoo", "Rep"]\n')
     (report,) = load(write("desk.csv", DESK), store, mappings=[mapping], clock=clock)
     assert "the file lacks columns that the mapping names: Whoo or Rep (for user_id)" in report.notes
 
 
-def test_a_mapping_that_fits_nothing_says_what_it_looked_for(store, write, clock):
+def test_a_mapping_that_does_not_fit_lists_the_accepted_names(store, write, clock):
     mapping = write("desk.toml", MAPPING.replace("When it happened", "When it hapened"))
     with pytest.raises(MissingColumns) as lacking:
         load(write("desk.csv", DESK), store, mappings=[mapping], clock=clock)
-    said = str(lacking.value)
+    message = str(lacking.value)
     assert (
         "the mapping 'desk' finds no column for occurred_at (accepted names: occurred_at, When it hapened)"
-        in said
+        in message
     )
-    assert "Ticket, When it happened, Who, Said" in said
+    assert "Ticket, When it happened, Who, Said" in message
 
 
-def test_a_mapping_that_was_passed_over_is_told(store, write, clock):
+def test_an_unused_mapping_is_noted(store, write, clock):
     mapping = write("desk.toml", MAPPING.replace("When it happened", "When"))
     report = load(
         write("list.csv", "Date,Error\n2026-11-20T10:00:00Z,No\n"), store, mappings=[mapping], clock=clock
@@ -131,17 +131,17 @@ def test_a_mapping_that_was_passed_over_is_told(store, write, clock):
     assert "mapping 'desk' was not used: no column for occurred_at" in report[0].notes[0]
 
 
-def test_columns_that_tell_nothing_are_named_whole_with_what_they_are_most_like(store, write, clock):
+def test_unknown_columns_are_listed_with_the_closest_table(store, write, clock):
     names = ["Sync Duration", "Successful Sync", *(f"Column {n}" for n in range(45))]
     with pytest.raises(UnknownKind) as unknown:
         load(write("report.csv", ",".join(names) + "\n" + "," * 46 + "\n"), store, clock=clock)
-    said = str(unknown.value)
-    assert "and 7 more" in said
-    assert "The closest table is sync_tracking__v, which also requires id, sync_start_datetime__v" in said
+    message = str(unknown.value)
+    assert "and 7 more" in message
+    assert "The closest table is sync_tracking__v, which also requires id, sync_start_datetime__v" in message
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ('kind = "nothing"', "kind 'nothing' is not one of"),
         ('title = "x"', "kind is missing"),
@@ -151,13 +151,13 @@ def test_columns_that_tell_nothing_are_named_whole_with_what_they_are_most_like(
         ("kind", "is not valid TOML"),
     ],
 )
-def test_a_mapping_that_cannot_be_used_says_why_in_words(store, write, clock, text, said):
+def test_an_invalid_mapping_has_a_readable_reason(store, write, clock, text, message):
     with pytest.raises(MappingInvalid) as invalid:
         load(write("desk.csv", DESK), store, mappings=[write("desk.toml", text)], clock=clock)
-    assert said in str(invalid.value)
+    assert message in str(invalid.value)
     assert "pydantic" not in str(invalid.value)
 
 
-def test_a_mapping_that_is_not_there_is_no_traceback(store, write, clock, tmp_path):
+def test_a_missing_mapping_raises_mapping_invalid(store, write, clock, tmp_path):
     with pytest.raises(MappingInvalid, match="cannot be read: No such file"):
         load(write("desk.csv", DESK), store, mappings=[tmp_path / "none.toml"], clock=clock)

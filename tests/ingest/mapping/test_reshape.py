@@ -72,19 +72,19 @@ def test_lines_that_begin_no_row_belong_to_the_one_before():
 
 
 @pytest.mark.parametrize("content", [b"PK\x03\x04 no zip at all", b"PK\x03\x04" + b"\0" * 500])
-def test_a_zip_that_is_none_says_so(store, write, clock, content):
+def test_an_invalid_zip_raises_source_unreadable(store, write, clock, content):
     for name in ("a.zip", "a.xlsx"):
         with pytest.raises(SourceUnreadable):
             load(write(name, content), store, clock=clock)
 
 
-def test_a_zip_that_would_burst_is_not_unpacked(store, tmp_path, clock):
+def test_a_zip_bomb_is_not_unpacked(store, tmp_path, clock):
     path = zipped(tmp_path / "bomb.zip", {"a.csv": "0" * (30 << 20)})
     with pytest.raises(SourceUnreadable, match="unpacks to"):
         load(path, store, clock=clock)
 
 
-def test_a_zip_whose_first_line_never_ends_says_so(store, tmp_path, clock):
+def test_a_zip_with_an_endless_first_line_raises_source_unreadable(store, tmp_path, clock):
     path = zipped(tmp_path / "endless.zip", {"a.csv": "0" * (1 << 20)})
     with pytest.raises(SourceUnreadable, match="not a header"):
         load(path, store, clock=clock)
@@ -120,7 +120,7 @@ def test_a_failed_login_is_an_event_and_a_good_one_is_not(store, write, clock):
     ]
 
 
-def test_what_a_shape_does_not_read_is_kept_beside_it(store, write, clock):
+def test_cells_that_a_shape_does_not_read_are_kept_in_extra(store, write, clock):
     vmoc = {
         "id": "V6C1",
         "modified_date__v": "2026-11-02T08:00:00Z",
@@ -136,16 +136,16 @@ def fields_of(as_of, *fields):
     return "\n".join(map(json.dumps, rows))
 
 
-def test_two_snapshots_tell_what_changed_between_them(store, write, clock):
+def test_differences_between_two_snapshots_are_recorded(store, write, clock):
     load(
         write("1.jsonl", fields_of("2026-11-01", ("a__c", "String"), ("b__c", "Number"))), store, clock=clock
     )
     assert store.execute("SELECT count(*) FROM config_change").fetchone() == (0,)
     later = fields_of("2026-11-08", ("a__c", "Picklist"), ("b__c", "Number"), ("c__c", "String"))
     load(write("2.jsonl", later), store, clock=clock)
-    told = store.execute("SELECT target, before, changed_at FROM config_change ORDER BY target").fetchall()
+    changes = store.execute("SELECT target, before, changed_at FROM config_change ORDER BY target").fetchall()
     when = datetime(2026, 11, 8, tzinfo=UTC).replace(tzinfo=None)
-    assert told == [("call2__v.a__c", '{"type":"String"}', when), ("call2__v.c__c", None, when)]
+    assert changes == [("call2__v.a__c", '{"type":"String"}', when), ("call2__v.c__c", None, when)]
     assert [report.rows_new for report in record_config_changes(store, clock=clock)] == [0]
 
 
@@ -165,6 +165,6 @@ def test_a_workbook_is_read_sheet_by_sheet(store, tmp_path, clock):
     assert row == ("2026-11-02 08:30:00", True, 3)
 
 
-def test_a_bytes_stream_of_nonsense_is_refused_or_kept_never_a_crash(store, write, clock):
+def test_random_bytes_never_crash_the_loader(store, write, clock):
     with pytest.raises(SourceUnreadable):
         load(write("a.parquet", b"PAR1" + io.BytesIO(b"x" * 100).read()), store, clock=clock)

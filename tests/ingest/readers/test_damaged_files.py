@@ -1,4 +1,4 @@
-"""Whatever a file holds, loading it ends in a balanced account or in an error that says what to do."""
+"""Whatever a file holds, loading it ends in a balanced account or in an error with a next step."""
 
 import contextlib
 import csv
@@ -135,12 +135,12 @@ FORMS = ["a.parquet", "a.xlsx", "b.xlsx", "a.json", "utf16.csv", "90210-20261122
 
 @pytest.mark.parametrize("name", FORMS)
 @pytest.mark.parametrize("seed", range(6))
-def test_damage_in_any_form_is_kept_or_refused(place, forms, name, seed):
+def test_a_damaged_file_is_stored_rejected_or_an_error(place, forms, name, seed):
     content = mutated(forms[name], seed)
     loaded(place, name, gzip.compress(content) if name.endswith(".gz") else content)
 
 
-def test_every_form_can_be_loaded_while_it_is_sound(place, forms):
+def test_every_undamaged_file_can_be_loaded(place, forms):
     for name in FORMS:
         if name != "b.xlsx":
             packed = gzip.compress(forms[name]) if name.endswith(".gz") else forms[name]

@@ -49,7 +49,7 @@ def ids(store):
 TRUTH = [("V2", "264"), ("V3", "263"), ("V4", "263"), ("V5", "263")]
 
 
-def test_archives_are_taken_in_by_stop_time(store, archives, clock):
+def test_archives_are_loaded_by_stop_time(store, archives, clock):
     reports = load_all(reversed(archives), store, clock=clock)
     assert ids(store) == TRUTH
     assert reports[0].source.partition("#")[0] == archives[0].name
@@ -106,7 +106,7 @@ def odd_member(name, kind=tarfile.REGTYPE, size=0):
     ],
     ids=lambda member: member.name,
 )
-def test_an_archive_that_tries_something_is_not_unpacked(pack, store, tmp_path, clock, member):
+def test_an_unsafe_archive_is_not_unpacked(pack, store, tmp_path, clock, member):
     path = pack(
         tmp_path / "bad.tar.gz", {"Object/sync_tracking__v.csv": HEADER + line(1, "01:00")}, odd=[member]
     )
@@ -116,7 +116,7 @@ def test_an_archive_that_tries_something_is_not_unpacked(pack, store, tmp_path, 
 
 
 @pytest.mark.parametrize("cut", [1, 10, 60, 150, 300])
-def test_a_damaged_archive_says_so(store, archives, tmp_path, clock, cut):
+def test_a_damaged_archive_raises_source_unreadable(store, archives, tmp_path, clock, cut):
     damaged = tmp_path / "damaged.tar.gz"
     damaged.write_bytes(archives[0].read_bytes()[:-cut])
     with pytest.raises(SourceUnreadable):

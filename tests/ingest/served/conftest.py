@@ -27,7 +27,7 @@ EVERYTHING = [
     *("error:RACE_CONDITION=47", "error:API_LIMIT_EXCEEDED=53", "error:OPERATION_IN_PROGRESS=59"),
 ]
 ALMOST_ALL = set(FAULTS) - {"other-vault", "unpublished"}
-"""Another Vault is refused, and what is not published cannot come: each has a test of its own."""
+"""Faults that other tests cover: a different Vault is rejected, and unpublished files cannot be loaded."""
 assert {each.partition("=")[0] for each in EVERYTHING if ":" not in each} == ALMOST_ALL
 
 
@@ -117,7 +117,7 @@ def pulled(played, signed_in, fresh):
 
 @pytest.fixture
 def content():
-    """What a table says, without where it came from."""
+    """Return the rows of a table, without their source."""
 
     def read(store, table="sync_tracking__v"):
         return store.execute(

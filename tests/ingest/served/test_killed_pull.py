@@ -1,4 +1,4 @@
-"""A pull may be killed at any moment: nothing is there by halves, and the next run ends at the Vault's truth."""
+"""A pull may be killed at any time: nothing is stored partially, and the next run ends at the Vault's truth."""
 
 import os
 import subprocess
@@ -40,7 +40,7 @@ with ingest.VaultClient(address, ingest.Password(name, secret), sleep=lambda sec
 
 
 class Executioner:
-    """Ends a process some time after the Vault has heard so many calls."""
+    """Ends a process some time after the Vault has received a number of calls."""
 
     def __init__(self, now):
         self.at, self.left, self.delay, self.victim, self.timer = now, 0, 0.0, None, None
@@ -92,11 +92,11 @@ def check(path, good):
         if not reader.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'watermark'").fetchall():
             return  # it died while it made the tables
         for table, key in KEYS.items():
-            known = {each for (each,) in good.execute(f"SELECT {key} FROM {table}").fetchall()}
-            found = [each for (each,) in reader.execute(f"SELECT {key} FROM {table}").fetchall()]
-            assert len(found) == len(set(found))
-            assert set(found) <= known
-            took = reader.execute(
+            expected_keys = {each for (each,) in good.execute(f"SELECT {key} FROM {table}").fetchall()}
+            stored_keys = [each for (each,) in reader.execute(f"SELECT {key} FROM {table}").fetchall()]
+            assert len(stored_keys) == len(set(stored_keys))
+            assert set(stored_keys) <= expected_keys
+            reported = reader.execute(
                 "SELECT coalesce(sum(rows_new), 0) FROM ingest_batch WHERE kind = $table", {"table": table}
             ).fetchone()
-            assert took == (len(found),)
+            assert reported == (len(stored_keys),)

@@ -39,15 +39,15 @@ def test_direct_data_comes_through_every_trouble(
 
 def test_lint_finds_in_a_pulled_store_what_was_planted_in_the_vault(served, pulled):
     address, vault = served()
-    before = found(pulled(address)[0])
+    before = seen_facts(pulled(address)[0])
     users = vault.vault.live["user"].values()
     for name in {each["permission_set"] for each in users if each["email"] != SERVICE_NAME}:
         each = vault.vault.live["permission_set"][name]
         each["metadata_api"] = True
         each["fields"] = {"call2__v": {"modified_date__v": {"read": False, "edit": False}}}
     store, _ = pulled(address)
-    assert found(store) - before >= {"metadata-api-for-end-users", "modified-date-not-readable"}
+    assert seen_facts(store) - before >= {"metadata-api-for-end-users", "modified-date-not-readable"}
 
 
-def found(store):
+def seen_facts(store):
     return set(lint(store)["rule"])

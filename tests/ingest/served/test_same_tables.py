@@ -68,12 +68,12 @@ class Living:
         self.deletes("vmobile_object_configuration__v", vmoc_id, at)
 
 
-def told(content, store, *, rights=True):
+def stored_content(content, store, *, with_permissions=True):
     tables = {table: content(store, table) for table in TABLES}
     derived = [
         row for row in tables["config_change"] if "permission_set" in row and str(row[0]).startswith("snap")
     ]
-    if not rights:  # Direct Data has no permissions, so nothing can be compared there
+    if not with_permissions:  # Direct Data has no permissions, so nothing can be compared there
         tables["config_change"] = [row for row in tables["config_change"] if row not in derived]
     return tables
 
@@ -89,7 +89,7 @@ def fetch_and_load(living, signed_in, store, folder, extract):
 
 
 def export(living, signed_in, folder, *, trails=False):
-    """Write what a person may export: each object, and the audit trails."""
+    """Write the files that a user can export: each object, and the audit trails."""
     folder.mkdir()
     with signed_in(living.address) as client:
         for name in OBJECTS:
@@ -127,12 +127,14 @@ def test_pages_archives_and_exports_give_the_same_tables(
     grants = tmp_path / "grants.csv"
     by_page.table("permission_grant").select("* EXCLUDE (extra, source, batch_id)").to_csv(str(grants))
     load(grants, by_export)
-    truth = told(content, by_page)
+    truth = stored_content(content, by_page)
     assert [table for table in TABLES if not truth[table]] == []
     assert {row[3] for row in truth["config_change"]} >= {"vmoc", "user", "setting", "permission_set"}
-    assert told(content, by_export) == truth
+    assert stored_content(content, by_export) == truth
     assert content(by_export, "permission_grant") == content(by_page, "permission_grant")
-    assert told(content, by_archive, rights=False) == told(content, by_page, rights=False)
+    assert stored_content(content, by_archive, with_permissions=False) == stored_content(
+        content, by_page, with_permissions=False
+    )
 
 
 def test_increments_come_through_every_trouble_with_what_was_deleted(
@@ -142,7 +144,7 @@ def test_increments_come_through_every_trouble_with_what_was_deleted(
     by_page, by_archive = fresh(), fresh()
     pulled(good.address, into=by_page)
     fetch_and_load(living, signed_in, by_archive, tmp_path, "full_directdata")
-    before = told(content, by_page)
+    before = stored_content(content, by_page)
     for each in (living, good):
         each.deletes_some(by_page)
         each.lives_a_day()
@@ -150,8 +152,8 @@ def test_increments_come_through_every_trouble_with_what_was_deleted(
     fetch_and_load(living, signed_in, by_archive, tmp_path, "incremental_directdata")
     fetch_and_load(living, signed_in, by_archive, tmp_path, "log_directdata")
     assert living.faults.counts["fail-part"] == 2
-    after = told(content, by_archive, rights=False)
-    assert after == told(content, by_page, rights=False)
+    after = stored_content(content, by_archive, with_permissions=False)
+    assert after == stored_content(content, by_page, with_permissions=False)
     assert len(after["sync_tracking__v"]) == len(before["sync_tracking__v"]) - 1
     assert [row for row in after["vmoc"] if row[-1] is False]
 
@@ -169,4 +171,4 @@ def test_increments_that_are_not_published_yet_are_taken_the_next_time(
     living.faults.settings.clear()
     fetch_and_load(living, signed_in, late, tmp_path / "late", "incremental_directdata")
     fetch_and_load(good, signed_in, prompt, tmp_path / "prompt", "incremental_directdata")
-    assert told(content, late) == told(content, prompt)
+    assert stored_content(content, late) == stored_content(content, prompt)

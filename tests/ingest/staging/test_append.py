@@ -90,7 +90,7 @@ def test_a_failing_append_leaves_nothing_behind(store, clock):
     assert store.execute("SELECT count(*) FROM ingest_batch").fetchone() == (0,)
 
 
-def test_the_store_refuses_an_account_that_does_not_add_up(store):
+def test_the_store_rejects_counts_that_do_not_add_up(store):
     with pytest.raises(duckdb.ConstraintException):
         store.execute(
             "INSERT INTO ingest_batch VALUES ('b', 's', 'k', NULL, 3, 1, 1, 0, 0, "

@@ -1,4 +1,4 @@
-"""Whole files, JSON lines and single rows give the same staged rows, whatever reader they came from."""
+"""Whole files, JSON lines and single rows result in the same staged rows, whatever reader they came from."""
 
 import csv
 import io

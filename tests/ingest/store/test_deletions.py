@@ -48,11 +48,11 @@ def fresh():
 
 def content(store):
     tables = (*TABLES, "config_change")
-    told = {
+    event = {
         table: store.execute(f"SELECT * EXCLUDE (source, batch_id) FROM {table} ORDER BY ALL").fetchall()
         for table in tables
     }
-    return told | {
+    return event | {
         "tombstone": store.execute("SELECT kind, id, deleted_at FROM tombstone ORDER BY ALL").fetchall()
     }
 
@@ -64,7 +64,7 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def put(pack, place):
-    """Pack one event and give the path of the archive."""
+    """Pack one event and return the path of the archive."""
     return lambda number, event: pack(place / f"{number}.tar.gz", files_of(event))
 
 
@@ -86,7 +86,7 @@ EVENT = st.tuples(st.sampled_from(sorted(SNAPSHOT)), st.sampled_from("12"), st.i
     events=[("user__sys", "1", 3, False), ("user__sys", "1", 3, True), ("user__sys", "1", 5, True)],
     order=None,
 )
-def test_no_order_and_no_repetition_changes_what_is_gone(put, events, order):
+def test_order_and_repetition_do_not_change_deletions(put, events, order):
     archives = [put(number, event) for number, event in enumerate(events)]
     shuffled = [*archives, *archives[:2]]
     if order:
@@ -114,7 +114,7 @@ def test_no_order_and_no_repetition_changes_what_is_gone(put, events, order):
         ("veeva_settings__v", "veeva_setting", "value IS NOT NULL"),
     ],
 )
-def test_deleted_configuration_stays_known_as_gone(store, put, clock, name, table, gone):
+def test_deleted_configuration_is_kept_and_marked(store, put, clock, name, table, gone):
     events = [(name, "1", 2, False), (name, "2", 2, False), (name, "1", 5, True), (name, "3", 5, True)]
     reports = load_all([put(n, event) for n, event in enumerate(events)], store, clock=clock)
     assert not [note for report in reports for note in report.notes]
@@ -127,7 +127,7 @@ def test_deleted_configuration_stays_known_as_gone(store, put, clock, name, tabl
     assert store.execute(f"{there} ORDER BY as_of", {"id": f"{prefix}3"}).fetchall() == [(True,), (False,)]
 
 
-def test_a_record_that_came_back_after_its_deletion_is_there(store, put, clock):
+def test_a_record_restored_after_its_deletion_is_kept(store, put, clock):
     name = "user__sys"
     for n, event in enumerate([(name, "1", 2, False), (name, "1", 7, False), (name, "1", 5, True)]):
         load(put(n, event), store, clock=clock)
@@ -147,7 +147,7 @@ def metadata(*fields, deleted=False):
     )
 
 
-def test_a_removed_field_and_a_removed_object_are_known_as_gone(store, pack, place, clock):
+def test_a_removed_field_and_a_removed_object_are_marked(store, pack, place, clock):
     fields = ("call2__v.id", "call2__v.color__c", "old__c.id", "old__c.name__v")
     full = pack(place / "90210-20261122-0000-F.tar.gz", {"Metadata/metadata.csv": metadata(*fields)})
     later = pack(
@@ -169,8 +169,8 @@ def test_a_removed_field_and_a_removed_object_are_known_as_gone(store, pack, pla
         ("old__c", "id", False, "String"),
         ("old__c", "name__v", False, "String"),
     ]
-    told = store.execute("SELECT target, before, after FROM config_change ORDER BY target").fetchall()
-    assert told == [
+    changes = store.execute("SELECT target, before, after FROM config_change ORDER BY target").fetchall()
+    assert changes == [
         (target, '{"active":true}', '{"active":false}')
         for target in ("call2__v.color__c", "old__c.id", "old__c.name__v")
     ]
@@ -191,7 +191,7 @@ def test_a_removed_picklist_value_keeps_its_label(store, pack, place, clock):
     assert store.execute("SELECT len(reasons) FROM rejected_row").fetchall() == [(4,)]
 
 
-def test_a_snapshot_that_comes_late_replaces_what_was_told_of_its_neighbours(store, put, clock):
+def test_a_late_snapshot_replaces_the_changes_between_its_neighbors(store, put, clock):
     for n, minute in enumerate((1, 5, 3)):
         load(put(n, ("vmobile_object_configuration__v", "1", minute, False)), store, clock=clock)
     assert store.execute("SELECT before, after FROM config_change ORDER BY changed_at").fetchall() == [

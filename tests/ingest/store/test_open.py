@@ -1,4 +1,4 @@
-"""The store's door: who waits, who is told what, and what a reader may not do."""
+"""Opening the store: waiting, errors, and what a reader may not do."""
 
 import subprocess
 import sys
@@ -54,7 +54,7 @@ def path(tmp_path):
 
 
 @pytest.mark.parametrize("read_only", [True, False])
-def test_a_store_that_another_process_writes_is_refused_with_the_holders_name(path, read_only):
+def test_a_locked_store_raises_an_error_with_the_process_name(path, read_only):
     with another_process_writing(path, 60) as holder, pytest.raises(ingest.StoreLocked) as refused:  # noqa: SIM117
         with ingest.open_store(path, read_only=read_only, timeout_seconds=0.3):
             raise AssertionError("two processes were let in")
@@ -62,21 +62,21 @@ def test_a_store_that_another_process_writes_is_refused_with_the_holders_name(pa
     assert str(holder.pid) in refused.value.next_step
 
 
-def test_a_reader_waits_for_a_writer_that_soon_lets_go(path):
+def test_a_reader_waits_for_a_short_writer(path):
     with another_process_writing(path, 0.5), ingest.open_store(path, timeout_seconds=30) as store:
         assert store.execute("SELECT count(*) FROM sync").fetchone() == (0,)
 
 
 def test_readers_get_their_turn_beside_a_writer_that_hardly_pauses(path):
-    """Long pauses would miss the moments in which the store is free, and starve the reader."""
+    """Long pauses would miss the short times in which the store is free, and starve the reader."""
     with another_process(HARDLY_PAUSE, path):
         for _ in range(15):
             with ingest.open_store(path, timeout_seconds=2.5) as store:
                 assert store.execute("SELECT count(*) FROM sync").fetchone() == (0,)
-            time.sleep(0.3)  # the writer takes it again
+            time.sleep(0.3)  # the writer opens it again
 
 
-def test_waiting_is_told_once(path, caplog):
+def test_waiting_is_logged_once(path, caplog):
     caplog.set_level("INFO", logger="synclens.retry")
     with another_process_writing(path, 60), pytest.raises(ingest.StoreLocked):  # noqa: SIM117
         with ingest.open_store(path, timeout_seconds=1):
@@ -84,7 +84,7 @@ def test_waiting_is_told_once(path, caplog):
     assert caplog.messages == ["the store is in use; waiting for it"]
 
 
-def test_a_writer_in_this_process_keeps_a_reader_out_with_a_clear_word(path):
+def test_a_writer_in_this_process_blocks_a_reader_with_a_clear_error(path):
     with ingest.open_store(path, read_only=False), pytest.raises(ingest.StoreLocked, match="this process"):  # noqa: SIM117
         with ingest.open_store(path, timeout_seconds=0.2):
             raise AssertionError("mixed modes were let in")
@@ -113,7 +113,7 @@ def test_a_reader_can_neither_write_nor_reach_the_machine(path, forbidden):
         store.execute(forbidden)
 
 
-def test_a_store_of_an_older_version_is_brought_up_to_date_even_for_a_reader(tmp_path):
+def test_an_older_store_is_migrated_even_for_a_reader(tmp_path):
     path = tmp_path / "old.duckdb"
     first = min(MIGRATIONS)
     with duckdb.connect(path) as old:
@@ -148,7 +148,7 @@ def test_a_store_from_a_newer_version_is_refused(path, read_only):
         raise AssertionError("a newer store was let in")
 
 
-def test_what_is_no_store_is_refused_with_advice(tmp_path):
+def test_a_file_that_is_not_a_store_raises_an_error_with_a_next_step(tmp_path):
     with pytest.raises(ingest.StoreMissing) as missing, ingest.open_store(tmp_path / "nothing.duckdb"):
         raise AssertionError("nothing was opened")
     assert "synclens load" in missing.value.next_step
@@ -167,7 +167,7 @@ def test_waiting_is_bounded(path):
         assert time.monotonic() - began < 30  # a bound against hanging, not a speed
 
 
-def test_readers_of_one_process_see_utc_and_are_all_closed_in(path, monkeypatch):
+def test_readers_of_one_process_see_utc_and_are_all_restricted(path, monkeypatch):
     """Readers share one database, whose settings only the first of them can still make."""
     monkeypatch.setenv("TZ", "America/New_York")
     settings = "SELECT current_setting('TimeZone'), current_setting('enable_external_access')"

@@ -70,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
 
     do_POST = do_DELETE = do_GET
 
-    def log_message(self, *told):
+    def log_message(self, *args):
         pass
 
     def answer(self):
@@ -113,7 +113,7 @@ class Handler(BaseHTTPRequestHandler):
             }
         )
 
-    def data(self, path, form, asked):
+    def data(self, path, form, parameters):
         if path == "/metadata/vobjects/sync_tracking__v":
             return self.send(
                 {
@@ -125,7 +125,7 @@ class Handler(BaseHTTPRequestHandler):
             values = [{"name": "incremental_sync__v", "label": "Incremental Sync"}]
             return self.send({"responseStatus": "SUCCESS", "picklistValues": values})
         if path == "/objects/deletions/vobjects/sync_tracking__v":
-            return self.deletions(int(asked["offset"][0]), int(asked["limit"][0]))
+            return self.deletions(int(parameters["offset"][0]), int(parameters["limit"][0]))
         if path == "/services/directdata/files":
             return self.send({"responseStatus": "SUCCESS", "data": self.server.files})
         if path.startswith("/services/directdata/files/"):
@@ -133,7 +133,7 @@ class Handler(BaseHTTPRequestHandler):
                 200, self.server.parts[path.rsplit("/", 1)[1]].decode(), "application/octet-stream"
             )
         if path.startswith("/query"):
-            return self.page(form, int(asked.get("pageoffset", ["0"])[0]))
+            return self.page(form, int(parameters.get("pageoffset", ["0"])[0]))
         if path in ("/session", "/keep-alive", "/objects/users/me"):
             return self.send({"responseStatus": "SUCCESS"})
         return self.refuse("MALFORMED_URL", code=404)
@@ -158,15 +158,15 @@ class Handler(BaseHTTPRequestHandler):
             ) + int(form["q"].partition("PAGEOFFSET ")[2] or 0)
         if since:
             self.server.asked_since = since
-        found = [
+        matches = [
             each
             for each in self.server.rows
             if self.server.undated or each["modified_date__v"] > getattr(self.server, "asked_since", "")
         ]
         size = 3 if self.server.happens("shrink") else self.server.page_size
-        rows = found[offset : offset + size]
-        details = {"pagesize": size, "pageoffset": offset, "size": len(rows), "total": len(found)}
-        if offset + size < len(found) and not (offset and self.server.happens("stop early")):
+        rows = matches[offset : offset + size]
+        details = {"pagesize": size, "pageoffset": offset, "size": len(rows), "total": len(matches)}
+        if offset + size < len(matches) and not (offset and self.server.happens("stop early")):
             details["next_page"] = self.server.page_form.format(
                 f"/query/abc?pagesize={size}&pageoffset={offset + size}"
             )
@@ -218,8 +218,8 @@ def client(vault, naps):
 
 
 @pytest.fixture
-def given():
-    """What the small Vault is made of, for tests that change it."""
+def small_vault():
+    """The content of the small Vault, for tests that change it."""
     return SimpleNamespace(secret=SECRET, start=START, fields=FIELDS, row=row, stamp=stamp)
 
 

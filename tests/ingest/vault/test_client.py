@@ -28,21 +28,24 @@ def test_a_wrong_password_is_tried_once(vault, caplog):
     assert "wrong-secret" not in caplog.text
 
 
-def test_no_secret_reaches_a_log_or_a_repr(vault, caplog, given):
-    with caplog.at_level(logging.DEBUG), VaultClient(vault.url, Password("svc", given.secret)) as client:
+def test_no_secret_reaches_a_log_or_a_repr(vault, caplog, small_vault):
+    with (
+        caplog.at_level(logging.DEBUG),
+        VaultClient(vault.url, Password("svc", small_vault.secret)) as client,
+    ):
         client.keep_alive()
     assert "session1" not in caplog.text
-    assert given.secret not in caplog.text + repr(Password("svc", given.secret)) + repr(
-        ApiToken(given.secret)
-    ) + repr(OAuth("u", given.secret))
+    assert small_vault.secret not in caplog.text + repr(Password("svc", small_vault.secret)) + repr(
+        ApiToken(small_vault.secret)
+    ) + repr(OAuth("u", small_vault.secret))
 
 
-def test_a_session_for_another_vault_is_refused(vault, given):
+def test_a_session_for_a_different_vault_is_rejected(vault, small_vault):
     vault.vault_id = 8
     with pytest.raises(WrongVault):
-        VaultClient(vault.url, Password("svc", given.secret)).sign_in()
+        VaultClient(vault.url, Password("svc", small_vault.secret)).sign_in()
     with pytest.raises(WrongVault):
-        VaultClient(vault.url, Password("svc", given.secret), vault_id=7).sign_in()
+        VaultClient(vault.url, Password("svc", small_vault.secret), vault_id=7).sign_in()
 
 
 def test_a_token_needs_no_login_and_oauth_gets_a_session(vault):
@@ -77,7 +80,7 @@ def test_we_slow_down_when_vault_does(client, vault, naps, header):
     assert naps
 
 
-def test_a_vault_that_stays_down_is_given_up_with_advice(vault, client):
+def test_a_vault_that_stays_down_raises_an_error_with_a_next_step(vault, client):
     vault.trouble = ["proxy"] * 50
     with pytest.raises(VaultUnreachable) as down:
         client.keep_alive()

@@ -16,13 +16,13 @@ PARTS = {
 
 def part(name, content, **wrong):
     stem, number = name.rsplit(".", 1)
-    told = {
+    part = {
         "name": name,
         "filename": f"{stem}.tar.gz.{number}",
         "filepart": int(number),
         "size": len(content),
     }
-    return told | {"md5checksum": hashlib.md5(content).hexdigest()} | wrong
+    return part | {"md5checksum": hashlib.md5(content).hexdigest()} | wrong
 
 
 def listing(*parts, start="2026-11-22T06:00Z", stop="2026-11-22T06:15Z", **more):
@@ -84,8 +84,8 @@ def test_what_is_still_to_be_published_keeps_the_later_from_counting_as_applied(
     assert fetch_direct_data(client, tmp_path).reached_at is None
 
 
-def test_increments_go_on_after_the_last_applied_file_or_a_full_one(store, given):
-    first, later = given.start, given.start + timedelta(hours=1)
+def test_incremental_files_continue_after_the_last_file_or_a_full_one(store, small_vault):
+    first, later = small_vault.start, small_vault.start + timedelta(hours=1)
     assert direct_data_watermark(store, "v", "incremental_directdata") is None
     set_direct_data_watermark(store, "v", "incremental_directdata", first)
     set_direct_data_watermark(store, "v", "full_directdata", later)

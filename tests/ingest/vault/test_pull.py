@@ -38,16 +38,16 @@ def test_no_trouble_that_passes_costs_a_row(store, client, vault, trouble, ids, 
     assert vault.trouble == []
 
 
-def test_the_next_pull_asks_only_for_what_changed_and_an_overlap(store, client, vault, pulled, given):
+def test_the_next_pull_reads_only_changes_with_an_overlap(store, client, vault, pulled, small_vault):
     pulled(store)
-    vault.rows.append(given.row(30))
+    vault.rows.append(small_vault.row(30))
     reports = pulled(store)
-    assert vault.asked_since == given.stamp(24 - 15)
+    assert vault.asked_since == small_vault.stamp(24 - 15)
     assert (sum(r.rows_new for r in reports), sum(r.rows_unchanged for r in reports)) == (1, 15)
 
 
-def test_what_vault_deleted_goes_and_stays_away(store, client, vault, ids, pulled, given):
-    vault.deleted = [{"id": "V5X003", "date_deleted": given.stamp(60)}]
+def test_deleted_records_are_removed_and_not_restored(store, client, vault, ids, pulled, small_vault):
+    vault.deleted = [{"id": "V5X003", "date_deleted": small_vault.stamp(60)}]
     pulled(store)
     assert len(ids()) == 24
     vault.deleted = []
@@ -95,24 +95,24 @@ def test_the_store_is_free_while_a_call_is_under_way(vault, client, tmp_path, pu
     assert "/query/abc" not in seen[-1]
 
 
-def test_a_changed_and_a_lost_field_are_told_as_changes(store, client, vault, pulled, given):
+def test_changed_and_removed_fields_are_recorded_as_changes(store, client, vault, pulled, small_vault):
     pulled(store)
     vault.fields = [
-        each | {"required": True} if each["name"] == "rating__c" else each for each in given.fields
+        each | {"required": True} if each["name"] == "rating__c" else each for each in small_vault.fields
     ]
     vault.fields = [each for each in vault.fields if each["name"] != "successful_sync__v"]
-    pulled(store, at=given.start + timedelta(days=1))
-    again = pulled(store, at=given.start + timedelta(days=2))
-    told = store.execute("SELECT field, before, after FROM config_change ORDER BY field").fetchall()
-    assert told == [
+    pulled(store, at=small_vault.start + timedelta(days=1))
+    again = pulled(store, at=small_vault.start + timedelta(days=2))
+    changes = store.execute("SELECT field, before, after FROM config_change ORDER BY field").fetchall()
+    assert changes == [
         ("rating__c", '{"required":null}', '{"required":true}'),
         ("successful_sync__v", '{"active":true}', '{"active":false}'),
     ]
     assert not [report for report in again if report.kind == "object_field"]
 
 
-def test_rows_without_a_time_of_change_keep_their_place_too(store, client, vault, ids, pulled, given):
-    vault.fields = [each for each in given.fields if each["name"] != "modified_date__v"]
+def test_rows_without_a_modification_time_keep_their_position(store, client, vault, ids, pulled, small_vault):
+    vault.fields = [each for each in small_vault.fields if each["name"] != "modified_date__v"]
     vault.rows = [{**each, "modified_date__v": None} for each in vault.rows]
     vault.undated, vault.trouble = True, ["stop early"]
     with pytest.raises(PullIncomplete):
@@ -122,9 +122,9 @@ def test_rows_without_a_time_of_change_keep_their_place_too(store, client, vault
 
 
 @pytest.mark.parametrize("total", [True, False])
-def test_deletions_of_many_pages_are_all_followed(store, client, vault, pulled, ids, given, total):
+def test_deletions_on_many_pages_are_all_loaded(store, client, vault, pulled, ids, small_vault, total):
     gone = [f"V5X{number:03}" for number in range(5, 25)] + [f"X{number}" for number in range(2_100)]
-    vault.deleted = [{"id": each, "date_deleted": given.stamp(60)} for each in gone]
+    vault.deleted = [{"id": each, "date_deleted": small_vault.stamp(60)} for each in gone]
     vault.deleted_total = len(gone) if total else None
     reports = pulled(store)
     pages = [report.rows_in for report in reports if report.source.endswith("deletions")]
@@ -135,9 +135,9 @@ def test_deletions_of_many_pages_are_all_followed(store, client, vault, pulled, 
 
 
 def test_deletions_that_end_before_they_are_all_there_are_asked_for_again(
-    store, client, vault, pulled, given
+    store, client, vault, pulled, small_vault
 ):
-    vault.deleted = [{"id": "V5X003", "date_deleted": given.stamp(60)}]
+    vault.deleted = [{"id": "V5X003", "date_deleted": small_vault.stamp(60)}]
     vault.deleted_total = 2
     with pytest.raises(PullIncomplete):
         pulled(store)
