@@ -39,7 +39,7 @@ def show_decisions(issue_id: str, summary: IssueSummary, variants: pd.DataFrame,
     """Show the actions for one issue, and the active decisions with a button to revert each."""
     issue_actions.show_action_error()
     widgets.show_section(
-        "Triage", help="Stored beside the store with user, time and reason. A load never overwrites it."
+        "Triage", help="Saved in the triage file with user, time and reason. A load never overwrites it."
     )
     disabled = not auth.can_edit()
     with st.container(border=True):

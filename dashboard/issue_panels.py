@@ -23,9 +23,9 @@ from dashboard.view_state import View
 SIDE_LABELS = {
     "admin": "administrators can fix it",
     "user": "users can fix it",
-    "device": "on the device",
-    "network": "on the network",
-    "system": "in the system",
+    "device": "the cause is on the device",
+    "network": "the cause is in the network",
+    "system": "the cause is in the system",
     "vendor": "Veeva can fix it",
 }
 RETRY_LABELS = {

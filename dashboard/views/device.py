@@ -15,7 +15,7 @@ name = pages.selected_id("device")
 pages.show_link("devices", "All devices", icon=":material/arrow_back:")
 widgets.show_heading("Device" if name is None else f"Device {escape(name)}", cards.format_period(view))
 if name is None:
-    st.info("Choose a device from the list.", icon=":material/touch_app:")
+    st.info("Select a device from the list.", icon=":material/touch_app:")
     st.stop()
 try:
     device = data.fetch(get_device, name, **view.arguments())

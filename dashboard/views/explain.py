@@ -13,7 +13,7 @@ widgets.show_heading("Explain", "Why more syncs failed on some days than in the 
 metric = METRICS["failures_by_day"]
 days = data.fetch(measure, metric.name, **view.arguments())
 if days.empty:
-    widgets.show_empty("syncs", view, healthy="No tracked sync in this period.")
+    widgets.show_empty("syncs", view, healthy="No tracked syncs in this period.")
     st.stop()
 
 widgets.show_section(

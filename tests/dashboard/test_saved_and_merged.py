@@ -188,7 +188,7 @@ def test_a_rule_with_many_places_is_one_card(visit, own_store):
         store.execute("UPDATE device SET accounts = 90000")
     app = visit("lint", period="all time")
     assert not app.exception
-    titles = [one.value for one in app.markdown if "more accounts than it should" in one.value]
+    titles = [one.value for one in app.markdown if "Too many accounts on a device" in one.value]
     assert len(titles) == 1
 
 
