@@ -26,8 +26,8 @@ def test_a_step_in_counts_is_dated_with_its_levels():
     assert point.p_value < 1e-6
 
 
-def test_a_share_is_judged_by_its_totals():
-    """Twice the failures out of twice the syncs is no change, though the counts step up."""
+def test_a_share_is_compared_by_its_totals():
+    """Twice the failures out of twice the syncs is no change, although the counts increase."""
     total = np.array([100] * 20 + [400] * 20)
     failures = np.random.default_rng(2).binomial(total, 0.05)
     frame = pd.DataFrame({"failures": failures, "total": total}, index=DAYS)
@@ -47,13 +47,13 @@ def test_weak_evidence_widens_the_interval():
     assert weak.interval[1] - weak.interval[0] > strong.interval[1] - strong.interval[0]
 
 
-def test_one_odd_day_is_no_new_level():
+def test_a_single_unusual_day_is_no_new_level():
     counts = np.random.default_rng(5).poisson(4, 40)
     counts[20] = 25
     assert len(change_points(pd.Series(counts))) <= 1
 
 
-def test_weekends_are_no_change_when_the_season_is_named():
+def test_weekends_are_no_change_with_a_given_season():
     rng = np.random.default_rng(6)
     usual = np.tile([40, 42, 41, 40, 39, 4, 3], 8)
     counts = pd.Series(rng.poisson(usual * np.where(np.arange(56) < 35, 1, 2)))
@@ -61,7 +61,7 @@ def test_weekends_are_no_change_when_the_season_is_named():
     assert change_points(pd.Series(rng.poisson(usual)), season=7) == []
 
 
-def test_a_rhythm_that_nobody_named_is_no_change_either():
+def test_weekends_are_no_change_with_a_detected_season():
     rng = np.random.default_rng(6)
     usual = np.tile([40, 42, 41, 40, 39, 4, 3], 8)
     assert detect_season(rng.poisson(usual).astype(float)) == 7
@@ -75,7 +75,7 @@ def test_a_rhythm_that_nobody_named_is_no_change_either():
     assert point.after / point.before == pytest.approx(2, rel=0.2)
 
 
-def test_a_share_may_have_a_rhythm_too():
+def test_a_share_can_have_a_season():
     rng = np.random.default_rng(9)
     share = np.tile([0.3, 0.2, 0.1, 0.1, 0.1, 0.02, 0.02], 8)
     total = np.full(56, 300)
@@ -83,7 +83,7 @@ def test_a_share_may_have_a_rhythm_too():
     assert change_points(frame) == []
 
 
-def test_a_lone_change_is_no_rhythm():
+def test_a_single_change_is_no_season():
     rng = np.random.default_rng(10)
     for length in (20, 60, 200):
         for levels in ([3, 12], [3, 12, 3], [2, 5, 9, 14], [20, 2]):
@@ -92,26 +92,26 @@ def test_a_lone_change_is_no_rhythm():
     assert sum(detect_season(rng.poisson(5, 40).astype(float)) > 0 for _ in range(300)) <= 6
 
 
-def test_quiet_series_seldom_change():
+def test_constant_series_rarely_have_change_points():
     rng = np.random.default_rng(7)
     drawn = [rng.poisson(2, 60) for _ in range(100)] + [rng.negative_binomial(5, 0.5, 60) for _ in range(100)]
     assert sum(bool(change_points(pd.Series(counts))) for counts in drawn) <= 6
 
 
 @pytest.mark.parametrize("counts", [[], [1], [0] * 30, [np.nan] * 10, [5] * 30])
-def test_nothing_to_see(counts):
+def test_short_or_empty_series_have_no_change_points(counts):
     assert change_points(pd.Series(counts, dtype=float)) == []
     assert change_points(pd.Series(counts, dtype=float), season=7) == []
 
 
-def test_missing_steps_tell_nothing():
+def test_missing_steps_have_no_effect():
     counts = np.random.default_rng(8).poisson([3] * 20 + [20] * 20).astype(float)
     counts[[3, 10, 30]] = np.nan
     assert [point.position for point in change_points(pd.Series(counts))] == [20]
 
 
 @pytest.mark.parametrize("frame", [{"failures": [5], "total": [3]}, {"failures": [-1], "total": [3]}])
-def test_impossible_counts_are_refused(frame):
+def test_invalid_counts_raise_an_error(frame):
     with pytest.raises(ValueError, match="check how the failures were counted"):
         change_points(pd.DataFrame(frame))
 

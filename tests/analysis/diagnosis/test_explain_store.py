@@ -28,13 +28,13 @@ def issue_of(store, cause):
 
 
 @pytest.mark.parametrize(("cause", "where"), PLANTED, ids=[cause for cause, _ in PLANTED])
-def test_an_issue_is_explained_by_the_part_of_the_fleet_it_was_planted_in(stormy_store, cause, where):
+def test_an_issue_is_explained_by_the_affected_part_of_the_fleet(stormy_store, cause, where):
     first, *_ = explain_issue(stormy_store, issue_of(stormy_store, cause))
     assert first.where == where
     assert first.rate_in > first.rate_out
 
 
-def test_by_limits_what_is_looked_at(stormy_store):
+def test_by_limits_the_attributes(stormy_store):
     issue_id = issue_of(stormy_store, "sync-configuration")
     assert all(
         one.where.keys() <= {"country", "platform"}
@@ -45,14 +45,14 @@ def test_by_limits_what_is_looked_at(stormy_store):
     }
 
 
-def test_an_issue_that_is_not_there_says_what_to_do(store):
+def test_an_unknown_issue_raises_an_error_with_a_next_step(store):
     with pytest.raises(UnknownIssue) as raised:
         explain_issue(store, "none")
     assert "synclens issues" in raised.value.next_step
 
 
 def syncs(store, days, bad_day, failing):
-    """Thirty devices, ten syncs a day each; on the bad day every second one of a territory fails."""
+    """Add 30 devices with 10 syncs a day; on the bad day half of the syncs of one territory fail."""
     store.execute(
         """
         INSERT INTO sync_user BY NAME
@@ -76,7 +76,7 @@ def syncs(store, days, bad_day, failing):
     )
 
 
-def test_a_bad_day_is_explained_and_a_usual_day_is_not(store):
+def test_a_day_with_failures_is_explained_and_a_normal_day_is_not(store):
     syncs(store, days=9, bad_day=8, failing="T1")
     bad, usual = MONDAY + timedelta(days=8), MONDAY + timedelta(days=7)
     [first, *_] = explain_period(store, bad, bad + timedelta(days=1))
@@ -89,6 +89,6 @@ def test_an_empty_store_has_nothing_to_explain(store):
     assert explain_period(store, MONDAY, MONDAY + timedelta(days=1)) == []
 
 
-def test_a_period_that_ends_before_it_begins_is_refused(store):
+def test_a_period_that_ends_before_it_begins_raises_an_error(store):
     with pytest.raises(AnalysisError, match="nothing to compare"):
         explain_period(store, MONDAY, MONDAY)

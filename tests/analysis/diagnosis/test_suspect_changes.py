@@ -1,4 +1,4 @@
-"""Suspects: the change that came before is named, the others are not, and nobody is when nobody did it."""
+"""Suspect changes: the true change is returned, others are not, and without a true change none is."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def at(day):
     return START + pd.Timedelta(days=day)
 
 
-def decoys(scope="country=FR"):
+def unrelated_changes(scope="country=FR"):
     return [
         change(f"decoy-{n}", at(2.3 * n + 1), "vmoc", f"x{n}__c", "order__v", None, scope) for n in range(10)
     ]
@@ -42,7 +42,7 @@ def german(fleet):
     return np.where(fleet["country"] == "DE", ONSET, np.inf)
 
 
-def named(fleet, seen, changes, **options):
+def find_suspects(fleet, seen, changes, **options):
     with store_of(fleet, seen, pd.DataFrame(changes)) as store:
         return suspects(store, "issue-1", **options)
 
@@ -50,8 +50,8 @@ def named(fleet, seen, changes, **options):
 TRUE = change("true", at(ONSET - 0.02), "permission_set", "core__c", "call2__v", None, "country=DE")
 
 
-def test_the_change_that_fits_in_time_people_and_object_is_named():
-    [suspect] = named(*fleet_of(1, german), [*decoys(), TRUE])
+def test_the_change_that_fits_in_time_users_and_object_is_a_suspect():
+    [suspect] = find_suspects(*fleet_of(1, german), [*unrelated_changes(), TRUE])
     assert suspect.change_id == "true"
     assert suspect.scope == "country=DE"
     assert suspect.affected_in_scope > 0.5
@@ -61,52 +61,61 @@ def test_the_change_that_fits_in_time_people_and_object_is_named():
     assert suspect.p_value <= 0.05
 
 
-def test_nobody_is_named_when_nothing_was_changed_near_the_onset():
-    assert named(*fleet_of(1, german), decoys()) == []
+def test_there_is_no_suspect_without_a_change_near_the_onset():
+    assert find_suspects(*fleet_of(1, german), unrelated_changes()) == []
 
 
-def test_nobody_is_named_for_noise():
-    assert named(*fleet_of(2), [*decoys(), TRUE]) == []
+def test_there_is_no_suspect_for_random_hits():
+    assert find_suspects(*fleet_of(2), [*unrelated_changes(), TRUE]) == []
 
 
-def test_what_came_after_the_onset_is_no_suspect():
+def test_a_change_after_the_onset_is_no_suspect():
     fleet, seen = fleet_of(1, german)
-    assert named(fleet, seen, [*decoys(), TRUE], onset=(at(ONSET) - timedelta(days=1)).to_pydatetime()) == []
+    assert (
+        find_suspects(
+            fleet, seen, [*unrelated_changes(), TRUE], onset=(at(ONSET) - timedelta(days=1)).to_pydatetime()
+        )
+        == []
+    )
 
 
-def test_a_version_is_named_without_any_row_that_tells_of_it():
+def test_a_version_without_a_change_row_can_be_a_suspect():
     rng = np.random.default_rng(3)
     fleet, seen = fleet_of(3)
     adopted = rng.uniform(8, 24, len(fleet))[seen["who"]]
     seen["version"] = np.where(seen["day"] >= adopted, "25.2", "25.1")
     seen["hit"] |= (seen["day"] >= adopted) & (rng.random(len(seen)) < 0.3)
-    [suspect] = named(fleet, seen, decoys())
+    [suspect] = find_suspects(fleet, seen, unrelated_changes())
     assert suspect.change_id == "version 25.2"
     assert suspect.scope == "those with 25.2"
 
 
-def test_a_version_that_spreads_while_something_else_breaks_is_not_named():
+def test_a_version_rolled_out_during_another_problem_is_no_suspect():
     rng = np.random.default_rng(4)
     fleet, seen = fleet_of(4, lambda fleet: np.full(len(fleet), ONSET))
     adopted = rng.uniform(8, 24, len(fleet))[seen["who"]]
     seen["version"] = np.where(seen["day"] >= adopted, "25.2", "25.1")
-    assert "version 25.2" not in [one.change_id for one in named(fleet, seen, decoys())]
+    assert "version 25.2" not in [
+        suspect.change_id for suspect in find_suspects(fleet, seen, unrelated_changes())
+    ]
 
 
-def test_the_same_question_gets_the_same_answer():
+def test_the_order_of_changes_does_not_matter():
     fleet, seen = fleet_of(1, german)
-    assert named(fleet, seen, [TRUE, *decoys()]) == named(fleet, seen, [*decoys()[::-1], TRUE])
+    assert find_suspects(fleet, seen, [TRUE, *unrelated_changes()]) == find_suspects(
+        fleet, seen, [*unrelated_changes()[::-1], TRUE]
+    )
 
 
-def test_failed_syncs_are_the_hits_when_no_issue_is_named():
+def test_failed_syncs_are_the_hits_without_an_issue():
     fleet, seen = fleet_of(1, german)
-    with store_of(fleet, seen, pd.DataFrame([*decoys(), TRUE])) as store:
+    with store_of(fleet, seen, pd.DataFrame([*unrelated_changes(), TRUE])) as store:
         assert suspects(store) == []
         store.execute("""
             UPDATE sync_tracking__v SET successful_sync__v = false
             WHERE id IN (SELECT sync_id FROM sync_error)
         """)
-        assert [one.change_id for one in suspects(store)] == ["true"]
+        assert [suspect.change_id for suspect in suspects(store)] == ["true"]
 
 
 def test_an_empty_store_has_no_suspects(store):
@@ -115,29 +124,29 @@ def test_an_empty_store_has_no_suspects(store):
         suspects(store, "none")
 
 
-def test_errors_that_name_no_user_have_no_suspect():
+def test_errors_without_a_user_have_no_suspect():
     fleet, seen = fleet_of(1, german)
-    with store_of(fleet, seen, pd.DataFrame([TRUE, *decoys()])) as store:
+    with store_of(fleet, seen, pd.DataFrame([TRUE, *unrelated_changes()])) as store:
         (issue,) = store.execute("SELECT issue_id FROM finding LIMIT 1").fetchone()
         store.execute("UPDATE sync_error SET user_id = NULL, sync_id = NULL, device_id = NULL")
         assert suspects(store, issue) == []
 
 
-def test_a_scope_nobody_understands_reaches_everyone():
-    odd = TRUE | {"scope": "phase of the moon=full"}
-    [suspect] = named(*fleet_of(1, lambda fleet: np.full(len(fleet), ONSET)), [*decoys(), odd])
+def test_an_unknown_scope_reaches_all_users():
+    change = TRUE | {"scope": "phase of the moon=full"}
+    [suspect] = find_suspects(
+        *fleet_of(1, lambda fleet: np.full(len(fleet), ONSET)), [*unrelated_changes(), change]
+    )
     assert suspect.scope == "everyone"
 
 
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))
 @settings(max_examples=examples(100), deadline=None)
-def test_a_likelihood_ratio_is_never_negative_and_needs_a_higher_rate_inside(
-    hit, spared, hit_out, spared_out
-):
-    tried, tried_out = hit + spared, hit_out + spared_out
+def test_a_likelihood_ratio_is_positive_only_for_a_higher_rate_inside(hit, not_hit, hit_out, not_hit_out):
+    total, total_out = hit + not_hit, hit_out + not_hit_out
     [ratio] = likelihood_ratio(
-        np.array([float(hit)]), np.array([float(tried)]), hit + hit_out, tried + tried_out
+        np.array([float(hit)]), np.array([float(total)]), hit + hit_out, total + total_out
     )
     assert ratio >= -1e-9
-    if hit * tried_out <= hit_out * tried:
+    if hit * total_out <= hit_out * total:
         assert ratio == pytest.approx(0, abs=1e-9)
