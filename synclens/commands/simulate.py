@@ -14,7 +14,7 @@ from analysis.findings import update_findings
 from ingest.config_records import ContextRow
 from sync_engine.simulator.fleet.fleet import START
 from sync_engine.simulator.fleet.run import simulate_fleet
-from sync_engine.simulator.fleet.scenario import SCENARIOS, Scenario, load_scenario
+from sync_engine.simulator.fleet.scenario import Scenario, load_scenario
 from sync_engine.simulator.stress.seeds import run_seeds
 from sync_engine.simulator.stress.shrink import shrink_seed
 from sync_engine.telemetry import Telemetry
@@ -22,6 +22,7 @@ from synclens import console
 from synclens.clock import now
 from synclens.engine_configuration import configuration_rows
 from synclens.options import DEFAULT_STORE, StoreOption
+from synclens.scenario_option import SCENARIO_NAMES, require_scenarios
 from synclens.triage_file import existing_triage
 
 
@@ -30,7 +31,9 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Random seed. The same seed produces identical output.")] = 1,
     devices: Annotated[int, typer.Option(min=1, help="Number of simulated devices.")] = 60,
     days: Annotated[int, typer.Option(min=1, help="Number of simulated days.")] = 14,
-    scenario: Annotated[str, typer.Option(help=f"Fault scenario: {', '.join(sorted(SCENARIOS))}.")] = "demo",
+    scenario: Annotated[
+        str, typer.Option(callback=require_scenarios, help=f"Fault scenario: {SCENARIO_NAMES}.")
+    ] = "demo",
     start: Annotated[
         datetime, typer.Option(formats=["%Y-%m-%d"], help="First simulated day, in UTC.")
     ] = START,
@@ -58,7 +61,7 @@ def simulate(
       synclens simulate --scenario storm --seeds 10000 --jobs 2
 
     """
-    loaded_scenario = _load_scenario(scenario)
+    loaded_scenario = load_scenario(scenario)
     if shrink is not None:
         _shrink(shrink)
     elif seeds is not None:
@@ -122,10 +125,3 @@ def _shrink(seed: int) -> None:
         return
     console.print_output(str(result))
     raise typer.Exit(console.EXIT_PROBLEM_FOUND)
-
-
-def _load_scenario(name: str) -> Scenario:
-    if name not in SCENARIOS:
-        console.error(f"there is no scenario {name!r}", f"Use one of: {', '.join(sorted(SCENARIOS))}.")
-        raise typer.Exit(console.EXIT_COULD_NOT_RUN)
-    return load_scenario(name)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sync_engine.simulator.fleet.scenario import SCENARIOS, load_scenario
+from sync_engine.simulator.fleet.scenario import load_scenario
 from sync_engine.vault.state import Vault
 from sync_engine.vault_api import seed_data
 from sync_engine.vault_api.fault_injection import FAULTS, FaultInjection
@@ -16,6 +16,7 @@ from sync_engine.vault_api.server_state import SERVICE_NAME, ServerState
 from synclens import console
 from synclens.clock import now
 from synclens.extras import require_extra
+from synclens.scenario_option import require_scenarios
 
 vault_app = typer.Typer(
     help="Serve a reference Vault that devices sync with and `synclens pull` reads.",
@@ -33,7 +34,9 @@ def serve_vault(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port on localhost; 0 selects a free one.")
     ] = 8700,
-    scenario: Annotated[str, typer.Option(help="Fault scenario of a new Vault.")] = "demo",
+    scenario: Annotated[
+        str, typer.Option(callback=require_scenarios, help="Fault scenario of a new Vault.")
+    ] = "demo",
     seed: Annotated[int, typer.Option(help="Random seed. The same seed produces an identical Vault.")] = 1,
     devices: Annotated[int, typer.Option(min=1, help="Number of simulated devices of a new Vault.")] = 20,
     days: Annotated[
@@ -125,9 +128,6 @@ def _parse_faults(texts: list[str]) -> FaultInjection:
 def _open_or_create(db: Path, scenario: str, seed: int, devices: int, days: int) -> Vault:
     if db.exists() or days == 0:
         return seed_data.open_vault(db)
-    if scenario not in SCENARIOS:
-        console.error(f"there is no scenario {scenario!r}", f"Use one of: {', '.join(sorted(SCENARIOS))}.")
-        raise typer.Exit(console.EXIT_COULD_NOT_RUN)
     with console.progress(f"Simulating {devices} devices over {days} days", days) as advance:
         end = seed_data.create_seeded_vault(
             db,
