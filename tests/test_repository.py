@@ -42,8 +42,8 @@ def test_a_record_and_its_table_have_the_same_fields(record, tmp_path):
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_is_the_one_in_this_repository(package):
-    found = Path(importlib.import_module(package).__file__ or "").parent
-    assert found == ROOT / package
+    folder = Path(importlib.import_module(package).__file__ or "").parent
+    assert folder == ROOT / package
 
 
 @pytest.mark.parametrize("package", ["ingest", "analysis"])

@@ -1,4 +1,4 @@
-"""What the documents say can be done is done here."""
+"""Run the commands and code of the documentation, and check its links and names."""
 
 import json
 import os
@@ -31,11 +31,13 @@ def test_every_command_that_a_page_names_exists(page):
         words = [word for word in shlex.split(line.replace("…", ""))[1:] if not word.startswith("-")]
         group = COMMANDS
         for word in words[:2]:
-            known = getattr(group, "commands", None)
-            if known is None:
+            subcommands = getattr(group, "commands", None)
+            if subcommands is None:
                 break
-            assert word in known, f"{page.name} says `{line}`; there is {', '.join(sorted(known))}"
-            group = known[word]
+            assert word in subcommands, (
+                f"{page.name} shows `{line}`; commands: {', '.join(sorted(subcommands))}"
+            )
+            group = subcommands[word]
         options = {option for one in group.params for option in (*one.opts, *one.secondary_opts)}
         used = {word.partition("=")[0] for word in shlex.split(line.partition("|")[0]) if word[:2] == "--"}
         assert used <= options | {"--help", "--install-completion", "--show-completion"}, (
@@ -62,7 +64,7 @@ def test_every_file_of_ours_that_a_page_names_is_there(page):
 
 @pytest.fixture
 def run(monkeypatch, capsys, tmp_path):
-    """Run one line of a session as it stands, in an empty folder; give what it prints."""
+    """Return a function that runs one line of a session in an empty folder and returns its output."""
     monkeypatch.setenv("SYNCLENS_STORE", str(tmp_path / "session.duckdb"))
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(tmp_path)
@@ -82,14 +84,14 @@ def run(monkeypatch, capsys, tmp_path):
 
 @pytest.mark.docs
 def test_the_readme_session_runs(run):
-    """The session's commands run as they stand, and the readme's words are in what they print."""
+    """The commands of the session run unchanged, and print every line that the README shows."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     printed = "".join(run(line) for line in re.findall(r"^\$ (synclens .+)$", readme, re.MULTILINE))
     (session,) = re.findall(r"```console\n(.*?)```", readme, re.DOTALL)
-    told = [line for line in session.splitlines() if line and not line.startswith("$") and line != "…"]
-    assert " ".join(" ".join(told).split()) != ""
+    shown = [line for line in session.splitlines() if line and not line.startswith("$") and line != "…"]
+    assert " ".join(" ".join(shown).split()) != ""
     words = " ".join(printed.split())
-    missing = [line for line in told if " ".join(line.split()) not in words]
+    missing = [line for line in shown if " ".join(line.split()) not in words]
     assert not missing
 
 

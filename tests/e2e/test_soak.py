@@ -1,7 +1,7 @@
-"""Stores under fire: killed writers beside readers, full disks, damage, clocks that go back, two loaders at once.
+"""Stress a store: killed writers beside readers, full disks, damage, clocks that go back, two loaders at once.
 
-`SYNCLENS_KILLS` says how many rounds; `make soak` plays a hundred. Nothing that was acknowledged may be lost,
-and every refusal has to say what to do next.
+`SYNCLENS_KILLS` sets the number of rounds; `make soak` runs a hundred. No acknowledged row may be lost, and every
+refusal must state the next step.
 """
 
 import os
@@ -93,7 +93,7 @@ def test_a_writer_is_killed_beside_readers(store, tmp_path):
 
 
 def test_the_dashboard_is_open_while_a_writer_is_killed(store, tmp_path, monkeypatch):
-    """Each page is drawn, or says that the store is in use; it never breaks, and all is well afterwards."""
+    """The page is drawn, or shows that the store is in use; it never fails, and works again afterwards."""
     monkeypatch.setenv("SYNCLENS_STORE", str(store))
     monkeypatch.setattr(data, "REVIEW_WAIT_SECONDS", 120.0)
     second = export(tmp_path / "second.csv", 1_000, 300)
@@ -115,19 +115,19 @@ def test_the_dashboard_is_open_while_a_writer_is_killed(store, tmp_path, monkeyp
 def test_two_loaders_at_once_both_get_through(store, tmp_path):
     files = [export(tmp_path / f"{n}.csv", 10_000 * (n + 1), 400) for n in range(2)]
     loaders = [python(ONE_LOAD, store, file) for file in files]
-    said = [loader.communicate(timeout=120) for loader in loaders]
-    assert [loader.returncode for loader in loaders] == [0, 0], said
-    assert [out.strip() for out, _ in said] == ["400", "400"]
+    outputs = [loader.communicate(timeout=120) for loader in loaders]
+    assert [loader.returncode for loader in loaders] == [0, 0], outputs
+    assert [out.strip() for out, _ in outputs] == ["400", "400"]
     assert count(store) == 1_000
 
 
 def test_a_full_disk_refuses_the_load_and_keeps_the_store(store, tmp_path):
     big = export(tmp_path / "big.csv", 100_000, 200_000)
     loader = python(FULL_DISK, store, big, store.stat().st_size + 200_000)
-    _, said = loader.communicate(timeout=120)
-    assert loader.returncode == 2, said
-    assert "Traceback" not in said
-    assert "Next:" in said
+    _, errors = loader.communicate(timeout=120)
+    assert loader.returncode == 2, errors
+    assert "Traceback" not in errors
+    assert "Next:" in errors
     assert count(store) == 200
     (report,) = ingest.load(big, store)  # there is room again
     assert report.rows_new == 200_000
