@@ -1,8 +1,8 @@
-"""How good the alert rules are: precision, recall and delay against incidents whose begin and end are known.
+"""How good the alert rules are: precision, recall and delay against incidents whose start and end are known.
 
 Two measurements. Quiet fleets: constant trouble, nothing begins, so every alert of a spreading issue is
-false. Incident fleets: the troubles of tests/support/trouble.toml that begin during the time are the incidents;
-the rule looked at is the one for spreading issues, scored against those of its own issue only.
+false. Incident fleets: the troubles of tests/support/trouble.toml that start during the period are the incidents;
+the rule for spreading issues is scored against the incidents of the same issue only.
 
     python -m benchmarks.alerts [--fleets 5] [--devices 200]
 """
@@ -51,7 +51,7 @@ def incidents() -> pd.DataFrame:
 
 
 def keep_only_chronic(connection: DuckDBPyConnection) -> None:
-    """Take everything sudden out of a store, so that nothing in it is news."""
+    """Remove every sudden issue from a store, so that no alert is correct."""
     chronic = [
         issue_id_of(kind["name"])
         for kind in tomllib.loads(TROUBLE.read_text(encoding="utf-8"))["trouble"]
@@ -76,18 +76,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Score the alert rules.")
     parser.add_argument("--fleets", type=int, default=5)
     parser.add_argument("--devices", type=int, default=200)
-    chosen = parser.parse_args(arguments)
-    known = incidents()
+    options = parser.parse_args(arguments)
+    true_incidents = incidents()
     scores, false, issue_weeks = [], 0, 0.0
-    for seed in range(1, chosen.fleets + 1):
-        with fleet(seed, chosen.devices) as connection:
+    for seed in range(1, options.fleets + 1):
+        with fleet(seed, options.devices) as connection:
             alerts = spreading(connection)
-            for incident in known.itertuples():
-                own = score_alerts(alerts[alerts["key"] == incident.key], known[known["key"] == incident.key])
+            for incident in true_incidents.itertuples():
+                own = score_alerts(
+                    alerts[alerts["key"] == incident.key],
+                    true_incidents[true_incidents["key"] == incident.key],
+                )
                 scores.append((incident.name, own.recall or 0.0, own.delay_hours))
-            sudden = alerts[alerts["key"].isin(known["key"])]
+            sudden = alerts[alerts["key"].isin(true_incidents["key"])]
             wrong = len(alerts) - sum(
-                (known.loc[known["key"] == row.key, "began_at"] <= row.fired_at).any()
+                (true_incidents.loc[true_incidents["key"] == row.key, "began_at"] <= row.fired_at).any()
                 for row in sudden.itertuples()
             )
             print(f"seed {seed}: {len(alerts)} alerts, {wrong} of them of nothing that had begun")

@@ -6,7 +6,7 @@ Part 1: every generator of the package with its default shape, two lengths, thre
 detection within five places of the truth counts (the package's own rule). Levels (steps, regressions and
 their fixes, several steps) are what a level detector can know; with outliers, variance and phase changes
 included, every cut that is not theirs counts as false. The reference is PELT of ruptures with a Gaussian and
-with a kernel cost, at the usual price of a cut. Values are scaled to hundredths, because ours takes counts.
+with a kernel cost, at the usual price of a cut. Values are scaled to hundredths, because ours requires counts.
 
 Part 2: daily failures of a small fleet: how often a cut is seen where there is none, how often a change of
 the rate is found, and how often the 95 % interval holds its date.

@@ -31,7 +31,7 @@ TEMPLATES = 5_000
 
 
 def accuracy(found: Groups, truth: Groups) -> tuple[float, float]:
-    """Give GA and FGA of a partition against the true one."""
+    """Return GA and FGA of a partition against the true one."""
     ours, theirs = _members(found), _members(truth)
     right = set(ours) & set(theirs)
     grouped = sum(len(members) for members in right) / len(truth)
@@ -52,7 +52,7 @@ def drain(messages: Sequence[str]) -> list[int]:
 
 
 def stable(messages: Sequence[str]) -> bool:
-    """Tell whether shuffled messages keep their ids."""
+    """Return whether shuffled messages keep their ids."""
     expected = dict(zip(messages, group(messages), strict=True))
     dice = random.Random(1)
     for _ in range(ORDERS):

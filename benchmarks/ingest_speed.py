@@ -4,7 +4,7 @@
 
 The file has one bad row in a hundred. The raw reader puts it into a table of the contract's types and skips
 what it cannot read; `load` holds every row against the contract, keeps each bad row with its reasons, looks
-for doubles and writes the account. Each load runs in a process of its own, so its peak memory is its own.
+for doubles and writes the account. Each load runs in a separate process, so that its peak memory is measured alone.
 Seconds are those of the wall, and in brackets those of the processors, which others on the machine disturb less.
 """
 

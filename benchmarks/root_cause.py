@@ -5,8 +5,8 @@
 The folder holds `cases.csv.gz` (case, period, attributes, failures, total; period 0 is the anomalous minute)
 and `labels.json`. It comes from https://github.com/shaido987/riskloc (MIT) and is not part of this project;
 `SYNCLENS_BENCH` may name its parent folder instead. Printed: strict F1 of the first answer (an answer counts
-when it equals a labelled cause), the share of cases with a labelled cause among three and five answers, each
-also for both halves of the cases, and how often labels shuffled between periods still give a finding.
+when it equals a labeled cause), the share of cases with a labeled cause among three and five answers, each
+also for both halves of the cases, and how often labels shuffled between periods still produce an answer.
 """
 
 from __future__ import annotations

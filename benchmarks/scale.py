@@ -4,8 +4,8 @@
                                [--spark] [--keep]
 
 The first million is drawn by tests/support/synthetic.py (one error in 20 syncs, one device for 500 syncs, 90 days);
-a larger store holds that fleet many times over, each time with people, devices and ids of its own.
-Each figure comes from a process of its own, so its peak memory is its own, and no figure is warmed by the
+a larger store holds that fleet many times over, each time with different users, devices and ids.
+Each figure comes from a separate process, so that its peak memory is measured alone, and no figure is warmed by the
 one before it, other than by the file cache of the machine. Work of Spark's JVM is not in the figures for
 memory and CPU. On a busy machine, trust `cpu_seconds` (of all threads). With `--memory` DuckDB may hold that
 much and writes the rest beside the store while it works. The answer is one JSON line per figure, on stdout.
@@ -29,7 +29,7 @@ SYNCS_PER_ERROR = 20
 SYNCS_PER_DEVICE = 500
 DAYS = 90
 DRAWN = 1_000_000
-# What tells the copies of a row apart, in each table that grows with the fleet.
+# The columns that distinguish the copies of a row, in each table that grows with the fleet.
 IDENTITY = {
     "sync_user": ("user_id",),
     "device": ("device_id", "user_id"),
@@ -39,9 +39,9 @@ IDENTITY = {
     "finding": ("event_id",),
     "pending_record": ("device_id", "user_id", "record_id", "parent_record_id"),
 }
-QUESTIONS = ("health", "list_issues", "fleet")
+QUESTIONS = ("health", "list_issues", "list_devices")
 
-# Above the line of dashes stands what is not counted: imports, and for Spark the start of its JVM.
+# Lines above the dashes are not counted: imports, and for Spark the start of its JVM.
 _FILL = """
 import sys
 from benchmarks.scale import fill_store
@@ -108,7 +108,7 @@ def fill_store(store: DuckDBPyConnection, syncs: int) -> None:
 
 
 def timed(code: str, *arguments: object) -> dict[str, object]:
-    """Run code in a process of its own and give its seconds and peak MB, or the last line of its complaint."""
+    """Run code in a separate process; return its seconds and peak MB, or the last line of its error."""
     before, counted = code.split("# ---")
     script = _TIMED.format(before=before, counted=counted)
     command = [sys.executable, "-c", script, *map(str, arguments)]
@@ -120,7 +120,7 @@ def timed(code: str, *arguments: object) -> dict[str, object]:
 
 
 def size_mb(path: Path) -> int:
-    """What a file or a folder takes on disk, in MB."""
+    """Return the size of a file or a folder on disk, in MB."""
     parts = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
     return round(sum(one.stat().st_size for one in parts) / 1e6)
 
@@ -128,7 +128,7 @@ def size_mb(path: Path) -> int:
 def figures(
     folder: Path, syncs: int, names: Sequence[str], *, memory: str = "", spark: bool = False
 ) -> Iterator[dict[str, object]]:
-    """Fill a store of that many syncs and give one figure after the other."""
+    """Fill a store with `syncs` syncs and yield its figures."""
     store, lake = folder / f"{syncs}.duckdb", folder / f"{syncs}.lake"
     if not store.exists():
         yield {"what": "fill", **timed(_FILL, store, syncs)}

@@ -2,17 +2,17 @@
 
     python -m benchmarks.suspects [incidents]
 
-Each incident is a store of its own: 60 to 240 users in four countries, three profiles and twenty territories
+Each incident has a separate store: 60 to 240 users in four countries, three profiles and twenty territories
 sync about once a working day for four weeks; three in a thousand user-days show the issue anyway. At some
-moment a part of the fleet (everyone, a country, a profile, a territory or a permission set) begins to be hit
-on 15 to 70 % of its days. Ten decoy changes of any kind, scope and object are made at random moments.
+time a part of the fleet (everyone, a country, a profile, a territory or a permission set) begins to be hit
+on 15 to 70 % of its days. Ten decoy changes of any kind, scope and object are made at random times.
 
 * change: an eleventh change, up to twelve hours before, is the true one; seven times in ten the log knows its
   object, four times in ten its field too;
 * none: nothing was changed;
-* version: a version that spreads over days is the cause, and no row tells of it.
+* version: a version that spreads over days is the cause, and no row records it.
 
-Printed: how often the first name is the right one, how often somebody is named when there is nothing.
+Printed: how often the first name is the right one, how often a change is named when there is none.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def change(change_id, at, kind, target, target_object, field, scope) -> dict[str
 
 
 def activity(rng: np.random.Generator, size: int) -> pd.DataFrame:
-    """One row per user and day with a sync: its moment, mostly in working hours of a working day."""
+    """One row per user and day with a sync: its time, mostly in working hours of a working day."""
     days = np.arange(DAYS)
     active = rng.random((size, DAYS)) < np.where(days % 7 < 5, 0.85, 0.15)
     who, day = np.nonzero(active)

@@ -3,8 +3,8 @@
     python -m benchmarks.sync_workload [--rounds 5] [--scale 10000 100000] [--records 100000]
 
 `synclens vault serve` serves a Vault of `--records` records of five objects, about 440 bytes of JSON each, in a
-process of its own; one in five is the device's. The device is another process with SQLite files of its own. Every
-round takes a new device through: the first download of its scope, 1,000 changes down (800 updates, 100 creates, 100
+separate process; one in five is the device's. The device is another process with separate SQLite files. Every
+round runs a new device through: the first download of its scope, 1,000 changes down (800 updates, 100 creates, 100
 deletes) with 500 of its own records up, a sync with nothing to do, a Database Refresh whose snapshot has to be built
 and one whose snapshot the Vault still has, and a sync after 100 accounts with all that hangs on them have moved to
 another territory. Permissions, VMOCs, tracking and events are on.
@@ -45,7 +45,7 @@ AT = 1_772_409_600.0
 INITIAL, BOTH_WAYS, NOTHING = "first download", "1,000 down, 500 up", "nothing to do"
 COLD, CACHED, MOVED = "refresh, snapshot built", "refresh, snapshot cached", "100 accounts moved away"
 REFERENCE_SECONDS = 0.132
-"""What both references took together on the machine for which the aims in milliseconds were set."""
+"""Seconds of both references together on the machine for which the aims in milliseconds were set."""
 INSERTED, CARRIED = "reference: executemany of the rows", "reference: download of the bytes"
 
 STATIC = """
@@ -146,7 +146,7 @@ def move_a_hundred(vault: Vault, round_number: int) -> list[str]:
 
 
 def move_back(vault: Vault, accounts: list[str], round_number: int) -> None:
-    """Give the accounts back, so that the next round finds as many as this one did."""
+    """Return the accounts, so that the next round finds as many as this one did."""
     admin.realign_accounts(
         vault, [one for one in accounts if is_account(vault, one)], "T1", at=AT + round_number + 0.5
     )
@@ -170,7 +170,7 @@ def should_hold(vault: Vault) -> list[list[object]]:
 
 
 def free_port() -> int:
-    """A port on which nobody listens now."""
+    """Return a port that is free now."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
@@ -178,7 +178,7 @@ def free_port() -> int:
 
 @contextmanager
 def process(*command: str, port: int) -> Iterator[str]:
-    """A server in a process of its own, up and answering; its address."""
+    """Start a server in a separate process and yield its address when it responds."""
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         for _ in range(600):
@@ -204,14 +204,14 @@ def served(path: Path) -> Iterator[str]:
 
 @dataclass
 class Remote:
-    """A device in a process of its own. `peak` is its largest memory so far, in MB."""
+    """A device in a separate process. `peak` is its largest memory so far, in MB."""
 
     running: subprocess.Popen[str]
     peak: float = 0.0
     bytes: int = 0
 
     def do(self, command: str) -> float:
-        """Seconds that a command took, which must have gone well."""
+        """Run a command and return its seconds; it must succeed."""
         return float(self.ask(command)["seconds"])
 
     def ask(self, command: str) -> dict[str, Any]:
@@ -263,7 +263,7 @@ def insert_plainly(folder: Path, vault: Vault) -> float:
 
 
 def download_plainly(address: str) -> float:
-    """Seconds of one GET of as many bytes as the first download takes."""
+    """Return the seconds of one GET of as many bytes as the first download has."""
     connection = http.client.HTTPConnection(address.removeprefix("http://"))
     began = time.perf_counter()
     connection.request("GET", "/")

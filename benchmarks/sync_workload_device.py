@@ -1,6 +1,6 @@
-"""The device of workload W in a process of its own, so that its time and its peak memory are its own.
+"""The device of workload W in a separate process, so that its time and its peak memory are measured alone.
 
-It reads one command per line and answers each with one line of JSON: the seconds it took, the bytes that came
+It reads one command per line and answers each with one line of JSON: the seconds, the bytes that came
 down, and the largest memory that the process has had so far.
 
     python -m benchmarks.sync_workload_device FOLDER ADDRESS
