@@ -1,4 +1,4 @@
-"""What would have been told: rules played over history, and scored where the incidents are known."""
+"""Backtest alert rules on past data, and score the alerts against known incidents."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ BACKTEST_COLUMNS = ("rule", "key", "severity", "title", "fired_at", "recovered_a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertScore:
-    """How alerts compare with known incidents.
+    """The score of alerts against known incidents.
 
-    `precision` is the share of alerts that overlap an incident, `recall` the share of incidents that an alert
-    met, `delay_hours` the median time from the beginning of a met incident to its first alert. None without
-    alerts, incidents or met ones.
+    `precision` is the share of alerts during an incident, `recall` the share of incidents with an alert, and
+    `delay_hours` the median time from the start of a detected incident to its first alert. Each is None if there are
+    no alerts, no incidents, or no detected incidents.
     """
 
     alerts: int
@@ -42,32 +42,33 @@ def backtest_alerts(
     every: timedelta = timedelta(days=1),
     slos: Sequence[Slo] | None = None,
 ) -> pd.DataFrame:
-    """Play the rules over history: one row per alert with BACKTEST_COLUMNS, nothing sent, nothing written.
+    """Evaluate the rules on past data: one row per alert, with BACKTEST_COLUMNS. Sends and stores nothing.
 
-    Each evaluation, one per `every`, sees the store as it was then. `recovered_at` is empty while open.
+    There is one evaluation per interval `every`, and each ignores later events. `recovered_at` is empty if the alert
+    is still open.
     """
-    calm_of = {rule.name: rule.recover_after for rule in rules}
+    recover_after = {rule.name: rule.recover_after for rule in rules}
     still_open: dict[tuple[str, str], OpenAlert] = {}
-    told: dict[tuple[str, str, datetime], dict[str, object]] = {}
+    rows: dict[tuple[str, str, datetime], dict[str, object]] = {}
     at = since
     while at <= until:
-        still_open, notices = update_open_alerts(
-            still_open, evaluate_alert_rules(connection, rules, at, slos=slos), at, calm_of
+        still_open, notifications = update_open_alerts(
+            still_open, evaluate_alert_rules(connection, rules, at, slos=slos), at, recover_after
         )
-        for notice in notices:
-            firing = notice.alert
-            row = told.setdefault(
-                (firing.rule, firing.key, notice.since),
+        for notification in notifications:
+            alert = notification.alert
+            row = rows.setdefault(
+                (alert.rule, alert.key, notification.since),
                 {
-                    "rule": firing.rule, "key": firing.key, "severity": firing.severity,
-                    "title": firing.title, "fired_at": notice.since, "recovered_at": None,
-                    "reason": firing.reason,
+                    "rule": alert.rule, "key": alert.key, "severity": alert.severity,
+                    "title": alert.title, "fired_at": notification.since, "recovered_at": None,
+                    "reason": alert.reason,
                 },
             )  # fmt: skip
-            if notice.kind == "recovered":
-                row["recovered_at"] = notice.at
+            if notification.kind == "recovered":
+                row["recovered_at"] = notification.at
         at += every
-    frame = pd.DataFrame(list(told.values()), columns=list(BACKTEST_COLUMNS))
+    frame = pd.DataFrame(list(rows.values()), columns=list(BACKTEST_COLUMNS))
     return frame.assign(
         fired_at=pd.to_datetime(frame["fired_at"]), recovered_at=pd.to_datetime(frame["recovered_at"])
     )
@@ -78,19 +79,19 @@ def score_alerts(
 ) -> AlertScore:
     """Compare alerts (from `backtest_alerts`) with incidents (columns began_at, ended_at).
 
-    An alert counts for an incident when it was told between its beginning and `grace` after its end.
+    An alert counts for an incident if it fired between the start of the incident and `grace` after its end.
     """
-    began = pd.to_datetime(incidents["began_at"]).to_list()
-    ended = [moment + grace for moment in pd.to_datetime(incidents["ended_at"]).to_list()]
-    told = pd.to_datetime(alerts["fired_at"]).to_list()
-    spans = list(zip(began, ended, strict=True))
-    right = sum(any(start <= at <= end for start, end in spans) for at in told)
-    met = [(start, [at for at in told if start <= at <= end]) for start, end in spans]
-    delays = [(min(times) - start).total_seconds() / 3600 for start, times in met if times]
+    starts = pd.to_datetime(incidents["began_at"]).to_list()
+    ends = [timestamp + grace for timestamp in pd.to_datetime(incidents["ended_at"]).to_list()]
+    fired = pd.to_datetime(alerts["fired_at"]).to_list()
+    spans = list(zip(starts, ends, strict=True))
+    true_alerts = sum(any(start <= at <= end for start, end in spans) for at in fired)
+    alerts_by_incident = [(start, [at for at in fired if start <= at <= end]) for start, end in spans]
+    delays = [(min(times) - start).total_seconds() / 3600 for start, times in alerts_by_incident if times]
     return AlertScore(
-        alerts=len(told),
+        alerts=len(fired),
         incidents=len(spans),
-        precision=right / len(told) if told else None,
+        precision=true_alerts / len(fired) if fired else None,
         recall=len(delays) / len(spans) if spans else None,
         delay_hours=median(delays) if delays else None,
     )

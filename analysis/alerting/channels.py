@@ -1,7 +1,7 @@
-"""Delivery of notices: webhook, e-mail, file. A receiver that is down is reported, not raised, never hidden.
+"""Send notifications by webhook, e-mail or file. A receiver that is down is reported and does not raise an error.
 
-Addresses of webhooks hold secrets in their paths, so what is said of one names its host only. Text from
-devices goes out as JSON or as plain text, never as HTML.
+The path of a webhook URL can be a secret, so messages contain only its host. Text from devices is sent as JSON or as
+plain text, never as HTML.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ _FIRST_PAUSE_SECONDS = 0.5
 
 
 class ChannelError(AnalysisError):
-    """A channel that cannot work as it is set up."""
+    """A channel with an invalid configuration."""
 
 
-class _NoDetours(urllib.request.HTTPRedirectHandler):
-    """A redirected POST becomes a GET, whose 200 says nothing of the notices: take it for a refusal."""
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Treat a redirect as a failure: a redirected POST becomes a GET, and its 200 does not confirm receipt."""
 
     def redirect_request(self, *_: object) -> None:
-        """Follow none."""
+        """Follow no redirects."""
 
 
-_STRAIGHT = urllib.request.build_opener(_NoDetours)
+_OPENER = urllib.request.build_opener(_NoRedirects)
 
 
 class Channel(Protocol):
-    """Where notices go. `send` raises OSError when the receiver cannot be reached or refuses."""
+    """A receiver of notifications. `send` raises OSError if the receiver cannot be reached or refuses."""
 
     @property
     def name(self) -> str:
-        """Say which channel it is, without a secret."""
+        """Return the name of the channel, without secrets."""
 
-    def send(self, notices: Sequence[Notification]) -> None:
-        """Hand the notices over, all or none."""
+    def send(self, notifications: Sequence[Notification]) -> None:
+        """Send all notifications, or raise OSError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of the notices on one channel."""
+    """The result of sending notifications on one channel."""
 
     channel: str
     sent: int
@@ -70,24 +70,24 @@ class WebhookChannel:
     def __post_init__(self) -> None:
         if urlsplit(self.url).scheme not in ("http", "https"):
             raise ChannelError(
-                "a webhook needs an http or https address",
-                next_step="Give e.g. https://chat.example.com/hook.",
+                "a webhook needs an http or https URL",
+                next_step="Use a URL such as https://chat.example.com/hook.",
             )
 
     @property
     def name(self) -> str:
-        """Say which channel it is: the host, because the path may be a secret, and a mark that tells it apart."""
-        mark = blake2b(self.url.encode(), digest_size=2).hexdigest()
-        return f"webhook {urlsplit(self.url).hostname} ({mark})"
+        """Return the host of the URL and a short hash of it; the path can be a secret."""
+        url_hash = blake2b(self.url.encode(), digest_size=2).hexdigest()
+        return f"webhook {urlsplit(self.url).hostname} ({url_hash})"
 
-    def send(self, notices: Sequence[Notification]) -> None:
-        """Hand the notices over in one request. Raises OSError."""
-        body = json.dumps({"notices": [notice.to_dict() for notice in notices]}).encode()
+    def send(self, notifications: Sequence[Notification]) -> None:
+        """Send the notifications in one request. Raises OSError."""
+        body = json.dumps({"notices": [notification.to_dict() for notification in notifications]}).encode()
         request = urllib.request.Request(  # noqa: S310 - the scheme was checked when the channel was made
             self.url, data=body, headers={"Content-Type": "application/json"}, method="POST"
         )
         try:
-            with _STRAIGHT.open(request, timeout=self.timeout_seconds) as answer:
+            with _OPENER.open(request, timeout=self.timeout_seconds) as answer:
                 answer.read()
         except urllib.error.HTTPError as refused:
             refused.close()
@@ -100,7 +100,7 @@ class WebhookChannel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailChannel:
-    """Sends one plain-text message per batch by SMTP, with STARTTLS and a sign-in where configured."""
+    """Sends one plain-text message per batch by SMTP, with STARTTLS and sign-in if configured."""
 
     host: str
     port: int = 25
@@ -117,85 +117,87 @@ class EmailChannel:
 
     @property
     def name(self) -> str:
-        """Say which channel it is."""
+        """Return the name of the channel."""
         return f"e-mail by {self.host}"
 
-    def send(self, notices: Sequence[Notification]) -> None:
-        """Hand the notices over in one message. Raises OSError."""
+    def send(self, notifications: Sequence[Notification]) -> None:
+        """Send the notifications in one message. Raises OSError."""
         with smtplib.SMTP(self.host, self.port, timeout=self.timeout_seconds) as server:
             if self.starttls:
                 server.starttls()
             if self.user is not None and self.password is not None:
                 server.login(self.user, self.password)
-            server.send_message(self._message(notices))
+            server.send_message(self._message(notifications))
 
-    def _message(self, notices: Sequence[Notification]) -> EmailMessage:
+    def _message(self, notifications: Sequence[Notification]) -> EmailMessage:
         message = EmailMessage()
-        first = notices[0].headline if len(notices) == 1 else f"{len(notices)} alerts"
-        # A header must stay one line whatever a device called itself.
+        first = notifications[0].headline if len(notifications) == 1 else f"{len(notifications)} alerts"
+        # A header must be one line, whatever text a device sends.
         message["Subject"] = " ".join(f"SyncLens: {first}".split())[:200]
         message["From"] = self.sender
         message["To"] = ", ".join(self.recipients)
-        lines = [f"{one.at.isoformat()}Z  {one.alert.severity}  {one.headline}" for one in notices]
+        lines = [f"{each.at.isoformat()}Z  {each.alert.severity}  {each.headline}" for each in notifications]
         message.set_content("\n".join(" ".join(line.split()) for line in lines) + "\n")
         return message
 
 
 @dataclass(frozen=True, slots=True)
 class FileChannel:
-    """Appends one JSON line per notice to a file, for whatever reads files."""
+    """Appends one JSON line per notification to a file."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """Say which channel it is."""
+        """Return the name of the channel."""
         return f"file {self.path}"
 
-    def send(self, notices: Sequence[Notification]) -> None:
-        """Append the notices in one write. Raises OSError."""
-        lines = "".join(json.dumps(notice.to_dict(), ensure_ascii=False) + "\n" for notice in notices)
+    def send(self, notifications: Sequence[Notification]) -> None:
+        """Append the notifications in one write. Raises OSError."""
+        rows = [json.dumps(notification.to_dict(), ensure_ascii=False) for notification in notifications]
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(lines)
+            file.write("".join(f"{row}\n" for row in rows))
 
 
 def send_notifications(
-    notices: Sequence[Notification], channels: Sequence[Channel], *, pause: Callable[[float], None]
+    notifications: Sequence[Notification], channels: Sequence[Channel], *, pause: Callable[[float], None]
 ) -> list[Delivery]:
-    """Send notices that are not silenced to every channel, each tried three times with growing pauses.
+    """Send the notifications that are not silenced to every channel, with up to three attempts each.
 
-    `pause` waits for that many seconds. One channel that fails does not keep the others from being told.
+    `pause` waits for a number of seconds between attempts. If one channel fails, the others still get them.
     """
-    told = [notice for notice in notices if not notice.silenced]
-    return [_deliver(told, channel, pause) for channel in channels] if told else []
+    active = [notification for notification in notifications if not notification.silenced]
+    return [_deliver(active, channel, pause) for channel in channels] if active else []
 
 
 def send_queued(
-    book: AlertLog, channels: Sequence[Channel], *, pause: Callable[[float], None]
+    log: AlertLog, channels: Sequence[Channel], *, pause: Callable[[float], None]
 ) -> list[Delivery]:
-    """Send every channel what it has not received yet, also from earlier rounds.
+    """Send each channel its queued notifications, including those from earlier rounds.
 
-    At least once: a crash between sending and noting it sends it again.
+    Delivery is at least once: after a crash between sending and `mark_sent`, they are sent again.
     """
-    outcomes = []
+    deliveries = []
     for channel in channels:
-        if waiting := book.queued(channel.name):
-            outcome = _deliver([notice for _, notice in waiting], channel, pause)
-            outcomes.append(outcome)
-            if outcome.error is None:
-                book.mark_sent([number for number, _ in waiting])
-    return outcomes
+        if queued := log.queued(channel.name):
+            delivery = _deliver([notification for _, notification in queued], channel, pause)
+            deliveries.append(delivery)
+            if delivery.error is None:
+                log.mark_sent([number for number, _ in queued])
+    return deliveries
 
 
-def _deliver(notices: Sequence[Notification], channel: Channel, pause: Callable[[float], None]) -> Delivery:
+def _deliver(
+    notifications: Sequence[Notification], channel: Channel, pause: Callable[[float], None]
+) -> Delivery:
     error = ""
     for attempt in range(MAX_ATTEMPTS):
         if attempt:
             pause(_FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
         try:
-            channel.send(notices)
+            channel.send(notifications)
         except OSError as failed:
             error = str(failed) or type(failed).__name__
         else:
-            return Delivery(channel.name, len(notices))
+            return Delivery(channel.name, len(notifications))
     return Delivery(channel.name, 0, f"{error} (tried {MAX_ATTEMPTS} times)")

@@ -1,4 +1,4 @@
-"""The main figures as text that Prometheus reads (exposition format 0.0.4)."""
+"""Export the main figures in the Prometheus text format (exposition format 0.0.4)."""
 
 from __future__ import annotations
 
@@ -17,42 +17,46 @@ Sample = tuple[Mapping[str, object], float]
 
 
 def prometheus_text(connection: DuckDBPyConnection, **filters: object) -> str:
-    """Write the main figures of the store, one family after the other, in a fixed order.
+    """Return the main figures of the store, one metric family after the other, in a fixed order.
 
-    Counts of syncs and errors are of what the store holds, so they fall when old rows are removed: they are
-    gauges, not counters. A figure that nobody knows is left out rather than zero.
+    Counts of syncs and errors cover the rows in the store, so they decrease when old rows are deleted: they are
+    gauges, not counters. An unknown figure is left out instead of zero.
     """
-    found = health(connection, **filters)
+    fleet = health(connection, **filters)
     families = [
-        ("synclens_syncs", "Tracked syncs in the store, by how they ended.", _outcomes(found.to_dict())),
-        ("synclens_success_ratio", "Share of finished syncs that succeeded.", _one(found.success_rate)),
-        ("synclens_devices", "Devices with a tracked sync.", _one(found.devices)),
-        ("synclens_devices_with_failure", "Devices with a failed sync.", _one(found.devices_with_failure)),
+        ("synclens_syncs", "Tracked syncs in the store, by outcome.", _outcomes(fleet.to_dict())),
+        ("synclens_success_ratio", "Share of finished syncs that succeeded.", _one(fleet.success_rate)),
+        ("synclens_devices", "Devices with a tracked sync.", _one(fleet.devices)),
+        ("synclens_devices_with_failure", "Devices with a failed sync.", _one(fleet.devices_with_failure)),
         (
             "synclens_errors",
             "Error events, by cause.",
             _rows(connection, "errors_by_cause", "events", filters),
         ),
-        ("synclens_issues", "Issues.", _one(found.issues)),
+        ("synclens_issues", "Issues.", _one(fleet.issues)),
         (
             "synclens_stuck_devices",
-            "Devices that try and fail.",
+            "Devices that keep failing to sync.",
             _count(connection, "stuck_devices", filters),
         ),
-        ("synclens_silent_devices", "Devices that stopped.", _count(connection, "silent_devices", filters)),
+        (
+            "synclens_silent_devices",
+            "Devices that stopped syncing.",
+            _count(connection, "silent_devices", filters),
+        ),
         (
             "synclens_records_at_risk",
-            "Records that wait in error, by cause.",
+            "Pending records in error, by cause.",
             _rows(connection, "records_at_risk", "records", filters),
         ),
         ("synclens_slo_burn", "Lower bound of the burn rate of each objective.", _burns(connection, filters)),
     ]
-    return "".join(_family(name, about, samples) for name, about, samples in families)
+    return "".join(_family(name, help_text, samples) for name, help_text, samples in families)
 
 
-def _family(name: str, about: str, samples: Iterable[Sample]) -> str:
+def _family(name: str, help_text: str, samples: Iterable[Sample]) -> str:
     lines = [f"{name}{_labels(labels)} {value:.10g}" for labels, value in samples if not isnan(value)]
-    return "\n".join([f"# HELP {name} {about}", f"# TYPE {name} gauge", *lines]) + "\n" if lines else ""
+    return "\n".join([f"# HELP {name} {help_text}", f"# TYPE {name} gauge", *lines]) + "\n" if lines else ""
 
 
 def _labels(labels: Mapping[str, object]) -> str:
@@ -68,9 +72,10 @@ def _one(value: float | None) -> list[Sample]:
     return [] if value is None else [({}, float(value))]
 
 
-def _outcomes(found: Mapping[str, object]) -> list[Sample]:
+def _outcomes(health_values: Mapping[str, object]) -> list[Sample]:
     return [
-        ({"outcome": name}, float(str(found[name]))) for name in ("good", "bad", "canceled", "unfinished")
+        ({"outcome": name}, float(str(health_values[name])))
+        for name in ("good", "bad", "canceled", "unfinished")
     ]
 
 

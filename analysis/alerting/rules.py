@@ -1,4 +1,4 @@
-"""Alert rules: read from TOML, evaluated against a store at one moment. Nothing is remembered here."""
+"""Alert rules: read them from TOML, and evaluate them on a store at one time. Keeps no state."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from analysis.triage.auto_review import assess_escalations
 
 
 class AlertRulesError(AnalysisError):
-    """A file of alert rules that breaks its rules; the message names the place."""
+    """An invalid file of alert rules; the message names the entry."""
 
 
 class AlertRule(BaseModel):
-    """One alert rule, as a file states it."""
+    """One alert rule, with the keys of its entry in the file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,16 +44,16 @@ class AlertRule(BaseModel):
     filters: Mapping[str, str | list[str]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _a_metric_rule_is_complete(self) -> AlertRule:
-        told = (self.metric, self.column, self.above, self.below)
+    def _check_metric_rule(self) -> AlertRule:
+        metric_keys = (self.metric, self.column, self.above, self.below)
         if self.kind != "metric":
-            if any(value is not None for value in told):
+            if any(value is not None for value in metric_keys):
                 raise ValueError("metric, column, above and below belong to rules of kind metric")
             return self
         if self.metric not in METRICS:
             raise ValueError(f"there is no metric {self.metric!r}; known are {', '.join(METRICS)}")
         if (self.column is None) == (not self.rows):
-            raise ValueError("a metric rule names a column, or says rows = true")
+            raise ValueError("a metric rule has a column or rows = true")
         if (self.above is None) == (self.below is None):
             raise ValueError("a metric rule has one limit: above or below")
         Filters.of(**self.filters)
@@ -62,7 +62,7 @@ class AlertRule(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One reason to alert at one moment. `key` tells apart what one rule may find at the same time."""
+    """One alert that fires. `key` identifies it among the alerts of its rule."""
 
     rule: str
     key: str
@@ -72,24 +72,24 @@ class Alert:
     reason: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the same as plain values."""
+        """Return the fields as a dict."""
         return asdict(self)
 
 
 def load_alert_rules(text: str | None = None) -> list[AlertRule]:
-    """Read rules from TOML text, or those that come with this package. Raises AlertRulesError."""
+    """Read alert rules from TOML text; the default rules if `text` is None. Raises AlertRulesError."""
     if text is None:
         text = files("analysis.alerting").joinpath("rules.toml").read_text(encoding="utf-8")
     try:
-        found = [AlertRule.model_validate(entry) for entry in tomllib.loads(text).get("rule", [])]
+        rules = [AlertRule.model_validate(entry) for entry in tomllib.loads(text).get("rule", [])]
     except (ValueError, AnalysisError) as error:
         raise AlertRulesError(
             f"the alert rules cannot be read: {error}",
-            next_step="Correct the entry that the message names; analysis/alerting/rules.toml is an example.",
+            next_step="Correct the entry named in the message. See analysis/alerting/rules.toml for an example.",
         ) from error
-    if len({rule.name for rule in found}) < len(found):
+    if len({rule.name for rule in rules}) < len(rules):
         raise AlertRulesError("two alert rules have the same name", next_step="Rename one of them.")
-    return found
+    return rules
 
 
 def evaluate_alert_rules(
@@ -99,8 +99,8 @@ def evaluate_alert_rules(
     *,
     slos: Sequence[Slo] | None = None,
 ) -> list[Alert]:
-    """Say what every rule finds wrong as of the moment `at`; events after it have not happened."""
-    return [firing for rule in rules for firing in _evaluate(connection, rule, at, slos)]
+    """Return the alerts of all rules that fire as of `at`; later events do not count."""
+    return [alert for rule in rules for alert in _evaluate(connection, rule, at, slos)]
 
 
 def _evaluate(
@@ -111,11 +111,11 @@ def _evaluate(
         status = slo_status(connection, slos, **narrowed)
         for row in status[status["state"] == "burning"].to_dict("records"):
             key = f"{row['slo']} {row['sync_type']} {row['severity']}"
-            yield _firing(rule, key, row["burn_low"], row["reason"], str(row["severity"]))
+            yield _alert(rule, key, row["burn_low"], row["reason"], str(row["severity"]))
     elif rule.kind == "escalation":
-        for issue_id, judged in assess_escalations(connection, at, **rule.filters).items():
-            if judged.escalates:
-                yield _firing(rule, issue_id, judged.rise_low, judged.reason)
+        for issue_id, escalation in assess_escalations(connection, at, **rule.filters).items():
+            if escalation.escalates:
+                yield _alert(rule, issue_id, escalation.rise_low, escalation.reason)
     else:
         yield from _evaluate_metric(connection, rule, at)
 
@@ -127,19 +127,19 @@ def _evaluate_metric(connection: DuckDBPyConnection, rule: AlertRule, at: dateti
     if rule.require is not None:
         frame = frame[frame[rule.require].fillna(value=False).astype(bool)]
     if rule.rows:
-        if _beyond(rule, len(frame)):
-            yield _firing(rule, "", len(frame), f"{METRICS[str(rule.metric)].title}: {len(frame)}")
+        if _exceeds_limit(rule, len(frame)):
+            yield _alert(rule, "", len(frame), f"{METRICS[str(rule.metric)].title}: {len(frame)}")
         return
     for row in frame.to_dict("records"):
         value = row[str(rule.column)]
-        if pd.notna(value) and _beyond(rule, float(value)):
+        if pd.notna(value) and _exceeds_limit(rule, float(value)):
             key = _key(frame, row)
             limit = f"above {rule.above:g}" if rule.above is not None else f"below {rule.below:g}"
             reason = f"{METRICS[str(rule.metric)].title}: {rule.column} of {key} is {value:.4g}, {limit}"
-            yield _firing(rule, key, float(value), reason)
+            yield _alert(rule, key, float(value), reason)
 
 
-def _beyond(rule: AlertRule, value: float) -> bool:
+def _exceeds_limit(rule: AlertRule, value: float) -> bool:
     if rule.above is not None:
         return value > rule.above
     return rule.below is not None and value < rule.below
@@ -150,7 +150,7 @@ def _key(frame: pd.DataFrame, row: Mapping[Any, Any]) -> str:
     return " ".join(texts) or "the fleet"
 
 
-def _firing(rule: AlertRule, key: str, value: float, reason: str, severity: str | None = None) -> Alert:
+def _alert(rule: AlertRule, key: str, value: float, reason: str, severity: str | None = None) -> Alert:
     return Alert(
         rule=rule.name,
         key=key,

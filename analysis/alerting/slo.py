@@ -1,10 +1,10 @@
-"""Service level objectives: what is promised, how much of the error budget is gone, how fast it burns.
+"""Service level objectives: their targets, the used error budget, and how fast it burns.
 
 The burn rate is the bad share divided by the share that the objective allows (Google, Site Reliability
 Workbook, chapter 5). A fleet of iPads makes a hundred syncs an hour, not a million requests, so three
-things differ from the book: the burn compared with a limit is that of the *lower* Wilson bound, a minimum
-of distinct devices must be hit, and a window is a number of syncs with a longest age. One broken iPad that
-retries is not an outage.
+rules differ from the book: the burn rate of the *lower* Wilson bound is compared with the limit, a minimum of
+distinct devices must be affected, and a window is a number of syncs with a maximum age. One broken iPad that retries
+is not an outage.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Window(BaseModel):
 
 
 class Slo(BaseModel):
-    """One objective, as a file states it."""
+    """One objective, with the keys of its entry in the file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -63,18 +63,18 @@ class Slo(BaseModel):
     window: tuple[Window, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _ages_belong_to_freshness(self) -> Slo:
+    def _check_max_age(self) -> Slo:
         if (self.kind == "freshness") != (self.max_age_hours is not None):
-            raise ValueError("max_age_hours belongs to a freshness objective, and only there")
+            raise ValueError("a freshness objective needs max_age_hours; other objectives must not have it")
         return self
 
     def covers(self, sync_type: str) -> bool:
-        """Say whether syncs of this type are promised anything here."""
+        """Return whether the objective applies to syncs of this type."""
         return fnmatchcase(sync_type, self.sync_type) and not fnmatchcase(sync_type, self.except_type)
 
 
 class ObjectivesError(AnalysisError):
-    """A file of objectives that breaks its rules; the message names the place."""
+    """An invalid file of objectives; the message names the entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +102,13 @@ FROM placed
 ORDER BY sync_type
 """
 _WHOLE = _COUNTED.format(place="", last="")
-# Only the newest syncs of each type; putting millions in order to keep all of them would cost a minute.
+# Only the newest syncs of each type: sorting millions to keep all of them takes a minute.
 _WINDOW = _COUNTED.format(
     place=""",
         row_number() OVER (PARTITION BY coalesce(sync_type, 'unknown') ORDER BY started_at DESC) AS place""",
     last="WHERE place <= $syncs\n",
 )
-# Devices known from a sync of the last window or from the list of devices; silence is what is looked for.
+# Devices with a sync in the window; those without a recent success are stale.
 _FRESH = """
 WITH tried AS (
     SELECT coalesce(device_id, user_id) AS device,
@@ -127,69 +127,70 @@ HAVING count(*) > 0
 
 
 def load_objectives(text: str | None = None) -> list[Slo]:
-    """Read objectives from TOML text, or those that come with this package. Raises ObjectivesError."""
+    """Read objectives from TOML text; the default objectives if `text` is None. Raises ObjectivesError."""
     if text is None:
         text = files("analysis.alerting").joinpath("objectives.toml").read_text(encoding="utf-8")
     try:
-        found = [Slo.model_validate(entry) for entry in tomllib.loads(text).get("slo", [])]
+        slos = [Slo.model_validate(entry) for entry in tomllib.loads(text).get("slo", [])]
     except ValueError as error:
         raise ObjectivesError(
             f"the objectives cannot be read: {error}",
-            next_step="Correct the entry that the message names; analysis/alerting/objectives.toml is an example.",
+            next_step="Correct the entry named in the message. See analysis/alerting/objectives.toml for an example.",
         ) from error
-    if len({slo.name for slo in found}) < len(found):
+    if len({slo.name for slo in slos}) < len(slos):
         raise ObjectivesError("two objectives have the same name", next_step="Rename one of them.")
-    return found
+    return slos
 
 
 def slo_status(
     connection: DuckDBPyConnection, slos: Sequence[Slo] | None = None, **filters: object
 ) -> pd.DataFrame:
-    """Judge each objective in each of its windows, per sync type: one row each with SLO_COLUMNS.
+    """Evaluate each objective in each of its windows, per sync type: one row each, with SLO_COLUMNS.
 
-    `state` is "burning" when the lower bound of the burn exceeds the window's limit and enough devices are
-    hit, "spent" when the budget of the whole period is used up beyond doubt, "little data" below the
-    minimum of devices, else "ok". Shares are of finished syncs, or of devices for freshness. Seen from
-    `until`, or from the newest moment in the store.
+    `state` is "burning" if the lower bound of the burn rate exceeds the limit of the window and enough devices are
+    affected, "spent" if the lower bound of the used budget is above 100 %, "little data" below the minimum number of
+    devices, otherwise "ok". Shares are of finished syncs, or of devices for freshness. The reference time is `until`,
+    or that of the store.
     """
-    chosen = Filters.of(**filters)
-    at = reference_time_for(connection, chosen)
+    checked = Filters.of(**filters)
+    at = reference_time_for(connection, checked)
     if at is None:
         return pd.DataFrame(columns=list(SLO_COLUMNS))
-    judged = load_objectives() if slos is None else slos
-    rows = [row for slo in judged for row in _judge(connection, slo, chosen, at)]
+    objectives = load_objectives() if slos is None else slos
+    rows = [row for slo in objectives for row in _evaluate(connection, slo, checked, at)]
     return pd.DataFrame(rows, columns=list(SLO_COLUMNS))
 
 
-def _judge(
-    connection: DuckDBPyConnection, slo: Slo, chosen: Filters, at: datetime
+def _evaluate(
+    connection: DuckDBPyConnection, slo: Slo, filters: Filters, at: datetime
 ) -> Iterator[dict[str, Any]]:
     whole = {
-        one.sync_type: one for one in _count(connection, slo, chosen, at, hours=24 * slo.window_days, syncs=0)
+        count.sync_type: count
+        for count in _count(connection, slo, filters, at, hours=24 * slo.window_days, syncs=0)
     }
     for window in slo.window:
         seen = {
-            one.sync_type: one
-            for one in _count(connection, slo, chosen, at, hours=window.hours, syncs=window.syncs)
+            count.sync_type: count
+            for count in _count(connection, slo, filters, at, hours=window.hours, syncs=window.syncs)
         }
         for sync_type, period in whole.items():
             yield _row(slo, window, seen.get(sync_type, _Count(sync_type, 0, 0, 0, 0)), period)
 
 
 def _count(
-    connection: DuckDBPyConnection, slo: Slo, chosen: Filters, at: datetime, *, hours: float, syncs: int
+    connection: DuckDBPyConnection, slo: Slo, filters: Filters, at: datetime, *, hours: float, syncs: int
 ) -> list[_Count]:
     if slo.kind == "freshness":
         ages = {
             "after": at - timedelta(days=slo.window_days),
             "fresh": at - timedelta(hours=slo.max_age_hours or 0),
         }
-        frame = run_query(connection, _FRESH, chosen, ages)
+        frame = run_query(connection, _FRESH, filters, ages)
     else:
         sql, newest = (_WINDOW, {"syncs": syncs}) if syncs else (_WHOLE, {})
-        frame = run_query(connection, sql, chosen, {"after": at - timedelta(hours=hours)} | newest)
+        frame = run_query(connection, sql, filters, {"after": at - timedelta(hours=hours)} | newest)
     counts = [_Count(str(name), *map(int, numbers)) for name, *numbers in frame.itertuples(index=False)]
-    return [one for one in counts if slo.kind == "freshness" or slo.covers(one.sync_type)]
+    return [count for count in counts if slo.kind == "freshness" or slo.covers(count.sync_type)]
 
 
 def _row(slo: Slo, window: Window, seen: _Count, period: _Count) -> dict[str, Any]:
@@ -234,7 +235,7 @@ def _reason(slo: Slo, window: Window, seen: _Count, state: str, burn_low: float,
     match state:
         case "little data":
             seen_devices = f"only {pluralize(seen.devices, 'device')}" if seen.devices else "no device"
-            return f"{seen_devices} synced in this window; it takes {slo.min_devices} to judge"
+            return f"{seen_devices} synced in this window; at least {slo.min_devices} are needed"
         case "burning":
             return (
                 f"{count} on {pluralize(seen.devices_bad, 'device')}: the budget burns at least"

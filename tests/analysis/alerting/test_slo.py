@@ -80,7 +80,7 @@ def test_two_devices_are_too_few_to_judge(store):
     judged = pages(store)
     assert judged.state.to_list() == ["little data"]
     assert re.fullmatch(
-        r"(no device|only \d+ devices?) synced in this window; it takes \d+ to judge", judged.reason.iloc[0]
+        r"(no device|only \d+ devices?) synced in this window; at least \d+ are needed", judged.reason.iloc[0]
     )
 
 
