@@ -33,13 +33,13 @@ def show_rehearsal(issue_id: str, view: View) -> None:
 def _show_result(result: RehearsalResult, issue_id: str, view: View) -> None:
     if result.reason is not None:
         st.info(
-            f"This issue could not be rehearsed. {escape(result.reason, 400)}",
+            f"This issue cannot be rehearsed. {escape(result.reason, 400)}",
             icon=":material/theater_comedy:",
         )
     else:
         _show_candidates(result, issue_id, view)
     notes = [f"Assumed: {sentence}" for sentence in result.assumptions]
-    notes += [f"Not tried: {name}. {reason}" for name, reason in result.not_offered]
+    notes += [f"Not offered: {name}. {reason}" for name, reason in result.not_offered]
     if notes:
         with st.expander(f"Assumptions ({len(result.assumptions)})", icon=":material/help:"):
             st.markdown("\n".join(f"- {escape(note, 400)}" for note in notes))

@@ -101,12 +101,12 @@ class RehearsalResult:
     def to_text(self) -> str:
         """Return plain text: a line per candidate, then assumptions and actions that were not tried."""
         if self.reason is not None:
-            lines = [f"Issue {self.issue_id} ({self.cause}) is not rehearsed. {self.reason}"]
+            lines = [f"Issue {self.issue_id} ({self.cause}) cannot be rehearsed. {self.reason}"]
         else:
             lines = [f"Issue {self.issue_id} ({self.cause}): {self.stuck_text}"]
             lines += [f"- {item.name} ({item.who}): {item.summary}" for item in self.candidates]
         lines += [f"Assumed: {sentence}" for sentence in self.assumptions]
-        lines += [f"Not tried: {name}. {reason}" for name, reason in self.not_offered]
+        lines += [f"Not offered: {name}. {reason}" for name, reason in self.not_offered]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:

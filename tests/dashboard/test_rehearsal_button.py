@@ -41,7 +41,7 @@ def test_an_issue_that_cannot_be_rehearsed_shows_the_reason(visit, stores):
     )
     app = visit("issue", period="all time", issue=issue_id)
     app.button(key=f"rehearse-{issue_id}").click().run()
-    assert any("could not be rehearsed" in element.value for element in app.info)
+    assert any("cannot be rehearsed" in element.value for element in app.info)
 
 
 def test_the_list_of_fixes_rehearses_the_worst_issue_of_a_cause(visit):

@@ -110,4 +110,4 @@ def test_the_command_shows_candidates_and_assumptions(run):
 def test_the_command_reports_why_it_cannot_rehearse(run, path):
     with ingest.open_store(path, read_only=False) as store:
         store.execute("UPDATE finding SET cause = 'unknown'")
-    assert "is not rehearsed" in run(ISSUE).stdout
+    assert "cannot be rehearsed" in run(ISSUE).stdout
