@@ -21,7 +21,7 @@ KINDS = {
 
 
 async def _do_not_wait(seconds: float) -> None:
-    """A pause before another try that takes no time."""
+    """Skip the pause before a retry."""
 
 
 def open_device(

@@ -69,7 +69,7 @@ class Caller:
 
 @contextmanager
 def on_loopback(served: ServerState, now: float, **options: Any) -> Iterator[str]:
-    """The served Vault behind a real socket; its clock stands still at `now`."""
+    """Serve the Vault on a real socket with its clock fixed at `now`."""
     server = make_server(build_app(served, lambda: now, **options), log_level="critical")
     ready = threading.Event()
     ports: list[int] = []

@@ -19,18 +19,18 @@ Talk = Callable[[socket.socket], None]
 
 @contextmanager
 def listening(talk: Talk) -> Iterator[tuple[str, list[int]]]:
-    """A server that treats each connection as told; its address and the numbers of the connections made."""
+    """Run a server that handles each connection with `talk`; yields its address and connection numbers."""
     made: list[int] = []
     server = socket.create_server(("127.0.0.1", 0))
 
     def accept() -> None:
         while True:
             try:
-                taken, _ = server.accept()
+                connection, _ = server.accept()
             except OSError:
                 return
             made.append(len(made))
-            threading.Thread(target=_guarded, args=(talk, taken), daemon=True).start()
+            threading.Thread(target=_guarded, args=(talk, connection), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     try:
@@ -39,33 +39,33 @@ def listening(talk: Talk) -> Iterator[tuple[str, list[int]]]:
         server.close()
 
 
-def _guarded(talk: Talk, taken: socket.socket) -> None:
-    with closing(taken):
+def _guarded(talk: Talk, connection: socket.socket) -> None:
+    with closing(connection):
         try:
-            talk(taken)
+            talk(connection)
         except OSError:
             return
 
 
-def hear(taken: socket.socket) -> bool:
-    """Take one whole request; False when the device hung up."""
-    heard = b""
-    while not heard.endswith(b"{}"):
-        part = taken.recv(65536)
+def read_request(connection: socket.socket) -> bool:
+    """Read one complete request. False if the device closed the connection."""
+    received = b""
+    while not received.endswith(b"{}"):
+        part = connection.recv(65536)
         if not part:
             return False
-        heard += part
+        received += part
     return True
 
 
-def answers(taken: socket.socket, reply: bytes = OK) -> None:
-    while hear(taken):
-        taken.sendall(reply)
+def answers(connection: socket.socket, reply: bytes = OK) -> None:
+    while read_request(connection):
+        connection.sendall(reply)
 
 
-def once(taken: socket.socket) -> None:
-    hear(taken)
-    taken.sendall(OK)
+def once(connection: socket.socket) -> None:
+    read_request(connection)
+    connection.sendall(OK)
 
 
 def post(connection: VaultConnection, *, times: int = 1) -> list[bytes]:
@@ -114,7 +114,7 @@ def test_nobody_there():
 
 def test_no_answer_in_time():
     over = threading.Event()
-    with listening(lambda taken: over.wait(30) and None) as (address, _):
+    with listening(lambda connection: over.wait(30) and None) as (address, _):
         assert failure(address, timeout=0.05).error_type == "TIMEOUT"
         over.set()
 
@@ -123,9 +123,9 @@ def test_no_answer_in_time():
     "reply", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nok"]
 )
 def test_an_answer_that_breaks_off_or_is_none(reply):
-    def talk(taken: socket.socket) -> None:
-        hear(taken)
-        taken.sendall(reply)
+    def talk(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(reply)
 
     with listening(talk) as (address, _):
         assert failure(address).error_type == "NETWORK_ERROR"
@@ -134,7 +134,7 @@ def test_an_answer_that_breaks_off_or_is_none(reply):
 @pytest.mark.parametrize(("status", "transient"), [(503, True), (429, True), (404, False), (799, False)])
 def test_a_status_instead_of_an_answer(status, transient):
     reply = f"HTTP/1.1 {status} ErrorText\r\nContent-Length: 0\r\n\r\n".encode()
-    with listening(lambda taken: answers(taken, reply)) as (address, _):
+    with listening(lambda connection: answers(connection, reply)) as (address, _):
         error = failure(address)
     assert (error.error_type, error.http_status, error.transient) == (f"HTTP_{status}", status, transient)
 
@@ -149,8 +149,8 @@ def test_an_address_that_is_none_says_how_to_write_one(address):
 def test_who_stops_waiting_hangs_up_at_once():
     hung_up = threading.Event()
 
-    def talk(taken: socket.socket) -> None:
-        while taken.recv(65536):
+    def talk(connection: socket.socket) -> None:
+        while connection.recv(65536):
             pass
         hung_up.set()
 

@@ -44,7 +44,7 @@ def command(name: str, *args: object) -> list[str]:
 
 @dataclass
 class Running:
-    """A Vault in a process of its own."""
+    """A Vault in a separate process."""
 
     base: str
     users: list[dict[str, Any]]
@@ -96,7 +96,7 @@ def process_args(vault: Running, folder: Path, kind: str, *more: str) -> list[st
 
 
 def sync(vault: Running, folder: Path, kind: str = "incremental") -> None:
-    """A sync that must end well, in this process, which is quicker than one of its own."""
+    """Run a sync that must succeed, in this process, which is faster than a separate one."""
     user = vault.users[0]
     device = open_device(folder, vault.base, user["id"], user["password"])
     assert asyncio.run(run(device, kind))
@@ -179,7 +179,7 @@ def test_a_device_killed_at_random_moments_loses_nothing(vault: Running, tmp_pat
         notes += fresh
         args = process_args(vault, tmp_path, rng.choice(["incremental", "database_refresh"]))
         process = subprocess.Popen(args, cwd=ROOT)
-        for _ in range(400):  # the process takes its lock when it has started; aim at what follows
+        for _ in range(400):  # the process locks the store when it has started; kill it after that
             if process.poll() is not None or (tmp_path / "journal.sqlite-wal").exists():
                 break
             time.sleep(0.005)
@@ -219,7 +219,7 @@ def test_a_vault_that_is_not_there_is_an_error_row_and_not_a_crash(tmp_path: Pat
 
 
 def test_a_day_with_the_commands(vault: Running, tmp_path: Path) -> None:
-    """Sign in, sync, save offline, be refused, amend, sync again: as somebody does it by hand."""
+    """Sign in, sync, save offline, be refused, amend, sync again: with the commands."""
     user, home = vault.users[0], ("--home", tmp_path)
 
     def device(*args: object, code: int = 0) -> str:

@@ -243,8 +243,8 @@ def test_metadata_describes_every_object_that_a_query_may_ask(caller: Caller) ->
 
 
 def test_picklists_name_the_values_in_use(caller: Caller) -> None:
-    known = {one["name"] for one in caller("GET", f"{V}/objects/picklists")["picklists"]}
-    assert {"sync_type__v", "refresh_mode__v"} <= known
+    names = {one["name"] for one in caller("GET", f"{V}/objects/picklists")["picklists"]}
+    assert {"sync_type__v", "refresh_mode__v"} <= names
     values = {one["name"] for one in caller("GET", f"{V}/objects/picklists/sync_type__v")["picklistValues"]}
     used = {row["sync_type__v"][0] for row in caller.everything(ALL_SYNCS)}
     assert used == values
@@ -381,14 +381,14 @@ def test_trails_page_and_keep_to_their_days(caller: Caller) -> None:
 
 def test_every_change_of_configuration_is_in_one_trail(caller: Caller) -> None:
     changes = list(admin.audit_trail(caller.served.vault))
-    found = {
+    descriptions = {
         row["event_description"]
         for kind in ("system_audit_trail", "object_audit_trail")
         for row in caller("GET", f"{V}/audittrail/{kind}?start_date=2026-03-01&limit=1000")["data"]
     }
     system = [one for one in changes if one.kind not in ("vmoc", "user", "setting")]
     assert system
-    assert {one.detail or f"{one.kind} {one.target} changed" for one in system} <= found
+    assert {one.detail or f"{one.kind} {one.target} changed" for one in system} <= descriptions
 
 
 def test_the_usage_log_has_a_line_for_each_call(caller: Caller) -> None:

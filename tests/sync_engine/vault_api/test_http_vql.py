@@ -58,7 +58,7 @@ def ids(where: str, tail: str = "") -> str:
 
 
 @pytest.mark.parametrize(
-    ("where", "found"),
+    ("where", "expected"),
     [
         ("", "P1 P2 P3"),
         ("age__v > 7", "P1"),
@@ -79,12 +79,12 @@ def ids(where: str, tail: str = "") -> str:
         ("team__v IN (SELECT id FROM team__v WHERE name__v = 'Red')", "P1"),
     ],
 )
-def test_conditions(where: str, found: str) -> None:
-    assert ids(where) == found
+def test_conditions(where: str, expected: str) -> None:
+    assert ids(where) == expected
 
 
 @pytest.mark.parametrize(
-    ("tail", "found"),
+    ("tail", "expected"),
     [
         ("ORDER BY name__v DESC", "P2 P3 P1"),
         ("ORDER BY age__v ASC", "P2 P3 P1"),  # what is missing sorts first
@@ -94,8 +94,8 @@ def test_conditions(where: str, found: str) -> None:
         ("order by id desc offset 2", "P1"),
     ],
 )
-def test_order_and_limits(tail: str, found: str) -> None:
-    assert ids("", tail) == found
+def test_order_and_limits(tail: str, expected: str) -> None:
+    assert ids("", tail) == expected
 
 
 def test_a_lookup_is_a_flat_key_with_a_dot_and_a_subquery_is_an_object_of_its_own() -> None:

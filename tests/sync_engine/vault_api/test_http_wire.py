@@ -82,12 +82,12 @@ def test_veevatools_signs_in_and_queries_in_bulk(make_served: MakeServed, now: f
         client.authenticate(vaultURL=base, vaultUserName=SERVICE_NAME, vaultPassword=PASSWORD)
         assert client.vaultId == 90210
         assert client.api_version_negotiated
-        found = QueryService(client).bulk_query("SELECT id, sync_type__v FROM sync_tracking__v")
+        reply = QueryService(client).bulk_query("SELECT id, sync_type__v FROM sync_tracking__v")
         assert client.session_keep_alive()["responseStatus"] == "SUCCESS"
         client._session.close()
     truth = {one.id for one in tracking.read_tracking_records(served.vault, 0.0, now + 1)}
-    assert {row["id"] for row in found["data"]} == truth
-    assert len(found["data"]) == len(truth) > 9
+    assert {row["id"] for row in reply["data"]} == truth
+    assert len(reply["data"]) == len(truth) > 9
 
 
 def test_veevatools_signs_in_again_when_its_session_has_expired(make_served: MakeServed, now: float) -> None:
@@ -96,10 +96,10 @@ def test_veevatools_signs_in_again_when_its_session_has_expired(make_served: Mak
         client = VaultClient()
         client._session.mount("https://login.veevavault.com", ToServedVault(base))
         client.authenticate(vaultURL=base, vaultUserName=SERVICE_NAME, vaultPassword=PASSWORD)
-        found = QueryService(client).bulk_query("SELECT id FROM sync_tracking__v")
+        reply = QueryService(client).bulk_query("SELECT id FROM sync_tracking__v")
         client._session.close()
     assert served.faults.counts["expire"] > 0
-    assert len(found["data"]) == len(list(tracking.read_tracking_records(served.vault, 0.0, now + 1)))
+    assert len(reply["data"]) == len(list(tracking.read_tracking_records(served.vault, 0.0, now + 1)))
 
 
 def test_veevatools_is_told_of_a_wrong_password(make_served: MakeServed, now: float) -> None:

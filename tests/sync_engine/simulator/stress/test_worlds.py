@@ -31,7 +31,7 @@ def test_a_swarm_of_faults_breaks_no_invariant():
     assert sum(report.fault_counts.values()) > 1000
 
 
-# Each of these broke an invariant once: taken back in a race, a download disturbed by Undo, a wrong account.
+# Each of these violated an invariant once: undone in a race, a download disturbed by Undo, wrong observations.
 BROKEN_ONCE = (
     495, 1669, 2065, 2311, 2436, 2526, 2571, 3013, 3811, 3866, 4811, 5858, 8528, 102068, 202537, 205426, 307078,
     402007, 406434,

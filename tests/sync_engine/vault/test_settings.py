@@ -63,23 +63,23 @@ def test_a_record_that_is_too_large_blocks_only_itself(lab):
     lab.sync()
     with lab.vault.transaction():
         lab.vault.configure("setting", "payload_limit_bytes", {"value": 5_000})
-    heard = []
-    lab.vault.on_refusal = lambda _, key, cause, __: heard.append((key is not None, cause))
+    refusals = []
+    lab.vault.on_refusal = lambda _, key, cause, __: refusals.append((key is not None, cause))
     large = lab.record_call("ana", account, signature__v="x" * 6_000)
     small = [lab.record_call("ana", account) for _ in range(3)]
     assert lab.sync() == [("ana", "EXCEEDS_FILE_MAX_SIZE")]
     assert [entry.record_id for entry in lab.errors("ana")] == [large]
-    assert heard[-1] == (True, "payload-too-large")
+    assert refusals[-1] == (True, "payload-too-large")
     assert all(records.find(lab.vault, one) for one in small) and not records.find(lab.vault, large)
     correct_refused_edit(lab.devices["ana"], lab.errors("ana")[0].key, large, {"signature__v": "x"})
     assert lab.sync() == [] and records.find(lab.vault, large)
 
 
 def test_a_filter_by_profile_follows_a_change_of_profile(lab):
-    about = object_definition("message__v", {"application_profile__v": text()}, sharing="public")
+    definition = object_definition("message__v", {"application_profile__v": text()}, sharing="public")
     own = vmoc("message__v", where="WHERE application_profile__v = @@USER_APP_PROFILE_ID@@")
     with lab.vault.transaction():
-        lab.vault.configure("object", "message__v", about)
+        lab.vault.configure("object", "message__v", definition)
         lab.vault.configure("vmoc", "message__v", own)
         lab.vault.publish()
     made = {one: lab.add_record("message__v", application_profile__v=one) for one in ("rep__c", "msl__c")}

@@ -1,4 +1,4 @@
-"""The device's databases: whole new content takes the old one's place, and edits wait for the disk."""
+"""The device's databases: a full download swaps the tables, and edits wait for the disk."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_kill_while_tables_are_exchanged_leaves_the_old_content(monkeypatch, w
     with Lab("ana") as lab:
         old = lab.add_account("Dr Ruiz")
         lab.sync("ana")
-        lab.vault.epoch = "2"  # the Vault was rebuilt: everything comes anew
+        lab.vault.epoch = "2"  # the Vault was rebuilt: everything is downloaded again
         new = lab.add_account("Dr Wong")
 
         def point(name: str) -> None:

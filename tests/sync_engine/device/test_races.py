@@ -1,4 +1,4 @@
-"""Races that long runs of faulty worlds have shown, each told as a short lab."""
+"""Races that long stress runs have exposed, each as a short test in the lab."""
 
 from collections.abc import Iterator
 

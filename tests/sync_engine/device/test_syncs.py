@@ -1,4 +1,4 @@
-"""Stories about people, devices and one Vault: behaviour as Vault CRM documents it."""
+"""Syncs of users, devices and one Vault: behavior that Vault CRM documents."""
 
 import pytest
 
@@ -13,8 +13,8 @@ from sync_engine.vmoc import vmoc
 
 @pytest.fixture
 def lab():
-    with Lab("ana", "ben") as told:
-        yield told
+    with Lab("ana", "ben") as made:
+        yield made
 
 
 @pytest.fixture

@@ -241,10 +241,10 @@ def test_attachments_keep_to_the_territory_and_leave_with_it(lab):
     request = {"verb": "file", "file": hidden, "version": 1, "at": 0}
     refused = attachments_of(lab, request)
     assert refused["errors"][0]["type"] == "INVALID_DATA"
-    found = records.find(lab.vault, mine)
-    assert found is not None
+    record = records.find(lab.vault, mine)
+    assert record is not None
     with lab.vault.transaction():
-        records.move(lab.vault, found, "T2")
+        records.move(lab.vault, record, "T2")
     lab.sync("ana")
     assert held(lab) == {}
 

@@ -25,18 +25,18 @@ HOSTILE = st.one_of(
 
 @pytest.fixture(scope="module")
 def lab():
-    told = Lab("ana", "ben")
-    told.create("ana", "account__v", name__v="Dr Ruiz")
-    told.sync("ana", "ben")
-    yield told
-    told.close()
+    made = Lab("ana", "ben")
+    made.create("ana", "account__v", name__v="Dr Ruiz")
+    made.sync("ana", "ben")
+    yield made
+    made.close()
 
 
 def places(value, path=()):
     """The path of every leaf of a message."""
     if isinstance(value, dict | list) and value:
         pairs = value.items() if isinstance(value, dict) else enumerate(value)
-        return [found for key, inner in pairs for found in places(inner, (*path, key))]
+        return [leaf for key, inner in pairs for leaf in places(inner, (*path, key))]
     return [path]
 
 
