@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from analysis.base.errors import AnalysisError
 from analysis.metrics.registry import find_metric
 from analysis.query.shared_relations import with_shared_relations
 
@@ -29,9 +30,15 @@ def translate(sql: str) -> str:
     """Rewrite DuckDB SQL for Spark, without its comments.
 
     Parameters keep their names; timestamps are bound as text. A relation of the schema `main` gets the prefix
-    UNFILTERED_PREFIX.
+    UNFILTERED_PREFIX. Raises AnalysisError if sqlglot is not installed.
     """
-    import sqlglot  # noqa: PLC0415 - slow to import, and only Spark needs it
+    try:
+        import sqlglot  # noqa: PLC0415 - slow to import, and only Spark needs it
+    except ImportError as error:
+        raise AnalysisError(
+            "rewriting a metric for Spark needs the package sqlglot, which is not installed",
+            next_step="Install it with: pip install 'synclens[spark]'",
+        ) from error
 
     tree = sqlglot.parse_one(sql, read="duckdb")
     for rewrite in (_rename_unfiltered, _use_exact_quantile, _cast_timestamp):

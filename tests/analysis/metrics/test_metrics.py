@@ -1,13 +1,16 @@
 """Rules for every metric file, and the results of single metrics on stores small enough to count by hand."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlglot
 
 from analysis import FILTERS, METRICS, measure
+from analysis.base.errors import AnalysisError
 from analysis.base.intervals import wilson_bound_sql, wilson_interval
 from analysis.metrics.registry import DIRECTIONS, Metric, UnknownMetric
+from analysis.metrics.transpile import translate
 from analysis.query.filters import InvalidFilter, UnknownFilter
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -227,3 +230,10 @@ def test_wilson_bounds_in_sql_and_in_python_agree(store, hits, n):
         assert low is None and high is None
     else:
         assert (low, high) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_missing_sqlglot_is_answered_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sqlglot", None)
+    with pytest.raises(AnalysisError) as refused:
+        translate("SELECT 1")
+    assert "synclens[spark]" in refused.value.next_step
