@@ -7,8 +7,9 @@ fits no better than a change at a random time is no suspect.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
-from scipy.special import xlogy
 
 from analysis.diagnosis.exposure import Booleans, Exposure, Floats, Integers
 
@@ -40,7 +41,7 @@ def fit_at_adoption(exposure: Exposure, since: Floats, seed: int) -> tuple[float
     """
     rng = np.random.default_rng(seed)
     orders = np.stack([np.arange(len(since)), *(rng.permutation(len(since)) for _ in range(_SHUFFLES))])
-    ratios = np.array([_adoption_ratio(exposure, since[order]) for order in orders])
+    ratios = _adoption_ratios(exposure, (since[order] for order in orders))
     return float(ratios[0]), float((ratios >= ratios[0] - 1e-9).mean())
 
 
@@ -62,11 +63,14 @@ def _ratios(exposure: Exposure, scope: Booleans, times: Floats) -> Floats:
     )
 
 
-def _adoption_ratio(exposure: Exposure, since: Floats) -> float:
-    exposed = exposure.seconds >= since[exposure.user_index]
-    hits = np.array([np.count_nonzero(exposure.hit & exposed)], dtype=np.float64)
-    days = np.array([np.count_nonzero(exposed)], dtype=np.float64)
-    return float(likelihood_ratio(hits, days, float(exposure.hit.sum()), float(len(exposure.hit)))[0])
+def _adoption_ratios(exposure: Exposure, adoptions: Iterable[Floats]) -> Floats:
+    """Return the log likelihood ratio for each array of adoption times, which has one time per user."""
+    counts = []
+    for since in adoptions:
+        exposed = exposure.seconds >= since[exposure.user_index]
+        counts.append((np.count_nonzero(exposure.hit & exposed), np.count_nonzero(exposed)))
+    hits, days = np.array(counts, dtype=np.float64).T
+    return likelihood_ratio(hits, days, float(exposure.hit.sum()), float(len(exposure.hit)))
 
 
 def likelihood_ratio(hits: Floats, days: Floats, all_hits: float, all_days: float) -> Floats:
@@ -75,10 +79,16 @@ def likelihood_ratio(hits: Floats, days: Floats, all_hits: float, all_days: floa
 
     def log_likelihood(count: Floats, of: Floats) -> Floats:
         rate = np.divide(count, of, out=np.zeros_like(count), where=of > 0)
-        return np.asarray(xlogy(count, rate) + xlogy(of - count, 1 - rate), dtype=np.float64)
+        return np.asarray(_xlogy(count, rate) + _xlogy(of - count, 1 - rate), dtype=np.float64)
 
     single_rate = log_likelihood(
         np.array([all_hits], dtype=np.float64), np.array([all_days], dtype=np.float64)
     )
     gain = log_likelihood(hits, days) + log_likelihood(hits_outside, days_outside) - single_rate
     return np.asarray(np.where(hits * all_days > all_hits * days, gain, 0.0), dtype=np.float64)
+
+
+def _xlogy(x: Floats, y: Floats) -> Floats:
+    """Return x · log(y), 0 where x is 0, as `scipy.special.xlogy` does; that module is slow to import."""
+    logarithm = np.log(y, out=np.zeros(np.broadcast_shapes(x.shape, y.shape)), where=x != 0)
+    return np.asarray(x * logarithm, dtype=np.float64)

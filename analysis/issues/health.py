@@ -11,7 +11,7 @@ from duckdb import DuckDBPyConnection
 
 from analysis.base.intervals import wilson_interval
 from analysis.query.filters import Filters
-from analysis.query.runner import reference_time_for, run_query
+from analysis.query.runner import reference_time_for, run_query_rows
 
 _SYNC_COUNTS = """
 SELECT
@@ -87,5 +87,5 @@ def health(connection: DuckDBPyConnection, **filters: object) -> Health:
 
 
 def _read_counts(connection: DuckDBPyConnection, sql: str, filters: Filters) -> dict[str, int]:
-    row = run_query(connection, sql, filters).iloc[0]
-    return {str(name): int(value) for name, value in row.items()}
+    (row,) = run_query_rows(connection, sql, filters)
+    return {name: int(value) for name, value in row.items()}

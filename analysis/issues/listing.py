@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from analysis.base.quiet_period import QUIET_PERIOD
 from analysis.issues.search import Query, parse_query
 from analysis.issues.titles import issue_title
 from analysis.query.filters import Filters
-from analysis.query.runner import reference_time_for, run_query
+from analysis.query.runner import reference_time_for, run_query, run_query_rows
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
     from analysis.triage.states import TriageState
 
 TREND_DAYS = 14
@@ -25,6 +26,7 @@ ISSUE_COLUMNS = (
     "issue_id", "title", "cause", "confidence", "events", "users", "devices", "pending", "objects",
     "app_versions", "first_seen", "last_seen", "trend", "side", "retryable", "state", "assignee", "priority",
 )  # fmt: skip
+_TITLE_COLUMNS = ("error_type", "first_message", "last_message", "usual_message")
 _ISSUES = """
 WITH selected AS (SELECT * FROM error WHERE {condition}),
 blocked AS (
@@ -127,12 +129,12 @@ def list_issues(
     search = parse_query(query, fields=ISSUE_COLUMNS) if isinstance(query, str) else query
     condition, bound = search.event_terms().to_sql()
     issues = run_query(connection, _ISSUES.format(condition=condition), checked, bound)
-    messages = issues[["error_type", "first_message", "last_message", "usual_message"]]
+    messages = issues[list(_TITLE_COLUMNS)]
     issues["title"] = [issue_title(*row) for row in messages.values]
     for name in ("objects", "app_versions"):
         issues[name] = issues[name].map(_sorted_texts)
     daily = run_query(connection, _TREND.format(condition=condition, days=TREND_DAYS), checked, bound)
-    issues["trend"] = _trends(daily, issues)
+    issues["trend"] = _trends(daily.itertuples(index=False), issues["issue_id"])
     issues["state"], issues["assignee"], issues["priority"] = "new", None, None
     if triage is not None:
         issues = triage.add_to_issues(issues)
@@ -142,12 +144,43 @@ def list_issues(
     )
 
 
+def list_issue_summaries(
+    connection: DuckDBPyConnection, *, query: str | Query = "", **filters: object
+) -> list[IssueSummary]:
+    """List the issues as `list_issues` does, but as values. Imports pandas only if `query` has terms on issues."""
+    checked = Filters.of(**filters)
+    search = parse_query(query, fields=ISSUE_COLUMNS) if isinstance(query, str) else query
+    as_of = reference_time_for(connection, checked)
+    if search.issue_terms().terms:
+        issues = list_issues(connection, query=search, triage=None, **filters)
+        return summarize(issues, as_of)
+    condition, bound = search.event_terms().to_sql()
+    rows = run_query_rows(connection, _ISSUES.format(condition=condition), checked, bound)
+    daily = run_query_rows(connection, _TREND.format(condition=condition, days=TREND_DAYS), checked, bound)
+    trends = _trends((tuple(row.values()) for row in daily), (row["issue_id"] for row in rows))
+    return [_build_summary(row, trend, as_of) for row, trend in zip(rows, trends, strict=True)]
+
+
+def _build_summary(row: Mapping[str, Any], trend: list[int], as_of: datetime | None) -> IssueSummary:
+    values: dict[str, Any] = {name: row.get(name) for name in ISSUE_COLUMNS} | {
+        "title": issue_title(*(row[name] for name in _TITLE_COLUMNS)),
+        "objects": tuple(_sorted_texts(row["objects"])),
+        "app_versions": tuple(_sorted_texts(row["app_versions"])),
+        "trend": tuple(trend),
+        "state": "new",
+    }
+    quiet = as_of is not None and row["last_seen"] + QUIET_PERIOD < as_of
+    return IssueSummary(**values, quiet=quiet)
+
+
 def is_quiet(issues: pd.DataFrame, as_of: datetime | None) -> pd.Series[bool]:
     """Return for each row of a triage list whether it is open and had no errors for QUIET_PERIOD.
 
     Only new and ongoing issues can be quiet: the other states record a decision or a rise. No issue is quiet if the
     reference time `as_of` is None.
     """
+    import pandas as pd  # noqa: PLC0415 - slow, and `list_issue_summaries` works without
+
     if as_of is None:
         return pd.Series(False, index=issues.index, dtype=bool)
     return (issues["last_seen"] + QUIET_PERIOD < as_of) & issues["state"].isin(("new", "ongoing"))
@@ -166,6 +199,8 @@ def _matching_rows(
     issues: pd.DataFrame, search: Query, as_of: datetime | None
 ) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Apply the terms on whole rows. The state of a quiet issue also matches "quiet"."""
+    import pandas as pd  # noqa: PLC0415
+
     quiet = is_quiet(issues, as_of)
     states = [
         [state, "quiet"] if silent else [state] for state, silent in zip(issues["state"], quiet, strict=True)
@@ -176,22 +211,26 @@ def _matching_rows(
 
 
 def _plain_value(value: object) -> object:
+    import pandas as pd  # noqa: PLC0415
+
     if isinstance(value, list):
         return tuple(value)
     if pd.isna(value):  # type: ignore[call-overload]
         return None
     if isinstance(value, pd.Timestamp):
         return value.to_pydatetime()
-    return value.item() if isinstance(value, np.generic) else value
+    return value.item() if hasattr(value, "item") else value
 
 
 def _sorted_texts(values: object) -> list[str]:
-    return sorted(map(str, values)) if isinstance(values, list | np.ndarray) else []
+    values = values.tolist() if hasattr(values, "tolist") else values
+    return sorted(map(str, values)) if isinstance(values, list) else []
 
 
-def _trends(daily: pd.DataFrame, issues: pd.DataFrame) -> list[list[int]]:
-    by_issue = {str(issue_id): [0] * TREND_DAYS for issue_id in issues["issue_id"]}
-    for issue_id, age, events in daily.itertuples(index=False):
+def _trends(daily: Iterable[tuple[Any, ...]], issue_ids: Iterable[str]) -> list[list[int]]:
+    """Return the daily events of each issue; `daily` has rows of issue id, age in days, events."""
+    by_issue = {str(issue_id): [0] * TREND_DAYS for issue_id in issue_ids}
+    for issue_id, age, events in daily:
         if issue_id in by_issue:
             by_issue[issue_id][TREND_DAYS - 1 - int(age)] = int(events)
-    return [by_issue[str(issue_id)] for issue_id in issues["issue_id"]]
+    return list(by_issue.values())

@@ -12,12 +12,13 @@ import operator
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Literal
 
 from analysis.base.errors import AnalysisError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
 
 Comparison = Literal[":", "=", ">", ">=", "<", "<="]
 
@@ -106,6 +107,8 @@ class Query:
 
     def row_mask(self, frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Return for each row of a frame whether it matches all terms. Raises InvalidQuery for a missing column."""
+        import numpy as np  # noqa: PLC0415 - slow, and most queries have no terms on rows
+
         mask = np.ones(len(frame), dtype=bool)
         for term in self.terms:
             matches = _matches(frame, term)
@@ -146,6 +149,9 @@ def _condition(term: Term, name: str) -> tuple[str, dict[str, Any]]:
 
 
 def _matches(frame: pd.DataFrame, term: Term) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    import numpy as np  # noqa: PLC0415
+    import pandas as pd  # noqa: PLC0415
+
     if not term.field:
         text = [" ".join(map(str, row)) for row in frame.itertuples(index=False)]
         return np.array([term.value.lower() in row.lower() for row in text], dtype=bool)
@@ -169,7 +175,9 @@ def _matches(frame: pd.DataFrame, term: Term) -> np.ndarray[Any, np.dtype[np.boo
 
 
 def _texts(cell: object) -> list[str]:
-    if isinstance(cell, list | tuple | np.ndarray):
+    if hasattr(cell, "tolist"):  # a numpy array or number
+        cell = cell.tolist()
+    if isinstance(cell, list | tuple):
         return [str(value) for value in cell]
     return [str(cell)]
 
@@ -197,6 +205,8 @@ def _parse_number(term: Term) -> float:
 
 
 def _parse_timestamp(term: Term) -> pd.Timestamp:
+    import pandas as pd  # noqa: PLC0415
+
     try:
         timestamp = pd.Timestamp(term.value)
     except ValueError:

@@ -28,9 +28,24 @@ def run_query(
     connection: DuckDBPyConnection, sql: str, filters: Filters, parameters: Mapping[str, Any] | None = None
 ) -> pd.DataFrame:
     """Run a query on the filtered relations of a store; all of `analysis` reads the store through this."""
+    return _execute(connection, sql, filters, parameters).df()
+
+
+def run_query_rows(
+    connection: DuckDBPyConnection, sql: str, filters: Filters, parameters: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Run a query as `run_query` does, and return its rows as Python values, without pandas."""
+    result = _execute(connection, sql, filters, parameters)
+    names = [column[0] for column in result.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def _execute(
+    connection: DuckDBPyConnection, sql: str, filters: Filters, parameters: Mapping[str, Any] | None
+) -> DuckDBPyConnection:
     as_of = reference_time_for(connection, filters) if reads_reference(sql) else None
     text, bound = filtered_query(sql, filters, as_of)
-    return connection.execute(text, bound | dict(parameters or {})).df()
+    return connection.execute(text, bound | dict(parameters or {}))
 
 
 def filtered_query(sql: str, filters: Filters, as_of: datetime | None = None) -> tuple[str, dict[str, Any]]:

@@ -14,11 +14,9 @@ from importlib.resources import files
 from pathlib import Path
 
 import duckdb
-import stamina
 from duckdb import DuckDBPyConnection
 
 from ingest.errors import StoreFailed, StoreLocked, StoreMissing, StoreTooNew, StoreUnusable
-from ingest.retry_log import install_retry_log
 
 MIGRATIONS = {
     script.name: script.read_text(encoding="utf-8")
@@ -128,6 +126,20 @@ def _connect_migrated(path: Path, read_only: bool, timeout_seconds: float) -> Du
 
 
 def _connect(path: Path, read_only: bool, timeout_seconds: float) -> DuckDBPyConnection:
+    try:
+        return duckdb.connect(path, read_only=read_only)
+    except duckdb.Error as error:
+        if _is_lock_conflict(error):
+            return _wait_and_connect(path, read_only, timeout_seconds)
+        raise StoreUnusable(str(path), str(error).splitlines()[0]) from error
+
+
+def _wait_and_connect(path: Path, read_only: bool, timeout_seconds: float) -> DuckDBPyConnection:
+    """Retry to open a store that is in use. Raises StoreLocked after the timeout."""
+    import stamina  # noqa: PLC0415 - slow, and most stores are not in use
+
+    from ingest.retry_log import install_retry_log  # noqa: PLC0415 - imports stamina
+
     install_retry_log()
     attempts = stamina.retry_context(
         on=_is_lock_conflict,

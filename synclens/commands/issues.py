@@ -10,6 +10,7 @@ from rich.text import Text
 
 import analysis
 import ingest
+from analysis.issues.listing import list_issue_summaries
 from synclens import console
 from synclens.issue_id_prefix import resolve_issue_id
 from synclens.options import DEFAULT_STORE, JsonOption, LimitOption, StoreOption
@@ -35,11 +36,11 @@ def issues(
     Example: synclens issues 'cause:field-permission users>=2'
     """
     with ingest.open_store(store) as opened:
-        frame = analysis.list_issues(opened, query=query)
+        rows = [summary.to_dict() for summary in list_issue_summaries(opened, query=query)]
     if as_json:
-        console.print_json_frame(frame)
+        console.print_json(rows)
     else:
-        console.print_output(_issues_table(console.frame_to_records(frame.head(limit)), len(frame)))
+        console.print_output(_issues_table(rows[:limit], len(rows)))
 
 
 def issue(

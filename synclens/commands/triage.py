@@ -14,7 +14,7 @@ import ingest
 from analysis.base.quiet_period import QUIET_PERIOD
 from analysis.base.text import pluralize
 from analysis.fixes.playbook import load_nearest_playbook
-from analysis.issues.listing import is_quiet
+from analysis.issues.listing import list_issue_summaries
 from synclens import console
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption, store_option_text
 
@@ -44,20 +44,17 @@ def summarize(path: Path) -> dict[str, Any]:
     """Return the health and the worst issues of the store at `path`: active issues first, then quiet ones."""
     with ingest.open_store(path) as store:
         health = analysis.health(store)
-        issues = analysis.list_issues(store)
-    quiet = is_quiet(issues, health.as_of)
+        issues = list_issue_summaries(store)
+    active = [issue for issue in issues if not issue.quiet]
+    quiet = [issue for issue in issues if issue.quiet]
     worst = [
-        row | {"fix": load_nearest_playbook(row["cause"]).short_fix, "quiet": is_quiet_row}
-        for is_quiet_row, frame in (
-            (False, issues[~quiet].head(MAX_ACTIVE_ISSUES)),
-            (True, issues[quiet].head(MAX_QUIET_ISSUES)),
-        )
-        for row in console.frame_to_records(frame)
+        issue.to_dict() | {"fix": load_nearest_playbook(issue.cause).short_fix}
+        for issue in (*active[:MAX_ACTIVE_ISSUES], *quiet[:MAX_QUIET_ISSUES])
     ]
-    most_pending = console.frame_to_records(issues[issues["pending"] > 0].nlargest(1, "pending"))
+    most_pending = max(issues, key=lambda issue: issue.pending, default=None)
     return {
         "health": health.to_dict(), "issues": worst, "issue_count": len(issues),
-        "most_pending": most_pending[0] if most_pending else None,
+        "most_pending": most_pending.to_dict() if most_pending and most_pending.pending else None,
     }  # fmt: skip
 
 

@@ -203,7 +203,7 @@ class TestLocalDays:
         code, out, err = synclens("metric", "failures_by_day", "--local-day", "--json")
         assert code == 0
         assert json.loads(out)
-        assert "60 people" in err
+        assert "60 users" in err
 
 
 def test_version_names_the_schema_of_the_store(synclens):

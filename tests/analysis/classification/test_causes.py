@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from importlib.resources import files
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 import analysis
 import ingest
-from analysis.classification.catalogue import UNKNOWN, Catalogue
+from analysis.classification.catalogue import UNKNOWN, Catalogue, list_versions
 from analysis.evaluation.report import render_report
 from analysis.evaluation.scores import (
     build_report_card,
@@ -84,6 +85,21 @@ def test_the_codes_of_a_rule_have_its_cause_or_alternatives(rule):
 def test_a_cause_has_one_short_title_everywhere(cause):
     assert analysis.load_playbook(cause.id).title == cause.title
     assert len(cause.title.split()) <= 5 and not cause.title.endswith(".")
+
+
+@pytest.mark.parametrize("version", list_versions())
+def test_the_patterns_of_a_published_catalogue_are_regular_expressions(version):
+    """`load_catalogue` does not compile them, because that takes half a second."""
+    Catalogue.model_validate(analysis.load_catalogue(version).model_dump())
+
+
+def test_a_draft_with_an_invalid_pattern_is_rejected(tmp_path):
+    draft = tmp_path / "draft.toml"
+    newest = files("analysis.classification").joinpath("causes", f"{list_versions()[-1]}.toml")
+    draft.write_text(newest.read_text("utf-8").replace("[[rule]]", "[[rule]]\nunless = ['(']", 1), "utf-8")
+    with pytest.raises(analysis.AnalysisError, match="not a regular expression") as caught:
+        analysis.read_catalogue(draft)
+    assert caught.value.next_step
 
 
 def test_a_catalogue_with_an_unknown_cause_id_is_rejected():

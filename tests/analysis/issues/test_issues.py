@@ -7,7 +7,7 @@ import pytest
 from analysis import TriageState, get_issue, health, list_issues, suggest_fix
 from analysis.base.quiet_period import QUIET_PERIOD
 from analysis.issues.details import UnknownIssue
-from analysis.issues.listing import ISSUE_COLUMNS, TREND_DAYS, is_quiet
+from analysis.issues.listing import ISSUE_COLUMNS, TREND_DAYS, is_quiet, list_issue_summaries, summarize
 from tests.support.synthetic import issue_id_of
 
 
@@ -148,3 +148,17 @@ def test_hostile_messages_stay_as_they_came(own_stormy_store):
     title = list_issues(own_stormy_store).title[0]
     assert title.startswith("<img src=x onerror=alert(1)>")
     assert len(title) == 160
+
+
+@pytest.mark.parametrize("query", ["", "country:DE", "users>=2", "is:quiet"])
+def test_summaries_without_a_frame_equal_those_of_the_frame(stormy_store, query):
+    as_of = health(stormy_store).as_of
+    expected = summarize(list_issues(stormy_store, query=query), as_of)
+    assert list_issue_summaries(stormy_store, query=query) == expected
+    assert list_issue_summaries(stormy_store, query=query, platform="iPad") == summarize(
+        list_issues(stormy_store, query=query, platform="iPad"), as_of
+    )
+
+
+def test_an_empty_store_has_no_summaries(store):
+    assert list_issue_summaries(store) == []
