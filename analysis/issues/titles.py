@@ -31,7 +31,7 @@ def _shared_words(texts: Sequence[str]) -> str:
 
 
 def _shared_ends(words: Sequence[str]) -> str:
-    """Keep the punctuation that differing words share at both ends: `[V5R1]` and `[V5R2]` give `[…]`."""
+    """Keep the punctuation that differing words share at both ends: `[V5R1]` and `[V5R2]` become `[…]`."""
     first = words[0]
     head = 1 if all(word[:1] == first[:1] for word in words) and not first[:1].isalnum() else 0
     tail = 0

@@ -33,15 +33,15 @@ def test_our_own_rules_are_sound_and_quiet_on_an_empty_store(store):
 
 def test_the_storm_makes_every_kind_of_rule_fire_some_day(stormy_store):
     rules = load_alert_rules()
-    found = backtest_alerts(
+    result = backtest_alerts(
         stormy_store, rules, AT - timedelta(days=8), AT + timedelta(days=9), every=timedelta(days=3)
     )
-    assert {"issue-escalates", "version-at-risk"} <= set(found.rule)
-    assert found.recovered_at.notna().any()
+    assert {"issue-escalates", "version-at-risk"} <= set(result.rule)
+    assert result.recovered_at.notna().any()
 
 
 def test_a_preview_sees_only_its_past(stormy_store):
-    """What a rule says of a day does not change with what happened later."""
+    """The alerts of a day do not depend on later events."""
     rules = load_alert_rules()
     short = backtest_alerts(stormy_store, rules, AT - timedelta(days=2), AT)
     long = backtest_alerts(stormy_store, rules, AT - timedelta(days=2), AT + timedelta(days=2))
@@ -76,9 +76,9 @@ def test_a_metric_rule_narrows_by_its_filters(stormy_store):
         "[[rule]]\nname='x'\ntitle='x'\nkind='metric'\nmetric='errors_by_cause'\ncolumn='events'\nabove=0\n"
         "severity='ticket'\nfilters={cause='network'}"
     )
-    (found,) = evaluate_alert_rules(stormy_store, load_alert_rules(text), AT)
+    (result,) = evaluate_alert_rules(stormy_store, load_alert_rules(text), AT)
     expected = measure(stormy_store, "errors_by_cause", cause="network", until=AT).events[0]
-    assert (found.key, found.value) == ("network", expected)
+    assert (result.key, result.value) == ("network", expected)
 
 
 def test_an_alert_is_told_once_and_recovers_once():
@@ -119,14 +119,14 @@ def test_a_silence_of_one_key_leaves_the_others():
 
 @given(st.lists(st.sets(st.sampled_from("abc")), max_size=20), st.integers(1, 3))
 def test_fired_and_recovered_take_turns(history, calm):
-    state, told = {}, {}
+    state, kinds_by_key = {}, {}
     for number, keys in enumerate(history):
         fires = [firing(key) for key in sorted(keys)]
         state, notices = update_open_alerts(state, fires, AT + number * HOUR, {"r": calm})
         for notice in notices:
-            told.setdefault(notice.alert.key, []).append(notice.kind)
+            kinds_by_key.setdefault(notice.alert.key, []).append(notice.kind)
         assert keys <= {key for _, key in state}
-    for sequence in told.values():
+    for sequence in kinds_by_key.values():
         assert sequence == (["fired", "recovered"] * len(sequence))[: len(sequence)]
 
 
@@ -159,13 +159,13 @@ def test_alerts_are_scored_against_incidents():
     incidents = pd.DataFrame(
         {"began_at": [AT, AT + 200 * HOUR], "ended_at": [AT + 24 * HOUR, AT + 210 * HOUR]}
     )
-    found = score_alerts(alerts, incidents)
-    assert (found.precision, found.recall, found.delay_hours) == (0.5, 0.5, 6.0)
+    result = score_alerts(alerts, incidents)
+    assert (result.precision, result.recall, result.delay_hours) == (0.5, 0.5, 6.0)
 
 
 def test_no_alerts_and_no_incidents_have_no_score():
-    found = score_alerts(pd.DataFrame({"fired_at": []}), pd.DataFrame({"began_at": [], "ended_at": []}))
-    assert (found.precision, found.recall, found.delay_hours) == (None, None, None)
+    result = score_alerts(pd.DataFrame({"fired_at": []}), pd.DataFrame({"began_at": [], "ended_at": []}))
+    assert (result.precision, result.recall, result.delay_hours) == (None, None, None)
 
 
 def test_prometheus_reads_what_we_write(stormy_store):

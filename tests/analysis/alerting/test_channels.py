@@ -27,8 +27,8 @@ HOSTILE = '<script>alert(1)</script>\nBcc: all@example.com "=1+1"'
 
 
 def notice(reason="too many", *, silenced=False):
-    found = Alert(rule="r", key="k", title="Trouble", severity="page", value=1.0, reason=reason)
-    return Notification(kind="fired", at=AT, since=AT, alert=found, silenced=silenced)
+    result = Alert(rule="r", key="k", title="Trouble", severity="page", value=1.0, reason=reason)
+    return Notification(kind="fired", at=AT, since=AT, alert=result, silenced=silenced)
 
 
 def no_pause(_seconds):
@@ -109,8 +109,8 @@ def email(server, **more):
 
 
 def test_a_webhook_gets_the_notices_as_json(hook):
-    (found,) = send_notifications([notice(HOSTILE), notice()], [webhook(hook)], pause=no_pause)
-    assert (found.sent, found.error) == (2, None)
+    (result,) = send_notifications([notice(HOSTILE), notice()], [webhook(hook)], pause=no_pause)
+    assert (result.sent, result.error) == (2, None)
     first = hook.received[0]["notices"][0]
     assert (first["reason"], first["kind"], first["at"]) == (HOSTILE, "fired", "2026-03-20T12:00:00Z")
 
@@ -118,23 +118,23 @@ def test_a_webhook_gets_the_notices_as_json(hook):
 def test_a_webhook_that_stumbles_is_tried_again(hook):
     hook.answers = [500, 503]
     pauses = []
-    (found,) = send_notifications([notice()], [webhook(hook)], pause=pauses.append)
-    assert (found.sent, len(hook.received), pauses) == (1, 1, [0.5, 1.0])
+    (result,) = send_notifications([notice()], [webhook(hook)], pause=pauses.append)
+    assert (result.sent, len(hook.received), pauses) == (1, 1, [0.5, 1.0])
 
 
 def test_a_webhook_that_refuses_is_reported_without_its_secret(hook):
     hook.answers = [403] * MAX_ATTEMPTS
-    (found,) = send_notifications([notice()], [webhook(hook)], pause=no_pause)
-    assert found.sent == 0
-    assert "403" in found.error
-    assert "secret" not in f"{found.channel} {found.error}"
+    (result,) = send_notifications([notice()], [webhook(hook)], pause=no_pause)
+    assert result.sent == 0
+    assert "403" in result.error
+    assert "secret" not in f"{result.channel} {result.error}"
 
 
 def test_a_dead_receiver_does_not_keep_the_others_from_being_told(tmp_path):
     dead = WebhookChannel("http://127.0.0.1:9/token", timeout_seconds=1)
-    found = send_notifications([notice()], [dead, FileChannel(tmp_path / "alerts.jsonl")], pause=no_pause)
-    assert [delivery.sent for delivery in found] == [0, 1]
-    assert found[0].error
+    result = send_notifications([notice()], [dead, FileChannel(tmp_path / "alerts.jsonl")], pause=no_pause)
+    assert [delivery.sent for delivery in result] == [0, 1]
+    assert result[0].error
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.com", "example.com"])
@@ -145,8 +145,8 @@ def test_a_webhook_goes_to_the_web_only(url):
 
 
 def test_an_e_mail_is_plain_text_and_its_subject_one_line(mailbox):
-    (found,) = send_notifications([notice(HOSTILE)], [email(mailbox)], pause=no_pause)
-    assert found.error is None
+    (result,) = send_notifications([notice(HOSTILE)], [email(mailbox)], pause=no_pause)
+    assert result.error is None
     message = message_from_bytes(mailbox.received[0], policy=policy.default)
     assert message["Subject"].strip().startswith("SyncLens: Trouble: <script>")
     assert message["Bcc"] is None
@@ -180,12 +180,12 @@ def test_a_receiver_that_was_down_hears_of_it_later_and_only_once(hook, tmp_path
     channels = [webhook(hook), FileChannel(tmp_path / "alerts.jsonl")]
     names = [channel.name for channel in channels]
     hook.answers = [503] * MAX_ATTEMPTS
-    told = book.record([], [notice(HOSTILE).alert], AT, channels=names)
+    notifications = book.record([], [notice(HOSTILE).alert], AT, channels=names)
     assert [delivery.sent for delivery in send_queued(book, channels, pause=no_pause)] == [0, 1]
     assert hook.received == []
     again = AlertLog(tmp_path / "a.sqlite")
     assert [delivery.sent for delivery in send_queued(again, channels, pause=no_pause)] == [1]
-    assert [Notification.from_dict(one) for one in hook.received[0]["notices"]] == told
+    assert [Notification.from_dict(one) for one in hook.received[0]["notices"]] == notifications
     assert send_queued(again, channels, pause=no_pause) == []
 
 

@@ -28,8 +28,8 @@ def add(store, good, bad, *, bad_devices=1, sync_type="incremental__v", hours_ag
 
 
 def pages(store):
-    found = slo_status(store, until=AT)
-    return found[(found.slo == "everyday-syncs") & (found.severity == "page")].set_index("sync_type")
+    result = slo_status(store, until=AT)
+    return result[(result.slo == "everyday-syncs") & (result.severity == "page")].set_index("sync_type")
 
 
 def test_an_empty_store_has_no_rows_but_all_columns(store):
@@ -65,8 +65,8 @@ def test_a_window_forgets_what_is_older(store):
     add(store, 100, 60, bad_devices=20, hours_ago=20)
     add(store, 50, 0)
     assert pages(store).state.to_list() != ["burning"]
-    found = slo_status(store, until=AT).set_index(["slo", "severity"])
-    assert found.loc[("everyday-syncs", "ticket")].state == "burning"
+    result = slo_status(store, until=AT).set_index(["slo", "severity"])
+    assert result.loc[("everyday-syncs", "ticket")].state == "burning"
 
 
 def test_a_window_of_syncs_is_the_newest_ones(store):
@@ -86,16 +86,16 @@ def test_two_devices_are_too_few_to_judge(store):
 
 def test_refreshes_have_an_objective_of_their_own(store):
     add(store, 60, 40, bad_devices=20, sync_type="database_refresh__v")
-    found = slo_status(store, until=AT)
-    assert "database_refresh__v" not in found[found.slo == "everyday-syncs"].sync_type.to_list()
-    assert found[found.slo == "database-refreshes"].state.to_list() == ["burning"]
+    result = slo_status(store, until=AT)
+    assert "database_refresh__v" not in result[result.slo == "everyday-syncs"].sync_type.to_list()
+    assert result[result.slo == "database-refreshes"].state.to_list() == ["burning"]
 
 
 def test_devices_that_stop_syncing_are_seen_although_nothing_fails(store):
     add(store, 100, 0, hours_ago=24 * 5)
-    found = slo_status(store, until=AT).set_index("slo")
-    assert found.loc["fresh-devices"].state == "burning"
-    assert found.loc["fresh-devices"].devices_bad == 50
+    result = slo_status(store, until=AT).set_index("slo")
+    assert result.loc["fresh-devices"].state == "burning"
+    assert result.loc["fresh-devices"].devices_bad == 50
 
 
 def test_the_storm_burns(stormy_store):

@@ -12,17 +12,17 @@ from tests.support.synthetic import issue_id_of
 
 
 def test_health_of_nothing_is_unknown_and_not_perfect(store):
-    found = health(store)
-    assert (found.syncs, found.success_rate, found.success_low, found.as_of) == (0, None, None, None)
+    result = health(store)
+    assert (result.syncs, result.success_rate, result.success_low, result.as_of) == (0, None, None, None)
 
 
 def test_health_counts_each_sync_once(stormy_store):
-    found = health(stormy_store)
-    assert found.syncs == found.good + found.bad + found.canceled + found.unfinished
-    assert found.success_low < found.success_rate < found.success_high
+    result = health(stormy_store)
+    assert result.syncs == result.good + result.bad + result.canceled + result.unfinished
+    assert result.success_low < result.success_rate < result.success_high
 
 
-def test_health_says_how_many_users_stand_for_devices(own_stormy_store):
+def test_health_counts_the_users_without_device_ids(own_stormy_store):
     before = health(own_stormy_store)
     own_stormy_store.execute(
         "INSERT INTO sync_tracking__v (id, created_by__v, sync_start_datetime__v, successful_sync__v, source,"
@@ -39,18 +39,18 @@ def test_health_narrows(stormy_store):
 
 
 def test_an_empty_store_has_no_issues_but_all_columns(store):
-    found = list_issues(store)
-    assert found.empty
-    assert tuple(found.columns) == ISSUE_COLUMNS
+    result = list_issues(store)
+    assert result.empty
+    assert tuple(result.columns) == ISSUE_COLUMNS
 
 
-def test_people_come_first(stormy_store):
-    found = list_issues(stormy_store)
-    assert found.users.is_monotonic_decreasing
-    assert found.events.sum() == 1_500
+def test_issues_are_sorted_by_affected_users(stormy_store):
+    result = list_issues(stormy_store)
+    assert result.users.is_monotonic_decreasing
+    assert result.events.sum() == 1_500
 
 
-def test_what_has_had_no_error_for_days_is_quiet(stormy_store):
+def test_an_issue_without_errors_for_days_is_quiet(stormy_store):
     everything = list_issues(stormy_store)
     as_of = health(stormy_store).as_of
     quiet, going = (list_issues(stormy_store, query=query) for query in ("is:quiet", "-is:quiet"))
@@ -58,11 +58,11 @@ def test_what_has_had_no_error_for_days_is_quiet(stormy_store):
     assert (quiet["last_seen"] < as_of - QUIET_PERIOD).all() and (
         going["last_seen"] >= as_of - QUIET_PERIOD
     ).all()
-    assert set(quiet["state"]) == {"new"}  # what people decided is not touched
+    assert set(quiet["state"]) == {"new"}  # decisions of users do not change
     assert list(is_quiet(everything, None)) == [False] * len(everything)
 
 
-def test_what_people_have_settled_is_not_quiet(stormy_store, tmp_path):
+def test_a_resolved_issue_is_not_quiet(stormy_store, tmp_path):
     (first, *_) = list_issues(stormy_store, query="is:quiet")["issue_id"]
     triage = TriageState(tmp_path / "t.triage.sqlite")
     triage.resolve(first, actor="me", at=datetime(2026, 4, 20, tzinfo=UTC), reason="mended")
@@ -77,10 +77,10 @@ def test_titles_keep_what_the_messages_share(stormy_store):
 
 
 def test_the_trend_ends_today_and_sums_to_its_events(stormy_store):
-    found = list_issues(stormy_store).set_index("issue_id")
-    trend = found.trend[issue_id_of("vmoc-where")]
+    result = list_issues(stormy_store).set_index("issue_id")
+    trend = result.trend[issue_id_of("vmoc-where")]
     assert len(trend) == TREND_DAYS
-    assert sum(trend) == found.events[issue_id_of("vmoc-where")]
+    assert sum(trend) == result.events[issue_id_of("vmoc-where")]
     assert trend[-3:] == [0, 0, 0]
 
 
@@ -92,7 +92,7 @@ def test_pending_records_are_those_that_wait_in_error(own_stormy_store):
     assert list_issues(own_stormy_store).pending.sum() == 0
 
 
-def test_a_waiting_record_counts_once_under_its_newest_error(own_stormy_store):
+def test_a_pending_record_counts_once_under_its_newest_error(own_stormy_store):
     (device, record, newest) = own_stormy_store.execute(
         "SELECT p.device_id, p.record_id, max(e.occurred_at) FROM pending_record AS p "
         "JOIN sync_error AS e USING (device_id, record_id) WHERE p.in_error GROUP BY ALL ORDER BY ALL LIMIT 1"
@@ -129,14 +129,14 @@ def test_a_device_that_emptied_its_queue_since_has_nothing_pending(own_stormy_st
 
 def test_an_issue_in_detail_agrees_with_its_row(stormy_store):
     wanted = issue_id_of("signature-edit-lost")
-    found = get_issue(stormy_store, wanted)
-    assert found.summary.events == found.by_day.events.sum() == found.variants.events.sum()
-    assert found.summary.users == len(found.users)
-    assert set(found.users.country) == {"DE"}
-    assert found.events.occurred_at.is_monotonic_decreasing
+    result = get_issue(stormy_store, wanted)
+    assert result.summary.events == result.by_day.events.sum() == result.variants.events.sum()
+    assert result.summary.users == len(result.users)
+    assert set(result.users.country) == {"DE"}
+    assert result.events.occurred_at.is_monotonic_decreasing
 
 
-def test_an_unknown_issue_says_where_to_find_known_ones(stormy_store):
+def test_an_unknown_issue_names_the_command_that_lists_them(stormy_store):
     with pytest.raises(UnknownIssue) as caught:
         get_issue(stormy_store, "nothing")
     assert "synclens issues" in caught.value.next_step

@@ -246,12 +246,17 @@ def test_the_resolution_stats_counts_resolutions_and_returns(fleet):
     fleet.triage.resolve("held", actor="mia", at=at[3], reason="")
     fleet.triage.resolve("broken", actor="mia", at=at[5], reason="")
     fleet.triage.set_state("broken", "regressed", actor="synclens", at=at[8], reason="")
-    found = resolution_stats(fleet.store, fleet.triage, at[60])
-    assert (found.issues, found.open, found.resolutions, found.reopened) == (3, 2, 2, 1)
-    assert found.reopen_rate == found.fix_held == 0.5
-    assert found.days_to_resolve == pytest.approx(3.625)
+    result = resolution_stats(fleet.store, fleet.triage, at[60])
+    assert (result.issues, result.open, result.resolutions, result.reopened) == (3, 2, 2, 1)
+    assert result.reopen_rate == result.fix_held == 0.5
+    assert result.days_to_resolve == pytest.approx(3.625)
 
 
 def test_the_resolution_stats_of_nothing_says_nothing(store, tmp_path):
-    found = resolution_stats(store, TriageState(tmp_path / "t.sqlite"), START)
-    assert (found.issues, found.days_to_resolve, found.reopen_rate, found.fix_held) == (0, None, None, None)
+    result = resolution_stats(store, TriageState(tmp_path / "t.sqlite"), START)
+    assert (result.issues, result.days_to_resolve, result.reopen_rate, result.fix_held) == (
+        0,
+        None,
+        None,
+        None,
+    )

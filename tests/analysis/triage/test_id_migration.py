@@ -1,4 +1,4 @@
-"""What people decide holds on to what errors say: through loads, wider templates, merges, restarts and old files."""
+"""Decisions of users follow the content of errors: through loads, wider templates, merges, restarts and old files."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Events:
         return self.store.execute("SELECT * EXCLUDE (evidence, also) FROM finding ORDER BY ALL").fetchall()
 
     def rows(self):
-        """What each error says, its issue, and the cause that a person gave it."""
+        """What each error says, its issue, and the cause that a user corrected it to."""
         asked = "SELECT payload, f.issue_id, cause, rule FROM finding AS f JOIN sync_error USING (event_id)"
         for payload, issue, cause, how in self.store.execute(asked).fetchall():
             yield tuple(json.loads(payload)), issue, cause if how == CORRECTION_RULE_ID else None
@@ -342,7 +342,7 @@ class Desk(RuleBasedStateMachine):
         for about, family, name in shown:
             names.setdefault((about, family), set()).add(name)
         always = {(about, family) for about, family in names if family not in ("left", "tapped")}
-        varies = {key for key, found in names.items() if self.is_place_for_names(key[1], found)}
+        varies = {key for key, result in names.items() if self.is_place_for_names(key[1], result)}
         self.rules.append((cause, always | varies, shown))
         self.events.update()
 
@@ -406,7 +406,7 @@ class Desk(RuleBasedStateMachine):
     def look(self, data) -> tuple[str, set[tuple[str, ...]]]:
         rows = sorted(self.events.rows(), key=str)
         issue = data.draw(st.sampled_from(sorted({issue for _, issue, _ in rows})))
-        return issue, {says for says, found, _ in rows if found == issue}
+        return issue, {says for says, result, _ in rows if result == issue}
 
     @invariant()
     def every_error_of_a_corrected_content_and_no_other_has_the_corrected_cause(self):

@@ -1,4 +1,4 @@
-"""Triage state: people's decisions, their log, and many writers at once."""
+"""Triage state: decisions of users, their log, and many writers at the same time."""
 
 import subprocess
 import sys
@@ -31,7 +31,7 @@ def triage(tmp_path):
     return TriageState(tmp_path / "fleet.triage.sqlite")
 
 
-def test_an_issue_nobody_spoke_of_is_new(triage):
+def test_an_issue_without_decisions_is_new(triage):
     assert triage.state_of("i1").state == "new"
     assert triage.activity() == []
 
@@ -45,8 +45,8 @@ def test_every_change_is_in_the_log_with_actor_and_reason(triage):
         ("mia", "state", "new", "resolved", "permission given back"),
         ("mia", "note", None, None, "told the reps"),
     ]
-    found = triage.state_of("i1")
-    assert (found.state, found.assignee, found.fixed_in) == ("resolved", "mia", "25.3.2")
+    result = triage.state_of("i1")
+    assert (result.state, result.assignee, result.fixed_in) == ("resolved", "mia", "25.3.2")
 
 
 def test_moments_are_kept_in_utc(triage):
@@ -57,8 +57,8 @@ def test_moments_are_kept_in_utc(triage):
 def test_a_new_decision_forgets_the_conditions_of_the_old(triage):
     triage.archive("i1", actor="mia", at=NOW, reason="later", until="events", value=50)
     triage.reopen("i1", actor="mia", at=NOW, reason="now")
-    found = triage.state_of("i1")
-    assert (found.state, found.until_kind, found.until_value) == ("ongoing", None, None)
+    result = triage.state_of("i1")
+    assert (result.state, result.until_kind, result.until_value) == ("ongoing", None, None)
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_a_pinned_priority_beats_the_automatic_one(triage, stormy_store):
     triage.pin_priority(wanted, "low", actor="mia", at=NOW)
     triage.assign(wanted, "mia", actor="mia", at=NOW)
     triage.resolve(wanted, actor="mia", at=NOW, reason="done")
-    found = list_issues(stormy_store, triage=triage).set_index("issue_id").loc[wanted]
-    assert (found.priority, found.assignee, found.state) == ("low", "mia", "resolved")
+    result = list_issues(stormy_store, triage=triage).set_index("issue_id").loc[wanted]
+    assert (result.priority, result.assignee, result.state) == ("low", "mia", "resolved")
     assert wanted not in list_issues(stormy_store, triage=triage, query="-is:resolved").issue_id.to_list()
     assert list_issues(stormy_store, triage=triage, query="assignee:mia").issue_id.to_list() == [wanted]
 
@@ -156,7 +156,7 @@ def test_processes_lose_no_change(triage):
 
 
 class Desk(RuleBasedStateMachine):
-    """Whatever people do in whatever order: one state per issue, and the log tells how it came about."""
+    """For any order of decisions, each issue has one state, and the log explains it."""
 
     def __init__(self):
         super().__init__()
@@ -190,9 +190,9 @@ class Desk(RuleBasedStateMachine):
     def the_log_explains_the_state(self):
         log = self.triage.activity()
         assert len(log) == self.changes
-        for issue_id, found in self.triage.states().items():
+        for issue_id, result in self.triage.states().items():
             told = [entry.after for entry in log if entry.issue_id == issue_id and entry.action == "state"]
-            assert found.state == (told[-1].split()[0] if told else "new")
+            assert result.state == (told[-1].split()[0] if told else "new")
 
 
 TestDesk = Desk.TestCase
