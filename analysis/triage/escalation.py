@@ -3,7 +3,7 @@
 Events do not measure a rise: one iPad that retries 500 times causes 500 of them. The unit is the device-day: each
 device counts once a day, compared with the device-days on which the fleet was active. Weekends and a growing fleet
 therefore do not look like a rise. Of all device-days of an issue, the number on the last day is binomial; its exact
-lower bound (Clopper and Pearson 1934, Biometrika 26) gives the smallest rise that the data support.
+lower bound (Clopper and Pearson 1934, Biometrika 26) is the smallest rise that the data support.
 """
 
 from __future__ import annotations

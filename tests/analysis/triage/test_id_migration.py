@@ -25,7 +25,7 @@ from tests.support.examples import examples
 
 NOW = datetime(2026, 3, 30, 8)  # noqa: DTZ001 - as in the store
 OBJECTS = ["call2__v", "account__v"]
-# Family of wordings: what a message of it says. Names vary; numbers are masked; the last two are one word apart.
+# Family of messages: the text of its messages. Names vary; numbers are masked; the last two are one word apart.
 FAMILIES = {
     "left": "user {} left the room",
     "tapped": "somebody tapped {} and nothing came",
@@ -35,7 +35,7 @@ FAMILIES = {
 }
 NAMES = ["ann", "bob", "cleo", "dora", "emil"]
 CAUSES = ["network", "record-locked", "unknown", "app-outdated"]
-said = st.tuples(st.sampled_from(OBJECTS), st.sampled_from(list(FAMILIES)), st.sampled_from(NAMES))
+row_strategy = st.tuples(st.sampled_from(OBJECTS), st.sampled_from(list(FAMILIES)), st.sampled_from(NAMES))
 
 
 def message_of(family: str, name: str) -> str:
@@ -43,7 +43,7 @@ def message_of(family: str, name: str) -> str:
 
 
 class Events:
-    """A store to which errors are added, and the state file beside it, opened anew for each question."""
+    """A store to which errors are added, and its triage file, opened again for each query."""
 
     def __init__(self, store, folder: str | Path):
         self.store, self.path, self.count = store, Path(folder) / "fleet.triage.sqlite", 0
@@ -55,13 +55,19 @@ class Events:
         return TriageState(self.path)
 
     def add(self, *rows: tuple[str, str, str]) -> None:
-        for about, family, name in rows:
+        for object_name, family, name in rows:
             self.count += 1
             self.store.execute(
                 "INSERT INTO sync_error (event_id, occurred_at, user_id, device_id, phase, operation, object,"
                 " error_type, message, payload, source, batch_id)"
                 " VALUES (?, ?, 'u1', 'd1', 'upload', 'update', ?, 'X', ?, ?, 't', 't')",
-                [f"e{self.count}", NOW, about, message_of(family, name), json.dumps([about, family, name])],
+                [
+                    f"e{self.count}",
+                    NOW,
+                    object_name,
+                    message_of(family, name),
+                    json.dumps([object_name, family, name]),
+                ],
             )
 
     def update(self) -> None:
@@ -75,16 +81,16 @@ class Events:
         return self.store.execute("SELECT * EXCLUDE (evidence, also) FROM finding ORDER BY ALL").fetchall()
 
     def rows(self):
-        """What each error says, its issue, and the cause that a user corrected it to."""
-        asked = "SELECT payload, f.issue_id, cause, rule FROM finding AS f JOIN sync_error USING (event_id)"
-        for payload, issue, cause, how in self.store.execute(asked).fetchall():
+        """Return the content of each error, its issue, and its corrected cause."""
+        sql = "SELECT payload, f.issue_id, cause, rule FROM finding AS f JOIN sync_error USING (event_id)"
+        for payload, issue, cause, how in self.store.execute(sql).fetchall():
             yield tuple(json.loads(payload)), issue, cause if how == CORRECTION_RULE_ID else None
 
-    def issue(self, about: str, family: str, name: str = "ann") -> str:
-        return next(issue for says, issue, _ in self.rows() if says == (about, family, name))
+    def issue(self, object_name: str, family: str, name: str = "ann") -> str:
+        return next(issue for content, issue, _ in self.rows() if content == (object_name, family, name))
 
-    def given(self) -> dict[tuple[str, ...], str]:
-        return {says: cause for says, _, cause in self.rows() if cause}
+    def corrected_causes(self) -> dict[tuple[str, ...], str]:
+        return {content: cause for content, _, cause in self.rows() if cause}
 
 
 @pytest.fixture
@@ -106,7 +112,7 @@ def test_a_correction_holds_when_a_wider_template_gives_the_issue_another_id(eve
     correct(events, before)
     events.load(BOB, ELSEWHERE)
     assert events.issue(*ANN) == events.issue(*BOB) != before
-    assert events.given() == {ANN: "network"}, (
+    assert events.corrected_causes() == {ANN: "network"}, (
         "nobody has looked at Bob's, and it is another object elsewhere"
     )
 
@@ -115,7 +121,7 @@ def test_a_correction_of_many_names_is_about_the_next_name_too_and_about_no_othe
     events.load(ANN, BOB)
     correct(events, events.issue(*ANN))
     events.load(CLEO, ELSEWHERE, ("call2__v", "tapped", "ann"))
-    assert events.given() == {ANN: "network", BOB: "network", CLEO: "network"}
+    assert events.corrected_causes() == {ANN: "network", BOB: "network", CLEO: "network"}
 
 
 def test_words_that_turn_a_meaning_are_no_names(events):
@@ -123,7 +129,7 @@ def test_words_that_turn_a_meaning_are_no_names(events):
     correct(events, events.issue(*ANN))
     events.store.execute("UPDATE sync_error SET message = 'user not left the room' WHERE event_id = 'e2'")
     events.update()
-    assert events.given() == {ANN: "network"}
+    assert events.corrected_causes() == {ANN: "network"}
 
 
 def test_a_correction_outlives_the_store(events):
@@ -133,7 +139,7 @@ def test_a_correction_outlives_the_store(events):
         events.store.execute(f"DELETE FROM {table}")
     events.load(BOB)
     events.load(ANN, LOCKED)
-    assert events.given() == {ANN: "network"}
+    assert events.corrected_causes() == {ANN: "network"}
 
 
 def test_the_newest_correction_wins_and_taking_it_back_brings_the_older_one(events):
@@ -145,7 +151,7 @@ def test_the_newest_correction_wins_and_taking_it_back_brings_the_older_one(even
     correct(events, issue, None)
     assert events.triage.current_correction(issue) == "network"
     events.update()
-    assert set(events.given().values()) == {"network"}
+    assert set(events.corrected_causes().values()) == {"network"}
 
 
 def test_a_correction_is_taken_back_by_its_number_too(events):
@@ -214,7 +220,7 @@ def test_an_old_file_is_brought_over_and_what_is_unknown_is_kept_and_said(events
     old_file(events.path, {left: "network", "gone": "network"}, {"r": {"issues": [left, locked]}})
     assert events.triage.state_of(left).decided_by == "tom"
     events.load(BOB)
-    assert events.given() == {ANN: "network"}
+    assert events.corrected_causes() == {ANN: "network"}
     assert events.issue(*ANN) == events.issue(*BOB) == events.issue(*LOCKED)
     (rule,) = events.triage.correction_rules()
     assert (rule.actor, rule.reason, rule.at.year) == ("tom", "old", 2026)
@@ -231,7 +237,7 @@ def test_a_correction_of_an_issue_that_no_load_has_shown_counts_from_the_next_lo
     correct(events, events.issue(*ANN))
     assert events.triage.corrected_causes() == {events.issue(*ANN): "network"}
     events.load(BOB)
-    assert events.given() == {ANN: "network"}
+    assert events.corrected_causes() == {ANN: "network"}
 
 
 def test_decisions_follow_an_issue_to_its_new_id_with_its_log(events):
@@ -285,7 +291,7 @@ def test_what_a_cut_short_load_left_behind_is_made_up_for_by_the_next(events):
     events.load(ANN)
     events.triage.archive(events.issue(*ANN), actor="mia", at=NOW, reason="harmless")
     events.add(BOB)
-    analysis.update_findings(events.store)  # the store has new ids, and the state file has not heard of them
+    analysis.update_findings(events.store)  # the store has new ids, and the triage file does not have them
     events.update()
     assert events.triage.state_of(events.issue(*BOB)).state == "archived"
 
@@ -307,7 +313,7 @@ def shared_store():
 class Desk(RuleBasedStateMachine):
     """Loads in any order, merges, corrections and other decisions; the account of what must hold is our own.
 
-    `rules` are corrections as a person means them: what was on the screen when the cause was given. `told` is
+    `rules` are corrections as a user means them: the content on the screen at the time of the correction. `told` is
     for each content what was decided while its issue was looked at.
     """
 
@@ -325,11 +331,11 @@ class Desk(RuleBasedStateMachine):
     def teardown(self):
         self.folder.cleanup()
 
-    @initialize(rows=st.lists(said, min_size=1, max_size=4))
+    @initialize(rows=st.lists(row_strategy, min_size=1, max_size=4))
     def begin(self, rows):
         self.events.load(*rows)
 
-    @rule(rows=st.lists(said, min_size=1, max_size=4))
+    @rule(rows=st.lists(row_strategy, min_size=1, max_size=4))
     def load(self, rows):
         self.events.load(*rows)
 
@@ -339,9 +345,9 @@ class Desk(RuleBasedStateMachine):
         correct(self.events, issue, cause)
         assert self.events.triage.corrected_causes()[issue] == cause
         names: dict[tuple[str, str], set[str]] = {}
-        for about, family, name in shown:
-            names.setdefault((about, family), set()).add(name)
-        always = {(about, family) for about, family in names if family not in ("left", "tapped")}
+        for object_name, family, name in shown:
+            names.setdefault((object_name, family), set()).add(name)
+        always = {(object_name, family) for object_name, family in names if family not in ("left", "tapped")}
         varies = {key for key, result in names.items() if self.is_place_for_names(key[1], result)}
         self.rules.append((cause, always | varies, shown))
         self.events.update()
@@ -394,8 +400,8 @@ class Desk(RuleBasedStateMachine):
         issue, shown = self.look(data)
         self.notes += 1
         self.events.triage.add_note(issue, f"note {self.notes}", actor="mia", at=NOW)
-        for says in shown:
-            self.told.setdefault(says, set()).add(f"note {self.notes}")
+        for content in shown:
+            self.told.setdefault(content, set()).add(f"note {self.notes}")
 
     @rule(data=st.data(), who=st.sampled_from(["mia", "tom"]))
     def assign(self, data, who):
@@ -406,23 +412,23 @@ class Desk(RuleBasedStateMachine):
     def look(self, data) -> tuple[str, set[tuple[str, ...]]]:
         rows = sorted(self.events.rows(), key=str)
         issue = data.draw(st.sampled_from(sorted({issue for _, issue, _ in rows})))
-        return issue, {says for says, result, _ in rows if result == issue}
+        return issue, {content for content, result, _ in rows if result == issue}
 
     @invariant()
     def every_error_of_a_corrected_content_and_no_other_has_the_corrected_cause(self):
-        for says, _, cause in self.events.rows():
-            about = [rule[0] for rule in self.rules if says in rule[2] or says[:2] in rule[1]]
-            assert cause == (about[-1] if about else None), says
+        for content, _, cause in self.events.rows():
+            causes = [rule[0] for rule in self.rules if content in rule[2] or content[:2] in rule[1]]
+            assert cause == (causes[-1] if causes else None), content
 
     @invariant()
     def what_was_decided_about_an_error_holds_in_the_issue_it_is_in_now(self):
         triage = self.events.triage
         inside: dict[str, set[str]] = {}
-        for says, issue, _ in self.events.rows():
+        for content, issue, _ in self.events.rows():
             notes = {one.reason for one in triage.activity(issue) if one.action == "note"}
-            assert self.told.get(says, set()) <= notes
-            if says in self.assigned:
-                inside.setdefault(issue, set()).add(self.assigned[says])
+            assert self.told.get(content, set()) <= notes
+            if content in self.assigned:
+                inside.setdefault(issue, set()).add(self.assigned[content])
         for issue, people in inside.items():
             assert triage.state_of(issue).assignee in people
 

@@ -191,8 +191,8 @@ class Desk(RuleBasedStateMachine):
         log = self.triage.activity()
         assert len(log) == self.changes
         for issue_id, result in self.triage.states().items():
-            told = [entry.after for entry in log if entry.issue_id == issue_id and entry.action == "state"]
-            assert result.state == (told[-1].split()[0] if told else "new")
+            states = [entry.after for entry in log if entry.issue_id == issue_id and entry.action == "state"]
+            assert result.state == (states[-1].split()[0] if states else "new")
 
 
 TestDesk = Desk.TestCase
