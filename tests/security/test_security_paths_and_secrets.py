@@ -1,4 +1,4 @@
-"""File arguments that try something, and secrets that must not leak."""
+"""Hostile file arguments, and secrets that must not leak."""
 
 import logging
 import sys
@@ -20,8 +20,8 @@ def synclens(monkeypatch, capsys, tmp_path):
         monkeypatch.setattr(sys, "argv", ["synclens", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             cli.main()
-        said = capsys.readouterr()
-        return ended.value.code or 0, said.out + said.err
+        result = capsys.readouterr()
+        return ended.value.code or 0, result.out + result.err
 
     return run
 
@@ -46,14 +46,14 @@ def synclens(monkeypatch, capsys, tmp_path):
     ],
     ids=lambda arguments: " ".join(arguments)[:40],
 )
-def test_a_file_argument_that_makes_no_sense_is_a_clear_answer(synclens, arguments):
-    code, said = synclens(*arguments)
+def test_an_invalid_file_argument_is_an_error_without_traceback(synclens, arguments):
+    code, result = synclens(*arguments)
     assert code in (1, 2)
-    assert "Traceback" not in said
-    assert said.strip()
+    assert "Traceback" not in result
+    assert result.strip()
 
 
-def test_a_store_cannot_be_talked_into_reading_other_files(tmp_path):
+def test_a_store_connection_cannot_read_other_files(tmp_path):
     (tmp_path / "other.csv").write_text("a\n1\n")
     with ingest.open_store(tmp_path / "s.duckdb", read_only=False):
         pass
@@ -69,19 +69,19 @@ def test_a_store_cannot_be_talked_into_reading_other_files(tmp_path):
             store.execute("SET enable_external_access = true")
 
 
-def test_a_failing_pull_tells_no_secret(synclens, monkeypatch, caplog):
+def test_a_failed_pull_prints_no_secret(synclens, monkeypatch, caplog):
     monkeypatch.setenv("VAULT_USERNAME", "svc@example.com")
     monkeypatch.setenv("VAULT_PASSWORD", SECRET)
     with caplog.at_level(logging.DEBUG):
-        code, said = synclens("pull", "--dns", "127.0.0.1:9")
+        code, result = synclens("pull", "--dns", "127.0.0.1:9")
     assert code == 2
-    assert SECRET not in said + caplog.text
+    assert SECRET not in result + caplog.text
 
 
 @pytest.mark.parametrize(
     "credentials",
     [ingest.Password("u", SECRET), ingest.ApiToken(SECRET), ingest.OAuth("https://x", SECRET, None)],
 )
-def test_credentials_do_not_show_themselves(credentials):
+def test_credentials_are_not_in_repr(credentials):
     assert SECRET not in repr(credentials)
     assert SECRET not in str(credentials)

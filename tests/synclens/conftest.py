@@ -1,4 +1,4 @@
-"""The command line run in this process, on a store of the test's own."""
+"""Fixtures that run the command line in this process, on a temporary store."""
 
 import shutil
 import sys
@@ -10,7 +10,7 @@ from synclens import cli
 
 
 @dataclass(frozen=True)
-class Said:
+class CommandResult:
     code: int
     out: str
     err: str
@@ -18,7 +18,7 @@ class Said:
 
 @pytest.fixture
 def synclens(monkeypatch, capsys, tmp_path):
-    """Run the command line; the default store is a file of the test's own."""
+    """Return a function that runs the command line; the default store is a temporary file."""
     monkeypatch.setenv("SYNCLENS_STORE", str(tmp_path / "test.duckdb"))
     monkeypatch.setenv("COLUMNS", "120")
 
@@ -26,19 +26,19 @@ def synclens(monkeypatch, capsys, tmp_path):
         monkeypatch.setattr(sys, "argv", ["synclens", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             cli.main()
-        said = capsys.readouterr()
-        return Said(ended.value.code or 0, said.out, said.err)
+        result = capsys.readouterr()
+        return CommandResult(ended.value.code or 0, result.out, result.err)
 
     return run
 
 
 @pytest.fixture(scope="session")
 def simulated_store(tmp_path_factory):
-    """A small fleet, played once; copied for each test that asks for `simulated`."""
+    """The store of a small fleet, simulated once and copied for each test that uses `simulated`."""
     path = tmp_path_factory.mktemp("simulated") / "fleet.duckdb"
     with pytest.MonkeyPatch.context() as patched, pytest.raises(SystemExit) as ended:
-        words = ["simulate", "--store", str(path), "--seed", "3", "--devices", "8", "--days", "4"]
-        patched.setattr(sys, "argv", ["synclens", *words])
+        arguments = ["simulate", "--store", str(path), "--seed", "3", "--devices", "8", "--days", "4"]
+        patched.setattr(sys, "argv", ["synclens", *arguments])
         cli.main()
     assert not ended.value.code
     return path

@@ -1,4 +1,4 @@
-"""The command line as its users meet it: data on stdout, narration on stderr, telling exit codes."""
+"""The main commands: data on stdout, messages on stderr, and the documented exit codes."""
 
 import json
 from pathlib import Path
@@ -10,91 +10,91 @@ from synclens.lazy_commands import CommandRegistry
 DATA = Path(__file__).parents[1] / "data"
 
 
-def test_every_command_explains_itself_with_a_sentence(synclens):
+def test_every_command_has_help(synclens):
     shelf = CommandRegistry(cli.PANELS)
     assert len(shelf) > 20
     for name in shelf:
-        said = synclens(name, "--help")
-        assert said.code == 0
-        assert shelf.list_entry(name).help[:30] in said.out
+        result = synclens(name, "--help")
+        assert result.code == 0
+        assert shelf.list_entry(name).help[:30] in result.out
 
 
-def test_version_names_the_parts_that_decide(synclens):
+def test_version_names_the_catalogue(synclens):
     assert analysis.load_catalogue().version in synclens("--version").out
 
 
-def test_a_missing_store_is_a_clear_answer(synclens):
-    said = synclens("issues")
-    assert said.code == 2
-    assert said.out == ""
-    assert "there is no store" in said.err
-    assert "synclens load" in said.err
+def test_a_missing_store_is_an_error_with_a_next_step(synclens):
+    result = synclens("issues")
+    assert result.code == 2
+    assert result.out == ""
+    assert "there is no store" in result.err
+    assert "synclens load" in result.err
 
 
-def test_a_file_that_is_not_there_is_a_clear_answer(synclens, tmp_path):
+def test_a_missing_file_is_an_error_that_names_it(synclens, tmp_path):
     for command in ("load", "classify"):
-        said = synclens(command, tmp_path / "nothing.csv")
-        assert said.code == 2
-        assert "nothing.csv" in said.err
+        result = synclens(command, tmp_path / "nothing.csv")
+        assert result.code == 2
+        assert "nothing.csv" in result.err
 
 
-def test_an_unknown_scenario_or_metric_names_the_known_ones(simulated):
+def test_an_unknown_scenario_or_metric_lists_the_valid_ones(simulated):
     assert "calm" in simulated("simulate", "--scenario", "nonsense").err
-    said = simulated("metric", "nonsense")
-    assert said.code == 2
-    assert "success_rate" in said.err
+    result = simulated("metric", "nonsense")
+    assert result.code == 2
+    assert "success_rate" in result.err
 
 
 class TestClassify:
-    def lines(self, said):
-        return [json.loads(line) for line in said.out.splitlines()]
+    def lines(self, result):
+        return [json.loads(line) for line in result.out.splitlines()]
 
-    def test_gives_a_line_for_a_line(self, synclens, tmp_path):
+    def test_prints_one_line_per_input_line(self, synclens, tmp_path):
         events = tmp_path / "events.jsonl"
         events.write_text(
             '{"error_type": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}\n'
             '{"message": "database or disk is full"}\n',
             encoding="utf-8",
         )
-        said = synclens("classify", events)
-        assert said.code == 0
-        assert [line["cause"] for line in self.lines(said)] == ["rate-limit", "device-storage-full"]
-        assert all(set(line) == {"cause", "confidence", "rule", "also"} for line in self.lines(said))
+        result = synclens("classify", events)
+        assert result.code == 0
+        assert [line["cause"] for line in self.lines(result)] == ["rate-limit", "device-storage-full"]
+        assert all(set(line) == {"cause", "confidence", "rule", "also"} for line in self.lines(result))
 
-    def test_keeps_a_broken_line_with_its_reason(self, synclens, tmp_path):
+    def test_reports_the_reason_for_an_invalid_line(self, synclens, tmp_path):
         events = tmp_path / "events.jsonl"
         events.write_bytes(b'{"message": "x"}\n[1]\n{"message"\n\xff\xfe\n\n{"message": null}\n')
-        said = synclens("classify", events)
-        assert said.code == 1
-        reasons = [line.get("reason") for line in self.lines(said)]
+        result = synclens("classify", events)
+        assert result.code == 1
+        reasons = [line.get("reason") for line in self.lines(result)]
         assert [bool(reason) for reason in reasons] == [False, True, True, True, True, False]
         assert "line 2 is not a JSON object" in reasons[1]
 
-    def test_of_nothing_is_nothing(self, synclens, tmp_path):
+    def test_prints_nothing_for_an_empty_file(self, synclens, tmp_path):
         (tmp_path / "empty.jsonl").touch()
-        said = synclens("classify", tmp_path / "empty.jsonl")
-        assert (said.code, said.out) == (0, "")
+        result = synclens("classify", tmp_path / "empty.jsonl")
+        assert (result.code, result.out) == (0, "")
 
 
 class TestLoad:
-    def test_balances_every_row_and_says_so(self, synclens):
-        said = synclens("load", DATA / "sync_tracking__v_export.csv", "--json")
-        (batch,) = json.loads(said.out)
-        assert said.code == 1  # the sample has broken rows on purpose
+    def test_reports_the_result_of_every_row(self, synclens):
+        result = synclens("load", DATA / "sync_tracking__v_export.csv", "--json")
+        (batch,) = json.loads(result.out)
+        assert result.code == 1  # the sample has broken rows on purpose
         parts = ("rows_new", "rows_updated", "rows_unchanged", "rows_rejected")
         assert batch["rows_in"] == sum(batch[part] for part in parts)
         rejected = json.loads(synclens("rejected", "--json").out)
         assert len(rejected) == batch["rows_rejected"] > 0
         assert all(row["reasons"] and row["raw"] for row in rejected)
 
-    def test_twice_changes_nothing(self, synclens):
+    def test_loading_twice_changes_nothing(self, synclens):
         synclens("load", DATA / "sync_tracking__v_export.csv")
         (again,) = json.loads(synclens("load", DATA / "sync_tracking__v_export.csv", "--json").out)
         assert again["rows_new"] == again["rows_updated"] == 0
 
 
 class TestAsk:
-    def test_issues_lead_to_an_error_and_its_fix(self, simulated):
+    def test_issues_and_metric_count_the_same_errors(self, simulated):
         issues = json.loads(simulated("issues", "--json").out)
         assert issues
         assert issues == sorted(issues, key=lambda row: -row["users"])
@@ -102,56 +102,59 @@ class TestAsk:
         assert sum(row["events"] for row in event) == sum(row["events"] for row in issues)
 
     def test_triage_fits_one_screen(self, simulated):
-        said = simulated("triage")
-        assert said.code == 0
-        assert len(said.out.splitlines()) <= 45
-        assert "Sync success" in said.out
+        result = simulated("triage")
+        assert result.code == 0
+        assert len(result.out.splitlines()) <= 45
+        assert "Sync success" in result.out
 
-    def test_triage_says_what_is_quiet_and_goes_on_with_what_is_not(self, synclens, tmp_path):
+    def test_triage_lists_quiet_issues_last(self, synclens, tmp_path):
         errors = tmp_path / "errors.jsonl"
-        told = [("e1", "u1", "01T08:00:00", "locked"), ("e2", "u2", "01T09:00:00", "locked")]
-        told += [("e3", "u1", "08T10:00:00", "gone")]
-        words = {
+        events = [("e1", "u1", "01T08:00:00", "locked"), ("e2", "u2", "01T09:00:00", "locked")]
+        events += [("e3", "u1", "08T10:00:00", "gone")]
+        messages = {
             "locked": "The record [V6D000000001001] is locked",
             "gone": "The resource [V6D000000001001] does not exist",
         }
         rows = [
             {
                 "event_id": event, "occurred_at": f"2026-03-{at}Z", "user_id": user, "error_type": "INVALID_DATA",
-                "message": words[what],
+                "message": messages[kind],
             }
-            for event, user, at, what in told
+            for event, user, at, kind in events
         ]  # fmt: skip
         errors.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         assert synclens("load", errors).code == 0
-        said = synclens("triage")
-        other, worst = json.loads(synclens("triage", "--json").out)["issues"]
-        assert (other["quiet"], worst["quiet"]) == (False, True)
-        assert f"1. locked-by-workflow  {other['issue_id']}" not in said.out
-        assert f"{other['issue_id']}  1 user, 1 error, since 03-08 10:00" in said.out
-        quiet = said.out.index("Quiet for 7 days or longer")
-        assert said.out.index(f"{worst['issue_id']}  2 users, 2 errors, 03-01 to 03-01") > quiet
-        assert f"synclens issue {other['issue_id']}" in " ".join((said.out + said.err).split())
+        result = synclens("triage")
+        active, quiet = json.loads(synclens("triage", "--json").out)["issues"]
+        assert (active["quiet"], quiet["quiet"]) == (False, True)
+        assert f"1. locked-by-workflow  {active['issue_id']}" not in result.out
+        assert f"{active['issue_id']}  1 user, 1 error, since 03-08 10:00" in result.out
+        heading = result.out.index("Quiet for 7 days or longer")
+        assert result.out.index(f"{quiet['issue_id']}  2 users, 2 errors, 03-01 to 03-01") > heading
+        assert f"synclens issue {active['issue_id']}" in " ".join((result.out + result.err).split())
 
-    def test_triage_names_what_most_records_wait_for(self, simulated, synclens, tmp_path):
-        said, waiting = simulated("triage").out, json.loads(simulated("triage", "--json").out)["most_pending"]
+    def test_triage_names_the_issue_with_the_most_pending_records(self, simulated, synclens, tmp_path):
+        result, waiting = (
+            simulated("triage").out,
+            json.loads(simulated("triage", "--json").out)["most_pending"],
+        )
         issues = json.loads(simulated("issues", "--json").out)
         assert waiting["pending"] == max(issue["pending"] for issue in issues) > 0
-        assert f"Most pending records: {waiting['cause']} {waiting['issue_id']}" in said
-        assert f"synclens issue {waiting['issue_id']}" in " ".join(said.split())
+        assert f"Most pending records: {waiting['cause']} {waiting['issue_id']}" in result
+        assert f"synclens issue {waiting['issue_id']}" in " ".join(result.split())
 
-    def test_metric_lists_itself(self, synclens):
+    def test_metric_without_a_name_lists_all_metrics(self, synclens):
         listed = {row["name"] for row in json.loads(synclens("metric", "--json").out)}
         assert listed == set(analysis.METRICS)
 
-    def test_a_filter_narrows(self, simulated):
+    def test_a_filter_changes_the_result(self, simulated):
         everyone = json.loads(simulated("metric", "success_rate", "--json").out)
         nobody = json.loads(simulated("metric", "success_rate", "--json", "-f", "country=Atlantis").out)
         assert everyone
         assert everyone != nobody
 
 
-def test_a_metric_of_ones_own_and_a_value_that_nobody_has(simulated, tmp_path):
+def test_a_custom_metric_file_and_suggestions_for_typos(simulated, tmp_path):
     own = tmp_path / "syncs.sql"
     own.write_text("-- title: Syncs\n-- unit: syncs\n-- good: neither\nSELECT count(*) AS syncs FROM sync\n")
     (row,) = json.loads(simulated("metric", own, "--json").out)
@@ -161,8 +164,8 @@ def test_a_metric_of_ones_own_and_a_value_that_nobody_has(simulated, tmp_path):
     assert simulated("metric", tmp_path / "none.sql").code == 2
 
 
-def test_the_same_seed_simulated_twice_changes_nothing(simulated):
+def test_simulating_the_same_seed_twice_changes_nothing(simulated):
     before = json.loads(simulated("issues", "--json").out)
-    said = simulated("simulate", "--seed", 3, "--devices", 8, "--days", 4)
-    assert "0 new" in said.err
+    result = simulated("simulate", "--seed", 3, "--devices", 8, "--days", 4)
+    assert "0 new" in result.err
     assert json.loads(simulated("issues", "--json").out) == before

@@ -1,4 +1,4 @@
-"""Commands and options that no other file here types: what they print, what they leave, how they end."""
+"""Commands and options that the other files do not cover: output, files and exit codes."""
 
 import json
 from importlib.resources import files
@@ -20,9 +20,9 @@ words = ['gatehouse \\d+ declined']
 """
 
 
-def of(said):
-    assert said.code == 0, said.err
-    return json.loads(said.out)
+def of(result):
+    assert result.code == 0, result.err
+    return json.loads(result.out)
 
 
 class TestExplainError:
@@ -31,46 +31,46 @@ class TestExplainError:
         worst = of(simulated("issues", "--json"))[0]["issue_id"]
         return of(simulated("issue", worst, "--json"))["events"][0]["event_id"]
 
-    def test_says_what_why_and_what_to_do(self, simulated, event):
+    def test_shows_cause_evidence_and_fix(self, simulated, event):
         answer = of(simulated("explain-error", event, "--json"))
         assert answer["event"]["event_id"] == event
-        said = simulated("explain-error", event)
-        words = " ".join(said.out.split())
-        assert f"{answer['event']['cause']} ({answer['event']['confidence']:.0%})" in words
-        assert analysis.load_playbook(answer["event"]["cause"]).short_fix[:40] in words
+        result = simulated("explain-error", event)
+        output = " ".join(result.out.split())
+        assert f"{answer['event']['cause']} ({answer['event']['confidence']:.0%})" in output
+        assert analysis.load_playbook(answer["event"]["cause"]).short_fix[:40] in output
 
-    def test_refuses_an_event_that_is_none(self, simulated):
-        said = simulated("explain-error", "e-none")
-        assert (said.code, said.out) == (2, "")
-        assert "synclens issue" in said.err
+    def test_an_unknown_event_is_an_error(self, simulated):
+        result = simulated("explain-error", "e-none")
+        assert (result.code, result.out) == (2, "")
+        assert "synclens issue" in result.err
 
 
 class TestLoad:
-    def test_masked_names_are_nowhere_and_stay_the_same(self, synclens, tmp_path):
+    def test_pseudonyms_replace_names_and_are_stable(self, synclens, tmp_path):
         (tmp_path / "users.csv").write_text(USERS, encoding="utf-8")
-        words = ("load", tmp_path / "users.csv", "--as", "sync_user", "--pseudonymize", "--json")
-        synclens(*words)
+        arguments = ("load", tmp_path / "users.csv", "--as", "sync_user", "--pseudonymize", "--json")
+        synclens(*arguments)
         for path in tmp_path.glob("test.*"):
             assert b"Huber" not in path.read_bytes()
         (key,) = tmp_path.glob("*.key")
         assert key.stat().st_mode & 0o777 == 0o600
-        (again,) = of(synclens(*words))
+        (again,) = of(synclens(*arguments))
         assert (again["rows_new"], again["rows_updated"], again["rows_rejected"]) == (0, 0, 0)
 
-    def test_rejected_rows_come_in_once_a_mapping_says_how(self, synclens, tmp_path):
+    def test_rejected_rows_load_with_a_new_mapping(self, synclens, tmp_path):
         (tmp_path / "desk.csv").write_text(SLASHED, encoding="utf-8")
         assert synclens("load", tmp_path / "desk.csv").code == 1
         assert len(of(synclens("rejected", "--json"))) == 1
         mapping = files("ingest.mapping").joinpath("mappings", "error_list.toml").read_text("utf-8")
         (tmp_path / "desk.toml").write_text(f'date_order = "mdy"\n{mapping}', encoding="utf-8")
-        said = synclens("load", "--retry-rejected", "--mapping", tmp_path / "desk.toml", "--json")
-        assert [batch["rows_new"] for batch in of(said)] == [1]
+        result = synclens("load", "--retry-rejected", "--mapping", tmp_path / "desk.toml", "--json")
+        assert [batch["rows_new"] for batch in of(result)] == [1]
         assert of(synclens("rejected", "--json")) == []
         with ingest.open_store(tmp_path / "test.duckdb") as store:
             ((at,),) = store.execute("SELECT occurred_at FROM sync_error").fetchall()
         assert f"{at:%Y-%m-%d %H:%M}" == "2026-11-03 08:12"
 
-    def test_a_refused_file_leaves_no_empty_store_behind(self, synclens, tmp_path):
+    def test_a_failed_load_leaves_no_empty_store(self, synclens, tmp_path):
         (tmp_path / "desk.csv").write_text("a,b\n1,2\n", encoding="utf-8")
         assert synclens("load", tmp_path / "desk.csv").code == 2
         assert not (tmp_path / "test.duckdb").exists()
@@ -79,7 +79,7 @@ class TestLoad:
         assert synclens("load", tmp_path / "desk.csv").code == 2
         assert (tmp_path / "test.duckdb").exists()
 
-    def test_rejected_rows_can_be_dismissed_and_stay(self, synclens, tmp_path):
+    def test_dismissed_rows_remain_listed_with_all(self, synclens, tmp_path):
         (tmp_path / "desk.csv").write_text(SLASHED, encoding="utf-8")
         synclens("load", tmp_path / "desk.csv")
         wrong = synclens("rejected", "--dismiss", "desk")
@@ -91,22 +91,22 @@ class TestLoad:
         (ever,) = of(synclens("rejected", "--all", "--json"))
         assert ever["resolution"].startswith("dismissed")
 
-    def test_nothing_to_load_is_said(self, synclens):
-        said = synclens("load")
-        assert said.code == 2
-        assert "--retry-rejected" in said.err
+    def test_load_without_files_is_an_error(self, synclens):
+        result = synclens("load")
+        assert result.code == 2
+        assert "--retry-rejected" in result.err
 
 
 class TestLint:
-    def test_exits_1_where_something_is_planted_and_says_how_to_mend_it(self, synclens):
+    def test_exits_1_with_a_fix_for_each_finding(self, synclens):
         synclens("simulate", "--scenario", "vmoc-without-device", "--seed", 1, "--devices", 4, "--days", 7)
-        said = synclens("lint", "--json")
-        found = json.loads(said.out)["findings"]
-        assert said.code == 1
-        assert found
-        assert all(one["fix"] for one in found)
+        result = synclens("lint", "--json")
+        findings = json.loads(result.out)["findings"]
+        assert result.code == 1
+        assert findings
+        assert all(finding["fix"] for finding in findings)
 
-    def test_exits_0_where_nothing_is(self, synclens):
+    def test_exits_0_without_findings(self, synclens):
         synclens("simulate", "--scenario", "calm", "--seed", 1, "--devices", 3, "--days", 2)
         assert of(synclens("lint", "--json"))["findings"] == []
 
@@ -120,35 +120,35 @@ class TestRules:
         (tmp_path / "draft.toml").write_text(text[:at] + OWN_RULE.lstrip() + text[at:], encoding="utf-8")
         return tmp_path / "draft.toml"
 
-    def test_a_draft_says_what_it_would_change(self, synclens, tmp_path, draft):
+    def test_check_shows_the_changes_of_a_draft(self, synclens, tmp_path, draft):
         error = {"event_id": "e-1", "occurred_at": "2026-11-03T08:12:00Z", "message": "Gatehouse 7 declined"}
         (tmp_path / "errors.jsonl").write_text(json.dumps(error), encoding="utf-8")
         synclens("load", tmp_path / "errors.jsonl")
         (change,) = of(synclens("rules", "check", "--catalogue", draft, "--json"))
         assert (change["cause_before"], change["cause_after"]) == ("unknown", "access-policy")
-        assert [one["events"] for one in of(synclens("unknown", "--json"))] == [1]  # nothing was stored
+        assert [row["events"] for row in of(synclens("unknown", "--json"))] == [1]  # nothing was stored
 
-    def test_a_draft_that_is_broken_is_refused_in_words(self, simulated, draft):
+    def test_an_invalid_draft_is_an_error(self, simulated, draft):
         draft.write_text(
             draft.read_text("utf-8").replace('cause = "access-policy"', 'cause = "gate-policy"', 1), "utf-8"
         )
-        said = simulated("rules", "check", "--catalogue", draft)
-        assert said.code == 2
-        assert "gate-policy" in said.err
-        assert "Next:" in said.err
+        result = simulated("rules", "check", "--catalogue", draft)
+        assert result.code == 2
+        assert "gate-policy" in result.err
+        assert "Next:" in result.err
 
 
-def test_a_list_shows_as_many_rows_as_asked_for(simulated, tmp_path):
-    ids = [one["issue_id"] for one in of(simulated("issues", "--json"))]
+def test_limit_sets_the_number_of_rows(simulated, tmp_path):
+    ids = [row["issue_id"] for row in of(simulated("issues", "--json"))]
     assert len(ids) > 2
     shown = simulated("issues", "--limit", 2).out
-    assert [one for one in ids if one in shown] == ids[:2]
+    assert [issue_id for issue_id in ids if issue_id in shown] == ids[:2]
 
 
-def test_a_demo_without_pages_ends_with_the_summary(synclens, tmp_path, monkeypatch):
+def test_demo_without_dashboard_ends_with_the_triage_summary(synclens, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    words = ("demo", "--store", "d.duckdb", "--devices", 4, "--days", 3, "--no-serve")
-    first = synclens(*words)
+    arguments = ("demo", "--store", "d.duckdb", "--devices", 4, "--days", 3, "--no-serve")
+    first = synclens(*arguments)
     assert first.code == 0
     assert "Sync success" in first.out
-    assert synclens(*words).out == first.out
+    assert synclens(*arguments).out == first.out

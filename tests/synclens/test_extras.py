@@ -1,4 +1,4 @@
-"""The command line without optional packages: it works, and says how to install what a command needs."""
+"""The command line without optional packages: it works, and names the command that installs a missing one."""
 
 import os
 import subprocess

@@ -1,6 +1,6 @@
-"""A store of the first schema opens in this release, whole, and every command answers from it.
+"""A store with the first schema opens in this release with all rows, and every command works on it.
 
-The file was written with the script 0001 alone: six simulated devices, the sample export, six rows refused.
+The file was written with the migration 0001 only: six simulated devices, the sample export, six rejected rows.
 """
 
 import gzip
@@ -30,7 +30,7 @@ ROWS = {
     "sync_tracking__v": 349,
     "sync_user": 24,
 }
-SHAPE = """
+SCHEMA_QUERY = """
 SELECT schema_name, table_name, column_name, data_type, is_nullable FROM duckdb_columns() WHERE NOT internal
 UNION ALL SELECT schema_name, view_name, sql, '', false FROM duckdb_views() WHERE NOT internal
 ORDER BY ALL
@@ -44,22 +44,22 @@ def old(tmp_path):
     return path
 
 
-def shape_of(path):
-    """Columns and views; of a view its words, because DuckDB writes the names after EXCLUDE in any order."""
+def schema_of(path):
+    """Return columns and views. A view is a sorted list of words, because DuckDB orders EXCLUDE names freely."""
     with duckdb.connect(path, read_only=True) as store:
-        rows = [row for row in store.execute(SHAPE).fetchall() if row[1] != "migration"]
+        rows = [row for row in store.execute(SCHEMA_QUERY).fetchall() if row[1] != "migration"]
     return [(*row[:2], *sorted(re.findall(r"\w+", row[2])), *row[3:]) for row in rows]
 
 
-def test_the_script_that_wrote_it_has_not_changed_since(old, tmp_path):
-    """A published script never changes, or stores of two shapes would bear the same version."""
+def test_the_first_migration_has_not_changed(old, tmp_path):
+    """A published migration must not change, or stores with one version would have two schemas."""
     with duckdb.connect(tmp_path / "new.duckdb") as fresh:
         fresh.execute(MIGRATIONS[FIRST])
-    assert shape_of(old) == shape_of(tmp_path / "new.duckdb")
+    assert schema_of(old) == schema_of(tmp_path / "new.duckdb")
 
 
 @pytest.mark.parametrize("read_only", [True, False])
-def test_opening_brings_it_up_to_date_and_keeps_every_row(old, read_only, tmp_path):
+def test_opening_migrates_and_keeps_every_row(old, read_only, tmp_path):
     with ingest.open_store(old, read_only=read_only) as store:
         assert {
             table: store.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0] for table in ROWS
@@ -69,7 +69,7 @@ def test_opening_brings_it_up_to_date_and_keeps_every_row(old, read_only, tmp_pa
     assert len(applied) > 1
     with duckdb.connect(tmp_path / "new.duckdb") as new:
         migrate(new)
-    assert shape_of(old) == shape_of(tmp_path / "new.duckdb")
+    assert schema_of(old) == schema_of(tmp_path / "new.duckdb")
 
 
 @pytest.mark.parametrize(
@@ -87,33 +87,33 @@ def test_opening_brings_it_up_to_date_and_keeps_every_row(old, read_only, tmp_pa
     ],
     ids=" ".join,
 )
-def test_each_command_answers_from_it(old, synclens, words):
-    said = synclens(*words, "--store", old)
-    assert said.code in ((0, 1) if words[0] in ("slo", "lint") else (0,))
-    assert said.out.strip()
+def test_each_command_works_on_it(old, synclens, words):
+    result = synclens(*words, "--store", old)
+    assert result.code in ((0, 1) if words[0] in ("slo", "lint") else (0,))
+    assert result.out.strip()
 
 
-def test_an_issue_of_it_still_has_its_fix_and_its_rehearsal(old, synclens):
+def test_its_issues_have_fixes_and_rehearsals(old, synclens):
     issue = json.loads(synclens("issues", "--store", old, "--json").out)[0]["issue_id"]
     for command in ("issue", "suspects", "rehearse"):
         assert synclens(command, issue, "--store", old).code == 0
 
 
-def test_the_same_export_loaded_again_changes_nothing(old, synclens):
+def test_loading_the_same_export_again_changes_nothing(old, synclens):
     export = Path(__file__).parents[1] / "data" / "sync_tracking__v_export.csv"
     (batch,) = json.loads(synclens("load", export, "--store", old, "--json").out)
     assert (batch["rows_new"], batch["rows_updated"]) == (0, 0)
 
 
-def test_new_errors_are_judged_beside_the_old(old, synclens):
+def test_new_errors_are_classified(old, synclens):
     synclens("simulate", "--seed", 7, "--devices", 10, "--days", 5, "--store", old)
     with ingest.open_store(old) as store:
-        unjudged = "SELECT count(*) FROM sync_error WHERE event_id NOT IN (SELECT event_id FROM finding)"
-        assert store.execute(unjudged).fetchall() == [(0,)]
+        unclassified = "SELECT count(*) FROM sync_error WHERE event_id NOT IN (SELECT event_id FROM finding)"
+        assert store.execute(unclassified).fetchall() == [(0,)]
         assert analysis.health(store).errors > ROWS["sync_error"]
 
 
-def test_a_backup_of_it_comes_back_up_to_date(old, synclens, tmp_path):
+def test_a_backup_of_it_is_migrated_when_restored(old, synclens, tmp_path):
     assert synclens("backup", tmp_path / "b.zip", "--store", old).code == 0
     again = tmp_path / "again.duckdb"
     assert synclens("restore", tmp_path / "b.zip", "--store", again).code == 0

@@ -1,4 +1,4 @@
-"""`synclens watch`, from the first look to the last: real store, real receivers, a clock of the test's own."""
+"""`synclens watch` with a real store, real receivers and a simulated clock."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def filled(tmp_path_factory):
 
 @pytest.fixture
 def store(filled, tmp_path):
-    """A copy for each test: alerts and states lie beside the store."""
+    """A copy of the store for each test, because alerts and states are stored next to it."""
     path = tmp_path / "fleet.duckdb"
     path.write_bytes(filled.read_bytes())
     return path
@@ -121,8 +121,8 @@ def mailbox():
 
 
 @contextmanager
-def held_by_a_writer(store):
-    """Another process has the store open for writing."""
+def locked_by_a_writer(store):
+    """Keep the store open for writing in another process."""
     code = (
         "import sys, ingest\nwith ingest.open_store(sys.argv[1], read_only=False):\n"
         " print('held', flush=True)\n sys.stdin.read()"
@@ -137,65 +137,67 @@ def held_by_a_writer(store):
             writer.wait()
 
 
-def test_the_first_look_moves_states_and_tells_of_trouble(store, tmp_path):
-    done = watcher.run_round(watch_settings(store, FileChannel(tmp_path / "told.jsonl")), AT, pause=at_once)
+def test_the_first_round_changes_states_and_sends_alerts(store, tmp_path):
+    done = watcher.run_round(watch_settings(store, FileChannel(tmp_path / "alerts.jsonl")), AT, pause=at_once)
     assert done.states_changed > 0
     assert len(done.notifications) > 0
-    told = [json.loads(line)["headline"] for line in (tmp_path / "told.jsonl").read_text().splitlines()]
-    assert told == [notice.headline for notice in done.notifications]
+    headlines = [
+        json.loads(line)["headline"] for line in (tmp_path / "alerts.jsonl").read_text().splitlines()
+    ]
+    assert headlines == [notice.headline for notice in done.notifications]
     states = analysis.TriageState.for_store(store).states()
     assert len(states) == done.states_changed
 
 
-def test_another_look_at_the_same_moment_has_no_news(store, tmp_path):
-    watch = watch_settings(store, FileChannel(tmp_path / "told.jsonl"))
-    for _ in range(2):  # what was over long ago is met in the first look and closed in the second
+def test_a_second_round_at_the_same_time_sends_nothing(store, tmp_path):
+    watch = watch_settings(store, FileChannel(tmp_path / "alerts.jsonl"))
+    for _ in range(2):  # an alert that ended long ago is opened in the first round and closed in the second
         watcher.run_round(watch, AT, pause=at_once)
     again = watcher.run_round(watch, AT, pause=at_once)
     assert (again.states_changed, again.notifications, again.deliveries) == (0, (), ())
     assert watcher.round_lines(again) == []
 
 
-def test_what_could_not_be_sent_is_said_kept_and_sent_by_a_later_watcher(store, hook):
+def test_failed_notifications_are_reported_and_sent_later(store, hook):
     channel = watcher.webhook_channels([hook.url])
     hook.answers = [500] * 3
     first = watcher.run_round(watch_settings(store, *channel), AT, pause=at_once)
     assert len(first.failed_deliveries) == 1
-    said = " ".join(watcher.round_lines(first))
-    assert "retrying in the next check" in said
-    assert "secret-token" not in said
+    result = " ".join(watcher.round_lines(first))
+    assert "retrying in the next check" in result
+    assert "secret-token" not in result
     assert hook.received == []
     later = watcher.run_round(watch_settings(store, *channel), AT, pause=at_once)
     assert later.notifications == ()
     assert [len(body["notices"]) for body in hook.received] == [len(first.notifications)]
 
 
-def test_two_webhooks_of_one_host_are_both_told(store, hook):
+def test_two_webhooks_of_one_host_both_receive_alerts(store, hook):
     channels = watcher.webhook_channels([hook.url, hook.url + "-of-another-team"])
     watcher.run_round(watch_settings(store, *channels), AT, pause=at_once)
     first, second = hook.received
     assert first == second
 
 
-def test_a_redirect_is_not_taken_for_a_receipt(store, hook):
+def test_a_redirect_counts_as_a_failure(store, hook):
     hook.answers = [302] * 3
     done = watcher.run_round(watch_settings(store, *watcher.webhook_channels([hook.url])), AT, pause=at_once)
     assert "302" in done.failed_deliveries[0].error
 
 
-def test_a_store_held_by_a_writer_is_waited_for_and_said(store, hook):
+def test_a_locked_store_is_reported_and_queued_alerts_are_sent(store, hook):
     channel = watcher.webhook_channels([hook.url])
     hook.answers = [500] * 3
     watcher.run_round(watch_settings(store, *channel), AT, pause=at_once)
-    with held_by_a_writer(store):
+    with locked_by_a_writer(store):
         blind = watcher.run_round(watch_settings(store, *channel), AT, pause=at_once)
     assert "in use by process" in blind.store_error
     assert any("retrying in the next check" in line for line in watcher.round_lines(blind))
-    assert len(hook.received) == 1, "what was waiting goes out although nobody can look"
+    assert len(hook.received) == 1, "queued notifications are sent although the store is locked"
     assert watcher.run_round(watch_settings(store, *channel), AT, pause=at_once).store_error is None
 
 
-def test_a_week_of_looks_ends_when_asked_and_tells_of_recoveries_too(store, tmp_path):
+def test_a_week_of_rounds_sends_recoveries_and_stops(store, tmp_path):
     clock = iter(AT + timedelta(hours=12 * step) for step in range(100))
     waits = []
 
@@ -204,41 +206,41 @@ def test_a_week_of_looks_ends_when_asked_and_tells_of_recoveries_too(store, tmp_
         return len(waits) == 14
 
     lines = []
-    watch = watch_settings(store, FileChannel(tmp_path / "told.jsonl"))
+    watch = watch_settings(store, FileChannel(tmp_path / "alerts.jsonl"))
     rounds = watcher.run_rounds(
         watch, every_seconds=43_200, clock=lambda: next(clock), wait=wait, report=lines.append
     )
     assert (rounds, waits) == (14, [43_200] * 14)
-    kinds = [json.loads(line)["kind"] for line in (tmp_path / "told.jsonl").read_text().splitlines()]
+    kinds = [json.loads(line)["kind"] for line in (tmp_path / "alerts.jsonl").read_text().splitlines()]
     assert kinds.count("recovered") == kinds.count("fired") - len(AlertLog.for_store(store).open_alerts())
     assert kinds.count("recovered") > 0
 
 
-def run(monkeypatch, *words):
-    monkeypatch.setattr(sys, "argv", ["synclens", *map(str, words)])
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["synclens", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     return ended.value.code or 0
 
 
-def test_the_command_mails_posts_and_writes(store, hook, mailbox, tmp_path, monkeypatch):
+def test_the_command_sends_to_all_channels(store, hook, mailbox, tmp_path, monkeypatch):
     monkeypatch.setenv("SYNCLENS_WEBHOOK", hook.url)
-    told = tmp_path / "told.jsonl"
-    words = ["watch", "--once", "--at", "2026-03-27T12:00:00", "--store", store, "--file", told]
+    alerts_file = tmp_path / "alerts.jsonl"
+    arguments = ["watch", "--once", "--at", "2026-03-27T12:00:00", "--store", store, "--file", alerts_file]
     port = mailbox.server_address[1]
-    assert run(monkeypatch, *words, "--email", "mia@example.com", "--smtp", f"127.0.0.1:{port}") == 0
+    assert run(monkeypatch, *arguments, "--email", "mia@example.com", "--smtp", f"127.0.0.1:{port}") == 0
     assert len(hook.received) == len(mailbox.received) == 1
-    assert len(told.read_text().splitlines()) == len(hook.received[0]["notices"])
+    assert len(alerts_file.read_text().splitlines()) == len(hook.received[0]["notices"])
 
 
-def test_the_command_exits_1_when_something_was_not_sent(store, tmp_path, monkeypatch, capsys):
-    nowhere = tmp_path / "no" / "such" / "folder" / "told.jsonl"
-    words = ["watch", "--once", "--at", "2026-03-27T12:00:00", "--store", store, "--file", nowhere]
-    assert run(monkeypatch, *words) == 1
+def test_the_command_exits_1_if_a_notification_fails(store, tmp_path, monkeypatch, capsys):
+    nowhere = tmp_path / "no" / "such" / "folder" / "alerts.jsonl"
+    arguments = ["watch", "--once", "--at", "2026-03-27T12:00:00", "--store", store, "--file", nowhere]
+    assert run(monkeypatch, *arguments) == 1
     assert "retrying" in capsys.readouterr().err
 
 
-def test_sigterm_ends_the_watch_cleanly(store):
+def test_sigterm_stops_the_watch(store):
     command = [
         sys.executable,
         "-m",
@@ -254,14 +256,14 @@ def test_sigterm_ends_the_watch_cleanly(store):
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env=os.environ | {"COLUMNS": "200"}
     ) as watch:
-        said = []
+        result = []
         for line in watch.stderr:
-            said.append(line)
+            result.append(line)
             if "Checking" in line:
                 watch.send_signal(signal.SIGTERM)
         assert watch.wait() == 0
-    assert "Stopped after" in said[-1]
-    assert re.search(r"http://127\.0\.0\.1:\d+/metrics", said[0])
+    assert "Stopped after" in result[-1]
+    assert re.search(r"http://127\.0\.0\.1:\d+/metrics", result[0])
 
 
 def scrape(port, path="/metrics"):
@@ -270,7 +272,7 @@ def scrape(port, path="/metrics"):
 
 
 class TestPrometheus:
-    def test_gets_figures_in_its_own_format(self, store):
+    def test_metrics_have_the_prometheus_format(self, store):
         with serve_metrics(store, 0) as port:
             kind, text = scrape(port)
         assert kind.startswith("text/plain; version=0.0.4")
@@ -282,14 +284,14 @@ class TestPrometheus:
         counted = sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("synclens_errors{"))
         assert counted == 800
 
-    def test_sees_what_came_in_since(self, store):
+    def test_metrics_follow_changes_of_the_store(self, store):
         with serve_metrics(store, 0) as port:
             before = scrape(port)[1]
             with ingest.open_store(store, read_only=False) as opened:
                 opened.execute("DELETE FROM sync_error")
             assert scrape(port)[1] != before
 
-    def test_is_told_why_when_there_is_no_store(self, tmp_path):
+    def test_a_missing_store_returns_503_with_the_reason(self, tmp_path):
         with serve_metrics(tmp_path / "none.duckdb", 0) as port:
             with pytest.raises(urllib.error.HTTPError) as refused:
                 scrape(port)
@@ -297,7 +299,7 @@ class TestPrometheus:
             assert b"there is no store" in refused.value.read()
             refused.value.close()
 
-    def test_finds_nothing_elsewhere(self, store):
+    def test_other_paths_return_404(self, store):
         with serve_metrics(store, 0) as port, pytest.raises(urllib.error.HTTPError) as refused:
             scrape(port, "/etc/passwd")
         assert refused.value.code == 404

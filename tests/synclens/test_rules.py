@@ -1,4 +1,4 @@
-"""`synclens rules`: corrections that hold, can be listed, scored and taken back; what another grouping changes."""
+"""`synclens rules`: correct causes, list and revert corrections, and preview a new grouping."""
 
 import json
 import re
@@ -17,37 +17,37 @@ def causes(simulated) -> dict[str, str]:
     return {row["issue_id"]: row["cause"] for row in json.loads(simulated("issues", "--json").out)}
 
 
-def test_a_correction_counts_at_once_is_listed_and_can_be_taken_back(simulated, issues, tmp_path):
+def test_a_correction_applies_at_once_and_can_be_listed_and_reverted(simulated, issues, tmp_path):
     issue, before = issues[0]["issue_id"], issues[0]["cause"]
-    said = simulated("rules", "correct", issue[:8], "record-locked", "--reason", "asked the admin")
-    assert said.code == 0
-    assert f"The cause of {issue} is now record-locked." in said.err
+    result = simulated("rules", "correct", issue[:8], "record-locked", "--reason", "asked the admin")
+    assert result.code == 0
+    assert f"The cause of {issue} is now record-locked." in result.err
     assert causes(simulated)[issue] == "record-locked"
     (row,) = json.loads(simulated("rules", "corrections", "--json").out)
     assert (row["issue_id"], row["cause"], row["reason"]) == (issue, "record-locked", "asked the admin")
-    shown = simulated("rules", "corrections").out  # in columns, so only short words stay whole
+    shown = simulated("rules", "corrections").out  # in columns, so only short arguments stay whole
     assert {"asked", "admin"} <= set(re.findall(r"\w+", shown))
 
     samples = tmp_path / "corrected.jsonl"
     samples.write_text(simulated("rules", "corrections", "--samples").out, encoding="utf-8")
     labelled = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines()]
-    assert {one["cause"] for one in labelled} == {"record-locked"}
+    assert {row["cause"] for row in labelled} == {"record-locked"}
 
     assert "has no correction now" in simulated("rules", "correct", issue, "--revert").err
     assert causes(simulated)[issue] == before
     assert "No cause has been corrected" in simulated("rules", "corrections").err
 
 
-def test_a_correction_without_cause_or_with_one_that_does_not_exist_is_refused(simulated, issues):
+def test_a_correction_needs_a_valid_cause(simulated, issues):
     issue = issues[0]["issue_id"]
     assert "pass either a cause or --revert" in simulated("rules", "correct", issue).err
-    said = simulated("rules", "correct", issue, "gremlins")
-    assert said.code == 2
-    assert "there is no cause 'gremlins'" in said.err
+    result = simulated("rules", "correct", issue, "gremlins")
+    assert result.code == 2
+    assert "there is no cause 'gremlins'" in result.err
     assert "Did you mean" in simulated("rules", "correct", f"{issue[:-1]}z", "network").err
 
 
-def test_asking_leaves_no_file_behind(simulated, tmp_path):
+def test_listing_corrections_creates_no_file(simulated, tmp_path):
     store = tmp_path / "test.duckdb"
     assert "No cause has been corrected" in simulated("rules", "corrections").err
     assert simulated("rules", "corrections", "--samples").out == ""
@@ -56,7 +56,7 @@ def test_asking_leaves_no_file_behind(simulated, tmp_path):
     assert not list(tmp_path.glob("*.triage.sqlite*"))
 
 
-def test_another_grouping_is_shown_before_it_holds(simulated, tmp_path):
+def test_regroup_previews_a_new_grouping(simulated, tmp_path):
     assert "No issue changes" in simulated("rules", "regroup").err
     with ingest.open_store(tmp_path / "test.duckdb", read_only=False) as store:
         store.execute("""UPDATE finding SET "grouping" = '2020-01-01', issue_id = 'old'""")

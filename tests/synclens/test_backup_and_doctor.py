@@ -1,4 +1,4 @@
-"""Keeping an installation alive: a backup proves itself, a doctor says what to do."""
+"""`synclens backup`, `restore` and `doctor`."""
 
 import io
 import json
@@ -55,7 +55,7 @@ def _without_manifest(data):
 
 
 class TestBackup:
-    def test_brings_back_the_store_and_what_people_decided(self, store, tmp_path):
+    def test_restores_the_store_and_its_triage_state(self, store, tmp_path):
         create_backup(store, tmp_path / "monday.zip", clock=clock)
         restored = tmp_path / "elsewhere" / "restored.duckdb"
         restored.parent.mkdir()
@@ -66,7 +66,7 @@ class TestBackup:
             activity.reason for activity in analysis.TriageState.for_store(store).activity("an-issue")
         ]
 
-    def test_overwrites_nothing_unasked(self, store, tmp_path):
+    def test_overwrites_only_if_requested(self, store, tmp_path):
         backup = tmp_path / "monday.zip"
         create_backup(store, backup, clock=clock)
         with pytest.raises(BackupError, match="already exists"):
@@ -87,7 +87,7 @@ class TestBackup:
         ],
         ids=["cut", "empty", "text", "changed", "no manifest"],
     )
-    def test_that_is_damaged_replaces_nothing(self, store, tmp_path, spoil):
+    def test_a_damaged_backup_replaces_nothing(self, store, tmp_path, spoil):
         backup = tmp_path / "monday.zip"
         create_backup(store, backup, clock=clock)
         backup.write_bytes(spoil(backup.read_bytes()))
@@ -96,7 +96,7 @@ class TestBackup:
         assert refused.value.next_step
         assert ids(store) == [("V1",)]
 
-    def test_from_a_stranger_writes_nowhere_else(self, store, tmp_path):
+    def test_an_untrusted_archive_writes_nothing(self, store, tmp_path):
         backup = tmp_path / "evil.zip"
         with zipfile.ZipFile(backup, "w") as archive:
             archive.writestr("manifest.json", json.dumps({"sha256": {"../evil": "", "/tmp/evil": ""}}))
@@ -108,30 +108,30 @@ class TestBackup:
 
 
 class TestDoctor:
-    def ill(self, path, **environment):
+    def failed_checks(self, path, **environment):
         return {check.name: check for check in run_checks(path, environment=environment) if not check.ok}
 
-    def test_finds_a_good_installation_well(self, store):
-        assert not self.ill(store)
+    def test_a_good_installation_passes(self, store):
+        assert not self.failed_checks(store)
 
-    def test_says_what_to_do_about_a_file_that_is_no_store(self, tmp_path):
+    def test_a_file_that_is_not_a_store_fails(self, tmp_path):
         broken = tmp_path / "broken.duckdb"
         broken.write_bytes(os.urandom(4096))
-        assert "restore" in self.ill(broken)["store"].next_step
+        assert "restore" in self.failed_checks(broken)["store"].next_step
 
-    def test_says_what_to_do_about_a_store_from_the_future(self, store):
+    def test_a_newer_store_fails(self, store):
         with ingest.open_store(store, read_only=False) as opened:
             opened.execute("INSERT INTO migration VALUES ('9999_later.sql', now()::TIMESTAMP)")
-        assert "Upgrade" in self.ill(store)["store"].next_step
+        assert "Upgrade" in self.failed_checks(store)["store"].next_step
 
-    def test_says_what_to_do_about_a_missing_folder(self, tmp_path):
-        assert "mkdir" in self.ill(tmp_path / "nowhere" / "x.duckdb")["folder"].next_step
+    def test_a_missing_folder_fails(self, tmp_path):
+        assert "mkdir" in self.failed_checks(tmp_path / "nowhere" / "x.duckdb")["folder"].next_step
 
-    def test_says_what_to_do_about_a_disk_that_could_not_hold_the_store_twice(self, store):
-        os.truncate(store, shutil.disk_usage(store).free * 2)  # sparse: it takes no room
-        assert "Free some space" in self.ill(store)["disk"].next_step
+    def test_a_nearly_full_disk_fails(self, store):
+        os.truncate(store, shutil.disk_usage(store).free * 2)  # a sparse file uses no disk space
+        assert "Free some space" in self.failed_checks(store)["disk"].next_step
 
-    def test_tells_an_unreachable_vault_from_one_that_answers(self, store):
+    def test_an_unreachable_vault_fails(self, store):
         def refuse(url):
             raise httpx.ConnectError("no route")
 
@@ -147,15 +147,15 @@ class TestDoctor:
         assert vault(answer).ok
 
 
-def test_a_full_cycle_from_the_command_line(store, tmp_path, monkeypatch, capsys):
+def test_backup_restore_and_doctor_commands(store, tmp_path, monkeypatch, capsys):
     from synclens import cli
 
-    for words in (
+    for arguments in (
         ["backup", tmp_path / "b.zip", "--store", store],
         ["restore", tmp_path / "b.zip", "--store", tmp_path / "again.duckdb"],
         ["doctor", "--store", tmp_path / "again.duckdb"],
     ):
-        monkeypatch.setattr("sys.argv", ["synclens", *map(str, words)])
+        monkeypatch.setattr("sys.argv", ["synclens", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             cli.main()
         assert not ended.value.code, capsys.readouterr().err
