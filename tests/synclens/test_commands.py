@@ -11,12 +11,12 @@ DATA = Path(__file__).parents[1] / "data"
 
 
 def test_every_command_has_help(synclens):
-    shelf = CommandRegistry(cli.PANELS)
-    assert len(shelf) > 20
-    for name in shelf:
+    registry = CommandRegistry(cli.PANELS)
+    assert len(registry) > 20
+    for name in registry:
         result = synclens(name, "--help")
         assert result.code == 0
-        assert shelf.list_entry(name).help[:30] in result.out
+        assert registry.list_entry(name).help[:30] in result.out
 
 
 def test_version_names_the_catalogue(synclens):
