@@ -22,7 +22,7 @@ RUN     := .venv/bin/
 PYTEST  := $(RUN)python -m pytest
 CODE    := sync_engine ingest analysis rehearsal dashboard synclens
 PARALLEL := -n auto --dist worksteal
-FAST    := not (browser or spark or docs or wheel or mutations or soak)
+FAST    := not (browser or spark or docs or wheel or mutations or soak or slow)
 
 .PHONY: help demo dash test test-all cover check card lint wording audit soak explore format notebooks bench docs \
         setup browser clean

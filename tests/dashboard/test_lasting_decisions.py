@@ -15,6 +15,8 @@ from ingest import open_store
 from synclens.clock import now
 from synclens.triage_file import existing_triage
 
+pytestmark = pytest.mark.slow
+
 THEN, DAY = datetime(2026, 3, 1, tzinfo=UTC), date(2027, 1, 4)
 
 

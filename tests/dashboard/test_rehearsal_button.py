@@ -8,7 +8,7 @@ import analysis
 from ingest import open_store
 from rehearsal.run import rehearse
 
-pytestmark = pytest.mark.usefixtures("stores")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("stores")]
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ from dashboard.chart_export import add_header
 from dashboard.view_state import LOCAL_DAYS, build_view
 from ingest import open_store
 
+pytestmark = pytest.mark.slow
+
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 PARAMETERS = st.dictionaries(
     st.text(min_size=1, max_size=8), st.lists(st.text(min_size=1, max_size=8), min_size=1)

@@ -13,6 +13,8 @@ from dashboard import data
 from dashboard.auth import role_from_claim
 from ingest import open_store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def issue_id(stores, tmp_path, monkeypatch):

@@ -28,6 +28,8 @@ from tests.conftest import fresh_store
 from tests.support.engine_harness import EngineHarness
 from tests.support.lint_scenarios import NOT_IN_CONFIGURATION, NOT_PULLED, SCENARIOS, do_nothing
 
+pytestmark = pytest.mark.slow
+
 SECRET = "a password for a test"
 each_rule = pytest.mark.parametrize("rule", SCENARIOS)
 TRAILS = ["object_audit_trail", "system_audit_trail"]

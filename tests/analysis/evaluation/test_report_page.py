@@ -9,6 +9,8 @@ import analysis
 from synclens import cli, console
 from synclens.commands import report_card
 
+pytestmark = pytest.mark.slow
+
 PROBE = Path(__file__).parents[1] / "classification" / "probe.jsonl"
 
 

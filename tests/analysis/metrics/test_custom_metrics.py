@@ -99,4 +99,4 @@ def test_an_existing_value_is_not_logged(stormy_store, caplog):
 def test_a_period_without_syncs_is_logged(stormy_store, caplog):
     with caplog.at_level(logging.WARNING, "analysis"):
         assert explain_period(stormy_store, "2001-01-01", "2001-01-02") == []
-    assert "no finished sync lies in the period" in caplog.text
+    assert "no finished syncs in the period" in caplog.text

@@ -21,6 +21,8 @@ from ingest.vault.pull import OBJECTS, TRAILS
 from sync_engine.json_docs import to_json as as_json
 from sync_engine.vault import admin
 
+pytestmark = pytest.mark.slow
+
 DAY = 86_400
 TABLES = ("sync_tracking__v", "sync_error", "sync_user", "vmoc", "veeva_setting", "config_change")
 
