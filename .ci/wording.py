@@ -25,7 +25,7 @@ GLOSSARY_ROW = re.compile(r"^\| (\*\*.+?\*\*.*?) \|.*\| (.*?) \|$", re.MULTILINE
 BANNED_NAMES = frozenset(CONFIG["names"]["banned"])
 QUOTED = re.compile(r"``[^`]*``|`[^`\n]*`|\"[^\"\n]*\"|“[^”\n]*”|<[^<>\n]*>|\{[^{}\n]*\}|https?://\S+")
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
-SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|CREATE|DELETE|ATTACH|COPY|PRAGMA)\b")
+SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|CREATE|DELETE|ATTACH|COPY|PRAGMA|WHERE|IS (NOT )?NULL)\b")
 
 Text = tuple[int, str]
 

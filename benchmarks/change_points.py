@@ -54,9 +54,9 @@ def pelt_kernel(values: np.ndarray) -> list[int]:
     return ruptures.Pelt("rbf", min_size=2, jump=1).fit(values).predict(pen=np.log(len(values)))[:-1]
 
 
-def matched(found: list[int], truth: list[int]) -> int:
+def matched(detected: list[int], truth: list[int]) -> int:
     left = list(truth)
-    for place in found:
+    for place in detected:
         if near := [at for at in left if abs(at - place) <= NEAR]:
             left.remove(near[0])
     return len(truth) - len(left)
@@ -75,10 +75,10 @@ def series() -> Iterable[tuple[str, np.ndarray, list[int]]]:
 def score(detect: Detector) -> pd.DataFrame:
     counts: dict[str, Counter[str]] = {}
     for name, values, truth in series():
-        found = detect(values)
-        hits = matched(found, truth)
+        detected = detect(values)
+        hits = matched(detected, truth)
         counts.setdefault(name, Counter()).update(
-            hit=hits, false=len(found) - hits, missed=len(truth) - hits, series=1
+            hit=hits, false=len(detected) - hits, missed=len(truth) - hits, series=1
         )
     return pd.DataFrame(counts).T
 
@@ -102,17 +102,17 @@ def fleet_counts(rng: np.random.Generator, days: int = 60, runs: int = 400) -> N
         seen = np.mean([bool(change_points(pd.Series(draw()))) for _ in range(runs)])
         print(f"  quiet, {name}: {seen:.3f} of series with a cut")
     for before, after in ((0.02, 0.04), (0.02, 0.08), (0.05, 0.25)):
-        found, held = [], []
+        is_detected, held = [], []
         for _ in range(runs):
             at = int(rng.integers(10, days - 10))
             total = rng.poisson(200, days) + 1
             failures = rng.binomial(total, np.where(np.arange(days) < at, before, after))
             points = change_points(pd.DataFrame({"failures": failures, "total": total}))
             near = [point for point in points if abs(point.position - at) <= NEAR]
-            found.append(bool(near))
+            is_detected.append(bool(near))
             held += [point.interval[0] <= at <= point.interval[1] for point in near[:1]]
         print(
-            f"  from {before:.0%} to {after:.0%} of about 200 syncs a day: found {np.mean(found):.3f}, "
+            f"  from {before:.0%} to {after:.0%} of about 200 syncs a day: found {np.mean(is_detected):.3f}, "
             f"interval holds the date {np.mean(held):.3f}"
         )
 

@@ -30,9 +30,9 @@ MESSAGES = 1_000_000
 TEMPLATES = 5_000
 
 
-def accuracy(found: Groups, truth: Groups) -> tuple[float, float]:
+def accuracy(predicted: Groups, truth: Groups) -> tuple[float, float]:
     """Return GA and FGA of a partition against the true one."""
-    ours, theirs = _members(found), _members(truth)
+    ours, theirs = _members(predicted), _members(truth)
     right = set(ours) & set(theirs)
     grouped = sum(len(members) for members in right) / len(truth)
     return grouped, 2 * len(right) / (len(ours) + len(theirs))

@@ -88,8 +88,8 @@ def run(script: str, *arguments: object) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def took(told: dict[str, float]) -> str:
-    return f"{told['seconds']:.1f} s ({told['busy']:.1f})"
+def took(report: dict[str, float]) -> str:
+    return f"{report['seconds']:.1f} s ({report['busy']:.1f})"
 
 
 def main() -> None:
@@ -98,28 +98,28 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--forms", default="csv,jsonl,parquet")
-    asked = parser.parse_args()
-    forms = asked.forms.split(",")
+    options = parser.parse_args()
+    forms = options.forms.split(",")
     print("| form | rows | raw reader | load | ratio | peak memory | rejected |")
     print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for form in forms:
-            generate(asked.rows, folder, [form])
+            generate(options.rows, folder, [form])
             path = folder / f"sync.{form}"
             raw = json.loads(run(RAW, raw_statement(path), folder / f"raw-{form}.duckdb"))
             (folder / f"raw-{form}.duckdb").unlink()
-            told = json.loads(run(LOAD, path, folder / f"{form}.duckdb"))
-            ratios = f"{raw['seconds'] / told['seconds']:.2f} ({raw['busy'] / told['busy']:.2f})"
-            line = f"{took(raw)} | {took(told)} | {ratios} | {told['peak']:.0f} MB"
-            print(f"| {form} | {asked.rows:,} | {line} | {told['rows_rejected']:,} |", flush=True)
+            report = json.loads(run(LOAD, path, folder / f"{form}.duckdb"))
+            ratios = f"{raw['seconds'] / report['seconds']:.2f} ({raw['busy'] / report['busy']:.2f})"
+            line = f"{took(raw)} | {took(report)} | {ratios} | {report['peak']:.0f} MB"
+            print(f"| {form} | {options.rows:,} | {line} | {report['rows_rejected']:,} |", flush=True)
             path.unlink()
             if form == "csv":
                 generate(100_000, folder, ["csv"], name="newer", first=3600)
-                told = json.loads(run(LOAD, folder / "newer.csv", folder / "csv.duckdb"))
-                line = f"100,000 into {asked.rows:,} | | {took(told)} | | {told['peak']:.0f} MB"
+                report = json.loads(run(LOAD, folder / "newer.csv", folder / "csv.duckdb"))
+                line = f"100,000 into {options.rows:,} | | {took(report)} | | {report['peak']:.0f} MB"
                 print(f"| upsert | {line} | |", flush=True)
-                assert told["rows_updated"] == 99_000
+                assert report["rows_updated"] == 99_000
             (folder / f"{form}.duckdb").unlink()
 
 

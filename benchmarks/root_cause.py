@@ -31,8 +31,8 @@ def answers(cases: pd.DataFrame, most: int = 5) -> Answers:
     by = [name for name in cases.columns if name not in NOT_ATTRIBUTES]
     return {
         int(number): [
-            found.where
-            for found in explain(
+            explanation.where
+            for explanation in explain(
                 case[case.period == 0],
                 case[case.period < 0],
                 by=by,
@@ -45,15 +45,19 @@ def answers(cases: pd.DataFrame, most: int = 5) -> Answers:
     }
 
 
-def scores(given: Answers, truth: Answers, cases: Iterable[int]) -> dict[str, float]:
+def scores(answers_by_case: Answers, truth: Answers, cases: Iterable[int]) -> dict[str, float]:
     cases = list(cases)
-    right = sum(given[case][:1] != [] and given[case][0] in truth[case] for case in cases)
-    said = sum(bool(given[case]) for case in cases)
+    right = sum(answers_by_case[case][:1] != [] and answers_by_case[case][0] in truth[case] for case in cases)
+    answered = sum(bool(answers_by_case[case]) for case in cases)
     causes = sum(len(truth[case]) for case in cases)
     return {
-        "strict F1 at 1": 2 * right / (said + causes),
-        "hit at 3": float(np.mean([any(a in truth[case] for a in given[case][:3]) for case in cases])),
-        "hit at 5": float(np.mean([any(a in truth[case] for a in given[case][:5]) for case in cases])),
+        "strict F1 at 1": 2 * right / (answered + causes),
+        "hit at 3": float(
+            np.mean([any(a in truth[case] for a in answers_by_case[case][:3]) for case in cases])
+        ),
+        "hit at 5": float(
+            np.mean([any(a in truth[case] for a in answers_by_case[case][:5]) for case in cases])
+        ),
     }
 
 
@@ -67,22 +71,30 @@ def main(folder: Path) -> None:
     cases = pd.read_csv(folder / "cases.csv.gz")
     truth: Answers = {row["case"]: row["causes"] for row in json.loads((folder / "labels.json").read_text())}
     started = time.perf_counter()
-    given = answers(cases)
+    answers_by_case = answers(cases)
     seconds = time.perf_counter() - started
-    numbers = sorted(given)
-    for name, chosen in {"all": numbers, "first half": numbers[::2], "second half": numbers[1::2]}.items():
-        line = "  ".join(f"{key} {value:.3f}" for key, value in scores(given, truth, chosen).items())
-        print(f"{name:12} {len(chosen):4} cases  {line}")
+    numbers = sorted(answers_by_case)
+    for name, case_numbers in {
+        "all": numbers,
+        "first half": numbers[::2],
+        "second half": numbers[1::2],
+    }.items():
+        line = "  ".join(
+            f"{key} {value:.3f}" for key, value in scores(answers_by_case, truth, case_numbers).items()
+        )
+        print(f"{name:12} {len(case_numbers):4} cases  {line}")
     print(f"{seconds / len(numbers):.3f} s per case")
     for within in (False, True):
         rng = np.random.default_rng(11)
-        found = [
+        has_finding = [
             bool(a)
             for _ in range(3)
             for a in answers(shuffled(cases, rng, within_combination=within)).values()
         ]
         where = "within each combination" if within else "within each case"
-        print(f"periods shuffled {where}: {np.mean(found):.3f} of {len(found)} pages show a finding")
+        print(
+            f"periods shuffled {where}: {np.mean(has_finding):.3f} of {len(has_finding)} pages show a finding"
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How the store and every metric grow with the number of syncs, on DuckDB and, if asked, on Spark.
+"""How the store and every metric grow with the number of syncs, on DuckDB and optionally on Spark.
 
     python -m benchmarks.scale FOLDER [--syncs 1000000,10000000] [--ask success_rate,health,...] [--memory 8GB]
                                [--spark] [--keep]
@@ -115,8 +115,8 @@ def timed(code: str, *arguments: object) -> dict[str, object]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         return {"failed": (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]}
-    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    usage: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return usage
 
 
 def size_mb(path: Path) -> int:
@@ -156,15 +156,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--spark", action="store_true", help="export a lake and ask Spark too")
     parser.add_argument("--keep", action="store_true", help="leave the stores for another look")
-    chosen = parser.parse_args(arguments)
-    chosen.folder.mkdir(parents=True, exist_ok=True)
-    for syncs in sorted(map(int, chosen.syncs.split(","))):
+    options = parser.parse_args(arguments)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for syncs in sorted(map(int, options.syncs.split(","))):
         for figure in figures(
-            chosen.folder, syncs, chosen.ask.split(","), memory=chosen.memory, spark=chosen.spark
+            options.folder, syncs, options.ask.split(","), memory=options.memory, spark=options.spark
         ):
             print(json.dumps({"syncs": syncs, **figure}), flush=True)
-        if not chosen.keep:
-            (chosen.folder / f"{syncs}.duckdb").unlink()
+        if not options.keep:
+            (options.folder / f"{syncs}.duckdb").unlink()
 
 
 if __name__ == "__main__":

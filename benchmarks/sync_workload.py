@@ -5,7 +5,7 @@
 `synclens vault serve` serves a Vault of `--records` records of five objects, about 440 bytes of JSON each, in a
 separate process; one in five is the device's. The device is another process with separate SQLite files. Every
 round runs a new device through: the first download of its scope, 1,000 changes down (800 updates, 100 creates, 100
-deletes) with 500 of its own records up, a sync with nothing to do, a Database Refresh whose snapshot has to be built
+deletes) with 500 records of the device up, a sync with nothing to do, a Database Refresh whose snapshot has to be built
 and one whose snapshot the Vault still has, and a sync after 100 accounts with all that hangs on them have moved to
 another territory. Permissions, VMOCs, tracking and events are on.
 
@@ -119,12 +119,12 @@ def change_a_thousand(vault: Vault) -> None:
     ).fetchall()
     with vault.transaction():
         for n, (one,) in enumerate(rows):
-            found = records.find(vault, one)
-            assert found is not None
+            record = records.find(vault, one)
+            assert record is not None
             if n < 800:
-                records.update(vault, found, {"status__v": f"changed {found.revision}"}, at=AT, by="x")
+                records.update(vault, record, {"status__v": f"changed {record.revision}"}, at=AT, by="x")
             else:
-                records.delete(vault, found, at=AT, by="x")
+                records.delete(vault, record, at=AT, by="x")
         parent = records.find(vault, rows[0][0])
         assert parent is not None and parent.parent is not None
         for n in range(100):
@@ -153,13 +153,13 @@ def move_back(vault: Vault, accounts: list[str], round_number: int) -> None:
 
 
 def is_account(vault: Vault, record_id: str) -> bool:
-    """Whether the record is an account."""
-    found = records.find(vault, record_id)
-    return found is not None and found.object == "account__v"
+    """Return whether the record is an account."""
+    record = records.find(vault, record_id)
+    return record is not None and record.object == "account__v"
 
 
 def should_hold(vault: Vault) -> list[list[object]]:
-    """What belongs on the device by the Vault's own tables: [id, revision]."""
+    """Return what belongs on the device by the Vault's own tables: [id, revision]."""
     rows = vault.db.execute(
         "SELECT id, revision FROM record WHERE territory IN ('T1', '*') AND NOT deleted ORDER BY id"
     )
@@ -278,7 +278,7 @@ def download_plainly(address: str) -> float:
 
 @dataclass
 class Table:
-    """Seconds of each step, one per round, and what else was found."""
+    """Seconds of each step, one per round, and what else was record."""
 
     steps: dict[str, list[float]] = field(default_factory=dict)
     peak: float = 0.0
@@ -398,11 +398,11 @@ def main() -> None:
     parser.add_argument(
         "--scale", type=int, nargs="*", default=[10_000, 100_000], help="other sizes of the Vault"
     )
-    chosen = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        workload(chosen.records, chosen.rounds, Path(name))
-        if chosen.scale:
-            scale(chosen.scale, chosen.rounds, Path(name))
+        workload(options.records, options.rounds, Path(name))
+        if options.scale:
+            scale(options.scale, options.rounds, Path(name))
 
 
 if __name__ == "__main__":
