@@ -5,7 +5,7 @@
 `synclens vault serve` serves a Vault of `--records` records of five objects, about 440 bytes of JSON each, in a
 separate process; one in five is the device's. The device is another process with separate SQLite files. Every
 round runs a new device through: the first download of its scope, 1,000 changes down (800 updates, 100 creates, 100
-deletes) with 500 records of the device up, a sync with nothing to do, a Database Refresh whose snapshot has to be built
+deletes) with 500 records of the device up, a sync with nothing to do, a Database Refresh whose snapshot must be built
 and one whose snapshot the Vault still has, and a sync after 100 accounts with all that hangs on them have moved to
 another territory. Permissions, VMOCs, tracking and events are on.
 
