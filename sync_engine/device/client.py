@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
 
-from sync_engine.device.schema import DATA_SCHEMA, JOURNAL_SCHEMA
+from sync_engine.device_schema import DATA_SCHEMA, JOURNAL_SCHEMA
 from sync_engine.json_docs import JsonDict, from_json, to_json
 from sync_engine.protocol import Env
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from sync_engine.device.schema import DATA_INDEXES, DATA_TABLES
+from sync_engine.device_schema import DATA_INDEXES, DATA_TABLES
 from sync_engine.hashing import short_hash
 from sync_engine.vault.downloads import to_wire
 from sync_engine.vault.scope import Scope
