@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sync_engine.device.client import Device, read_state, write_state
 from sync_engine.device.request import send_request
-from sync_engine.device_schema import DATA_INDEXES, DATA_TABLES
 from sync_engine.device.sync_run import SyncRun, enter_phase, report_error
+from sync_engine.device_schema import DATA_INDEXES, DATA_TABLES
 from sync_engine.hashing import revision_hash
 from sync_engine.json_docs import JsonDict
 
