@@ -1,5 +1,6 @@
-"""The two databases of a device: data, which a refresh may replace, and the journal, which it never
-touches.
+"""The two databases of a device.
+
+A refresh may replace the data database. It never changes the journal.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ _COLUMNS = """(
 
 DATA_TABLES = (
     f"CREATE TABLE IF NOT EXISTS record {_COLUMNS}",
-    # Pages that have come but are not yet applied: of the same form, so that a full download can replace
-    # the record table; and records to remove.
+    # Downloaded rows that are not yet applied. The columns match, so that a full download can replace the
+    # record table. `gone` has the records to remove.
     f"CREATE TABLE IF NOT EXISTS stage {_COLUMNS}",
     "CREATE TABLE IF NOT EXISTS gone (id TEXT PRIMARY KEY, object TEXT NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -28,7 +29,7 @@ DATA_INDEXES = (
 DATA_SCHEMA = ";\n".join((*DATA_TABLES, *DATA_INDEXES))
 
 JOURNAL_SCHEMA = """
--- What the user did and Vault has not yet answered, in the order in which it was done.
+-- Edits that Vault has not yet answered, in the order of the edits.
 CREATE TABLE IF NOT EXISTS outbox (
     n             INTEGER PRIMARY KEY,
     key           TEXT NOT NULL,      -- of the transaction; random, made when the user saved

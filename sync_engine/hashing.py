@@ -1,7 +1,7 @@
-"""Digests of records, which device and Vault compare at the end of each sync.
+"""Record digests, which device and Vault compare at the end of each sync.
 
-A digest is the number of records and the sum of a 40-bit hash of (id, revision). A sum can be updated with each
-write.
+A digest is the number of records and the sum of a 40-bit hash of each (id, revision). A sum can be updated
+with each write.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 
 def revision_hash(record_id: str, revision: int) -> int:
-    """Return the value that a record revision adds to the digest of its object, below 2**40."""
+    """Return the 40-bit hash that a record revision adds to its object's digest."""
     return int.from_bytes(blake2b(f"{record_id}:{revision}".encode(), digest_size=5).digest(), "big")
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 JsonDict = dict[str, Any]
-"""A JSON object: a record's fields, a message, a piece of configuration."""
+"""A JSON object, such as a message, a record or a configuration entry."""
 
 
 def _refuse_constant(name: str) -> float:

@@ -1,4 +1,4 @@
-"""A small lab for tests, notebooks and rehearsals: users with one device each, and one Vault.
+"""A small lab for tests, notebooks and rehearsals.
 
 lab = Lab("ana", "ben")
 account = lab.add_account("Dr Ruiz")
@@ -30,7 +30,7 @@ START = 1_772_409_600.0  # 2026-03-02 00:00 UTC
 
 
 class Lab:
-    """Users in one territory of one Vault, each with one device. No faults occur by default."""
+    """One Vault and users in one territory, each with one device. No faults occur by default."""
 
     def __init__(self, *users: str, platform: str = "iPad") -> None:
         self.scheduler = Scheduler(START)
@@ -68,11 +68,11 @@ class Lab:
         return reply
 
     def add_account(self, name: str, *, territory: str = "T1", **fields: object) -> str:
-        """Add an account in the Vault and return its id."""
+        """Add an account to the Vault and return its id."""
         return self.add_record("account__v", name__v=name, territory__v=territory, **fields)
 
     def add_record(self, object_name: str, **fields: object) -> str:
-        """Add a record in the Vault as another user and return its id."""
+        """Add a record to the Vault as another user and return its id."""
         with self.vault.transaction():
             return records.insert(
                 self.vault, object_name, dict(fields), at=self.scheduler.now, by="somebody"
@@ -102,26 +102,26 @@ class Lab:
 
     def create(self, user: str, object_name: str, **fields: object) -> str:
         """Create a record on the user's device and return its mobile id."""
-        made = new_mobile_id(self.devices[user])
-        edit = Edit(operation="create", object=object_name, record_id=made, fields=dict(fields))
+        mobile_id = new_mobile_id(self.devices[user])
+        edit = Edit(operation="create", object=object_name, record_id=mobile_id, fields=dict(fields))
         save(self.devices[user], [edit])
-        return made
+        return mobile_id
 
     def record_call(self, user: str, account: str, *, samples: int = 0, **fields: object) -> str:
         """Save a call with samples in one transaction and return its mobile id."""
         device = self.devices[user]
-        made = new_mobile_id(device)
+        mobile_id = new_mobile_id(device)
         doc: JsonDict = {
             "account__v": account,
             "call_date__v": "2026-03-02",
             "status__v": "saved__v",
         } | fields
-        edits = [Edit(operation="create", object="call2__v", record_id=made, fields=doc)]
+        edits = [Edit(operation="create", object="call2__v", record_id=mobile_id, fields=doc)]
         product = device.data.execute(
             "SELECT id FROM record WHERE object = 'product__v' ORDER BY id"
         ).fetchone()
         for _ in range(samples):
-            sample: JsonDict = {"call2__v": made, "product__v": product[0], "quantity__v": 2}
+            sample: JsonDict = {"call2__v": mobile_id, "product__v": product[0], "quantity__v": 2}
             edits.append(
                 Edit(
                     operation="create",
@@ -131,7 +131,7 @@ class Lab:
                 )
             )
         save(device, edits)
-        return made
+        return mobile_id
 
     def delete(self, user: str, record_id: str) -> str:
         """Delete a record on the user's device and return the key of the edit."""
@@ -173,7 +173,7 @@ class Lab:
         self.scheduler.run_until(self.scheduler.now + hours * 3600)
 
     def read(self, user: str, record_id: str) -> JsonDict | None:
-        """Return a record as the user's device shows it, None if it does not."""
+        """Return a record as the user's device shows it, or None."""
         return read_record(self.devices[user], record_id)
 
     def errors(self, user: str) -> list[errors_tab.Entry]:
@@ -189,11 +189,11 @@ class Lab:
         return status_widget(self.devices[user])
 
     def tracking_records(self) -> list[SyncTracking]:
-        """Return every tracking record in the Vault, in order of arrival."""
+        """Return all tracking records in the Vault, in order of arrival."""
         return list(tracking.read_tracking_records(self.vault, 0.0, float("inf")))
 
     def reported_rows(self, user: str) -> list[Telemetry]:
-        """Return every row that the user's device has reported."""
+        """Return all rows that the user's device has reported."""
         return [row for row, _ in self._env(user).rows]
 
     def _env(self, user: str) -> StormEnv:
@@ -202,7 +202,7 @@ class Lab:
         return env
 
     def close(self) -> None:
-        """Close every store."""
+        """Close all stores."""
         for user in self.users:
             self._env(user).close()
         self.vault.db.close()

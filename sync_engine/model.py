@@ -1,7 +1,7 @@
-"""The data model of a Vault that CRM runs on: objects and fields as plain, JSON-ready documents.
+"""The data model of a CRM Vault: objects and fields as JSON documents.
 
-It is configuration, kept in the Vault's own tables, so that an administrator may change it while devices are
-offline. Only a small part of Vault CRM's real model is here; names are spelled as Vault spells them.
+The Vault stores it as configuration in its own tables, so that an administrator can change it while devices
+are offline. It covers a small part of the real Vault CRM model and uses Vault's names.
 """
 
 from __future__ import annotations
@@ -16,46 +16,49 @@ SYSTEM_FIELDS = (
     "created_date__v",
     "modified_date__v",
 )
-"""Fields that Vault writes itself. `modified_date__v` still needs Read for incremental sync to work."""
+"""Fields that Vault writes itself. Incremental sync needs Read permission on `modified_date__v`."""
 
 
-def text(length: int = 100, **more: object) -> JsonDict:
-    """A text field of at most `length` characters."""
-    return {"type": "text", "length": length, **more}
+def text(length: int = 100, **attributes: object) -> JsonDict:
+    """Define a text field of at most `length` characters."""
+    return {"type": "text", "length": length, **attributes}
 
 
-def number(low: float | None = None, high: float | None = None, **more: object) -> JsonDict:
-    """A number field with inclusive limits."""
-    return {"type": "number", "min": low, "max": high, **more}
+def number(low: float | None = None, high: float | None = None, **attributes: object) -> JsonDict:
+    """Define a number field with inclusive limits."""
+    return {"type": "number", "min": low, "max": high, **attributes}
 
 
-def picklist(*values: str, **more: object) -> JsonDict:
-    """A picklist field that allows the API names in `values`."""
-    return {"type": "picklist", "values": list(values), **more}
+def picklist(*values: str, **attributes: object) -> JsonDict:
+    """Define a picklist field that allows the API names in `values`."""
+    return {"type": "picklist", "values": list(values), **attributes}
 
 
-def reference(to: str, **more: object) -> JsonDict:
-    """A field that holds the id of a record of object `to`."""
-    return {"type": "reference", "to": to, **more}
+def reference(to: str, **attributes: object) -> JsonDict:
+    """Define a field that stores the id of a record of object `to`."""
+    return {"type": "reference", "to": to, **attributes}
 
 
-def date(**more: object) -> JsonDict:
-    """A date field, ISO text."""
-    return {"type": "date", **more}
+def date(**attributes: object) -> JsonDict:
+    """Define a date field, stored as ISO text."""
+    return {"type": "date", **attributes}
 
 
-def boolean(**more: object) -> JsonDict:
-    """A yes/no field."""
-    return {"type": "boolean", **more}
+def boolean(**attributes: object) -> JsonDict:
+    """Define a yes/no field."""
+    return {"type": "boolean", **attributes}
 
 
-def object_definition(name: str, fields: JsonDict, **more: object) -> JsonDict:
-    """An object. Sharing is `public` or `territory`; `parent` names the reference that places a record."""
-    return {"name": name, "sharing": "territory", "parent": None, "root": None, "fields": fields} | more
+def object_definition(name: str, fields: JsonDict, **attributes: object) -> JsonDict:
+    """Define an object.
+
+    Sharing is `public` or `territory`. `parent` is the reference field whose record determines the territory.
+    """
+    return {"name": name, "sharing": "territory", "parent": None, "root": None, "fields": fields} | attributes
 
 
 def default_objects() -> dict[str, JsonDict]:
-    """The objects of a new Vault, by name."""
+    """Return the objects of a new Vault by name."""
     objects = [
         object_definition(
             "product__v",
@@ -166,11 +169,14 @@ def default_objects() -> dict[str, JsonDict]:
             parent="account__v",
         ),
     ]
-    return {one["name"]: one for one in objects}
+    return {definition["name"]: definition for definition in objects}
 
 
 def default_settings() -> dict[str, object]:
-    """Settings that Veeva documents, and ours where the documents are silent (docs/engine-assumptions.md)."""
+    """Return the settings of a new Vault by name.
+
+    Values that Veeva does not document are assumptions (docs/engine-assumptions.md).
+    """
     return {
         "sync_warn_interval__v": 3,
         "max_accounts__v": 50_000,

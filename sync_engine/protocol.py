@@ -1,8 +1,8 @@
 """The protocol between device and Vault, and the environment that the engine runs in.
 
 Everything that is not deterministic goes through `Env`: a simulator derives it from a seed, a real client
-uses the network and the operating system. Messages are JSON objects in bytes; a binary body may follow the
-first line feed, so that a database snapshot travels as it is.
+uses the network and the operating system. Messages are JSON objects in bytes. A binary body, such as a
+database snapshot, may follow the first line feed without further encoding.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SNAPSHOT_SEPARATOR = b"\n"
 
 
 class VaultError(Exception):
-    """Vault refused a request. `type` is one of Vault's documented error types."""
+    """A request that Vault refused. `type` is one of Vault's documented error types."""
 
     def __init__(
         self,
@@ -42,13 +42,13 @@ class VaultError(Exception):
         self.record_id = record_id
 
     def to_dict(self) -> JsonDict:
-        """Return the error as an entry of Vault's `errors` list, with its object, field and record."""
+        """Return the error as an entry of Vault's `errors` list."""
         attributes = {"object": self.object, "field": self.field, "record_id": self.record_id}
         return {"type": self.type, "message": self.message} | {k: v for k, v in attributes.items() if v}
 
 
 class TransportError(Exception):
-    """The exchange failed: no route, an untrusted certificate, a timeout, or an HTTP error status."""
+    """A failed exchange: no route, an untrusted certificate, a timeout, or an HTTP error status."""
 
     def __init__(
         self, error_type: str, message: str, *, http_status: int | None = None, transient: bool = True
@@ -61,7 +61,7 @@ class TransportError(Exception):
 
 
 class DeviceError(Exception):
-    """The device's own store or operating system failed: no space, a locked or damaged database."""
+    """A device failure: no space, or a locked or damaged database."""
 
     def __init__(self, error_type: str, message: str) -> None:
         super().__init__(message)
@@ -70,17 +70,17 @@ class DeviceError(Exception):
 
 
 class ProcessKilled(BaseException):
-    """The process of the device was killed. Only simulators may catch it; uncommitted data are lost."""
+    """The end of a killed device process. Only simulators may catch it; uncommitted data is lost."""
 
 
 class Env(Protocol):
     """The environment of one device: clock, network, randomness, stores and reporting."""
 
     def now(self) -> float:
-        """Seconds since 1970 in UTC, by the device's own clock, which may be wrong."""
+        """Return the device's time in seconds since 1970, UTC. The device clock may be wrong."""
 
     def sleep(self, seconds: float) -> Awaitable[None]:
-        """Wait for some seconds."""
+        """Wait for a number of seconds."""
 
     def send(self, request: bytes) -> Awaitable[bytes]:
         """Send one request to the Vault. Raises TransportError."""
@@ -89,22 +89,24 @@ class Env(Protocol):
         """Return a separate random stream for each purpose."""
 
     def open_store(self, name: str, content: memoryview | None = None) -> sqlite3.Connection:
-        """A store that survives the process: `journal`, `data` or `media`; an unknown name is a new, empty one.
+        """Open a persistent store: `journal`, `data` or `media`.
 
-        With `content`, the bytes of a database, it is a new one that holds them.
+        An unknown name opens a new, empty store. With `content`, the bytes of a database, the store is new and
+        contains that database.
         """
 
     def replace_store(self, name: str, store: sqlite3.Connection) -> None:
-        """Make `store`, opened as new, what `name` opens from now on, atomically; the former one is gone.
+        """Replace the store `name` with the newly created `store`, atomically.
 
-        The caller opens `name` afterwards: a real device has closed both and renamed the file.
+        The former store is deleted. The caller must open `name` again, because a real device closes both stores
+        and renames the file.
         """
 
     def is_online(self) -> bool:
-        """Whether the operating system reports a network."""
+        """Return whether the operating system reports a network."""
 
     def network_type(self) -> str:
-        """The kind of network: wifi, cellular, vpn, none."""
+        """Return the network type: wifi, cellular, vpn or none."""
 
     def fault_point(self, name: str) -> None:
         """Mark a point where a fault can occur. May raise ProcessKilled or DeviceError."""
@@ -114,13 +116,13 @@ class Env(Protocol):
 
 
 def encode(message: JsonDict, body: bytes | None = None) -> bytes:
-    """One message as bytes."""
+    """Encode a message and an optional binary body as bytes."""
     head = to_json(message).encode()
     return head if body is None else head + SNAPSHOT_SEPARATOR + body
 
 
 def decode(raw: bytes) -> JsonDict:
-    """The message in `raw`, without its binary body. Raises ValueError when it is none."""
+    """Decode the message in `raw`, without its binary body. Raises ValueError if it is invalid."""
     end = raw.find(SNAPSHOT_SEPARATOR)
     message = from_json((raw if end < 0 else raw[:end]).decode())
     if not isinstance(message, dict):
@@ -129,6 +131,6 @@ def decode(raw: bytes) -> JsonDict:
 
 
 def binary_body(raw: bytes) -> memoryview:
-    """The binary body that follows the message, without copying it."""
+    """Return the binary body that follows the message, without copying it."""
     end = raw.find(SNAPSHOT_SEPARATOR)
     return memoryview(raw)[len(raw) if end < 0 else end + 1 :]

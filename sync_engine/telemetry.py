@@ -1,7 +1,7 @@
 """The rows that a sync engine reports: the schema shared with the rest of SyncLens.
 
-Every class is one row of the store's table of the same meaning. Fields that Vault documents keep Vault's
-spelling (`sync_duration__v`); what Vault does not record has a name without `__v`. Times are aware
+Each class is one row of the corresponding table in the store. Fields that Vault documents keep Vault's
+spelling (`sync_duration__v`); other fields have names without `__v`. Times are aware
 datetimes in UTC. `None` means that the value is unknown, never that something failed.
 """
 
@@ -13,11 +13,11 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncTracking:
-    """One `sync_tracking__v` record: Vault's own account of one sync. Autosync leaves none.
+    """One `sync_tracking__v` record: Vault's own record of one sync. Autosync creates none.
 
     The fourteen documented fields keep their documented meaning: `sync_duration__v` is seconds of wall
     time and includes background and pause; `sync_completed_datetime__v` may be empty when a non-blocking
-    sync was restarted. Picklists hold API names and are never a closed set.
+    sync was restarted. Picklists contain API names and are never a closed set.
     """
 
     id: str
@@ -64,12 +64,12 @@ class SyncError:
     http_status: int | None = None
     error_type: str | None = None
     message: str | None = None
-    payload: str | None = None  # JSON text of what was sent, where the engine or export knows it
+    payload: str | None = None  # JSON text of the uploaded fields, if the engine or export knows them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncDetail:
-    """What Vault does not record of a sync, but its engine knows. Seconds and bytes."""
+    """Details of one sync that Vault does not record. Durations are in seconds, sizes in bytes."""
 
     sync_id: str
     user_id: str | None = None
@@ -82,7 +82,7 @@ class SyncDetail:
     records_deleted: int | None = None
     bytes_uploaded: int | None = None
     bytes_downloaded: int | None = None
-    pending_uploads: int | None = None  # records still waiting when the sync ended
+    pending_uploads: int | None = None  # records still pending when the sync ended
     records_created: int | None = None  # records that the user created or edited since the last tracked sync
     configuration_version: str | None = None
     last_phase: str | None = None
@@ -90,16 +90,16 @@ class SyncDetail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigChange:
-    """One change of configuration that could explain errors."""
+    """One configuration change that could explain errors."""
 
     change_id: str
     changed_at: datetime
     changed_by: str | None = None
     kind: str  # permission_set, vmoc, territory, app_version, object, field, validation_rule, setting, user
-    target: str  # what was changed: a permission set, an object, a rule, a version
+    target: str  # the changed item: a permission set, an object, a rule, a version
     object: str | None = None
     field: str | None = None
-    scope: str | None = None  # whom it reaches: `profile=...`, `territory=...`; None is everyone
+    scope: str | None = None  # affected users: `profile=...`, `territory=...`; None is everyone
     before: str | None = None
     after: str | None = None
     detail: str | None = None
@@ -107,7 +107,7 @@ class ConfigChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncUser:
-    """Who syncs, as of a time."""
+    """One user, as of a time."""
 
     user_id: str
     as_of: datetime
@@ -141,7 +141,7 @@ class DeviceInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingRecord:
-    """One record that waits on a device to be uploaded, as of the end of a sync or autosync."""
+    """One pending record on a device, as of the end of a sync or autosync."""
 
     device_id: str
     as_of: datetime
@@ -156,12 +156,12 @@ class PendingRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
-    """Simulated data only: what was injected that made this event happen."""
+    """The injected fault behind one event. Only simulated data has it."""
 
     event_id: str
     cause: str
     injected_by: str  # name of the fault or misconfiguration
-    change_id: str | None = None  # the configuration change that did it, if one did
+    change_id: str | None = None  # the configuration change that caused it, if any
 
 
 Telemetry = (

@@ -1,7 +1,7 @@
-"""Which VMOCs hold for a user on a platform, and in which order of precedence.
+"""Selection of the VMOCs that apply to a user on a platform.
 
-Documented: one active VMOC per object and device is needed; an application profile overrides a security
-profile. That both override a VMOC without profile is our assumption (docs/engine-assumptions.md).
+Documented: one active VMOC per object and device is required; an application profile overrides a security
+profile. Assumption: both override a VMOC without a profile (docs/engine-assumptions.md).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def vmoc(
     where: str = "",
     parent: str | None = None,
     devices: Iterable[str] = ("ipad__v", "iphone__v", "windows__v"),
-    **more: object,
+    **attributes: object,
 ) -> JsonDict:
-    """A VMOC as Vault keeps it. `parent` is the object that a related or child row hangs on."""
+    """Build a VMOC as Vault stores it. `parent` is the parent object of a related or child row."""
     return {
         "object_name__v": object_name,
         "type__v": type,
@@ -38,11 +38,11 @@ def vmoc(
         "include_related_objects__v": False,
         "include_attachments__v": False,
         "meta_data_only__v": False,
-    } | more
+    } | attributes
 
 
 def default_vmocs() -> dict[str, JsonDict]:
-    """The VMOCs of a new Vault, one per object, by name."""
+    """Return the VMOCs of a new Vault by name, one per object."""
     related = {
         "address__v": "account__v",
         "tsf__v": "account__v",
@@ -62,21 +62,24 @@ def default_vmocs() -> dict[str, JsonDict]:
 def effective_vmocs(
     vmocs: Iterable[tuple[str, JsonDict]], user: JsonDict, platform: str
 ) -> dict[str, JsonDict]:
-    """The one VMOC per object that holds for this user on this platform; ties go to the first name."""
+    """Return the VMOC of each object for a user and platform.
+
+    Of several VMOCs with equal precedence, the first by name applies.
+    """
     device = DEVICE_NAMES.get(platform, platform)
     ranked = [
-        (rank, name, one)
-        for name, one in vmocs
-        if one["active__v"] and device in one["device__v"] and (rank := _rank(one, user)) is not None
+        (rank, name, doc)
+        for name, doc in vmocs
+        if doc["active__v"] and device in doc["device__v"] and (rank := _rank(doc, user)) is not None
     ]
     vmocs_by_object: dict[str, JsonDict] = {}
-    for _, _, one in sorted(ranked, key=lambda entry: entry[:2]):
-        vmocs_by_object.setdefault(one["object_name__v"], one)
+    for _, _, doc in sorted(ranked, key=lambda entry: entry[:2]):
+        vmocs_by_object.setdefault(doc["object_name__v"], doc)
     return vmocs_by_object
 
 
-def _rank(one: JsonDict, user: JsonDict) -> int | None:
-    application, security = one["application_profile__v"], one["security_profile__v"]
+def _rank(doc: JsonDict, user: JsonDict) -> int | None:
+    application, security = doc["application_profile__v"], doc["security_profile__v"]
     if application is not None:
         return 0 if application == user["application_profile"] else None
     if security is not None:
@@ -85,15 +88,15 @@ def _rank(one: JsonDict, user: JsonDict) -> int | None:
 
 
 def with_related_objects(vmocs: dict[str, JsonDict], objects: dict[str, JsonDict]) -> dict[str, JsonDict]:
-    """Add what *Include Related Objects* adds: each related object without its own VMOC, as a top level.
+    """Add a top-level VMOC for each related object that *Include Related Objects* includes.
 
-    The parent's WHERE clause does not apply to it, as documented. The related objects of the user's layout
-    are here those whose parent is the object.
+    Only related objects without their own VMOC are added. As documented, the parent's WHERE clause does not
+    apply to them. In this model, the related objects of an object are those whose parent it is.
     """
     added = {
         name: vmoc(name, "top_level__v")
-        for parent, one in vmocs.items()
-        if one["include_related_objects__v"]
+        for parent, doc in vmocs.items()
+        if doc["include_related_objects__v"]
         for name, definition in objects.items()
         if definition["parent"] == parent and name not in vmocs
     }

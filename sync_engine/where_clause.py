@@ -1,13 +1,13 @@
-"""The WHERE clause of a VMOC: a small, stated subset of VQL.
+"""The WHERE clause of a VMOC: a small subset of VQL.
 
     [WHERE] condition
     condition   : term AND term | term OR term | ( condition )
     term        : path = value | != < <= > >= | path CONTAINS (value, ...) | path LIKE 'text%'
-    path        : field__v, or relation__vr.field__v for a field of the record that relation__v refers to
+    path        : field__v, or relation__vr.field__v for a field of the record that relation__v references
     value       : 'text', number, true, false, null, @@TOKEN@@
 
-A clause is parsed once into a tree; the Vault turns it into SQL, a rule or a test evaluates it on one record.
-A comparison with null other than = and != is false, as is any comparison of a missing value.
+A clause is parsed once into a tree. The Vault translates it to SQL; a validation rule evaluates it on one
+record. Comparisons with null other than = and != are false, and so are all comparisons of a missing value.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from functools import lru_cache
 from sync_engine.json_docs import JsonDict
 
 TOKENS = ("@@USER_APP_PROFILE_ID@@", "@@USER_LANGUAGE_CODE@@", "@@USER_LABEL_SET@@")
-"""The tokens that Veeva's public pages show. Others surely exist; none is invented here."""
+"""The tokens on Veeva's public pages. Vault may have more; only documented ones are supported."""
 
 Value = str | int | float | bool | None
 _LEXEME = re.compile(
@@ -39,12 +39,12 @@ _WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
 
 
 class InvalidClause(ValueError):
-    """The clause is outside the subset; the message has the position."""
+    """A clause outside the supported subset. The message contains the position."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """One comparison of a path with values; CONTAINS has several values."""
+    """A comparison of a path with a value, or with several values for CONTAINS."""
 
     path: str
     operator: str
@@ -53,7 +53,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Junction:
-    """AND or OR of conditions."""
+    """Conditions joined by AND or OR."""
 
     word: str
     parts: tuple[Condition, ...]
@@ -63,9 +63,9 @@ Condition = Compare | Junction
 
 
 def parse(clause: str, tokens: Mapping[str, Value]) -> Condition | None:
-    """Read a clause with its tokens filled in; an empty one is None, which holds for every record.
+    """Parse a clause and replace its tokens with values.
 
-    Raises BadClause.
+    Returns None for an empty clause, which matches every record. Raises InvalidClause.
     """
     return _parse(clause, tuple(tokens.items()))
 
@@ -87,17 +87,20 @@ def _parse(clause: str, tokens: tuple[tuple[str, Value], ...]) -> Condition | No
 def matches(
     condition: Condition | None, doc: JsonDict, related: Callable[[str, object], JsonDict | None]
 ) -> bool:
-    """Whether the record `doc` fulfils the condition; `related(field, id)` fetches what a path leads to."""
+    """Return whether the record `doc` matches the condition.
+
+    `related(field, id)` returns the record that the reference `field` points to.
+    """
     if condition is None:
         return True
     if isinstance(condition, Junction):
-        every = all if condition.word == "AND" else any
-        return every(matches(part, doc, related) for part in condition.parts)
+        combine = all if condition.word == "AND" else any
+        return combine(matches(part, doc, related) for part in condition.parts)
     return _compare_value(condition, _resolve_path(condition.path, doc, related))
 
 
 def to_sql(condition: Condition | None, doc: str = "doc") -> tuple[str, list[Value]]:
-    """The condition over a JSON column, as SQL text and the values to bind, in order."""
+    """Translate the condition to SQL over a JSON column, with values to bind."""
     if condition is None:
         return "1", []
     if isinstance(condition, Junction):
@@ -108,7 +111,7 @@ def to_sql(condition: Condition | None, doc: str = "doc") -> tuple[str, list[Val
 
 
 def paths(condition: Condition | None) -> list[str]:
-    """Every path that the condition reads, in order."""
+    """Return every path that the condition reads, in order."""
     if condition is None:
         return []
     if isinstance(condition, Junction):
@@ -164,9 +167,9 @@ class _Parser:
     def _term(self) -> Condition:
         if self._peek() == ("sign", "("):
             self.at += 1
-            inside = self.junction("OR")
+            inner = self.junction("OR")
             self._expect("sign", ")")
-            return inside
+            return inner
         path = self._expect("word")
         kind, operator = self._next()
         if (kind, operator) == ("word", "CONTAINS"):
@@ -212,8 +215,8 @@ def _resolve_path(path: str, doc: JsonDict, related: Callable[[str, object], Jso
         return doc.get(path)
     relation, field = path.split(".", 1)
     reference = reference_field(relation)
-    other = related(reference, doc.get(reference)) if doc.get(reference) else None
-    return other.get(field) if other else None
+    related_record = related(reference, doc.get(reference)) if doc.get(reference) else None
+    return related_record.get(field) if related_record else None
 
 
 def reference_field(relation: str) -> str:
@@ -224,14 +227,14 @@ def reference_field(relation: str) -> str:
 def _compare_value(compare: Compare, value: Value) -> bool:
     if compare.operator == "CONTAINS":
         return value is not None and value in compare.values
-    wanted = compare.values[0]
+    expected = compare.values[0]
     if compare.operator == "LIKE":
-        return isinstance(value, str) and _like(str(wanted)).fullmatch(value) is not None
-    if value is None or wanted is None:
-        return {"=": value is wanted, "!=": value is not wanted}.get(compare.operator, False)
-    if isinstance(value, str) != isinstance(wanted, str):
+        return isinstance(value, str) and _like(str(expected)).fullmatch(value) is not None
+    if value is None or expected is None:
+        return {"=": value is expected, "!=": value is not expected}.get(compare.operator, False)
+    if isinstance(value, str) != isinstance(expected, str):
         return compare.operator == "!="
-    return _COMPARISONS[compare.operator](value, wanted)
+    return _COMPARISONS[compare.operator](value, expected)
 
 
 def _like(pattern: str) -> re.Pattern[str]:
@@ -243,19 +246,19 @@ def _compare_sql(compare: Compare, doc: str) -> tuple[str, list[Value]]:
     if compare.operator == "CONTAINS":
         marks = ",".join("?" * len(compare.values))
         return f"{column} IN ({marks})", [*bound, *map(_to_sql_value, compare.values)]
-    wanted = compare.values[0]
+    expected = compare.values[0]
     if compare.operator == "LIKE":
-        return f"(typeof({column}) = 'text' AND {column} GLOB ?)", [*bound, *bound, _glob(str(wanted))]
-    if wanted is None:
+        return f"(typeof({column}) = 'text' AND {column} GLOB ?)", [*bound, *bound, _glob(str(expected))]
+    if expected is None:
         sign = {"=": "IS", "!=": "IS NOT"}.get(compare.operator)
         return (f"{column} {sign} NULL", bound) if sign else ("0", [])
     if compare.operator == "!=":
-        return f"{column} IS NOT ?", [*bound, _to_sql_value(wanted)]
-    alike = "= 'text'" if isinstance(wanted, str) else "<> 'text'"
-    return f"(typeof({column}) {alike} AND {column} {compare.operator} ?)", [
+        return f"{column} IS NOT ?", [*bound, _to_sql_value(expected)]
+    type_test = "= 'text'" if isinstance(expected, str) else "<> 'text'"
+    return f"(typeof({column}) {type_test} AND {column} {compare.operator} ?)", [
         *bound,
         *bound,
-        _to_sql_value(wanted),
+        _to_sql_value(expected),
     ]
 
 

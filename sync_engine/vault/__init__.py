@@ -1,4 +1,7 @@
-"""The Vault side: records, permissions, scope and the answers to devices, all in one SQLite database."""
+"""The Vault side of the engine, stored in one SQLite database.
+
+It has the records, permissions and sync scopes, and replies to devices.
+"""
 
 from sync_engine.vault.server import Vault, handle_request
 

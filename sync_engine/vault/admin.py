@@ -1,7 +1,7 @@
-"""Changes by administrators: each is applied, written to the audit trail and has an id.
+"""Configuration changes by administrators. Each has an id and an entry in the audit trail.
 
-Permissions, users, rules and objects hold at once. VMOCs and settings reach devices only when the cache is
-cleared, as Vault documents; see the `publish` argument of `change_configuration`.
+Changes of permissions, users, rules and objects apply immediately. As Vault documents, VMOCs and settings reach
+devices only when the cache is cleared; see the `publish` argument of `change_configuration`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def change_configuration(
     detail: str | None = None,
     publish: bool = True,
 ) -> str:
-    """Set one piece of configuration and return the id of its entry in the audit trail."""
+    """Change one configuration entry and return the id of its audit trail entry."""
     with vault.transaction():
         vault.configure(kind, target, doc)
         change_id = write_audit_entry(
@@ -60,7 +60,7 @@ def write_audit_entry(
     after: object = None,
     detail: str | None = None,
 ) -> str:
-    """Write one entry of the audit trail, without changing anything."""
+    """Write an audit trail entry, without changing the configuration, and return its id."""
     change_id = f"c-{short_hash(vault.next_value('change'), kind, target, object_name, field, at)}"
     entry = ConfigChange(
         change_id=change_id,
@@ -81,7 +81,7 @@ def write_audit_entry(
 
 
 def audit_trail(vault: Vault, since: float = 0.0) -> Iterator[ConfigChange]:
-    """The audit trail after a time, oldest first."""
+    """Yield the audit trail entries after a time, oldest first."""
     rows = vault.db.execute("SELECT doc FROM audit WHERE at > ? ORDER BY at, change_id", (since,))
     for (text,) in rows.fetchall():
         doc = from_json(text)
@@ -91,7 +91,7 @@ def audit_trail(vault: Vault, since: float = 0.0) -> Iterator[ConfigChange]:
 def set_object_permission(
     vault: Vault, name: str, object_name: str, right: str, allowed: bool, *, at: float
 ) -> str:
-    """Grant or revoke a right on an object in a permission set."""
+    """Grant or revoke an object permission in a permission set."""
     doc = copy.deepcopy(vault.live["permission_set"][name])
     rights = doc["objects"].setdefault(object_name, {})
     before = rights.get(right, True)
@@ -106,7 +106,7 @@ def set_object_permission(
 def set_field_permission(  # noqa: PLR0917
     vault: Vault, name: str, object_name: str, field: str, right: str, allowed: bool, *, at: float
 ) -> str:
-    """Grant or revoke Read or Edit on a field in a permission set."""
+    """Grant or revoke Read or Edit permission on a field in a permission set."""
     doc = copy.deepcopy(vault.live["permission_set"][name])
     rights = doc["fields"].setdefault(object_name, {}).setdefault(field, {})
     before = rights.get(right, True)
@@ -119,7 +119,7 @@ def set_field_permission(  # noqa: PLR0917
 
 
 def set_application_permission(vault: Vault, name: str, key: str, value: bool, *, at: float) -> str:
-    """Switch `metadata_api` or `api` in the Application tab of a permission set."""
+    """Set `metadata_api` or `api` in the Application tab of a permission set."""
     doc = vault.live["permission_set"][name]
     return change_configuration(
         vault, "permission_set", name, doc | {key: value}, at=at, scope=f"permission_set={name}",
@@ -128,7 +128,7 @@ def set_application_permission(vault: Vault, name: str, key: str, value: bool, *
 
 
 def set_field(vault: Vault, object_name: str, field: str, spec: JsonDict | None, *, at: float) -> str:
-    """Add or change a field of an object, or remove it with None."""
+    """Add or change a field of an object. A `spec` of None removes the field."""
     doc = copy.deepcopy(vault.live["object"][object_name])
     before = doc["fields"].pop(field, None)
     if spec is not None:
@@ -144,13 +144,13 @@ def set_field(vault: Vault, object_name: str, field: str, spec: JsonDict | None,
 
 
 def set_setting(vault: Vault, name: str, value: object, *, at: float) -> str:
-    """Change a setting; it reaches devices with the next cache clear, which is done here."""
+    """Change a setting and clear the cache, so that it reaches devices."""
     before = vault.setting(name)
     return change_configuration(vault, "setting", name, {"value": value}, at=at, before=before, after=value)
 
 
 def set_profile_setting(vault: Vault, name: str, profile: str, value: object, *, at: float) -> str:
-    """Set a separate value of a setting for one application profile."""
+    """Set the value of a setting for one application profile."""
     target = f"{name}/{profile}"
     before = vault.live.get("profile_setting", {}).get(target, {}).get("value")
     doc = {"name": name, "value": value, "application_profile": profile}
@@ -160,43 +160,46 @@ def set_profile_setting(vault: Vault, name: str, profile: str, value: object, *,
 
 
 def clear_cache(vault: Vault, *, at: float, by: str = "admin") -> str:
-    """Clear the cache, which publishes pending changes of VMOCs and settings to devices."""
+    """Clear the cache, which publishes changed VMOCs and settings to devices."""
     with vault.transaction():
         vault.publish()
         return write_audit_entry(vault, "cache", "Vault CRM cache", at=at, by=by, detail="cache cleared")
 
 
 def set_user(vault: Vault, user_id: str, *, at: float, quiet: bool = False, **values: object) -> str | None:
-    """Change a user; `quiet` for what is no configuration, such as a password that the user changes."""
+    """Change a user and return the id of the audit trail entry.
+
+    `quiet` writes no entry, for changes that are no configuration, such as a new password. Returns None then.
+    """
     before = vault.live["user"][user_id]
     doc = before | values
     if quiet:
         with vault.transaction():
             vault.configure("user", user_id, doc)
         return None
-    old = {name: before.get(name) for name in values}
+    previous_values = {name: before.get(name) for name in values}
     return change_configuration(
-        vault, "user", user_id, doc, at=at, scope=f"user={user_id}", before=old, after=values
+        vault, "user", user_id, doc, at=at, scope=f"user={user_id}", before=previous_values, after=values
     )
 
 
 def set_vmoc(vault: Vault, name: str, doc: JsonDict, *, at: float, publish: bool = True) -> str:
     """Add or change a VMOC."""
     before = vault.live["vmoc"].get(name, {})
-    changed = {key: value for key, value in doc.items() if before.get(key) != value}
-    old = {key: before.get(key) for key in changed}
+    new_values = {key: value for key, value in doc.items() if before.get(key) != value}
+    previous_values = {key: before.get(key) for key in new_values}
     return change_configuration(
-        vault, "vmoc", name, doc, at=at, object_name=doc["object_name__v"], before=old, after=changed,
+        vault, "vmoc", name, doc, at=at, object_name=doc["object_name__v"], before=previous_values, after=new_values,
         publish=publish,
     )  # fmt: skip
 
 
 def realign_accounts(vault: Vault, accounts: list[str], territory: str, *, at: float) -> str:
-    """Move accounts with their related records to another territory."""
+    """Move accounts and their related records to another territory."""
     with vault.transaction():
         former = ""
-        for one in accounts:
-            record = records.find(vault, one)
+        for account_id in accounts:
+            record = records.find(vault, account_id)
             if record is not None and not record.deleted and record.territory != territory:
                 former = record.territory
                 records.move(vault, record, territory)
@@ -207,16 +210,16 @@ def realign_accounts(vault: Vault, accounts: list[str], territory: str, *, at: f
 
 
 def merge_accounts(vault: Vault, loser: str, winner: str, *, at: float) -> str:
-    """Merge two accounts: the loser is deleted, what refers to it follows to the winner."""
+    """Merge two accounts: delete the loser and link its child records to the winner."""
     with vault.transaction():
-        kept, gone = records.find(vault, winner), records.find(vault, loser)
-        if kept is None or gone is None:
+        winner_record, loser_record = records.find(vault, winner), records.find(vault, loser)
+        if winner_record is None or loser_record is None:
             raise ValueError(f"cannot merge {loser} into {winner}: one of them does not exist")
         for child in records.list_child_ids(vault, loser):
             record = records.find(vault, child)
             if record is not None:
                 records.update(vault, record, {"account__v": winner}, at=at, by="network")
-        records.delete(vault, gone, at=at, by="network")
+        records.delete(vault, loser_record, at=at, by="network")
         vault.db.execute("INSERT OR REPLACE INTO merged VALUES (?, ?)", (loser, winner))
         return write_audit_entry(
             vault, "object", "account__v", at=at, by="network", object_name="account__v", before=loser,

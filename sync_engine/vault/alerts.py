@@ -1,4 +1,4 @@
-"""Push alerts: their objects and VMOCs, and alerts, which sync like any record."""
+"""Push alerts, their objects and their VMOCs. Alerts sync like other records."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from sync_engine.vault.state import Vault
 from sync_engine.vmoc import vmoc
 
 PUSH_OBJECTS = ("alert__v", "alert_profile__v", "alert_user_action__v")
-"""Documented: push alerts need an active VMOC for each of them."""
+"""Objects of push alerts. Documented: each needs an active VMOC."""
 
 
 def add_alert_objects(vault: Vault) -> None:
-    """Add the objects of push alerts for all users, each with a VMOC, and publish them."""
+    """Add and publish the push alert objects for all users, each with a VMOC."""
     fields = {"name__v": text(required=True)}
-    below = fields | {"alert__v": reference("alert__v")}
+    child_fields = fields | {"alert__v": reference("alert__v")}
     for name in PUSH_OBJECTS:
-        own = fields if name == "alert__v" else below
-        vault.configure("object", name, object_definition(name, own, sharing="public"))
+        object_fields = fields if name == "alert__v" else child_fields
+        vault.configure("object", name, object_definition(name, object_fields, sharing="public"))
         vault.configure("vmoc", name, vmoc(name, "full_object__v"))
     vault.publish()
 

@@ -1,7 +1,8 @@
-"""Files of the Vault: CLM media, which belong to key messages, and attachments of other records.
+"""Files of the Vault: CLM media and attachments.
 
-A file is replaced as a whole and then has the next version. It is in a device's scope when its record is, and either
-the record's object holds media, or the object allows attachments and its VMOC includes them.
+Media files belong to key messages, attachments to other records. A new version replaces the whole file. A file is
+in the scope of a device if its record is, and if either the record's object contains media, or the object allows
+attachments and its VMOC includes them.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from sync_engine.vault.state import Vault
 from sync_engine.vmoc import vmoc
 
 PIECE_BYTES = 1_000_000
-"""What one reply carries of a file, so that a large one goes on where it was interrupted."""
+"""Maximum bytes of a file in one reply. An interrupted download resumes at the last piece."""
 MEDIA, ATTACHMENT = "media", "attachment"
 
 
 def add_media_objects(vault: Vault) -> None:
-    """Add presentations and key messages for all users, each with a VMOC, and publish them."""
+    """Add and publish presentations and key messages for all users, each with a VMOC."""
     presentation = object_definition(
         "clm_presentation__v", {"name__v": text(required=True)}, sharing="public"
     )
@@ -33,22 +34,23 @@ def add_media_objects(vault: Vault) -> None:
         sharing="public",
         media=True,
     )
-    for one in (presentation, message):
-        vault.configure("object", one["name"], one)
-        vault.configure("vmoc", one["name"], vmoc(one["name"], "full_object__v"))
+    for definition in (presentation, message):
+        vault.configure("object", definition["name"], definition)
+        vault.configure("vmoc", definition["name"], vmoc(definition["name"], "full_object__v"))
     vault.publish()
 
 
 def attach_file(vault: Vault, record_id: str, name: str, content: bytes) -> str:
-    """Attach a file to a record, or a new version of an existing one, and return its id.
+    """Attach a file to a record and return the file id.
 
-    A file that is attached again after its removal gets a new id: versions of one file only grow.
+    If the record has a file of this name, the content becomes its new version. A file that is attached again after
+    its removal has a new id, because versions of one file only increase.
     """
     number = vault.next_value("file")
-    there = vault.db.execute(
+    existing_row = vault.db.execute(
         "SELECT id FROM file WHERE record = ? AND name = ?", (record_id, name)
     ).fetchone()
-    file_id = there[0] if there else f"F{short_hash(record_id, name, number)}"
+    file_id = existing_row[0] if existing_row else f"F{short_hash(record_id, name, number)}"
     vault.db.execute(
         "INSERT INTO file VALUES (?, ?, ?, 1, ?, ?, ?) ON CONFLICT DO UPDATE SET version = version + 1, "
         "size = excluded.size, checksum = excluded.checksum, content = excluded.content",
@@ -64,17 +66,17 @@ def remove_file(vault: Vault, file_id: str) -> None:
 
 
 def checksum(content: bytes) -> str:
-    """What both sides compare of a file."""
+    """Return the checksum of a file, which device and Vault compare."""
     return blake2b(content, digest_size=8).hexdigest()
 
 
 def count_changes(vault: Vault) -> int:
-    """Return how often files have changed; 0 means that there never was a file."""
+    """Return the number of file changes so far. 0 means that no file ever existed."""
     return vault.current_value("file")
 
 
 def list_files(vault: Vault, scope: Scope) -> list[JsonDict]:
-    """Every file of the scope, without its content, in the order of ids."""
+    """Return the files in the scope without their content, sorted by id."""
     files: list[JsonDict] = []
     for name, kind in _file_kinds(vault, scope).items():
         condition, values = scope.condition(name)
@@ -85,15 +87,20 @@ def list_files(vault: Vault, scope: Scope) -> list[JsonDict]:
         )
         keys = ("id", "record", "name", "version", "size", "checksum")
         files += [dict(zip(keys, row, strict=True)) | {"object": name, "kind": kind} for row in rows]
-    return sorted(files, key=lambda one: str(one["id"]))
+    return sorted(files, key=lambda file: str(file["id"]))
 
 
 def read_piece(vault: Vault, scope: Scope, message: JsonDict) -> tuple[JsonDict, bytes]:
-    """A piece of a file from an offset on. Raises VaultError when the scope has no such file in this version."""
+    """Return one piece of a file, starting at an offset.
+
+    Raises VaultError if the scope has no such file in this version.
+    """
     row = _find_file(vault, scope, message["file"])
     if row is None or row[0] != message["version"]:
-        words = f"The file [{message['file']}] does not exist in version [{message['version']}]"
-        raise VaultError("INVALID_DATA", words, cause="record-deleted", record_id=str(message["file"]))
+        error_message = f"The file [{message['file']}] does not exist in version [{message['version']}]"
+        raise VaultError(
+            "INVALID_DATA", error_message, cause="record-deleted", record_id=str(message["file"])
+        )
     content = bytes(row[1])[message["at"] : message["at"] + PIECE_BYTES]
     return {"size": len(content)}, content
 
@@ -112,7 +119,7 @@ def _find_file(vault: Vault, scope: Scope, file_id: str) -> sqlite3.Row | None:
 
 
 def _file_kinds(vault: Vault, scope: Scope) -> dict[str, str]:
-    """The objects of the scope whose files belong on the device, and what these are."""
+    """Return the file kind of each object whose files are in the scope."""
     media = {name for name in scope.rules if vault.live["object"][name].get("media")}
     attached = {name for name, rule in scope.rules.items() if rule.attachments}
     return {name: MEDIA if name in media else ATTACHMENT for name in sorted(media | attached)}

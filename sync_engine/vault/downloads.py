@@ -1,7 +1,8 @@
-"""Downloads: the records that changed in a scope since a cursor, or all of a scope, and its digest.
+"""Downloads: changed records since a cursor, whole objects, and the digest of a scope.
 
-A cursor is (epoch, sequence, name of each object's rule). While the rules hold, the cost of an answer follows
-the changes in the user's buckets, not the size of the Vault; an object whose rule changed is sent whole.
+A cursor is (epoch, sequence, fingerprint of each object's rule). While the rules are unchanged, the cost of a
+reply depends on the changes in the user's buckets, not on the size of the Vault. An object whose rule changed is
+sent in full.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ from sync_engine.vault.state import EVERYWHERE, Vault
 from sync_engine.where_clause import paths
 
 END = "end"
-"""In place of a position: all whole objects are sent, what follows are changes."""
+"""Marker instead of a position: all whole objects are sent; the next pages contain changes."""
 
 WireRecord = list[object]
-"""One record on its way down: [object, id, revision, mobile id, fields]."""
+"""One record in a download: [object, id, revision, mobile id, fields]."""
 
 
 def pull(vault: Vault, user: JsonDict, platform: str, message: JsonDict) -> JsonDict:
-    """One page of changes. `whole` lists objects to send in full before the changes after the cursor."""
+    """Return one page of a download.
+
+    `whole` lists the objects to send in full, before the changes after the cursor.
+    """
     scope = get_scope(vault, user["id"], platform)
     names = {name: rule.fingerprint for name, rule in scope.rules.items()}
     cursor = message["cursor"]
@@ -39,7 +43,7 @@ def pull(vault: Vault, user: JsonDict, platform: str, message: JsonDict) -> Json
 
 
 def is_unreadable(rule: ScopeRule) -> bool:
-    """Whether changes are undetectable, because the user cannot read `modified_date__v`."""
+    """Return whether changes are undetectable because the user cannot read `modified_date__v`."""
     return "modified_date__v" in rule.hidden
 
 
@@ -52,17 +56,17 @@ def _page(  # noqa: PLR0917
 
 
 def _full_page(vault: Vault, scope: Scope, after: list[str], whole: list[str], limit: int) -> JsonDict:
-    """As much of the whole objects as fits into one page, from a position on."""
+    """Return one page of the whole objects, starting after a position."""
     put: list[WireRecord] = []
-    following: list[str] | str = after
-    while isinstance(following, list) and len(put) < limit:
-        name, last = following
+    next_position: list[str] | str = after
+    while isinstance(next_position, list) and len(put) < limit:
+        name, last = next_position
         rows = _rows_after(vault, scope, name, last, limit - len(put))
         put += [to_wire(row, scope.rules[name]) for row in rows]
-        rest = whole[whole.index(name) + 1 :]
-        full = len(put) == limit
-        following = [name, rows[-1][1]] if full else [rest[0], ""] if rest else END
-    return {"put": put, "remove": [], "whole_after": following, "done": False, "seq": None}
+        remaining = whole[whole.index(name) + 1 :]
+        is_full = len(put) == limit
+        next_position = [name, rows[-1][1]] if is_full else [remaining[0], ""] if remaining else END
+    return {"put": put, "remove": [], "whole_after": next_position, "done": False, "seq": None}
 
 
 def _rows_after(vault: Vault, scope: Scope, name: str, last: str, limit: int) -> list[sqlite3.Row]:
@@ -81,8 +85,8 @@ def _changes_page(vault: Vault, scope: Scope, since: int, limit: int) -> JsonDic
     for name, ids in changed.items():
         present = _visible_rows(vault, scope, name, ids)
         put += [to_wire(row, scope.rules[name]) for row in present]
-        left = sorted(set(ids) - {row[1] for row in present})
-        remove += [[name, one, reason] for one, reason in _removal_reasons(vault, left)]
+        removed_ids = sorted(set(ids) - {row[1] for row in present})
+        remove += [[name, record_id, reason] for record_id, reason in _removal_reasons(vault, removed_ids)]
     reply: JsonDict = {"put": put, "remove": remove, "whole_after": None, "done": done, "seq": seq}
     return reply | {"digest": scope_digest(vault, scope)} if done else reply
 
@@ -98,9 +102,9 @@ def _changed_ids(
         [*territories, since, limit],
     ).fetchall()
     changed: dict[str, dict[str, None]] = {}
-    for name, one, _ in rows:
+    for name, record_id, _ in rows:
         if name in scope.rules and not is_unreadable(scope.rules[name]):
-            changed.setdefault(name, {})[one] = None
+            changed.setdefault(name, {})[record_id] = None
     done = len(rows) < limit
     _add_dependent_records(vault, scope, changed)
     seq = vault.sequence() if done else rows[-1][2]
@@ -108,34 +112,34 @@ def _changed_ids(
 
 
 def _add_dependent_records(vault: Vault, scope: Scope, changed: dict[str, dict[str, None]]) -> None:
-    """Add the records whose place in the scope depends on a changed record."""
-    waiting = [(name, one) for name, ids in changed.items() for one in ids]
-    reached = {r.parent for r in scope.rules.values() if r.type == "child_and_parent_row__v"}
+    """Add the records whose presence in the scope depends on a changed record."""
+    queue = [(name, changed_id) for name, ids in changed.items() for changed_id in ids]
+    parents_of_rows = {r.parent for r in scope.rules.values() if r.type == "child_and_parent_row__v"}
     conditional = {
-        name for name, rule in scope.rules.items() if rule.condition is not None or name in reached
+        name for name, rule in scope.rules.items() if rule.condition is not None or name in parents_of_rows
     }
-    related = [r for r in scope.rules.values() if r.type == "related_to_top_level__v"]
-    reaching = [r for r in scope.rules.values() if r.type == "child_and_parent_row__v"]
-    while waiting:
-        name, one = waiting.pop()
+    related_rules = [r for r in scope.rules.values() if r.type == "related_to_top_level__v"]
+    parent_row_rules = [r for r in scope.rules.values() if r.type == "child_and_parent_row__v"]
+    while queue:
+        name, changed_id = queue.pop()
         dependents: list[tuple[str, str]] = []
-        hanging = [rule for rule in related if rule.parent == name]
-        if any(_depends_on_condition(scope, rule, conditional) for rule in hanging) or (
-            hanging and _is_deleted(vault, one)
+        dependent_rules = [rule for rule in related_rules if rule.parent == name]
+        if any(_depends_on_condition(scope, rule, conditional) for rule in dependent_rules) or (
+            dependent_rules and _is_deleted(vault, changed_id)
         ):
             dependents += vault.db.execute(
-                "SELECT object, id FROM record WHERE parent = ?", (one,)
+                "SELECT object, id FROM record WHERE parent = ?", (changed_id,)
             ).fetchall()
-        if any(rule.object == name for rule in reaching):
+        if any(rule.object == name for rule in parent_row_rules):
             dependents += vault.db.execute(
                 "SELECT p.object, p.id FROM record AS c JOIN record AS p ON p.id = c.parent WHERE c.id = ?",
-                (one,),
+                (changed_id,),
             ).fetchall()
-        for other, record_id in dependents:
-            changed_ids = changed.setdefault(other, {}) if other in scope.rules else None
+        for object_name, record_id in dependents:
+            changed_ids = changed.setdefault(object_name, {}) if object_name in scope.rules else None
             if changed_ids is not None and record_id not in changed_ids:
                 changed_ids[record_id] = None
-                waiting.append((other, record_id))
+                queue.append((object_name, record_id))
     _add_path_dependents(vault, scope, changed)
 
 
@@ -158,39 +162,39 @@ def _add_path_dependents(vault: Vault, scope: Scope, changed: dict[str, dict[str
     for name, rule in scope.rules.items():
         if not any("." in path for path in paths(rule.condition)):
             continue
-        touched = [one for ids in list(changed.values()) for one in ids]
-        marks = ",".join("?" * len(touched))
+        changed_ids = [record_id for ids in list(changed.values()) for record_id in ids]
+        marks = ",".join("?" * len(changed_ids))
         rows = vault.db.execute(
-            f"SELECT id FROM record WHERE object = ? AND parent IN ({marks})", [name, *touched]
+            f"SELECT id FROM record WHERE object = ? AND parent IN ({marks})", [name, *changed_ids]
         ).fetchall()
-        for (one,) in rows:
-            changed.setdefault(name, {})[one] = None
+        for (record_id,) in rows:
+            changed.setdefault(name, {})[record_id] = None
 
 
 def _visible_rows(vault: Vault, scope: Scope, name: str, ids: list[str]) -> list[sqlite3.Row]:
     condition, values = scope.condition(name)
     visible: list[sqlite3.Row] = []
     for start in range(0, len(ids), 500):
-        some = ids[start : start + 500]
+        batch = ids[start : start + 500]
         visible += vault.db.execute(
             "SELECT r.object, r.id, r.revision, r.mobile_id, r.doc FROM record AS r "
             f"WHERE r.id IN (SELECT value FROM json_each(?)) AND {condition} ORDER BY r.id",
-            [to_json(some), *values],
+            [to_json(batch), *values],
         ).fetchall()
     return visible
 
 
 def _removal_reasons(vault: Vault, ids: list[str]) -> list[tuple[str, str]]:
-    """Distinguish deleted records from those that are no longer visible."""
+    """Return the removal reason of each record: `deleted` or `out_of_scope`."""
     reasons = []
-    for one in ids:
-        row = vault.db.execute("SELECT deleted FROM record WHERE id = ?", (one,)).fetchone()
-        reasons.append((one, "deleted" if row and row[0] else "out_of_scope"))
+    for record_id in ids:
+        row = vault.db.execute("SELECT deleted FROM record WHERE id = ?", (record_id,)).fetchone()
+        reasons.append((record_id, "deleted" if row and row[0] else "out_of_scope"))
     return reasons
 
 
 def to_wire(row: sqlite3.Row, rule: ScopeRule) -> WireRecord:
-    """One record as it goes over the wire: without the fields that the rule hides from this user."""
+    """Convert a row to the download format, without the fields that the rule hides."""
     doc = row[4]
     if rule.hidden:
         fields = {k: v for k, v in from_json(doc).items() if k not in rule.hidden}
@@ -199,21 +203,21 @@ def to_wire(row: sqlite3.Row, rule: ScopeRule) -> WireRecord:
 
 
 def scope_digest(vault: Vault, scope: Scope) -> JsonDict:
-    """Number of records and sum of tags per object of the scope, as the device should have them."""
+    """Return the expected record count and tag sum of each object in the scope."""
     seq = vault.sequence()
     if seq not in scope.digests:
-        plain = scope.unfiltered_objects
+        unfiltered = scope.unfiltered_objects
         scope.digests.clear()
         scope.digests[seq] = {
-            name: _object_digest(vault, scope, name, name in plain)
+            name: _object_digest(vault, scope, name, name in unfiltered)
             for name, rule in scope.rules.items()
             if not is_unreadable(rule)
         }
     return scope.digests[seq]
 
 
-def _object_digest(vault: Vault, scope: Scope, name: str, plain: bool) -> list[int]:
-    if plain:
+def _object_digest(vault: Vault, scope: Scope, name: str, is_unfiltered: bool) -> list[int]:
+    if is_unfiltered:
         vault.flush_counters()
         territories = scope.rules[name].territories
         marks = ",".join("?" * len(territories))

@@ -1,4 +1,4 @@
-"""Permissions of permission sets. Everything is allowed unless the set lists an exception."""
+"""Checks of permission sets. Everything is allowed unless the set lists an exception."""
 
 from __future__ import annotations
 
@@ -16,64 +16,67 @@ _VERBS = {"create": "create", "update": "edit", "delete": "delete"}
 
 
 def permission_set(
-    name: str, *, objects: JsonDict | None = None, fields: JsonDict | None = None, **more: object
+    name: str, *, objects: JsonDict | None = None, fields: JsonDict | None = None, **attributes: object
 ) -> JsonDict:
-    """A permission set: `objects[object][right]` and `fields[object][field][right]` are exceptions."""
+    """Build a permission set.
+
+    `objects[object][right]` and `fields[object][field][right]` are exceptions: False denies the right.
+    """
     return {
         "name": name,
         "metadata_api": False,
         "api": True,
         "objects": objects or {},
         "fields": fields or {},
-    } | more
+    } | attributes
 
 
 def user_permission_set(vault: Vault, user: JsonDict) -> JsonDict:
-    """The user's permission set."""
+    """Return the user's permission set."""
     return vault.live["permission_set"][user["permission_set"]]
 
 
 def allows(vault: Vault, user: JsonDict, object_name: str, right: Right) -> bool:
-    """Whether the user holds the right on the object."""
+    """Return whether the user has the permission on the object."""
     return bool(user_permission_set(vault, user)["objects"].get(object_name, {}).get(right, True))
 
 
 def allows_field(vault: Vault, user: JsonDict, object_name: str, field: str, right: Right) -> bool:
-    """Whether the user may read or edit the field."""
+    """Return whether the user may read or edit the field."""
     return bool(
         user_permission_set(vault, user)["fields"].get(object_name, {}).get(field, {}).get(right, True)
     )
 
 
 def hidden_fields(vault: Vault, user: JsonDict, object_name: str) -> tuple[str, ...]:
-    """Fields of the object that the user may not read, in order."""
+    """Return the fields of the object that the user may not read, sorted by name."""
     exceptions = user_permission_set(vault, user)["fields"].get(object_name, {})
     return tuple(sorted(name for name, rights in exceptions.items() if not rights.get("read", True)))
 
 
 def can_read_all_fields(vault: Vault, user: JsonDict, object_name: str) -> bool:
-    """Whether the user may read the object and every field of it."""
+    """Return whether the user may read the object and all its fields."""
     return allows(vault, user, object_name, "read") and not hidden_fields(vault, user, object_name)
 
 
 def require_vmoc_access(vault: Vault, user: JsonDict) -> None:
     """Raise VaultError unless the user may read VMOCs and all their fields.
 
-    That all users need this, and that incremental sync does not work correctly without it, is documented. What
-    it does instead is not; here it downloads nothing and reports an error.
+    Documented: all users need this access, and incremental sync does not work correctly without it. Assumption:
+    without it, a sync downloads nothing and reports an error.
     """
     if can_read_all_fields(vault, user, VMOCS):
         return
     field = next(iter(hidden_fields(vault, user, VMOCS)), None)
-    whole = not allows(vault, user, VMOCS, "read")
-    what = f"object [{VMOCS}]" if whole else f"field [{field}] of [{VMOCS}]"
+    no_object_access = not allows(vault, user, VMOCS, "read")
+    resource = f"object [{VMOCS}]" if no_object_access else f"field [{field}] of [{VMOCS}]"
     raise VaultError(
         "INSUFFICIENT_ACCESS",
-        f"User [{user['id']}] does not have Read permission on {what}",
-        cause="object-permission" if whole else "field-permission",
-        blame=f"permission_set/{user['permission_set']}/{VMOCS}/{'' if whole else field}",
+        f"User [{user['id']}] does not have Read permission on {resource}",
+        cause="object-permission" if no_object_access else "field-permission",
+        blame=f"permission_set/{user['permission_set']}/{VMOCS}/{'' if no_object_access else field}",
         object=VMOCS,
-        field=None if whole else field,
+        field=None if no_object_access else field,
     )
 
 

@@ -1,7 +1,7 @@
-"""Records of the Vault and the bucket log that follows each write of them.
+"""Records of the Vault and the bucket log, which lists every write.
 
 Every write uses the next sequence number, which is also the record's revision. A record belongs to the bucket
-of its territory; children follow their parent, so a move of an account moves its calls with it.
+of its territory. Child records move with their parent, so moving an account also moves its calls.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sync_engine.vault.state import EVERYWHERE, Vault
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record as the Vault holds it."""
+    """One record as stored in the Vault."""
 
     id: str
     object: str
@@ -32,9 +32,9 @@ _COLUMNS = "id, object, mobile_id, revision, territory, parent, deleted, doc"
 
 
 def find(vault: Vault, record_id: object) -> Record | None:
-    """The record with this id, or this mobile id, deleted ones included; None when it never was."""
-    known_as = ("mobile_id",) if str(record_id).startswith("m-") else ("id", "mobile_id")
-    for column in known_as:
+    """Find a record by id or mobile id, including deleted records. Returns None if it never existed."""
+    id_columns = ("mobile_id",) if str(record_id).startswith("m-") else ("id", "mobile_id")
+    for column in id_columns:
         row = vault.db.execute(f"SELECT {_COLUMNS} FROM record WHERE {column} = ?", (record_id,)).fetchone()
         if row:
             return Record(
@@ -79,7 +79,7 @@ def insert(
 
 
 def update(vault: Vault, record: Record, changes: JsonDict, *, at: float, by: str) -> Record:
-    """Change fields of a record; when its parent changes, its place changes with it."""
+    """Change fields of a record. If its parent changes, move it to the parent's territory."""
     doc = record.doc | changes | {"modified_by__v": by, "modified_date__v": at}
     definition = vault.live["object"][record.object]
     parent = doc.get(definition["parent"]) if definition["parent"] else None
@@ -91,18 +91,18 @@ def update(vault: Vault, record: Record, changes: JsonDict, *, at: float, by: st
 
 
 def delete(vault: Vault, record: Record, *, at: float, by: str) -> None:
-    """Replace a record with a tombstone, so that devices delete it."""
+    """Mark a record as deleted, so that devices delete it."""
     _write(vault, replace(record, deleted=True, doc=_with_modification(record, at, by)))
 
 
 def undelete(vault: Vault, record: Record, *, at: float, by: str) -> Record:
     """Restore a deleted record and send its children to devices again."""
-    back = _write(vault, replace(record, deleted=False, doc=_with_modification(record, at, by)))
+    restored = _write(vault, replace(record, deleted=False, doc=_with_modification(record, at, by)))
     for child in list_child_ids(vault, record.id):
         child_record = find(vault, child)
         if child_record is not None:
             _write(vault, child_record)
-    return back
+    return restored
 
 
 def _with_modification(record: Record, at: float, by: str) -> JsonDict:
@@ -132,15 +132,15 @@ def _write(vault: Vault, record: Record, *, placed: bool = True) -> Record:
         _subtract_from_digest(vault, record.id)
     written = replace(record, revision=seq)
     text = to_json(record.doc)
-    own_tag = revision_hash(record.id, seq)
-    place = (record.id, record.object, record.mobile_id, seq, record.territory, record.parent)
+    tag = revision_hash(record.id, seq)
+    leading_values = (record.id, record.object, record.mobile_id, seq, record.territory, record.parent)
     vault.db.execute(
         f"INSERT OR REPLACE INTO record ({_COLUMNS}, tag) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*place, int(record.deleted), text, own_tag),
+        (*leading_values, int(record.deleted), text, tag),
     )
     _log_change(vault, record.territory, record, seq, "put")
     if not record.deleted:
-        vault.add_to_digest(record.object, record.territory, 1, own_tag)
+        vault.add_to_digest(record.object, record.territory, 1, tag)
     return written
 
 
@@ -172,4 +172,5 @@ def _territory_of(vault: Vault, definition: JsonDict, parent: str | None, doc: J
 @cache
 def _id_prefix(object_name: str) -> str:
     """Return three letters that identify the object in its ids, as in Vault."""
-    return f"{sum(ord(letter) * (n + 1) for n, letter in enumerate(object_name)) % 46656:03X}"[-3:]
+    total = sum(ord(letter) * position for position, letter in enumerate(object_name, start=1))
+    return f"{total % 46656:03X}"[-3:]

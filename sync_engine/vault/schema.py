@@ -1,4 +1,7 @@
-"""Tables of the Vault. One writer; the sequence number is assigned inside the write, so commit order is its order."""
+"""Tables of the Vault.
+
+There is one writer, and it assigns the sequence number inside the write. Sequence order is therefore commit order.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ CREATE INDEX IF NOT EXISTS record_place ON record (object, territory, deleted, i
 CREATE INDEX IF NOT EXISTS record_parent ON record (parent);
 CREATE UNIQUE INDEX IF NOT EXISTS record_mobile ON record (mobile_id) WHERE mobile_id IS NOT NULL;
 
--- The bucket log: the last thing that happened to a record in a territory's bucket. It is always compacted.
+-- The bucket log: the last operation on each record in the bucket of a territory. Earlier ones are overwritten.
 CREATE TABLE IF NOT EXISTS bucket_log (
     territory TEXT NOT NULL,
     id        TEXT NOT NULL,

@@ -1,7 +1,7 @@
-"""The scope of a user on a platform: which records and which fields of them belong on the device.
+"""The sync scope: the records and fields that belong on a user's device.
 
-A scope is one rule per object. A rule becomes one SQL condition over `record`, so that the exact view of a
-device, or of a few changed records, is a single query and never a walk.
+A scope has one rule per object. Each rule becomes one SQL condition over `record`, so that a single query
+selects the records of a device, or those of a few changed ones.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Sql = tuple[str, list[Value]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeRule:
-    """Which records and fields of one object are on the device."""
+    """The rule that selects the records and fields of one object for a device."""
 
     object: str
     type: str
@@ -30,7 +30,7 @@ class ScopeRule:
     condition: Condition | None
     parent: str | None
     hidden: tuple[str, ...]
-    fingerprint: str  # changes whenever the rule does
+    fingerprint: str  # changes whenever the rule changes
     enhanced: bool = False
     rows: bool = True
     attachments: bool = False
@@ -38,9 +38,10 @@ class ScopeRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """Every rule by object, and what is wrong with the others: object -> (cause's error type, message).
+    """The rules of a scope by object, and errors of invalid rules.
 
-    `conditions` and `digests` are caches; digests are kept by sequence number.
+    `broken` maps an object to (error type, message, cause). `conditions` and `digests` are caches; digests are
+    stored by sequence number.
     """
 
     rules: Mapping[str, ScopeRule]
@@ -49,7 +50,7 @@ class Scope:
     digests: dict[int, JsonDict] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def condition(self, name: str) -> Sql:
-        """The object's records as SQL over `record AS r`, and the values to bind."""
+        """Return the SQL condition over `record AS r` and its values for an object."""
         if name not in self.conditions:
             self.conditions[name] = self._condition(name)
         return self.conditions[name]
@@ -57,14 +58,14 @@ class Scope:
     def _condition(self, name: str) -> Sql:
         rule = self.rules[name]
         texts, values = _own_condition(rule, "r")
-        own = " AND ".join(texts)
+        sql = " AND ".join(texts)
         if rule.type == "related_to_top_level__v" and rule.parent:
-            inside, more = self._parent_ids(rule.parent)
-            own, values = f"{own} AND r.parent IN ({inside})", [*values, *more]
+            parent_sql, parent_values = self._parent_ids(rule.parent)
+            sql, values = f"{sql} AND r.parent IN ({parent_sql})", [*values, *parent_values]
         for child in self.rules.values():
             if child.type == "child_and_parent_row__v" and child.parent == name:
-                own, values = self._with_parents_of(child, rule, own, values)
-        return own, values
+                sql, values = self._with_parents_of(child, rule, sql, values)
+        return sql, values
 
     def _parent_ids(self, parent: str) -> Sql:
         if parent not in self.rules:
@@ -72,15 +73,22 @@ class Scope:
         condition, values = self.condition(parent)
         return f"SELECT r.id FROM record AS r WHERE {condition}", values
 
-    def _with_parents_of(self, child: ScopeRule, rule: ScopeRule, own: str, values: list[Value]) -> Sql:
-        texts, more = _own_condition(child, "r")
-        bounds, limits = _territory_condition(rule, "r")
-        wanted = f"r.id IN (SELECT r.parent FROM record AS r WHERE {' AND '.join(texts)})"
-        return f"(({own}) OR ({bounds} AND {wanted}))", [*values, *limits, *more]
+    def _with_parents_of(self, child: ScopeRule, rule: ScopeRule, sql: str, values: list[Value]) -> Sql:
+        texts, child_values = _own_condition(child, "r")
+        territory_sql, territory_values = _territory_condition(rule, "r")
+        parent_ids_sql = f"r.id IN (SELECT r.parent FROM record AS r WHERE {' AND '.join(texts)})"
+        return f"(({sql}) OR ({territory_sql} AND {parent_ids_sql}))", [
+            *values,
+            *territory_values,
+            *child_values,
+        ]
 
     @property
     def unfiltered_objects(self) -> frozenset[str]:
-        """Objects whose view is whole buckets, so that the bucket digests add up to its digest."""
+        """Return the objects whose records are whole buckets.
+
+        The sum of the bucket digests is the digest of such an object.
+        """
         parents = {r.parent for r in self.rules.values() if r.type == "child_and_parent_row__v"}
         return frozenset(name for name in self.rules if name not in parents and self._is_unfiltered(name))
 
@@ -98,17 +106,17 @@ def _territory_condition(rule: ScopeRule, alias: str) -> Sql:
 
 
 def _own_condition(rule: ScopeRule, alias: str) -> tuple[list[str], list[Value]]:
-    bounds, values = _territory_condition(rule, alias)
-    texts = [bounds] if rule.rows else ["0", bounds]
+    territory_text, values = _territory_condition(rule, alias)
+    texts = [territory_text] if rule.rows else ["0", territory_text]
     if rule.condition is not None:
-        text, more = to_sql(rule.condition, f"{alias}.doc")
+        text, clause_values = to_sql(rule.condition, f"{alias}.doc")
         texts.append(f"({text})")
-        values = [*values, *more]
+        values = [*values, *clause_values]
     return texts, values
 
 
 def get_scope(vault: Vault, user_id: str, platform: str) -> Scope:
-    """Return the current scope: published VMOCs, live permissions and territories."""
+    """Return the current scope, from published VMOCs, live permissions and territories."""
     scope = vault.scopes.get((user_id, platform))
     if scope is None:
         scope = vault.scopes[(user_id, platform)] = _build_scope(vault, user_id, platform)
@@ -124,12 +132,12 @@ def _build_scope(vault: Vault, user_id: str, platform: str) -> Scope:
     broken: dict[str, tuple[str, str, str]] = {}
     vmocs = effective_vmocs(sorted(vault.published.get("vmoc", {}).items()), user, platform)
     vmocs = with_related_objects(vmocs, vault.live["object"])
-    for name, one in vmocs.items():
-        problem = _find_problem(vault, name, one, user)
+    for name, vmoc in vmocs.items():
+        problem = _find_problem(vault, name, vmoc, user)
         if problem:
             broken[name] = problem
         elif permissions.allows(vault, user, name, "read"):
-            rules[name] = _build_rule(vault, name, one, user)
+            rules[name] = _build_rule(vault, name, vmoc, user)
     return Scope(
         rules={name: _with_dependency_name(rules, rule) for name, rule in rules.items()}, broken=broken
     )
@@ -142,23 +150,25 @@ def _hide_unreadable_profile(vault: Vault, user: JsonDict) -> JsonDict:
 
 
 def _with_dependency_name(rules: Mapping[str, ScopeRule], rule: ScopeRule) -> ScopeRule:
-    """The rule under a name that also changes with every rule that its records hang on."""
+    """Return the rule with a fingerprint that also covers the rules it depends on."""
     names: list[str] = []
-    waiting = [rule.object]
-    while waiting:
-        one = rules.get(waiting.pop())
-        if one is None or one.fingerprint in names:
+    queue = [rule.object]
+    while queue:
+        dependency = rules.get(queue.pop())
+        if dependency is None or dependency.fingerprint in names:
             continue
-        names.append(one.fingerprint)
-        if one.type == "related_to_top_level__v" and one.parent:
-            waiting.append(one.parent)
-        waiting += [
-            c.object for c in rules.values() if c.type == "child_and_parent_row__v" and c.parent == one.object
+        names.append(dependency.fingerprint)
+        if dependency.type == "related_to_top_level__v" and dependency.parent:
+            queue.append(dependency.parent)
+        queue += [
+            c.object
+            for c in rules.values()
+            if c.type == "child_and_parent_row__v" and c.parent == dependency.object
         ]
     return replace(rule, fingerprint=short_hash(*names))
 
 
-def _find_problem(vault: Vault, name: str, one: JsonDict, user: JsonDict) -> tuple[str, str, str] | None:
+def _find_problem(vault: Vault, name: str, vmoc: JsonDict, user: JsonDict) -> tuple[str, str, str] | None:
     if name not in vault.live["object"]:
         return (
             "INVALID_DATA",
@@ -168,9 +178,9 @@ def _find_problem(vault: Vault, name: str, one: JsonDict, user: JsonDict) -> tup
     if not vault.live["object"][name].get("active", True):
         return "INVALID_DATA", f"VMOC [{name}]: the object [{name}] is inactive", "sync-configuration"
     try:
-        condition = parse(one["where_clause__v"], _tokens(user))
-    except InvalidClause as bad:
-        return "INCORRECT_QUERY_SYNTAX_ERROR", f"VMOC [{name}]: {bad}", "sync-configuration"
+        condition = parse(vmoc["where_clause__v"], _tokens(user))
+    except InvalidClause as error:
+        return "INCORRECT_QUERY_SYNTAX_ERROR", f"VMOC [{name}]: {error}", "sync-configuration"
     unknown = _unknown_field(vault, name, condition)
     if unknown:
         return (
@@ -183,28 +193,35 @@ def _find_problem(vault: Vault, name: str, one: JsonDict, user: JsonDict) -> tup
 
 def _unknown_field(vault: Vault, name: str, condition: Condition | None) -> str | None:
     fields = vault.live["object"][name]["fields"]
-    heads = [path for path in paths(condition) if "." not in path]
-    return next((head for head in heads if head not in fields and head not in SYSTEM_FIELDS), None)
+    own_fields = [path for path in paths(condition) if "." not in path]
+    return next(
+        (
+            field_name
+            for field_name in own_fields
+            if field_name not in fields and field_name not in SYSTEM_FIELDS
+        ),
+        None,
+    )
 
 
-def _build_rule(vault: Vault, name: str, one: JsonDict, user: JsonDict) -> ScopeRule:
+def _build_rule(vault: Vault, name: str, vmoc: JsonDict, user: JsonDict) -> ScopeRule:
     definition = vault.live["object"][name]
     territories = (EVERYWHERE,) if definition["sharing"] == "public" else tuple(sorted(user["territories"]))
     hidden = permissions.hidden_fields(vault, user, name)
-    token_values = [_tokens(user)] if "@@" in one["where_clause__v"] else []
+    token_values = [_tokens(user)] if "@@" in vmoc["where_clause__v"] else []
     return ScopeRule(
         object=name,
-        type=one["type__v"],
+        type=vmoc["type__v"],
         territories=territories,
-        condition=parse(one["where_clause__v"], _tokens(user)),
-        parent=one["parent_object__v"],
+        condition=parse(vmoc["where_clause__v"], _tokens(user)),
+        parent=vmoc["parent_object__v"],
         hidden=hidden,
         fingerprint=short_hash(
-            to_sorted_json(one), territories, hidden, sorted(definition["fields"]), *token_values
+            to_sorted_json(vmoc), territories, hidden, sorted(definition["fields"]), *token_values
         ),
-        enhanced=one["enable_enhanced_sync__v"],
-        rows=not one["meta_data_only__v"],
-        attachments=bool(one["include_attachments__v"] and definition.get("allow_attachments")),
+        enhanced=vmoc["enable_enhanced_sync__v"],
+        rows=not vmoc["meta_data_only__v"],
+        attachments=bool(vmoc["include_attachments__v"] and definition.get("allow_attachments")),
     )
 
 

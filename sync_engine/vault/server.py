@@ -1,7 +1,7 @@
-"""The whole server as one function: bytes of a request in, bytes of a reply out.
+"""The device server as one function from request bytes to reply bytes.
 
-`handle` runs each request in one transaction. It knows nothing of HTTP, so a route, a test and a simulator
-call it alike. Vault answers 200 even for failures; the reply has the status.
+`handle_request` runs each request in one transaction. It does not depend on HTTP, so that routes, tests and
+simulators can call it. Vault responds with HTTP 200 even for failures; the reply contains the status.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ __all__ = ["Vault", "handle_request"]
 
 
 def handle_request(request: bytes, vault: Vault, now: float) -> bytes:
-    """Answer one request. No request can raise; a malformed one is refused with MALFORMED_URL."""
+    """Handle one request and return the reply. Never raises because of a request.
+
+    A message that cannot be parsed is refused with MALFORMED_URL.
+    """
     try:
         message = decode(request)
         verb = HANDLERS[message["verb"]]
@@ -30,24 +33,28 @@ def handle_request(request: bytes, vault: Vault, now: float) -> bytes:
         )
     limit = vault.setting("payload_limit_bytes")
     if len(request) > limit:
-        words = f"The request of [{len(request)}] bytes exceeds the maximum of [{limit}] bytes"
+        error_message = f"The request of [{len(request)}] bytes exceeds the maximum of [{limit}] bytes"
         blame = "setting/payload_limit_bytes//"
-        too_large = VaultError("EXCEEDS_FILE_MAX_SIZE", words, cause="payload-too-large", blame=blame)
+        too_large = VaultError("EXCEEDS_FILE_MAX_SIZE", error_message, cause="payload-too-large", blame=blame)
         return _refusal_reply(vault, message, too_large, _single_transaction_key(message))
     try:
         with vault.transaction():
             reply = verb(vault, message, now)
-    except VaultError as refused:
-        return _refusal_reply(vault, message, refused)
-    except _MALFORMED_ERRORS as wrong:
-        words = f"The request [{message.get('verb')}] lacks a part or has one of the wrong kind: {wrong!r}"
-        return _refusal_reply(vault, message, VaultError("INVALID_DATA", words, cause="schema-mismatch"))
+    except VaultError as refusal:
+        return _refusal_reply(vault, message, refusal)
+    except _MALFORMED_ERRORS as error:
+        error_message = (
+            f"The request [{message.get('verb')}] lacks a part or has one of the wrong kind: {error!r}"
+        )
+        return _refusal_reply(
+            vault, message, VaultError("INVALID_DATA", error_message, cause="schema-mismatch")
+        )
     if isinstance(reply, bytes):
         return reply
     return encode({"responseStatus": "SUCCESS"} | reply)
 
 
-# Errors caused by values of the wrong type. OperationalError is excluded: it is a problem of the Vault itself.
+# Errors caused by values of the wrong type. OperationalError is excluded, because the Vault itself causes it.
 _MALFORMED_ERRORS = (
     KeyError,
     TypeError,
@@ -63,23 +70,23 @@ _MALFORMED_ERRORS = (
 )
 
 
-def _refusal_reply(vault: Vault, message: JsonDict, refused: VaultError, key: str | None = None) -> bytes:
+def _refusal_reply(vault: Vault, message: JsonDict, refusal: VaultError, key: str | None = None) -> bytes:
     if vault.on_refusal:
-        vault.on_refusal(str(message.get("device")), key, refused.cause, refused.blame)
-    return _failure_reply(refused)
+        vault.on_refusal(str(message.get("device")), key, refusal.cause, refusal.blame)
+    return _failure_reply(refusal)
 
 
 def _single_transaction_key(message: JsonDict) -> str | None:
-    """The key of an upload of one transaction, which is the one to blame for the size of the request."""
+    """Return the key of a single-transaction upload, which causes the size of the request."""
     transactions = message.get("transactions")
     if message["verb"] != "upload" or not isinstance(transactions, list) or len(transactions) != 1:
         return None
-    only = transactions[0]
-    return str(only["key"]) if isinstance(only, dict) and "key" in only else None
+    transaction = transactions[0]
+    return str(transaction["key"]) if isinstance(transaction, dict) and "key" in transaction else None
 
 
-def _failure_reply(refused: VaultError) -> bytes:
-    return encode({"responseStatus": "FAILURE", "errors": [refused.to_dict()]})
+def _failure_reply(refusal: VaultError) -> bytes:
+    return encode({"responseStatus": "FAILURE", "errors": [refusal.to_dict()]})
 
 
 def _sign_in(vault: Vault, message: JsonDict, now: float) -> JsonDict:
@@ -87,7 +94,7 @@ def _sign_in(vault: Vault, message: JsonDict, now: float) -> JsonDict:
 
 
 def _open_sync(vault: Vault, message: JsonDict, now: float) -> JsonDict:
-    """Open a sync: an upload lane, the recovery flags, and the published configuration."""
+    """Start a sync: return a new upload lane, recovery flags and published configuration."""
     user = sessions.require_session_user(vault, message, now)
     if message["kind"] != "autosync":
         sessions.reject_metadata_api_access(vault, user, message["platform"])
@@ -112,7 +119,7 @@ def _open_sync(vault: Vault, message: JsonDict, now: float) -> JsonDict:
 
 
 USER_FLAGS = ("force_full_refresh__v", "clear_client_sync_errors__v", "upload_vtrans__v")
-"""Recovery flags on a user. When Vault resets them is not documented; here the device that reads them does."""
+"""Recovery flags on a user. Assumption: they are reset when a device reads them; Vault does not document it."""
 
 
 def _upload(vault: Vault, message: JsonDict, now: float) -> JsonDict:
@@ -124,9 +131,9 @@ def _upload(vault: Vault, message: JsonDict, now: float) -> JsonDict:
 def _check_quota(vault: Vault) -> None:
     if vault.setting("storage_used_share") < 1:
         return
-    words = "The storage of this Vault is used up: 100% of the purchased storage is in use"
+    error_message = "The storage of this Vault is used up: 100% of the purchased storage is in use"
     blame = "setting/storage_used_share//"
-    raise VaultError("OPERATION_NOT_ALLOWED", words, cause="server-quota", blame=blame)
+    raise VaultError("OPERATION_NOT_ALLOWED", error_message, cause="server-quota", blame=blame)
 
 
 def _pull(vault: Vault, message: JsonDict, now: float) -> JsonDict:
@@ -158,7 +165,7 @@ def _track(vault: Vault, message: JsonDict, now: float) -> JsonDict:
 
 
 def _describe(vault: Vault, message: JsonDict, now: float) -> JsonDict:
-    """The published definition of objects, so that a device can offer the right fields."""
+    """Return the published object definitions, so that a device shows the right fields."""
     sessions.require_session_user(vault, message, now)
     return {"objects": from_json(to_json(vault.published["object"]))}
 

@@ -1,4 +1,4 @@
-"""Signing in, sessions and their end, and the policies that keep a user out."""
+"""Sign-in, sessions, and access policies."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ def sign_in(vault: Vault, message: JsonDict, now: float) -> JsonDict:
     user = vault.find_user(message["user"])
     blame = f"user/{message['user']}//"
     if user is None or message["password"] != user["password"]:
-        words = "Authentication failed for user: " + str(message["user"])
-        raise VaultError("USERNAME_OR_PASSWORD_INCORRECT", words, cause="sign-in-failed", blame=blame)
+        error_message = "Authentication failed for user: " + str(message["user"])
+        raise VaultError("USERNAME_OR_PASSWORD_INCORRECT", error_message, cause="sign-in-failed", blame=blame)
     if not user["active"]:
-        words = f"The user [{user['name']}] is inactive"
-        raise VaultError("INACTIVE_USER", words, cause="sign-in-failed", blame=blame)
+        error_message = f"The user [{user['name']}] is inactive"
+        raise VaultError("INACTIVE_USER", error_message, cause="sign-in-failed", blame=blame)
     if user["locked"]:
-        words = f"The user [{user['name']}] is locked out of Vault"
-        raise VaultError("USER_LOCKED_OUT", words, cause="sign-in-failed", blame=blame)
+        error_message = f"The user [{user['name']}] is locked out of Vault"
+        raise VaultError("USER_LOCKED_OUT", error_message, cause="sign-in-failed", blame=blame)
     if user["password_expired"]:
-        words = f"The password of user [{user['name']}] has expired and must be changed"
-        raise VaultError("PASSWORD_CHANGE_REQUIRED", words, cause="password-expired", blame=blame)
+        error_message = f"The password of user [{user['name']}] has expired and must be changed"
+        raise VaultError("PASSWORD_CHANGE_REQUIRED", error_message, cause="password-expired", blame=blame)
     token = short_hash(vault.next_value("session"), message["device"], now)
     vault.db.execute(
         "INSERT INTO session VALUES (?, ?, ?, ?, ?)", (token, user["id"], message["device"], now, now)
@@ -35,15 +35,18 @@ def sign_in(vault: Vault, message: JsonDict, now: float) -> JsonDict:
 
 
 def require_session_user(vault: Vault, message: JsonDict, now: float) -> JsonDict:
-    """The user whose session the message carries. Raises VaultError if it has ended or a policy refuses access."""
+    """Return the user of the message's session.
+
+    Raises VaultError if the session has expired or a policy refuses access.
+    """
     row = vault.db.execute(
         "SELECT user, created, used FROM session WHERE token = ?", (message.get("session"),)
     ).fetchone()
-    idle = vault.setting("session_inactivity_hours") * HOUR
-    longest = vault.setting("session_maximum_hours") * HOUR
-    if row is None or now - row[2] > idle or now - row[1] > longest:
-        words = "Invalid or expired session ID"
-        raise VaultError("INVALID_SESSION_ID", words, cause="session-expired", blame="session")
+    idle_limit = vault.setting("session_inactivity_hours") * HOUR
+    age_limit = vault.setting("session_maximum_hours") * HOUR
+    if row is None or now - row[2] > idle_limit or now - row[1] > age_limit:
+        error_message = "Invalid or expired session ID"
+        raise VaultError("INVALID_SESSION_ID", error_message, cause="session-expired", blame="session")
     user = vault.find_user(row[0])
     if user is None or not user["active"]:
         raise VaultError(
@@ -59,27 +62,32 @@ def require_session_user(vault: Vault, message: JsonDict, now: float) -> JsonDic
 
 def _check_policies(vault: Vault, user: JsonDict, message: JsonDict) -> None:
     if vault.setting("configuration_mode"):
-        words = "Non-Admins cannot access a Vault in Configuration Mode."
+        error_message = "Non-Admins cannot access a Vault in Configuration Mode."
         raise VaultError(
-            "CONFIGURATION_MODE_ENABLED", words, cause="access-policy", blame="setting/configuration_mode//"
+            "CONFIGURATION_MODE_ENABLED",
+            error_message,
+            cause="access-policy",
+            blame="setting/configuration_mode//",
         )
-    allowed = permissions.user_permission_set(vault, user)
-    if not allowed["api"]:
-        words = f"User [{user['id']}] not licensed for permission [VaultActions_API_Access]."
+    permission_set = permissions.user_permission_set(vault, user)
+    if not permission_set["api"]:
+        error_message = f"User [{user['id']}] not licensed for permission [VaultActions_API_Access]."
         blame = f"permission_set/{user['permission_set']}//"
-        raise VaultError("INSUFFICIENT_ACCESS", words, cause="access-policy", blame=blame)
-    least = vault.setting("minimum_app_version")
-    if least and version_key(message["version"]) < version_key(least):
-        words = (
-            f"Version [{message['version']}] of the app is no longer supported; update to [{least}] or later"
+        raise VaultError("INSUFFICIENT_ACCESS", error_message, cause="access-policy", blame=blame)
+    minimum_version = vault.setting("minimum_app_version")
+    if minimum_version and version_key(message["version"]) < version_key(minimum_version):
+        error_message = (
+            f"Version [{message['version']}] of the app is no longer supported; "
+            f"update to [{minimum_version}] or later"
         )
         blame = "setting/minimum_app_version//"
-        raise VaultError("OPERATION_NOT_ALLOWED", words, cause="app-outdated", blame=blame)
+        raise VaultError("OPERATION_NOT_ALLOWED", error_message, cause="app-outdated", blame=blame)
 
 
 def reject_metadata_api_access(vault: Vault, user: JsonDict, platform: str) -> None:
-    """Documented: Metadata API access for end users causes sync errors on iPad and iPhone; the text is
-    ours.
+    """Raise VaultError if an iPad or iPhone user has Metadata API access.
+
+    Documented: this access causes sync errors for end users. The message text is ours.
     """
     if permissions.user_permission_set(vault, user)["metadata_api"] and platform in ("iPad", "iPhone"):
         raise VaultError(
@@ -91,5 +99,5 @@ def reject_metadata_api_access(vault: Vault, user: JsonDict, platform: str) -> N
 
 
 def version_key(version: str) -> tuple[int, ...]:
-    """`243.1.12` as numbers, so that versions sort as releases do."""
+    """Return the numbers of a version such as `243.1.12`, so that versions sort by release."""
     return tuple(int(part) if part.isdigit() else 0 for part in version.split("."))

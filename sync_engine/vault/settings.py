@@ -1,8 +1,8 @@
-"""The settings that reach a device: those for all users, overridden by those for its user's profile.
+"""Device settings: values for all users, overridden by values for the user's profile.
 
-Documented: a record for a profile overrides the one for all users; the VMOC of `veeva_settings__v` filters the
-records by profile; all users need Read on the object and all its fields. Our assumption: a device uses all
-records that it receives, also those of other profiles if nothing filters them, and has no settings without Read.
+Documented: a record for a profile overrides the record for all users; the VMOC of `veeva_settings__v` filters the
+records by profile; all users need Read on the object and all its fields. Assumption: a device uses all records
+that it receives, including those of other profiles if no VMOC filters them. Without Read it has no settings.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from sync_engine.where_clause import matches
 
 
 def get_device_settings(vault: Vault, user: JsonDict, platform: str) -> JsonDict:
-    """Settings by name, as published, for this user on this platform; none where they may not be read."""
+    """Return the published settings by name for a user and platform.
+
+    The result is empty if the user may not read settings.
+    """
     if not permissions.can_read_all_fields(vault, user, permissions.SETTINGS):
         return {}
     rule = get_scope(vault, user["id"], platform).rules.get(permissions.SETTINGS)
@@ -30,11 +33,14 @@ def get_device_settings(vault: Vault, user: JsonDict, platform: str) -> JsonDict
 
 
 def _records(vault: Vault) -> Iterator[tuple[str, object, str | None]]:
-    """Name, value and profile of every published setting; those of profiles come last and so override."""
-    for name, one in vault.published["setting"].items():
-        yield name, one["value"], None
-    for _, one in sorted(vault.published.get("profile_setting", {}).items()):
-        yield one["name"], one["value"], one["application_profile"]
+    """Yield name, value and profile of each published setting.
+
+    Profile settings come last, so that they override the others.
+    """
+    for name, setting in vault.published["setting"].items():
+        yield name, setting["value"], None
+    for _, setting in sorted(vault.published.get("profile_setting", {}).items()):
+        yield setting["name"], setting["value"], setting["application_profile"]
 
 
 def _as_record(name: str, value: object, profile: str | None) -> JsonDict:

@@ -1,7 +1,7 @@
-"""A database for a device, built by the Vault: the whole scope as one SQLite file.
+"""Snapshots: SQLite databases that contain the whole scope of a device.
 
-Building pages is what a first download costs; the Vault does it once per scope and sequence, and the device
-only stores bytes.
+Building the database is the main cost of a first download. The Vault builds it once per scope and sequence
+number, and the device only stores the bytes.
 """
 
 from __future__ import annotations
@@ -16,27 +16,31 @@ from sync_engine.vault.scope import Scope
 from sync_engine.vault.state import Vault
 
 KEPT = 8
+"""Maximum number of cached snapshots."""
 
 
 def build_snapshot(vault: Vault, scope: Scope) -> bytes:
-    """The bytes of a data database that holds exactly the scope, from memory when nothing has changed."""
+    """Return the bytes of a data database with all records of the scope.
+
+    The snapshot is cached until the Vault or the scope changes.
+    """
     key = (
         "snapshot",
         short_hash(vault.sequence(), *sorted(rule.fingerprint for rule in scope.rules.values())),
     )
     snapshot: bytes | None = vault.scopes.get(key)
     if snapshot is None:
-        for old in [k for k in vault.scopes if k[0] == "snapshot"][: -KEPT + 1]:
-            del vault.scopes[old]
+        for stale_key in [k for k in vault.scopes if k[0] == "snapshot"][: -KEPT + 1]:
+            del vault.scopes[stale_key]
         snapshot = vault.scopes[key] = _build_database(vault, scope)
     return snapshot
 
 
 def _build_database(vault: Vault, scope: Scope) -> bytes:
-    made = sqlite3.connect(":memory:", isolation_level=None)
-    made.execute("PRAGMA journal_mode = OFF")
-    made.executescript(";".join(DATA_TABLES))
-    made.execute("BEGIN")
+    database = sqlite3.connect(":memory:", isolation_level=None)
+    database.execute("PRAGMA journal_mode = OFF")
+    database.executescript(";".join(DATA_TABLES))
+    database.execute("BEGIN")
     for name, rule in scope.rules.items():
         condition, values = scope.condition(name)
         visible_rows = vault.db.execute(
@@ -47,11 +51,12 @@ def _build_database(vault: Vault, scope: Scope) -> bytes:
         rows: Iterable[Sequence[object]] = visible_rows
         if rule.hidden:
             rows = ((*to_wire(row, rule), row[5]) for row in visible_rows)
-        made.executemany(
+        database.executemany(
             "INSERT INTO record (object, id, revision, mobile_id, doc, tag) VALUES (?, ?, ?, ?, ?, ?)", rows
         )
-    made.execute("COMMIT")
-    made.executescript(";".join(DATA_INDEXES))  # sorted once, which is cheaper than kept sorted
-    content = made.serialize()
-    made.close()
+    database.execute("COMMIT")
+    # Sorting once is cheaper than updating the indexes with each insert.
+    database.executescript(";".join(DATA_INDEXES))
+    content = database.serialize()
+    database.close()
     return content

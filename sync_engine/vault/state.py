@@ -1,4 +1,4 @@
-"""The Vault's state: one connection, the configuration held in memory beside it, and the sequence."""
+"""The Vault's state: a database connection, the configuration in memory, and the sequence number."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ EVERYWHERE = "*"
 """The territory of records that all users see."""
 
 RefusalObserver = Callable[[str, str | None, str, str | None], None]
-"""Called for each refusal with device, upload key or None, cause, and the configuration that caused it."""
+"""Callback for each refusal.
+
+The arguments are the device, the upload key or None, the cause, and the configuration that caused it.
+"""
 
 
 @dataclass(slots=True)
 class _PendingCounters:
-    """What the running transaction has counted and not yet written; there is only one writer."""
+    """Counter values of the running transaction that are not yet written. There is only one writer."""
 
     counters: dict[str, int] = field(default_factory=dict)
     tallies: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
 
 class Vault:
-    """One Vault. `witness` receives the true cause of refusals, which never travel to a device."""
+    """One Vault. `on_refusal` receives the true cause of each refusal, which is never sent to a device."""
 
     def __init__(
         self, db: sqlite3.Connection, *, epoch: str = "1", on_refusal: RefusalObserver | None = None
@@ -58,7 +61,7 @@ class Vault:
         self.publish()
 
     def reload_configuration(self) -> None:
-        """Read the configuration again from the database, after a start or a rolled-back transaction."""
+        """Load the configuration from the database, after a start or a rolled-back transaction."""
         self.live, self.published = {}, {}
         for kind, name, live, published in self.db.execute("SELECT kind, name, live, published FROM config"):
             self.live.setdefault(kind, {})[name] = from_json(live)
@@ -86,7 +89,7 @@ class Vault:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """A part of the running transaction that fails alone: an exception reverts only this part."""
+        """Run a part of the transaction in a savepoint. An exception reverts only this part."""
         self.db.execute("SAVEPOINT part")
         before = self._pending and _PendingCounters(dict(self._pending.counters), dict(self._pending.tallies))
         try:
@@ -99,21 +102,24 @@ class Vault:
             self.db.execute("RELEASE part")
 
     def flush_counters(self) -> None:
-        """Write what the running transaction has counted, so that it can be read by SQL."""
+        """Write the counters of the running transaction, so that SQL can read them."""
         if self._pending is not None:
             self._write(self._pending)
             self._pending = _PendingCounters()
 
-    def _write(self, counted: _PendingCounters) -> None:
-        self.db.executemany("INSERT OR REPLACE INTO counter VALUES (?, ?)", counted.counters.items())
+    def _write(self, pending: _PendingCounters) -> None:
+        self.db.executemany("INSERT OR REPLACE INTO counter VALUES (?, ?)", pending.counters.items())
         self.db.executemany(
             "INSERT INTO bucket_digest VALUES (?, ?, ?, ?) "
             "ON CONFLICT DO UPDATE SET count = count + excluded.count, total = total + excluded.total",
-            [(*place, *tally) for place, tally in counted.tallies.items()],
+            [(*key, *tally) for key, tally in pending.tallies.items()],
         )
 
     def configure(self, kind: str, name: str, doc: JsonDict | None) -> None:
-        """Set one piece of the live configuration, or remove it with None. Devices see it once published."""
+        """Set an entry of the live configuration. A `doc` of None removes it.
+
+        Devices see the change after `publish`.
+        """
         entries = self.live.setdefault(kind, {})
         if doc is None:
             entries.pop(name, None)
@@ -128,7 +134,7 @@ class Vault:
         self._invalidate_scopes()
 
     def publish(self) -> None:
-        """Clear the cache: from now on devices get the configuration as it is now."""
+        """Publish the live configuration to devices, as clearing the cache does."""
         self.db.execute("UPDATE config SET published = live WHERE published IS NOT live")
         self.published = {kind: dict(entries) for kind, entries in self.live.items()}
         self._invalidate_scopes()
@@ -138,23 +144,23 @@ class Vault:
         self.scopes.clear()
 
     def setting(self, name: str) -> Any:  # noqa: ANN401 - JSON
-        """The live value of a setting."""
+        """Return the live value of a setting."""
         return self.live["setting"][name]["value"]
 
     def is_enabled(self, name: str) -> bool:
-        """Whether a setting that a new Vault does not have was made, and made true."""
+        """Return whether an optional setting exists and is true."""
         return bool(self.live["setting"].get(name, {}).get("value"))
 
     def object_definition(self, name: str) -> JsonDict | None:
-        """The live definition of an object, or None where there is none."""
+        """Return the live definition of an object, or None if it does not exist."""
         return self.live["object"].get(name)
 
     def find_user(self, user_id: str) -> JsonDict | None:
-        """The user's configuration, or None if no user has this id."""
+        """Return the user's configuration, or None if no user has this id."""
         return self.live.get("user", {}).get(user_id)
 
     def next_value(self, name: str) -> int:
-        """The next value of a counter, taken inside the running transaction."""
+        """Increment a counter in the running transaction and return its value."""
         value = self.current_value(name) + 1
         if self._pending is None:
             self._write(_PendingCounters(counters={name: value}))
@@ -163,7 +169,7 @@ class Vault:
         return value
 
     def current_value(self, name: str) -> int:
-        """Return the last value of a counter, 0 before the first."""
+        """Return the current value of a counter, 0 if it was never incremented."""
         if self._pending is not None and name in self._pending.counters:
             return self._pending.counters[name]
         row = self.db.execute("SELECT value FROM counter WHERE name = ?", (name,)).fetchone()
@@ -174,10 +180,10 @@ class Vault:
         return self.current_value("seq")
 
     def add_to_digest(self, object_name: str, territory: str, count: int, total: int) -> None:
-        """Add to the number of records, and to the sum of their tags, of an object in a territory."""
-        place = object_name, territory
+        """Add to the record count and tag sum of an object in a territory."""
+        key = object_name, territory
         if self._pending is None:
-            self._write(_PendingCounters(tallies={place: (count, total)}))
+            self._write(_PendingCounters(tallies={key: (count, total)}))
         else:
-            counted, summed = self._pending.tallies.get(place, (0, 0))
-            self._pending.tallies[place] = counted + count, summed + total
+            pending_count, pending_total = self._pending.tallies.get(key, (0, 0))
+            self._pending.tallies[key] = pending_count + count, pending_total + total

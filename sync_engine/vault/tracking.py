@@ -1,4 +1,4 @@
-"""Sync tracking records as they arrive from devices, and as Vault would report them."""
+"""Sync tracking records: storing uploaded ones, and reading them in Vault's format."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ TIMES = ("sync_start_datetime__v", "sync_completed_datetime__v")
 
 
 def tracking_id(mobile_id: str) -> str:
-    """The record's id. It follows from the mobile id, so that errors can name it before it is uploaded."""
+    """Return the id of a tracking record.
+
+    It is derived from the mobile id, so that errors can refer to the record before it is uploaded.
+    """
     return f"V8S{int(short_hash('sync', mobile_id, size=6), 16):015d}"
 
 
 def store_tracking_records(vault: Vault, user: str, rows: list[JsonDict], now: float) -> JsonDict:
-    """Store tracking records, new or changed; repeating them changes nothing."""
+    """Store new or changed tracking records. Storing unchanged ones again has no effect."""
     for row in rows:
         vault.db.execute(
             "INSERT INTO tracking VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
@@ -31,7 +34,7 @@ def store_tracking_records(vault: Vault, user: str, rows: list[JsonDict], now: f
 
 
 def read_tracking_records(vault: Vault, since: float, until: float) -> Iterator[SyncTracking]:
-    """Tracking records whose last change lies in (since, until], in the order in which they came."""
+    """Yield the tracking records last changed in (since, until], in order of creation."""
     rows = vault.db.execute(
         "SELECT id, user, created, modified, doc FROM tracking WHERE modified > ? AND modified <= ? "
         "ORDER BY created, id",

@@ -1,8 +1,8 @@
-"""Uploads from devices: transactions of rows, each applied at most once and answered one by one.
+"""Uploads from devices: each transaction is applied at most once and has its own result.
 
-A success is stored under the transaction's key in the same commit as its effect, so a repeated upload is
-answered and not applied again. A refusal changes nothing and is evaluated again, because an administrator may
-have fixed the cause.
+A success is stored under the transaction's key in the same commit as its effect, so that a repeated upload
+returns the stored result and is not applied again. A refusal changes nothing and is evaluated again, because an
+administrator may have fixed the cause.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from sync_engine.vault.records import Record
 from sync_engine.vault.state import EVERYWHERE, Vault
 
 SYSTEM_AUTHOR = "System"
-"""Who a record was written by when it refers to a record that its author may no longer see."""
+"""Author of a record that refers to a record its user may no longer see."""
 
 
 def upload(vault: Vault, user: JsonDict, device: str, message: JsonDict, now: float) -> JsonDict:
-    """Apply the transactions of one request in their order; the reply has one result for each."""
+    """Apply the transactions of a request in order. The reply has one result for each."""
     _check_lane(vault, device, message)
-    rows = sum(len(one["rows"]) for one in message["transactions"])
+    rows = sum(len(transaction["rows"]) for transaction in message["transactions"])
     limit = vault.setting("bulk_row_limit")
     if rows > limit:
         raise VaultError(
@@ -30,17 +30,20 @@ def upload(vault: Vault, user: JsonDict, device: str, message: JsonDict, now: fl
             cause="payload-too-large",
             blame="setting/bulk_row_limit//",
         )
-    answers = _stored_answers(vault, device, [one["key"] for one in message["transactions"]])
+    answers = _stored_answers(vault, device, [transaction["key"] for transaction in message["transactions"]])
     return {
         "results": [
-            _apply_transaction(vault, user, device, one, answers=answers, now=now)
-            for one in message["transactions"]
+            _apply_transaction(vault, user, device, transaction, answers=answers, now=now)
+            for transaction in message["transactions"]
         ]
     }
 
 
 def open_lane(vault: Vault, device: str) -> int:
-    """A new lane for the device's uploads; whatever was sent in an older one and arrives late is dropped."""
+    """Open a new upload lane for the device and return its number.
+
+    Uploads of an older lane that arrive later are refused.
+    """
     row = vault.db.execute(
         "INSERT INTO lane VALUES (?, 1, 0) "
         "ON CONFLICT DO UPDATE SET lane = lane + 1, number = 0 RETURNING lane",
@@ -64,24 +67,24 @@ def _check_lane(vault: Vault, device: str, message: JsonDict) -> None:
 def _apply_transaction(
     vault: Vault, user: JsonDict, device: str, transaction: JsonDict, *, answers: dict[str, str], now: float
 ) -> JsonDict:
-    key, ids, at = transaction["key"], {}, 0
+    key, ids, row_number = transaction["key"], {}, 0
     if key in answers:
         return {**from_json(answers[key]), "replayed": True}
     try:
         with vault.savepoint():
             for row in transaction["rows"]:
                 ids[row["id"]] = _apply_row(vault, user, row, now)
-                at += 1
+                row_number += 1
             result: JsonDict = {"key": key, "responseStatus": "SUCCESS", "ids": ids, "seq": vault.sequence()}
             answers[key] = to_json(result)
             vault.db.execute("INSERT INTO answer VALUES (?, ?, ?)", (device, key, answers[key]))
-    except VaultError as refused:
-        return _failure_result(vault, device, key, at, refused)
+    except VaultError as refusal:
+        return _failure_result(vault, device, key, row_number, refusal)
     return result
 
 
 def _stored_answers(vault: Vault, device: str, keys: list[str]) -> dict[str, str]:
-    """The stored answers to those of these transactions that were applied before."""
+    """Return the stored results of the transactions that were applied before, by key."""
     rows = vault.db.execute(
         "SELECT key, result FROM answer WHERE device = ? AND key IN (SELECT value FROM json_each(?))",
         (device, to_json(keys)),
@@ -89,10 +92,10 @@ def _stored_answers(vault: Vault, device: str, keys: list[str]) -> dict[str, str
     return dict(rows.fetchall())
 
 
-def _failure_result(vault: Vault, device: str, key: str, at: int, refused: VaultError) -> JsonDict:
+def _failure_result(vault: Vault, device: str, key: str, row_number: int, refusal: VaultError) -> JsonDict:
     if vault.on_refusal:
-        vault.on_refusal(device, key, refused.cause, refused.blame)
-    return {"key": key, "responseStatus": "FAILURE", "row": at, "errors": [refused.to_dict()]}
+        vault.on_refusal(device, key, refusal.cause, refusal.blame)
+    return {"key": key, "responseStatus": "FAILURE", "row": row_number, "errors": [refusal.to_dict()]}
 
 
 def _apply_row(vault: Vault, user: JsonDict, row: JsonDict, now: float) -> str:
@@ -115,21 +118,24 @@ def _create_record(vault: Vault, user: JsonDict, row: JsonDict, now: float) -> s
     _require_mobile_id(vault, name)
     permissions.require_field_permissions(vault, user, name, list(doc))
     validation.validate_record(vault, user, name, doc, doc, record_id=row["id"], now=now)
-    twin = records.find(vault, row["id"])
-    if twin is not None:
+    duplicate = records.find(vault, row["id"])
+    if duplicate is not None:
         raise VaultError(
             "OPERATION_NOT_ALLOWED",
             f"Another resource already exists with [mobile_id__v={row['id']}]",
             cause="duplicate-record",
             object=name,
-            record_id=twin.id,
+            record_id=duplicate.id,
         )
     author = _record_author(vault, user, name, doc)
     return records.insert(vault, name, doc, at=now, by=author, mobile_id=row["id"]).id
 
 
 def _require_mobile_id(vault: Vault, name: str) -> None:
-    """In the Salesforce era a custom object needed a field for mobile ids; of Vault that is not documented."""
+    """Raise VaultError if a custom object needs a field for mobile ids and has none.
+
+    CRM on Salesforce needed this field. Vault does not document it, so a setting enables this check.
+    """
     fields = vault.live["object"][name]["fields"]
     if not name.endswith("__c") or any(field.lower().startswith("mobile_id_") for field in fields):
         return
@@ -177,11 +183,11 @@ def _find_target(vault: Vault, row: JsonDict) -> Record:
     record = records.find(vault, row["id"])
     if record is None or record.deleted:
         winner = vault.db.execute("SELECT winner FROM merged WHERE loser = ?", (row["id"],)).fetchone()
-        kept = (
+        winner_record = (
             records.find(vault, winner[0]) if winner and not vault.setting("disable_veeva_merge__v") else None
         )
-        if kept is not None and not kept.deleted:
-            return kept
+        if winner_record is not None and not winner_record.deleted:
+            return winner_record
         raise VaultError(
             "INVALID_DATA",
             f"The resource [{row['id']}] does not exist",
@@ -211,12 +217,12 @@ def _require_visible(vault: Vault, user: JsonDict, record: Record) -> None:
 
 
 def _delete_record(vault: Vault, user: JsonDict, record: Record, now: float) -> None:
-    family = vault.live["object"][record.object].get("root")
+    root_object = vault.live["object"][record.object].get("root")
     for child in records.list_child_ids(vault, record.id):
         child_record = records.find(vault, child)
         if child_record is None:
             continue
-        if family is None or vault.live["object"][child_record.object].get("root") != family:
+        if root_object is None or vault.live["object"][child_record.object].get("root") != root_object:
             raise VaultError(
                 "OPERATION_NOT_ALLOWED",
                 f"Cannot delete record [{record.id}]: "
@@ -231,11 +237,11 @@ def _delete_record(vault: Vault, user: JsonDict, record: Record, now: float) -> 
 
 
 def _check_conflicts(vault: Vault, record: Record, row: JsonDict, changes: JsonDict) -> None:
-    """Refuse a change whose fields another user has changed to another value since the device's base."""
-    meeting = [name for name in changes if _has_conflict(vault, record, row, name, changes[name])]
-    if not meeting:
+    """Raise VaultError if another user changed the same fields since the device's revision."""
+    conflicting_fields = [name for name in changes if _has_conflict(vault, record, row, name, changes[name])]
+    if not conflicting_fields:
         return
-    name = meeting[0]
+    name = conflicting_fields[0]
     raise VaultError(
         "OPERATION_NOT_ALLOWED",
         f"Cannot merge the update of record [{record.id}]: field [{name}] was changed in Vault "
@@ -249,19 +255,20 @@ def _check_conflicts(vault: Vault, record: Record, row: JsonDict, changes: JsonD
 
 
 def _has_conflict(vault: Vault, record: Record, row: JsonDict, name: str, value: object) -> bool:
-    """Whether the field holds what the device has not seen. A field that was hidden from it counts as
-    unseen.
+    """Return whether the field has a value that the device never received.
+
+    Fields that were hidden from the device count as never received.
     """
-    now, was = record.doc.get(name), row["was"].get(name)
+    current_value, device_value = record.doc.get(name), row["was"].get(name)
     if record.revision == row["base_revision"]:
-        return was is None and now not in (None, value)
+        return device_value is None and current_value not in (None, value)
     if vault.setting("conflict_rule") == "record":
         return True
-    return now not in (was, value)
+    return current_value not in (device_value, value)
 
 
 def _resolve_references(vault: Vault, object_name: str, fields: JsonDict) -> JsonDict:
-    """Replace mobile ids by ids, and losers of a merge by their winners, in all references."""
+    """Replace mobile ids and ids of merged accounts in all references by current ids."""
     specs = vault.live["object"][object_name]["fields"]
     resolved = {name: value for name, value in fields.items() if name not in SYSTEM_FIELDS}
     for name, value in resolved.items():
@@ -280,7 +287,10 @@ def _resolve_id(vault: Vault, value: str) -> str:
 
 
 def _record_author(vault: Vault, user: JsonDict, object_name: str, doc: JsonDict) -> str:
-    """The user, or System when the record refers to one that the user no longer sees."""
+    """Return the author of a record: the user, or System.
+
+    The author is System if the record refers to a record that the user no longer sees.
+    """
     for name, spec in vault.live["object"][object_name]["fields"].items():
         if spec["type"] != "reference" or spec["to"] == "user__sys" or not doc.get(name):
             continue

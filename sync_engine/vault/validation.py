@@ -1,4 +1,4 @@
-"""Every check that a written record must pass. Each refusal names its type, its field and its true cause."""
+"""Checks of written records. Each refusal contains the error type, the field and the true cause."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sync_engine.vault.state import Vault
 from sync_engine.where_clause import matches, parse
 
 WELL_FORMED_ID = re.compile(r"m-[0-9a-f]{20}|V[0-9A-F]{3}\d{12}")
-"""Ids as this Vault and its devices make them; anything else cannot be one."""
+"""Format of the ids that this Vault and its devices create."""
 
 
 def validate_record(
@@ -26,7 +26,10 @@ def validate_record(
     record_id: str,
     now: float,
 ) -> None:
-    """Raise VaultError for the first rule that the record, with `changed` applied, breaks."""
+    """Raise VaultError if the record, with `changed` applied, violates a rule.
+
+    Only the first violation is reported.
+    """
     definition = vault.live["object"][object_name]
     for name, spec in definition["fields"].items():
         if name in changed:
@@ -53,10 +56,10 @@ def _check_value(  # noqa: PLR0917
         return
     problem = _find_problem(spec, value)
     if problem:
-        cause, words = problem
+        cause, template = problem
         raise VaultError(
             "INVALID_DATA",
-            words.format(field=name, object=object_name, value=str(value)[:60]),
+            template.format(field=name, object=object_name, value=str(value)[:60]),
             cause=cause,
             blame=f"field/{object_name}/{object_name}/{name}",
             object=object_name,
@@ -129,22 +132,22 @@ def _check_dates(vault: Vault, object_name: str, doc: JsonDict, changed: JsonDic
     if object_name != "call2__v" or "call_date__v" not in changed:
         return
     today = datetime.fromtimestamp(now, UTC).date()
-    on = date.fromisoformat(doc["call_date__v"])
-    back = vault.setting("call_backdate_limit__v")
-    if back >= 0 and on < today - timedelta(days=back + 1):
+    call_date = date.fromisoformat(doc["call_date__v"])
+    backdate_days = vault.setting("call_backdate_limit__v")
+    if backdate_days >= 0 and call_date < today - timedelta(days=backdate_days + 1):
         raise VaultError(
             "OPERATION_NOT_ALLOWED",
-            f"The call date [{on.isoformat()}] is earlier than "
-            f"the call backdate limit of [{back}] days allows",
+            f"The call date [{call_date.isoformat()}] is earlier than "
+            f"the call backdate limit of [{backdate_days}] days allows",
             cause="date-limit",
             blame="setting/call_backdate_limit__v//",
             object=object_name,
             field="call_date__v",
         )
-    if doc.get("status__v") == "submitted__v" and on > today + timedelta(days=1):
+    if doc.get("status__v") == "submitted__v" and call_date > today + timedelta(days=1):
         raise VaultError(
             "OPERATION_NOT_ALLOWED",
-            f"A call with the future date [{on.isoformat()}] cannot be submitted",
+            f"A call with the future date [{call_date.isoformat()}] cannot be submitted",
             cause="date-limit",
             blame="clock",
             object=object_name,
@@ -180,7 +183,9 @@ def _check_rules(vault: Vault, object_name: str, doc: JsonDict, record_id: str) 
         if rule["object"] != object_name or not rule["active"]:
             continue
         if matches(
-            parse(rule["refuse_when"], {}), doc, lambda _, other: _existing_fields(records.find(vault, other))
+            parse(rule["refuse_when"], {}),
+            doc,
+            lambda _, reference_id: _existing_fields(records.find(vault, reference_id)),
         ):
             raise VaultError(
                 "INVALID_DATA",
@@ -196,11 +201,11 @@ def _existing_fields(record: Record | None) -> JsonDict | None:
 
 
 def _run_automation(vault: Vault, object_name: str, record_id: str) -> None:
-    broken = vault.live.get("trigger", {}).get(object_name)
-    if broken and broken["active"]:
+    trigger = vault.live.get("trigger", {}).get(object_name)
+    if trigger and trigger["active"]:
         raise VaultError(
             "SDK_ERROR",
-            broken["message"].format(record_id=record_id),
+            trigger["message"].format(record_id=record_id),
             cause="server-automation",
             blame=f"trigger/{object_name}/{object_name}/",
             object=object_name,

@@ -1,4 +1,4 @@
-"""The reference Vault over HTTP, with the shape of Vault's REST API.
+"""An HTTP server for the reference Vault, modeled on Vault's REST API.
 
-`rest.answer_request` answers one request and needs only the standard library; `app` serves it with Starlette.
+`rest.answer_request` handles one request and needs only the standard library; `app` serves it with Starlette.
 """

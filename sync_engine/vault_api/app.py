@@ -1,7 +1,7 @@
-"""The served Vault as a Starlette application: two routes around two plain functions.
+"""The served Vault as a Starlette application with two routes.
 
-`POST /device` speaks the device protocol, everything else the REST API. All work on the Vault happens in one worker
-thread at a time, because the engine has one writer.
+`POST /device` uses the device protocol; all other paths are the REST API. Only one worker thread at a time uses the
+Vault, because the engine has one writer.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ DEVICE_TYPE = "application/vnd.synclens.device"
 
 
 class DroppedResponse(Response):
-    """An answer of which only the beginning arrives, because the connection ends."""
+    """A response whose connection closes before the body is complete."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        heads = [(b"content-type", b"application/json"), (b"content-length", b"4096")]
-        await send({"type": "http.response.start", "status": 200, "headers": heads})
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"4096")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b'{"responseStatus": "SUC', "more_body": True})
 
 
-def build_app(served: ServerState, clock: Callable[[], float], *, delay: float = 0.0) -> Starlette:
-    """The application of one served Vault. `slow` seconds pass before each answer to a device."""
+def build_app(server: ServerState, clock: Callable[[], float], *, delay: float = 0.0) -> Starlette:
+    """Build the application for a served Vault. Replies to devices are delayed by `delay` seconds."""
     lock = asyncio.Lock()
 
     async def device(http: HttpRequest) -> Response:
@@ -45,13 +45,13 @@ def build_app(served: ServerState, clock: Callable[[], float], *, delay: float =
         if delay:
             await asyncio.sleep(delay)
         async with lock:
-            reply = await run_in_threadpool(handle_request, body, served.vault, clock())
+            reply = await run_in_threadpool(handle_request, body, server.vault, clock())
         return Response(reply, media_type=DEVICE_TYPE)
 
     async def rest(http: HttpRequest) -> Response:
         request = await _read_request(http)
         async with lock:
-            reply = await run_in_threadpool(answer_request, served, request, clock())
+            reply = await run_in_threadpool(answer_request, server, request, clock())
         if reply.delay:
             await asyncio.sleep(reply.delay)
         return _to_response(reply)
@@ -92,9 +92,9 @@ def make_server(app: Starlette, *, log_level: str = "warning") -> uvicorn.Server
 def serve(server: uvicorn.Server, port: int, on_ready: Callable[[int], None]) -> None:
     """Serve on loopback until stopped; `on_ready` receives the port; 0 selects a free port."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
-        # The protocol is named because asyncio only then sends small answers at once; else each waits for 40 ms.
+        # With the explicit protocol, asyncio sends small replies immediately. Without it, each waits for 40 ms.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", port))
-        listening.listen(100)  # from here on a caller waits instead of being refused
+        listening.listen(100)  # from now on, callers wait instead of being refused
         on_ready(int(listening.getsockname()[1]))
         server.run(sockets=[listening])

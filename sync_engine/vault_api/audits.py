@@ -1,7 +1,8 @@
-"""Audit trails: who changed what, and who signed in.
+"""Audit trails of configuration changes and sign-ins.
 
-A change of a VMOC, a user or a setting is a change of a record and shows in the object trail; every other change of
-configuration shows in the system trail. The texts of items and descriptions are ours; Vault's are not published.
+Changes of VMOCs, users and settings are changes of records, so they are in the object trail. All other
+configuration changes are in the system trail. The texts of items and descriptions are ours; Vault's are not
+published.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ COLUMNS = {
 
 
 def list_trails(call: ApiCall) -> Reply:
-    """`GET /metadata/audittrail`."""
+    """Handle `GET /metadata/audittrail`: list the audit trails."""
     data = [
         {"name": name, "label": format_label(name + "__v"), "url": call.url(f"/metadata/audittrail/{name}")}
         for name in COLUMNS
@@ -115,7 +116,7 @@ def list_trails(call: ApiCall) -> Reply:
 
 
 def describe_trail(call: ApiCall) -> Reply:
-    """`GET /metadata/audittrail/{type}`."""
+    """Handle `GET /metadata/audittrail/{type}`: describe the fields of a trail."""
     fields = [
         {"name": name, "label": format_label(name + "__v"), "type": "String"}
         for name in _columns(call.args["kind"])
@@ -124,7 +125,10 @@ def describe_trail(call: ApiCall) -> Reply:
 
 
 def read_trail(call: ApiCall) -> Reply:
-    """`GET /audittrail/{type}` with `start_date`, `end_date`, `limit`, `offset`, `objects` and `events`."""
+    """Handle `GET /audittrail/{type}`: return the rows of a trail.
+
+    Parameters are `start_date`, `end_date`, `limit`, `offset`, `objects` and `events`.
+    """
     name, parameters = call.args["kind"], call.request.query
     _columns(name)
     if parameters.get("format_result", "json") != "json":
@@ -140,14 +144,17 @@ def read_trail(call: ApiCall) -> Reply:
     if since < call.now - 30 * DAY - 1:
         raise VaultError("INVALID_DATA", "Only the last 30 days can be asked for; choose a later start_date")
     rows = [row for at, row in iterate_trail(call, name) if since <= at <= until]
-    for field, wanted in (("object_name", parameters.get("objects")), ("action", parameters.get("events"))):
-        if wanted:
-            rows = [row for row in rows if row.get(field) in wanted.split(",")]
+    for field, filter_text in (
+        ("object_name", parameters.get("objects")),
+        ("action", parameters.get("events")),
+    ):
+        if filter_text:
+            rows = [row for row in rows if row.get(field) in filter_text.split(",")]
     return _page(call, name, rows)
 
 
 def read_record_history(call: ApiCall) -> Reply:
-    """`GET /vobjects/{object}/{id}/audittrail`: the whole history of one record."""
+    """Handle `GET /vobjects/{object}/{id}/audittrail`: return the history of a record."""
     rows = [
         row
         for _, row in iterate_trail(call, "object_audit_trail")
@@ -172,19 +179,21 @@ def _page(call: ApiCall, name: str, rows: list[JsonDict]) -> Reply:
         "total": len(rows),
         "object": trail,
     }
-    kept = "&".join(
+    other_parameters = "&".join(
         f"{key}={value}" for key, value in call.request.query.items() if key not in ("limit", "offset")
     )
-    tail = f"{call.request.path.partition(f'/{call.version}')[2]}?{kept + '&' if kept else ''}limit={size}&offset="
+    separator = "&" if other_parameters else ""
+    endpoint = call.request.path.partition(f"/{call.version}")[2]
+    path = f"{endpoint}?{other_parameters}{separator}limit={size}&offset="
     if start + size < len(rows):
-        details["next_page"] = call.url(f"{tail}{start + size}")
+        details["next_page"] = call.url(f"{path}{start + size}")
     if start:
-        details["previous_page"] = call.url(f"{tail}{max(0, start - size)}")
+        details["previous_page"] = call.url(f"{path}{max(0, start - size)}")
     return success_reply({"responseDetails": details, "data": page})
 
 
 def iterate_trail(call: ApiCall, name: str) -> Iterator[tuple[float, JsonDict]]:
-    """Yield every row of a trail with its time in seconds, oldest first."""
+    """Yield the rows of a trail with their times in seconds, oldest first."""
     blank: JsonDict = dict.fromkeys(_columns(name))
     for at, row in _TRAIL_ROWS[name](call) if name in _TRAIL_ROWS else ():
         yield at, blank | row
@@ -197,7 +206,7 @@ def _columns(name: str) -> list[str]:
 
 
 def _format_second(at: float) -> str:
-    """Audit trails know seconds, not parts of them."""
+    """Format a time as audit trails do: UTC, in whole seconds."""
     return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -207,24 +216,31 @@ def _row_id(*parts: object) -> str:
 
 def _login_rows(call: ApiCall) -> Iterator[tuple[float, JsonDict]]:
     users = call.vault.live.get("user", {})
-    names = {one["email"]: one["name"] for one in users.values()}
+    names = {user_document["email"]: user_document["name"] for user_document in users.values()}
     logins: list[tuple[float, JsonDict]] = []
-    for n, at, name, status, client in call.vault.db.execute(
+    for number, at, name, status, client in call.vault.db.execute(
         "SELECT n, at, user_name, status, client FROM rest_login"
     ):
-        who = {"user_name": name, "full_name": names.get(name), "source_ip": client, "browser": "Unknown"}
-        logins.append((at, who | {"id": _row_id("rest", n), "status": status, "platform": "Unknown"}))
+        identity = {
+            "user_name": name,
+            "full_name": names.get(name),
+            "source_ip": client,
+            "browser": "Unknown",
+        }
+        logins.append(
+            (at, identity | {"id": _row_id("rest", number), "status": status, "platform": "Unknown"})
+        )
     for token, user, at, device in call.vault.db.execute(
         "SELECT token, user, created, device FROM session WHERE device <> 'rest'"
     ):
-        one = users.get(user, {})
-        who = {
-            "user_name": one.get("email"),
-            "full_name": one.get("name"),
+        user_document = users.get(user, {})
+        identity = {
+            "user_name": user_document.get("email"),
+            "full_name": user_document.get("name"),
             "platform": device.partition("-")[0],
         }
         logins.append(
-            (at, who | {"id": _row_id("session", token), "status": "Success", "browser": "Unknown"})
+            (at, identity | {"id": _row_id("session", token), "status": "Success", "browser": "Unknown"})
         )
     for at, row in sorted(logins, key=lambda pair: (pair[0], pair[1]["id"])):
         yield (
@@ -239,10 +255,10 @@ def _audit_entries(call: ApiCall) -> Iterator[JsonDict]:
 
 
 def _author(call: ApiCall, by: str) -> JsonDict:
-    one = call.vault.live.get("user", {}).get(by)
+    user = call.vault.live.get("user", {}).get(by)
     return {
-        "user_name": one["email"] if one else f"{by}@example.com",
-        "full_name": one["name"] if one else by.title(),
+        "user_name": user["email"] if user else f"{by}@example.com",
+        "full_name": user["name"] if user else by.title(),
     }
 
 
@@ -259,7 +275,7 @@ def _system_rows(call: ApiCall) -> Iterator[tuple[float, JsonDict]]:
                 "user_id": doc["changed_by"],
                 "action": "Create" if doc["before"] is None else "Delete" if doc["after"] is None else "Edit",
                 "item": f"{doc['kind'].replace('_', ' ').title()} : {doc['target']}",
-                "field_name": ".".join(one for one in (doc["object"], doc["field"]) if one) or None,
+                "field_name": ".".join(part for part in (doc["object"], doc["field"]) if part) or None,
                 "old_value": doc["before"],
                 "new_value": doc["after"],
                 "event_description": doc["detail"] or f"{doc['kind']} {doc['target']} changed",
@@ -307,7 +323,10 @@ def _record_ids(source: Object) -> dict[str, object]:
 
 
 def _parse_fields(text: str | None) -> dict[str, str | None]:
-    """The fields that a change names, with their values as text; a plain value is the field `value__v`."""
+    """Parse the changed fields of an audit entry, with their values as text.
+
+    A value that is no dictionary is returned as the field `value__v`.
+    """
     if text is None:
         return {}
     try:

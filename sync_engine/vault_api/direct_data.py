@@ -1,7 +1,7 @@
-"""Direct Data: the whole Vault once a day, its changes every quarter of an hour, and its audit trails.
+"""Direct Data: daily full files, incremental files every 15 minutes, and audit trail files.
 
-A file is built when it is first listed and kept as it is then, as a published file would be. Names of the log
-extracts, booleans and line ends are ours; Vault's are not published.
+A file is built when it is first listed and does not change afterwards, like a published file. The names of the log
+extracts, the booleans and the line ends are ours; Vault's are not published.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ TYPES = {"ID": "String", "Object": "Relationship"}
 
 @dataclass(slots=True)
 class Extract:
-    """One CSV of an archive."""
+    """One CSV file of an archive."""
 
     name: str
     label: str
@@ -52,13 +52,16 @@ class Extract:
 
     @property
     def path(self) -> str:
-        """Where it lies in the archive."""
-        tail = "_deletes" if self.kind == "deletes" else ""
-        return self.name.replace(".", "/", 1) + f"{tail}.csv"
+        """Return the path of the CSV file in the archive."""
+        suffix = "_deletes" if self.kind == "deletes" else ""
+        return self.name.replace(".", "/", 1) + f"{suffix}.csv"
 
 
 def list_files(call: ApiCall) -> Reply:
-    """`GET /services/directdata/files?extract_type=&start_time=&stop_time=`."""
+    """Handle `GET /services/directdata/files`: list the available files.
+
+    Parameters are `extract_type`, `start_time` and `stop_time`.
+    """
     parameters = call.request.query
     kind = parameters.get("extract_type", "incremental_directdata")
     if kind not in LETTERS:
@@ -67,19 +70,19 @@ def list_files(call: ApiCall) -> Reply:
         )
     since = parse_timestamp(parameters["start_time"]) if parameters.get("start_time") else 0.0
     until = parse_timestamp(parameters["stop_time"]) if parameters.get("stop_time") else call.now
-    wanted = [
+    stops = [
         stop for stop in _stop_times(kind, call.now) if stop <= until and _start_time(kind, stop) >= since
     ]
-    broken = call.server.faults.setting("unpublished") if kind == "incremental_directdata" else 0
+    failed_count = call.server.faults.setting("unpublished") if kind == "incremental_directdata" else 0
     changes = _changes_by_quarter(call) if kind == "incremental_directdata" else {}
     data = []
-    for n, stop in enumerate(wanted):
-        if n >= len(wanted) - broken:
-            words = f"Failed to publish {kind} file. No other action is needed at this time."
+    for index, stop in enumerate(stops):
+        if index >= len(stops) - failed_count:
+            error_message = f"Failed to publish {kind} file. No other action is needed at this time."
             data.append(
                 {
                     "name": _file_name(kind, stop),
-                    "error": {"next_retry": _format_minute(stop + 1800), "message": words},
+                    "error": {"next_retry": _format_minute(stop + 1800), "message": error_message},
                 }
             )
         else:
@@ -88,7 +91,7 @@ def list_files(call: ApiCall) -> Reply:
 
 
 def download_part(call: ApiCall) -> Reply:
-    """`GET /services/directdata/files/{part}`: bytes, or JSON when it fails."""
+    """Handle `GET /services/directdata/files/{part}`: return bytes, or JSON on failure."""
     name, _, number = call.args["part"].rpartition(".")
     packed = call.server.files.get(name)
     parts = _split_parts(call, packed[1]) if packed else []
@@ -119,7 +122,7 @@ def _file_name(kind: str, stop: float) -> str:
 
 
 def _format_minute(at: float) -> str:
-    """The listing writes times without seconds."""
+    """Format a time as file listings do: UTC, without seconds."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
@@ -132,7 +135,10 @@ Changes = dict[str, list[JsonDict]]
 
 
 def _changes_by_quarter(call: ApiCall) -> dict[float, tuple[Changes, Changes]]:
-    """Changed and deleted rows by object, by the quarter of an hour in which they changed; keys are its end."""
+    """Return changed and deleted rows by object, for each 15-minute interval.
+
+    The keys are the ends of the intervals.
+    """
     changes: dict[float, tuple[Changes, Changes]] = {}
     for source in call.list_objects().values():
         for row in source.rows():
@@ -154,12 +160,12 @@ def _file_entry(call: ApiCall, kind: str, stop: float, changes: tuple[Changes, C
         call.server.files[name] = _publish_file(call, kind, stop, changes)
     total, packed = call.server.files[name]
     parts = []
-    for n, part in enumerate(_split_parts(call, packed), start=1):
-        address = f"{call.request.base}{call.url('/services/directdata/files')}/{name}.{n:03d}"
+    for number, part in enumerate(_split_parts(call, packed), start=1):
+        address = f"{call.request.base}{call.url('/services/directdata/files')}/{name}.{number:03d}"
         entry: JsonDict = {
-            "name": f"{name}.{n:03d}",
-            "filename": f"{name}.tar.gz.{n:03d}",
-            "filepart": n,
+            "name": f"{name}.{number:03d}",
+            "filename": f"{name}.tar.gz.{number:03d}",
+            "filepart": number,
             "size": len(part),
         }
         if not call.server.faults.setting("no-md5"):
@@ -174,12 +180,15 @@ def _file_entry(call: ApiCall, kind: str, stop: float, changes: tuple[Changes, C
 def _publish_file(
     call: ApiCall, kind: str, stop: float, changes: tuple[Changes, Changes]
 ) -> tuple[int, bytes]:
-    """Rows and bytes of a new file; increments in which nothing happened share theirs."""
+    """Build a new file and return its row count and bytes.
+
+    All incremental files without changes share the same bytes.
+    """
     empty = kind == "incremental_directdata" and not any(changes)
     if empty and _EMPTY_INCREMENT in call.server.files:
         return call.server.files[_EMPTY_INCREMENT]
     extracts = list(_build_extracts(call, kind, stop, changes))
-    total = sum(len(one.rows) for one in extracts if not one.name.startswith("Metadata"))
+    total = sum(len(extract.rows) for extract in extracts if not extract.name.startswith("Metadata"))
     published = (total, _pack_archive(call, kind, extracts))
     if empty:
         call.server.files[_EMPTY_INCREMENT] = published
@@ -195,7 +204,7 @@ def _build_extracts(
                 rows = [row for at, row in audits.iterate_trail(call, name) if stop - DAY < at <= stop]
                 yield Extract(f"Log.{name}", format_label(name + "__v"), columns, rows)
         return
-    objects = sorted(call.list_objects().values(), key=lambda one: one.name)
+    objects = sorted(call.list_objects().values(), key=lambda source: source.name)
     full = kind == "full_directdata"
     yield Extract(
         "Metadata.metadata", "Metadata", _METADATA_COLUMNS, list(_metadata_rows(objects)) if full else []
@@ -204,9 +213,11 @@ def _build_extracts(
         columns = _columns(source)
         rows = _rows_created_before(source, stop) if full else changes[0].get(source.name, [])
         yield Extract(f"Object.{source.name}", source.label, columns, rows)
-        gone = [] if full else changes[1].get(source.name, [])
+        deleted_rows = [] if full else changes[1].get(source.name, [])
         if not full:
-            yield Extract(f"Object.{source.name}", source.label, ["id", "deleted_date"], gone, "deletes")
+            yield Extract(
+                f"Object.{source.name}", source.label, ["id", "deleted_date"], deleted_rows, "deletes"
+            )
     yield Extract(
         "Picklist.picklist__sys", "Picklist", _PICKLIST_COLUMNS, list(_picklist_rows(objects)) if full else []
     )
@@ -218,7 +229,7 @@ def _rows_created_before(source: Object, stop: float) -> list[JsonDict]:
 
 
 def _columns(source: Object) -> list[str]:
-    """Standard columns first, the rest in alphabetical order."""
+    """Return the columns of an object: standard columns first, then the others by name."""
     first = [
         "id",
         "modified_date__v",
@@ -257,63 +268,72 @@ _PICKLIST_COLUMNS = [
 def _metadata_rows(objects: Iterable[Object]) -> Iterator[JsonDict]:
     for source in objects:
         for name in _columns(source):
-            one = source.fields[name]
+            spec = source.fields[name]
             related = (
-                "Picklist.picklist__sys" if one.type == "Picklist" else f"Object.{one.to}" if one.to else None
+                "Picklist.picklist__sys"
+                if spec.type == "Picklist"
+                else f"Object.{spec.to}"
+                if spec.to
+                else None
             )
             attributes = {
                 "extract": f"Object.{source.name}",
                 "extract_label": source.label,
                 "column_name": name,
             }
-            kind = "MultiPicklist" if one.multi_value else TYPES.get(one.type, one.type)
+            kind = "MultiPicklist" if spec.multi_value else TYPES.get(spec.type, spec.type)
             yield (
                 attributes
                 | {"column_label": format_label(name), "type": kind}
-                | _length(one)
+                | _length(spec)
                 | {"related_extract": related}
             )
 
 
-def _length(one: Field) -> JsonDict:
+def _length(spec: Field) -> JsonDict:
     return (
-        {"length": one.length or (20 if one.type == "ID" else None)}
-        if one.type in ("String", "LongText", "ID")
+        {"length": spec.length or (20 if spec.type == "ID" else None)}
+        if spec.type in ("String", "LongText", "ID")
         else {}
     )
 
 
 def _picklist_rows(objects: Iterable[Object]) -> Iterator[JsonDict]:
     for source in objects:
-        for one in source.fields.values():
-            for value in picklist_values(source, one) if one.type == "Picklist" else ():
-                attributes = {"object": source.name, "object_field": one.name, "picklist_value_name": value}
+        for spec in source.fields.values():
+            for value in picklist_values(source, spec) if spec.type == "Picklist" else ():
+                attributes = {"object": source.name, "object_field": spec.name, "picklist_value_name": value}
                 yield attributes | {"picklist_value_label": format_label(value), "status__v": "active__v"}
 
 
 def _pack_archive(call: ApiCall, kind: str, extracts: list[Extract]) -> bytes:
-    """The archive, byte for byte the same for the same content."""
+    """Build the archive. The same content always produces the same bytes."""
     files = {"manifest.csv": _manifest_csv(kind, extracts)}
     if kind != "full_directdata":
-        objects = sorted(call.list_objects().values(), key=lambda one: one.name)
+        objects = sorted(call.list_objects().values(), key=lambda source: source.name)
         files["metadata_full.csv"] = _to_csv(_METADATA_COLUMNS, _metadata_rows(objects))
-    files |= {one.path: _to_csv(one.columns, one.rows) for one in extracts if one.rows}
-    plain = io.BytesIO()
-    with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+    files |= {extract.path: _to_csv(extract.columns, extract.rows) for extract in extracts if extract.rows}
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for path, body in files.items():
             entry = tarfile.TarInfo(path)
             entry.size = len(body)
             archive.addfile(entry, io.BytesIO(body))
-    return gzip.compress(plain.getvalue(), compresslevel=6, mtime=0)
+    return gzip.compress(buffer.getvalue(), compresslevel=6, mtime=0)
 
 
 def _manifest_csv(kind: str, extracts: list[Extract]) -> bytes:
-    """What is in the archive; only incremental files distinguish updates and deletes."""
+    """Build the manifest of an archive. Only incremental files distinguish updates and deletes."""
     columns = ["extract", "extract_label", "type", "records", "file"]
     rows = [
-        {"extract": one.name, "extract_label": one.label, "type": one.kind, "records": len(one.rows)}
-        | {"file": one.path if one.rows else None}
-        for one in extracts
+        {
+            "extract": extract.name,
+            "extract_label": extract.label,
+            "type": extract.kind,
+            "records": len(extract.rows),
+        }
+        | {"file": extract.path if extract.rows else None}
+        for extract in extracts
     ]
     return _to_csv(columns if kind == "incremental_directdata" else [c for c in columns if c != "type"], rows)
 

@@ -1,7 +1,8 @@
-"""Answer a VQL query over the objects of a catalogue.
+"""Evaluation of VQL queries over the objects of a catalogue.
 
-A comparison with a missing value is false, except `= null` and `!= null`. A picklist fulfils `=` when one of its
-values does. Text is compared as is; a date literal is read for the field that it is compared with.
+A comparison with a missing value is false, except `= null` and `!= null`. A picklist matches `=` if any of its
+values matches. Text comparison is case-sensitive; date literals are parsed for the type
+of the compared field.
 """
 
 from __future__ import annotations
@@ -18,23 +19,23 @@ from sync_engine.vault_api.vql import Column, Compare, Condition, InQuery, Junct
 
 SUBQUERY_PAGE = 250
 LONG_TEXT_SHOWN = 250
-"""Characters of long text that a query returns without LONGTEXT()."""
+"""Maximum characters of long text that a query returns without LONGTEXT()."""
 
 
 @dataclass(slots=True)
 class QueryEngine:
-    """Queries over one catalogue; what references lead to is looked up once."""
+    """An evaluator of queries over one catalogue. Referenced rows are indexed once and reused."""
 
     objects: Mapping[str, Object]
     _by_id: dict[str, dict[Any, JsonDict]] = field(default_factory=dict)
     _children: dict[tuple[str, str], dict[Any, list[JsonDict]]] = field(default_factory=dict)
 
     def select(self, query: Select) -> list[JsonDict]:
-        """All rows of a query, in order, before any paging."""
+        """Return all rows of a query in order, before paging."""
         source = self.objects[self.resolve_target(query.target)]
-        for one in query.columns:
-            if isinstance(one, Column):
-                self.resolve_field(source, one.path)
+        for result_column in query.columns:
+            if isinstance(result_column, Column):
+                self.resolve_field(source, result_column.path)
         test = self._build_test(source, query.where)
         rows = [row for row in source.rows() if test(row)]
         for column, descending in reversed(query.order):
@@ -43,38 +44,44 @@ class QueryEngine:
                 key=lambda row: _sort_key(self.read_value(source, row, column.path)), reverse=descending
             )
         start = (query.number("SKIP") or 0) + (query.number("OFFSET") or 0)
-        most = [n for n in (query.number("MAXROWS"), query.number("LIMIT")) if n is not None]
-        rows = rows[start : start + min(most)] if most else rows[start:]
+        limits = [limit for limit in (query.number("MAXROWS"), query.number("LIMIT")) if limit is not None]
+        rows = rows[start : start + min(limits)] if limits else rows[start:]
         return [self._result_row(source, row, query) for row in rows]
 
     def resolve_target(self, name: str) -> str:
-        """The object that a target means. Raises VaultError when there is none that the user may read."""
+        """Return the object name of a query target.
+
+        Raises VaultError if no such object exists or the user may not read it.
+        """
         object_name = "user__sys" if name == "users" else name
         if object_name not in self.objects:
             raise VaultError("INVALID_DATA", f"The query target [{name}] does not exist or cannot be read")
         return object_name
 
     def resolve_field(self, source: Object, path: str) -> Field:
-        """The field at the end of a path. Raises VaultError with ATTRIBUTE_NOT_SUPPORTED where there is none."""
-        first, _, rest = path.partition(".")
-        if not rest:
+        """Return the field at the end of a path.
+
+        Raises VaultError with ATTRIBUTE_NOT_SUPPORTED if there is none.
+        """
+        first, _, remaining_path = path.partition(".")
+        if not remaining_path:
             if first in source.fields:
                 return source.fields[first]
         else:
-            for one in source.fields.values():
-                if one.relationship == first and one.to in self.objects:
-                    return self.resolve_field(self.objects[str(one.to)], rest)
+            for reference in source.fields.values():
+                if reference.relationship == first and reference.to in self.objects:
+                    return self.resolve_field(self.objects[str(reference.to)], remaining_path)
         raise VaultError("ATTRIBUTE_NOT_SUPPORTED", f"[{path}] is not a queryable field of [{source.name}]")
 
     def read_value(self, source: Object, row: JsonDict, path: str) -> Any:  # noqa: ANN401 - any JSON value
-        """What lies at the end of a path for one row; None where the path breaks off."""
-        first, _, rest = path.partition(".")
-        if not rest:
+        """Return the value of a path for a row. None if a reference is empty."""
+        first, _, remaining_path = path.partition(".")
+        if not remaining_path:
             return row.get(first)
-        one = next(one for one in source.fields.values() if one.relationship == first)
-        there = self.objects[str(one.to)]
-        referenced_row = self._rows_by_id(there).get(str(row.get(one.name)))
-        return None if referenced_row is None else self.read_value(there, referenced_row, rest)
+        reference = next(reference for reference in source.fields.values() if reference.relationship == first)
+        target = self.objects[str(reference.to)]
+        referenced_row = self._rows_by_id(target).get(str(row.get(reference.name)))
+        return None if referenced_row is None else self.read_value(target, referenced_row, remaining_path)
 
     def _rows_by_id(self, source: Object) -> dict[Any, JsonDict]:
         if source.name not in self._by_id:
@@ -90,30 +97,40 @@ class QueryEngine:
         return self._children[child.name, key]
 
     def _result_row(self, source: Object, row: JsonDict, query: Select) -> JsonDict:
-        shown: JsonDict = {}
-        for one in query.columns:
-            if isinstance(one, Select):
-                shown[one.target] = self._subquery(source, row, one)
+        result: JsonDict = {}
+        for column in query.columns:
+            if isinstance(column, Select):
+                result[column.target] = self._subquery(source, row, column)
                 continue
-            value = self.read_value(source, row, one.path)
-            kind = self.resolve_field(source, one.path)
-            if kind.type == "LongText" and one.function != "LONGTEXT" and isinstance(value, str):
+            value = self.read_value(source, row, column.path)
+            definition = self.resolve_field(source, column.path)
+            if definition.type == "LongText" and column.function != "LONGTEXT" and isinstance(value, str):
                 value = value[:LONG_TEXT_SHOWN]
-            if one.function == "TOLABEL" and isinstance(value, list):
+            if column.function == "TOLABEL" and isinstance(value, list):
                 value = [format_label(str(name)) for name in value]
-            shown[one.name] = value
-        return shown
+            result[column.name] = value
+        return result
 
     def _subquery(self, source: Object, row: JsonDict, query: Select) -> JsonDict:
         child, key = self.resolve_child(source, query.target)
         test = self._build_test(child, query.where)
-        rows = [one for one in self._rows_by_reference(child, key).get(str(row["id"]), []) if test(one)]
+        rows = [
+            child_row
+            for child_row in self._rows_by_reference(child, key).get(str(row["id"]), [])
+            if test(child_row)
+        ]
         page = rows[: query.number("PAGESIZE") or SUBQUERY_PAGE]
         details = {"pagesize": SUBQUERY_PAGE, "pageoffset": 0, "size": len(page), "total": len(rows)}
-        return {"responseDetails": details, "data": [self._result_row(child, one, query) for one in page]}
+        return {
+            "responseDetails": details,
+            "data": [self._result_row(child, child_row, query) for child_row in page],
+        }
 
     def resolve_child(self, source: Object, relationship: str) -> tuple[Object, str]:
-        """The child object behind an inbound relationship, and its field. Raises VaultError when there is none."""
+        """Return the child object and reference field of an inbound relationship.
+
+        Raises VaultError if the relationship does not exist.
+        """
         name, key = source.inbound.get(relationship, (None, ""))
         if name is None:
             raise VaultError("INVALID_DATA", f"[{relationship}] is not a relationship of [{source.name}]")
@@ -126,8 +143,8 @@ class QueryEngine:
             parts = [self._build_test(source, part) for part in condition.parts]
             if condition.word == "NOT":
                 return lambda row: not parts[0](row)
-            every = all if condition.word == "AND" else any
-            return lambda row: every(part(row) for part in parts)
+            combine = all if condition.word == "AND" else any
+            return lambda row: combine(part(row) for part in parts)
         if isinstance(condition, InQuery):
             return self._build_in_test(source, condition)
         return self._build_compare_test(source, condition)
@@ -143,53 +160,53 @@ class QueryEngine:
 
     def _build_compare_test(self, source: Object, condition: Compare) -> Callable[[JsonDict], bool]:
         path = condition.column.path
-        kind = self.resolve_field(source, path)
-        wanted = [_convert_literal(kind, value) for value in condition.values]
+        definition = self.resolve_field(source, path)
+        expected = [_convert_literal(definition, value) for value in condition.values]
         compare = _OPERATORS[condition.operator]
-        folded = condition.column.function == "CASEINSENSITIVE"
-        if folded:
-            wanted = [_fold(value) for value in wanted]
+        ignore_case = condition.column.function == "CASEINSENSITIVE"
+        if ignore_case:
+            expected = [_fold(value) for value in expected]
 
-        def holds(row: JsonDict) -> bool:
+        def test_row(row: JsonDict) -> bool:
             value = self.read_value(source, row, path)
             values = (
                 value if isinstance(value, list) and value else [None] if isinstance(value, list) else [value]
             )
-            if kind.type in ("ID", "Object"):
-                values = [None if one is None else str(one) for one in values]
-            if folded:
-                values = [_fold(one) for one in values]
+            if definition.type in ("ID", "Object"):
+                values = [None if element is None else str(element) for element in values]
+            if ignore_case:
+                values = [_fold(element) for element in values]
             if condition.operator == "!=":
-                return all(compare(one, wanted) for one in values)
-            return any(compare(one, wanted) for one in values)
+                return all(compare(element, expected) for element in values)
+            return any(compare(element, expected) for element in values)
 
-        return holds
+        return test_row
 
     def show(self, question: Show) -> list[JsonDict]:
-        """The answer to SHOW."""
+        """Return the rows of a SHOW statement."""
         if question.what == "TARGETS":
-            return [{"name": name, "label": one.label} for name, one in sorted(self.objects.items())]
+            return [{"name": name, "label": entry.label} for name, entry in sorted(self.objects.items())]
         source = self.objects[self.resolve_target(str(question.target))]
         if question.what == "FIELDS":
             return [
-                {"name": one.name, "label": format_label(one.name), "type": one.type}
-                for one in source.fields.values()
+                {"name": entry.name, "label": format_label(entry.name), "type": entry.type}
+                for entry in source.fields.values()
             ]
         return list(describe_relationships(source))
 
 
 def describe_relationships(source: Object) -> Iterator[JsonDict]:
-    """Where one can go from a record: outwards through its references, inwards to its children."""
-    for one in source.fields.values():
-        if one.to:
+    """Yield the relationships of an object: references to other objects, then child objects."""
+    for reference in source.fields.values():
+        if reference.to:
             yield {
-                "relationship_name": one.relationship,
-                "relationship_label": format_label(one.name),
-                "field": one.name,
+                "relationship_name": reference.relationship,
+                "relationship_label": format_label(reference.name),
+                "field": reference.name,
             } | {
                 "relationship_type": "reference_outbound",
                 "relationship_deletion": "block",
-                "object": {"name": one.to, "label": format_label(one.to)},
+                "object": {"name": reference.to, "label": format_label(reference.to)},
             }
     for name, (child, key) in source.inbound.items():
         yield {"relationship_name": name, "relationship_label": format_label(child), "field": key} | {
@@ -199,20 +216,21 @@ def describe_relationships(source: Object) -> Iterator[JsonDict]:
         }
 
 
-def _convert_literal(kind: Field, value: Value) -> object:
-    """A value as the field's own values look, so that both can be compared directly."""
+def _convert_literal(definition: Field, value: Value) -> object:
+    """Convert a literal to the format of the field's values, for comparison."""
     if value is None:
         return None
-    if kind.type == "DateTime":
+    if definition.type == "DateTime":
         return format_timestamp(parse_timestamp(str(value)))
-    if kind.type == "Date":
+    if definition.type == "Date":
         return str(format_timestamp(parse_timestamp(str(value))))[:10]
-    if kind.type in ("ID", "Object"):
+    if definition.type in ("ID", "Object"):
         return str(value)
-    fits = {"Number": (int, float), "Boolean": (bool,)}.get(kind.type, (str,))
-    if not isinstance(value, fits) or (isinstance(value, bool) and kind.type != "Boolean"):
+    fits = {"Number": (int, float), "Boolean": (bool,)}.get(definition.type, (str,))
+    if not isinstance(value, fits) or (isinstance(value, bool) and definition.type != "Boolean"):
         raise VaultError(
-            "INVALID_DATA", f"[{value}] does not fit the field [{kind.name}] of type [{kind.type}]"
+            "INVALID_DATA",
+            f"[{value}] does not fit the field [{definition.name}] of type [{definition.type}]",
         )
     return value
 
@@ -251,7 +269,7 @@ _OPERATORS: dict[str, Callable[[Any, list[Any]], bool]] = {
 
 
 def _matches_pattern(value: str, pattern: str) -> bool:
-    """Match a pattern; `%` at its ends matches any text."""
+    """Return whether the value matches the pattern. `%` at either end matches any text."""
     core = pattern.strip("%")
     if pattern.startswith("%") and pattern.endswith("%"):
         return core in value

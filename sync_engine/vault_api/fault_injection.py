@@ -1,6 +1,6 @@
-"""Faults that the served Vault can inject: each has a name and a number; none is random.
+"""Deterministic faults that the served Vault can inject. Each has a name and a number.
 
-The faults are those that customers, proxies and other clients have reported.
+All of them have been reported for real Vaults, proxies or API clients.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from sync_engine.protocol import VaultError
 from sync_engine.vault_api.messages import Reply, failure_reply, json_reply
 
 FAULTS = {
-    "expire": "a session ends after N calls with it",
-    "shrink": "a page holds at most N rows, whatever was asked for",
-    "forget-pages": "the next page is forgotten after N pages of a query",
-    "burst": "N calls in five minutes are free; each later one is held back by half a second",
-    "burst-delay": "with burst, calls are held back by N milliseconds instead of half a second",
-    "fail-part": "the first N downloads of Direct Data parts answer JSON instead of bytes",
-    "unpublished": "the newest N incremental files of Direct Data are an error entry",
-    "no-md5": "with 1, the parts of Direct Data come without a checksum",
+    "expire": "a session expires after N calls",
+    "shrink": "a page has at most N rows, even if the request allows more",
+    "forget-pages": "the remaining pages of a query expire after N pages",
+    "burst": "N calls in five minutes are immediate; each later call is delayed by 0.5 s",
+    "burst-delay": "with burst, calls are delayed by N milliseconds instead of 0.5 s",
+    "fail-part": "the first N downloads of Direct Data parts return JSON instead of bytes",
+    "unpublished": "the newest N incremental files of Direct Data are listed as errors",
+    "no-md5": "with 1, the parts of Direct Data have no checksum",
     "other-vault": "with 1, signing in opens a session for another Vault",
-    "not-found": "every Nth call answers HTTP 404 with JSON, once each",
-    "proxy": "every Nth call answers HTTP 502 with a page that is not JSON",
-    "portal": "every Nth call answers HTTP 200 with a page that is not JSON",
-    "drop": "every Nth call ends in the middle of its answer",
+    "not-found": "every Nth call returns HTTP 404 with JSON",
+    "proxy": "every Nth call returns HTTP 502 with an HTML page",
+    "portal": "every Nth call returns HTTP 200 with an HTML page",
+    "drop": "every Nth call disconnects in the middle of the response",
     "unknown-type": "every Nth call is refused with an undocumented error type",
     "exception": "every Nth call fails with EXCEPTION and UNEXPECTED_ERROR",
     "configuration-mode": "every Nth call is refused because the Vault is in Configuration Mode",
-    "warning": "every Nth query carries a DUPLICATE warning, in both spellings by turns",
-    "drift": "with 1, query errors are spelled INCORRECT_QUERY_SYNTAX, as a live Vault was seen to",
-    "version-trap": "with 1, a version that is not served answers INVALID_SESSION_ID",
-    "odd-session": "with 1, an ended session answers in the other of the two shapes",
+    "warning": "every Nth query returns a DUPLICATE warning, with alternating spelling of its type key",
+    "drift": "with 1, query errors have the type INCORRECT_QUERY_SYNTAX, as observed in a live Vault",
+    "version-trap": "with 1, an unsupported API version returns INVALID_SESSION_ID",
+    "odd-session": "with 1, an expired session returns the alternative error format",
 }
-"""Every fault with the meaning of N."""
+"""Descriptions of the faults by name, with the meaning of N."""
 
 DOCUMENTED_TYPES = (
     "UNEXPECTED_ERROR", "MALFORMED_URL", "METHOD_NOT_SUPPORTED", "INACTIVE_USER", "NO_PASSWORD_PROVIDED",
@@ -62,7 +62,7 @@ class FaultInjection:
     @classmethod
     def parse(cls, texts: Iterable[str]) -> FaultInjection:
         """Parse `NAME=N` items. Raises ValueError that lists the faults."""
-        ways: dict[str, int] = {}
+        settings: dict[str, int] = {}
         for text in texts:
             name, _, number = text.partition("=")
             is_known = name in FAULTS or name.removeprefix("error:") in DOCUMENTED_TYPES
@@ -70,39 +70,44 @@ class FaultInjection:
                 raise ValueError(
                     f"{text!r} is not a fault; use NAME=N with one of: {', '.join(FAULTS)}, error:TYPE"
                 )
-            ways[name] = int(number)
-        return cls(ways)
+            settings[name] = int(number)
+        return cls(settings)
 
-    def setting(self, way: str) -> int:
+    def setting(self, fault: str) -> int:
         """Return N of a fault, 0 if it is off."""
-        return self.settings.get(way, 0)
+        return self.settings.get(fault, 0)
 
-    def applies_to_first(self, way: str) -> bool:
-        """True for the first N times, and counts them."""
-        if self.counts[way] >= self.setting(way):
+    def applies_to_first(self, fault: str) -> bool:
+        """Count an occurrence and return whether it is one of the first N."""
+        if self.counts[fault] >= self.setting(fault):
             return False
-        self.counts[way] += 1
+        self.counts[fault] += 1
         return True
 
     def replacement_reply(self) -> Reply | None:
-        """Return the injected reply for this call, None for most calls."""
+        """Return the injected reply for this call, or None if no fault applies."""
         self.calls += 1
-        for way, n in self.settings.items():
-            if (way in _REPLACEMENTS or way.startswith("error:")) and self.calls % n == 0:
-                self.counts[way] += 1
-                return _REPLACEMENTS[way] if way in _REPLACEMENTS else _refusal(way.removeprefix("error:"))
+        for fault, n in self.settings.items():
+            if (fault in _REPLACEMENTS or fault.startswith("error:")) and self.calls % n == 0:
+                self.counts[fault] += 1
+                return (
+                    _REPLACEMENTS[fault] if fault in _REPLACEMENTS else _refusal(fault.removeprefix("error:"))
+                )
         return None
 
-    def next_occurrence(self, way: str) -> int:
-        """How often a way has struck, when it strikes now; 0 when it does not."""
-        n = self.setting(way)
+    def next_occurrence(self, fault: str) -> int:
+        """Count a call and return the occurrence number of the fault.
+
+        The fault occurs on every Nth call. Returns 0 for the other calls.
+        """
+        n = self.setting(fault)
         if not n:
             return 0
-        self.counts[f"{way} seen"] += 1
-        if self.counts[f"{way} seen"] % n:
+        self.counts[f"{fault} seen"] += 1
+        if self.counts[f"{fault} seen"] % n:
             return 0
-        self.counts[way] += 1
-        return self.counts[way]
+        self.counts[fault] += 1
+        return self.counts[fault]
 
 
 def _refusal(error_type: str) -> Reply:

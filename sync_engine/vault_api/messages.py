@@ -1,7 +1,7 @@
-"""Requests and replies as plain values, and Vault's envelope around each answer.
+"""Requests and replies as plain values, with Vault's JSON envelope.
 
-Vault answers HTTP 200 even when it refuses; `responseStatus` has the result. This module uses no web framework,
-so that a test may call the whole API as a function.
+Vault responds with HTTP 200 even to refused requests; `responseStatus` contains the result. This module uses no web
+framework, so that tests can call the whole API as a function.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ JSON_TYPE = "application/json;charset=UTF-8"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One HTTP request. Header names are lower case; `base` is scheme, host and port as the caller wrote them."""
+    """One HTTP request. Header names are lower case; `base` is scheme, host and port from the URL."""
 
     method: str
     path: str
@@ -36,21 +36,21 @@ class Request:
     client: str = "127.0.0.1"
 
     def header(self, name: str, default: str = "") -> str:
-        """The value of a header."""
+        """Return the value of a header, or the default if it is missing."""
         return self.headers.get(name.lower(), default)
 
     def form(self) -> dict[str, str]:
-        """The fields of the body and of the URL; of a field in both, the body's counts."""
+        """Return the form fields of the URL and the body. Body fields override URL fields."""
         return dict(self.query) | _form(self.header("content-type"), self.body)
 
     def rows(self) -> list[JsonDict]:
-        """The rows of a bulk write, from CSV or JSON. Raises VaultError for anything else."""
+        """Parse the rows of a bulk write from CSV or JSON. Raises VaultError for any other body."""
         return _csv_rows(self.body) if "csv" in self.header("content-type") else _json_rows(self.body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """One HTTP reply. `delay` is seconds to hold it back; `dropped` ends the connection instead."""
+    """One HTTP reply. It is sent after `delay` seconds; `dropped` closes the connection instead."""
 
     body: bytes
     status: int = 200
@@ -61,32 +61,32 @@ class Reply:
 
 
 def success_reply(doc: Mapping[str, Any]) -> Reply:
-    """A JSON answer; its default status is SUCCESS."""
+    """Build a JSON reply. Its default status is SUCCESS."""
     return json_reply({"responseStatus": "SUCCESS"} | dict(doc))
 
 
-def failure_reply(refused: VaultError, *, status: int = 200, response: str = "FAILURE") -> Reply:
-    """A refusal in Vault's envelope."""
-    error = {"type": refused.type, "message": refused.message}
-    doc: JsonDict = {"responseStatus": response, "responseMessage": refused.message, "errors": [error]}
-    if refused.cause == "authentication":
+def failure_reply(refusal: VaultError, *, status: int = 200, response: str = "FAILURE") -> Reply:
+    """Build the JSON reply of a refused request."""
+    error = {"type": refusal.type, "message": refusal.message}
+    doc: JsonDict = {"responseStatus": response, "responseMessage": refusal.message, "errors": [error]}
+    if refusal.cause == "authentication":
         doc["errorType"] = "AUTHENTICATION_FAILED"
     return json_reply(doc, status=status)
 
 
 def json_reply(doc: Mapping[str, Any], *, status: int = 200) -> Reply:
-    """A document as it travels."""
+    """Build a reply with a document as JSON."""
     return Reply(body=json.dumps(doc, ensure_ascii=False).encode("utf-8", "replace"), status=status)
 
 
 def file_reply(name: str, body: bytes, content_type: str = "application/octet-stream") -> Reply:
-    """A file to download."""
-    head = {"Content-Disposition": f'attachment;filename="{name}"', "X-VaultAPI-Status": "SUCCESS"}
-    return Reply(body=body, content_type=content_type, headers=head)
+    """Build a reply with a file to download."""
+    headers = {"Content-Disposition": f'attachment;filename="{name}"', "X-VaultAPI-Status": "SUCCESS"}
+    return Reply(body=body, content_type=content_type, headers=headers)
 
 
 def format_timestamp(seconds: float | None) -> str | None:
-    """Format a time as Vault does: UTC, milliseconds, `Z`."""
+    """Format a time as Vault does: UTC with milliseconds and `Z`."""
     if seconds is None:
         return None
     time = datetime.fromtimestamp(round(seconds, 3), UTC)
@@ -94,17 +94,20 @@ def format_timestamp(seconds: float | None) -> str | None:
 
 
 def parse_timestamp(text: str) -> float:
-    """Seconds since 1970 of a date or datetime; without a zone it is UTC. Raises VaultError for anything else."""
+    """Parse a date or datetime and return seconds since 1970. The default time zone is UTC.
+
+    Raises VaultError for any other text.
+    """
     try:
         time = datetime.fromisoformat(text.strip())
     except ValueError:
-        words = f"[{text[:40]}] is no date or datetime; write YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS.SSSZ"
-        raise VaultError("INVALID_DATA", words) from None
+        error_message = f"[{text[:40]}] is no date or datetime; write YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS.SSSZ"
+        raise VaultError("INVALID_DATA", error_message) from None
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
 def parse_whole_number(text: str | None, default: int, *, low: int = 0, high: int | None = None) -> int:
-    """A whole number from a parameter. Raises VaultError when it is none or out of bounds."""
+    """Parse a whole number. Raises VaultError if it is invalid or out of bounds."""
     if text is None or text == "":
         return default
     try:
@@ -137,16 +140,16 @@ def _csv_rows(body: bytes) -> list[JsonDict]:
     try:
         text = body.decode("utf-8-sig")
         rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
-    except (UnicodeDecodeError, csv.Error) as wrong:
-        raise VaultError("INVALID_DATA", f"The CSV cannot be read: {wrong}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise VaultError("INVALID_DATA", f"The CSV cannot be read: {error}") from None
     return [{name: value for name, value in row.items() if name is not None} for row in rows]
 
 
 def _json_rows(body: bytes) -> list[JsonDict]:
     try:
         rows = json.loads(body)
-    except (ValueError, RecursionError) as wrong:
-        raise VaultError("INVALID_DATA", f"The JSON cannot be read: {wrong}") from None
+    except (ValueError, RecursionError) as error:
+        raise VaultError("INVALID_DATA", f"The JSON cannot be read: {error}") from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise VaultError("INVALID_DATA", "The body must be a JSON list of objects")
     return rows

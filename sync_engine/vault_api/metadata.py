@@ -10,48 +10,48 @@ from sync_engine.vault_api.objects import Field, Object, creation_time, format_l
 from sync_engine.vault_api.server_state import ApiCall
 
 AUDITED = frozenset({"vmobile_object_configuration__v", "user__sys", "veeva_settings__v"})
-"""Objects whose records have an audit trail here."""
+"""Objects whose records have an audit trail in the served Vault."""
 
 
-def field_entry(one: Field) -> JsonDict:
-    """A field as object metadata and query descriptions show it."""
+def field_entry(definition: Field) -> JsonDict:
+    """Return the field description for object metadata and query descriptions."""
     entry: JsonDict = {
-        "name": one.name,
-        "label": "ID" if one.name == "id" else format_label(one.name),
-        "type": one.type,
+        "name": definition.name,
+        "label": "ID" if definition.name == "id" else format_label(definition.name),
+        "type": definition.type,
     }
     entry |= {
-        "required": one.required,
-        "editable": one.editable,
-        "unique": one.unique,
-        "status": [_status(one.active)],
+        "required": definition.required,
+        "editable": definition.editable,
+        "unique": definition.unique,
+        "status": [_status(definition.active)],
     }
-    entry["source"] = "custom" if one.name.endswith("__c") else "standard"
-    if one.length:
-        entry["max_length"] = one.length
-    if one.type == "Number":
+    entry["source"] = "custom" if definition.name.endswith("__c") else "standard"
+    if definition.length:
+        entry["max_length"] = definition.length
+    if definition.type == "Number":
         entry |= {
-            "min_value": one.low,
-            "max_value": one.high,
-            "scale": 0 if one.name.startswith("number_") else 3,
+            "min_value": definition.low,
+            "max_value": definition.high,
+            "scale": 0 if definition.name.startswith("number_") else 3,
         }
-    if one.type == "Picklist":
-        entry |= {"picklist": one.name, "multi_value": one.multi_value}
-    if one.to:
-        entry["object"] = {"name": one.to, "label": format_label(one.to)}
-        entry |= {"relationship_type": "reference", "relationship_outbound_name": one.relationship}
+    if definition.type == "Picklist":
+        entry |= {"picklist": definition.name, "multi_value": definition.multi_value}
+    if definition.to:
+        entry["object"] = {"name": definition.to, "label": format_label(definition.to)}
+        entry |= {"relationship_type": "reference", "relationship_outbound_name": definition.relationship}
     return entry
 
 
 def list_objects(call: ApiCall) -> Reply:
-    """`GET /metadata/vobjects`."""
+    """Handle `GET /metadata/vobjects`: list the objects."""
     return success_reply(
-        {"objects": [_object_summary(call, one) for _, one in sorted(call.list_objects().items())]}
+        {"objects": [_object_summary(call, source) for _, source in sorted(call.list_objects().items())]}
     )
 
 
 def get_object(call: ApiCall) -> Reply:
-    """`GET /metadata/vobjects/{object}`."""
+    """Handle `GET /metadata/vobjects/{object}`: return an object with its fields."""
     source = require_readable_object(call, call.args["object"])
     created_at = format_timestamp(creation_time(call.vault))
     urls = {
@@ -59,35 +59,37 @@ def get_object(call: ApiCall) -> Reply:
         "list": call.url(f"/vobjects/{source.name}"),
     }
     urls |= {"field": urls["metadata"] + "/fields/{name}", "record": urls["list"] + "/{id}"}
-    more: JsonDict = {
+    details: JsonDict = {
         "data_store": "standard", "object_class": "base", "auditable": source.name in AUDITED, "allow_types": False,
         "secure_audit_trail": False, "dynamic_security": False, "allow_attachments": False, "system_managed": False,
         "available_lifecycles": [], "default_obj_type": "base__v", "created_by": 1, "created_date": created_at,
         "modified_by": 1, "modified_date": created_at, "urls": urls,
         "relationships": list(describe_relationships(source)),
-        "fields": [field_entry(one) | {"order": n} for n, one in enumerate(source.fields.values())],
+        "fields": [field_entry(definition) | {"order": n} for n, definition in enumerate(source.fields.values())],
     }  # fmt: skip
-    return success_reply({"object": _object_summary(call, source) | more})
+    return success_reply({"object": _object_summary(call, source) | details})
 
 
 def get_field(call: ApiCall) -> Reply:
-    """`GET /metadata/vobjects/{object}/fields/{field}`."""
+    """Handle `GET /metadata/vobjects/{object}/fields/{field}`: return a field."""
     source = require_readable_object(call, call.args["object"])
-    one = source.fields.get(call.args["field"])
-    if one is None:
+    definition = source.fields.get(call.args["field"])
+    if definition is None:
         raise VaultError(
             "ATTRIBUTE_NOT_SUPPORTED", f"[{call.args['field']}] is not a field of [{source.name}]"
         )
-    return success_reply({"field": field_entry(one)})
+    return success_reply({"field": field_entry(definition)})
 
 
 def list_picklists(call: ApiCall) -> Reply:
-    """`GET /objects/picklists`."""
-    used: dict[str, list[JsonDict]] = {}
+    """Handle `GET /objects/picklists`: list the picklists."""
+    usages: dict[str, list[JsonDict]] = {}
     for source in call.list_objects().values():
-        for one in source.fields.values():
-            if one.type == "Picklist":
-                used.setdefault(one.name, []).append({"objectName": source.name, "propertyName": one.name})
+        for definition in source.fields.values():
+            if definition.type == "Picklist":
+                usages.setdefault(definition.name, []).append(
+                    {"objectName": source.name, "propertyName": definition.name}
+                )
     return success_reply(
         {
             "picklists": [
@@ -96,16 +98,16 @@ def list_picklists(call: ApiCall) -> Reply:
                     "label": format_label(name),
                     "kind": "global",
                     "system": False,
-                    "usedIn": where,
+                    "usedIn": places,
                 }
-                for name, where in sorted(used.items())
+                for name, places in sorted(usages.items())
             ]
         }
     )
 
 
 def get_picklist(call: ApiCall) -> Reply:
-    """`GET /objects/picklists/{name}`: its values with their labels."""
+    """Handle `GET /objects/picklists/{name}`: return the picklist values and labels."""
     name, labels = call.args["name"], dict[str, str]()
     exists = False
     for source in call.list_objects().values():
@@ -119,16 +121,16 @@ def get_picklist(call: ApiCall) -> Reply:
     )
 
 
-def picklist_values(source: Object, one: Field) -> list[str]:
-    """The values of a picklist: those of its definition, else those in use."""
-    if one.values:
-        return list(one.values)
-    used = {str(value) for row in source.rows() for value in row.get(one.name) or ()}
-    return sorted(used)
+def picklist_values(source: Object, definition: Field) -> list[str]:
+    """Return the defined values of a picklist, or else the values in use."""
+    if definition.values:
+        return list(definition.values)
+    values_in_use = {str(value) for row in source.rows() for value in row.get(definition.name) or ()}
+    return sorted(values_in_use)
 
 
 def get_permission_sets(call: ApiCall) -> Reply:
-    """`GET /configuration/Permissionset`, or one of them with its body."""
+    """Handle `GET /configuration/Permissionset`: return one or all permission sets."""
     permission_sets = call.vault.live.get("permission_set", {})
     name = call.args.get("name")
     if name is None:
@@ -146,7 +148,10 @@ def _permission_set(name: str, doc: JsonDict) -> JsonDict:
 
 
 def require_readable_object(call: ApiCall, name: str) -> Object:
-    """An object that the caller may read. Raises VaultError with MALFORMED_URL where there is none."""
+    """Return an object that the caller may read.
+
+    Raises VaultError with MALFORMED_URL if there is none.
+    """
     source = call.list_objects().get(name)
     if source is None:
         raise VaultError("MALFORMED_URL", f"The object [{name}] does not exist or cannot be read")

@@ -1,8 +1,8 @@
-"""The objects that the served Vault shows: their fields, their relationships and their records.
+"""The objects of the served Vault, with fields, relationships and records.
 
-Records of the engine's own objects come from its tables; sync tracking, users, VMOCs, settings and territories are
-shown as objects too, as Vault does. Values look as they travel:
-picklists are lists of API names, times are UTC text.
+Records of the engine's own objects come from its tables. As in Vault, sync tracking, users, VMOCs, settings and
+territories are objects too. Values have the format of API replies: picklists are lists of API names, times are UTC
+text.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from sync_engine.vmoc import default_vmocs
 
 FieldType = Literal["ID", "String", "LongText", "Number", "DateTime", "Date", "Boolean", "Picklist", "Object"]
 VAULT_ID = 90210
-"""The number of the served Vault."""
+"""Id of the served Vault."""
 LONG_TEXT_LENGTH = 1500
-"""Text fields above this length are Long Text."""
+"""Length in characters above which text fields are Long Text."""
 _USER_FIELDS = ("created_by__v", "modified_by__v")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One field. `to` is the object that a reference leads to; `values` are a picklist's API names."""
+    """One field. `to` is the object that a reference points to; `values` are a picklist's API names."""
 
     name: str
     type: FieldType
@@ -47,31 +47,30 @@ class Field:
 
     @property
     def relationship(self) -> str | None:
-        """The name that leads from a record to what the field refers to: `account__vr` for `account__v`."""
+        """Return the outbound relationship name of a reference: `account__vr` for `account__v`."""
         return self.name + "r" if self.to else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Object:
-    """One object. `rows` yields its records for a user, as they travel."""
+    """One object. `rows` yields its records for a user, in the format of API replies."""
 
     name: str
     fields: dict[str, Field]
     rows: Callable[[], Iterator[JsonDict]]
     writable: bool = False
     active: bool = True
-    inbound: dict[str, tuple[str, str]] = field(
-        default_factory=dict
-    )  # relationship -> child object and its field
+    # The child object and its reference field, by relationship name.
+    inbound: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
-        """The label of the object."""
+        """Return the label of the object."""
         return format_label(self.name)
 
     @property
     def prefix(self) -> str:
-        """Three characters that its ids begin with."""
+        """Return the three-character prefix of the object's ids."""
         return "V" + short_hash("prefix", self.name, size=1).upper()
 
 
@@ -81,26 +80,30 @@ def format_label(name: str) -> str:
 
 
 def build_catalogue(vault: Vault, user: JsonDict) -> dict[str, Object]:
-    """Every object that the user may read, by name."""
+    """Return the objects that the user may read, by name."""
     objects = {name: _engine_object(vault, user, name, spec) for name, spec in vault.live["object"].items()}
     objects["sync_tracking__v"] = Object(
         name="sync_tracking__v", fields=_tracking_fields(vault), rows=partial(_tracking_rows, vault)
     )
-    for name, (own, rows) in _CONFIGURATION_OBJECTS.items():
+    for name, (own_fields, rows) in _CONFIGURATION_OBJECTS.items():
         objects[name] = Object(
-            name=name, fields=_standard_fields() | {one.name: one for one in own}, rows=partial(rows, vault)
+            name=name,
+            fields=_standard_fields() | {entry.name: entry for entry in own_fields},
+            rows=partial(rows, vault),
         )
-    seen = {name: one for name, one in objects.items() if permissions.allows(vault, user, name, "read")}
-    _link_relationships(seen)
-    return seen
+    readable = {
+        name: entry for name, entry in objects.items() if permissions.allows(vault, user, name, "read")
+    }
+    _link_relationships(readable)
+    return readable
 
 
 def _link_relationships(objects: dict[str, Object]) -> None:
     for child in objects.values():
-        for one in child.fields.values():
-            if one.to in objects and one.name not in _USER_FIELDS:
-                objects[one.to].inbound.setdefault(
-                    f"{child.name.removesuffix('__v')}s__vr", (child.name, one.name)
+        for reference in child.fields.values():
+            if reference.to in objects and reference.name not in _USER_FIELDS:
+                objects[reference.to].inbound.setdefault(
+                    f"{child.name.removesuffix('__v')}s__vr", (child.name, reference.name)
                 )
 
 
@@ -116,22 +119,26 @@ def _standard_fields() -> dict[str, Field]:
         Field(name="global_id__sys", type="String", length=255, editable=False),
         Field(name="link__sys", type="String", length=255, editable=False),
     )
-    return {one.name: one for one in standard_fields}
+    return {definition.name: definition for definition in standard_fields}
 
 
 def _engine_object(vault: Vault, user: JsonDict, name: str, spec: JsonDict) -> Object:
-    own = {key: _engine_field(key, one) for key, one in spec["fields"].items()}
-    if name.endswith("__v"):  # of custom objects it is not documented
-        own["mobile_id__v"] = Field(name="mobile_id__v", type="String", length=100, unique=True)
+    own_fields = {key: _engine_field(key, definition) for key, definition in spec["fields"].items()}
+    if name.endswith("__v"):  # not documented for custom objects
+        own_fields["mobile_id__v"] = Field(name="mobile_id__v", type="String", length=100, unique=True)
     hidden = set(permissions.hidden_fields(vault, user, name))
-    shown = {key: one for key, one in (_standard_fields() | own).items() if key not in hidden}
+    visible_fields = {
+        key: definition for key, definition in (_standard_fields() | own_fields).items() if key not in hidden
+    }
     active = bool(spec.get("active", True))
     if not active:
-        shown = {key: replace(one, active=False) for key, one in shown.items()}
+        visible_fields = {
+            key: replace(definition, active=False) for key, definition in visible_fields.items()
+        }
     rows = _setting_rows if name == "veeva_settings__v" else partial(_engine_rows, user=user, name=name)
     return Object(
         name=name,
-        fields=shown,
+        fields=visible_fields,
         rows=partial(rows, vault),
         writable=name != "veeva_settings__v",
         active=active,
@@ -162,14 +169,14 @@ def _engine_field(name: str, spec: JsonDict) -> Field:
 
 
 def to_user_number(user_id: object) -> int | str | None:
-    """A user's id as it travels: a number; the Vault's own hand is user 1."""
+    """Convert a user id to the number in API replies. System is user 1."""
     text = str(user_id)
     return None if user_id is None else int(text) if text.isdigit() else 1
 
 
 def _engine_rows(vault: Vault, *, user: JsonDict, name: str) -> Iterator[JsonDict]:
     spec = vault.live["object"][name]["fields"]
-    lists = [key for key, one in spec.items() if one["type"] == "picklist"]
+    lists = [key for key, definition in spec.items() if definition["type"] == "picklist"]
     blank: JsonDict = dict.fromkeys(spec)
     rows = vault.db.execute(
         "SELECT id, territory, mobile_id, doc FROM record WHERE object = ? AND NOT deleted ORDER BY id",
@@ -179,10 +186,10 @@ def _engine_rows(vault: Vault, *, user: JsonDict, name: str) -> Iterator[JsonDic
         if not user.get("admin") and territory not in (EVERYWHERE, *user["territories"]):
             continue
         doc = blank | from_json(text)
-        own = {key: doc[key] for key in doc if key in spec}
+        values = {key: doc[key] for key in doc if key in spec}
         for key in lists:
-            own[key] = _as_list(own[key])
-        yield _standard_values(doc, record_id) | own | {"mobile_id__v": mobile_id}
+            values[key] = _as_list(values[key])
+        yield _standard_values(doc, record_id) | values | {"mobile_id__v": mobile_id}
 
 
 def _as_list(value: object) -> list[object] | None:
@@ -206,8 +213,8 @@ def _standard_values(doc: JsonDict, record_id: str) -> JsonDict:
 
 def _tracking_fields(vault: Vault) -> dict[str, Field]:
     tracking_fields = _standard_fields()
-    for one in fields(SyncTracking):
-        if one.name in tracking_fields:
+    for attribute in fields(SyncTracking):
+        if attribute.name in tracking_fields:
             continue
         kinds: dict[str, FieldType] = {
             "datetime": "DateTime",
@@ -215,13 +222,13 @@ def _tracking_fields(vault: Vault) -> dict[str, Field]:
             "int": "Number",
             "bool": "Boolean",
         }
-        kind = kinds.get(str(one.type).partition(" ")[0], "String")
-        if one.name in ("sync_type__v", "refresh_mode__v"):
-            values = _tracking_values(vault, one.name)
-            tracking_fields[one.name] = Field(name=one.name, type="Picklist", values=values)
+        kind = kinds.get(str(attribute.type).partition(" ")[0], "String")
+        if attribute.name in ("sync_type__v", "refresh_mode__v"):
+            values = _tracking_values(vault, attribute.name)
+            tracking_fields[attribute.name] = Field(name=attribute.name, type="Picklist", values=values)
         else:
-            tracking_fields[one.name] = Field(
-                name=one.name, type=kind, length=128 if kind == "String" else None
+            tracking_fields[attribute.name] = Field(
+                name=attribute.name, type=kind, length=128 if kind == "String" else None
             )
     return tracking_fields
 
@@ -245,7 +252,7 @@ def _tracking_rows(vault: Vault) -> Iterator[JsonDict]:
 
 
 def creation_time(vault: Vault) -> float:
-    """When the Vault began, in seconds: its oldest record, or the epoch of an empty one."""
+    """Return the creation time of the oldest record in seconds. 0 if there is none."""
     row = vault.db.execute(
         "SELECT json_extract(doc, '$.created_date__v') FROM record ORDER BY id LIMIT 1"
     ).fetchone()
@@ -261,7 +268,7 @@ def _last_change_times(vault: Vault, kind: str) -> dict[str, float]:
 
 
 def _configuration_records(vault: Vault, kind: str, prefix: str) -> Iterator[tuple[str, JsonDict, JsonDict]]:
-    """Each piece of configuration of a kind: its name, the document, and its stamps as a record."""
+    """Yield the name, document and standard record values of each configuration entry of a kind."""
     changed, created_at = _last_change_times(vault, kind), creation_time(vault)
     for name, doc in sorted(vault.live.get(kind, {}).items()):
         record_id = f"{prefix}{int(short_hash(kind, name, size=5), 16) % 10**12:012d}"
@@ -272,8 +279,8 @@ def _configuration_records(vault: Vault, kind: str, prefix: str) -> Iterator[tup
 def _setting_rows(vault: Vault) -> Iterator[JsonDict]:
     blank: JsonDict = {"mobile_id__v": None, "application_profile__v": None, "security_profile__v": None}
     for _, doc, stamps in _configuration_records(vault, "profile_setting", "V6P"):
-        own = {"value__v": to_json(doc["value"]), "application_profile__v": doc["application_profile"]}
-        yield stamps | blank | own | {"name__v": doc["name"]}
+        values = {"value__v": to_json(doc["value"]), "application_profile__v": doc["application_profile"]}
+        yield stamps | blank | values | {"name__v": doc["name"]}
     for _, doc, stamps in _configuration_records(vault, "setting", "V6S"):
         yield stamps | blank | {"value__v": to_json(doc["value"])}
 
@@ -291,8 +298,8 @@ def _profile_rows(vault: Vault) -> Iterator[JsonDict]:
 def _vmoc_rows(vault: Vault) -> Iterator[JsonDict]:
     lists = ("type__v", "device__v", "security_profile__v", "application_profile__v")
     for _, doc, stamps in _configuration_records(vault, "vmoc", "V6C"):
-        shown = {name: _as_list(value) if name in lists else value for name, value in doc.items()}
-        yield stamps | shown | {"status__v": ["active__v" if doc["active__v"] else "inactive__v"]}
+        values = {name: _as_list(value) if name in lists else value for name, value in doc.items()}
+        yield stamps | values | {"status__v": ["active__v" if doc["active__v"] else "inactive__v"]}
 
 
 def _user_rows(vault: Vault) -> Iterator[JsonDict]:
@@ -339,12 +346,12 @@ def _member_rows(vault: Vault) -> Iterator[JsonDict]:
 
 
 def territory_id(name: str) -> str:
-    """The id of a territory's record."""
+    """Return the record id of a territory."""
     return f"V0T{int(short_hash('territory', name, size=5), 16) % 10**12:012d}"
 
 
 USER_FLAGS = ("force_full_refresh__v", "clear_client_sync_errors__v", "upload_vtrans__v")
-"""What an administrator sets on a user to make the user's devices do something."""
+"""Recovery flags that an administrator sets on a user, for the user's devices to apply."""
 
 
 def _vmoc_fields() -> tuple[Field, ...]:
@@ -361,10 +368,16 @@ def _vmoc_fields() -> tuple[Field, ...]:
 
 
 def _user_fields() -> tuple[Field, ...]:
-    texts = ("username__sys", "email__sys", "first_name__sys", "last_name__sys", "security_profile__sys")
-    more = ("application_profile__v", "permission_sets__c", "country__v")
+    account_fields = (
+        "username__sys",
+        "email__sys",
+        "first_name__sys",
+        "last_name__sys",
+        "security_profile__sys",
+    )
+    profile_fields = ("application_profile__v", "permission_sets__c", "country__v")
     return (
-        *(Field(name=name, type="String", length=255) for name in (*texts, *more)),
+        *(Field(name=name, type="String", length=255) for name in (*account_fields, *profile_fields)),
         *(Field(name=name, type="Picklist") for name in ("timezone__sys", "language__sys")),
         *(Field(name=name, type="Boolean") for name in USER_FLAGS),
     )

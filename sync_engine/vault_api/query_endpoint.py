@@ -1,4 +1,4 @@
-"""`/query`: VQL over HTTP, with pages that are asked for by the link that the page before carried."""
+"""The `/query` endpoint: VQL over HTTP. Each page contains the link to the next one."""
 
 from __future__ import annotations
 
@@ -14,27 +14,30 @@ from sync_engine.vault_api.server_state import ApiCall, StoredPages
 
 PAGE_ROWS = 1000
 PAGE_SECONDS = 72 * 3600.0
-"""Documented: a page link lives this long after its last use."""
+"""Lifetime of a page link after its last use, as documented."""
 _LINK_FORMS = ("full", "versioned", "bare")
 
 
 def run_query(call: ApiCall) -> Reply:
-    """`POST /query`, also as GET with `q` in the URL."""
+    """Handle `POST /query`: run a query and return its first page.
+
+    GET with `q` in the URL is also supported.
+    """
     text = call.request.form().get("q", "")
     if not text.strip():
         raise VaultError("PARAMETER_REQUIRED", "Missing required parameter [q]")
     try:
         tree = vql.parse(text)
-    except VaultError as refused:
+    except VaultError as refusal:
         if call.server.faults.setting("drift"):
-            raise VaultError("INCORRECT_QUERY_SYNTAX", refused.message) from refused
+            raise VaultError("INCORRECT_QUERY_SYNTAX", refusal.message) from refusal
         raise
-    answers = QueryEngine(call.list_objects())
+    engine = QueryEngine(call.list_objects())
     if isinstance(tree, vql.Show):
-        rows = answers.show(tree)
+        rows = engine.show(tree)
         return success_reply({"responseDetails": {"size": len(rows), "total": len(rows)}, "data": rows})
-    rows = answers.select(tree)
-    source = answers.objects[answers.resolve_target(tree.target)]
+    rows = engine.select(tree)
+    source = engine.objects[engine.resolve_target(tree.target)]
     size = tree.number("PAGESIZE") or PAGE_ROWS
     key = short_hash("query", call.execution_id, call.server.salt, size=16)
     key = f"{key[:8]}-{key[8:12]}-{key[12:16]}-{key[16:20]}-{key[20:]}"
@@ -43,14 +46,14 @@ def run_query(call: ApiCall) -> Reply:
     if tree.target == "users":  # documented: this target has no page links
         doc["responseDetails"].pop("next_page", None)
     if call.request.header("x-vaultapi-describequery").lower() == "true":
-        doc["queryDescribe"] = _describe_query(answers, source, tree)
+        doc["queryDescribe"] = _describe_query(engine, source, tree)
     if "x-vaultapi-recordproperties" in call.request.headers:
         doc["record_properties"] = [_record_properties(row) for row in doc["data"]]
     return success_reply(doc | _injected_warning(call))
 
 
 def get_next_page(call: ApiCall) -> Reply:
-    """`/query/{id}?pagesize=&pageoffset=`, by GET or POST."""
+    """Handle GET or POST `/query/{id}?pagesize=&pageoffset=`: return another page."""
     key = call.args["query"]
     pages = call.server.queries.get(key)
     if pages is None or call.now - pages.last_used > PAGE_SECONDS:
@@ -81,7 +84,10 @@ def _read_page(call: ApiCall, key: str, size: int, offset: int) -> JsonDict:
 
 
 def _drop_pages_early(call: ApiCall, key: str, pages: StoredPages) -> None:
-    """Maintenance may end a query's pages early; each time this has happened, the next query lives longer."""
+    """Delete the pages of a query early if `forget-pages` applies.
+
+    In Vault, maintenance may do this. The limit doubles with each deletion.
+    """
     limit = call.server.faults.setting("forget-pages")
     if limit and pages.pages_read >= limit << call.server.faults.counts["forget-pages"]:
         del call.server.queries[key]
@@ -89,27 +95,27 @@ def _drop_pages_early(call: ApiCall, key: str, pages: StoredPages) -> None:
 
 
 def _page_link(call: ApiCall, key: str, size: int, offset: int) -> str:
-    tail = f"/query/{key}?pagesize={size}&pageoffset={offset}"
+    path = f"/query/{key}?pagesize={size}&pageoffset={offset}"
     form = call.server.link_form
     if form == "mixed":
         form = _LINK_FORMS[call.server.calls % len(_LINK_FORMS)]
-    return {"full": call.request.base + call.url(tail), "versioned": call.url(tail), "bare": tail}[form]
+    return {"full": call.request.base + call.url(path), "versioned": call.url(path), "bare": path}[form]
 
 
 def _injected_warning(call: ApiCall) -> JsonDict:
-    turn = call.server.faults.next_occurrence("warning")
-    if not turn:
+    occurrence = call.server.faults.next_occurrence("warning")
+    if not occurrence:
         return {}
-    word = "type" if turn % 2 else "warning_type"
-    warning = {word: "DUPLICATE", "message": "This query repeats an earlier one"}
+    type_key = "type" if occurrence % 2 else "warning_type"
+    warning = {type_key: "DUPLICATE", "message": "This query repeats an earlier one"}
     return {"responseStatus": "WARNING", "warnings": [warning]}
 
 
-def _describe_query(answers: QueryEngine, source: Object, tree: vql.Select) -> JsonDict:
+def _describe_query(engine: QueryEngine, source: Object, tree: vql.Select) -> JsonDict:
     fields = [
-        field_entry(answers.resolve_field(source, one.path)) | {"name": one.name}
-        for one in tree.columns
-        if isinstance(one, vql.Column)
+        field_entry(engine.resolve_field(source, column.path)) | {"name": column.name}
+        for column in tree.columns
+        if isinstance(column, vql.Column)
     ]
     description = {"name": source.name, "label": source.label, "label_plural": source.label}
     return {"type": "select__sys", "object": description, "fields": fields}

@@ -1,6 +1,7 @@
-"""Records one by one and in bulk: read, create, update, upsert and delete, with a result for each row.
+"""Endpoints to read, create, update, upsert and delete records.
 
-Rows go through the engine's own upload, so that permissions, rules, locks and limits answer as they answer a device.
+Each written row has its own result. Writes use the engine's own upload, so that permissions, rules, locks and
+limits are the same as for a device.
 """
 
 from __future__ import annotations
@@ -23,21 +24,23 @@ _WORDS = {"true": True, "false": False, "1": True, "0": False}
 
 
 def list_records(call: ApiCall) -> Reply:
-    """`GET /vobjects/{object}`: names and ids, a page at a time."""
+    """Handle `GET /vobjects/{object}`: return a page of record names and ids."""
     source = require_readable_object(call, call.args["object"])
     size = parse_whole_number(call.request.query.get("limit"), 200, low=1, high=1000)
     start = parse_whole_number(call.request.query.get("offset"), 0)
-    wanted = call.request.query.get("fields", "id,name__v").replace("+", " ").split(",")
+    field_names = call.request.query.get("fields", "id,name__v").replace("+", " ").split(",")
     rows = list(source.rows())
-    shown = [{name.strip(): row.get(name.strip()) for name in wanted} for row in rows[start : start + size]]
-    details: JsonDict = {"total": len(rows), "limit": size, "offset": start, "size": len(shown)}
+    page = [
+        {name.strip(): row.get(name.strip()) for name in field_names} for row in rows[start : start + size]
+    ]
+    details: JsonDict = {"total": len(rows), "limit": size, "offset": start, "size": len(page)}
     if start + size < len(rows):
         details["next_page"] = call.url(f"/vobjects/{source.name}?limit={size}&offset={start + size}")
-    return success_reply({"responseDetails": details, "data": shown})
+    return success_reply({"responseDetails": details, "data": page})
 
 
 def get_record(call: ApiCall) -> Reply:
-    """`GET /vobjects/{object}/{id}`: every field of a record."""
+    """Handle `GET /vobjects/{object}/{id}`: return all fields of a record."""
     source = require_readable_object(call, call.args["object"])
     row = next((row for row in source.rows() if str(row["id"]) == call.args["id"]), None)
     if row is None:
@@ -46,19 +49,19 @@ def get_record(call: ApiCall) -> Reply:
 
 
 def list_deletions(call: ApiCall) -> Reply:
-    """`GET /objects/deletions/vobjects/{object}`: ids that went within the last 30 days."""
+    """Handle `GET /objects/deletions/vobjects/{object}`: list ids deleted in the last 30 days."""
     source = require_readable_object(call, call.args["object"])
     size = parse_whole_number(call.request.query.get("limit"), 1000, low=1, high=5000)
     start = parse_whole_number(call.request.query.get("offset"), 0)
-    gone = [row for row in find_deleted(call, source.name) if row[1] > call.now - 30 * 86400]
-    page = gone[start : start + size]
-    details = {"total": len(gone), "size": len(page), "limit": size, "offset": start}
+    deletions = [row for row in find_deleted(call, source.name) if row[1] > call.now - 30 * 86400]
+    page = deletions[start : start + size]
+    details = {"total": len(deletions), "size": len(page), "limit": size, "offset": start}
     data = [{"id": record_id, "date_deleted": format_timestamp(at)} for record_id, at in page]
     return success_reply({"responseDetails": details, "data": data})
 
 
 def find_deleted(call: ApiCall, name: str) -> list[tuple[str, float]]:
-    """Ids of deleted records with the time of deletion in seconds, oldest first."""
+    """Return ids of deleted records with their deletion times in seconds, oldest first."""
     rows = call.vault.db.execute(
         "SELECT id, json_extract(doc, '$.modified_date__v') FROM record WHERE object = ? AND deleted ORDER BY 2, 1",
         (name,),
@@ -67,7 +70,7 @@ def find_deleted(call: ApiCall, name: str) -> list[tuple[str, float]]:
 
 
 def write_records(call: ApiCall) -> Reply:
-    """`POST`, `PUT` or `DELETE /vobjects/{object}` with CSV or JSON rows."""
+    """Handle `POST`, `PUT` or `DELETE /vobjects/{object}` with CSV or JSON rows."""
     source = require_readable_object(call, call.args["object"])
     if len(call.request.body) > BULK_BYTES:
         raise VaultError("EXCEEDS_FILE_MAX_SIZE", f"The input exceeds [{BULK_BYTES}] bytes")
@@ -84,8 +87,8 @@ def write_records(call: ApiCall) -> Reply:
         )
     else:
         results = _write_rows(call, source, rows)
-    idle = [one for one in results if one["responseStatus"] == "WARNING"]
-    if not idle:
+    unchanged = [result for result in results if result["responseStatus"] == "WARNING"]
+    if not unchanged:
         return success_reply({"data": results})
     warning = {
         "warning_type": "NO_DATA_CHANGES",
@@ -98,16 +101,16 @@ def _write_rows(call: ApiCall, source: Object, rows: list[JsonDict]) -> list[Jso
     results = []
     with call.vault.transaction():
         lane = uploads.open_lane(call.vault, "rest")
-        for n, row in enumerate(rows, start=1):
+        for number, row in enumerate(rows, start=1):
             try:
-                results.append(_write_row(call, source, row, lane, n))
-            except VaultError as refused:
-                results.append(_failure_result(refused.type, refused.message))
+                results.append(_write_row(call, source, row, lane, number))
+            except VaultError as refusal:
+                results.append(_failure_result(refusal.type, refusal.message))
     return results
 
 
-def _write_row(call: ApiCall, source: Object, row: JsonDict, lane: int, n: int) -> JsonDict:
-    operation, record_id, event = _resolve_target(call, source, row, n)
+def _write_row(call: ApiCall, source: Object, row: JsonDict, lane: int, number: int) -> JsonDict:
+    operation, record_id, event = _resolve_target(call, source, row, number)
     record = records.find(call.vault, record_id) if operation != "create" else None
     fields = {
         name: to_engine_value(source.fields.get(name), value)
@@ -125,14 +128,14 @@ def _write_row(call: ApiCall, source: Object, row: JsonDict, lane: int, n: int) 
             "warnings": [warning],
             "data": _result_data(call, source, record.id, None),
         }
-    # API calls have no device with an older state: the last write wins.
-    seen = {name: record.doc.get(name) for name in fields} if record else {}
-    sent = {"object": source.name, "id": record_id, "operation": operation, "was": seen} | {
+    # An API call has no older device state to compare with, so the last write wins.
+    current_values = {name: record.doc.get(name) for name in fields} if record else {}
+    upload_row = {"object": source.name, "id": record_id, "operation": operation, "was": current_values} | {
         "fields": {} if operation == "delete" else fields,
         "base_revision": record.revision if record else None,
     }
-    transactions = [{"key": f"{call.execution_id}/{n}", "rows": [sent]}]
-    message = {"transactions": transactions, "lane": lane, "number": n}
+    transactions = [{"key": f"{call.execution_id}/{number}", "rows": [upload_row]}]
+    message = {"transactions": transactions, "lane": lane, "number": number}
     reply = uploads.upload(call.vault, call.user | _all_territories(call), "rest", message, call.now)
     result = reply["results"][0]
     if result["responseStatus"] != "SUCCESS":
@@ -141,7 +144,10 @@ def _write_row(call: ApiCall, source: Object, row: JsonDict, lane: int, n: int) 
 
 
 def _all_territories(call: ApiCall) -> JsonDict:
-    """An administrator reaches the records of every territory."""
+    """Return all territories for an administrator, and nothing for other users.
+
+    Administrators may change the records of every territory.
+    """
     if not call.user.get("admin"):
         return {}
     call.vault.flush_counters()
@@ -149,52 +155,58 @@ def _all_territories(call: ApiCall) -> JsonDict:
     return {"territories": [row[0] for row in rows.fetchall()]}
 
 
-def _resolve_target(call: ApiCall, source: Object, row: JsonDict, n: int) -> tuple[str, str, str | None]:
-    """What to do with a row, on which record, and the event to report for an upsert."""
+def _resolve_target(call: ApiCall, source: Object, row: JsonDict, number: int) -> tuple[str, str, str | None]:
+    """Return the operation, the record id and the upsert event for a row."""
     operation = _VERBS[call.request.method]
     key = call.request.query.get("idParam")
     if operation == "create" and key is None:
         return (
             "create",
-            str(row.get("mobile_id__v") or f"m-{short_hash(call.execution_id, n, size=10)}"),
+            str(row.get("mobile_id__v") or f"m-{short_hash(call.execution_id, number, size=10)}"),
             None,
         )
-    wanted = str(row.get(key or "id") or "")
-    if not wanted:
+    identifier = str(row.get(key or "id") or "")
+    if not identifier:
         raise VaultError("PARAMETER_REQUIRED", f"Missing required parameter [{key or 'id'}]")
     target = (
-        records.find(call.vault, wanted)
+        records.find(call.vault, identifier)
         if key in (None, "id", "mobile_id__v")
-        else _find_by_unique_value(source, key, wanted)
+        else _find_by_unique_value(source, key, identifier)
     )
     if target is not None and not isinstance(target, str) and target.object != source.name:
-        raise VaultError("INVALID_DATA", f"The resource [{wanted}] is no record of [{source.name}]")
+        raise VaultError("INVALID_DATA", f"The resource [{identifier}] is no record of [{source.name}]")
     if target is not None:
         event = "updated__sys" if operation == "create" else None
         return "update" if operation == "create" else operation, getattr(target, "id", str(target)), event
     if operation == "create":
-        fresh = wanted if key == "mobile_id__v" else f"m-{short_hash(call.execution_id, n, size=10)}"
-        return "create", fresh, "created__sys"
-    raise VaultError("INVALID_DATA", f"The resource [{wanted}] does not exist")
+        new_id = (
+            identifier if key == "mobile_id__v" else f"m-{short_hash(call.execution_id, number, size=10)}"
+        )
+        return "create", new_id, "created__sys"
+    raise VaultError("INVALID_DATA", f"The resource [{identifier}] does not exist")
 
 
-def _find_by_unique_value(source: Object, key: str, wanted: str) -> str | None:
+def _find_by_unique_value(source: Object, key: str, value: str) -> str | None:
     if key not in source.fields or not source.fields[key].unique:
         raise VaultError("INVALID_DATA", f"[{key}] is not a unique field of [{source.name}]")
-    return next((str(row["id"]) for row in source.rows() if str(row.get(key)) == wanted), None)
+    return next((str(row["id"]) for row in source.rows() if str(row.get(key)) == value), None)
 
 
-def to_engine_value(one: Field | None, value: object) -> object:
-    """A value of a CSV cell or a JSON row as the engine keeps it; the rules refuse what does not fit."""
-    if one is None or (isinstance(value, float) and not isfinite(value)):
-        return value if one is None else str(value)  # JSON knows no such number; no record may hold one
+def to_engine_value(definition: Field | None, value: object) -> object:
+    """Convert a CSV or JSON value to the engine's format.
+
+    A value that cannot be converted stays unchanged, so that validation refuses it.
+    """
+    # JSON has no NaN or Infinity, so no record may contain them.
+    if definition is None or (isinstance(value, float) and not isfinite(value)):
+        return value if definition is None else str(value)
     if value == "" or value is None or value == []:
         return None
-    if one.type == "Picklist" and isinstance(value, list):
+    if definition.type == "Picklist" and isinstance(value, list):
         return value[0] if len(value) == 1 else ",".join(map(str, value))
-    if one.type == "Boolean" and isinstance(value, str):
+    if definition.type == "Boolean" and isinstance(value, str):
         return _WORDS.get(value.lower(), value)
-    if one.type == "Number" and isinstance(value, str):
+    if definition.type == "Number" and isinstance(value, str):
         return _number(value)
     return value
 
@@ -219,11 +231,13 @@ def _failure_result(error_type: str, message: str) -> JsonDict:
 
 
 def _update_configuration(call: ApiCall, source: Object, row: JsonDict) -> JsonDict:
-    """Change what is configuration underneath; the change is written to the audit trail."""
+    """Update a record that represents configuration, with an entry in the audit trail."""
     try:
         if not call.user.get("admin"):
             raise VaultError("INSUFFICIENT_ACCESS", "User does not have permission to edit this record.")
-        current_row = next((seen for seen in source.rows() if str(seen["id"]) == str(row.get("id"))), None)
+        current_row = next(
+            (candidate for candidate in source.rows() if str(candidate["id"]) == str(row.get("id"))), None
+        )
         if current_row is None:
             raise VaultError("INVALID_DATA", f"The resource [{row.get('id')}] does not exist")
         changes = {
@@ -232,16 +246,17 @@ def _update_configuration(call: ApiCall, source: Object, row: JsonDict) -> JsonD
             if name != "id"
         }
         _CONFIGURATION_WRITERS[source.name](call, current_row, changes)
-    except VaultError as refused:
-        return _failure_result(refused.type, refused.message)
+    except VaultError as refusal:
+        return _failure_result(refusal.type, refusal.message)
     return {"responseStatus": "SUCCESS", "data": _result_data(call, source, str(current_row["id"]), None)}
 
 
 def _set_user(call: ApiCall, current_row: JsonDict, changes: JsonDict) -> None:
-    other = sorted(changes.keys() - set(USER_FLAGS))
-    if other:
+    unsupported = sorted(changes.keys() - set(USER_FLAGS))
+    if unsupported:
         raise VaultError(
-            "OPERATION_NOT_ALLOWED", f"Of users only {', '.join(USER_FLAGS)} can be set here, not {other}"
+            "OPERATION_NOT_ALLOWED",
+            f"Of users only {', '.join(USER_FLAGS)} can be set here, not {unsupported}",
         )
     admin.set_user(call.vault, str(current_row["id"]), at=call.now, **changes)
 

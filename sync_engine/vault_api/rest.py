@@ -1,7 +1,7 @@
-"""The REST API of the served Vault as one function: a request in, a reply out.
+"""The REST API of the served Vault, as one function.
 
-It authenticates the caller, calls the endpoint, adds Vault's envelope and headers, and writes the usage log. No
-request can raise.
+`answer_request` authenticates the caller, calls the endpoint, adds Vault's envelope and headers, and writes the
+usage log. It never raises because of a request.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sync_engine.vault_api.messages import JSON_TYPE, Reply, Request, failure_re
 from sync_engine.vault_api.server_state import VERSIONS, ApiCall, ServerState
 
 BURST_LIMIT = 2000
-"""Calls in five minutes that the published example allows."""
+"""Maximum calls in five minutes, as in the published example."""
 BURST_DELAY_SECONDS = 0.5
 Endpoint = Callable[[ApiCall], Reply]
 
@@ -77,75 +77,77 @@ _VERSIONED = re.compile(r"/api/(v\d+\.\d+)(/.*)")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
-def answer_request(served: ServerState, request: Request, now: float) -> Reply:
-    """Answer one request at `now`, in seconds since 1970 by the Vault's clock."""
-    execution_id = served.next_execution_id()
-    who: JsonDict = {}
-    instead = served.faults.replacement_reply()
-    if instead is not None:
-        reply = instead
+def answer_request(server: ServerState, request: Request, now: float) -> Reply:
+    """Handle one request and return the reply. `now` is the Vault's time in seconds since 1970."""
+    execution_id = server.next_execution_id()
+    caller: JsonDict = {}
+    injected_reply = server.faults.replacement_reply()
+    if injected_reply is not None:
+        reply = injected_reply
     else:
         try:
-            reply = _dispatch(served, request, now, execution_id, who)
-        except VaultError as refused:
-            reply = _error_reply(served, refused)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, sqlite3.Error) as wrong:
-            words = f"The request has a part of the wrong kind: {wrong!r}"
-            reply = failure_reply(VaultError("INVALID_DATA", words))
-    heads = {"X-VaultAPI-ExecutionId": execution_id}
-    return _finish_reply(served, request, reply, now, heads | _caller_headers(who))
+            reply = _dispatch(server, request, now, execution_id, caller)
+        except VaultError as refusal:
+            reply = _error_reply(server, refusal)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, sqlite3.Error) as error:
+            error_message = f"The request has a part of the wrong kind: {error!r}"
+            reply = failure_reply(VaultError("INVALID_DATA", error_message))
+    headers = {"X-VaultAPI-ExecutionId": execution_id}
+    return _finish_reply(server, request, reply, now, headers | _caller_headers(caller))
 
 
-def _error_reply(served: ServerState, refused: VaultError) -> Reply:
-    if refused.type == "INVALID_SESSION_ID" and served.faults.setting("odd-session"):
-        doc = {"responseStatus": "FAILURE", "errorType": refused.type, "responseMessage": refused.message}
+def _error_reply(server: ServerState, refusal: VaultError) -> Reply:
+    if refusal.type == "INVALID_SESSION_ID" and server.faults.setting("odd-session"):
+        doc = {"responseStatus": "FAILURE", "errorType": refusal.type, "responseMessage": refusal.message}
         return json_reply(doc)
-    return failure_reply(refused, status=404 if refused.cause == "no-such-path" else 200)
+    return failure_reply(refusal, status=404 if refusal.cause == "no-such-path" else 200)
 
 
-def _dispatch(served: ServerState, request: Request, now: float, execution_id: str, who: JsonDict) -> Reply:
+def _dispatch(
+    server: ServerState, request: Request, now: float, execution_id: str, caller: JsonDict
+) -> Reply:
     path = request.path.rstrip("/") or "/"
     if path == "/api":
-        return json_reply({"values": {one: f"{request.base}/api/{one}" for one in VERSIONS}})
+        return json_reply({"values": {name: f"{request.base}/api/{name}" for name in VERSIONS}})
     if path == "/auth/discovery":
-        return logins.discover_sign_in(served, request)
+        return logins.discover_sign_in(server, request)
     if path.startswith("/auth/oauth/session/"):
-        return logins.sign_in_with_identity(served, request, now)
-    version, rest = _split_version(served, path)
-    if rest == "/auth":
+        return logins.sign_in_with_identity(server, request, now)
+    version, endpoint_path = _split_version(server, path)
+    if endpoint_path == "/auth":
         if request.method != "POST":
             raise _unsupported_method(request.method, path)
-        return logins.sign_in(served, request, now)
-    user, session = logins.authenticate(served, request, now)
-    who |= {"user": user, "session": session, "version": version}
-    endpoint, args = _find_endpoint(request.method, rest)
+        return logins.sign_in(server, request, now)
+    user, session = logins.authenticate(server, request, now)
+    caller |= {"user": user, "session": session, "version": version}
+    endpoint, args = _find_endpoint(request.method, endpoint_path)
     call = ApiCall(
-        server=served, request=request, now=now, version=version, user=user, session=session,
+        server=server, request=request, now=now, version=version, user=user, session=session,
         execution_id=execution_id, args=args,
     )  # fmt: skip
     return endpoint(call)
 
 
-def _split_version(served: ServerState, path: str) -> tuple[str, str]:
+def _split_version(server: ServerState, path: str) -> tuple[str, str]:
     match = _VERSIONED.fullmatch(path)
     if match is None:
         raise VaultError("MALFORMED_URL", f"The path [{path[:200]}] does not exist", cause="no-such-path")
     if match[1] not in VERSIONS:
-        if served.faults.setting("version-trap"):
+        if server.faults.setting("version-trap"):
             raise VaultError("INVALID_SESSION_ID", "Invalid or expired session ID.")
-        words = f"The version [{match[1]}] is not served; GET /api/ lists those that are"
-        raise VaultError("MALFORMED_URL", words, cause="no-such-path")
+        error_message = f"The version [{match[1]}] is not served; GET /api/ lists those that are"
+        raise VaultError("MALFORMED_URL", error_message, cause="no-such-path")
     return match[1], match[2]
 
 
 def _find_endpoint(method: str, path: str) -> tuple[Endpoint, JsonDict]:
-    other = False
+    path_exists = False
     for allowed_method, pattern, endpoint in _COMPILED:
         match = pattern.fullmatch(path)
         if match and allowed_method == method:
             return endpoint, match.groupdict()
-        other = other or match is not None
-    if other:
+        path_exists = path_exists or match is not None
+    if path_exists:
         raise _unsupported_method(method, path)
     raise VaultError("MALFORMED_URL", f"The path [{path[:200]}] does not exist", cause="no-such-path")
 
@@ -154,33 +156,43 @@ def _unsupported_method(method: str, path: str) -> VaultError:
     return VaultError("METHOD_NOT_SUPPORTED", f"[{method}] is not supported for [{path[:200]}]")
 
 
-def _caller_headers(who: JsonDict) -> JsonDict:
+def _caller_headers(caller: JsonDict) -> JsonDict:
     """Return the headers that identify the caller."""
-    if not who:
+    if not caller:
         return {}
-    return {"X-VaultAPI-UserId": str(who["user"]["id"]), "X-VaultAPI-TruncatedSessionId": who["session"][:8]}
+    return {
+        "X-VaultAPI-UserId": str(caller["user"]["id"]),
+        "X-VaultAPI-TruncatedSessionId": caller["session"][:8],
+    }
 
 
-def _finish_reply(served: ServerState, request: Request, reply: Reply, now: float, heads: JsonDict) -> Reply:
-    """Add Vault's headers, delay the reply if the burst limit is exceeded, and write the usage log."""
-    limit = served.faults.setting("burst") or BURST_LIMIT
-    left = served.remaining_burst_calls(now, limit)
-    held_back = served.faults.setting("burst-delay") / 1000 or BURST_DELAY_SECONDS
-    delay = 0.0 if left else held_back
+def _finish_reply(
+    server: ServerState, request: Request, reply: Reply, now: float, headers: JsonDict
+) -> Reply:
+    """Add Vault's headers and write the usage log.
+
+    The reply is delayed if the burst limit is exceeded.
+    """
+    limit = server.faults.setting("burst") or BURST_LIMIT
+    remaining_calls = server.remaining_burst_calls(now, limit)
+    burst_delay = server.faults.setting("burst-delay") / 1000 or BURST_DELAY_SECONDS
+    delay = 0.0 if remaining_calls else burst_delay
     doc = _parse_body(reply)
-    heads |= {
+    headers |= {
         "X-VaultAPI-BurstLimit": str(limit),
-        "X-VaultAPI-BurstLimitRemaining": str(left),
-        "X-VaultAPI-VaultId": str(served.vault_id),
+        "X-VaultAPI-BurstLimitRemaining": str(remaining_calls),
+        "X-VaultAPI-VaultId": str(server.vault_id),
         "X-VaultAPI-Status": str(doc.get("responseStatus", "SUCCESS")),
     }
     if delay:
-        heads["X-VaultAPI-ResponseDelay"] = str(int(delay * 1000))
+        headers["X-VaultAPI-ResponseDelay"] = str(int(delay * 1000))
     reference = request.header("x-vaultapi-referenceid")
     if reference:
-        heads["X-VaultAPI-ReferenceId"] = _one_line(reference)
-    served.log_call(now, _caller_log_fields(served, request, heads) | _outcome_log_fields(reply, doc, heads))
-    return replace(reply, headers=dict(reply.headers) | heads, delay=delay)
+        headers["X-VaultAPI-ReferenceId"] = _one_line(reference)
+    server.log_call(
+        now, _caller_log_fields(server, request, headers) | _outcome_log_fields(reply, doc, headers)
+    )
+    return replace(reply, headers=dict(reply.headers) | headers, delay=delay)
 
 
 def _parse_body(reply: Reply) -> JsonDict:
@@ -194,38 +206,42 @@ def _one_line(text: str) -> str:
     return re.sub(r"[^\x20-\x7e]", "?", text)[:200]
 
 
-def _caller_log_fields(served: ServerState, request: Request, heads: JsonDict) -> JsonDict:
-    """Who sent what, for the usage log."""
-    user_id = heads.get("X-VaultAPI-UserId")
-    user = served.vault.find_user(str(user_id)) or {}
+def _caller_log_fields(server: ServerState, request: Request, headers: JsonDict) -> JsonDict:
+    """Return the usage log fields of the caller and the request."""
+    user_id = headers.get("X-VaultAPI-UserId")
+    user = server.vault.find_user(str(user_id)) or {}
     match = _VERSIONED.fullmatch(request.path)
-    sent = request.query.get("client_id") or request.header("x-vaultapi-clientid")
+    client_id = request.query.get("client_id") or request.header("x-vaultapi-clientid")
     return {
-        "session_id": heads.get("X-VaultAPI-TruncatedSessionId"),
+        "session_id": headers.get("X-VaultAPI-TruncatedSessionId"),
         "user_id": user_id,
         "username": user.get("email"),
         "http_method": request.method,
         "endpoint": request.path,
         "api_version": match[1] if match else None,
-        "client_id": "unknown" if not sent else sent if _CLIENT_ID.fullmatch(sent) else "invalid_client_id",
+        "client_id": "unknown"
+        if not client_id
+        else client_id
+        if _CLIENT_ID.fullmatch(client_id)
+        else "invalid_client_id",
         "client_ip": request.client,
-        "reference_id": heads.get("X-VaultAPI-ReferenceId"),
+        "reference_id": headers.get("X-VaultAPI-ReferenceId"),
     }
 
 
-def _outcome_log_fields(reply: Reply, doc: JsonDict, heads: JsonDict) -> JsonDict:
-    """How it was answered, for the usage log."""
+def _outcome_log_fields(reply: Reply, doc: JsonDict, headers: JsonDict) -> JsonDict:
+    """Return the usage log fields of the reply."""
     error = (doc.get("errors") or [{}])[0]
     warning = (doc.get("warnings") or [{}])[0]
     return {
         "http_response_status": reply.status,
-        "api_response_status": heads["X-VaultAPI-Status"],
+        "api_response_status": headers["X-VaultAPI-Status"],
         "api_response_error_type": error.get("type") or doc.get("errorType"),
         "api_response_error_message": error.get("message"),
         "api_response_warning_type": warning.get("type") or warning.get("warning_type"),
         "api_response_warning_message": warning.get("message"),
-        "execution_id": heads["X-VaultAPI-ExecutionId"],
-        "burst_limit_remaining": heads["X-VaultAPI-BurstLimitRemaining"],
-        "response_delay": heads.get("X-VaultAPI-ResponseDelay"),
+        "execution_id": headers["X-VaultAPI-ExecutionId"],
+        "burst_limit_remaining": headers["X-VaultAPI-BurstLimitRemaining"],
+        "response_delay": headers.get("X-VaultAPI-ResponseDelay"),
         "duration": 0,
     }

@@ -1,7 +1,7 @@
-"""Seed data for a served Vault: simulate a fleet from a seed and keep its Vault in a file.
+"""Seed data for a served Vault, from a simulated fleet.
 
-The played days lie in the past. The served Vault's clock is set so that it is now at their end; otherwise every
-trail that only reaches 30 days back would be empty.
+The simulated days are in the past. The clock of the served Vault is set to their end; otherwise all trails that
+are limited to 30 days would be empty.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from sync_engine.vault.state import Vault
 DAY = 86400.0
 CACHE_KIBIBYTES = 64_000
 LOG_PAGES = 4_000
-"""The log may grow to 16 MB before it is worked into the file: fewer waits for the disk."""
+"""Pages in the write-ahead log before a checkpoint, about 16 MB. Fewer checkpoints mean fewer disk waits."""
 
 
 def open_vault(path: Path | str) -> Vault:
-    """Open the Vault in a file, made new where there is none; one process at a time."""
+    """Open the Vault in a file, and create it if needed. Only one process may use it."""
     db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")
@@ -39,9 +39,9 @@ def create_seeded_vault(
     days: int,
     on_day: Callable[[int], None] | None = None,
 ) -> float:
-    """Simulate a fleet and keep its Vault at `path`. Returns the end of its last day in seconds since 1970.
+    """Simulate a fleet and save its Vault at `path`.
 
-    Raises FileExistsError when the file is there already.
+    Returns the end of the last simulated day in seconds since 1970. Raises FileExistsError if the file exists.
     """
     if Path(path).exists():
         raise FileExistsError(17, "already exists; choose a new path for a seeded Vault", str(path))
@@ -50,18 +50,21 @@ def create_seeded_vault(
             fleet.run_day(day)
             if on_day is not None:
                 on_day(day + 1)
-        with sqlite3.connect(path) as kept:
-            fleet.vault.db.backup(kept)
-        kept.close()
+        with sqlite3.connect(path) as target_db:
+            fleet.vault.db.backup(target_db)
+        target_db.close()
     return fleet.start + days * DAY
 
 
 def set_clock_offset(vault: Vault, offset: float) -> None:
-    """Keep how many seconds the Vault's clock is ahead of the machine's; negative when it is behind."""
+    """Store the difference between the Vault's clock and the system clock in seconds.
+
+    The offset is negative if the Vault's clock is behind.
+    """
     with vault.transaction():
         vault.configure("served", "clock", {"offset": offset})
 
 
 def get_clock_offset(vault: Vault) -> float:
-    """Seconds that the Vault's clock is ahead of the machine's."""
+    """Return the difference between the Vault's clock and the system clock in seconds."""
     return float(vault.live.get("served", {}).get("clock", {}).get("offset", 0.0))

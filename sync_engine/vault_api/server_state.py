@@ -1,4 +1,4 @@
-"""The state of a served Vault beyond the Vault itself: sign-ins, calls, result pages, and its own clock."""
+"""The state of a server: its Vault, sign-ins, calls and result pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sync_engine.vault_api.messages import Request
 from sync_engine.vault_api.objects import VAULT_ID, Object, build_catalogue
 
 VERSIONS = tuple(f"v{year}.{release}" for year in range(22, 27) for release in (1, 2, 3))
-"""Versions of the API that are served; the last is the Beta."""
+"""Supported API versions. The last one is the Beta."""
 SERVICE_USER = "41000"
 SERVICE_NAME = "integration@example.com"
 KEPT_QUERIES = 100
@@ -30,7 +30,7 @@ CREATE INDEX IF NOT EXISTS rest_call_at ON rest_call (at);
 
 @dataclass(slots=True)
 class StoredPages:
-    """The rows of one query, of which further pages may be asked."""
+    """The rows of one query, stored for its further pages."""
 
     rows: list[JsonDict]
     object: str
@@ -40,7 +40,7 @@ class StoredPages:
 
 @dataclass(slots=True, kw_only=True)
 class ServerState:
-    """One served Vault. `salt` makes session ids unguessable; `links` is the form of page URLs."""
+    """One served Vault. `salt` makes session ids unguessable; `link_form` is the form of page URLs."""
 
     vault: Vault
     salt: str
@@ -56,7 +56,7 @@ class ServerState:
         self.vault.db.executescript(_TABLES)
 
     def add_service_user(self, password: str) -> None:
-        """Make the user with whom a client signs in, an administrator, or set its password."""
+        """Create the administrator account for API clients, or set its password."""
         user = {
             "id": SERVICE_USER, "name": "Integration User", "email": SERVICE_NAME, "active": True, "locked": False,
             "password": password, "password_expired": False, "permission_set": "integration__c",
@@ -69,37 +69,37 @@ class ServerState:
             self.vault.configure("user", SERVICE_USER, user)
 
     def add_token(self, token: str, user_id: str = SERVICE_USER) -> None:
-        """Accept an API access token for a user; only its digest is kept."""
+        """Register an API access token for a user. Only the hash of the token is stored."""
         with self.vault.transaction():
             self.vault.configure("api_token", hash_token(token), {"user": user_id})
 
     def list_objects(self, user: JsonDict) -> dict[str, Object]:
-        """What this user may read."""
+        """Return the objects that this user may read, by name."""
         return build_catalogue(self.vault, user)
 
     @property
     def vault_id(self) -> int:
-        """The number of the Vault for which sessions are opened."""
+        """Return the Vault id for which sessions are opened."""
         return VAULT_ID + 1 if self.faults.setting("other-vault") else VAULT_ID
 
     def next_execution_id(self) -> str:
-        """The next call's id, in the shape of a UUID."""
+        """Return the execution id of the next call, formatted like a UUID."""
         self.calls += 1
         text = short_hash("call", self.salt, self.calls, size=16)
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def store_pages(self, key: str, pages: StoredPages) -> None:
-        """Keep the rows of a query for its further pages; the oldest queries are forgotten."""
+        """Store the rows of a query for its further pages. The oldest queries are dropped."""
         self.queries[key] = pages
         while len(self.queries) > KEPT_QUERIES:
             self.queries.popitem(last=False)
 
     def log_call(self, at: float, doc: JsonDict) -> None:
-        """Write one line of the usage log."""
+        """Add an entry to the usage log."""
         self.vault.db.execute("INSERT INTO rest_call (at, doc) VALUES (?, ?)", (at, to_json(doc)))
 
     def remaining_burst_calls(self, now: float, limit: int) -> int:
-        """Calls left in the window of five minutes that `now` lies in."""
+        """Return the remaining calls in the five-minute window that contains `now`."""
         start = now // 300 * 300
         row = self.vault.db.execute("SELECT count(*) FROM rest_call WHERE at >= ?", (start,)).fetchone()
         return max(0, limit - int(row[0]) - 1)
@@ -107,7 +107,7 @@ class ServerState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiCall:
-    """One call with everything an endpoint needs. `args` are the named parts of the path."""
+    """One authenticated API call. `args` are the named parts of the path."""
 
     server: ServerState
     request: Request
@@ -120,18 +120,18 @@ class ApiCall:
 
     @property
     def vault(self) -> Vault:
-        """The Vault behind it."""
+        """Return the Vault of the server."""
         return self.server.vault
 
     def list_objects(self) -> dict[str, Object]:
-        """What the caller may read."""
+        """Return the objects that the caller may read, by name."""
         return self.server.list_objects(self.user)
 
     def url(self, path: str) -> str:
-        """A path of this version, as links carry it."""
+        """Return the path with the API version of this call, as used in links."""
         return f"/api/{self.version}{path}"
 
 
 def hash_token(token: str) -> str:
-    """What is kept of a token."""
+    """Return the hash under which a token is stored."""
     return short_hash("token", token, size=32)

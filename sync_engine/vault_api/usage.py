@@ -1,4 +1,4 @@
-"""The daily API usage log: one line for each call, as CSV in a ZIP."""
+"""The daily API usage log: a zipped CSV file with one line per call."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ COLUMNS = [
 
 
 def download_daily_log(call: ApiCall) -> Reply:
-    """`GET /logs/api_usage?date=YYYY-MM-DD`: a day in UTC, at most 30 days back."""
+    """Handle `GET /logs/api_usage?date=YYYY-MM-DD`: return the log of a UTC day.
+
+    The day may be at most 30 days ago.
+    """
     text = call.request.query.get("date", "")
     if not text:
         raise VaultError("PARAMETER_REQUIRED", "Missing required parameter [date]")

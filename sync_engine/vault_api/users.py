@@ -1,4 +1,4 @@
-"""Users as the Vault API shows them apart from VQL: who am I, who is there, and what may they do."""
+"""User endpoints: the current user, all users, and their permissions."""
 
 from __future__ import annotations
 
@@ -11,40 +11,43 @@ from sync_engine.vault_api.server_state import ApiCall
 
 
 def get_current_user(call: ApiCall) -> Reply:
-    """`GET /objects/users/me`."""
+    """Handle `GET /objects/users/me`: return the current user."""
     return success_reply({"users": [{"user": _user_entry(call.user)}]})
 
 
 def list_users(call: ApiCall) -> Reply:
-    """`GET /objects/users`, a page at a time."""
+    """Handle `GET /objects/users`: return a page of users."""
     size = parse_whole_number(call.request.query.get("limit"), 200, low=1, high=1000)
     start = parse_whole_number(call.request.query.get("start"), 0)
-    users = sorted(call.vault.live.get("user", {}).values(), key=lambda one: str(one["id"]))
-    page = [{"user": _user_entry(one)} for one in users[start : start + size]]
+    users = sorted(call.vault.live.get("user", {}).values(), key=lambda user: str(user["id"]))
+    page = [{"user": _user_entry(user)} for user in users[start : start + size]]
     return success_reply(
         {"size": len(page), "start": start, "limit": size, "total": len(users), "users": page}
     )
 
 
 def get_user(call: ApiCall) -> Reply:
-    """`GET /objects/users/{id}`."""
+    """Handle `GET /objects/users/{id}`: return a user."""
     return success_reply({"users": [{"user": _user_entry(_find_user(call))}]})
 
 
 def get_user_permissions(call: ApiCall) -> Reply:
-    """`GET /objects/users/{id}/permissions?filter=name__v::object.{object}.object_actions`."""
+    """Handle `GET /objects/users/{id}/permissions`: return the permissions of a user.
+
+    The optional filter has the form `filter=name__v::object.{object}.object_actions`.
+    """
     user = _find_user(call)
-    wanted = call.request.query.get("filter", "").removeprefix("name__v::")
+    requested_name = call.request.query.get("filter", "").removeprefix("name__v::")
     entries = _user_permissions(call, user)
-    if wanted:
-        entries = {name: entry for name, entry in entries.items() if name == wanted}
+    if requested_name:
+        entries = {name: entry for name, entry in entries.items() if name == requested_name}
     return success_reply(
         {"data": [{"name__v": name, "permissions": entry} for name, entry in sorted(entries.items())]}
     )
 
 
 def get_domain(call: ApiCall) -> Reply:
-    """`GET /objects/domain`: the Vaults beside this one."""
+    """Handle `GET /objects/domain`: return the domain and its Vaults."""
     vault = {"id": str(VAULT_ID), "vault_name__v": "Reference Vault", "vault_status__v": "Active"}
     return success_reply(
         {"domain__v": {"domain_name__v": "example.com", "domain_type__v": "Testing", "vaults__v": [vault]}}

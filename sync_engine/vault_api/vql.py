@@ -1,12 +1,12 @@
-"""Read VQL: a stated part of Vault's query language, as a tree of values.
+"""A parser for a subset of VQL, Vault's query language.
 
     SELECT field, rel__vr.field, FUNCTION(field), (SELECT … FROM rel__vr …)
     FROM target [WHERE condition] [ORDER BY path [ASC|DESC], …]
     [SKIP n] [MAXROWS n] [LIMIT n] [OFFSET n] [PAGESIZE n] [PAGEOFFSET n]
     SHOW TARGETS | SHOW FIELDS FROM target | SHOW RELATIONSHIPS FROM target
 
-Conditions know = != < <= > >= CONTAINS LIKE BETWEEN IN AND OR NOT and parentheses. Key words may be written in any
-case; names, `true`, `false` and `null` only in lower case, as documented. Dates are text in single quotes.
+Conditions support = != < <= > >= CONTAINS LIKE BETWEEN IN AND OR NOT and parentheses. Keywords are not
+case-sensitive; names, `true`, `false` and `null` must be lower case, as documented. Dates are text in single quotes.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ _LEXEME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One selected or compared path, with the function around it if there is one."""
+    """A selected or compared path, with an optional function."""
 
     path: str
     function: str | None = None
 
     @property
     def name(self) -> str:
-        """The key that the value has in a result."""
+        """Return the key of the value in a result row."""
         return (
             f"{self.function.lower()}({self.path})" if self.function in ("TONAME", "TOLABEL") else self.path
         )
@@ -67,7 +67,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """A path compared with values."""
+    """A comparison of a path with one or more values."""
 
     column: Column
     operator: str
@@ -76,7 +76,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class InQuery:
-    """A path whose value must be among the results of an inner query over a relationship."""
+    """A condition that a value is in the results of an inner query."""
 
     column: Column
     query: Select
@@ -84,7 +84,7 @@ class InQuery:
 
 @dataclass(frozen=True, slots=True)
 class Junction:
-    """AND, OR or NOT of conditions."""
+    """Conditions joined by AND or OR, or one condition negated by NOT."""
 
     word: str
     parts: tuple[Condition, ...]
@@ -95,29 +95,32 @@ Condition = Compare | InQuery | Junction
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """One query."""
+    """One SELECT query."""
 
     columns: tuple[Column | Select, ...]
     target: str
     where: Condition | None = None
-    order: tuple[tuple[Column, bool], ...] = ()  # path and whether it descends
+    order: tuple[tuple[Column, bool], ...] = ()  # column and whether the order is descending
     numbers: tuple[tuple[str, int], ...] = ()
 
     def number(self, clause: str) -> int | None:
-        """The value of PAGESIZE and its like; None when it was not written."""
+        """Return the value of a numeric clause such as PAGESIZE, if present."""
         return dict(self.numbers).get(clause)
 
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """A question about the targets themselves."""
+    """One SHOW statement, which lists targets, fields or relationships."""
 
     what: str
     target: str | None = None
 
 
 def parse(text: str) -> Select | Show:
-    """Read one query. Raises VaultError with INCORRECT_QUERY_SYNTAX_ERROR and the place where reading stopped."""
+    """Parse one query.
+
+    Raises VaultError with INCORRECT_QUERY_SYNTAX_ERROR and the position of the error.
+    """
     if len(text) > MAXIMUM_LENGTH:
         raise _syntax_error(f"the query has [{len(text)}] characters; the maximum is [{MAXIMUM_LENGTH}]")
     reader = _Parser(_tokenize(text))
@@ -126,8 +129,8 @@ def parse(text: str) -> Select | Show:
     return tree
 
 
-def _syntax_error(words: str) -> VaultError:
-    return VaultError("INCORRECT_QUERY_SYNTAX_ERROR", f"Query syntax error: {words}")
+def _syntax_error(detail: str) -> VaultError:
+    return VaultError("INCORRECT_QUERY_SYNTAX_ERROR", f"Query syntax error: {detail}")
 
 
 def _tokenize(text: str) -> list[tuple[str, Value]]:
@@ -155,7 +158,7 @@ def _read_token(kind: str, word: str) -> tuple[str, Value]:
 
 
 class _Parser:
-    """Reads lexemes from left to right; each method reads one part of the grammar."""
+    """A recursive descent parser. Each method parses one part of the grammar."""
 
     def __init__(self, lexemes: list[tuple[str, Value]]) -> None:
         self.lexemes = lexemes
@@ -166,10 +169,10 @@ class _Parser:
         return self.lexemes[self.at] if self.at < len(self.lexemes) else ("end", None)
 
     def accept(self, *words: str) -> bool:
-        """Read these key words or signs if they come next."""
-        coming = [value for _, value in self.lexemes[self.at : self.at + len(words)]]
+        """Consume these keywords or signs if they are next, and return whether they were."""
+        next_values = [value for _, value in self.lexemes[self.at : self.at + len(words)]]
         kinds = {kind for kind, _ in self.lexemes[self.at : self.at + len(words)]}
-        if coming != list(words) or not kinds <= {"key", "sign"}:
+        if next_values != list(words) or not kinds <= {"key", "sign"}:
             return False
         self.at += len(words)
         return True
@@ -178,18 +181,18 @@ class _Parser:
         if not self.accept(*words):
             raise self.unexpected(f"[{' '.join(words)}]")
 
-    def unexpected(self, wanted: str) -> VaultError:
+    def unexpected(self, expected: str) -> VaultError:
         kind, value = self.peek()
-        return _syntax_error(f"expected {wanted} but found [{'the end' if kind == 'end' else value}]")
+        return _syntax_error(f"expected {expected} but found [{'the end' if kind == 'end' else value}]")
 
     def expect_end(self) -> None:
         if self.at < len(self.lexemes):
             raise self.unexpected("the end of the query")
 
-    def name(self, wanted: str) -> str:
+    def name(self, expected: str) -> str:
         kind, value = self.peek()
         if kind != "word":
-            raise self.unexpected(wanted)
+            raise self.unexpected(expected)
         self.at += 1
         return str(value)
 
@@ -257,9 +260,9 @@ class _Parser:
             clause = str(self.peek()[1])
             self.at += 1
             value = self.value()
-            least = 1 if clause in ("PAGESIZE", "LIMIT", "MAXROWS") else 0
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise _syntax_error(f"{clause} needs a whole number of at least {least}")
+            minimum = 1 if clause in ("PAGESIZE", "LIMIT", "MAXROWS") else 0
+            if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+                raise _syntax_error(f"{clause} needs a whole number of at least {minimum}")
             clauses.append((clause, value))
         return clauses
 
@@ -272,7 +275,7 @@ class _Parser:
 
     def negation(self) -> Condition:
         self.depth += 1
-        if self.depth > 100:  # the reader is recursive; a query must not be able to exhaust the stack
+        if self.depth > 100:  # the parser is recursive; a query must not exhaust the stack
             raise _syntax_error("conditions are nested too deeply")
         try:
             if self.accept("NOT"):

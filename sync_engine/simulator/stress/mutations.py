@@ -73,7 +73,7 @@ WITH_FILES = FaultPlan(files=0.4, realign=0.1, server_delete=0.1, vmoc=0.1, kill
 MUTATIONS = (
     Mutation("upload is not idempotent", _UP, "_stored_answers", "dict(rows.fetchall())", "{}"),
     Mutation("a refused transaction stays half applied", _UP, "_apply_transaction", "with vault.savepoint():", "if True:"),
-    Mutation("conflicts are overwritten", _UP, "_check_conflicts", "if not meeting:", "if True:"),
+    Mutation("conflicts are overwritten", _UP, "_check_conflicts", "if not conflicting_fields:", "if True:"),
     Mutation("an invisible record may be written", _UP, "_require_visible", "record.territory == EVERYWHERE", "True"),
     Mutation("an update brings a deleted record back", _UP, "_find_target", "if record is None or record.deleted:", "if record is not None and record.deleted:\n        return records.undelete(vault, record, at=0.0, by='x')\n    if record is None:"),
     Mutation("a delete leaves no tombstone in the log", _REC, "_write", '_log_change(vault, record.territory, record, seq, "put")', 'record.deleted or _log_change(vault, record.territory, record, seq, "put")'),
