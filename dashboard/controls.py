@@ -124,7 +124,7 @@ def show_baseline_picker(since: datetime) -> int | Period:
 
 
 def apply_chart_selection(chart_key: str) -> None:
-    """Callback that applies the days selected on a chart."""
+    """Apply the days selected on a chart, as a callback."""
     points = st.session_state[chart_key]["selection"]["points"]
     days = sorted(pd.Timestamp(point["x"]).date() for point in points if "x" in point)
     if days:

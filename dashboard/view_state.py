@@ -53,7 +53,7 @@ class View:
 
     @property
     def day_basis(self) -> str:
-        """The days on chart axes, for their titles."""
+        """Return the kind of days on chart axes, for their titles."""
         return "local days" if self.local_days else "UTC"
 
     def arguments(self) -> dict[str, Any]:

@@ -176,7 +176,7 @@ def show_empty(plural: str, view: View, *, healthy: str | None = None) -> None:
 
 
 def clear_filters() -> None:
-    """Callback that clears all filters and selects all time."""
+    """Clear all filters and select all time, as a callback."""
     for name in FILTERS:
         st.session_state[name] = []
     st.session_state["period"] = ALL_TIME

@@ -38,7 +38,7 @@ WHERE list_contains($devices, device_id) OR list_contains($users, user_id)
 ORDER BY edited_at, device_id, object, record_id, operation
 """
 MAX_LISTED_SETS = 3
-"""Longest list of permission sets that is written out; longer ones are counted."""
+"""Maximum number of permission sets to list by name. More are only counted."""
 RecordKey = tuple[str, str]
 """Device id and record id, as in the store."""
 
@@ -70,7 +70,7 @@ class SaveGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssueCase:
-    """What the store knows of one issue. `device_users` and `device_platforms` are by device id."""
+    """The data of one issue in the store. `device_users` and `device_platforms` are by device id."""
 
     issue_id: str
     cause: str
@@ -90,7 +90,7 @@ class IssueCase:
 
     @property
     def permission_sets(self) -> tuple[str, ...]:
-        """The permission sets of the affected users; empty if any of them is not in the store."""
+        """Return the permission sets of the affected users; empty if any of them is not in the store."""
         by_device = [
             self.vault_facts.permission_sets.get(self.device_users[device]) for device in self.devices
         ]
@@ -98,7 +98,7 @@ class IssueCase:
 
     @property
     def permission_set_suffix(self) -> str:
-        """The permission sets to name after a fix, for example ` in crm_rep__c`."""
+        """Return the permission sets to name after a fix, for example ` in crm_rep__c`."""
         sets = (
             ", ".join(self.permission_sets)
             if len(self.permission_sets) <= MAX_LISTED_SETS
@@ -108,7 +108,7 @@ class IssueCase:
 
     @property
     def permission_set_assumption(self) -> str:
-        """What the rehearsal assumes about permission sets."""
+        """Return the assumption about permission sets."""
         if not self.permission_sets:
             return "All users are assumed to share one permission set"
         if len(self.permission_sets) == 1:
@@ -117,7 +117,7 @@ class IssueCase:
 
     @property
     def issue_records(self) -> list[RecordKey]:
-        """The pending records blocked by the issue, and those saved together with them."""
+        """Return the pending records blocked by the issue, and those saved together with them."""
         return [
             row.key
             for group in self.save_groups
@@ -160,7 +160,7 @@ def read_issue_case(
         issue_id=issue_id, cause=facts[1], object=facts[2], field=facts[3], operation=facts[4],
         error_type=facts[5] or "", message=facts[6] or "", phase=facts[7], devices=tuple(devices),
         device_users=device_users, device_platforms=platforms,
-        vault_facts=vault_facts, save_groups=tuple(save_groups), 
+        vault_facts=vault_facts, save_groups=tuple(save_groups),
         recovery_actions=tuple(recovery_actions(connection, issue_id=issue_id)),
         assumptions=(*sample_notes, *vault_facts.assumptions, *notes),
     )  # fmt: skip

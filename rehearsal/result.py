@@ -1,4 +1,4 @@
-"""The result of a rehearsal: its assumptions, and what each candidate frees and loses."""
+"""The result of a rehearsal: its assumptions, and the records that each candidate frees and loses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Candidate:
 
     `freed`, `still_failing` and `lost` add up to `total`, all counted in `unit`. Freed: no longer blocked, with no
     data lost. Lost: removed from the device without reaching Vault. For a recovery action, `predicted_loss` is the
-    number of records that `analysis.recovery_actions` expects it to lose, and `as_predicted` whether exactly
+    number of records that `analysis.recovery_actions` expects it to lose, and `as_predicted` is whether exactly
     these records were lost, records of other issues included. Both are None for a fix.
     """
 
@@ -41,12 +41,12 @@ class Candidate:
 
     @property
     def share(self) -> float:
-        """The freed share of the total, from 0 to 1."""
+        """Return the freed share of the total, from 0 to 1."""
         return self.freed / self.total if self.total else 0.0
 
     @property
     def summary(self) -> str:
-        """The result in one line."""
+        """Return the result in one line."""
         parts = [f"frees {self.freed:,} of {pluralize(self.total, self.unit[:-1])}"]
         if self.still_failing:
             parts.append(f"{self.still_failing:,} still failing")
@@ -84,12 +84,12 @@ class RehearsalResult:
 
     @property
     def stuck_text(self) -> str:
-        """The total with its unit, for example `4 records`."""
+        """Return the total with its unit, for example `4 records`."""
         return pluralize(self.total, self.unit[:-1])
 
     @property
     def best(self) -> Candidate | None:
-        """The candidate that frees most and loses least; None if no candidate frees anything."""
+        """Return the candidate that frees most and loses least; None if no candidate frees anything."""
         first = next(iter(self.candidates), None)
         return first if first is not None and first.freed else None
 

@@ -20,7 +20,7 @@ from sync_engine.device import errors_tab
 
 MAX_DEVICES = 100
 _REHEARSED_ACTIONS = ("undo", "undelete", "clear_client_sync_errors__v", "force_full_refresh__v")
-"""The recovery actions that change a device. Sending sync files to Veeva changes nothing to count."""
+"""Recovery actions that change a device. Sending sync files to Veeva changes nothing to count."""
 
 
 RECIPES: Mapping[str, Callable[[IssueCase], Recipe]] = {
@@ -99,7 +99,7 @@ def _result_without_candidates(case: IssueCase, seed: int, reason: str) -> Rehea
 
 @dataclass(frozen=True, slots=True)
 class _Baseline:
-    """What fails in the sandbox before any fix: the issue's records, and all records in error."""
+    """The failures in the sandbox before any fix: the issue's records, and all records in error."""
 
     issue_records: tuple[RecordKey, ...]  # the record id is empty if devices are counted
     failing: frozenset[RecordKey]

@@ -89,7 +89,7 @@ class Sandbox:
 
     @property
     def now(self) -> float:
-        """The current time in the sandbox, in seconds since 1970."""
+        """Return the current time in the sandbox, in seconds since 1970."""
         return self.lab.scheduler.now
 
     def device(self, name: str) -> Device:

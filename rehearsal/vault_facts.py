@@ -1,4 +1,4 @@
-"""Read what the store knows of the Vault: object fields, permission sets and VMOCs."""
+"""Read the data in the store about the Vault: object fields, permission sets and VMOCs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ QUALIFY row_number() OVER (PARTITION BY vmoc_id ORDER BY as_of DESC) = 1 ORDER B
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VaultFacts:
-    """What the store knows of the Vault of a case.
+    """The data in the store about the Vault of a case.
 
     `objects` has engine definitions by name, including objects that the records of the case must refer to.
     `permission_sets` is text by user id. `vmocs` has the names of the VMOCs for the issue's object.

@@ -39,13 +39,13 @@ class WatchSettings:
 
     @property
     def channel_names(self) -> list[str]:
-        """The names of the channels; queued notifications are stored under these names."""
+        """Return the names of the channels; queued notifications are stored under these names."""
         return [channel.name for channel in self.channels]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundResult:
-    """What one round did. `store_error` is the reason if the store could not be read."""
+    """The result of one round. `store_error` is the reason if the store could not be read."""
 
     at: datetime
     states_changed: int = 0
@@ -55,7 +55,7 @@ class RoundResult:
 
     @property
     def failed_deliveries(self) -> list[Delivery]:
-        """The deliveries that failed and are retried in the next round."""
+        """Return the failed deliveries, which are retried in the next round."""
         return [delivery for delivery in self.deliveries if delivery.error is not None]
 
 

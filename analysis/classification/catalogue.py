@@ -70,17 +70,17 @@ class Rule(_Frozen):
 
     @cached_property
     def code_tokens(self) -> frozenset[str]:
-        """The codes without HTTP statuses, in lower case."""
+        """Return the codes without HTTP statuses, in lower case."""
         return frozenset(code.lower() for code in self.codes if not code.startswith("http:"))
 
     @cached_property
     def statuses(self) -> frozenset[str]:
-        """The HTTP statuses among the codes. They match only if no other code and no words do."""
+        """Return the HTTP statuses among the codes. They match only if no other code and no words do."""
         return frozenset(code for code in self.codes if code.startswith("http:"))
 
     @cached_property
     def words_pattern(self) -> re.Pattern[str] | None:
-        """All `words` as one pattern, or None."""
+        """Return `words` as one pattern, or None."""
         return _any_of(self.words)
 
     @cached_property
@@ -90,7 +90,7 @@ class Rule(_Frozen):
 
     @cached_property
     def excluded_pattern(self) -> re.Pattern[str] | None:
-        """All of `unless` as one pattern, or None."""
+        """Return `unless` as one pattern, or None."""
         return _any_of(self.unless)
 
     @cached_property

@@ -19,7 +19,7 @@ MAX_PAIRS = 10
 
 @dataclass(frozen=True, slots=True)
 class ReportCard:
-    """How well findings match the true causes; shares are from 0 to 1.
+    """The agreement of findings with the true causes; shares are from 0 to 1.
 
     `coverage` is the share of events with an assigned cause, `accuracy_if_assigned` the correct share of those.
     `calibration_error` is the expected calibration error of events with a cause, over ten bins of confidence.

@@ -104,12 +104,12 @@ class PendingState:
 
     @property
     def in_error(self) -> pd.DataFrame:
-        """The pending records in error."""
+        """Return the pending records in error."""
         return self.pending[self.pending["in_error"].astype(bool)]
 
     @property
     def considered(self) -> pd.DataFrame:
-        """The records in error within the limit."""
+        """Return the records in error within the limit."""
         if self.limit is None:
             return self.in_error
         within = [key in self.limit for key in _record_keys(self.in_error)]

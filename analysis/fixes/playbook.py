@@ -86,12 +86,12 @@ class Playbook:
 
     @property
     def who(self) -> str:
-        """The role that acts, for example `Admin`."""
+        """Return the role that acts, for example `Admin`."""
         return self.facts.who
 
     @property
     def short_fix(self) -> str:
-        """The fix in one sentence of at most 110 characters, without markup."""
+        """Return the fix in one sentence of at most 110 characters, without markup."""
         return self.facts.short_fix
 
     @property
@@ -101,7 +101,7 @@ class Playbook:
 
     @property
     def fix(self) -> str:
-        """The short fix and the steps, as Markdown."""
+        """Return the short fix and the steps, as Markdown."""
         return f"{self.short_fix}\n\n{self.steps}"
 
     def fill_where(self, values: Mapping[str, Sequence[str]]) -> str | None:

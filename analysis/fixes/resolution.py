@@ -48,7 +48,7 @@ class BlockedRecords:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolutionStatus:
-    """What has happened since an issue started.
+    """The progress toward resolving an issue since it started.
 
     `reverted_by` is the change that restored the previous value of the attributed change.
     `users_synced_since` counts the users who have synced successfully since their own last error; None if the

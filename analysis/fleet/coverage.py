@@ -53,7 +53,7 @@ class Coverage:
 
     @property
     def badge(self) -> str:
-        """The coverage in one sentence, to show beside a number."""
+        """Return the coverage in one sentence, to show beside a number."""
         if not self.syncs:
             return "no tracked sync in this selection"
         if self.tracked_share is None or self.low is None or self.high is None:

@@ -12,7 +12,7 @@ from analysis.grouping.templates import build_templates
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Whether two messages are in one group, by which step, and how they differ.
+    """The comparison of two messages: same group or not, the deciding step, the differences.
 
     `step` is `mask` (equal after masking), `template` (equal in their templates) or `words` (different).
     `differing` lists pairs of words, of the first and the second message; it is empty if the messages are equal.

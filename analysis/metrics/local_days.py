@@ -44,7 +44,7 @@ class NotDailyMetric(AnalysisError):
 
 @dataclass(frozen=True, slots=True)
 class TimeZoneCoverage:
-    """How many users synced, and how many of them have a known time zone."""
+    """The number of users who synced, and of those with a known time zone."""
 
     users: int
     users_with_time_zone: int

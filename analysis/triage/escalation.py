@@ -25,7 +25,7 @@ CONFIDENCE = 0.99
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Escalation:
-    """Whether an issue escalates: the rise, its lower bound, and the devices it affects and needs."""
+    """The escalation check of an issue: the rise, its lower bound, and the devices it affects and needs."""
 
     escalates: bool
     rise: float

@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class CellFormat:
-    """What the text of a cell alone does not show.
+    """The context needed to read the times and dates of cells.
 
     `time_zone` is the IANA zone of times without one. `date_order` is the order of day and month in dates
     with slashes; without it such dates are rejected.

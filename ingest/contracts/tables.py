@@ -59,7 +59,7 @@ class Contract:
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """Every column in the order of the record's fields."""
+        """Return every column in the order of the record's fields."""
         hints = get_type_hints(self.record)
         return tuple(
             Column(f.name, _KINDS[_bare(hints[f.name])], f.default is MISSING) for f in fields(self.record)
@@ -67,18 +67,18 @@ class Contract:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The names of all columns."""
+        """Return the names of all columns."""
         return tuple(column.name for column in self.columns)
 
     @property
     def required(self) -> frozenset[str]:
-        """The columns that a file for this table must have."""
+        """Return the columns that a file for this table must have."""
         required = {column.name for column in self.columns if column.required}
         return frozenset(required - set(self.key)) if self.derived_key else frozenset(required)
 
     @property
     def has_extra(self) -> bool:
-        """Whether the table keeps cells without a column, in the column `extra`."""
+        """Return whether the table keeps cells without a column, in the column `extra`."""
         return self.record is not Truth
 
 

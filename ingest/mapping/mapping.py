@@ -35,7 +35,7 @@ class _MappingFile(BaseModel):
 
 @dataclass(frozen=True)
 class ColumnMapping:
-    """How one kind of source names the columns of one table.
+    """The column names of one kind of source for one table.
 
     `aliases` has the accepted names of each column, best first. A source with one of the `distinct` names is
     always read with this mapping. `constants` fill empty columns.

@@ -29,7 +29,7 @@ class Shape:
 
     @property
     def contract(self) -> Contract:
-        """The contract of the table."""
+        """Return the contract of the table."""
         return CONTRACTS[self.table]
 
 

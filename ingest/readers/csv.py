@@ -186,7 +186,7 @@ def _filled(cells: list[str]) -> list[str]:
 
 
 def unique_names(names: list[str]) -> list[str]:
-    """Number columns with the same name, and name columns without one, so that none overwrites another."""
+    """Return a distinct name for each column: repeats are numbered, empty names are filled."""
     seen: dict[str, int] = {}
     unique = []
     for position, name in enumerate(names, start=1):

@@ -74,12 +74,12 @@ class VaultClient:
 
     @property
     def host(self) -> str:
-        """The Vault's host name."""
+        """Return the Vault's host name."""
         return urlsplit(self._origin).netloc
 
     @property
     def version(self) -> str:
-        """The API version in use, such as `v26.2`."""
+        """Return the API version in use, such as `v26.2`."""
         if self._version is None:
             self._version = self._newest_version()
         return f"v{self._version[0]}.{self._version[1]}"

@@ -29,7 +29,7 @@ class ObjectDescription:
 
     @property
     def field_names(self) -> tuple[str, ...]:
-        """The fields to query, `id` first."""
+        """Return the fields to query, `id` first."""
         named = sorted(str(each["name"]) for each in self.fields if _is_active(each))
         return ("id", *(name for name in named if name != "id"))
 

@@ -50,7 +50,7 @@ class Reply:
 
     @property
     def data(self) -> list[dict[str, Any]]:
-        """The rows of the reply."""
+        """Return the rows of the reply."""
         rows = self.body.get("data")
         return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 

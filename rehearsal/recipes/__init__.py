@@ -1,1 +1,1 @@
-"""Recipes: how to reproduce each cause in the engine, and which fixes to try."""
+"""Recipes: the fault that reproduces each cause in the engine, and the fixes to try."""

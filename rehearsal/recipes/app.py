@@ -16,7 +16,7 @@ from sync_engine.simulator.fleet.error_texts import draw_error_text
 REQUEST_POINTS = ("exchange",)
 WRITE_POINTS = ("upload.send", "download.page", "apply.middle", "refresh.downloaded")
 OLD_DATABASE_POINTS = ("download.page", "apply.middle")
-"""The points at which a device uses its current database. A refresh builds a new one."""
+"""Fault points at which a device uses its current database. A refresh builds a new one."""
 NamedFix = tuple[str, str]
 """Name of a fix, and who applies it."""
 

@@ -1,4 +1,4 @@
-"""The recipe of a cause: how to inject the fault in the sandbox, and which fixes to try."""
+"""The recipe of a cause: the fault to inject in the sandbox, and the fixes to try."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Fix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How to reproduce one cause.
+    """The instructions to reproduce one cause.
 
     `skip_reason` returns why a case cannot be reproduced, or None. `engine_cause` is the cause under which the engine
     refuses the records, if it is another one. With `call_fields`, every device gets an unsent call with these fields.

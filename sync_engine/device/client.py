@@ -14,12 +14,12 @@ from sync_engine.json_docs import JsonDict, from_json, to_json
 from sync_engine.protocol import Env
 
 IN_FLIGHT = "on_its_way"
-"""Journal key of the uploads that were sent and have no answer yet; their outcome is unknown."""
+"""Journal key of the uploads that were sent but not answered; their outcome is unknown."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Device:
-    """A device and its user. `journal` survives a database refresh, `data` is what a refresh replaces."""
+    """A device and its user. A database refresh replaces `data` and keeps `journal`."""
 
     device_id: str
     user_id: str
@@ -32,7 +32,7 @@ class Device:
     session: str | None = None
     busy: bool = False  # one sync at a time
     foreground: bool = True
-    cancel_at: float | None = None  # when the user will press Cancel
+    cancel_at: float | None = None  # time at which the user presses Cancel
     journal: sqlite3.Connection = field(init=False)
     data: sqlite3.Connection = field(init=False)
 
@@ -40,7 +40,7 @@ class Device:
         self.start()
 
     def start(self) -> None:
-        """Open the databases, as the app does when it starts; also what happens after a kill."""
+        """Open the databases, as the app does at each start, also after a kill."""
         self.journal = self.env.open_store("journal")
         self.data = self.env.open_store("data")
         _create_tables(self.journal, JOURNAL_SCHEMA)
@@ -72,9 +72,9 @@ class Device:
 
 def _create_tables(store: sqlite3.Connection, schema: str) -> None:
     """Create the tables of a store, unless its schema version shows that they exist."""
-    mark = crc32(schema.encode()) >> 1
-    if store.execute("PRAGMA user_version").fetchone()[0] != mark:
-        store.executescript(f"{schema};PRAGMA user_version = {mark}")
+    schema_version = crc32(schema.encode()) >> 1
+    if store.execute("PRAGMA user_version").fetchone()[0] != schema_version:
+        store.executescript(f"{schema};PRAGMA user_version = {schema_version}")
 
 
 def read_state(store: sqlite3.Connection, name: str, default: Any = None) -> Any:  # noqa: ANN401 - JSON
@@ -92,7 +92,7 @@ def write_state(store: sqlite3.Connection, name: str, value: object) -> None:
 def durable_transaction(store: sqlite3.Connection) -> Iterator[None]:
     """Run a transaction that survives a power loss, for data that only this device has.
 
-    Everything else can be downloaded again; for that a plain commit, which survives a kill, is enough.
+    Other data can be downloaded again and needs only a plain commit, which survives a kill.
     """
     store.execute("PRAGMA synchronous = FULL")
     try:

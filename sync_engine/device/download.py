@@ -126,13 +126,16 @@ def _count_changes(device: Device, run: SyncRun) -> None:
 
 def _replace_records(device: Device, final: JsonDict) -> None:
     data = device.data
-    kept = set(final["rules"]) - set(final["whole"])
-    former = read_state(data, "rules", {})
-    if not kept and data.execute("SELECT 1 FROM stage LIMIT 1 OFFSET ?", (SWAP_THRESHOLD,)).fetchone():
+    kept_objects = set(final["rules"]) - set(final["whole"])
+    former_rules = read_state(data, "rules", {})
+    if (
+        not kept_objects
+        and data.execute("SELECT 1 FROM stage LIMIT 1 OFFSET ?", (SWAP_THRESHOLD,)).fetchone()
+    ):
         _swap_tables(device)
         return
-    leaving = sorted(former.keys() - kept)
-    data.executemany("DELETE FROM record WHERE object = ?", [(name,) for name in leaving])
+    removed_objects = sorted(former_rules.keys() - kept_objects)
+    data.executemany("DELETE FROM record WHERE object = ?", [(name,) for name in removed_objects])
     device.env.fault_point("apply.middle")
     data.execute("DELETE FROM record WHERE id IN (SELECT id FROM gone)")
     data.execute(
@@ -159,8 +162,8 @@ def delete_answered_edits(device: Device, seq: int) -> None:
 def mismatched_objects(device: Device, digest: JsonDict) -> list[str]:
     """Return the objects whose records on the device differ from the Vault's digest."""
     rows = device.data.execute("SELECT object, count(*), sum(tag) FROM record GROUP BY object")
-    held = {name: [count, total] for name, count, total in rows}
-    return [name for name, wanted in digest.items() if held.get(name, [0, 0]) != wanted]
+    local_digest = {name: [count, total] for name, count, total in rows}
+    return [name for name, expected in digest.items() if local_digest.get(name, [0, 0]) != expected]
 
 
 def request_full_download(device: Device, name: str) -> None:

@@ -1,7 +1,7 @@
 """Edits that a user makes between syncs, and reading records with pending edits applied.
 
-The data database holds only what Vault sent. Edits live in the outbox until Vault has answered and a
-download has passed the answer, so no download can overwrite an edit and no answer can make it flicker.
+The data database contains only records that Vault sent. An edit stays in the outbox until Vault has answered
+and a download includes the answer. No download can overwrite an edit, and an edit is never hidden in between.
 """
 
 from __future__ import annotations
@@ -43,25 +43,25 @@ def save(device: Device, edits: list[Edit]) -> str:
 
 
 def correct_refused_edit(device: Device, key: str, record_id: str, fields: JsonDict) -> str:
-    """Change a refused record before it is sent again. The transaction gets a new key, which is returned.
+    """Change a refused record before it is sent again. Returns the new key of the transaction.
 
-    Only what Vault has answered with a refusal may be amended: for any other edit it is unknown whether it
-    arrived. Raises ValueError for a key without an open entry in the Errors tab, or sent again since.
+    Only a refused edit may be changed: any other edit may already have reached Vault. Raises ValueError for a key
+    without an open entry in the Errors tab, or if the edit was sent again.
     """
     if not device.journal.execute("SELECT 1 FROM failure WHERE key = ?", (key,)).fetchone():
         raise ValueError(f"{key} has no open error; only a refused record can be amended")
     if key in device.get(IN_FLIGHT, []):
         raise ValueError(f"{key} was sent again and has no answer yet; sync before you change it")
-    fresh = f"{device.env.random_stream('keys').getrandbits(128):032x}"
+    new_key = f"{device.env.random_stream('keys').getrandbits(128):032x}"
     with durable_transaction(device.journal):
         device.journal.execute("DELETE FROM failure WHERE key = ?", (key,))
-        device.journal.execute("UPDATE outbox SET key = ? WHERE key = ?", (fresh, key))
-        update_previous_values(device, fresh, record_id, fields)
+        device.journal.execute("UPDATE outbox SET key = ? WHERE key = ?", (new_key, key))
+        update_previous_values(device, new_key, record_id, fields)
         device.journal.execute(
             "UPDATE outbox SET fields = json_patch(fields, ?) WHERE key = ? AND record_id = ?",
-            (to_json(fields), fresh, record_id),
+            (to_json(fields), new_key, record_id),
         )
-    return fresh
+    return new_key
 
 
 def remove_transaction(device: Device, key: str) -> None:
@@ -74,16 +74,16 @@ def remove_transaction(device: Device, key: str) -> None:
 
 def update_previous_values(device: Device, key: str, record_id: str, values: JsonDict) -> None:
     """Set these values as the previous values of the next edit of each field, in place of those from `key`."""
-    names = ids_of_record(device, record_id)
-    marks = ",".join("?" * len(names))
-    later = device.journal.execute(
+    ids = ids_of_record(device, record_id)
+    placeholders = ",".join("?" * len(ids))
+    later_edits = device.journal.execute(
         "SELECT n, was FROM outbox WHERE n > (SELECT max(n) FROM outbox WHERE key = ?) "
-        f"AND record_id IN ({marks}) ORDER BY n",
-        (key, *names),
+        f"AND record_id IN ({placeholders}) ORDER BY n",
+        (key, *ids),
     ).fetchall()
-    left = dict(values)
-    for n, was in later:
-        new_values = {name: left.pop(name) for name in from_json(was) if name in left}
+    remaining = dict(values)
+    for n, was in later_edits:
+        new_values = {name: remaining.pop(name) for name in from_json(was) if name in remaining}
         if new_values:
             device.journal.execute(
                 "UPDATE outbox SET was = ? WHERE n = ?", (to_json(from_json(was) | new_values), n)
@@ -91,8 +91,8 @@ def update_previous_values(device: Device, key: str, record_id: str, values: Jso
 
 
 def _append_to_outbox(device: Device, key: str, edit: Edit, now: float) -> None:
-    seen = {} if edit.operation == "create" else (read_record(device, edit.record_id) or {})
-    was = {name: seen.get(name) for name in edit.fields}
+    shown = {} if edit.operation == "create" else (read_record(device, edit.record_id) or {})
+    was = {name: shown.get(name) for name in edit.fields}
     device.journal.execute(
         "INSERT INTO outbox (key, object, record_id, operation, base_revision, fields, was, edited_at) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -110,8 +110,8 @@ def _append_to_outbox(device: Device, key: str, edit: Edit, now: float) -> None:
 
 
 def _base_revision(device: Device, record_id: str) -> int | None:
-    for name in ids_of_record(device, record_id):
-        row = device.data.execute("SELECT revision FROM record WHERE id = ?", (name,)).fetchone()
+    for known_id in ids_of_record(device, record_id):
+        row = device.data.execute("SELECT revision FROM record WHERE id = ?", (known_id,)).fetchone()
         if row:
             return int(row[0])
     return None
@@ -134,16 +134,16 @@ def ids_of_record(device: Device, record_id: str) -> tuple[str, ...]:
 
 def read_record(device: Device, record_id: str) -> JsonDict | None:
     """Return a record as its user sees it, with pending edits applied; None if there is none."""
-    names = ids_of_record(device, record_id)
+    ids = ids_of_record(device, record_id)
     doc: JsonDict | None = None
-    for name in names:
-        row = device.data.execute("SELECT doc FROM record WHERE id = ?", (name,)).fetchone()
+    for known_id in ids:
+        row = device.data.execute("SELECT doc FROM record WHERE id = ?", (known_id,)).fetchone()
         if row:
             doc = from_json(row[0])
             break
-    marks = ",".join("?" * len(names))
+    placeholders = ",".join("?" * len(ids))
     rows = device.journal.execute(
-        f"SELECT operation, fields FROM outbox WHERE record_id IN ({marks}) ORDER BY n", names
+        f"SELECT operation, fields FROM outbox WHERE record_id IN ({placeholders}) ORDER BY n", ids
     )
     for operation, fields in rows:
         doc = None if operation == "delete" else (doc or {}) | from_json(fields)

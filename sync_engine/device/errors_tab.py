@@ -12,7 +12,7 @@ from sync_engine.json_docs import JsonDict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One failing record."""
+    """An entry of the Errors tab: one failing record."""
 
     key: str
     object: str
@@ -25,7 +25,7 @@ class Entry:
 
     @property
     def actions(self) -> tuple[str, ...]:
-        """Actions for the user: undo an update, undelete a delete. A create can only be cleared."""
+        """Return the user's actions: undo an update, undelete a delete. A create can only be cleared."""
         return {"update": ("undo",), "delete": ("undelete",)}.get(self.operation, ())
 
 
@@ -61,8 +61,8 @@ def clear(device: Device) -> list[JsonDict]:
 
     An entry that was sent again and has no answer yet stays: Vault may have accepted it.
     """
-    unknown = device.get(IN_FLIGHT, [])
-    keys = [entry.key for entry in entries(device) if entry.key not in unknown]
+    unanswered_keys = device.get(IN_FLIGHT, [])
+    keys = [entry.key for entry in entries(device) if entry.key not in unanswered_keys]
     lost = [
         {"key": key, "object": name, "record_id": record_id, "operation": operation, "fields": fields}
         for key, name, record_id, operation, fields in device.journal.execute(
@@ -71,21 +71,21 @@ def clear(device: Device) -> list[JsonDict]:
         if key in keys
     ]
     _drop_edits(device, keys)
-    for name in sorted({one["object"] for one in lost}):
+    for name in sorted({edit["object"] for edit in lost}):
         request_full_download(device, name)
     device.put("lost", [*device.get("lost", []), *lost])
     return lost
 
 
 def _find_entry(device: Device, key: str, action: str) -> Entry:
-    entry = next((one for one in entries(device) if one.key == key), None)
+    entry = next((item for item in entries(device) if item.key == key), None)
     if entry is None or action not in entry.actions:
         raise ValueError(f"{action} is not possible for {key}: no such entry offers it")
-    names = ids_of_record(device, entry.record_id)
+    ids = ids_of_record(device, entry.record_id)
     row = device.journal.execute(
-        f"SELECT 1 FROM outbox WHERE record_id IN ({','.join('?' * len(names))}) "
+        f"SELECT 1 FROM outbox WHERE record_id IN ({','.join('?' * len(ids))}) "
         "AND key <> ? AND acked_seq IS NULL",
-        (*names, key),
+        (*ids, key),
     ).fetchone()
     if row or key in device.get(IN_FLIGHT, []):
         raise ValueError(f"{action} is not possible for {key}: another upload of the record is pending")

@@ -1,7 +1,7 @@
 """A persistent HTTP connection to the Vault.
 
-It runs the standard library's client in a thread. For large replies this is faster than an asynchronous client and
-needs half the memory, and a device sends one request at a time.
+The standard library's client runs in a thread. For large replies this is faster than an asynchronous client and
+needs half the memory. A device sends one request at a time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CONNECTION_TYPES: dict[str, type[http.client.HTTPConnection]] = {
 
 
 class VaultConnection:
-    """Posts messages to one address; `timeout` is in seconds and holds for each wait on the network."""
+    """A connection that posts messages to one address. `timeout` is in seconds per network operation."""
 
     def __init__(self, address: str, timeout: float) -> None:
         self.address = address.rstrip("/")
@@ -73,16 +73,16 @@ class VaultConnection:
 
     def _drop_closed(self) -> None:
         """Close the connection if the server has closed it since the last request."""
-        taken = self._http.sock if self._http else None
-        if taken is not None and select.select([taken], [], [], 0)[0]:
+        sock = self._http.sock if self._http else None
+        if sock is not None and select.select([sock], [], [], 0)[0]:
             self.close()
 
     def abort(self) -> None:
         """Make a running request in another thread fail immediately."""
-        taken = self._http.sock if self._http else None
-        if taken is not None:
+        sock = self._http.sock if self._http else None
+        if sock is not None:
             with suppress(OSError):
-                taken.shutdown(socket.SHUT_RDWR)
+                sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the connection; the next request opens a new one."""

@@ -1,7 +1,7 @@
 """The environment of a real device: local files, the system clock, and a Vault over HTTP.
 
-A device lives in one folder: `journal.sqlite` holds what must never be lost, `data.sqlite` what Vault sent, and one
-JSON-lines file per kind of row what the device reports. One process at a time may use the folder.
+A device uses one folder: `journal.sqlite` has data that only this device has, and `data.sqlite` the records that
+Vault sent. One JSON-lines file per kind of row has the reports of the device. One process at a time may use it.
 """
 
 from __future__ import annotations
@@ -99,13 +99,13 @@ class HttpEnv:
 
         The old store is closed first, which empties its log; a leftover log would damage the new database.
         """
-        fresh = Path(store.execute("PRAGMA database_list").fetchone()[2])
+        new_path = Path(store.execute("PRAGMA database_list").fetchone()[2])
         store.close()
-        with fresh.open("rb+") as file:
+        with new_path.open("rb+") as file:
             os.fsync(file.fileno())
         self._stores.pop(name).close()
         self.fault_point("store.swap")
-        fresh.replace(self.folder / f"{name}.sqlite")
+        new_path.replace(self.folder / f"{name}.sqlite")
 
     def fault_point(self, name: str) -> None:
         if name == self.kill_at:
@@ -133,7 +133,7 @@ def _open_database(path: Path) -> sqlite3.Connection:
         store = sqlite3.connect(path, isolation_level=None, timeout=1.0)
         store.execute("PRAGMA locking_mode = EXCLUSIVE")
         store.execute("PRAGMA journal_mode = WAL")
-        store.execute("PRAGMA synchronous = NORMAL")  # `durable` asks for more where it matters
+        store.execute("PRAGMA synchronous = NORMAL")  # `durable_transaction` sets FULL
         store.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
         store.execute("BEGIN IMMEDIATE")  # lock now, not at the first edit
         store.execute("COMMIT")

@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS file (
     version  INTEGER NOT NULL,
     size     INTEGER NOT NULL
 );
--- Content of files, and of versions that are still on their way.
+-- Content of files, and of versions that are not complete yet.
 CREATE TABLE IF NOT EXISTS piece (
     id      TEXT NOT NULL,
     version INTEGER NOT NULL,
@@ -39,20 +39,20 @@ CREATE TABLE IF NOT EXISTS piece (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSelection:
-    """Which files of the scope to download. Files that left the scope are always deleted."""
+    """A selection of files in the scope to download. Files that left the scope are always deleted."""
 
     kinds: frozenset[str] = field(default=frozenset({"media", "attachment"}))
     new: frozenset[str] = field(
         default=frozenset({"media", "attachment"})
-    )  # kinds of which new ones come too
+    )  # kinds of which new files are downloaded
 
 
 ALL_FILES = FileSelection()
-"""For a blocking sync: the whole library."""
+"""Selection of a blocking sync: all files."""
 AFTER_APPLY = FileSelection(new=frozenset({"attachment"}))
-"""Documented for non-blocking sync: updates of media that are there; new ones only when the user asks."""
+"""Selection of a non-blocking sync, as documented: no new media until the user requests them."""
 ALL_MEDIA = FileSelection(kinds=frozenset({"media"}), new=frozenset({"media"}))
-"""*Download All Media*."""
+"""Selection of the button *Download All Media*."""
 
 
 def open_media_store(device: Device) -> sqlite3.Connection:
@@ -62,26 +62,26 @@ def open_media_store(device: Device) -> sqlite3.Connection:
     return store
 
 
-async def fetch_files(device: Device, run: SyncRun, wanted: FileSelection = ALL_FILES) -> bool:
+async def fetch_files(device: Device, run: SyncRun, selection: FileSelection = ALL_FILES) -> bool:
     """Download the selected files. True if all of them are complete.
 
     A file that cannot be downloaded is reported, and the others are still downloaded. Raises TransportError,
-    VaultError and DeviceError for what stops the whole phase; completed files stay.
+    VaultError and DeviceError for problems that stop the whole phase; completed files stay.
     """
     enter_phase(device, run, "media")
     run.media_done = False
     store = open_media_store(device)
     scope = (await send_request(device, run, {"verb": "files"}))["files"]
     _delete_removed_files(store, scope)
-    whole = True
-    for one in scope:
-        if not _needs_download(store, one, wanted):
+    complete = True
+    for file in scope:
+        if not _needs_download(store, file, selection):
             continue
-        if not device.foreground and wanted is not ALL_FILES:
+        if not device.foreground and selection is not ALL_FILES:
             return False
-        whole = await _fetch_file(device, run, store, one) and whole
-    run.media_done = whole
-    return whole
+        complete = await _fetch_file(device, run, store, file) and complete
+    run.media_done = complete
+    return complete
 
 
 def read_files(device: Device) -> dict[str, bytes]:
@@ -91,60 +91,60 @@ def read_files(device: Device) -> dict[str, bytes]:
     return {file_id: _read_content(store, file_id, version) for file_id, version in rows}
 
 
-def _needs_download(store: sqlite3.Connection, one: JsonDict, wanted: FileSelection) -> bool:
-    row = store.execute("SELECT version FROM file WHERE id = ?", (one["id"],)).fetchone()
-    if one["kind"] not in wanted.kinds or (row and row[0] == one["version"]):
+def _needs_download(store: sqlite3.Connection, file: JsonDict, selection: FileSelection) -> bool:
+    row = store.execute("SELECT version FROM file WHERE id = ?", (file["id"],)).fetchone()
+    if file["kind"] not in selection.kinds or (row and row[0] == file["version"]):
         return False
-    return row is not None or one["kind"] in wanted.new
+    return row is not None or file["kind"] in selection.new
 
 
 def _delete_removed_files(store: sqlite3.Connection, scope: list[JsonDict]) -> None:
     """Delete files that are no longer in the scope, and their incomplete pieces."""
     stored_ids = {row[0] for row in store.execute("SELECT id FROM file UNION SELECT id FROM piece")}
-    gone = sorted(stored_ids - {one["id"] for one in scope})
+    removed_ids = sorted(stored_ids - {file["id"] for file in scope})
     store.execute("BEGIN")
-    store.executemany("DELETE FROM file WHERE id = ?", [(one,) for one in gone])
-    store.executemany("DELETE FROM piece WHERE id = ?", [(one,) for one in gone])
+    store.executemany("DELETE FROM file WHERE id = ?", [(file_id,) for file_id in removed_ids])
+    store.executemany("DELETE FROM piece WHERE id = ?", [(file_id,) for file_id in removed_ids])
     store.execute("COMMIT")
 
 
-async def _fetch_file(device: Device, run: SyncRun, store: sqlite3.Connection, one: JsonDict) -> bool:
+async def _fetch_file(device: Device, run: SyncRun, store: sqlite3.Connection, file: JsonDict) -> bool:
     try:
-        await _fetch_pieces(device, run, store, one)
-    except VaultError as refused:
-        if refused.record_id is None:
-            raise  # not about this file: a session that ended, a policy
-        return _report_file_error(device, run, one, refused.to_dict())
+        await _fetch_pieces(device, run, store, file)
+    except VaultError as refusal:
+        if refusal.record_id is None:
+            raise  # the problem is not this file, but for example an ended session or a policy
+        return _report_file_error(device, run, file, refusal.to_dict())
     device.env.fault_point("media.file")
-    if _checksum(_read_content(store, one["id"], one["version"])) != one["checksum"]:
-        store.execute("DELETE FROM piece WHERE id = ? AND version = ?", (one["id"], one["version"]))
-        words = f"The file [{one['name']}] came damaged and will be fetched again"
-        return _report_file_error(device, run, one, {"type": "LOCAL_FILE_DAMAGED", "message": words})
-    _store_file(store, one)
+    if _checksum(_read_content(store, file["id"], file["version"])) != file["checksum"]:
+        store.execute("DELETE FROM piece WHERE id = ? AND version = ?", (file["id"], file["version"]))
+        message = f"The file [{file['name']}] came damaged and will be fetched again"
+        return _report_file_error(device, run, file, {"type": "LOCAL_FILE_DAMAGED", "message": message})
+    _store_file(store, file)
     return True
 
 
-async def _fetch_pieces(device: Device, run: SyncRun, store: sqlite3.Connection, one: JsonDict) -> None:
+async def _fetch_pieces(device: Device, run: SyncRun, store: sqlite3.Connection, file: JsonDict) -> None:
     """Download the missing pieces, continuing after the last attempt."""
     query = "SELECT coalesce(sum(length(content)), 0) FROM piece WHERE id = ? AND version = ?"
-    at = int(store.execute(query, (one["id"], one["version"])).fetchone()[0])
-    while at < one["size"]:
-        request = {"verb": "file", "file": one["id"], "version": one["version"], "at": at}
+    offset = int(store.execute(query, (file["id"], file["version"])).fetchone()[0])
+    while offset < file["size"]:
+        request = {"verb": "file", "file": file["id"], "version": file["version"], "at": offset}
         head, body = await request_binary(device, run, request)
         content = bytes(body)
         if not content or len(content) != head["size"]:
-            words = f"A piece of the file [{one['name']}] came incomplete"
-            raise TransportError("INVALID_RESPONSE", words, transient=False)
+            message = f"A piece of the file [{file['name']}] came incomplete"
+            raise TransportError("INVALID_RESPONSE", message, transient=False)
         device.env.fault_point("media.piece")
-        store.execute("INSERT INTO piece VALUES (?, ?, ?, ?)", (one["id"], one["version"], at, content))
-        at += len(content)
+        store.execute("INSERT INTO piece VALUES (?, ?, ?, ?)", (file["id"], file["version"], offset, content))
+        offset += len(content)
 
 
-def _store_file(store: sqlite3.Connection, one: JsonDict) -> None:
+def _store_file(store: sqlite3.Connection, file: JsonDict) -> None:
     store.execute("BEGIN")
-    store.execute("DELETE FROM piece WHERE id = ? AND version <> ?", (one["id"], one["version"]))
+    store.execute("DELETE FROM piece WHERE id = ? AND version <> ?", (file["id"], file["version"]))
     names = ("id", "record", "object", "name", "kind", "version", "size")
-    store.execute("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)", [one[name] for name in names])
+    store.execute("INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?, ?, ?, ?)", [file[name] for name in names])
     store.execute("COMMIT")
 
 
@@ -159,15 +159,15 @@ def _checksum(content: bytes) -> str:
     return blake2b(content, digest_size=8).hexdigest()
 
 
-def _report_file_error(device: Device, run: SyncRun, one: JsonDict, error: JsonDict) -> bool:
-    subject = f"media|{one['id']}/{one['version']}"
+def _report_file_error(device: Device, run: SyncRun, file: JsonDict, error: JsonDict) -> bool:
+    subject = f"media|{file['id']}/{file['version']}"
     report_error(
         device,
         run,
         error,
         subject=subject,
         operation="download",
-        object_name=one["object"],
-        record_id=one["record"],
+        object_name=file["object"],
+        record_id=file["record"],
     )
     return False

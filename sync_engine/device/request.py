@@ -22,8 +22,8 @@ class SyncCanceled(Exception):
 
 
 async def request_binary(device: Device, run: SyncRun, request: JsonDict) -> tuple[JsonDict, memoryview]:
-    """As `ask`, with the binary body that follows the reply."""
-    # Only a sync that shows its progress has the button: signing in and autosync go on.
+    """Send a request and return the reply with its binary body. Raises the same errors as `send_request`."""
+    # Only a sync that shows its progress has a Cancel button; signing in and autosync continue.
     if device.cancel_at is not None and run.kind != "autosync" and device.env.now() >= device.cancel_at:
         device.cancel_at = None
         raise SyncCanceled
@@ -46,7 +46,7 @@ async def request_binary(device: Device, run: SyncRun, request: JsonDict) -> tup
 
 
 def next_upload_number(device: Device) -> int:
-    """The next number in the device's lane, remembered before it is used."""
+    """Return the next number in the device's upload lane, stored before it is used."""
     number = int(device.get("number", 0)) + 1
     device.put("number", number)
     return number
@@ -55,12 +55,12 @@ def next_upload_number(device: Device) -> int:
 def _parse_reply(raw: bytes) -> JsonDict:
     try:
         reply = decode(raw)
-    except ValueError as bad:
+    except ValueError as decode_error:
         raise TransportError(
             "INVALID_RESPONSE",
             "The reply is not from Vault; a portal or proxy may have answered",
             transient=False,
-        ) from bad
+        ) from decode_error
     if reply.get("responseStatus") != "SUCCESS":
         error = reply["errors"][0]
         raise VaultError(

@@ -47,12 +47,12 @@ class SyncRun:
 
     @property
     def sync_id(self) -> str | None:
-        """Id of the tracking record, None for autosync."""
+        """Return the id of the tracking record, None for autosync."""
         return None if self.mobile_id is None else tracking_id(self.mobile_id)
 
 
 def begin_sync(device: Device, kind: str, trigger: str) -> SyncRun:
-    """Start a sync; a tracked one writes its record first, so that a kill leaves it unfinished."""
+    """Start a sync. A tracked sync stores its record first, so that a kill leaves it unfinished."""
     now = device.env.now()
     mobile_id = None
     if kind != "autosync":
@@ -75,7 +75,7 @@ def enter_phase(device: Device, run: SyncRun, phase: str) -> None:
 
 
 def finish_sync(device: Device, run: SyncRun, *, successful: bool, canceled: bool = False) -> None:
-    """End the sync: close its record and report what Vault does not record."""
+    """End the sync: close its tracking record and report the details that Vault does not record."""
     device.busy = False
     if run.mobile_id is None:
         return
@@ -116,7 +116,9 @@ def unsent_tracking_records(device: Device) -> list[JsonDict]:
 
 def delete_sent_tracking_records(device: Device, mobile_ids: list[str]) -> None:
     """Delete the tracking records that the Vault has stored."""
-    device.journal.executemany("DELETE FROM tracking WHERE mobile_id = ?", [(one,) for one in mobile_ids])
+    device.journal.executemany(
+        "DELETE FROM tracking WHERE mobile_id = ?", [(mobile_id,) for mobile_id in mobile_ids]
+    )
 
 
 def _close_tracking_record(device: Device, run: SyncRun, row: JsonDict) -> None:

@@ -81,7 +81,7 @@ async def incremental(device: Device, trigger: str = "manual") -> bool:
 
 
 async def database_refresh(device: Device, trigger: str = "manual") -> bool:
-    """Upload, then replace the whole data database. VaultError while the Errors tab has entries."""
+    """Upload, then replace the whole data database. Returns False while the Errors tab has entries."""
     if errors_tab.entries(device):
         return False
     return await _run_tracked(device, "database_refresh", trigger, _run_database_refresh)
@@ -128,29 +128,29 @@ class RestartRequired(Exception):
 
 async def _open_sync(device: Device, run: SyncRun) -> JsonDict:
     enter_phase(device, run, "connect")
-    opened = await send_request(device, run, {"verb": "open", "kind": run.kind})
-    use_lane(device, opened)
-    if device.get("configuration_version") != opened["version"]:
-        device.put("settings", opened["settings"])
-        device.put("configuration_version", opened["version"])
-    if device.get("profile") not in (None, opened["profile"]) and not opened["enhanced_settings"]:
+    reply = await send_request(device, run, {"verb": "open", "kind": run.kind})
+    use_lane(device, reply)
+    if device.get("configuration_version") != reply["version"]:
+        device.put("settings", reply["settings"])
+        device.put("configuration_version", reply["version"])
+    if device.get("profile") not in (None, reply["profile"]) and not reply["enhanced_settings"]:
         device.put("refresh_wanted", "profile")
-    if device.get("profile") != opened["profile"]:
-        device.put("profile", opened["profile"])
-    if device.get("has_files", False) != opened["files"]:
-        device.put("has_files", opened["files"])
-    flags = opened["flags"]
+    if device.get("profile") != reply["profile"]:
+        device.put("profile", reply["profile"])
+    if device.get("has_files", False) != reply["files"]:
+        device.put("has_files", reply["files"])
+    flags = reply["flags"]
     if flags["clear_client_sync_errors__v"]:
         device.put("clear_wanted", True)
     if flags["upload_vtrans__v"]:
         run.vtrans += 1
     if flags["force_full_refresh__v"]:
         device.put("refresh_wanted", "forced")
-    return opened
+    return reply
 
 
 async def _upload_and_clear(device: Device, run: SyncRun) -> None:
-    """Upload. If clearing was requested, delete refused edits and upload the edits behind them."""
+    """Upload. If clearing was requested, delete refused edits and upload the edits they blocked."""
     await upload(device, run)
     if device.get("clear_wanted"):
         errors_tab.clear(device)
@@ -159,26 +159,26 @@ async def _upload_and_clear(device: Device, run: SyncRun) -> None:
 
 
 async def _run_incremental(device: Device, run: SyncRun) -> bool:
-    opened = await _open_sync(device, run)
+    reply = await _open_sync(device, run)
     await _upload_and_clear(device, run)
-    wanted = device.get("refresh_wanted")
-    if wanted and not errors_tab.entries(device):
+    refresh_reason = device.get("refresh_wanted")
+    if refresh_reason and not errors_tab.entries(device):
         done = await _replace_database(device, run)
     else:
-        done = await _download(device, run, opened["epoch"])
+        done = await _download(device, run, reply["epoch"])
     return await _sync_media(device, run) and done
 
 
 async def _sync_media(device: Device, run: SyncRun) -> bool:
-    """Run the media phase if the Vault has files. Applied data stay, whatever its result."""
+    """Run the media phase if the Vault has files. Applied data stay, even if it fails."""
     return not device.get("has_files") or await media.fetch_files(device, run)
 
 
 async def _download(device: Device, run: SyncRun, epoch: str) -> bool:
     final = await download_changes(device, run, epoch)
-    wrong = apply_staged(device, run, final)
-    if wrong:
-        await _repair(device, run, epoch, wrong, final)
+    mismatches = apply_staged(device, run, final)
+    if mismatches:
+        await _repair(device, run, epoch, mismatches, final)
     run.download_done = not report_configuration_errors(device, run, final)
     _warn_of_too_many_accounts(device, run)
     return run.download_done
@@ -197,9 +197,9 @@ def _warn_of_too_many_accounts(device: Device, run: SyncRun) -> None:
     report_error(device, run, error, subject=subject, operation="query", object_name="account__v")
 
 
-async def _repair(device: Device, run: SyncRun, epoch: str, wrong: list[str], final: JsonDict) -> None:
+async def _repair(device: Device, run: SyncRun, epoch: str, mismatches: list[str], final: JsonDict) -> None:
     """Report objects that differ from the Vault and download them in full, once."""
-    for name in wrong:
+    for name in mismatches:
         message = (
             f"Records of [{name}] on the device do not match Vault: expected count {final['digest'][name][0]}"
         )
@@ -207,8 +207,8 @@ async def _repair(device: Device, run: SyncRun, epoch: str, wrong: list[str], fi
         subject = f"local-state-mismatch|digest/{device.device_id}"
         report_error(device, run, error, subject=subject, operation="query", object_name=name)
         reset_object(device, name)
-    again = await download_changes(device, run, epoch)
-    apply_staged(device, run, again)
+    reply = await download_changes(device, run, epoch)
+    apply_staged(device, run, reply)
 
 
 async def _run_database_refresh(device: Device, run: SyncRun) -> bool:
@@ -225,23 +225,23 @@ async def _replace_database(device: Device, run: SyncRun) -> bool:
     enter_phase(device, run, "download")
     head, body = await request_binary(device, run, {"verb": "snapshot"})
     if len(body) != head["size"]:
-        words = f"The new database came incomplete: {len(body)} of {head['size']} bytes"
-        raise TransportError("INVALID_RESPONSE", words, transient=False)
+        message = f"The new database came incomplete: {len(body)} of {head['size']} bytes"
+        raise TransportError("INVALID_RESPONSE", message, transient=False)
     device.env.fault_point("refresh.downloaded")
-    fresh = device.env.open_store("fresh", body)
+    new_data = device.env.open_store("fresh", body)
     del body
     enter_phase(device, run, "apply")
-    old, device.data = device.data, fresh
+    old_data, device.data = device.data, new_data
     try:
         if mismatched_objects(device, head["digest"]):
             raise DeviceError("LOCAL_DIGEST_MISMATCH", "The new database is incomplete; the old one is kept")
         _write_cursor(device, head)
         device.env.fault_point("refresh.swap")
     except BaseException:
-        device.data = old
-        fresh.close()
+        device.data = old_data
+        new_data.close()
         raise
-    device.env.replace_store("data", fresh)
+    device.env.replace_store("data", new_data)
     device.data = device.env.open_store("data")
     delete_answered_edits(device, head["seq"])
     device.put("refresh_wanted", None)
@@ -260,16 +260,16 @@ def _write_cursor(device: Device, head: JsonDict) -> None:
 
 
 async def _run_mini(device: Device, run: SyncRun) -> bool:
-    opened = await _open_sync(device, run)
+    reply = await _open_sync(device, run)
     run.upload_done = True
-    return await _download(device, run, opened["epoch"])
+    return await _download(device, run, reply["epoch"])
 
 
 async def _run_non_blocking(device: Device, run: SyncRun) -> bool:
-    opened = await _open_sync(device, run)
+    reply = await _open_sync(device, run)
     await _upload_and_clear(device, run)
     await _wait_for_foreground(device, run)
-    final = await download_changes(device, run, opened["epoch"])
+    final = await download_changes(device, run, reply["epoch"])
     await _wait_for_foreground(device, run)
     device.put("update_ready", {"final": final, "since": device.env.now()})
     device.put("waiting_run", run.mobile_id)
@@ -278,36 +278,36 @@ async def _run_non_blocking(device: Device, run: SyncRun) -> bool:
 
 
 async def _wait_for_foreground(device: Device, run: SyncRun) -> None:
-    """Hold still while the app is in the background. Raises Restarted after the resume time."""
-    left = device.env.now()
+    """Wait while the app is in the background. Raises RestartRequired after RESUME_SECONDS."""
+    paused_at = device.env.now()
     while not device.foreground:
         await device.env.sleep(60.0)
-    away = device.env.now() - left
-    run.paused_seconds += away
-    if away > RESUME_SECONDS:
+    seconds = device.env.now() - paused_at
+    run.paused_seconds += seconds
+    if seconds > RESUME_SECONDS:
         raise RestartRequired
 
 
 def apply_update(device: Device) -> bool:
     """Apply staged updates, as the Apply button does. False if there are none."""
-    ready = device.get("update_ready")
-    if not ready or device.busy:
+    update = device.get("update_ready")
+    if not update or device.busy:
         return False
     progress = read_state(device.data, "progress") or {"cursor": None}
-    if progress["cursor"] != {"epoch": ready["final"]["epoch"], "seq": ready["final"]["seq"]}:
-        device.put("update_ready", None)  # another sync has applied it or continued from it
+    if progress["cursor"] != {"epoch": update["final"]["epoch"], "seq": update["final"]["seq"]}:
+        device.put("update_ready", None)  # another sync has applied the update or continued from it
         return False
     run = SyncRun(
         kind="non_blocking", trigger="apply", started_at=device.env.now(), mobile_id=device.get("waiting_run")
     )
     device.put("update_ready", None)
     try:
-        wrong = apply_staged(device, run, ready["final"])
+        mismatches = apply_staged(device, run, update["final"])
     except DeviceError as problem:
-        device.put("update_ready", ready)
+        device.put("update_ready", update)
         _report(device, run, problem)
         return False
-    for name in wrong:
+    for name in mismatches:
         reset_object(device, name)
     return True
 
@@ -322,17 +322,17 @@ async def download_all_media(device: Device) -> bool:
     return await _sync_only_media(device, "manual", media.ALL_MEDIA)
 
 
-async def _sync_only_media(device: Device, trigger: str, wanted: media.FileSelection) -> bool:
+async def _sync_only_media(device: Device, trigger: str, selection: media.FileSelection) -> bool:
     """Download files outside of a tracked sync. Errors are reported for the last applied sync."""
     if device.busy or device.session is None or not device.foreground or not device.env.is_online():
         return False
     if not device.get("has_files"):
         return True
-    tracked = device.get("waiting_run")
-    run = SyncRun(kind="non_blocking", trigger=trigger, started_at=device.env.now(), mobile_id=tracked)
+    mobile_id = device.get("waiting_run")
+    run = SyncRun(kind="non_blocking", trigger=trigger, started_at=device.env.now(), mobile_id=mobile_id)
     device.busy = True
     try:
-        return await media.fetch_files(device, run, wanted)
+        return await media.fetch_files(device, run, selection)
     except SYNC_PROBLEMS as problem:
         _report(device, run, problem)
         return False

@@ -21,8 +21,8 @@ class Transaction:
 
     key: str
     rows: list[JsonDict]
-    records: frozenset[str]  # ids of its records: Vault's own where the device knows it
-    related_records: frozenset[str]  # those, and of records they refer to
+    records: frozenset[str]  # ids of its records: the Vault id if the device knows it
+    related_records: frozenset[str]  # the same ids, and the ids of records they refer to
 
 
 async def upload(device: Device, run: SyncRun) -> None:
@@ -31,7 +31,7 @@ async def upload(device: Device, run: SyncRun) -> None:
     answered: set[str] = set()
     while batch := _next_batch(device, run, answered):
         await _upload_batch(device, run, batch)
-        answered |= {one.key for one in batch}
+        answered |= {transaction.key for transaction in batch}
     run.upload_done = True
 
 
@@ -39,25 +39,25 @@ async def _upload_batch(device: Device, run: SyncRun, batch: list[Transaction]) 
     """Upload a batch and record its results. A batch that is too large is split in halves."""
     try:
         results = (await _send_batch(device, run, batch))["results"]
-    except VaultError as refused:
-        if refused.type != TOO_LARGE:
+    except VaultError as refusal:
+        if refusal.type != TOO_LARGE:
             raise
         if len(batch) > 1:
             await _upload_batch(device, run, batch[: len(batch) // 2])
             await _upload_batch(device, run, batch[len(batch) // 2 :])
             return
-        failure = {"key": batch[0].key, "responseStatus": "FAILURE", "row": 0, "errors": [refused.to_dict()]}
+        failure = {"key": batch[0].key, "responseStatus": "FAILURE", "row": 0, "errors": [refusal.to_dict()]}
         results = [failure]
     _record_results(device, run, batch, results)
 
 
 def _record_results(device: Device, run: SyncRun, batch: list[Transaction], results: list[JsonDict]) -> None:
-    """Record all results of a reply in one commit; after a kill the Vault answers them again."""
+    """Record all results of a reply in one commit. After a kill, the Vault sends them again."""
     device.journal.execute("BEGIN")
     try:
-        for one, result in zip(batch, results, strict=True):
-            record_result(device, run, one, result)
-        _set_in_flight(device, set(device.get(IN_FLIGHT, [])) - {one.key for one in batch})
+        for transaction, result in zip(batch, results, strict=True):
+            record_result(device, run, transaction, result)
+        _set_in_flight(device, set(device.get(IN_FLIGHT, [])) - {transaction.key for transaction in batch})
     except BaseException:
         device.journal.execute("ROLLBACK")
         raise
@@ -70,27 +70,27 @@ def _set_in_flight(device: Device, keys: set[str]) -> None:
 
 
 async def _send_batch(device: Device, run: SyncRun, batch: list[Transaction]) -> JsonDict:
-    transactions = [{"key": one.key, "rows": one.rows} for one in batch]
+    transactions = [{"key": transaction.key, "rows": transaction.rows} for transaction in batch]
     with durable_transaction(device.journal):
-        _set_in_flight(device, {*device.get(IN_FLIGHT, []), *(one.key for one in batch)})
+        _set_in_flight(device, {*device.get(IN_FLIGHT, []), *(transaction.key for transaction in batch)})
     device.env.fault_point("upload.send")
     request: JsonDict = {"verb": "upload", "transactions": transactions, "lane": device.get("lane", 0)}
     try:
         return await send_request(device, run, request | {"number": next_upload_number(device)})
-    except VaultError as refused:
-        if refused.type != "RACE_CONDITION" or refused.object is not None:
+    except VaultError as refusal:
+        if refusal.type != "RACE_CONDITION" or refusal.object is not None:
             raise
-    # Vault has seen a later upload of this lane: numbers went back, or a copy of this device is in use.
-    opened = await send_request(device, run, {"verb": "open", "kind": "autosync"})
-    use_lane(device, opened)
+    # The Vault has a later upload of this lane: the number was reset, or a copy of this device is in use.
+    reply = await send_request(device, run, {"verb": "open", "kind": "autosync"})
+    use_lane(device, reply)
     return await send_request(
-        device, run, request | {"lane": opened["lane"], "number": next_upload_number(device)}
+        device, run, request | {"lane": reply["lane"], "number": next_upload_number(device)}
     )
 
 
-def use_lane(device: Device, opened: JsonDict) -> None:
-    """Use the upload lane that the Vault has opened."""
-    device.put("lane", opened["lane"])
+def use_lane(device: Device, reply: JsonDict) -> None:
+    """Use the upload lane in the reply of the Vault to an `open` request."""
+    device.put("lane", reply["lane"])
     device.put("number", 0)
 
 
@@ -114,15 +114,18 @@ def list_pending_transactions(device: Device) -> list[Transaction]:
                 "was": from_json(was),
             }
         )
-    named = {key: ({row["id"] for row in rows}, _referenced_ids(rows)) for key, rows in rows_by_key.items()}
-    ids = _vault_ids(device, set().union(*(one | other for one, other in named.values())))
-    made: list[Transaction] = []
-    for key, (own, others) in named.items():
-        records = frozenset(ids.get(one, one) for one in own)
-        made.append(
-            Transaction(key, rows_by_key[key], records, records | {ids.get(one, one) for one in others})
-        )
-    return made
+    ids_by_key = {
+        key: ({row["id"] for row in rows}, _referenced_ids(rows)) for key, rows in rows_by_key.items()
+    }
+    vault_ids = _vault_ids(
+        device, set().union(*(own | referenced for own, referenced in ids_by_key.values()))
+    )
+    transactions: list[Transaction] = []
+    for key, (own_ids, referenced_ids) in ids_by_key.items():
+        records = frozenset(vault_ids.get(name, name) for name in own_ids)
+        related_records = records | {vault_ids.get(name, name) for name in referenced_ids}
+        transactions.append(Transaction(key, rows_by_key[key], records, related_records))
+    return transactions
 
 
 _ID = re.compile(r"m-[0-9a-f]{20}|V[0-9A-F]{3}\d{12}")
@@ -134,12 +137,12 @@ def _referenced_ids(rows: list[JsonDict]) -> set[str]:
 
 def _vault_ids(device: Device, names: set[str]) -> dict[str, str]:
     """Return Vault ids by mobile id; one record can have edits under both ids."""
-    wanted = to_json(sorted(name for name in names if name.startswith("m-")))
+    mobile_ids = to_json(sorted(name for name in names if name.startswith("m-")))
     vault_ids: dict[str, str] = {}
     for store, table in ((device.data, "record"), (device.journal, "known_id")):
         vault_ids |= store.execute(
             f"SELECT mobile_id, id FROM {table} WHERE mobile_id IN (SELECT value FROM json_each(?))",
-            (wanted,),
+            (mobile_ids,),
         )
     return vault_ids
 
@@ -149,44 +152,44 @@ def _next_batch(device: Device, run: SyncRun, answered: set[str]) -> list[Transa
     blocked: set[str] = set()
     batch: list[Transaction] = []
     size = 0
-    for one in list_pending_transactions(device):
-        held = one.key in answered or (run.kind == "autosync" and one.key in failed)
-        if held or one.related_records & blocked or size + len(one.rows) > BATCH_ROWS:
-            blocked |= one.records
+    for transaction in list_pending_transactions(device):
+        skipped = transaction.key in answered or (run.kind == "autosync" and transaction.key in failed)
+        if skipped or transaction.related_records & blocked or size + len(transaction.rows) > BATCH_ROWS:
+            blocked |= transaction.records
             continue
-        blocked |= one.records
-        batch.append(one)
-        size += len(one.rows)
+        blocked |= transaction.records
+        batch.append(transaction)
+        size += len(transaction.rows)
     return batch
 
 
-def record_result(device: Device, run: SyncRun, one: Transaction, result: JsonDict) -> None:
-    """Record one result: an accepted edit shows until it is downloaded, a refused one is in the Errors tab."""
+def record_result(device: Device, run: SyncRun, transaction: Transaction, result: JsonDict) -> None:
+    """Record one result. An accepted edit stays visible until downloaded; a refused one enters the Errors tab."""
     if result["responseStatus"] == "SUCCESS":
-        run.uploads += len(one.rows)
-        _record_success(device, one, result)
+        run.uploads += len(transaction.rows)
+        _record_success(device, transaction, result)
     else:
-        run.upload_errors += len(one.rows)
-        _record_failure(device, run, one, result)
+        run.upload_errors += len(transaction.rows)
+        _record_failure(device, run, transaction, result)
 
 
-def _record_success(device: Device, one: Transaction, result: JsonDict) -> None:
-    device.journal.execute("UPDATE outbox SET acked_seq = ? WHERE key = ?", (result["seq"], one.key))
-    device.journal.execute("DELETE FROM failure WHERE key = ?", (one.key,))
-    for row in one.rows:
+def _record_success(device: Device, transaction: Transaction, result: JsonDict) -> None:
+    device.journal.execute("UPDATE outbox SET acked_seq = ? WHERE key = ?", (result["seq"], transaction.key))
+    device.journal.execute("DELETE FROM failure WHERE key = ?", (transaction.key,))
+    for row in transaction.rows:
         if row["operation"] == "create":
             device.journal.execute(
                 "INSERT OR IGNORE INTO known_id VALUES (?, ?)", (row["id"], result["ids"][row["id"]])
             )
 
 
-def _record_failure(device: Device, run: SyncRun, one: Transaction, result: JsonDict) -> None:
-    row, error = one.rows[result["row"]], result["errors"][0]
+def _record_failure(device: Device, run: SyncRun, transaction: Transaction, result: JsonDict) -> None:
+    row, error = transaction.rows[result["row"]], result["errors"][0]
     device.journal.execute(
         "INSERT INTO failure VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT DO UPDATE SET type = excluded.type, message = excluded.message, field = excluded.field",
         (
-            one.key,
+            transaction.key,
             row["object"],
             row["id"],
             row["operation"],
@@ -200,7 +203,7 @@ def _record_failure(device: Device, run: SyncRun, one: Transaction, result: Json
         device,
         run,
         error,
-        subject=one.key,
+        subject=transaction.key,
         operation=row["operation"],
         object_name=row["object"],
         record_id=row["id"],

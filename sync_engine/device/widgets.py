@@ -14,7 +14,7 @@ from sync_engine.device.client import Device
 
 DAY_SECONDS = 86_400.0
 UNCOUNTED_OBJECTS = ("order__v",)
-"""Objects that the count of pending uploads leaves out."""
+"""Objects that the count of pending uploads excludes."""
 
 Color = Literal["green", "orange", "red", "blue", "none"]
 State = Literal["up_to_date", "active", "pending", "errors"]
@@ -22,7 +22,7 @@ State = Literal["up_to_date", "active", "pending", "errors"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncWidget:
-    """The widget of the blocking sync. `last_sync` is the time of the last successful one, None before it."""
+    """The widget of the blocking sync. `last_sync` is the time of the last successful sync, or None."""
 
     state: State
     color: Color
@@ -35,7 +35,7 @@ class SyncWidget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusWidget:
-    """The widget of the non-blocking sync. `age_days` counts from when updates became ready to apply."""
+    """The widget of the non-blocking sync. `age_days` is the time since updates became ready to apply."""
 
     running: bool
     updates_ready: bool
@@ -47,52 +47,53 @@ class StatusWidget:
 def sync_widget(device: Device) -> SyncWidget:
     """Return the state of the Sync widget. Precedence: active sync, errors, pending uploads."""
     errors, pending = len(errors_tab.entries(device)), _count_pending_uploads(device)
-    last = device.get("last_sync")
-    late = _is_overdue(device, last)
-    state, colour, symbol = _appearance(device, errors=errors, pending=pending, late=late)
+    last_sync = device.get("last_sync")
+    overdue = _is_overdue(device, last_sync)
+    state, color, symbol = _appearance(device, errors=errors, pending=pending, overdue=overdue)
     return SyncWidget(
         state=state,
-        color=colour,
+        color=color,
         symbol=symbol,
         pending_uploads=pending,
         errors=errors,
-        last_sync=last,
-        sync_overdue=late,
+        last_sync=last_sync,
+        sync_overdue=overdue,
     )
 
 
 def status_widget(device: Device) -> StatusWidget:
     """Return the state of the Status widget: blue under one day, orange up to two, then red."""
-    ready = device.get("update_ready")
-    age = None if not ready else (device.env.now() - ready["since"]) / DAY_SECONDS
+    update = device.get("update_ready")
+    age = None if not update else (device.env.now() - update["since"]) / DAY_SECONDS
     return StatusWidget(
         running=device.busy,
-        updates_ready=bool(ready),
+        updates_ready=bool(update),
         apply_color="none" if age is None else "blue" if age < 1 else "orange" if age <= 2 else "red",
         age_days=age,
         errors=len(errors_tab.entries(device)),
     )
 
 
-def _appearance(device: Device, *, errors: int, pending: int, late: bool) -> tuple[State, Color, str]:
+def _appearance(device: Device, *, errors: int, pending: int, overdue: bool) -> tuple[State, Color, str]:
     if device.busy:
         return "active", "orange", "spinning arrows"
     if errors:
         return "errors", "red", "exclamation mark"
     if pending:
-        return "pending", "red" if late else "orange", "arrow"
+        return "pending", "red" if overdue else "orange", "arrow"
     return "up_to_date", "green", "check"
 
 
 def _count_pending_uploads(device: Device) -> int:
-    marks = ",".join("?" * len(UNCOUNTED_OBJECTS))
+    placeholders = ",".join("?" * len(UNCOUNTED_OBJECTS))
     row = device.journal.execute(
-        f"SELECT count(*) FROM outbox WHERE acked_seq IS NULL AND object NOT IN ({marks})", UNCOUNTED_OBJECTS
+        f"SELECT count(*) FROM outbox WHERE acked_seq IS NULL AND object NOT IN ({placeholders})",
+        UNCOUNTED_OBJECTS,
     ).fetchone()
     return int(row[0])
 
 
-def _is_overdue(device: Device, last: float | None) -> bool:
-    """Whether the warning interval has passed; 0 days switch the warning off."""
+def _is_overdue(device: Device, last_sync: float | None) -> bool:
+    """Return whether the warning interval has passed; 0 days turn the warning off."""
     interval = device.setting("sync_warn_interval__v", 0)
-    return bool(interval) and last is not None and device.env.now() - last > interval * DAY_SECONDS
+    return bool(interval) and last_sync is not None and device.env.now() - last_sync > interval * DAY_SECONDS

@@ -67,7 +67,7 @@ class ContextRule:
 
     @property
     def parameters(self) -> dict[str, float]:
-        """The values to bind to the query."""
+        """Return the values to bind to the query."""
         return {name: threshold.value for name, threshold in self.thresholds.items()}
 
 

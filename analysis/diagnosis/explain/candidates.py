@@ -39,7 +39,7 @@ class Candidates:
 
     @property
     def order(self) -> Integers:
-        """The number of attributes of each combination."""
+        """Return the number of attributes of each combination."""
         return np.array([len(pairs) for pairs in self.where], dtype=np.int64)
 
 
