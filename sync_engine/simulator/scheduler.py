@@ -20,7 +20,7 @@ class Sleep:
 
 
 class Scheduler:
-    """Runs tasks in simulated time; `now` is seconds since 1970 in UTC."""
+    """A scheduler that runs tasks in simulated time. `now` is seconds since 1970 in UTC."""
 
     def __init__(self, start: float) -> None:
         self.now = start
@@ -44,13 +44,13 @@ class Scheduler:
         self.now = max(self.now, until)
 
     def run_all(self) -> None:
-        """Run until no task is left; the clock stops at the last one."""
+        """Run all tasks to their end; the clock stops at the last one."""
         while self._queue:
             self.run_until(self._queue[0][0])
 
     @property
     def idle(self) -> bool:
-        """Whether no task is waiting."""
+        """Return whether no task is scheduled."""
         return not self._queue
 
     def close(self) -> None:

@@ -26,18 +26,20 @@ def roll_out_version(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
             fleet.vault, "app_version", version, at=fleet.scheduler.now, by="device management", after=version,
             scope=f"platform={fault.options['platform']}" if "platform" in fault.options else None,
         )  # fmt: skip
-    reached = fleet.select_reps(fault, rng)
-    for rep in reached:
+    reps = fleet.select_reps(fault, rng)
+    for rep in reps:
         fleet.scheduler.spawn(
             _update_app(fleet, rep, fault, change_id, version, bug), rng.uniform(0, 3 * DAY)
         )
 
-    def take_back() -> None:
-        for rep in reached:
+    def revert() -> None:
+        for rep in reps:
             rep.bug = None
-            rep.env.active_faults = [t for t in rep.env.active_faults if t.name != fault.name]
+            rep.env.active_faults = [
+                active_fault for active_fault in rep.env.active_faults if active_fault.name != fault.name
+            ]
 
-    return take_back
+    return revert
 
 
 async def _update_app(  # noqa: PLR0917
@@ -63,36 +65,38 @@ BUG_KEYS = {
 
 
 def disturb_devices(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
-    """Disturb the environment of devices: network, storage, operating system."""
-    reached = fleet.select_reps(fault, rng)
-    for rep in reached:
+    """Add an active fault to devices: network, storage or operating system."""
+    reps = fleet.select_reps(fault, rng)
+    for rep in reps:
         rep.env.active_faults.append(
             ActiveFault(cause=fault.options["cause"], name=fault.name, rate=fault.rate)
         )
 
-    def heal() -> None:
-        for rep in reached:
-            rep.env.active_faults = [one for one in rep.env.active_faults if one.name != fault.name]
+    def revert() -> None:
+        for rep in reps:
+            rep.env.active_faults = [
+                active_fault for active_fault in rep.env.active_faults if active_fault.name != fault.name
+            ]
 
-    return heal
+    return revert
 
 
 def skew_clocks(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
     """Shift device clocks by some hours."""
-    reached = fleet.select_reps(fault, rng)
-    for rep in reached:
+    reps = fleet.select_reps(fault, rng)
+    for rep in reps:
         rep.env.skew = fault.options.get("hours", 80.0) * 3600
         fleet.attribute(fault, f"clock/{rep.device.device_id}", None)
 
-    def set_right() -> None:
-        for rep in reached:
+    def revert() -> None:
+        for rep in reps:
             rep.env.skew = 0.0
 
-    return set_right
+    return revert
 
 
 def silence_devices(fleet: Fleet, fault: Fault, rng: Random) -> None:
-    """Silence devices, as for reps on leave or lost devices."""
+    """Stop all activity of devices, as for reps on leave or lost devices."""
     length = (fault.days or fleet.days) * DAY
     for rep in fleet.select_reps(fault, rng):
         rep.silent_until = fleet.scheduler.now + length
@@ -107,7 +111,7 @@ def set_user_flag(fleet: Fleet, fault: Fault, rng: Random) -> None:
 
 
 def delete_local_rows(fleet: Fleet, fault: Fault, rng: Random) -> None:
-    """Delete records from a device's database silently; only the digest reveals it."""
+    """Delete records from device databases silently. Only the digest detects it."""
     for rep in fleet.select_reps(fault, rng):
         rep.device.data.execute("DELETE FROM record WHERE object = 'address__v' AND tag % 3 = 0")
         fleet.attribute(fault, f"digest/{rep.device.device_id}", None)

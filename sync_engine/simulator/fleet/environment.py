@@ -1,7 +1,7 @@
 """The environment of one simulated device, and the ground truth of its errors.
 
-ActiveFault is attributed where it is made: the environment remembers what it did to the device, the Vault's
-witness what it refused and which configuration was to blame. Neither travels to the device.
+The ground truth has the cause of every error: the environment records the faults that it injects, and `on_refusal`
+of the Vault the cause of each refusal. A device never receives either.
 """
 
 # Simulated dice must replay from a seed, which is what `random` is for.
@@ -33,12 +33,12 @@ REQUEST_CAUSES = frozenset(
 )
 STORE_POINTS = ("upload.send", "download.page", "apply.middle", "refresh.downloaded")
 EVERYDAY_USE = "everyday use"
-"""`injected_by` of errors without an injected fault: concurrent edits, a lost network, a busy day."""
+"""`injected_by` of errors without an injected fault, such as concurrent edits or a lost network."""
 
 
 @dataclass(slots=True, kw_only=True)
 class ActiveFault:
-    """Something wrong around a device: its cause, the fault that made it, and the chance that it strikes."""
+    """An active fault of a device: its cause, the name of the scenario's fault, and its rate from 0 to 1."""
 
     cause: str
     name: str
@@ -57,7 +57,7 @@ class Origin:
 
 @dataclass(slots=True)
 class GroundTruth:
-    """Everything that is known about why, and every row reported so far."""
+    """The true origins of all errors, and the rows reported so far."""
 
     vault: Vault
     rows: list[Telemetry] = field(default_factory=list)
@@ -66,22 +66,22 @@ class GroundTruth:
     last_origin: dict[str, Origin] = field(default_factory=dict)
     reported_ids: set[str] = field(default_factory=set)
 
-    def record_refusal(self, device: str, key: str | None, cause: str, blame: str | None) -> None:
+    def record_refusal(self, device: str, key: str | None, cause: str, source: str | None) -> None:
         """Record the origin of a refusal by the Vault."""
-        origin = self.find_origin(cause, blame)
+        origin = self.find_origin(cause, source)
         if key is None:
             self.last_origin[device] = origin
         else:
             self.refusals[(device, key)] = origin
 
-    def find_origin(self, cause: str, blame: str | None) -> Origin:
-        """The origin behind a piece of configuration or a record: a fault, or everyday use."""
-        origin = self.injected.get(blame or "") or self.injected.get(f"{cause}|{blame}")
+    def find_origin(self, cause: str, source: str | None) -> Origin:
+        """Return the origin of a refusal: the fault that changed `source`, or everyday use."""
+        origin = self.injected.get(source or "") or self.injected.get(f"{cause}|{source}")
         return Origin(cause, origin.injected_by, origin.change_id) if origin else Origin(cause, EVERYDAY_USE)
 
 
 class SimulatedEnv:
-    """`Env` in simulated time. One per device; all share the scheduler, the Vault and the ground_truth."""
+    """`Env` of one device in simulated time. All devices share the scheduler and the ground truth."""
 
     def __init__(
         self,
@@ -151,9 +151,9 @@ class SimulatedEnv:
     def _fail_request(self, rng: Random) -> None:
         if self.network_kind == "none":
             self._raise_transport_error("network", EVERYDAY_USE, rng)
-        for trouble in self.active_faults:
-            if trouble.cause in REQUEST_CAUSES and rng.random() < trouble.rate:
-                self._raise_transport_error(trouble.cause, trouble.name, rng, trouble.change_id)
+        for fault in self.active_faults:
+            if fault.cause in REQUEST_CAUSES and rng.random() < fault.rate:
+                self._raise_transport_error(fault.cause, fault.name, rng, fault.change_id)
         if rng.random() < self.background_rate:
             self._raise_transport_error("network", EVERYDAY_USE, rng)
 
@@ -161,11 +161,11 @@ class SimulatedEnv:
         self, cause: str, fault: str, rng: Random, change_id: str | None = None
     ) -> None:
         self.ground_truth.last_origin[self.device_id] = Origin(cause, fault, change_id)
-        words = draw_error_text(cause, self.platform, rng)
+        text = draw_error_text(cause, self.platform, rng)
         raise TransportError(
-            words.error_type,
-            words.message,
-            http_status=words.http_status,
+            text.error_type,
+            text.message,
+            http_status=text.http_status,
             transient=cause in ("network", "server-unavailable", "rate-limit"),
         )
 
@@ -173,13 +173,13 @@ class SimulatedEnv:
         if name not in STORE_POINTS:
             return
         rng = self.random_stream("store")
-        for trouble in self.active_faults:
-            if trouble.cause not in REQUEST_CAUSES and rng.random() < trouble.rate:
+        for fault in self.active_faults:
+            if fault.cause not in REQUEST_CAUSES and rng.random() < fault.rate:
                 self.ground_truth.last_origin[self.device_id] = Origin(
-                    trouble.cause, trouble.name, trouble.change_id
+                    fault.cause, fault.name, fault.change_id
                 )
-                words = draw_error_text(trouble.cause, self.platform, rng)
-                raise DeviceError(words.error_type, words.message)
+                text = draw_error_text(fault.cause, self.platform, rng)
+                raise DeviceError(text.error_type, text.message)
 
     def emit(self, row: Telemetry, subject: str | None = None) -> None:
         if isinstance(row, SyncError):
@@ -204,8 +204,8 @@ class SimulatedEnv:
             return self.ground_truth.last_origin.get(self.device_id, Origin("unknown", EVERYDAY_USE))
         origin = self.ground_truth.refusals.get((self.device_id, subject))
         if origin is None:
-            cause, _, blame = subject.partition("|")
-            return self.ground_truth.find_origin(cause, blame)
+            cause, _, source = subject.partition("|")
+            return self.ground_truth.find_origin(cause, source)
         if origin.cause == "date-limit" and abs(self.skew) > 86_400:
             return self.ground_truth.find_origin("device-clock", f"clock/{self.device_id}")
         return origin

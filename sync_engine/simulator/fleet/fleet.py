@@ -39,14 +39,14 @@ class Fleet:
     def select_reps(self, fault: Fault, rng: Random) -> list[Rep]:
         """Select the reps that a fault affects, by share, platform and permission set."""
         platform, name = fault.options.get("platform"), fault.options.get("permission_set")
-        able = [
+        candidates = [
             rep
             for rep in self.reps
             if (platform is None or rep.profile.platform == platform)
             and (name is None or self.vault.live["user"][rep.profile.user_id]["permission_set"] == name)
         ]
-        count = max(1, round(fault.share * len(able))) if able else 0
-        return rng.sample(able, count)
+        count = max(1, round(fault.share * len(candidates))) if candidates else 0
+        return rng.sample(candidates, count)
 
     def run_day(self, day: int) -> None:
         """Simulate until the end of a day, counted from 0."""

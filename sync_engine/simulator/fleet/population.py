@@ -13,7 +13,7 @@ from sync_engine.vault.state import Vault
 
 PERMISSION_SETS = ("crm_field_rep__c", "crm_key_account__c", "crm_msl__c")
 COUNTRIES = {
-    # country: time zone, hours from UTC (daylight saving is left out), language, first and last names
+    # country: time zone, hours from UTC (without daylight saving time), language, first and last names
     "US": ("America/New_York", -5, "en", ("Mary", "James", "Linda", "David"), ("Smith", "Nguyen", "Brown")),
     "DE": ("Europe/Berlin", 1, "de", ("Anna", "Jürgen", "Lena", "Felix"), ("Müller", "Schäfer", "Weiß")),
     "ES": ("Europe/Madrid", 1, "es", ("Lucía", "Javier", "Carmen", "Álvaro"), ("García", "Núñez", "Ibáñez")),

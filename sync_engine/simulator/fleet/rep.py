@@ -45,7 +45,7 @@ class Rep:
     overrides: JsonDict = field(default_factory=dict)
 
     async def work_days(self, first_midnight: float, days: int) -> None:
-        """Work through the days."""
+        """Simulate the rep's work on each day."""
         for day in range(days):
             morning = (
                 first_midnight + day * DAY + (7.4 - self.profile.utc_hours + self.rng.uniform(0, 1.6)) * 3600
@@ -66,8 +66,8 @@ class Rep:
             # Saving failed on the device; the user continues.
             self.device.busy = False
 
-    async def _sleep_until(self, when: float) -> None:
-        await Sleep(max(0.0, when - self.env.scheduler.now))
+    async def _sleep_until(self, wake_at: float) -> None:
+        await Sleep(max(0.0, wake_at - self.env.scheduler.now))
 
     async def _work_day(self) -> None:
         await self._start_day()
@@ -114,10 +114,10 @@ class Rep:
         try:
             await syncs.incremental(self.device, trigger)
         finally:
-            self.device.cancel_at = None  # the button goes with its sync, however that ended
+            self.device.cancel_at = None  # the Cancel button disappears at the end of the sync
 
     async def _add_account(self) -> None:
-        """An account found through search joins the territory, and comes down by itself."""
+        """Add an account to the territory through search, and download it with a mini sync."""
         doc = {"name__v": f"Dr Found {self.rng.randint(100, 999)}", "territory__v": self.profile.territory}
         with self.vault.transaction():
             records.insert(self.vault, "account__v", doc, at=self.env.scheduler.now, by="network")
@@ -136,9 +136,9 @@ class Rep:
     async def _sign_in(self) -> bool:
         user = self.vault.live["user"][self.profile.user_id]
         if self.rng.random() < 0.004:
-            wrong, self.device.password = self.device.password, "mistyped"
+            password, self.device.password = self.device.password, "mistyped"
             await syncs.sign_in(self.device)
-            self.device.password = wrong
+            self.device.password = password
         if await syncs.sign_in(self.device):
             return True
         if user["password_expired"] and self.rng.random() < 0.35:
@@ -285,19 +285,21 @@ class Rep:
     def _update_any(self, object_name: str, fields: JsonDict) -> None:
         ids = list_record_ids(self.device, object_name)
         if ids:
-            one = self.rng.choice(ids)
-            self._save([Edit(operation="update", object=object_name, record_id=one, fields=fields)])
+            record_id = self.rng.choice(ids)
+            self._save([Edit(operation="update", object=object_name, record_id=record_id, fields=fields)])
 
     def _delete_call(self) -> None:
-        """Usually one that is not submitted yet; a submitted one is locked."""
+        """Delete a call, usually one that is not submitted. A submitted call is locked."""
         calls = list_record_ids(self.device, "call2__v")
         if self.rng.random() < 0.85:
             calls = [
-                one for one in calls if (read_record(self.device, one) or {}).get("status__v") == "saved__v"
+                call
+                for call in calls
+                if (read_record(self.device, call) or {}).get("status__v") == "saved__v"
             ]
         if calls:
-            one = self.rng.choice(calls)
-            self._save([Edit(operation="delete", object="call2__v", record_id=one, fields={})])
+            call = self.rng.choice(calls)
+            self._save([Edit(operation="delete", object="call2__v", record_id=call, fields={})])
 
     def _handle_errors(self) -> None:
         for entry in errors_tab.entries(self.device):
@@ -315,7 +317,7 @@ class Rep:
                 self._call_support()
 
     def _correct_entry(self, entry: errors_tab.Entry) -> bool:
-        """Correct a refused record as its user would. False if the user cannot correct it."""
+        """Correct a refused record as its user would. Returns False if the user cannot correct it."""
         accounts = list_record_ids(self.device, "account__v")
         corrections: dict[str, JsonDict] = {
             "call2__v": {

@@ -37,7 +37,7 @@ def simulate_fleet(
     """Simulate a fleet and yield the rows of its Vault, devices and administrators, plus the truth of errors.
 
     The same arguments produce the same rows in the same order, in any process. `on_day(done, days)` is called
-    after each simulated day, `on_end(vault)` after the last, while the Vault is still there to be looked at.
+    after each simulated day, `on_end(vault)` after the last day, before the Vault is closed.
     """
     with open_fleet(scenario=scenario, seed=seed, device_count=device_count, days=days, start=start) as fleet:
         for day in range(days):
@@ -53,9 +53,9 @@ def simulate_fleet(
 def open_fleet(
     *, scenario: Scenario, seed: int, device_count: int, days: int, start: datetime = START
 ) -> Iterator[Fleet]:
-    """Open a fleet on its first morning with its faults scheduled; run its days with `run_day`.
+    """Open a fleet at the start of its first day, with its faults scheduled. Run its days with `run_day`.
 
-    Devices and Vault live in memory and are closed in the end.
+    Devices and Vault are in memory and are closed at the end.
     """
     fleet = _build_fleet(scenario, seed, device_count, days, start)
     try:
@@ -145,7 +145,7 @@ def _report_users_and_devices(fleet: Fleet, until: float) -> Iterator[Telemetry]
         accounts = rep.device.data.execute(
             "SELECT count(*) FROM record WHERE object = 'account__v'"
         ).fetchone()
-        full = any(trouble.cause == "device-storage-full" for trouble in rep.env.active_faults)
+        full = any(fault.cause == "device-storage-full" for fault in rep.env.active_faults)
         yield DeviceInfo(
             device_id=rep.device.device_id,
             as_of=as_of,

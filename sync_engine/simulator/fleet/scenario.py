@@ -48,7 +48,7 @@ _FAULT_FIELDS = ("name", "kind", "day", "hour", "days", "share", "rate")
 
 
 def load_scenario(name: str) -> Scenario:
-    """The scenario of this name. Raises ValueError for an unknown one, naming those that exist."""
+    """Return the scenario of this name. Raises ValueError with the existing names if there is none."""
     if name not in SCENARIOS:
         raise ValueError(f"there is no scenario {name!r}; use one of: {', '.join(SCENARIOS)}")
     return parse_scenario(name, (FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
@@ -59,10 +59,10 @@ def parse_scenario(name: str, text: str) -> Scenario:
     doc = tomllib.loads(text)
     faults = tuple(
         Fault(
-            **{key: value for key, value in one.items() if key in _FAULT_FIELDS},
-            options={key: value for key, value in one.items() if key not in _FAULT_FIELDS},
+            **{key: value for key, value in table.items() if key in _FAULT_FIELDS},
+            options={key: value for key, value in table.items() if key not in _FAULT_FIELDS},
         )
-        for one in doc.get("fault", [])
+        for table in doc.get("fault", [])
     )
     return Scenario(
         name=name,

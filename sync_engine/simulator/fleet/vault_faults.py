@@ -37,10 +37,10 @@ def schedule_faults(fleet: Fleet) -> None:
 async def _inject(fleet: Fleet, fault: Fault) -> None:
     await Sleep(0.0)
     rng = Random(f"{fleet.seed}/plant/{fault.name}")
-    undo = INJECTORS[fault.kind](fleet, fault, rng)
-    if fault.days is not None and undo is not None:
+    revert = INJECTORS[fault.kind](fleet, fault, rng)
+    if fault.days is not None and revert is not None:
         await Sleep(fault.days * DAY)
-        undo()
+        revert()
 
 
 def _permission_set_name(fault: Fault) -> str:
@@ -59,10 +59,10 @@ def _revoke_api(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
     )
 
 
-def _set_application_permission(fleet: Fleet, fault: Fault, key: str, value: bool, blame: str) -> Revert:
+def _set_application_permission(fleet: Fleet, fault: Fault, key: str, value: bool, source: str) -> Revert:
     name, vault = _permission_set_name(fault), fleet.vault
     change_id = admin.set_application_permission(vault, name, key, value, at=fleet.scheduler.now)
-    fleet.attribute(fault, blame, change_id)
+    fleet.attribute(fault, source, change_id)
     return lambda: admin.set_application_permission(vault, name, key, not value, at=fleet.scheduler.now)
 
 
@@ -89,10 +89,10 @@ def _revoke_field_permission(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
 def _break_vmoc(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
     target = fault.options["object"]
     former = fleet.vault.live["vmoc"].get(target)
-    wrong = (former or vmoc(target)) | fault.options.get("set", {})
-    change_id = admin.set_vmoc(fleet.vault, target, wrong, at=fleet.scheduler.now)
+    changed = (former or vmoc(target)) | fault.options.get("set", {})
+    change_id = admin.set_vmoc(fleet.vault, target, changed, at=fleet.scheduler.now)
     fleet.attribute(fault, f"vmoc/{target}", change_id)
-    repaired = former or wrong | {"active__v": False}
+    repaired = former or changed | {"active__v": False}
     return lambda: admin.set_vmoc(fleet.vault, target, repaired, at=fleet.scheduler.now)
 
 
@@ -158,8 +158,8 @@ def _sample_accounts(fleet: Fleet, rng: Random, share: float) -> list[str]:
 def _realign_accounts(fleet: Fleet, fault: Fault, rng: Random) -> None:
     territories = sorted({rep.profile.territory for rep in fleet.reps})
     for account in _sample_accounts(fleet, rng, fault.share):
-        to = rng.choice(territories)
-        change_id = admin.realign_accounts(fleet.vault, [account], to, at=fleet.scheduler.now)
+        territory = rng.choice(territories)
+        change_id = admin.realign_accounts(fleet.vault, [account], territory, at=fleet.scheduler.now)
         fleet.attribute(fault, f"record/{account}//", change_id)
         for child in _descendants(fleet, account):
             fleet.attribute(fault, f"record/{child}//", change_id)
@@ -188,30 +188,30 @@ def _delete_accounts(fleet: Fleet, fault: Fault, rng: Random) -> None:
                 fleet.vault, "object", "account__v", at=fleet.scheduler.now, by="integration",
                 object_name="account__v", before=account, detail="data load deleted an account",
             )  # fmt: skip
-            for one in [*reversed(_descendants(fleet, account)), account]:
-                record = records.find(fleet.vault, one)
+            for record_id in [*reversed(_descendants(fleet, account)), account]:
+                record = records.find(fleet.vault, record_id)
                 if record is not None:
                     records.delete(fleet.vault, record, at=fleet.scheduler.now, by="integration")
-                fleet.attribute(fault, f"record/{one}//", change_id)
+                fleet.attribute(fault, f"record/{record_id}//", change_id)
 
 
 def _lock_calls(fleet: Fleet, fault: Fault, rng: Random) -> None:
     rows = fleet.vault.db.execute(
         "SELECT id FROM record WHERE object = 'call2__v' AND NOT deleted ORDER BY id"
     )
-    for (one,) in rows.fetchall():
-        record = records.find(fleet.vault, one)
+    for (record_id,) in rows.fetchall():
+        record = records.find(fleet.vault, record_id)
         if record is None or rng.random() > fault.share:
             continue
         with fleet.vault.transaction():
             records.update(
                 fleet.vault, record, {"status__v": "submitted__v"}, at=fleet.scheduler.now, by="batch"
             )
-        fleet.attribute(fault, f"record/{one}//", None)
+        fleet.attribute(fault, f"record/{record_id}//", None)
 
 
 def _write_from_integration(fleet: Fleet, fault: Fault, rng: Random) -> None:
-    """An integration writes the same fields as the reps do."""
+    """Update fields of accounts that reps also edit, as an integration."""
     for account in _sample_accounts(fleet, rng, fault.share):
         record = records.find(fleet.vault, account)
         if record is None:
@@ -228,8 +228,8 @@ def _write_from_integration(fleet: Fleet, fault: Fault, rng: Random) -> None:
 
 
 def _change_users(fleet: Fleet, fault: Fault, rng: Random, **values: bool) -> Revert:
-    reached = fleet.select_reps(fault, rng)
-    before = {rep.profile.user_id: fleet.vault.live["user"][rep.profile.user_id] for rep in reached}
+    reps = fleet.select_reps(fault, rng)
+    before = {rep.profile.user_id: fleet.vault.live["user"][rep.profile.user_id] for rep in reps}
     for user_id in before:
         change_id = admin.set_user(fleet.vault, user_id, at=fleet.scheduler.now, **values)
         fleet.attribute(fault, f"user/{user_id}//", change_id)
@@ -256,7 +256,7 @@ def _deactivate_users(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
 
 
 def _file_under_inactive_owner(fleet: Fleet, fault: Fault, rng: Random) -> None:
-    """A colleague leaves; reps who cover for them go on to file calls under that name."""
+    """Deactivate a user whose id the affected reps still set as the owner of their calls."""
     name = "1000001"
     leaver = next(iter(fleet.vault.live["user"].values())) | {
         "id": name,
@@ -272,7 +272,7 @@ def _file_under_inactive_owner(fleet: Fleet, fault: Fault, rng: Random) -> None:
 
 
 def _share_npi(fleet: Fleet, fault: Fault, rng: Random) -> None:
-    """Reps enter the same identifier for many accounts."""
+    """Make the affected reps enter the same NPI for many accounts."""
     row = fleet.vault.db.execute(
         "SELECT id, json_extract(doc, '$.npi__v') FROM record WHERE object = 'account__v' ORDER BY id LIMIT 1"
     ).fetchone()

@@ -1,6 +1,6 @@
-"""What a user should see, worked out from scratch: no SQL of the engine, no log, no digest.
+"""Compute the records that a user should see, without the engine's SQL, log or digest.
 
-Slow and plain on purpose: it judges the engine's scope, so it shares with it only the WHERE clause's parser.
+The code is slow and simple, because it checks the engine's scope. Both share only the parser of WHERE clauses.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ Records = dict[str, Record]
 
 
 def compute_view(vault: Vault, user_id: str, platform: str) -> View:
-    """Every record that belongs on the user's device now."""
+    """Return every record that the user's device should have now."""
     rows = vault.db.execute(
         "SELECT object, id, revision, territory, parent, doc FROM record WHERE NOT deleted ORDER BY id"
     ).fetchall()
     user = vault.live["user"][user_id]
     rights = vault.live["permission_set"][user["permission_set"]]
     vmocs = {
-        one["object_name__v"]: one
-        for one in vault.published["vmoc"].values()
-        if one["active__v"] and f"{platform.lower()}__v" in one["device__v"]
+        rule["object_name__v"]: rule
+        for rule in vault.published["vmoc"].values()
+        if rule["active__v"] and f"{platform.lower()}__v" in rule["device__v"]
     }
     records: Records = {row[1]: (*row[:5], parse_fields(row[5])) for row in rows}
     kinds: dict[str, list[Record]] = {}
@@ -50,22 +50,22 @@ def compute_view(vault: Vault, user_id: str, platform: str) -> View:
 
 @lru_cache(maxsize=8192)
 def parse_fields(text: str) -> JsonDict:
-    """The fields of a record as it went over the wire, or lies in the Vault; only to be looked at."""
+    """Parse the fields of a record from a message or the Vault. The result is cached: do not change it."""
     return from_json(text)  # type: ignore[no-any-return]
 
 
 def _parents_first(vmocs: dict[str, JsonDict]) -> list[str]:
-    """Parents before the objects that hang on them."""
-    done: list[str] = []
-    while len(done) < len(vmocs):
-        done += [
+    """Return the names of the objects, parents before the objects related to them."""
+    sorted_names: list[str] = []
+    while len(sorted_names) < len(vmocs):
+        sorted_names += [
             name
-            for name, one in vmocs.items()
-            if name not in done
-            and (one["type__v"] != "related_to_top_level__v" or one["parent_object__v"] in [*done, None]
-                 or one["parent_object__v"] not in vmocs)
+            for name, rule in vmocs.items()
+            if name not in sorted_names
+            and (rule["type__v"] != "related_to_top_level__v" or rule["parent_object__v"] in [*sorted_names, None]
+                 or rule["parent_object__v"] not in vmocs)
         ]  # fmt: skip
-    return done
+    return sorted_names
 
 
 def _in_territory(vault: Vault, user: JsonDict, record: Record) -> bool:
@@ -74,19 +74,19 @@ def _in_territory(vault: Vault, user: JsonDict, record: Record) -> bool:
 
 
 def _is_selected(
-    one: JsonDict,
+    rule: JsonDict,
     record: Record,
     records: Records,
     selected_ids: set[str],
 ) -> bool:
     if not matches(
-        parse(one["where_clause__v"], {}), record[5], lambda _, other: _fields_of_record(records, other)
+        parse(rule["where_clause__v"], {}), record[5], lambda _, other: _fields_of_record(records, other)
     ):
         return False
     return (
-        one["type__v"] != "related_to_top_level__v"
+        rule["type__v"] != "related_to_top_level__v"
         or record[4] in selected_ids
-        or one["parent_object__v"] is None
+        or rule["parent_object__v"] is None
     )
 
 
@@ -103,20 +103,22 @@ def _parents(  # noqa: PLR0917
     kinds: dict[str, list[Record]],
     records: Records,
 ) -> set[str]:
-    """Parents that come along with their children's rows."""
+    """Return the ids of parents that are synced because of a child record."""
     parent_ids: set[str] = set()
-    reaching = [name for name, one in vmocs.items() if one["type__v"] == "child_and_parent_row__v"]
-    for record in (one for name in reaching for one in kinds.get(name, [])):
-        one = vmocs[record[0]]
+    child_objects = [name for name, rule in vmocs.items() if rule["type__v"] == "child_and_parent_row__v"]
+    for record in (child for name in child_objects for child in kinds.get(name, [])):
+        rule = vmocs[record[0]]
         parent = records.get(record[4] or "")
         if parent is None:
             continue
         readable = all(rights["objects"].get(name, {}).get("read", True) for name in (record[0], parent[0]))
-        placed = _in_territory(vault, user, record) and _in_territory(vault, user, parent)
-        wanted = matches(
-            parse(one["where_clause__v"], {}), record[5], lambda _, other: _fields_of_record(records, other)
+        in_territory = _in_territory(vault, user, record) and _in_territory(vault, user, parent)
+        condition_met = matches(
+            parse(rule["where_clause__v"], {}), record[5], lambda _, other: _fields_of_record(records, other)
         )
-        if readable and placed and wanted and parent[0] == one["parent_object__v"] and parent[0] in vmocs:
+        if not (readable and in_territory and condition_met):
+            continue
+        if parent[0] == rule["parent_object__v"] and parent[0] in vmocs:
             parent_ids.add(parent[1])
     return parent_ids
 
@@ -128,17 +130,17 @@ def _drop_orphans(
     records: Records,
     selected_ids: set[str],
 ) -> None:
-    """A parent that came along brings its related rows too; nothing else hangs in the air."""
+    """Add related records of the selected parents, and remove related records without a selected parent."""
     for name in _parents_first(vmocs):
-        one = vmocs[name]
+        rule = vmocs[name]
         readable = rights["objects"].get(name, {}).get("read", True)
-        if one["type__v"] != "related_to_top_level__v" or not readable:
+        if rule["type__v"] != "related_to_top_level__v" or not readable:
             continue
         for record in kinds.get(name, []):
             if record[4] not in selected_ids:
                 selected_ids.discard(record[1])
             elif matches(
-                parse(one["where_clause__v"], {}),
+                parse(rule["where_clause__v"], {}),
                 record[5],
                 lambda _, other: _fields_of_record(records, other),
             ):

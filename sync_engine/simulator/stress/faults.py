@@ -11,55 +11,58 @@ from random import Random
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultPlan:
-    """Rates are chances from 0 to 1: per exchange, per fault point, or per step of the world, as listed."""
+    """The rates of all faults, from 0 to 1.
+
+    A rate is the probability per exchange, per fault point, per edit, or per step of the world, as listed.
+    """
 
     request_loss: float = 0.0  # per exchange: the Vault never receives it
-    reply_loss: float = 0.0  # per exchange: the Vault did the work, the device receives no reply
+    reply_loss: float = 0.0  # per exchange: the Vault processes it, but the device receives no reply
     duplicate: float = 0.0  # per exchange: delivered twice in a row
     late_duplicate: float = 0.0  # per exchange: delivered again, minutes later
     delay: float = 0.0  # per exchange: minutes instead of a second
     truncated: float = 0.0  # per exchange: the reply is cut in the middle
     portal: float = 0.0  # per exchange: a captive portal answers instead of the Vault
-    partition: float = 0.0  # per step: a device is cut off for a while
+    partition: float = 0.0  # per step: a device has no network for a while
     throttle: float = 0.0  # per exchange: HTTP 429
     outage: float = 0.0  # per exchange: HTTP 503
     server_crash: float = 0.0  # per exchange: the transaction is rolled back, no reply
-    epoch_change: float = 0.0  # per step: the Vault's log was rebuilt
-    kill: float = 0.0  # per fault point: the app's process is gone
+    epoch_change: float = 0.0  # per step: the Vault rebuilds its log
+    kill: float = 0.0  # per fault point: the app's process is killed
     disk_full: float = 0.0  # per fault point that writes
     background: float = 0.0  # per step: the app leaves the foreground for a while
-    power_loss: float = 0.0  # per step: the data database falls back to an older state
-    device_restored: float = 0.0  # per step: both databases fall back to a backup
+    power_loss: float = 0.0  # per step: the data database is replaced by an older state
+    device_restored: float = 0.0  # per step: both databases are replaced by a backup
     clock_skew: float = 0.0  # per step: the device's clock jumps
-    rows_lost: float = 0.0  # per step: a record vanishes from the data database, silently
+    rows_lost: float = 0.0  # per step: a record is deleted from the data database, silently
     session_end: float = 0.0  # per step: the user's sessions are revoked
-    overlap: float = 0.0  # per step: a second sync is asked for at once
+    overlap: float = 0.0  # per step: a second sync starts during the first
     poison: float = 0.0  # per edit: a value that is always refused
     undo: float = 0.0  # per step: the user acts on the Errors tab
     server_edit: float = 0.0  # per step: another user writes
     server_delete: float = 0.0  # per step: another user deletes or restores
     realign: float = 0.0  # per step: an account changes territory, or a user does
     lock: float = 0.0  # per step: a call is submitted or unlocked
-    merge: float = 0.0  # per step: two accounts become one
+    merge: float = 0.0  # per step: two accounts are merged
     permission: float = 0.0  # per step: a permission is revoked or granted
     vmoc: float = 0.0  # per step: a WHERE clause changes
-    schema: float = 0.0  # per step: a field or a picklist value goes or comes back
-    files: float = 0.0  # per step: media or an attachment come, change or go; without it the Vault has none
+    schema: float = 0.0  # per step: a field is removed or added again
+    files: float = 0.0  # per step: a file is added, changed or removed; without it the Vault has none
 
     @classmethod
     def of_seed(cls, seed: int) -> FaultPlan:
-        """The plan that a seed draws. Every third world has files; they are drawn apart, whatever else is there."""
+        """Return the plan of a seed. About every third world has files, which are drawn separately."""
         rng = Random(f"{seed}/files")
         files = rng.uniform(0.05, 0.3) if rng.random() < 0.34 else 0.0
         return replace(cls.swarm(Random(f"{seed}/plan")), files=files)
 
     @classmethod
     def swarm(cls, rng: Random) -> FaultPlan:
-        """A plan in which each fault is absent or anything up to its limit; every third has one kind only.
+        """Draw a plan: each fault is absent or has a random rate up to its limit.
 
-        Files are no fault of a swarm: `of_seed` draws them.
+        About every third plan has at most two faults. `files` is not drawn here, but in `of_seed`.
         """
-        names = [one.name for one in fields(cls) if one.name != "files"]
+        names = [spec.name for spec in fields(cls) if spec.name != "files"]
         if rng.random() < 0.34:
             present = {rng.choice(names), rng.choice(names[-8:])}
         else:
@@ -82,7 +85,7 @@ LIMITS = {
     "undo": 0.4,
     "overlap": 0.15,
 }
-"""The highest rate that a swarm draws, where it is not 0.2."""
+"""Maximum rates in `FaultPlan.swarm`, for faults whose maximum is not 0.2."""
 
 CALM = FaultPlan()
-"""No faults; users still write the same records."""
+"""Plan without faults. Users still edit the same records."""

@@ -1,4 +1,4 @@
-"""A fresh device of the same user that downloads everything: what a device's data should amount to."""
+"""Download everything on a new device of the same user, to compare with an existing device."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sync_engine.vault.server import Vault, handle_request
 
 
 def download_on_fresh_device(vault: Vault, device: Device, kind: str) -> list[tuple[str, int, str]]:
-    """Id, revision and fields of each record that a fresh device of the same user ends up with."""
+    """Return the id, revision and fields of each record on a new device of the same user."""
     scheduler = Scheduler(device.env.now())
 
     def deliver(request: bytes, crash: bool) -> bytes:

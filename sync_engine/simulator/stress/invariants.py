@@ -1,9 +1,8 @@
-"""Invariants at rest, after every fault has stopped and every device has synced. Each checker is one function.
+"""Invariants to check after all faults have stopped and all devices have synced, one function each.
 
-Invariant numbers: I1 scope, I2 content, I3 no lost edit, I4 applied
-once, I5 one entry per refusal, I7 tracking, I8 no resurrection, I11 no silent overwrite, I13 parents first,
-I14 ids, I15 every way down ends alike, I17 events, I19 stores, I20 bounds. I1b, I6, I9, I10 and I16 are
-watched while the world runs.
+Invariant numbers: I1 scope, I2 content, I3 no lost edit, I4 applied once, I5 one entry per refusal, I7 tracking,
+I8 no resurrection, I11 no silent overwrite, I13 parents first, I14 ids, I15 same result of every kind of download,
+I17 events, I19 stores, I20 bounds. I1b, I6, I9, I10 and I16 are checked while the world runs.
 """
 
 from __future__ import annotations
@@ -25,56 +24,58 @@ from sync_engine.vault.server import Vault
 
 
 class History:
-    """Every write of the Vault in its order, and where each edit's own word first appeared."""
+    """The writes of the Vault in order, and the records in which each marker value appeared."""
 
     def __init__(self, vault: Vault) -> None:
         self.rows: list[tuple[str, str, str | None, bool, JsonDict]] = [
             (row[0], row[1], row[2], bool(row[3]), from_json(row[4]))
-            for row in vault.db.execute("SELECT id, object, mobile_id, deleted, doc FROM seen ORDER BY n")
+            for row in vault.db.execute(
+                "SELECT id, object, mobile_id, deleted, doc FROM vault_write ORDER BY n"
+            )
         ]
-        self.written: dict[str, list[tuple[str, object]]] = {}  # word -> [(record, value before)]
-        last: dict[str, JsonDict] = {}
+        self.written: dict[str, list[tuple[str, object]]] = {}  # marker -> [(record, value before)]
+        last_docs: dict[str, JsonDict] = {}
         for record_id, _, _, _, doc in self.rows:
-            former = last.get(record_id, {})
+            previous = last_docs.get(record_id, {})
             for name in MARKER_FIELDS:
-                word = doc.get(name)
-                if isinstance(word, str) and former.get(name) != word:
-                    self.written.setdefault(word, []).append((record_id, former.get(name)))
-            last[record_id] = doc
+                marker = doc.get(name)
+                if isinstance(marker, str) and previous.get(name) != marker:
+                    self.written.setdefault(marker, []).append((record_id, previous.get(name)))
+            last_docs[record_id] = doc
         self.mobile = {row[2]: row[0] for row in self.rows if row[2]}
         self.gone = {row[0] for row in self.rows if row[3]}
 
     def applied(self, saved: SavedEdits) -> bool:
-        """Whether the Vault applied the edits of this press of Save."""
+        """Return whether the Vault applied the edits of a save."""
         for edit in saved.edits:
-            word = next((edit.fields[name] for name in MARKER_FIELDS if name in edit.fields), None)
-            if word is not None:
-                return word in self.written
+            marker = next((edit.fields[name] for name in MARKER_FIELDS if name in edit.fields), None)
+            if marker is not None:
+                return marker in self.written
             return self.mobile.get(edit.record_id, edit.record_id) in self.gone
         return False
 
 
-def check_at_rest(vault: Vault, devices: list[Device], account: Observations) -> list[Violation]:
-    """Everything that must hold when nothing is in motion any more."""
+def check_at_rest(vault: Vault, devices: list[Device], observations: Observations) -> list[Violation]:
+    """Check the invariants of a world in which no sync or fault is active."""
     history = History(vault)
     violations = [
-        *_check_resurrection(history, account),
+        *_check_resurrection(history, observations),
         *_check_applied_once(history),
         *_check_parents_first(history),
     ]
     for device in devices:
-        cleared = {one["key"] for one in device.get("lost", [])}
+        cleared = {edit["key"] for edit in device.get("lost", [])}
         for key in cleared:
-            account.record_undo(key)
+            observations.record_undo(key)
         violations += _check_scope(vault, device)
-        violations += _check_edits(history, device, account)
-        violations += _check_overwrites(history, device, account)
-        violations += _check_errors(device, account)
-        violations += _check_tracking(vault, device, account)
+        violations += _check_edits(history, device, observations)
+        violations += _check_overwrites(history, device, observations)
+        violations += _check_errors(device, observations)
+        violations += _check_tracking(vault, device, observations)
         violations += _check_ids(vault, device)
         violations += _check_stores(device)
         violations += _check_files(vault, device)
-    if account.seed % 5 == 0 and not violations:
+    if observations.seed % 5 == 0 and not violations:
         violations += _check_fresh_downloads(vault, devices[0])
     return violations
 
@@ -82,77 +83,78 @@ def check_at_rest(vault: Vault, devices: list[Device], account: Observations) ->
 def _check_scope(vault: Vault, device: Device) -> Iterator[Violation]:
     expected = expected_view.compute_view(vault, device.user_id, device.platform)
     rules = vault.live["permission_set"]["rep__c"]["fields"]
-    held: expected_view.View = {}
+    actual: expected_view.View = {}
     for name, record_id, revision, doc in device.data.execute("SELECT object, id, revision, doc FROM record"):
-        held.setdefault(name, {})[record_id] = (revision, from_json(doc))
-    for name in sorted(expected.keys() | held.keys()):
+        actual.setdefault(name, {})[record_id] = (revision, from_json(doc))
+    for name in sorted(expected.keys() | actual.keys()):
         if not rules.get(name, {}).get("modified_date__v", {}).get("read", True):
             continue
-        ours, theirs = held.get(name, {}), expected.get(name, {})
-        if leaked := sorted(ours.keys() - theirs.keys()):
+        device_records, expected_records = actual.get(name, {}), expected.get(name, {})
+        if leaked := sorted(device_records.keys() - expected_records.keys()):
             yield Violation("I1", f"{device.device_id} holds {name} outside its scope: {leaked[:3]}")
-        if missed := sorted(theirs.keys() - ours.keys()):
+        if missed := sorted(expected_records.keys() - device_records.keys()):
             yield Violation("I1", f"{device.device_id} lacks {name} of its scope: {missed[:3]}")
-        wrong = [one for one in sorted(ours.keys() & theirs.keys()) if ours[one] != theirs[one]]
+        shared_ids = sorted(device_records.keys() & expected_records.keys())
+        wrong = [key for key in shared_ids if device_records[key] != expected_records[key]]
         if wrong:
             yield Violation("I2", f"{device.device_id} holds other content of {name}: {wrong[:3]}")
 
 
-def _check_edits(history: History, device: Device, account: Observations) -> Iterator[Violation]:
-    waiting = {row[0] for row in device.journal.execute("SELECT key FROM outbox WHERE acked_seq IS NULL")}
+def _check_edits(history: History, device: Device, observations: Observations) -> Iterator[Violation]:
+    pending = {row[0] for row in device.journal.execute("SELECT key FROM outbox WHERE acked_seq IS NULL")}
     failed = {row[0] for row in device.journal.execute("SELECT key FROM failure")}
-    for key, saved in account.saves.items():
+    for key, saved in observations.saves.items():
         if saved.device != device.device_id:
             continue
-        undone = saved.undone and saved.edits[0].operation != "delete" and not account.continues(saved)
+        undone = saved.undone and saved.edits[0].operation != "delete" and not observations.continues(saved)
         if undone and not saved.arrived_before_restore and history.applied(saved):
             yield Violation("I3", f"edit {key[:8]} of {device.device_id} was undone and applied nevertheless")
         if saved.excused:
             continue
         applied = history.applied(saved)
-        if not applied and key not in waiting:
+        if not applied and key not in pending:
             yield Violation("I3", f"edit {key[:8]} of {device.device_id} is lost: {saved.edits[0]}")
-        # A correction on a restored backup of an edit that the Vault already had is refused under the new key.
+        # If the Vault already applied an edit of a restored backup, its correction is refused under the new key.
         applied_and_refused = (
             applied and key in failed and not (saved.arrived_before_restore and saved.is_correction)
         )
         # Only the effect of a delete is visible, and another user may have caused it.
         if applied_and_refused and saved.edits[0].operation != "delete":
             yield Violation("I3", f"edit {key[:8]} of {device.device_id} is both applied and refused")
-        if applied and key in waiting and key not in failed and not failed:
+        if applied and key in pending and key not in failed and not failed:
             yield Violation("I3", f"edit {key[:8]} of {device.device_id} is applied and still waits")
 
 
 def _check_applied_once(history: History) -> Iterator[Violation]:
-    for word, places in history.written.items():
+    for marker, writes in history.written.items():
         if (
-            word.startswith("w")
-            and len({record for record, _ in places}) > 1
-            and not _is_one_save(places, history)
+            marker.startswith("w")
+            and len({record for record, _ in writes}) > 1
+            and not _is_one_save(writes, history)
         ):
-            yield Violation("I4", f"the edit that wrote {word[:12]} was applied to {len(places)} records")
-        if word.startswith("w") and max(Counter(record for record, _ in places).values()) > 1:
-            yield Violation("I4", f"the edit that wrote {word[:12]} was applied more than once")
+            yield Violation("I4", f"the edit that wrote {marker[:12]} was applied to {len(writes)} records")
+        if marker.startswith("w") and max(Counter(record for record, _ in writes).values()) > 1:
+            yield Violation("I4", f"the edit that wrote {marker[:12]} was applied more than once")
 
 
-def _is_one_save(places: list[tuple[str, object]], history: History) -> bool:
-    """A call and its sample carry one word between them."""
-    kinds = {row[0]: row[1] for row in history.rows}
-    objects = [kinds[record] for record, _ in places]
+def _is_one_save(writes: list[tuple[str, object]], history: History) -> bool:
+    """Return whether one save wrote these records: a call and its sample share a marker value."""
+    objects_by_id = {row[0]: row[1] for row in history.rows}
+    objects = [objects_by_id[record] for record, _ in writes]
     return len(objects) == len(set(objects))
 
 
-def _check_resurrection(history: History, account: Observations) -> Iterator[Violation]:
-    gone: set[str] = set()
-    back: Counter[str] = Counter()
+def _check_resurrection(history: History, observations: Observations) -> Iterator[Violation]:
+    deleted_ids: set[str] = set()
+    restore_counts: Counter[str] = Counter()
     for record_id, _, _, deleted, _ in history.rows:
         if deleted:
-            gone.add(record_id)
-        elif record_id in gone:
-            gone.discard(record_id)
-            back[record_id] += 1
-    for record_id, times in back.items():
-        if times > account.undeleted[record_id]:
+            deleted_ids.add(record_id)
+        elif record_id in deleted_ids:
+            deleted_ids.discard(record_id)
+            restore_counts[record_id] += 1
+    for record_id, count in restore_counts.items():
+        if count > observations.undeleted[record_id]:
             yield Violation("I8", f"{record_id} came back after it was deleted")
             return
 
@@ -167,65 +169,69 @@ def _check_parents_first(history: History) -> Iterator[Violation]:
         written_ids.add(record_id)
 
 
-def _check_overwrites(history: History, device: Device, account: Observations) -> Iterator[Violation]:
-    mine = [one for one in account.saves.values() if one.device == device.device_id]
-    for saved in mine:
+def _check_overwrites(history: History, device: Device, observations: Observations) -> Iterator[Violation]:
+    device_saves = [saved for saved in observations.saves.values() if saved.device == device.device_id]
+    for saved in device_saves:
         for edit in saved.edits:
             for name in MARKER_FIELDS if edit.operation == "update" else ():
-                places = history.written.get(str(edit.fields.get(name)), [])
-                if places and places[0][1] not in _acceptable_values(
-                    history, mine, saved, edit.record_id, name
+                writes = history.written.get(str(edit.fields.get(name)), [])
+                if writes and writes[0][1] not in _acceptable_values(
+                    history, device_saves, saved, edit.record_id, name
                 ):
                     shown = saved.shown_values.get((edit.record_id, name))
                     yield Violation(
                         "I11",
-                        f"{device.device_id} overwrote {name} of {places[0][0]}: {places[0][1]} not {shown}",
+                        f"{device.device_id} overwrote {name} of {writes[0][0]}: {writes[0][1]} not {shown}",
                     )
 
 
 def _acceptable_values(
-    history: History, mine: list[SavedEdits], saved: SavedEdits, record_id: str, name: str
+    history: History, device_saves: list[SavedEdits], saved: SavedEdits, record_id: str, name: str
 ) -> tuple[object, ...]:
     """Return the values that the user may have seen in the field, below edits that never took effect."""
     shown = saved.shown_values.get((record_id, name))
     vanished: set[object] = set()
     while isinstance(shown, str) and shown.startswith("w") and shown not in {*history.written, *vanished}:
         vanished.add(shown)
-        shown = _shown_before(mine, shown, name)
+        shown = _shown_before(device_saves, shown, name)
     return (shown, saved.vault_values.get((record_id, name))) if vanished else (shown,)
 
 
-def _shown_before(mine: list[SavedEdits], word: object, name: str) -> object:
-    """What was shown when this word was saved."""
-    for saved in mine:
+def _shown_before(device_saves: list[SavedEdits], marker: object, name: str) -> object:
+    """Return the value that was shown before the save that wrote this marker."""
+    for saved in device_saves:
         for edit in saved.edits:
-            if edit.fields.get(name) == word:
+            if edit.fields.get(name) == marker:
                 return saved.shown_values.get((edit.record_id, name))
     return None
 
 
-def _check_errors(device: Device, account: Observations) -> Iterator[Violation]:
+def _check_errors(device: Device, observations: Observations) -> Iterator[Violation]:
     env = device.env
     assert isinstance(env, StormEnv)  # noqa: S101
     open_entries = {row[0] for row in device.journal.execute("SELECT key FROM failure")}
-    last = _last_answers(env.replies)
-    since = _last_answers(env.replies[account.replies_before_restore[device.device_id] :])
+    last_answers = _last_answers(env.replies)
+    answers_since_restore = _last_answers(
+        env.replies[observations.replies_before_restore[device.device_id] :]
+    )
     events = [(row, subject) for row, subject in env.rows if isinstance(row, SyncError)]
-    named = Counter(row.event_id for row, _ in events)
-    if twice := [event for event, count in named.items() if count > 1]:
-        yield Violation("I17", f"event {twice[0]} was reported {named[twice[0]]} times")
-    per_key = Counter((row.sync_id, subject) for row, subject in events if row.sync_id and subject in last)
-    if more := [key for key, count in per_key.items() if count > 1]:
-        yield Violation("I5", f"{more[0]} has more than one error event in one sync")
+    event_counts = Counter(row.event_id for row, _ in events)
+    if duplicates := [event for event, count in event_counts.items() if count > 1]:
+        yield Violation("I17", f"event {duplicates[0]} was reported {event_counts[duplicates[0]]} times")
+    per_key = Counter(
+        (row.sync_id, subject) for row, subject in events if row.sync_id and subject in last_answers
+    )
+    if repeated_keys := [key for key, count in per_key.items() if count > 1]:
+        yield Violation("I5", f"{repeated_keys[0]} has more than one error event in one sync")
     reported_subjects = {subject for _, subject in events}
-    if not account.tampers[device.device_id]:
+    if not observations.tampers[device.device_id]:
         mismatches = [row.message for row, _ in events if row.error_type == "LOCAL_DIGEST_MISMATCH"]
         if mismatches:
             yield Violation(
                 "I15", f"{device.device_id} needed a repair after ordinary syncs: {mismatches[0]}"
             )
-    for key, status in since.items():
-        excused = key not in account.saves or account.saves[key].excused
+    for key, status in answers_since_restore.items():
+        excused = key not in observations.saves or observations.saves[key].excused
         if status == "FAILURE" and key not in reported_subjects:
             yield Violation("I5", f"the refusal of {key[:8]} was never reported")
         if status == "FAILURE" and key not in open_entries and not excused:
@@ -235,15 +241,15 @@ def _check_errors(device: Device, account: Observations) -> Iterator[Violation]:
 
 
 def _last_answers(replies: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    last: dict[str, str] = {}
+    answers: dict[str, str] = {}
     for request, reply in replies:
         if b'"verb":"upload"' in request:
             for result in decode(reply).get("results", []):
-                last[result["key"]] = result["responseStatus"]
-    return last
+                answers[result["key"]] = result["responseStatus"]
+    return answers
 
 
-def _check_tracking(vault: Vault, device: Device, account: Observations) -> Iterator[Violation]:
+def _check_tracking(vault: Vault, device: Device, observations: Observations) -> Iterator[Violation]:
     env = device.env
     assert isinstance(env, StormEnv)  # noqa: S101
     rows: dict[str, Any] = {}
@@ -251,9 +257,8 @@ def _check_tracking(vault: Vault, device: Device, account: Observations) -> Iter
         "SELECT mobile_id, doc FROM tracking WHERE user = ?", (device.user_id,)
     ):
         rows[mobile_id] = from_json(text)
-    lost = account.syncs_before_restore.get(
-        device.device_id, frozenset()
-    )  # with the journal that a backup has replaced
+    # Records of syncs in a journal that a backup has replaced.
+    lost = observations.syncs_before_restore.get(device.device_id, frozenset())
     if missing := sorted(set(env.attempts) - set(rows) - lost):
         yield Violation("I7", f"{len(missing)} syncs of {device.device_id} left no tracking record")
     if extra := sorted(set(rows) - set(env.attempts)):
@@ -264,10 +269,10 @@ def _check_tracking(vault: Vault, device: Device, account: Observations) -> Iter
         row = rows.get(mobile_id)
         if row is None or row["sync_completed_datetime__v"] is None:
             continue
-        counted = (row["number_of_uploads__v"], row["number_of_upload_errors__v"])
-        if counted != (attempt.accepted, attempt.refused):
+        counts = (row["number_of_uploads__v"], row["number_of_upload_errors__v"])
+        if counts != (attempt.accepted, attempt.refused):
             yield Violation(
-                "I7", f"sync {mobile_id} counts {counted}, not {(attempt.accepted, attempt.refused)}"
+                "I7", f"sync {mobile_id} counts {counts}, not {(attempt.accepted, attempt.refused)}"
             )
         if row["number_of_retries__v"] != attempt.retries:
             yield Violation("I7", f"sync {mobile_id} counts {row['number_of_retries__v']} retries")
@@ -291,42 +296,42 @@ def _check_stores(device: Device) -> Iterator[Violation]:
     staged = device.data.execute("SELECT count(*) FROM stage").fetchone()[0]
     if staged:
         yield Violation("I20", f"{staged} staged rows stay behind on {device.device_id}")
-    left = device.journal.execute("SELECT count(*) FROM outbox WHERE acked_seq IS NOT NULL").fetchone()[0]
-    if left:
-        yield Violation("I20", f"{left} answered edits stay in the outbox of {device.device_id}")
+    answered = device.journal.execute("SELECT count(*) FROM outbox WHERE acked_seq IS NOT NULL").fetchone()[0]
+    if answered:
+        yield Violation("I20", f"{answered} answered edits stay in the outbox of {device.device_id}")
 
 
 def _check_files(vault: Vault, device: Device) -> Iterator[Violation]:
-    """The files of exactly the records that the user sees, where these bring files, each whole and as it is now."""
-    seen = expected_view.compute_view(vault, device.user_id, device.platform)
+    """Check that the device has exactly the files in its scope, complete and current."""
+    view = expected_view.compute_view(vault, device.user_id, device.platform)
     rows = vault.db.execute(
         "SELECT f.id, f.content, r.object, r.id FROM file AS f JOIN record AS r ON r.id = f.record"
     )
     expected = {
         file_id: bytes(content)
         for file_id, content, name, record_id in rows
-        if record_id in seen.get(name, {}) and _includes_files(vault, name)
+        if record_id in view.get(name, {}) and _includes_files(vault, name)
     }
-    held = read_files(device)
-    if leaked := sorted(held.keys() - expected.keys()):
+    actual = read_files(device)
+    if leaked := sorted(actual.keys() - expected.keys()):
         yield Violation("I1", f"{device.device_id} holds files outside its scope: {leaked[:3]}")
-    if missed := sorted(expected.keys() - held.keys()):
+    if missed := sorted(expected.keys() - actual.keys()):
         yield Violation("I1", f"{device.device_id} lacks files of its scope: {missed[:3]}")
-    if wrong := sorted(one for one in held.keys() & expected.keys() if held[one] != expected[one]):
+    if wrong := sorted(key for key in actual.keys() & expected.keys() if actual[key] != expected[key]):
         yield Violation("I2", f"{device.device_id} holds other content of files: {wrong[:3]}")
 
 
 def _includes_files(vault: Vault, name: str) -> bool:
     definition, rule = vault.live["object"][name], vault.published["vmoc"].get(name, {})
-    attached = definition.get("allow_attachments") and rule.get("include_attachments__v")
-    return bool(definition.get("media") or attached)
+    has_attachments = definition.get("allow_attachments") and rule.get("include_attachments__v")
+    return bool(definition.get("media") or has_attachments)
 
 
 def _check_fresh_downloads(vault: Vault, device: Device) -> Iterator[Violation]:
-    """A fresh device, by pages and by snapshot, must end like the one that lived through it all."""
-    held = _content(device)
+    """Check that a new device downloads the same data, by pages and by snapshot."""
+    content = _content(device)
     for kind in ("incremental", "database_refresh"):
-        if download_on_fresh_device(vault, device, kind) != held:
+        if download_on_fresh_device(vault, device, kind) != content:
             yield Violation("I15", f"{kind} on a fresh device ends differently from {device.device_id}")
 
 

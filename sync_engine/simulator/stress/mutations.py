@@ -1,10 +1,10 @@
-"""Mutation tests: each mutation changes a few words of one function, and a checker must detect it.
+"""Mutation tests: each mutation changes the source of one function, and a checker must detect it.
 
-A mutation is a piece of source text to replace, so the engine itself needs no switch. It is active only inside
+A mutation replaces source text, so the engine needs no test switches. It is active only inside
 `apply_mutation`, in the process of a test.
 """
 
-# One bug on one line reads as a table.
+# A table with one bug per line is easier to read.
 # ruff: noqa: E501
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from sync_engine.simulator.stress.run import simulate_world
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """A bug to apply: in `function` of `module`, `old` becomes `new`."""
+    """A bug to apply: `new` replaces `old` in the source of `function` in `module`."""
 
     name: str
     module: str
     function: str
     old: str
     new: str
-    plan: FaultPlan | None = None  # faults that expose it soon; None draws them from the seed
+    plan: FaultPlan | None = None  # faults that expose it within a few seeds; None draws them from the seed
     first_seed: int = 0  # first seed to try: for a rare bug, one close to a seed that exposes it
 
 
@@ -68,7 +68,7 @@ LATE_COPIES = FaultPlan(
 """Requests that are delivered again after the user has undone the edit."""
 
 WITH_FILES = FaultPlan(files=0.4, realign=0.1, server_delete=0.1, vmoc=0.1, kill=0.03, truncated=0.1)
-"""Files are added and removed, and so are the records they belong to."""
+"""Files are added and removed, and so are their records."""
 
 MUTATIONS = (
     Mutation("upload is not idempotent", _UP, "_stored_answers", "dict(rows.fetchall())", "{}"),
@@ -135,33 +135,33 @@ def apply_mutation(mutant: Mutation) -> Iterator[None]:
     Raises ValueError if the function does not contain the text exactly once; update the mutation then.
     """
     module = sys.modules[mutant.module]
-    former = getattr(module, mutant.function)
-    source = textwrap.dedent(inspect.getsource(former))
+    original = getattr(module, mutant.function)
+    source = textwrap.dedent(inspect.getsource(original))
     if source.count(mutant.old) != 1:
         raise ValueError(f"{mutant.name}: {mutant.function} has the text {source.count(mutant.old)} times")
-    made: dict[str, Any] = {}
+    compiled_names: dict[str, Any] = {}
     code = compile(
         "from __future__ import annotations\n" + source.replace(mutant.old, mutant.new), mutant.module, "exec"
     )
-    exec(code, module.__dict__ | {"__name__": mutant.module}, made)  # noqa: S102 - our own source text, in a test
-    bug = _bind_to_module(module.__dict__, made[mutant.function])
-    places = _importing_modules(former)
-    for place in places:
-        setattr(place, mutant.function, bug)
+    exec(code, module.__dict__ | {"__name__": mutant.module}, compiled_names)  # noqa: S102 - our own source text, in a test
+    bug = _bind_to_module(module.__dict__, compiled_names[mutant.function])
+    modules = _importing_modules(original)
+    for importing_module in modules:
+        setattr(importing_module, mutant.function, bug)
     try:
         yield
     finally:
-        for place in places:
-            setattr(place, mutant.function, former)
+        for importing_module in modules:
+            setattr(importing_module, mutant.function, original)
 
 
 def _bind_to_module(names: dict[str, Any], function: Callable[..., Any]) -> Callable[..., Any]:
     """Return the function with its global names bound to the module."""
-    moved = FunctionType(
+    bound = FunctionType(
         function.__code__, names, function.__name__, function.__defaults__, function.__closure__
     )
-    moved.__kwdefaults__ = function.__kwdefaults__
-    return moved
+    bound.__kwdefaults__ = function.__kwdefaults__
+    return bound
 
 
 def _importing_modules(function: Callable[..., Any]) -> list[Any]:
@@ -176,11 +176,11 @@ def _importing_modules(function: Callable[..., Any]) -> list[Any]:
 def find_violation(mutant: Mutation, seeds: range) -> Score:
     """Run seeds with the mutation applied until a checker reports it. A crash counts as detected."""
     with apply_mutation(mutant):
-        for seed in (mutant.first_seed + one for one in seeds):
+        for seed in (mutant.first_seed + offset for offset in seeds):
             try:
                 run = simulate_world(seed=seed, plan=mutant.plan)
-            except Exception as fell:  # a bug may break anything
-                return Score(mutant.name, seed, type(fell).__name__)
+            except Exception as crash:  # a bug may break anything
+                return Score(mutant.name, seed, type(crash).__name__)
             if run.violations:
                 return Score(mutant.name, seed, run.violations[0].invariant)
     return Score(mutant.name, None, None)
@@ -189,8 +189,8 @@ def find_violation(mutant: Mutation, seeds: range) -> Score:
 def format_score_table(seeds: range) -> str:
     """Return a text table of all mutations with the first seed that detected each."""
     scores = [find_violation(mutant, seeds) for mutant in MUTATIONS]
-    lines = [f"{one.mutation:<58} {_format_result(one)}" for one in scores]
-    caught = sum(one.seed is not None for one in scores)
+    lines = [f"{score.mutation:<58} {_format_result(score)}" for score in scores]
+    caught = sum(score.seed is not None for score in scores)
     return "\n".join([*lines, f"{caught} of {len(scores)} caught within {len(seeds)} seeds"])
 
 

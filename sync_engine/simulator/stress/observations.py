@@ -18,24 +18,24 @@ from sync_engine.vault.scope import get_scope
 from sync_engine.vault.server import Vault
 
 TRIGGER_SQL = """
-CREATE TEMP TABLE seen (
+CREATE TEMP TABLE vault_write (
     n INTEGER PRIMARY KEY, id TEXT, object TEXT, mobile_id TEXT, deleted INTEGER, territory TEXT, revision
     INTEGER, doc TEXT );
-CREATE INDEX temp.seen_id ON seen (id);
+CREATE INDEX temp.vault_write_id ON vault_write (id);
 CREATE TEMP TRIGGER watch AFTER INSERT ON main.record BEGIN
-    INSERT INTO seen (id, object, mobile_id, deleted, territory, revision, doc)
+    INSERT INTO vault_write (id, object, mobile_id, deleted, territory, revision, doc)
     VALUES (new.id, new.object, new.mobile_id, new.deleted, new.territory, new.revision, new.doc);
 END;
-INSERT INTO seen (id, object, mobile_id, deleted, territory, revision, doc)
+INSERT INTO vault_write (id, object, mobile_id, deleted, territory, revision, doc)
 SELECT id, object, mobile_id, deleted, territory, revision, doc FROM main.record ORDER BY revision;
 """
 USERS = {"d0": "u0", "d1": "u1"}
 MARKER_FIELDS = ("phone__v", "next_call_notes__v", "lot__v", "summary__v")
-"""Fields in which each edit of a small world writes a word that nothing else writes."""
+"""Fields in which each edit of a small world writes a unique marker value."""
 
 
 CHECKED_SAVES = 3
-"""So many of a device's last presses of Save are looked at after each sync."""
+"""Number of a device's last saves to check after each sync."""
 
 Values = dict[tuple[str, str], object]
 """(record id, field) -> value."""
@@ -54,22 +54,24 @@ class Violation:
 
 @dataclass(slots=True, kw_only=True)
 class SavedEdits:
-    """One press of Save, with the values shown before and the values from Vault, per record and field."""
+    """The edits of one save, as one transaction.
+
+    `shown_values` are the values on the device before the save, and `vault_values` the values that Vault had sent.
+    """
 
     device: str
     key: str
     edits: list[Edit]
     shown_values: Values
     vault_values: Values
-    number: int  # the how manieth press of Save of all; an amended edit keeps its place
+    number: int  # position among all saves; a corrected edit keeps its number
     undone: bool = False
     excused: bool = False  # undone, cleared, or lost with the device's backup
     resurrected: bool = False  # was undone, cleared or corrected, but a restored backup may still hold it
-    arrived_before_restore: bool = (
-        False  # the Vault had it before a backup was restored, which may still show it as refused
-    )
-    is_correction: bool = False  # these words were refused under another key before
-    corrected_key: str | None = None  # the key under which the same words went on
+    # The Vault had the edits before a backup was restored, which may still show them as refused.
+    arrived_before_restore: bool = False
+    is_correction: bool = False  # the same edits were refused under another key before
+    corrected_key: str | None = None  # the key of the correction with the same edits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,7 @@ class DataSnapshot:
     cursor: JsonDict
     rules: JsonDict
     content: tuple[int, int]
-    fallbacks: int  # number of changes from outside the engine
+    fallbacks: int  # number of data changes from outside the engine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,7 @@ class Backup:
 
 @dataclass(slots=True)
 class Observations:
-    """Everything that the checkers know."""
+    """The data of the checkers, collected while a world runs."""
 
     seed: int
     violations: list[Violation] = field(default_factory=list)
@@ -102,30 +104,29 @@ class Observations:
     backups: dict[str, Backup] = field(default_factory=dict)
     fallbacks: Counter[str] = field(default_factory=Counter)
     tampers: Counter[str] = field(default_factory=Counter)
-    repaired: Counter[str] = field(default_factory=Counter)  # fallbacks that a whole sync has made good
+    repaired: Counter[str] = field(default_factory=Counter)  # fallbacks that a complete sync has repaired
     replies_before_restore: Counter[str] = field(default_factory=Counter)  # replies before the last restore
-    syncs_before_restore: dict[str, frozenset[str]] = field(
-        default_factory=dict
-    )  # syncs before the last restore
+    # Syncs before the last restore.
+    syncs_before_restore: dict[str, frozenset[str]] = field(default_factory=dict)
     syncs: Counter[str] = field(default_factory=Counter)
     views: dict[tuple[int, int, str, str], expected_view.View] = field(default_factory=dict)
 
     def add_violation(self, invariant: str, reason: str) -> None:
-        """Note a broken invariant."""
+        """Add a broken invariant."""
         self.violations.append(Violation(invariant, reason))
 
-    def check_refusal(self, device: str, key: str | None, cause: str, blame: str | None) -> None:
+    def check_refusal(self, device: str, key: str | None, cause: str, source: str | None) -> None:
         """Check that every refusal has a cause."""
         if cause == "unknown":
             self.add_violation("I5", f"a refusal of {device} {key} has no cause")
 
     def install_triggers(self, vault: Vault) -> None:
-        """See every write of the Vault from now on."""
+        """Install triggers that record every later write of the Vault."""
         vault.db.executescript(TRIGGER_SQL)
 
     def last_write(self, vault: Vault) -> int:
-        """The number of the last write."""
-        return int(vault.db.execute("SELECT coalesce(max(n), 0) FROM seen").fetchone()[0])
+        """Return the number of the last write."""
+        return int(vault.db.execute("SELECT coalesce(max(n), 0) FROM vault_write").fetchone()[0])
 
     def check_request(self, vault: Vault, request: bytes, reply: bytes, before: int) -> None:
         """Compare the effect of a request with its reply."""
@@ -137,15 +138,15 @@ class Observations:
     def _after_upload(self, vault: Vault, request: JsonDict, reply: JsonDict, before: int) -> None:
         results = reply.get("results", [])
         changed = self.last_write(vault) > before
-        if changed and not any(one["responseStatus"] == "SUCCESS" for one in results):
+        if changed and not any(result["responseStatus"] == "SUCCESS" for result in results):
             self.add_violation("I16", "a refused upload changed the Vault")
         if not changed:
             return
         self._check_rights(vault, request, results)
         visible = ["*", *vault.live["user"][USERS[request["device"]]]["territories"]]
         rows = vault.db.execute(
-            "SELECT s.id, (SELECT f.territory FROM seen AS f WHERE f.id = s.id AND f.n < s.n "
-            "ORDER BY f.n DESC LIMIT 1) FROM seen AS s WHERE s.n > ?",
+            "SELECT s.id, (SELECT f.territory FROM vault_write AS f WHERE f.id = s.id AND f.n < s.n "
+            "ORDER BY f.n DESC LIMIT 1) FROM vault_write AS s WHERE s.n > ?",
             (before,),
         )
         for record_id, territory in rows:
@@ -154,17 +155,24 @@ class Observations:
 
     def _check_rights(self, vault: Vault, request: JsonDict, results: list[JsonDict]) -> None:
         rights = vault.live["permission_set"]["rep__c"]
-        fresh = {
-            one["key"] for one in results if one["responseStatus"] == "SUCCESS" and not one.get("replayed")
+        applied_keys = {
+            result["key"]
+            for result in results
+            if result["responseStatus"] == "SUCCESS" and not result.get("replayed")
         }
-        rows = [row for one in request["transactions"] if one["key"] in fresh for row in one["rows"]]
+        rows = [
+            row
+            for transaction in request["transactions"]
+            if transaction["key"] in applied_keys
+            for row in transaction["rows"]
+        ]
         for row in rows:
-            needed = {"create": "create", "update": "edit", "delete": "delete"}[row["operation"]]
-            held = rights["objects"].get(row["object"], {}).get(needed, True)
+            right = {"create": "create", "update": "edit", "delete": "delete"}[row["operation"]]
+            allowed = rights["objects"].get(row["object"], {}).get(right, True)
             fields = rights["fields"].get(row["object"], {})
-            if not held or any(not fields.get(name, {}).get("edit", True) for name in row["fields"]):
+            if not allowed or any(not fields.get(name, {}).get("edit", True) for name in row["fields"]):
                 self.add_violation(
-                    "I16", f"{request['device']} was allowed to {needed} {row['object']} without the right"
+                    "I16", f"{request['device']} was allowed to {right} {row['object']} without the right"
                 )
 
     def _after_pull(self, vault: Vault, request: JsonDict, reply: JsonDict) -> None:
@@ -183,16 +191,16 @@ class Observations:
                 )
 
     def expected_view(self, vault: Vault, user: str, platform: str) -> expected_view.View:
-        """What the user should see now; worked out once for each state of the Vault."""
+        """Return the records that the user should see now. The view is cached per Vault state."""
         state = (vault.version, self.last_write(vault), user, platform)
         if state not in self.views:
             self.views = {state: expected_view.compute_view(vault, user, platform)}
         return self.views[state]
 
     def read_shown_values(self, device: Device, edits: list[Edit]) -> tuple[Values, Values]:
-        """What the device shows in the fields that the edits are about to change, and what Vault had sent of them."""
+        """Return the current values of the edited fields: as shown on the device, and as sent by Vault."""
         shown: Values = {}
-        held: Values = {}
+        sent: Values = {}
         for edit in edits:
             doc = {} if edit.operation == "create" else read_record(device, edit.record_id) or {}
             shown |= {(edit.record_id, name): doc.get(name) for name in edit.fields}
@@ -200,11 +208,11 @@ class Observations:
                 "SELECT doc FROM record WHERE id = ?1 OR mobile_id = ?1", (edit.record_id,)
             ).fetchone()
             doc = expected_view.parse_fields(row[0]) if row else {}
-            held |= {(edit.record_id, name): doc.get(name) for name in edit.fields}
-        return shown, held
+            sent |= {(edit.record_id, name): doc.get(name) for name in edit.fields}
+        return shown, sent
 
     def record_save(self, device: Device, key: str, edits: list[Edit], before: tuple[Values, Values]) -> None:
-        """A press of Save that the device accepted. Its edits must show at once."""
+        """Record a save that the device accepted, and check that its edits are visible immediately."""
         self.saves[key] = SavedEdits(
             device=device.device_id, key=key, edits=edits, shown_values=before[0], vault_values=before[1],
             number=len(self.saves),
@@ -217,27 +225,27 @@ class Observations:
                 self.add_violation("I9", f"{edit.record_id} does not show what was just saved")
 
     def record_undo(self, key: str) -> None:
-        """The user has undone this."""
+        """Record that the user has undone a save."""
         if key in self.saves:
             self.saves[key].excused = True
             self.saves[key].undone = True
             self.saves[key].resurrected = False
 
     def record_correction(self, old: str, new: str) -> None:
-        """The user has changed a refused edit; it goes on under a new key."""
+        """Record that the user has corrected a refused edit, which has a new key now."""
         if old in self.saves:
-            former = self.saves[old]
-            if former.corrected_key is not None:  # a backup's copy of what has gone on under another key
-                self.saves[new] = replace(former, key=new, undone=False, is_correction=True)
+            refused = self.saves[old]
+            if refused.corrected_key is not None:  # a backup's copy of a save that was already corrected
+                self.saves[new] = replace(refused, key=new, undone=False, is_correction=True)
                 return
             self.saves[new] = replace(
-                former, key=new, undone=False, excused=False, corrected_key=None, is_correction=True
+                refused, key=new, undone=False, excused=False, corrected_key=None, is_correction=True
             )
-            former.excused = True
-            former.corrected_key = new
+            refused.excused = True
+            refused.corrected_key = new
 
     def continues(self, saved: SavedEdits) -> bool:
-        """Whether the words went on under a later key that was not undone.
+        """Return whether a later correction of the edits exists that was not undone.
 
         A device restored from a backup may have an earlier, refused version of an edit that was corrected and
         accepted since; undoing that version changes nothing.
@@ -249,7 +257,7 @@ class Observations:
         return False
 
     def take_snapshot(self, device: Device) -> DataSnapshot:
-        """The device's data as it is now."""
+        """Return the current state of the device's data."""
         row = device.data.execute("SELECT count(*), coalesce(sum(tag), 0) FROM record").fetchone()
         return DataSnapshot(
             cursor=read_state(device.data, "cursor", {"epoch": None, "seq": 0}),
@@ -259,24 +267,27 @@ class Observations:
         )
 
     def _check_visible_edits(self, vault: Vault, device: Device) -> None:
-        """Check that an edit shows from Save on until another change of the record."""
-        mine = [one for one in self.saves.values() if one.device == device.device_id]
-        there = [one for one in mine if one.resurrected or not one.excused]
+        """Check that an edit is visible after Save until another change of the record."""
+        active_saves = [
+            saved
+            for saved in self.saves.values()
+            if saved.device == device.device_id and (saved.resurrected or not saved.excused)
+        ]
         allowed = self.expected_view(vault, device.user_id, device.platform)
-        looked_at: set[tuple[str, str]] = set()
+        checked_fields: set[tuple[str, str]] = set()
         removed: set[str] = set()
-        for saved in sorted(there, key=lambda one: -one.number)[:CHECKED_SAVES]:
+        for saved in sorted(active_saves, key=lambda saved: -saved.number)[:CHECKED_SAVES]:
             for edit in saved.edits:
-                one = _vault_id(allowed.get(edit.object, {}), edit.record_id)
+                record_id = _vault_id(allowed.get(edit.object, {}), edit.record_id)
                 if edit.operation == "delete":
-                    removed.add(one)
+                    removed.add(record_id)
                 for name in sorted(edit.fields.keys() & set(MARKER_FIELDS)):
-                    fresh = one not in removed and (one, name) not in looked_at
-                    looked_at.add((one, name))
-                    seen = allowed.get(edit.object, {}).get(one)
-                    expected = seen is not None and seen[1].get(name) == edit.fields[name]
-                    if fresh and expected and not saved.excused:
-                        self._check_visible_edit(vault, device, edit, one, name)
+                    unchanged_since = record_id not in removed and (record_id, name) not in checked_fields
+                    checked_fields.add((record_id, name))
+                    visible = allowed.get(edit.object, {}).get(record_id)
+                    expected = visible is not None and visible[1].get(name) == edit.fields[name]
+                    if unchanged_since and expected and not saved.excused:
+                        self._check_visible_edit(vault, device, edit, record_id, name)
 
     def _check_visible_edit(
         self, vault: Vault, device: Device, edit: Edit, record_id: str, name: str
@@ -293,22 +304,25 @@ class Observations:
             )
 
     def check_sync(self, vault: Vault, device: Device, before: DataSnapshot, done: bool) -> None:
-        """A cursor never goes back, and data changes only together with it. `done` if all was downloaded."""
+        """Check that the cursor never decreases and that data change only with the cursor.
+
+        `done` means that the sync downloaded everything.
+        """
         self.syncs[device.device_id] += 1
-        now = self.take_snapshot(device)
-        if now.fallbacks != before.fallbacks:
+        after = self.take_snapshot(device)
+        if after.fallbacks != before.fallbacks:
             return
-        sound = self.repaired[device.device_id] == now.fallbacks
-        if now.cursor["epoch"] == before.cursor["epoch"] and now.cursor["seq"] < before.cursor["seq"]:
+        repaired = self.repaired[device.device_id] == after.fallbacks
+        if after.cursor["epoch"] == before.cursor["epoch"] and after.cursor["seq"] < before.cursor["seq"]:
             self.add_violation(
-                "I6", f"the cursor of {device.device_id} went back: {before.cursor} {now.cursor}"
+                "I6", f"the cursor of {device.device_id} went back: {before.cursor} {after.cursor}"
             )
-        unmoved = now.cursor == before.cursor and now.rules == before.rules
-        if unmoved and sound and now.content != before.content:
+        same_cursor = after.cursor == before.cursor and after.rules == before.rules
+        if same_cursor and repaired and after.content != before.content:
             self.add_violation("I10", f"data of {device.device_id} changed without its cursor")
         if done:
-            self.repaired[device.device_id] = now.fallbacks
-        if sound or done:
+            self.repaired[device.device_id] = after.fallbacks
+        if repaired or done:
             self._check_visible_edits(vault, device)
 
     def record_tampering(self, device: Device) -> None:
@@ -317,54 +331,57 @@ class Observations:
         self.tampers[device.device_id] += 1
 
     def record_fallback(self, device: Device) -> None:
-        """The data database is an older one again."""
+        """Count a replacement of the data database by an older one."""
         self.fallbacks[device.device_id] += 1
 
     def back_up(self, device: Device) -> None:
         """Back up a device."""
-        keys = frozenset(key for key, one in self.saves.items() if one.device == device.device_id)
+        keys = frozenset(key for key, saved in self.saves.items() if saved.device == device.device_id)
         self.backups[device.device_id] = Backup(
             data=device.data.serialize(), journal=device.journal.serialize(), keys=keys
         )
 
-    def record_restore(self, vault: Vault, device: Device, image: Backup) -> None:
-        """A backup was restored: what was saved after it is lost with it, what was undone may be back.
+    def record_restore(self, vault: Vault, device: Device, backup: Backup) -> None:
+        """Record that a backup was restored: later saves are lost, undone saves may exist again.
 
-        It may also show a refusal of what the Vault has accepted since; undoing that changes nothing.
+        The backup may also show a refusal of edits that the Vault has accepted since; undoing these changes nothing.
         """
         env = device.env
         assert isinstance(env, StormEnv)  # noqa: S101
         self.fallbacks[device.device_id] += 1
         self.replies_before_restore[device.device_id] = len(env.replies)
         self.syncs_before_restore[device.device_id] = frozenset(env.attempts)
-        for key, one in self.saves.items():
-            one.arrived_before_restore |= one.device == device.device_id and _has_arrived(vault, one)
-            if one.device == device.device_id and (key not in image.keys or one.excused):
-                one.resurrected = one.excused and key in image.keys
-                one.excused = True
-                one.undone = False
+        for key, saved in self.saves.items():
+            saved.arrived_before_restore |= saved.device == device.device_id and _has_arrived(vault, saved)
+            if saved.device == device.device_id and (key not in backup.keys or saved.excused):
+                saved.resurrected = saved.excused and key in backup.keys
+                saved.excused = True
+                saved.undone = False
 
 
 def _has_arrived(vault: Vault, saved: SavedEdits) -> bool:
-    words = [edit.fields[name] for edit in saved.edits for name in MARKER_FIELDS if name in edit.fields]
-    query = "SELECT 1 FROM seen WHERE instr(doc, ?) LIMIT 1"
-    return any(vault.db.execute(query, (word,)).fetchone() for word in words)
+    markers = [edit.fields[name] for edit in saved.edits for name in MARKER_FIELDS if name in edit.fields]
+    query = "SELECT 1 FROM vault_write WHERE instr(doc, ?) LIMIT 1"
+    return any(vault.db.execute(query, (marker,)).fetchone() for marker in markers)
 
 
 def _vault_id(records: dict[str, tuple[int, JsonDict]], record_id: str) -> str:
-    """Vault's id of a record that a device may know by its mobile id."""
+    """Return the Vault id of a record that a device may know by its mobile id."""
     if record_id in records:
         return record_id
-    return next((one for one, seen in records.items() if seen[1].get("mobile_id__v") == record_id), record_id)
+    return next(
+        (vault_id for vault_id, record in records.items() if record[1].get("mobile_id__v") == record_id),
+        record_id,
+    )
 
 
-def _must_have_record(vault: Vault, device: Device, record_id: str, word: object) -> bool:
-    """Whether the device must have the record: it has all changes, or none since that write.
+def _must_have_record(vault: Vault, device: Device, record_id: str, marker: object) -> bool:
+    """Return whether the device must have the record: it has all changes, or none since that write.
 
-    In between it may have seen the record leave its scope, and not yet seen it come back.
+    In between, it may have received that the record left its scope, but not that the record entered it again.
     """
     seq = read_state(device.data, "cursor", {"seq": 0})["seq"]
     row = vault.db.execute(
-        "SELECT min(revision) FROM seen WHERE id = ? AND instr(doc, ?)", (record_id, word)
+        "SELECT min(revision) FROM vault_write WHERE id = ? AND instr(doc, ?)", (record_id, marker)
     ).fetchone()
     return bool(row[0] is None or seq < row[0] or seq == vault.sequence())

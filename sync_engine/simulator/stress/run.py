@@ -1,6 +1,6 @@
 """Run a small world under faults, then stop the faults and check that all devices converge.
 
-Safety: checkers observe every step independently of the engine. Liveness: after healing, every device converges
+Safety: checkers observe every step independently of the engine. Liveness: without faults, every device converges
 within a few syncs. The same seed produces the same world.
 """
 
@@ -27,7 +27,7 @@ from sync_engine.simulator.stress.world import World, build_world, restart_devic
 
 SYNCS = 12
 CONVERGENCE_ROUNDS = 6
-"""Number of syncs within which a device must converge after healing."""
+"""Number of syncs within which a device must converge after the faults stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class WorldResult:
 
 
 def simulate_world(*, seed: int, plan: FaultPlan | None = None) -> WorldResult:
-    """Play the world of one seed; without a plan the seed draws one."""
+    """Simulate the world of one seed. The default plan is drawn from the seed."""
     fault_plan = plan if plan is not None else FaultPlan.of_seed(seed)
     world = build_world(seed, fault_plan)
     try:
@@ -121,7 +121,7 @@ async def _edit_meanwhile(world: World, device: Device, rng: Random) -> None:
 
 
 def _edit(world: World, device: Device, rng: Random) -> None:
-    """Save edits once; only an accepted save is observed."""
+    """Save edits once. Only an accepted save is recorded."""
     edits = workload.draw_edits(device, rng, poison=world.env(device).fault_occurs("poison"))
     if not edits:
         return
@@ -153,7 +153,7 @@ def _heal_and_converge(world: World) -> None:
                 world.observations.add_violation(
                     "I12", f"{device.device_id} does not converge: {_unconverged_reason(device)}"
                 )
-    # One more sync each, so that every device sees what the other has just sent.
+    # One more sync each, so that every device downloads the last edits of the other.
     for device in world.devices:
         world.scheduler.spawn(_sync_to_converge(world, device), 1.0)
     world.scheduler.run_all()
@@ -175,9 +175,9 @@ def _has_converged(device: Device) -> bool:
 def _unconverged_reason(device: Device) -> str:
     failed = {entry.key for entry in errors_tab.entries(device)}
     rows = device.journal.execute("SELECT key FROM outbox WHERE acked_seq IS NULL").fetchall()
-    left = {row[0] for row in rows} - failed
-    if left and not failed:
-        return f"{len(left)} unsent transactions without an error"
+    unsent = {row[0] for row in rows} - failed
+    if unsent and not failed:
+        return f"{len(unsent)} unsent transactions without an error"
     if device.get("refresh_wanted") and not failed:
         return "a wanted database refresh has not run"
     return "the last sync failed"

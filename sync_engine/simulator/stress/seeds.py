@@ -1,4 +1,4 @@
-"""Many seeds of small worlds, and a report of those that broke an invariant."""
+"""Simulate the small worlds of many seeds and report broken invariants."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sync_engine.simulator.stress.observations import Violation
 from sync_engine.simulator.stress.run import simulate_world
 
 REPLAY_EVERY = 100
-"""Every seed that is a multiple of this runs twice and must have the same trace (I18)."""
+"""Seeds that are a multiple of this run twice and must have the same trace (I18)."""
 CHUNK_SIZE = 10
 """Number of seeds that a process runs per batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedViolation:
-    """A seed that broke an invariant; the same seed breaks it again."""
+    """A seed that broke an invariant. The same seed always breaks it again."""
 
     seed: int
     reason: str
@@ -28,7 +28,7 @@ class SeedViolation:
 
 @dataclass(slots=True, kw_only=True)
 class SeedReport:
-    """What a hunt over many seeds found. `seconds` is what the caller's timer measured, None without one."""
+    """The result of many seeds. `seconds` is the run time, or None without a timer."""
 
     scenario: str
     first_seed: int
@@ -40,11 +40,11 @@ class SeedReport:
 
     @property
     def seeds_per_second(self) -> float | None:
-        """How fast it went."""
+        """Return the number of seeds per second, or None without a timer."""
         return self.ran / self.seconds if self.seconds else None
 
     def summary(self) -> str:
-        """One line: how many ran, how many failed, how many faults struck, how fast."""
+        """Return one line with the numbers of seeds, violations and faults, and the speed."""
         speed = "" if self.seeds_per_second is None else f", {self.seeds_per_second:.1f} seeds/s"
         return (
             f"{self.ran} seeds of {self.scenario} from {self.first_seed}: {len(self.violations)} violations, "
@@ -61,15 +61,15 @@ def run_seeds(
     on_seed: Callable[[int, int], None] | None = None,
     timer: Callable[[], float] | None = None,
 ) -> SeedReport:
-    """Play `count` worlds. A swarm scenario draws its faults from each seed, any other has none.
+    """Simulate `count` worlds. Only a swarm scenario has faults, which are drawn from each seed.
 
-    `jobs` processes share the seeds; the report is the same for any number of them but for its seconds.
+    `jobs` is the number of processes; apart from `seconds`, the report does not depend on it.
     `timer` returns seconds, such as time.perf_counter; `on_seed(done, count)` is called after each seed.
     """
     report = SeedReport(scenario=scenario.name, first_seed=first_seed)
     began = timer() if timer else 0.0
-    for played in _run_each(range(first_seed, first_seed + count), scenario.swarm, jobs):
-        _add_result(report, played)
+    for result in _run_each(range(first_seed, first_seed + count), scenario.swarm, jobs):
+        _add_result(report, result)
         if on_seed is not None:
             on_seed(report.ran, count)
     report.seconds = timer() - began if timer else None
@@ -78,25 +78,25 @@ def run_seeds(
 
 @dataclass(frozen=True, slots=True)
 class _SeedResult:
-    """The result of one seed; small, because it may come from another process."""
+    """The result of one seed. It is small, because it may come from another process."""
 
     seed: int
     syncs: int
-    fired: Mapping[str, int]
+    fault_counts: Mapping[str, int]
     violations: tuple[Violation, ...]
 
 
 def _run_each(seeds: range, swarm: bool, jobs: int) -> Iterator[_SeedResult]:
-    play = partial(_run_seed, swarm=swarm)
+    run_seed = partial(_run_seed, swarm=swarm)
     if jobs == 1:
-        yield from map(play, seeds)
+        yield from map(run_seed, seeds)
         return
-    # Only a hunt in several processes should pay for importing them.
+    # Imported only if needed, because the import is slow.
     from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
     from multiprocessing import get_context  # noqa: PLC0415
 
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(play, seeds, chunksize=CHUNK_SIZE)
+        yield from pool.map(run_seed, seeds, chunksize=CHUNK_SIZE)
 
 
 def _run_seed(seed: int, *, swarm: bool) -> _SeedResult:
@@ -108,11 +108,11 @@ def _run_seed(seed: int, *, swarm: bool) -> _SeedResult:
     return _SeedResult(seed, run.syncs, run.fault_counts, violations)
 
 
-def _add_result(report: SeedReport, played: _SeedResult) -> None:
+def _add_result(report: SeedReport, result: _SeedResult) -> None:
     report.ran += 1
-    report.syncs += played.syncs
-    report.fault_counts.update(played.fired)
-    if played.violations:
-        more = len(played.violations) - 1
-        reason = str(played.violations[0]) + (f" (and {more} more)" if more else "")
-        report.violations.append(SeedViolation(seed=played.seed, reason=reason))
+    report.syncs += result.syncs
+    report.fault_counts.update(result.fault_counts)
+    if result.violations:
+        others = len(result.violations) - 1
+        reason = str(result.violations[0]) + (f" (and {others} more)" if others else "")
+        report.violations.append(SeedViolation(seed=result.seed, reason=reason))

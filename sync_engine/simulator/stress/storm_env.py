@@ -1,4 +1,4 @@
-"""The world of one device in a small faulty world: every exchange and every fault point may go wrong."""
+"""The environment of one device in a small world, with faults at exchanges and fault points."""
 
 # Simulated dice must replay from a seed, which is what `random` is for.
 # ruff: noqa: S311
@@ -18,7 +18,7 @@ from sync_engine.simulator.stress.faults import CALM, FaultPlan
 from sync_engine.telemetry import Telemetry
 
 Deliver = Callable[[bytes, bool], bytes]
-"""Hands a request to the Vault; the flag asks for a crash in the middle of its transaction."""
+"""A function that sends a request to the Vault. True requests a crash in the middle of its transaction."""
 
 WRITE_POINTS = (
     "edit.save", "download.page", "apply.middle", "apply.commit", "refresh.downloaded", "refresh.swap",
@@ -31,7 +31,7 @@ STALE_PROCESS = "ghost"
 
 @dataclass(slots=True)
 class SyncAttempt:
-    """What the wire shows of one tracked sync."""
+    """The counts of one tracked sync, from its requests and replies."""
 
     accepted: int = 0
     refused: int = 0
@@ -45,25 +45,28 @@ class SyncAttempt:
             return
         try:
             results = decode(reply).get("results", [])
-            sizes = {one["key"]: len(one["rows"]) for one in decode(request)["transactions"]}
+            sizes = {
+                transaction["key"]: len(transaction["rows"])
+                for transaction in decode(request)["transactions"]
+            }
         except ValueError:
             return
-        for one in results:
-            if one["responseStatus"] == "SUCCESS":
-                self.accepted += sizes[one["key"]]
+        for result in results:
+            if result["responseStatus"] == "SUCCESS":
+                self.accepted += sizes[result["key"]]
             else:
-                self.refused += sizes[one["key"]]
+                self.refused += sizes[result["key"]]
 
 
 def _no_fault(_: str) -> None:
-    """Nothing is wrong at any point."""
+    """Raise no error at any fault point."""
 
 
 class StormEnv:
-    """`Env` with faults from a plan. `fired` counts how often each of them struck.
+    """`Env` with faults from a plan. `fault_counts` counts the injected faults by name.
 
-    `ill` is called with the name of each fault point, and with `exchange` before each request; it raises what a
-    rehearsal wants to go wrong there.
+    `inject_fault` is called with the name of each fault point, and with `exchange` before each request. It may raise
+    the error to inject there.
     """
 
     def __init__(  # noqa: PLR0917
@@ -73,13 +76,13 @@ class StormEnv:
         deliver: Deliver,
         plan: FaultPlan,
         seed: int,
-        fired: Counter[str],
+        fault_counts: Counter[str],
     ) -> None:
         self.device_id = device_id
         self.scheduler = scheduler
         self.deliver = deliver
         self.plan = plan
-        self.fault_counts = fired
+        self.fault_counts = fault_counts
         self.skew = 0.0
         self.cut_off_until = 0.0
         self.rows: list[tuple[Telemetry, str | None]] = []
@@ -100,10 +103,10 @@ class StormEnv:
         await self._wait(seconds)
 
     async def _wait(self, seconds: float) -> None:
-        """Sleep; if the process died meanwhile, what slept is only its ghost and must not act."""
-        mine = self.generation
+        """Sleep. Raises ProcessKilled if the process was killed meanwhile: this task must not continue."""
+        generation = self.generation
         await Sleep(seconds)
-        if self.generation != mine:
+        if self.generation != generation:
             raise ProcessKilled(STALE_PROCESS)
 
     def is_online(self) -> bool:
@@ -130,11 +133,11 @@ class StormEnv:
         if former is not None:
             former.close()
 
-    def restore_store(self, name: str, image: bytes) -> None:
-        """Bring a store back to an earlier image of it; whoever has it open must open it again."""
+    def restore_store(self, name: str, content: bytes) -> None:
+        """Replace a store by an earlier copy. Open connections to it must be opened again."""
         self._stores[name].close()
         self._stores[name] = sqlite3.connect(":memory:", isolation_level=None)
-        self._stores[name].deserialize(image)
+        self._stores[name].deserialize(content)
 
     def close(self) -> None:
         """Close every store."""
@@ -142,7 +145,7 @@ class StormEnv:
             store.close()
 
     def stop_faults(self) -> None:
-        """No more faults."""
+        """Stop all faults."""
         self.plan = CALM
         self.inject_fault = _no_fault
         self.skew = 0.0
@@ -152,7 +155,7 @@ class StormEnv:
         self.rows.append((row, subject))
 
     def fault_occurs(self, name: str) -> bool:
-        """Whether the fault happens now; counted if it does."""
+        """Draw whether the fault happens now, and count it if so."""
         rate = getattr(self.plan, name)
         if not rate or self.random_stream("faults").random() >= rate:
             return False
@@ -168,7 +171,7 @@ class StormEnv:
         self.inject_fault(name)
 
     def _track_attempt(self, name: str) -> None:
-        """Keep an own account of which tracked sync is running, from the points that it passes."""
+        """Set the current tracked sync from the fault points, independently of the engine."""
         if name.startswith("autosync."):
             self._current_attempt = None
         elif name.endswith(".connect") and self.device is not None:

@@ -20,24 +20,24 @@ STEPS = 45
 
 
 def draw_edits(device: Device, rng: Random, *, poison: bool) -> list[Edit]:
-    """What one press of Save changes; each edit writes a unique marker value."""
+    """Draw the edits of one save. Each edit writes a unique marker value."""
     accounts, calls = list_record_ids(device, "account__v"), list_record_ids(device, "call2__v")
-    word = f"w{rng.getrandbits(40):x}"
+    marker = f"w{rng.getrandbits(40):x}"
     if not accounts:
         return []
     choice = rng.random()
     if choice < 0.4 or not calls:
-        return _draw_call(device, rng, rng.choice(accounts), word, poison=poison)
+        return _draw_call(device, rng, rng.choice(accounts), marker, poison=poison)
     if choice < 0.65:
-        fields = {"phone__v": word * (20 if poison else 1)}
+        fields = {"phone__v": marker * (20 if poison else 1)}
         return [Edit(operation="update", object="account__v", record_id=rng.choice(accounts), fields=fields)]
     if choice < 0.85:
-        fields = {"next_call_notes__v": word * (200 if poison else 1)}
-        one = rng.choice([*calls, *_own_calls(device)])
-        return [Edit(operation="update", object="call2__v", record_id=one, fields=fields)]
+        fields = {"next_call_notes__v": marker * (200 if poison else 1)}
+        call = rng.choice([*calls, *_own_calls(device)])
+        return [Edit(operation="update", object="call2__v", record_id=call, fields=fields)]
     if choice < 0.93:
         return [Edit(operation="delete", object="call2__v", record_id=rng.choice(calls), fields={})]
-    fields = {"account__v": rng.choice(accounts), "summary__v": word, "detail__c": "x"}
+    fields = {"account__v": rng.choice(accounts), "summary__v": marker, "detail__c": "x"}
     return [
         Edit(operation="create", object="medical_insight__v", record_id=new_mobile_id(device), fields=fields)
     ]
@@ -50,13 +50,13 @@ def _own_calls(device: Device) -> list[str]:
     return [row[0] for row in rows]
 
 
-def _draw_call(device: Device, rng: Random, account: str, word: str, *, poison: bool) -> list[Edit]:
+def _draw_call(device: Device, rng: Random, account: str, marker: str, *, poison: bool) -> list[Edit]:
     call = new_mobile_id(device)
     fields = {
         "account__v": account,
         "call_date__v": "2026-03-02",
         "status__v": rng.choice(["saved__v", "saved__v", "submitted__v"]),
-        "next_call_notes__v": word,
+        "next_call_notes__v": marker,
     }
     edits = [Edit(operation="create", object="call2__v", record_id=call, fields=fields)]
     products = list_record_ids(device, "product__v")
@@ -65,7 +65,7 @@ def _draw_call(device: Device, rng: Random, account: str, word: str, *, poison: 
             "call2__v": call,
             "product__v": rng.choice(products),
             "quantity__v": 5000 if poison else 2,
-            "lot__v": word,
+            "lot__v": marker,
         }
         edits.append(
             Edit(operation="create", object="call2_sample__v", record_id=new_mobile_id(device), fields=detail)
@@ -74,15 +74,15 @@ def _draw_call(device: Device, rng: Random, account: str, word: str, *, poison: 
 
 
 async def run_workload(world: World) -> None:
-    """Go through the steps of the storm; each kind of action is drawn separately."""
+    """Run the steps of the workload. Each step draws every kind of action separately."""
     rng = Random(f"{world.seed}/mischief")
     for _ in range(STEPS):
         await Sleep(rng.uniform(50, 900))
-        for name, act in ACTIONS.items():
+        for name, action in ACTIONS.items():
             rate = getattr(world.plan, name)
             if rate and rng.random() < rate:
                 world.fault_counts[name] += 1
-                act(world, rng)
+                action(world, rng)
 
 
 def _pick_record(world: World, rng: Random, object_name: str, deleted: int = 0) -> records.Record | None:
@@ -117,9 +117,9 @@ def _server_delete(world: World, rng: Random) -> None:
                 records.undelete(world.vault, record, at=world.scheduler.now, by="somebody")
             return
         for child in records.list_child_ids(world.vault, record.id):
-            one = records.find(world.vault, child)
-            if one is not None:
-                records.delete(world.vault, one, at=world.scheduler.now, by="somebody")
+            child_record = records.find(world.vault, child)
+            if child_record is not None:
+                records.delete(world.vault, child_record, at=world.scheduler.now, by="somebody")
         records.delete(world.vault, record, at=world.scheduler.now, by="somebody")
 
 
@@ -145,11 +145,11 @@ def _lock(world: World, rng: Random) -> None:
 
 
 def _merge(world: World, rng: Random) -> None:
-    one, other = _pick_record(world, rng, "account__v"), _pick_record(world, rng, "account__v")
+    loser, winner = _pick_record(world, rng, "account__v"), _pick_record(world, rng, "account__v")
     rows = world.vault.db.execute("SELECT count(*) FROM record WHERE object = 'account__v' AND NOT deleted")
-    if one is None or other is None or one.id == other.id or rows.fetchone()[0] < 5:
+    if loser is None or winner is None or loser.id == winner.id or rows.fetchone()[0] < 5:
         return
-    admin.merge_accounts(world.vault, one.id, other.id, at=world.scheduler.now)
+    admin.merge_accounts(world.vault, loser.id, winner.id, at=world.scheduler.now)
 
 
 def _permission(world: World, rng: Random) -> None:
@@ -183,12 +183,12 @@ def _vmoc(world: World, rng: Random) -> None:
 
 def _schema(world: World, rng: Random) -> None:
     fields = world.vault.live["object"]["medical_insight__v"]["fields"]
-    spec = None if "detail__c" in fields else {"type": "text", "length": 200}
-    admin.set_field(world.vault, "medical_insight__v", "detail__c", spec, at=world.scheduler.now)
+    definition = None if "detail__c" in fields else {"type": "text", "length": 200}
+    admin.set_field(world.vault, "medical_insight__v", "detail__c", definition, at=world.scheduler.now)
 
 
 def _epoch_change(world: World, rng: Random) -> None:
-    """The log is rebuilt: removals are lost, and the epoch changes."""
+    """Rebuild the Vault's log: removals are lost, and the epoch changes."""
     world.vault.epoch = f"e{rng.getrandbits(32):x}"
     world.vault.db.execute(
         "DELETE FROM bucket_log WHERE operation = 'remove' OR id IN (SELECT id FROM record WHERE deleted)"
@@ -232,9 +232,9 @@ def _power_loss(world: World, rng: Random) -> None:
     device = rng.choice(world.devices)
     if device.busy:
         return
-    image = world.observations.backups.get(device.device_id)
-    if image is not None and rng.random() < 0.7:
-        world.env(device).restore_store("data", image.data)
+    backup = world.observations.backups.get(device.device_id)
+    if backup is not None and rng.random() < 0.7:
+        world.env(device).restore_store("data", backup.data)
         world.observations.record_fallback(device)
         world.env(device).generation += 1
         device.start()
@@ -245,13 +245,13 @@ def _device_restored(world: World, rng: Random) -> None:
     device = rng.choice(world.devices)
     if device.busy:
         return
-    image = world.observations.backups.get(device.device_id)
-    if image is None or rng.random() < 0.3:
+    backup = world.observations.backups.get(device.device_id)
+    if backup is None or rng.random() < 0.3:
         world.observations.back_up(device)
         return
-    world.env(device).restore_store("data", image.data)
-    world.env(device).restore_store("journal", image.journal)
-    world.observations.record_restore(world.vault, device, image)
+    world.env(device).restore_store("data", backup.data)
+    world.env(device).restore_store("journal", backup.journal)
+    world.observations.record_restore(world.vault, device, backup)
     world.env(device).generation += 1
     device.start()
 
@@ -284,8 +284,8 @@ def _undo(world: World, rng: Random) -> None:
             errors_tab.undelete(device, entry.key)
             world.observations.record_undo(entry.key)
         elif entry.object == "call2_sample__v":
-            fresh = correct_refused_edit(device, entry.key, entry.record_id, {"quantity__v": 3})
-            world.observations.record_correction(entry.key, fresh)
+            new_key = correct_refused_edit(device, entry.key, entry.record_id, {"quantity__v": 3})
+            world.observations.record_correction(entry.key, new_key)
         elif rng.random() < 0.3:
             flags = {"clear_client_sync_errors__v": True}
             admin.set_user(world.vault, device.user_id, at=world.scheduler.now, **flags)
@@ -294,7 +294,7 @@ def _undo(world: World, rng: Random) -> None:
 
 
 def restore_access(world: World) -> None:
-    """Restore what devices need to sync, as an administrator would."""
+    """Activate and unlock the users, as an administrator would."""
     with world.vault.transaction():
         user = world.vault.live["user"]
         for name in ("u0", "u1"):
@@ -303,7 +303,7 @@ def restore_access(world: World) -> None:
 
 
 def _files(world: World, rng: Random) -> None:
-    """A file comes to a key message or an account, has a new version, or goes."""
+    """Add, replace or remove a file of a key message or an account."""
     owner = _pick_record(world, rng, rng.choice(["key_message__v", "account__v"]))
     if owner is None:
         return

@@ -1,4 +1,4 @@
-"""What lives in a small world: one Vault, two devices, and the account that watches them."""
+"""A small world: one Vault, two devices, and the observations of the checkers."""
 
 # Simulated dice must replay from a seed, which is what `random` is for.
 # ruff: noqa: S311
@@ -40,12 +40,12 @@ class World:
     fault_counts: Counter[str] = field(default_factory=Counter)
 
     def env(self, device: Device) -> StormEnv:
-        """The device's environment."""
+        """Return the simulated environment of the device."""
         assert isinstance(device.env, StormEnv)  # noqa: S101
         return device.env
 
     def deliver(self, request: bytes, crash: bool) -> bytes:
-        """Hand a request to the Vault, and let the account see what it did."""
+        """Send a request to the Vault and check its effect. `crash` rolls the request back before the commit."""
         if crash:
             return self._crash_before_commit(request)
         before = self.observations.last_write(self.vault) if b'"verb":"upload"' in request else 0
@@ -54,7 +54,7 @@ class World:
         return reply
 
     def _crash_before_commit(self, request: bytes) -> bytes:
-        """Everything is done but the commit."""
+        """Process a request without its commit."""
         self.vault.db.execute("SAVEPOINT process")
         nested, version = _NestedVault(self.vault), self.vault.version
         try:
@@ -68,7 +68,7 @@ class World:
 
 
 class _NestedVault:
-    """The Vault inside a savepoint that will be rolled back: its own transactions become part of it."""
+    """A Vault whose transactions are part of an outer savepoint, which is rolled back later."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
@@ -89,7 +89,7 @@ class _NullTransaction:
 
 
 def restart_device(world: World, device: Device, killed: ProcessKilled) -> None:
-    """The app starts again after its process was gone; a ghost of an earlier process changes nothing."""
+    """Restart the app after a kill. A task of an earlier process does nothing."""
     if killed.args == (STALE_PROCESS,):
         return
     world.env(device).generation += 1
@@ -101,22 +101,22 @@ def restart_device(world: World, device: Device, killed: ProcessKilled) -> None:
 
 
 def build_world(seed: int, plan: FaultPlan) -> World:
-    """The world of a seed before anything has happened in it."""
+    """Build the initial world of a seed, before any sync or edit."""
     db = sqlite3.connect(":memory:", isolation_level=None)
     db.deserialize(build_template())
     scheduler = Scheduler(START)
     vault = Vault(db, epoch=f"e{seed}")
-    account = Observations(seed)
-    vault.on_refusal = account.check_refusal
+    observations = Observations(seed)
+    vault.on_refusal = observations.check_refusal
     world = World(
         seed=seed,
         plan=plan,
         scheduler=scheduler,
         vault=vault,
-        observations=account,
+        observations=observations,
         rng=Random(f"{seed}/world"),
     )
-    account.install_triggers(vault)
+    observations.install_triggers(vault)
     if plan.files:
         add_files(vault)
     for n, platform in enumerate(("iPad", "Windows")):
@@ -147,7 +147,7 @@ def add_files(vault: Vault) -> None:
 
 @cache
 def build_template() -> bytes:
-    """A Vault with two users, two territories and a few records, as an image that each world starts from."""
+    """Build the database of the initial Vault: two users, three territories and a few records."""
     vault = Vault(sqlite3.connect(":memory:"))
     with vault.transaction():
         vault.configure("permission_set", "rep__c", permission_set("rep__c"))
