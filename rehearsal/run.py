@@ -133,15 +133,15 @@ def _measure_baseline(sandbox: Sandbox, recipe: Recipe) -> _Baseline:
     case = sandbox.case
     failing = frozenset(key for key in sandbox.upload_keys if _is_refused(sandbox, key))
     if recipe.unit == "devices":
-        failed = [(name, "") for name in case.devices if not _is_working(sandbox, name)]
+        affected = [(name, "") for name in case.devices if not _is_working(sandbox, name)]
         assumed = len(_devices_with_assumed_call(case, recipe))
-        place = "the device" if assumed == 1 else f"each of {pluralize(assumed, 'device')}"
-        notes = [f"One unsent call is assumed on {place}."] if assumed else []
-        missing = len(case.devices) - len(failed)
+        devices = "the device" if assumed == 1 else f"each of {pluralize(assumed, 'device')}"
+        notes = [f"One unsent call is assumed on {devices}."] if assumed else []
+        missing = len(case.devices) - len(affected)
     else:
         cause = recipe.engine_cause or case.cause
-        failed = [key for key in case.issue_records if cause in _refusal_causes(sandbox, key)]
-        notes, missing = [], len(case.issue_records) - len(failed)
+        affected = [key for key in case.issue_records if cause in _refusal_causes(sandbox, key)]
+        notes, missing = [], len(case.issue_records) - len(affected)
     other_keys = [row.key for group in case.save_groups if not group.from_issue for row in group.records]
     unblocked = sum(key not in failing for key in other_keys)
     if unblocked:
@@ -152,7 +152,7 @@ def _measure_baseline(sandbox: Sandbox, recipe: Recipe) -> _Baseline:
         verb = "is" if missing == 1 else "are"
         units = pluralize(missing, recipe.unit[:-1])
         notes.append(f"{units} of the issue cannot be reproduced and {verb} left out.")
-    return _Baseline(tuple(failed), failing, tuple(notes))
+    return _Baseline(tuple(affected), failing, tuple(notes))
 
 
 def _is_refused(sandbox: Sandbox, key: RecordKey) -> bool:

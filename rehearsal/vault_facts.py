@@ -62,20 +62,20 @@ def read_vault_facts(
     connection: DuckDBPyConnection, names: Iterable[str], users: Iterable[str], issue_object: str | None
 ) -> VaultFacts:
     """Read the facts about these objects, these users, and the VMOCs of the issue's object."""
-    described, objects = set[str](), dict[str, JsonDict]()
-    wanted = {*names, "account__v", "call2__v"}
-    while missing := sorted(wanted - objects.keys()):
+    objects_with_metadata, objects = set[str](), dict[str, JsonDict]()
+    required_names = {*names, "account__v", "call2__v"}
+    while missing := sorted(required_names - objects.keys()):
         fields_by_object = _read_fields(connection, missing)
-        described |= fields_by_object.keys()
+        objects_with_metadata |= fields_by_object.keys()
         objects |= {name: _object_definition(name, fields_by_object.get(name, {})) for name in missing}
-        wanted |= {to for name in missing for to in required_references(objects[name]).values()}
-    sets = connection.execute(_USERS, {"users": sorted(set(users))}).fetchall()
+        required_names |= {to for name in missing for to in required_references(objects[name]).values()}
+    rows = connection.execute(_USERS, {"users": sorted(set(users))}).fetchall()
     vmocs = connection.execute(_VMOCS, {"object": issue_object}).fetchall()
     return VaultFacts(
         objects=objects,
-        permission_sets={user: granted for user, granted in sets if granted},
+        permission_sets={user: granted for user, granted in rows if granted},
         vmocs=tuple(name for (name,) in vmocs),
-        assumptions=_missing_metadata_notes(sorted({*names}), described),
+        assumptions=_missing_metadata_notes(sorted({*names}), objects_with_metadata),
     )
 
 

@@ -85,7 +85,7 @@ class Rule(_Frozen):
 
     @cached_property
     def required_patterns(self) -> tuple[re.Pattern[str], ...]:
-        """`all`, compiled."""
+        """Return the patterns in `all`, compiled."""
         return tuple(re.compile(pattern, re.IGNORECASE) for pattern in self.all)
 
     @cached_property
@@ -95,7 +95,7 @@ class Rule(_Frozen):
 
     @cached_property
     def field_patterns(self) -> tuple[tuple[str, re.Pattern[str]], ...]:
-        """`when`, compiled."""
+        """Return the patterns in `when`, compiled."""
         return tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pattern in self.when.items())
 
 

@@ -96,7 +96,7 @@ class Playbook:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Public addresses that the playbook is based on."""
+        """Return the public addresses that the playbook is based on."""
         return self.facts.sources
 
     @property

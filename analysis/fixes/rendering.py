@@ -240,7 +240,7 @@ def _pending_record_lines(fix: Suggestion) -> Iterator[str]:
 
 
 def _pluralize_with_verb(count: int, noun: str) -> str:
-    """`1 record is`, `4 records are`."""
+    """Return a count with its noun and verb, such as `1 record is` or `4 records are`."""
     return f"{pluralize(count, noun)} {'is' if count == 1 else 'are'}"
 
 

@@ -63,7 +63,7 @@ class ResolutionStatus:
 
     @property
     def reverted_at(self) -> datetime | None:
-        """When the change was reverted, in UTC without a time zone, as in the store."""
+        """Return the time at which the change was reverted, in UTC without a time zone, as in the store."""
         return None if self.reverted_by is None else self.reverted_by.changed_at
 
     def to_dict(self) -> dict[str, Any]:

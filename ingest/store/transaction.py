@@ -10,7 +10,7 @@ from duckdb import DuckDBPyConnection
 
 @contextmanager
 def transaction(store: DuckDBPyConnection) -> Iterator[None]:
-    """Commit when the block ends, and roll back if it raises."""
+    """Run a block in a transaction: commit at its end, roll back if it raises."""
     store.begin()
     try:
         yield

@@ -56,7 +56,7 @@ class Reply:
 
     @property
     def details(self) -> Mapping[str, Any]:
-        """Paging details such as `size`, `total` and `next_page`; empty if the reply has none."""
+        """Return paging details such as `size`, `total` and `next_page`; empty if the reply has none."""
         details = self.body.get("responseDetails")
         return details if isinstance(details, dict) else {}
 

@@ -110,7 +110,10 @@ def wrong_clock(case: IssueCase) -> Recipe:
 
 
 def _text_field(sandbox: Sandbox, row: PendingRecord) -> str:
-    """Return the field named in the errors if it is a text of at most 4,000 characters, else MARKER_FIELD."""
+    """Return the field named in the errors, or MARKER_FIELD if it is not a text.
+
+    A text of more than 4,000 characters does not count either.
+    """
     fields = sandbox.vault.live["object"][row.object]["fields"]
     name = sandbox.case.field if row.object == sandbox.case.object else None
     spec = fields.get(name) or {}

@@ -48,7 +48,10 @@ def do_nothing(_: Sandbox) -> None:
 def permission_fixes(
     case: IssueCase, name: str, grant: Callable[[Sandbox, tuple[str, ...]], None]
 ) -> tuple[Fix, ...]:
-    """Return fixes that grant a permission in all permission sets, and in each one alone if they are few."""
+    """Return fixes that grant a permission in all permission sets.
+
+    If there are few, add a fix for each single one.
+    """
     in_all_sets = Fix(
         f"{name}{case.permission_set_suffix}",
         "admin",

@@ -151,7 +151,10 @@ def _record_locked(_: IssueCase) -> Recipe:
 
 def _concurrent_change(_: IssueCase) -> Recipe:
     def clear_fields(sandbox: Sandbox) -> None:
-        """Clear fields with two values, so that Vault can differ from both the old and the new value."""
+        """Clear fields that have fewer than three possible values.
+
+        Otherwise no value in Vault could differ from both the old and the new one.
+        """
         for row in records_with_errors(sandbox, "update"):
             specs = sandbox.vault.live["object"][row.object]["fields"]
             name = writable_field({"fields": specs}, sandbox.case.field)
@@ -167,7 +170,7 @@ def _concurrent_change(_: IssueCase) -> Recipe:
                     sandbox.downloaded_record(row.device, sandbox.record_ids[row.key]).get(name),
                 )
                 numbers = (sandbox.next_number() for _ in range(200))
-                other = next(
+                different_value = next(
                     (
                         new
                         for number in numbers
@@ -175,7 +178,7 @@ def _concurrent_change(_: IssueCase) -> Recipe:
                     ),
                     None,
                 )
-                sandbox.lab.change_in_vault(sandbox.record_ids[row.key], **{name: other})
+                sandbox.lab.change_in_vault(sandbox.record_ids[row.key], **{name: different_value})
 
     return Recipe(
         assumption="Another user changed the same fields in Vault after the device downloaded the record. The engine "

@@ -55,7 +55,7 @@ def add_marker_field(sandbox: Sandbox) -> None:
 
 
 def parent_references(sandbox: Sandbox) -> Iterable[tuple[PendingRecord, str, str]]:
-    """Yield each refused create with its reference field and the id of the record it refers to."""
+    """Yield refused creates, each with its reference field and the referenced id."""
     for row in records_with_errors(sandbox, "create"):
         definition = sandbox.vault.live["object"][row.object]
         preferred = sandbox.case.field if sandbox.case.field in required_references(definition) else None

@@ -8,7 +8,7 @@ from sync_engine.vault.alerts import PUSH_OBJECTS
 
 
 def list_announced_alerts(device: Device) -> list[str]:
-    """Return the names of the alerts that the device announces, in the order of their ids.
+    """Return the names of the alerts that the device announces, ordered by id.
 
     Documented: no notification arrives unless each object of PUSH_OBJECTS has an active VMOC. The rules of
     the last download show which objects the device has.

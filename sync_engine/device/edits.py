@@ -29,9 +29,9 @@ def new_mobile_id(device: Device) -> str:
 
 
 def save(device: Device, edits: list[Edit]) -> str:
-    """Add the edits of one press of Save to the outbox as one transaction and return its key.
+    """Add the edits of one save to the outbox as one transaction.
 
-    A call and its children belong together: Vault accepts all of them or none.
+    Returns the key of the transaction. Vault accepts all of its edits or none, such as a call with its children.
     """
     key = f"{device.env.random_stream('keys').getrandbits(128):032x}"
     now = device.env.now()
@@ -65,15 +65,18 @@ def correct_refused_edit(device: Device, key: str, record_id: str, fields: JsonD
 
 
 def remove_transaction(device: Device, key: str) -> None:
-    """Remove a transaction and pass its previous values on to later edits of the same fields."""
+    """Remove a transaction and move its previous values to later edits of the same fields."""
     rows = device.journal.execute("SELECT record_id, was FROM outbox WHERE key = ? ORDER BY n DESC", (key,))
-    for record_id, was in rows.fetchall():
-        update_previous_values(device, key, record_id, from_json(was))
+    for record_id, previous in rows.fetchall():
+        update_previous_values(device, key, record_id, from_json(previous))
     device.journal.execute("DELETE FROM outbox WHERE key = ?", (key,))
 
 
 def update_previous_values(device: Device, key: str, record_id: str, values: JsonDict) -> None:
-    """Set these values as the previous values of the next edit of each field, in place of those from `key`."""
+    """Set these values as the previous values of the next edit of each field.
+
+    The next edit is the first one after the transaction `key`.
+    """
     ids = ids_of_record(device, record_id)
     placeholders = ",".join("?" * len(ids))
     later_edits = device.journal.execute(
@@ -82,17 +85,17 @@ def update_previous_values(device: Device, key: str, record_id: str, values: Jso
         (key, *ids),
     ).fetchall()
     remaining = dict(values)
-    for n, was in later_edits:
-        new_values = {name: remaining.pop(name) for name in from_json(was) if name in remaining}
+    for n, previous in later_edits:
+        new_values = {name: remaining.pop(name) for name in from_json(previous) if name in remaining}
         if new_values:
             device.journal.execute(
-                "UPDATE outbox SET was = ? WHERE n = ?", (to_json(from_json(was) | new_values), n)
+                "UPDATE outbox SET was = ? WHERE n = ?", (to_json(from_json(previous) | new_values), n)
             )
 
 
 def _append_to_outbox(device: Device, key: str, edit: Edit, now: float) -> None:
     shown = {} if edit.operation == "create" else (read_record(device, edit.record_id) or {})
-    was = {name: shown.get(name) for name in edit.fields}
+    previous = {name: shown.get(name) for name in edit.fields}
     device.journal.execute(
         "INSERT INTO outbox (key, object, record_id, operation, base_revision, fields, was, edited_at) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -103,7 +106,7 @@ def _append_to_outbox(device: Device, key: str, edit: Edit, now: float) -> None:
             edit.operation,
             _base_revision(device, edit.record_id),
             to_json(edit.fields),
-            to_json(was),
+            to_json(previous),
             now,
         ),
     )
@@ -118,7 +121,7 @@ def _base_revision(device: Device, record_id: str) -> int | None:
 
 
 def ids_of_record(device: Device, record_id: str) -> tuple[str, ...]:
-    """Return the record's id and, if a device created it and Vault has it, its mobile id."""
+    """Return all ids of the record: one, or its Vault id and its mobile id."""
     row = device.journal.execute(
         "SELECT id, mobile_id FROM known_id WHERE mobile_id = ? OR id = ?", (record_id, record_id)
     ).fetchone()

@@ -184,10 +184,8 @@ def report_error(
     """Report one error of a record or of a phase. Reporting it again uses the same event id."""
     now = device.env.now()
     # A staged sync may be applied in several attempts, which must not share event ids.
-    place = f"{run.mobile_id or device.device_id}/{run.started_at}"
-    event_id = (
-        f"e-{short_hash(place, run.phase, subject, object_name, record_id, error['type'], error['message'])}"
-    )
+    run_key = f"{run.mobile_id or device.device_id}/{run.started_at}"
+    event_id = f"e-{short_hash(run_key, run.phase, subject, object_name, record_id, error['type'], error['message'])}"
     event = SyncError(
         event_id=event_id,
         sync_id=run.sync_id,

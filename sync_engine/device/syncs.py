@@ -105,7 +105,7 @@ async def _run_tracked(
     close_interrupted_syncs(device)
     run = begin_sync(device, kind, trigger)
     try:
-        done = await body(device, run)
+        successful = await body(device, run)
     except RestartRequired:
         abandon_sync(device, run)
         return await _run_tracked(device, kind, trigger, body)
@@ -114,12 +114,12 @@ async def _run_tracked(
         return False
     except SYNC_PROBLEMS as problem:
         _report(device, run, problem)
-        done = False
+        successful = False
     device.cancel_at = None
-    finish_sync(device, run, successful=done)
+    finish_sync(device, run, successful=successful)
     if device.session is not None:
         await _send_tracking(device, run)
-    return done
+    return successful
 
 
 class RestartRequired(Exception):
@@ -163,10 +163,10 @@ async def _run_incremental(device: Device, run: SyncRun) -> bool:
     await _upload_and_clear(device, run)
     refresh_reason = device.get("refresh_wanted")
     if refresh_reason and not errors_tab.entries(device):
-        done = await _replace_database(device, run)
+        successful = await _replace_database(device, run)
     else:
-        done = await _download(device, run, reply["epoch"])
-    return await _sync_media(device, run) and done
+        successful = await _download(device, run, reply["epoch"])
+    return await _sync_media(device, run) and successful
 
 
 async def _sync_media(device: Device, run: SyncRun) -> bool:
@@ -216,8 +216,8 @@ async def _run_database_refresh(device: Device, run: SyncRun) -> bool:
     await _upload_and_clear(device, run)
     if errors_tab.entries(device):
         return False
-    done = await _replace_database(device, run)
-    return await _sync_media(device, run) and done
+    successful = await _replace_database(device, run)
+    return await _sync_media(device, run) and successful
 
 
 async def _replace_database(device: Device, run: SyncRun) -> bool:

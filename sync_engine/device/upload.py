@@ -17,7 +17,7 @@ TOO_LARGE = "EXCEEDS_FILE_MAX_SIZE"
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """The rows of one press of Save."""
+    """A transaction to upload: the edits of one save."""
 
     key: str
     rows: list[JsonDict]
@@ -103,7 +103,7 @@ def list_pending_transactions(device: Device) -> list[Transaction]:
     if not rows:
         return []
     rows_by_key: dict[str, list[JsonDict]] = {}
-    for key, name, record_id, operation, base, fields, was in rows:
+    for key, name, record_id, operation, base, fields, previous in rows:
         rows_by_key.setdefault(key, []).append(
             {
                 "object": name,
@@ -111,7 +111,7 @@ def list_pending_transactions(device: Device) -> list[Transaction]:
                 "operation": operation,
                 "base_revision": base,
                 "fields": from_json(fields),
-                "was": from_json(was),
+                "was": from_json(previous),
             }
         )
     ids_by_key = {

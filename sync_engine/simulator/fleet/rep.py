@@ -124,7 +124,7 @@ class Rep:
         await syncs.mini(self.device)
 
     def _maybe_leave_app(self) -> None:
-        """Sometimes switch to another app while the daily sync runs."""
+        """Switch to another app during a quarter of the daily syncs."""
         if self.rng.random() < 0.25:
             self.env.scheduler.spawn(self._leave_app(), self.rng.uniform(1, 25))
 

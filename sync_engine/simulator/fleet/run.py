@@ -34,7 +34,7 @@ def simulate_fleet(
     on_day: Callable[[int, int], None] | None = None,
     on_end: Callable[[Vault], None] | None = None,
 ) -> Iterator[Telemetry]:
-    """Simulate a fleet and yield the rows of its Vault, devices and administrators, plus the truth of errors.
+    """Simulate a fleet and yield its telemetry and the true causes of its errors.
 
     The same arguments produce the same rows in the same order, in any process. `on_day(done, days)` is called
     after each simulated day, `on_end(vault)` after the last day, before the Vault is closed.

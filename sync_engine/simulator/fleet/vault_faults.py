@@ -88,11 +88,11 @@ def _revoke_field_permission(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
 
 def _break_vmoc(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
     target = fault.options["object"]
-    former = fleet.vault.live["vmoc"].get(target)
-    changed = (former or vmoc(target)) | fault.options.get("set", {})
+    previous = fleet.vault.live["vmoc"].get(target)
+    changed = (previous or vmoc(target)) | fault.options.get("set", {})
     change_id = admin.set_vmoc(fleet.vault, target, changed, at=fleet.scheduler.now)
     fleet.attribute(fault, f"vmoc/{target}", change_id)
-    repaired = former or changed | {"active__v": False}
+    repaired = previous or changed | {"active__v": False}
     return lambda: admin.set_vmoc(fleet.vault, target, repaired, at=fleet.scheduler.now)
 
 
@@ -118,19 +118,19 @@ def _add_validation_rule(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
 def _change_field(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
     """Change a field's definition: `set` overrides parts of it, `remove` deletes it."""
     target, field = fault.options["object"], fault.options["field"]
-    former = copy.deepcopy(fleet.vault.live["object"][target]["fields"][field])
-    changed = None if fault.options.get("remove") else former | fault.options["set"]
+    previous = copy.deepcopy(fleet.vault.live["object"][target]["fields"][field])
+    changed = None if fault.options.get("remove") else previous | fault.options["set"]
     change_id = admin.set_field(fleet.vault, target, field, changed, at=fleet.scheduler.now)
     fleet.attribute(fault, f"field/{target}/{target}/{field}", change_id)
-    return lambda: admin.set_field(fleet.vault, target, field, former, at=fleet.scheduler.now)
+    return lambda: admin.set_field(fleet.vault, target, field, previous, at=fleet.scheduler.now)
 
 
 def _change_setting(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
     name = fault.options["setting"]
-    former = fleet.vault.setting(name)
+    previous = fleet.vault.setting(name)
     change_id = admin.set_setting(fleet.vault, name, fault.options["value"], at=fleet.scheduler.now)
     fleet.attribute(fault, f"setting/{name}//", change_id)
-    return lambda: admin.set_setting(fleet.vault, name, former, at=fleet.scheduler.now)
+    return lambda: admin.set_setting(fleet.vault, name, previous, at=fleet.scheduler.now)
 
 
 def _add_failing_trigger(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
@@ -256,7 +256,7 @@ def _deactivate_users(fleet: Fleet, fault: Fault, rng: Random) -> Revert:
 
 
 def _file_under_inactive_owner(fleet: Fleet, fault: Fault, rng: Random) -> None:
-    """Deactivate a user whose id the affected reps still set as the owner of their calls."""
+    """Deactivate a user whom the affected reps still set as owner of calls."""
     name = "1000001"
     leaver = next(iter(fleet.vault.live["user"].values())) | {
         "id": name,

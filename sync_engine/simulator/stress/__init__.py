@@ -1,1 +1,1 @@
-"""Simulate small worlds full of faults and check invariants."""
+"""Simulate small worlds with many faults and check invariants."""

@@ -1,4 +1,4 @@
-"""Download everything on a new device of the same user, to compare with an existing device."""
+"""Download everything on a new device, to compare it with an existing device."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from sync_engine.vault.server import Vault, handle_request
 
 
 def download_on_fresh_device(vault: Vault, device: Device, kind: str) -> list[tuple[str, int, str]]:
-    """Return the id, revision and fields of each record on a new device of the same user."""
+    """Return the records of a new device of the same user, as (id, revision, fields)."""
     scheduler = Scheduler(device.env.now())
 
     def deliver(request: bytes, crash: bool) -> bytes:
         return handle_request(request, vault, scheduler.now)
 
     env = StormEnv(f"{device.device_id}/{kind}", scheduler, deliver, CALM, 0, Counter())
-    fresh = Device(
+    new_device = Device(
         device_id=env.device_id, user_id=device.user_id, password=device.password, platform=device.platform,
         version=device.version, env=env,
     )  # fmt: skip
-    scheduler.spawn(_download(fresh, kind))
+    scheduler.spawn(_download(new_device, kind))
     scheduler.run_until(scheduler.now + 10_000)
-    rows = fresh.data.execute("SELECT id, revision, doc FROM record ORDER BY id").fetchall()
+    rows = new_device.data.execute("SELECT id, revision, doc FROM record ORDER BY id").fetchall()
     env.close()
     return rows
 

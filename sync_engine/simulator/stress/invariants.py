@@ -1,8 +1,8 @@
-"""Invariants to check after all faults have stopped and all devices have synced, one function each.
+"""Check invariants after all faults have stopped and all devices have synced.
 
-Invariant numbers: I1 scope, I2 content, I3 no lost edit, I4 applied once, I5 one entry per refusal, I7 tracking,
-I8 no resurrection, I11 no silent overwrite, I13 parents first, I14 ids, I15 same result of every kind of download,
-I17 events, I19 stores, I20 bounds. I1b, I6, I9, I10 and I16 are checked while the world runs.
+Each checker is one function. Invariant numbers: I1 scope, I2 content, I3 no lost edit, I4 applied once, I5 one entry
+per refusal, I7 tracking, I8 no resurrection, I11 no silent overwrite, I13 parents first, I14 ids, I15 same result of
+every kind of download, I17 events, I19 stores, I20 bounds. I1b, I6, I9, I10 and I16 are checked while the world runs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sync_engine.vault.server import Vault
 
 
 class History:
-    """The writes of the Vault in order, and the records in which each marker value appeared."""
+    """The writes of the Vault in order, and the records with each marker value."""
 
     def __init__(self, vault: Vault) -> None:
         self.rows: list[tuple[str, str, str | None, bool, JsonDict]] = [
@@ -95,9 +95,9 @@ def _check_scope(vault: Vault, device: Device) -> Iterator[Violation]:
         if missed := sorted(expected_records.keys() - device_records.keys()):
             yield Violation("I1", f"{device.device_id} lacks {name} of its scope: {missed[:3]}")
         shared_ids = sorted(device_records.keys() & expected_records.keys())
-        wrong = [key for key in shared_ids if device_records[key] != expected_records[key]]
-        if wrong:
-            yield Violation("I2", f"{device.device_id} holds other content of {name}: {wrong[:3]}")
+        mismatches = [key for key in shared_ids if device_records[key] != expected_records[key]]
+        if mismatches:
+            yield Violation("I2", f"{device.device_id} holds other content of {name}: {mismatches[:3]}")
 
 
 def _check_edits(history: History, device: Device, observations: Observations) -> Iterator[Violation]:
@@ -188,7 +188,10 @@ def _check_overwrites(history: History, device: Device, observations: Observatio
 def _acceptable_values(
     history: History, device_saves: list[SavedEdits], saved: SavedEdits, record_id: str, name: str
 ) -> tuple[object, ...]:
-    """Return the values that the user may have seen in the field, below edits that never took effect."""
+    """Return the values that may have been visible in the field before the edit.
+
+    Earlier edits that the Vault never applied are skipped.
+    """
     shown = saved.shown_values.get((record_id, name))
     vanished: set[object] = set()
     while isinstance(shown, str) and shown.startswith("w") and shown not in {*history.written, *vanished}:
@@ -317,8 +320,8 @@ def _check_files(vault: Vault, device: Device) -> Iterator[Violation]:
         yield Violation("I1", f"{device.device_id} holds files outside its scope: {leaked[:3]}")
     if missed := sorted(expected.keys() - actual.keys()):
         yield Violation("I1", f"{device.device_id} lacks files of its scope: {missed[:3]}")
-    if wrong := sorted(key for key in actual.keys() & expected.keys() if actual[key] != expected[key]):
-        yield Violation("I2", f"{device.device_id} holds other content of files: {wrong[:3]}")
+    if mismatches := sorted(key for key in actual.keys() & expected.keys() if actual[key] != expected[key]):
+        yield Violation("I2", f"{device.device_id} holds other content of files: {mismatches[:3]}")
 
 
 def _includes_files(vault: Vault, name: str) -> bool:

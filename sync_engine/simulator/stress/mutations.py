@@ -114,7 +114,7 @@ MUTATIONS = (
     Mutation("autosync leaves a tracking record", _RUNS, "begin_sync", 'kind != "autosync"', "True"),
     Mutation("a killed sync loses its record", _RUNS, "close_interrupted_syncs", "UPDATE tracking SET open = 0, sent = 0 WHERE open", "DELETE FROM tracking WHERE open"),
     Mutation("tracking records are sent once at most", _SYNCS, "_send_tracking", "rows = unsent_tracking_records(device)", "rows = unsent_tracking_records(device); delete_sent_tracking_records(device, [row['mobile_id__v'] for row in rows])"),
-    Mutation("a failed sync claims success", _SYNCS, "_run_tracked", "done = False", "done = True"),
+    Mutation("a failed sync claims success", _SYNCS, "_run_tracked", "successful = False", "successful = True"),
     Mutation("a refresh forgets the outbox", _SYNCS, "_replace_database", 'delete_answered_edits(device, head["seq"])', 'device.journal.execute("DELETE FROM outbox")'),
     Mutation("a refresh keeps the old cursor", _SYNCS, "_write_cursor", '"seq": head["seq"]', '"seq": head["seq"] - 40'),
     Mutation("Undo does not wait for an answer", _TAB, "_find_entry", " or key in device.get(IN_FLIGHT, [])", "", ERRORS_TAB, 50),

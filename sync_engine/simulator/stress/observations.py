@@ -1,6 +1,6 @@
 """Independent observations of a small world: saved edits, writes of the Vault, replies to devices.
 
-They do not use results of the engine. Triggers record the writes of the Vault; replies are read on the wire.
+They do not use results of the engine. Triggers record the writes of the Vault, and `StormEnv` the replies.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class SavedEdits:
     number: int  # position among all saves; a corrected edit keeps its number
     undone: bool = False
     excused: bool = False  # undone, cleared, or lost with the device's backup
-    resurrected: bool = False  # was undone, cleared or corrected, but a restored backup may still hold it
+    resurrected: bool = False  # was undone, cleared or corrected, but a restored backup may still have it
     # The Vault had the edits before a backup was restored, which may still show them as refused.
     arrived_before_restore: bool = False
     is_correction: bool = False  # the same edits were refused under another key before
@@ -303,10 +303,10 @@ class Observations:
                 "I9", f"{device.device_id} no longer shows {name} of {record_id} as it was saved"
             )
 
-    def check_sync(self, vault: Vault, device: Device, before: DataSnapshot, done: bool) -> None:
+    def check_sync(self, vault: Vault, device: Device, before: DataSnapshot, complete: bool) -> None:
         """Check that the cursor never decreases and that data change only with the cursor.
 
-        `done` means that the sync downloaded everything.
+        `complete` means that the sync downloaded everything.
         """
         self.syncs[device.device_id] += 1
         after = self.take_snapshot(device)
@@ -320,9 +320,9 @@ class Observations:
         same_cursor = after.cursor == before.cursor and after.rules == before.rules
         if same_cursor and repaired and after.content != before.content:
             self.add_violation("I10", f"data of {device.device_id} changed without its cursor")
-        if done:
+        if complete:
             self.repaired[device.device_id] = after.fallbacks
-        if repaired or done:
+        if repaired or complete:
             self._check_visible_edits(vault, device)
 
     def record_tampering(self, device: Device) -> None:
@@ -366,7 +366,7 @@ def _has_arrived(vault: Vault, saved: SavedEdits) -> bool:
 
 
 def _vault_id(records: dict[str, tuple[int, JsonDict]], record_id: str) -> str:
-    """Return the Vault id of a record that a device may know by its mobile id."""
+    """Return the Vault id of a record, also if `record_id` is a mobile id."""
     if record_id in records:
         return record_id
     return next(

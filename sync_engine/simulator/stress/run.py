@@ -1,4 +1,4 @@
-"""Run a small world under faults, then stop the faults and check that all devices converge.
+"""Run a small world with faults, then stop them and check that all devices converge.
 
 Safety: checkers observe every step independently of the engine. Liveness: without faults, every device converges
 within a few syncs. The same seed produces the same world.
@@ -86,12 +86,12 @@ async def sync_once(world: World, device: Device, choice: float) -> None:
     """Attempt one sync of a random type and check its effects."""
     if device.busy:
         return
-    before, done = world.observations.take_snapshot(device), False
+    before, complete = world.observations.take_snapshot(device), False
     try:
         if device.session is None and not await syncs.sign_in(device):
             return
         if choice < 0.5:
-            done = await syncs.incremental(device)
+            complete = await syncs.incremental(device)
         elif choice < 0.75:
             await syncs.autosync(device)
         elif choice < 0.9:
@@ -99,12 +99,12 @@ async def sync_once(world: World, device: Device, choice: float) -> None:
             await Sleep(40.0)
             syncs.apply_update(device)
         else:
-            done = await syncs.database_refresh(device)
+            complete = await syncs.database_refresh(device)
     except ProcessKilled as killed:
         restart_device(world, device, killed)
     except DeviceError:
         device.busy = False
-    world.observations.check_sync(world.vault, device, before, done)
+    world.observations.check_sync(world.vault, device, before, complete)
 
 
 async def _edit_often(world: World, device: Device) -> None:
@@ -163,9 +163,9 @@ async def _sync_to_converge(world: World, device: Device) -> None:
     before = world.observations.take_snapshot(device)
     if device.session is None:
         await syncs.sign_in(device)
-    done = await syncs.incremental(device)
-    device.put("settled", done)
-    world.observations.check_sync(world.vault, device, before, done)
+    complete = await syncs.incremental(device)
+    device.put("settled", complete)
+    world.observations.check_sync(world.vault, device, before, complete)
 
 
 def _has_converged(device: Device) -> bool:

@@ -1,4 +1,4 @@
-"""Reduce the faults of a seed that breaks an invariant to the fewest that still break it.
+"""Find the fewest faults with which a seed still breaks an invariant.
 
 A world with two or three kinds of faults is short enough to understand and to turn into a test.
 """

@@ -1,4 +1,4 @@
-"""The environment of one device in a small world, with faults at exchanges and fault points."""
+"""The environment of one device in a small world, with faults from a plan."""
 
 # Simulated dice must replay from a seed, which is what `random` is for.
 # ruff: noqa: S311
@@ -128,10 +128,10 @@ class StormEnv:
         return self._stores[name]
 
     def replace_store(self, name: str, store: sqlite3.Connection) -> None:
-        former, self._stores[name] = self._stores.get(name), store
+        previous, self._stores[name] = self._stores.get(name), store
         self._stores.pop("fresh", None)
-        if former is not None:
-            former.close()
+        if previous is not None:
+            previous.close()
 
     def restore_store(self, name: str, content: bytes) -> None:
         """Replace a store by an earlier copy. Open connections to it must be opened again."""
