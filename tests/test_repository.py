@@ -109,7 +109,7 @@ def test_the_engine_needs_only_the_standard_library():
     assert set(loaded) <= {"sync_engine", "__main__"}
 
 
-def test_every_decision_is_numbered_and_whole():
+def test_every_decision_is_numbered_and_complete():
     pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
     for page in pages:

@@ -8,7 +8,7 @@ from analysis import charts
 DAYS = pd.date_range("2026-03-01", periods=5)
 
 
-def test_changes_are_marked_by_letters_that_say_what_they_were():
+def test_changes_are_marked_by_letters_with_their_labels():
     changes = pd.DataFrame({"changed_at": DAYS[1:3], "label": ["rule activated", "build 25.3.1"]})
     figure = charts.mark_changes(charts.counts_over_time(pd.DataFrame({"day": DAYS, "events": 1})), changes)
     marks = [note for note in figure.layout.annotations if note.text]
@@ -16,9 +16,9 @@ def test_changes_are_marked_by_letters_that_say_what_they_were():
 
 
 def test_changes_at_the_same_time_share_a_letter_and_none_is_forgotten():
-    moments = pd.Series(pd.to_datetime(["2026-03-01 00:00"] * 8 + ["2026-03-01 01:00", "2026-03-05 00:00"]))
-    assert charts.assign_marks(moments) == ["A"] * 9 + ["B"]
-    changes = pd.DataFrame({"changed_at": moments, "label": [f"change {number}" for number in range(10)]})
+    times = pd.Series(pd.to_datetime(["2026-03-01 00:00"] * 8 + ["2026-03-01 01:00", "2026-03-05 00:00"]))
+    assert charts.assign_marks(times) == ["A"] * 9 + ["B"]
+    changes = pd.DataFrame({"changed_at": times, "label": [f"change {number}" for number in range(10)]})
     figure = charts.mark_changes(charts.counts_over_time(pd.DataFrame({"day": DAYS, "events": 1})), changes)
     hover = next(note.hovertext for note in figure.layout.annotations if note.text == "A")
     assert hover.endswith("change 5<br>and 3 more")
@@ -84,7 +84,7 @@ def test_a_share_of_few_syncs_is_a_point_beside_the_line():
     assert list(alone.y) == list(frame["rate"]), "where all are few, all are drawn alike"
 
 
-def test_parts_without_a_colour_of_their_own_are_folded_and_none_is_lost():
+def test_parts_without_a_color_are_combined_and_none_is_lost():
     frame = pd.DataFrame(
         {
             "day": [*DAYS] * 9,

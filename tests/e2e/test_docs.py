@@ -53,7 +53,7 @@ def test_every_link_leads_somewhere(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_file_of_ours_that_a_page_names_is_there(page):
+def test_every_repository_file_that_a_page_names_exists(page):
     named = re.findall(
         r"`((?:analysis|benchmarks|dashboard|deploy|docs|ingest|notebooks|sync_engine|synclens|tests)/[\w./*-]+)`",
         page.read_text(encoding="utf-8"),
@@ -113,7 +113,7 @@ def test_the_tutorial_can_be_followed(run):
 
 
 @pytest.mark.docs
-def test_a_list_with_columns_of_its_own_loads_as_the_page_for_admins_says(run, tmp_path):
+def test_a_list_with_custom_columns_loads_as_the_admin_page_describes(run, tmp_path):
     page = (ROOT / "docs" / "how-to" / "admin.md").read_text("utf-8")
     for kind in ("csv", "toml"):
         (example,) = re.findall(rf"```{kind}\n(.*?)```", page, re.DOTALL)

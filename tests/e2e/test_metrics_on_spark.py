@@ -90,7 +90,7 @@ class TestSpark:
         assert "synclens export" in refused.value.next_step
 
 
-def test_a_spark_without_java_says_what_to_do(monkeypatch):
+def test_spark_without_java_raises_an_error_with_a_next_step(monkeypatch):
     pytest.importorskip("pyspark.sql", reason="the extra [spark] is not installed")
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("JAVA_HOME", raising=False)

@@ -1,4 +1,4 @@
-"""Stress a store: killed writers beside readers, full disks, damage, clocks that go back, two loaders at once.
+"""Stress a store: killed writers beside readers, full disks, damage, clocks set back, concurrent loaders.
 
 `SYNCLENS_KILLS` sets the number of rounds; `make soak` runs a hundred. No acknowledged row may be lost, and every
 refusal must state the next step.
@@ -73,7 +73,7 @@ def count(path):
 
 
 def test_a_writer_is_killed_beside_readers(store, tmp_path):
-    """Readers see whole batches only, whenever the writer dies, and are never broken by it."""
+    """Readers see complete batches only, and never fail when the writer is killed."""
     random = Random(7)
     second = export(tmp_path / "second.csv", 1_000, 300)
     acknowledged = set()
@@ -134,7 +134,7 @@ def test_a_full_disk_refuses_the_load_and_keeps_the_store(store, tmp_path):
 
 
 @pytest.mark.parametrize("keep", [0, 100, 5_000, 0.5])
-def test_a_damaged_store_says_so_and_says_what_to_do(store, keep):
+def test_a_damaged_store_raises_an_error_with_a_next_step(store, keep):
     whole = store.read_bytes()
     store.write_bytes(whole[: int(len(whole) * keep) if isinstance(keep, float) else keep])
     if not keep:
@@ -145,7 +145,7 @@ def test_a_damaged_store_says_so_and_says_what_to_do(store, keep):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write to files that nobody may write to")
-def test_a_read_only_file_can_be_read_and_a_load_says_why_not(store, tmp_path):
+def test_a_read_only_file_can_be_read_and_a_load_is_rejected_with_a_reason(store, tmp_path):
     store.chmod(0o444)
     assert count(store) == 200
     with pytest.raises(ingest.IngestError) as refused:
@@ -153,7 +153,7 @@ def test_a_read_only_file_can_be_read_and_a_load_says_why_not(store, tmp_path):
     assert refused.value.next_step
 
 
-def test_a_clock_that_goes_back_costs_no_row(store, tmp_path):
+def test_a_clock_set_back_loses_no_rows(store, tmp_path):
     later = export(tmp_path / "later.csv", 1_000, 50)
     ingest.load(later, store, clock=lambda: NOON)
     again = export(tmp_path / "again.csv", 2_000, 50)

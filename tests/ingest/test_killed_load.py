@@ -1,4 +1,4 @@
-"""A loader may be killed at any time: acknowledged rows are stored, and nothing is there by halves."""
+"""A loader may be killed at any time: acknowledged rows are stored, and no batch is stored partially."""
 
 import os
 import signal

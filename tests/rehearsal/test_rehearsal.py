@@ -36,7 +36,7 @@ def run(path):
     return lambda *arguments: CliRunner().invoke(app, [*arguments, "--store", str(path)])
 
 
-def test_the_same_seed_gives_the_same_answer(path):
+def test_the_same_seed_produces_the_same_result(path):
     first, second = (rehearse(path, ISSUE, seed=5, max_devices=3).to_dict() for _ in range(2))
     assert first == second and first["total"] == 3
 

@@ -72,7 +72,7 @@ def test_missing_metadata_is_reported(store, builder):
     )
 
 
-def test_fields_come_from_the_store(store):
+def test_fields_are_read_from_the_store(store):
     builder = IssueStoreBuilder(store, "invalid-value")
     builder.add_stuck_record("ipad-1", "V1", "create", "visit__c", field="score__c")
     for name, kind, more in [

@@ -104,7 +104,7 @@ def test_no_search_is_read_as_sql(hostile_store, query):
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-def test_hostile_words_in_a_search_find_or_do_not_find(hostile_store, text):
+def test_hostile_text_in_a_search_is_matched_or_rejected(hostile_store, text):
     for query in (text, f"cause:{text}", f"title:{text}", f"-object:{text}"):
         try:
             analysis.list_issues(hostile_store, query=query)
@@ -149,7 +149,7 @@ def test_markup_is_shown_and_not_read(text):
     assert "https:" not in safe
 
 
-def test_a_field_of_megabytes_is_kept_and_slows_nobody_down(store):
+def test_a_field_of_megabytes_is_stored_and_slows_no_reader(store):
     rows = [
         an_error(1, "x" * 5_000_000),
         an_error(2, "INVALID_DATA: " + "é" * 1_000_000),

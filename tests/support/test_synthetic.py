@@ -1,4 +1,4 @@
-"""The synthetic fleet: as large as asked, the same for the same seed, whole, and marked for what it is."""
+"""The synthetic fleet: requested size, repeatable by seed, consistent, and marked as synthetic."""
 
 import pytest
 
@@ -12,28 +12,28 @@ def rows(store, table):
     return store.execute(f"SELECT * FROM {table} ORDER BY ALL").fetchall()
 
 
-def test_the_same_seed_gives_the_same_rows_in_every_table():
+def test_the_same_seed_produces_the_same_rows_in_every_table():
     with fresh_store() as first, fresh_store() as second:
         fill(first, **SIZES, seed=5)
         fill(second, **SIZES, seed=5)
         assert all(rows(first, table) == rows(second, table) for table in TABLES)
 
 
-def test_another_seed_gives_another_fleet():
+def test_another_seed_produces_another_fleet():
     with fresh_store() as first, fresh_store() as second:
         fill(first, **SIZES, seed=5)
         fill(second, **SIZES, seed=6)
         assert rows(first, "sync_error") != rows(second, "sync_error")
 
 
-def test_it_is_as_large_as_asked(store):
+def test_it_has_the_requested_size(store):
     filled = fill(store, **SIZES, seed=1)
     assert filled.rows["sync_error"] == 300
     assert filled.rows["device"] == 40
     assert 0.9 * 2_000 <= filled.rows["sync_tracking__v"] <= 2_000
 
 
-def test_every_row_says_that_it_is_synthetic(stormy_store):
+def test_every_row_is_marked_as_synthetic(stormy_store):
     for table in set(TABLES) - {"finding"}:
         assert stormy_store.execute(f"SELECT DISTINCT source FROM {table}").fetchall() == [("synthetic",)]
 
@@ -54,7 +54,7 @@ def test_each_event_has_one_finding_and_one_truth_that_agree(stormy_store):
     assert agreed == 1_500
 
 
-def test_a_troubles_change_comes_just_before_it(stormy_store):
+def test_a_change_precedes_the_errors_that_it_causes(stormy_store):
     late = stormy_store.execute(
         "SELECT c.change_id FROM config_change AS c JOIN engine_truth.event_cause AS t USING (change_id)"
         " JOIN sync_error AS e USING (event_id) GROUP BY c.change_id, c.changed_at"

@@ -1,4 +1,4 @@
-"""Alert rules, the book of what is open, and the preview on history."""
+"""Alert rules, the alert log, and the backtest."""
 
 from datetime import datetime, timedelta
 
@@ -40,7 +40,7 @@ def test_the_storm_makes_every_kind_of_rule_fire_some_day(stormy_store):
     assert result.recovered_at.notna().any()
 
 
-def test_a_preview_sees_only_its_past(stormy_store):
+def test_a_backtest_reads_only_earlier_events(stormy_store):
     """The alerts of a day do not depend on later events."""
     rules = load_alert_rules()
     short = backtest_alerts(stormy_store, rules, AT - timedelta(days=2), AT)
@@ -81,7 +81,7 @@ def test_a_metric_rule_narrows_by_its_filters(stormy_store):
     assert (result.key, result.value) == ("network", expected)
 
 
-def test_an_alert_is_told_once_and_recovers_once():
+def test_an_alert_fires_once_and_recovers_once():
     calm = {"r": 2}
     state, notices = update_open_alerts({}, [firing()], AT, calm)
     assert kinds(notices) == [("fired", "k")]
@@ -103,7 +103,7 @@ def test_a_short_calm_is_no_recovery():
         assert notices == []
 
 
-def test_a_silenced_alert_is_told_when_the_silence_ends_and_it_still_fires():
+def test_a_silenced_alert_is_sent_if_it_still_fires_when_the_silence_ends():
     silence = Silence(rule="r", key="*", until=AT + HOUR, actor="mia", reason="release day")
     state, notices = update_open_alerts({}, [firing()], AT, {}, [silence])
     assert (state, notices) == ({}, [])
@@ -118,7 +118,7 @@ def test_a_silence_of_one_key_leaves_the_others():
 
 
 @given(st.lists(st.sets(st.sampled_from("abc")), max_size=20), st.integers(1, 3))
-def test_fired_and_recovered_take_turns(history, calm):
+def test_fired_and_recovered_alternate(history, calm):
     state, kinds_by_key = {}, {}
     for number, keys in enumerate(history):
         fires = [firing(key) for key in sorted(keys)]
@@ -130,7 +130,7 @@ def test_fired_and_recovered_take_turns(history, calm):
         assert sequence == (["fired", "recovered"] * len(sequence))[: len(sequence)]
 
 
-def test_the_book_survives_a_restart(tmp_path):
+def test_the_alert_log_survives_a_restart(tmp_path):
     rules = load_alert_rules("[[rule]]\nname='r'\ntitle='x'\nkind='slo'\nseverity='page'\n")
     assert kinds(AlertLog(tmp_path / "a.sqlite").record(rules, [firing()], AT)) == [("fired", "k")]
     again = AlertLog(tmp_path / "a.sqlite")
@@ -140,15 +140,15 @@ def test_the_book_survives_a_restart(tmp_path):
     assert again.open_alerts() == []
 
 
-def test_the_book_remembers_silences(tmp_path):
+def test_the_alert_log_stores_silences(tmp_path):
     rules = load_alert_rules("[[rule]]\nname='r'\ntitle='x'\nkind='slo'\nseverity='page'\n")
-    book = AlertLog(tmp_path / "a.sqlite")
-    book.silence("r", until=AT + HOUR, actor="mia", reason="release day")
-    assert book.record(rules, [firing()], AT) == []
-    assert book.silences()[0].actor == "mia"
+    alert_log = AlertLog(tmp_path / "a.sqlite")
+    alert_log.silence("r", until=AT + HOUR, actor="mia", reason="release day")
+    assert alert_log.record(rules, [firing()], AT) == []
+    assert alert_log.silences()[0].actor == "mia"
 
 
-def test_a_book_that_cannot_be_opened_says_what_to_do(tmp_path):
+def test_an_alert_log_that_cannot_be_opened_raises_an_error_with_a_next_step(tmp_path):
     with pytest.raises(AlertLogError) as refused:
         AlertLog(tmp_path / "missing" / "a.sqlite")
     assert "folder" in refused.value.next_step

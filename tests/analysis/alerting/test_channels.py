@@ -130,7 +130,7 @@ def test_a_webhook_that_refuses_is_reported_without_its_secret(hook):
     assert "secret" not in f"{result.channel} {result.error}"
 
 
-def test_a_dead_receiver_does_not_keep_the_others_from_being_told(tmp_path):
+def test_an_unreachable_receiver_does_not_block_the_others(tmp_path):
     dead = WebhookChannel("http://127.0.0.1:9/token", timeout_seconds=1)
     result = send_notifications([notice()], [dead, FileChannel(tmp_path / "alerts.jsonl")], pause=no_pause)
     assert [delivery.sent for delivery in result] == [0, 1]
@@ -138,7 +138,7 @@ def test_a_dead_receiver_does_not_keep_the_others_from_being_told(tmp_path):
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.com", "example.com"])
-def test_a_webhook_goes_to_the_web_only(url):
+def test_a_webhook_accepts_only_web_addresses(url):
     with pytest.raises(ChannelError) as refused:
         WebhookChannel(url)
     assert "https" in refused.value.next_step
@@ -175,21 +175,21 @@ def test_a_file_gets_one_line_for_each_notice(tmp_path):
     assert [json.loads(line)["reason"] for line in path.read_text().splitlines()] == [HOSTILE, "too many"]
 
 
-def test_a_receiver_that_was_down_hears_of_it_later_and_only_once(hook, tmp_path):
-    book = AlertLog(tmp_path / "a.sqlite")
+def test_a_receiver_that_was_down_is_notified_later_and_only_once(hook, tmp_path):
+    alert_log = AlertLog(tmp_path / "a.sqlite")
     channels = [webhook(hook), FileChannel(tmp_path / "alerts.jsonl")]
     names = [channel.name for channel in channels]
     hook.answers = [503] * MAX_ATTEMPTS
-    notifications = book.record([], [notice(HOSTILE).alert], AT, channels=names)
-    assert [delivery.sent for delivery in send_queued(book, channels, pause=no_pause)] == [0, 1]
+    notifications = alert_log.record([], [notice(HOSTILE).alert], AT, channels=names)
+    assert [delivery.sent for delivery in send_queued(alert_log, channels, pause=no_pause)] == [0, 1]
     assert hook.received == []
     again = AlertLog(tmp_path / "a.sqlite")
     assert [delivery.sent for delivery in send_queued(again, channels, pause=no_pause)] == [1]
-    assert [Notification.from_dict(one) for one in hook.received[0]["notices"]] == notifications
+    assert [Notification.from_dict(item) for item in hook.received[0]["notices"]] == notifications
     assert send_queued(again, channels, pause=no_pause) == []
 
 
-def test_silenced_notices_go_nowhere(tmp_path):
+def test_silenced_notices_are_not_sent(tmp_path):
     path = tmp_path / "alerts.jsonl"
     assert send_notifications([notice(silenced=True)], [FileChannel(path)], pause=no_pause) == []
     assert not path.exists()

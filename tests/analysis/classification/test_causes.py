@@ -46,7 +46,7 @@ def cause_of(message: str, **fields: object) -> str:
         ("5", {}, UNKNOWN),
     ],
 )
-def test_codes_words_and_numbers_are_classified(message, fields, cause):
+def test_codes_messages_and_numbers_are_classified(message, fields, cause):
     assert cause_of(message, **fields) == cause
 
 

@@ -271,7 +271,7 @@ def test_partial_metadata_makes_no_object_missing_and_is_reported_as_a_gap(store
     }
 
 
-def test_errors_come_first(store):
+def test_errors_are_listed_first(store):
     for rule in ("nobody-is-reminded-to-sync", "accounts-over-limit", "merge-processing-off"):
         insert(store, CASES[rule][0])
     assert list(lint(store)["severity"]) == ["error", "warning", "note"]

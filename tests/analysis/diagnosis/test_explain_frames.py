@@ -1,4 +1,4 @@
-"""`explain` on frames: it finds what was planted, and keeps quiet when nothing was."""
+"""`explain` on frames: it returns injected combinations, and nothing without one."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def find_explanations(now, before, **options) -> list[Explanation]:
     [{"version": "25.2"}, {"country": "DE", "platform": "iPad"}, {"version": "25.3", "country": "JP"}],
 )
 @pytest.mark.parametrize("periods", [0, 1, 6])
-def test_the_planted_combination_comes_first(planted, periods):
+def test_the_injected_combination_is_first(planted, periods):
     rng = np.random.default_rng(7)
     before = history(rng, periods) if periods else pd.DataFrame()
     first = find_explanations(period(rng, planted), before)[0]
@@ -63,7 +63,7 @@ def test_two_simultaneous_causes_are_both_found():
     now = period(rng, {"version": "25.2", "country": "DE"}, rate=0.5)
     other = period(rng, {"platform": "iPhone", "country": "US"}, rate=0.5)
     now.loc[now.country == "US"] = other.loc[other.country == "US"]
-    named = [one.where for one in find_explanations(now, history(rng))]
+    named = [explanation.where for explanation in find_explanations(now, history(rng))]
     assert {"version": "25.2", "country": "DE"} in named
     assert {"platform": "iPhone", "country": "US"} in named
 
@@ -118,7 +118,9 @@ def test_missing_values_are_counted_but_never_an_explanation():
     now["nothing"], before["nothing"] = np.nan, np.nan
     answers = find_explanations(now, before, by=[*BY, "nothing"])
     assert answers[0].where == {"version": "25.2"}
-    assert not any(value in ("nan", "None") for one in answers for value in one.where.values())
+    assert not any(
+        value in ("nan", "None") for explanation in answers for value in explanation.where.values()
+    )
 
 
 def test_empty_frames_have_no_explanation():
@@ -147,10 +149,14 @@ def test_the_order_and_split_of_rows_do_not_matter(seed, periods, shuffle):
     answers = find_explanations(now, before)
     order = list(range(len(now)))
     shuffle.shuffle(order)
-    assert [one.where for one in find_explanations(now.iloc[order], before)] == [one.where for one in answers]
+    assert [explanation.where for explanation in find_explanations(now.iloc[order], before)] == [
+        explanation.where for explanation in answers
+    ]
     assert len(answers) <= 5
-    for one in answers:
-        assert 0 <= one.p_value <= 0.05
-        assert 0 <= one.share <= 1
-        assert 1 <= len(one.where) <= 3
-    assert [one.score for one in answers] == sorted((one.score for one in answers), reverse=True)
+    for explanation in answers:
+        assert 0 <= explanation.p_value <= 0.05
+        assert 0 <= explanation.share <= 1
+        assert 1 <= len(explanation.where) <= 3
+    assert [explanation.score for explanation in answers] == sorted(
+        (explanation.score for explanation in answers), reverse=True
+    )

@@ -1,4 +1,4 @@
-"""Every playbook gets the evidence of its issue, and its summary reads well if little is values."""
+"""Every playbook gets the evidence of its issue, and its summary stays readable if few values are known."""
 
 from __future__ import annotations
 

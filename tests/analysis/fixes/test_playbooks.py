@@ -68,7 +68,7 @@ def test_the_title_is_that_of_the_catalogue(cause):
 
 
 @each_cause
-def test_facts_come_from_the_front_matter_and_agree_with_the_steps(cause):
+def test_facts_are_read_from_the_front_matter_and_agree_with_the_steps(cause):
     playbook = load_playbook(cause)
     steps = " ".join(playbook.steps.split())
     assert playbook.facts.full_refresh == ("`force_full_refresh__v`" in steps)

@@ -6,7 +6,7 @@ from analysis import load_playbook, measure, ranked_fixes
 from analysis.fixes.ranking import RANKED_COLUMNS
 
 
-def test_the_fix_of_most_pending_records_comes_first(stormy_store):
+def test_the_fix_with_most_pending_records_is_first(stormy_store):
     ranked = ranked_fixes(stormy_store)
     assert tuple(ranked.columns) == RANKED_COLUMNS
     order = list(zip(-ranked["records"], -ranked["users"], -ranked["events"], strict=True))

@@ -70,7 +70,7 @@ def test_a_single_message_keeps_its_id_beside_other_messages():
     assert group([message])[0] == group(["something else entirely", message])[1]
 
 
-def test_a_comparison_names_the_step_and_the_words():
+def test_a_comparison_names_the_step_and_the_differing_text():
     assert compare_messages("record 1 is locked", "record 2 is locked").step == "mask"
     comparison = compare_messages("upload started", "upload paused")
     assert (comparison.together, comparison.differing) == (False, (("started", "paused"),))

@@ -1,4 +1,4 @@
-"""Health and the triage list, over a storm whose truth is known and over nothing."""
+"""Health and the triage list, on a storm with known ground truth and on an empty store."""
 
 from datetime import UTC, datetime
 

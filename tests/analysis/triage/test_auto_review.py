@@ -1,4 +1,4 @@
-"""The automatic moves, over small stores written by hand and over a thousand quiet weeks."""
+"""The automatic state changes, on small handwritten stores and on a thousand quiet weeks."""
 
 from datetime import datetime, timedelta
 
@@ -62,7 +62,7 @@ def test_an_empty_store_moves_nothing(store, tmp_path):
     assert update_issue_states(store, TriageState(tmp_path / "t.sqlite"), START) == []
 
 
-def test_what_is_seen_for_the_first_time_is_new_and_then_ongoing(fleet):
+def test_a_first_seen_issue_is_new_and_then_ongoing(fleet):
     fleet.errors(15, [1])
     fleet.review(15)
     assert fleet.state() == "new"
@@ -71,7 +71,7 @@ def test_what_is_seen_for_the_first_time_is_new_and_then_ongoing(fleet):
     assert fleet.state() == "ongoing"
 
 
-def test_what_was_over_long_before_the_first_look_is_resolved_at_once(fleet):
+def test_an_issue_that_ended_long_before_the_first_review_is_resolved_at_once(fleet):
     for day in range(3):
         fleet.errors(day, range(20))
     assert [entry.issue_id for entry in fleet.review(29)] == ["i1"]
@@ -106,7 +106,7 @@ def test_an_escalation_calms_down(fleet):
     assert fleet.state() == "ongoing"
 
 
-def test_what_always_was_does_not_escalate(fleet):
+def test_a_steady_issue_does_not_escalate(fleet):
     for day in range(25):
         fleet.errors(day, [day % 20, (day + 7) % 20, (day + 13) % 20])
     for day in range(16, 25):
@@ -134,7 +134,7 @@ def test_quiet_without_syncs_proves_nothing(store, tmp_path):
     assert fleet.state() == "ongoing"
 
 
-def test_what_was_rare_needs_longer_quiet(fleet):
+def test_a_rare_issue_needs_a_longer_quiet_time(fleet):
     fleet.errors(2, [1])
     fleet.errors(12, [1])
     fleet.review(12)
@@ -142,7 +142,7 @@ def test_what_was_rare_needs_longer_quiet(fleet):
     assert fleet.state() != "resolved"
 
 
-def test_a_resolved_issue_that_comes_back_is_a_regression(fleet):
+def test_a_resolved_issue_that_recurs_is_a_regression(fleet):
     fleet.errors(5, [1])
     fleet.review(5)
     fleet.triage.resolve("i1", actor="mia", at=START + timedelta(days=6), reason="fixed")
@@ -252,7 +252,7 @@ def test_the_resolution_stats_counts_resolutions_and_returns(fleet):
     assert result.days_to_resolve == pytest.approx(3.625)
 
 
-def test_the_resolution_stats_of_nothing_says_nothing(store, tmp_path):
+def test_the_resolution_stats_are_empty_without_issues(store, tmp_path):
     result = resolution_stats(store, TriageState(tmp_path / "t.sqlite"), START)
     assert (result.issues, result.days_to_resolve, result.reopen_rate, result.fix_held) == (
         0,

@@ -106,7 +106,7 @@ ANN, BOB, CLEO = (("call2__v", "left", name) for name in NAMES[:3])
 LOCKED, ELSEWHERE = ("call2__v", "locked", "ann"), ("account__v", "left", "ann")
 
 
-def test_a_correction_holds_when_a_wider_template_gives_the_issue_another_id(events):
+def test_a_correction_holds_when_a_wider_template_changes_the_issue_id(events):
     events.load(ANN, LOCKED)
     before = events.issue(*ANN)
     correct(events, before)
@@ -117,14 +117,14 @@ def test_a_correction_holds_when_a_wider_template_gives_the_issue_another_id(eve
     )
 
 
-def test_a_correction_of_many_names_is_about_the_next_name_too_and_about_no_other_word(events):
+def test_a_correction_of_many_names_applies_to_new_names_but_not_other_text(events):
     events.load(ANN, BOB)
     correct(events, events.issue(*ANN))
     events.load(CLEO, ELSEWHERE, ("call2__v", "tapped", "ann"))
     assert events.corrected_causes() == {ANN: "network", BOB: "network", CLEO: "network"}
 
 
-def test_words_that_turn_a_meaning_are_no_names(events):
+def test_text_that_changes_the_meaning_is_not_a_name(events):
     events.load(ANN, BOB)
     correct(events, events.issue(*ANN))
     events.store.execute("UPDATE sync_error SET message = 'user not left the room' WHERE event_id = 'e2'")
@@ -142,7 +142,7 @@ def test_a_correction_outlives_the_store(events):
     assert events.corrected_causes() == {ANN: "network"}
 
 
-def test_the_newest_correction_wins_and_taking_it_back_brings_the_older_one(events):
+def test_the_newest_correction_wins_and_reverting_it_restores_the_older_one(events):
     events.load(ANN, BOB)
     issue = events.issue(*ANN)
     correct(events, issue, "network")
@@ -154,15 +154,15 @@ def test_the_newest_correction_wins_and_taking_it_back_brings_the_older_one(even
     assert set(events.corrected_causes().values()) == {"network"}
 
 
-def test_a_correction_is_taken_back_by_its_number_too(events):
+def test_a_correction_is_reverted_by_its_number_too(events):
     events.load(ANN)
     correct(events, events.issue(*ANN))
-    (one,) = events.triage.correction_rules()
-    assert (one.actor, one.reason, one.cause) == ("mia", "asked the rep", "network")
-    events.triage.revert_correction(one.number, actor="mia", at=NOW, reason="no")
+    (correction,) = events.triage.correction_rules()
+    assert (correction.actor, correction.reason, correction.cause) == ("mia", "asked the rep", "network")
+    events.triage.revert_correction(correction.number, actor="mia", at=NOW, reason="no")
     assert events.triage.correction_rules() == []
     with pytest.raises(TriageError) as refused:
-        events.triage.revert_correction(one.number, actor="mia", at=NOW, reason="no")
+        events.triage.revert_correction(correction.number, actor="mia", at=NOW, reason="no")
     assert "list of corrections" in refused.value.next_step
 
 
@@ -213,7 +213,7 @@ def old_file(path: Path, corrections: dict[str, str], rules: dict[str, object]) 
         old.commit()
 
 
-def test_an_old_file_is_brought_over_and_what_is_unknown_is_kept_and_said(events):
+def test_an_old_file_is_migrated_and_unknown_issues_are_kept_and_reported(events):
     events.add(ANN, LOCKED)
     analysis.update_findings(events.store)
     left, locked = events.issue(*ANN), events.issue(*LOCKED)
@@ -228,10 +228,10 @@ def test_an_old_file_is_brought_over_and_what_is_unknown_is_kept_and_said(events
     assert events.triage.corrected_causes()["gone"] == "network"
     for _ in range(2):
         events.update()
-    assert [one.reason for one in events.triage.activity("gone")].count(NO_ERRORS_YET) == 1
+    assert [entry.reason for entry in events.triage.activity("gone")].count(NO_ERRORS_YET) == 1
 
 
-def test_a_correction_of_an_issue_that_no_load_has_shown_counts_from_the_next_load(events):
+def test_a_correction_of_an_issue_not_loaded_yet_applies_from_the_next_load(events):
     events.add(ANN)
     analysis.update_findings(events.store)
     correct(events, events.issue(*ANN))
@@ -253,17 +253,17 @@ def test_decisions_follow_an_issue_to_its_new_id_with_its_log(events):
     assert (now.state, now.until_kind, now.until_value) == ("archived", "events", "50")
     assert (now.assignee, now.priority, now.decided_by, now.since) == ("mia", "high", "mia", NOW)
     log = triage.activity(events.issue(*BOB))
-    assert [one.action for one in log] == ["note", "state", "assignee", "priority", "taken over"]
+    assert [entry.action for entry in log] == ["note", "state", "assignee", "priority", "taken over"]
     assert before in log[-1].reason
     assert triage.successors_of(before) == {events.issue(*BOB)}
     assert triage.predecessors_of(events.issue(*BOB)) == {before}
     assert "archived until events 50, assigned to mia, priority high" in log[-1].after
 
 
-def test_where_two_decided_issues_meet_the_open_one_stays_open_and_the_log_says_what_met(events):
+def test_two_merged_issues_stay_open_if_either_was_open_and_the_log_names_both(events):
     four = [("call2__v", "tapped", name) for name in NAMES[:4]]
     events.load(*four[:2])
-    first, second = (events.issue(*one) for one in four[:2])
+    first, second = (events.issue(*content) for content in four[:2])
     assert first != second
     events.triage.archive(first, actor="mia", at=NOW, reason="harmless")
     events.triage.assign(first, "mia", actor="mia", at=NOW)
@@ -273,21 +273,21 @@ def test_where_two_decided_issues_meet_the_open_one_stays_open_and_the_log_says_
     assert both == events.issue(*four[1])
     state = events.triage.state_of(both)
     assert (state.state, state.assignee) == ("ongoing", "mia")
-    met = next(one.reason for one in events.triage.activity(both) if one.action == "taken over")
+    met = next(entry.reason for entry in events.triage.activity(both) if entry.action == "taken over")
     assert f"{first}: archived until forever, assigned to mia" in met and f"{second}: ongoing" in met
 
 
-def test_a_persons_word_goes_before_what_the_review_found(events):
+def test_a_user_decision_has_priority_over_the_automatic_review(events):
     four = [("call2__v", "tapped", name) for name in NAMES[:4]]
     events.load(*four[:2])
-    first, second = (events.issue(*one) for one in four[:2])
+    first, second = (events.issue(*content) for content in four[:2])
     events.triage.set_state(second, "escalating", actor="synclens", at=NOW, reason="8 devices")
     events.triage.archive(first, actor="mia", at=NOW - timedelta(days=9), reason="harmless")
     events.load(*four[2:])
     assert events.triage.state_of(events.issue(*four[1])).state == "archived"
 
 
-def test_what_a_cut_short_load_left_behind_is_made_up_for_by_the_next(events):
+def test_an_update_after_an_interrupted_load_completes_the_migration(events):
     events.load(ANN)
     events.triage.archive(events.issue(*ANN), actor="mia", at=NOW, reason="harmless")
     events.add(BOB)
@@ -296,7 +296,7 @@ def test_what_a_cut_short_load_left_behind_is_made_up_for_by_the_next(events):
     assert events.triage.state_of(events.issue(*BOB)).state == "archived"
 
 
-def test_a_content_that_wanders_between_living_issues_takes_nothing_along():
+def test_content_that_moves_between_existing_issues_moves_no_decisions():
     assert successors({"a": "x", "b": "x", "c": "y"}, {"a": "x", "b": "y", "c": "y"}) == {}
     assert successors({"a": "x", "b": "x"}, {"a": "x", "b": "z"}) == {"z": ["x"]}
     assert successors({"a": "x", "b": "y"}, {"a": "z", "b": "z", "c": "z"}) == {"z": ["x", "y"]}
@@ -305,16 +305,16 @@ def test_a_content_that_wanders_between_living_issues_takes_nothing_along():
 @pytest.fixture(scope="module", autouse=True)
 def shared_store():
     with fresh_store() as made:
-        Desk.store = made
+        TriageMachine.store = made
         yield
-        Desk.store = None
+        TriageMachine.store = None
 
 
-class Desk(RuleBasedStateMachine):
-    """Loads in any order, merges, corrections and other decisions; the account of what must hold is our own.
+class TriageMachine(RuleBasedStateMachine):
+    """Loads, merges, corrections and other decisions in any order, compared with a simple model.
 
-    `rules` are corrections as a user means them: the content on the screen at the time of the correction. `told` is
-    for each content what was decided while its issue was looked at.
+    `rules` are the corrections with the content that the issue had at the time. `notes_by_content` has the notes
+    that were added to the issue of each content.
     """
 
     store = None
@@ -325,7 +325,7 @@ class Desk(RuleBasedStateMachine):
         self.events = Events(self.store, self.folder.name)
         self.rules: list[tuple[str, set[tuple[str, str]], set[tuple[str, str, str]]]] = []
         self.merged = self.notes = 0
-        self.told: dict[tuple[str, ...], set[str]] = {}
+        self.notes_by_content: dict[tuple[str, ...], set[str]] = {}
         self.assigned: dict[tuple[str, ...], str] = {}
 
     def teardown(self):
@@ -341,7 +341,7 @@ class Desk(RuleBasedStateMachine):
 
     @rule(data=st.data(), cause=st.sampled_from(CAUSES))
     def correct(self, data, cause):
-        issue, shown = self.look(data)
+        issue, shown = self.choose_issue(data)
         correct(self.events, issue, cause)
         assert self.events.triage.corrected_causes()[issue] == cause
         names: dict[tuple[str, str], set[str]] = {}
@@ -366,8 +366,8 @@ class Desk(RuleBasedStateMachine):
         self.events.update()
 
     @rule(data=st.data(), cause=st.sampled_from(CAUSES))
-    def correct_and_take_back(self, data, cause):
-        issue, _ = self.look(data)
+    def correct_and_revert(self, data, cause):
+        issue, _ = self.choose_issue(data)
         before, corrections = self.events.findings(), self.events.triage.corrected_causes()
         correct(self.events, issue, cause)
         self.events.update()
@@ -378,17 +378,17 @@ class Desk(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def merge(self, data):
-        one, other = self.look(data)[0], self.look(data)[0]
+        first, second = self.choose_issue(data)[0], self.choose_issue(data)[0]
         self.merged += 1
-        issues = tuple(sorted({one, other}))
+        issues = tuple(sorted({first, second}))
         merge = GroupingRule(rule_id=f"r{self.merged}", kind="merge", issues=issues)
         self.events.triage.add_grouping_rule(merge, actor="mia", at=NOW, reason="")
         self.events.update()
-        assert len({issue for _, issue, _ in self.events.rows() if issue in (one, other)}) == 1
+        assert len({issue for _, issue, _ in self.events.rows() if issue in (first, second)}) == 1
 
     @precondition(lambda self: self.events.triage.grouping_rules())
     @rule(data=st.data())
-    def take_a_merge_back(self, data):
+    def revert_merge(self, data):
         names = [rule.rule_id for rule in self.events.triage.grouping_rules()]
         self.events.triage.remove_grouping_rule(
             data.draw(st.sampled_from(names)), actor="mia", at=NOW, reason=""
@@ -397,41 +397,41 @@ class Desk(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def note(self, data):
-        issue, shown = self.look(data)
+        issue, shown = self.choose_issue(data)
         self.notes += 1
         self.events.triage.add_note(issue, f"note {self.notes}", actor="mia", at=NOW)
         for content in shown:
-            self.told.setdefault(content, set()).add(f"note {self.notes}")
+            self.notes_by_content.setdefault(content, set()).add(f"note {self.notes}")
 
     @rule(data=st.data(), who=st.sampled_from(["mia", "tom"]))
     def assign(self, data, who):
-        issue, shown = self.look(data)
+        issue, shown = self.choose_issue(data)
         self.events.triage.assign(issue, who, actor="tom", at=NOW)
         self.assigned |= dict.fromkeys(shown, who)
 
-    def look(self, data) -> tuple[str, set[tuple[str, ...]]]:
+    def choose_issue(self, data) -> tuple[str, set[tuple[str, ...]]]:
         rows = sorted(self.events.rows(), key=str)
         issue = data.draw(st.sampled_from(sorted({issue for _, issue, _ in rows})))
         return issue, {content for content, result, _ in rows if result == issue}
 
     @invariant()
-    def every_error_of_a_corrected_content_and_no_other_has_the_corrected_cause(self):
+    def only_errors_with_corrected_content_have_the_corrected_cause(self):
         for content, _, cause in self.events.rows():
             causes = [rule[0] for rule in self.rules if content in rule[2] or content[:2] in rule[1]]
             assert cause == (causes[-1] if causes else None), content
 
     @invariant()
-    def what_was_decided_about_an_error_holds_in_the_issue_it_is_in_now(self):
+    def decisions_follow_an_error_to_its_current_issue(self):
         triage = self.events.triage
         inside: dict[str, set[str]] = {}
         for content, issue, _ in self.events.rows():
-            notes = {one.reason for one in triage.activity(issue) if one.action == "note"}
-            assert self.told.get(content, set()) <= notes
+            notes = {entry.reason for entry in triage.activity(issue) if entry.action == "note"}
+            assert self.notes_by_content.get(content, set()) <= notes
             if content in self.assigned:
                 inside.setdefault(issue, set()).add(self.assigned[content])
         for issue, people in inside.items():
             assert triage.state_of(issue).assignee in people
 
 
-TestDesk = Desk.TestCase
-TestDesk.settings = settings(max_examples=examples(6), stateful_step_count=8, deadline=None)
+TestTriageMachine = TriageMachine.TestCase
+TestTriageMachine.settings = settings(max_examples=examples(6), stateful_step_count=8, deadline=None)

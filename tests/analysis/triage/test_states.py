@@ -49,7 +49,7 @@ def test_every_change_is_in_the_log_with_actor_and_reason(triage):
     assert (result.state, result.assignee, result.fixed_in) == ("resolved", "mia", "25.3.2")
 
 
-def test_moments_are_kept_in_utc(triage):
+def test_timestamps_are_stored_in_utc(triage):
     triage.reopen("i1", actor="mia", at=datetime.fromisoformat("2026-03-30T10:00:00+02:00"), reason="")
     assert triage.state_of("i1").since.isoformat() == "2026-03-30T08:00:00"
 
@@ -72,7 +72,7 @@ def test_an_archive_without_a_usable_end_is_refused(triage, until, value):
     assert triage.activity() == []
 
 
-def test_unknown_words_are_refused_with_the_known_ones(triage):
+def test_unknown_values_are_rejected_with_a_list_of_valid_ones(triage):
     with pytest.raises(TriageError) as state:
         triage.set_state("i1", "fixed", actor="mia", at=NOW, reason="")
     with pytest.raises(TriageError) as priority:
@@ -87,7 +87,7 @@ def test_a_change_without_an_actor_is_not_made(triage):
     assert triage.state_of("i1").state == "new"
 
 
-def test_text_of_people_is_data(triage):
+def test_user_text_is_data(triage):
     hostile = "'); DROP TABLE activity; --"
     triage.add_note(hostile, hostile, actor=hostile, at=NOW)
     assert triage.activity(hostile)[0].reason == hostile
@@ -110,7 +110,7 @@ def test_priority_follows_the_records_at_risk():
     ]  # fmt: skip
 
 
-def test_rules_and_corrections_are_kept_and_taken_back(triage):
+def test_rules_and_corrections_are_stored_and_reverted(triage):
     merge = GroupingRule.create("merge", messages=["b", "a"])
     triage.add_grouping_rule(merge, actor="mia", at=NOW, reason="same thing")
     triage.correct_cause("i1", "record-locked", actor="mia", at=NOW, reason="asked the rep")
@@ -122,7 +122,7 @@ def test_rules_and_corrections_are_kept_and_taken_back(triage):
     assert len(triage.activity()) == 4
 
 
-def test_a_file_that_is_no_state_is_refused_with_advice(tmp_path):
+def test_an_invalid_state_file_is_rejected_with_a_next_step(tmp_path):
     (tmp_path / "x.sqlite").write_bytes(b"this is not a database, and long enough to be read as one" * 100)
     with pytest.raises(TriageError) as refused:
         TriageState(tmp_path / "x.sqlite")
@@ -155,7 +155,7 @@ def test_processes_lose_no_change(triage):
     assert all(later.before == earlier.after for earlier, later in pairwise(log))
 
 
-class Desk(RuleBasedStateMachine):
+class TriageMachine(RuleBasedStateMachine):
     """For any order of decisions, each issue has one state, and the log explains it."""
 
     def __init__(self):
@@ -163,7 +163,7 @@ class Desk(RuleBasedStateMachine):
         import tempfile
 
         self.folder = tempfile.TemporaryDirectory()
-        self.triage = TriageState(f"{self.folder.name}/desk.sqlite")
+        self.triage = TriageState(f"{self.folder.name}/triage.sqlite")
         self.changes = 0
 
     def teardown(self):
@@ -195,13 +195,13 @@ class Desk(RuleBasedStateMachine):
             assert result.state == (states[-1].split()[0] if states else "new")
 
 
-TestDesk = Desk.TestCase
-TestDesk.settings = settings(max_examples=examples(15), stateful_step_count=12, deadline=None)
+TestTriageMachine = TriageMachine.TestCase
+TestTriageMachine.settings = settings(max_examples=examples(15), stateful_step_count=12, deadline=None)
 
 
 @settings(max_examples=examples(30), deadline=None)
 @given(text=st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1))
-def test_any_text_comes_back_as_it_went_in(text, tmp_path_factory):
+def test_any_text_is_returned_unchanged(text, tmp_path_factory):
     triage = TriageState(tmp_path_factory.mktemp("triage") / "t.sqlite")
     triage.add_note("i1", text, actor="mia", at=NOW)
     assert triage.activity("i1")[0].reason == text

@@ -62,13 +62,13 @@ def test_archives_are_loaded_by_stop_time(store, archives, clock):
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0), (2, 0, 1, 2, 0)])
-def test_no_order_of_archives_brings_a_deleted_record_back(store, archives, clock, order):
+def test_archives_in_any_order_do_not_restore_a_deleted_record(store, archives, clock, order):
     for each in order:
         load(archives[each], store, clock=clock)
     assert ids(store) == TRUTH
 
 
-def test_an_archive_in_parts_is_read_whole_from_any_part(store, archives, tmp_path, clock):
+def test_an_archive_in_parts_is_read_completely_from_any_part(store, archives, tmp_path, clock):
     whole = archives[0].read_bytes()
     for number, start in enumerate(range(0, len(whole), 200), start=1):
         (tmp_path / f"90211-20261122-0000-F.tar.gz.{number:03}").write_bytes(whole[start : start + 200])

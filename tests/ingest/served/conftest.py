@@ -1,4 +1,4 @@
-"""A Vault that was played into a file, served over real HTTP, with any misbehaviour asked for."""
+"""A simulated Vault in a file, served over real HTTP with injected faults."""
 
 import asyncio
 import shutil
@@ -20,38 +20,38 @@ from sync_engine.vault_api.fault_injection import FAULTS, FaultInjection
 from sync_engine.vault_api.server_state import SERVICE_NAME, ServerState
 
 SECRET = "a password for a test"
-EVERYTHING = [
+ALL_FAULTS = [
     *("expire=29", "shrink=7", "forget-pages=2", "burst=20", "burst-delay=1", "fail-part=2", "no-md5=1"),
     *("not-found=31", "proxy=11", "portal=37", "drop=13", "unknown-type=41", "exception=17"),
     *("configuration-mode=43", "warning=3", "drift=1", "version-trap=1", "odd-session=1"),
     *("error:RACE_CONDITION=47", "error:API_LIMIT_EXCEEDED=53", "error:OPERATION_IN_PROGRESS=59"),
 ]
-ALMOST_ALL = set(FAULTS) - {"other-vault", "unpublished"}
+COVERED_FAULTS = set(FAULTS) - {"other-vault", "unpublished"}
 """Faults that other tests cover: a different Vault is rejected, and unpublished files cannot be loaded."""
-assert {each.partition("=")[0] for each in EVERYTHING if ":" not in each} == ALMOST_ALL
+assert {each.partition("=")[0] for each in ALL_FAULTS if ":" not in each} == COVERED_FAULTS
 
 
 @pytest.fixture(scope="session")
-def played(tmp_path_factory):
+def simulated_vault(tmp_path_factory):
     path = tmp_path_factory.mktemp("served") / "vault.sqlite"
     at = seed_data.create_seeded_vault(path, load_scenario("demo"), seed=5, devices=4, days=2)
     return SimpleNamespace(path=path, at=at, now=datetime.fromtimestamp(at, UTC))
 
 
 @pytest.fixture
-def served(played, tmp_path):
-    """Serve copies of the played Vault; call it with misbehaviours to get an address and the Vault."""
+def served(simulated_vault, tmp_path):
+    """Serve copies of the simulated Vault; call it with faults to get an address and the Vault."""
     running = []
 
-    def serve(*ways, now=None, **options):
+    def serve(*faults, now=None, **options):
         path = tmp_path / f"vault-{len(running)}.sqlite"
-        shutil.copy(played.path, path)
+        shutil.copy(simulated_vault.path, path)
         vault = ServerState(
-            vault=seed_data.open_vault(path), salt="salt", faults=FaultInjection.parse(ways), **options
+            vault=seed_data.open_vault(path), salt="salt", faults=FaultInjection.parse(faults), **options
         )
         vault.add_service_user(SECRET)
         listening = socket.create_server(("127.0.0.1", 0))
-        server = make_server(build_app(vault, now or (lambda: played.at)))
+        server = make_server(build_app(vault, now or (lambda: simulated_vault.at)))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))
         thread.start()
         running.append((server, thread, listening, vault))
@@ -72,14 +72,14 @@ def without_waiting():
 
 
 @pytest.fixture
-def everything():
-    """Every misbehaviour at once."""
-    return EVERYTHING
+def all_faults():
+    """Return every fault that a pull survives, to inject them together."""
+    return ALL_FAULTS
 
 
 @pytest.fixture
 def signed_in():
-    """A client of an address, as a context manager."""
+    """Return a context manager that yields a signed-in client of an address."""
 
     @contextmanager
     def client(address):
@@ -90,8 +90,8 @@ def signed_in():
 
 
 @pytest.fixture
-def fresh():
-    """Make an empty store in memory."""
+def make_empty_store():
+    """Return a function that makes an empty store in memory."""
 
     def make():
         store = duckdb.connect(":memory:")
@@ -103,13 +103,13 @@ def fresh():
 
 
 @pytest.fixture
-def pulled(played, signed_in, fresh):
-    """Pull everything from an address, into a new store unless one is given."""
+def pulled(simulated_vault, signed_in, make_empty_store):
+    """Return a function that pulls all tables from an address (default: into a new store)."""
 
     def pull_from(address, *, at=None, into=None, **more):
-        store = into or fresh()
+        store = into or make_empty_store()
         with signed_in(address) as client:
-            reports = pull(store, client, clock=lambda: at or played.now, **more)
+            reports = pull(store, client, clock=lambda: at or simulated_vault.now, **more)
         return store, reports
 
     return pull_from
@@ -117,7 +117,7 @@ def pulled(played, signed_in, fresh):
 
 @pytest.fixture
 def content():
-    """Return the rows of a table, without their source."""
+    """Return a function that reads the rows of a table, without their source."""
 
     def read(store, table="sync_tracking__v"):
         return store.execute(

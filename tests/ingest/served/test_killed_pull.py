@@ -1,4 +1,4 @@
-"""A pull may be killed at any time: nothing is stored partially, and the next run ends at the Vault's truth."""
+"""A pull may be killed at any time: no data is stored partially, and the next run completes the store."""
 
 import os
 import subprocess
@@ -39,47 +39,55 @@ with ingest.VaultClient(address, ingest.Password(name, secret), sleep=lambda sec
 """
 
 
-class Executioner:
-    """Ends a process some time after the Vault has received a number of calls."""
+class ProcessKiller:
+    """Kills a process some time after the Vault has received a number of calls."""
 
     def __init__(self, now):
-        self.at, self.left, self.delay, self.victim, self.timer = now, 0, 0.0, None, None
+        self.at, self.left, self.delay, self.process, self.timer = now, 0, 0.0, None, None
 
     def __call__(self):
         self.left -= 1
-        if self.left == 0 and self.victim:
-            self.timer = threading.Timer(self.delay, self.victim.kill)
+        if self.left == 0 and self.process:
+            self.timer = threading.Timer(self.delay, self.process.kill)
             self.timer.start()
         return self.at
 
     def run(self, command, *, calls, delay):
         self.left, self.delay = calls, delay
         self.at += 400  # each sign-in counts for five minutes
-        self.victim = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.victim.wait()
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process.wait()
         if self.timer:
             self.timer.join()
-        return self.victim.returncode
+        return self.process.returncode
 
 
 @pytest.mark.parametrize(("way", "most_calls"), [("pages", 45), ("files", 8)])
-def test_a_killed_pull_leaves_no_halves_and_the_next_ends_at_the_truth(
-    served, played, pulled, content, tmp_path, way, most_calls
+def test_a_killed_pull_stores_no_partial_data_and_the_next_run_completes(
+    served, simulated_vault, pulled, content, tmp_path, way, most_calls
 ):
     good, _ = pulled(served()[0])
-    executioner = Executioner(played.at)
-    address, _ = served("shrink=7", now=executioner, part_bytes=3000)
+    killer = ProcessKiller(simulated_vault.at)
+    address, _ = served("shrink=7", now=killer, part_bytes=3000)
     store, random = tmp_path / "s.duckdb", Random(20261123)
-    words = [address, store, way, SERVICE_NAME, SECRET, played.now.isoformat(), tmp_path / "files"]
-    command = [sys.executable, "-c", PULLER, *map(str, words)]
-    ends = []
+    arguments = [
+        address,
+        store,
+        way,
+        SERVICE_NAME,
+        SECRET,
+        simulated_vault.now.isoformat(),
+        tmp_path / "files",
+    ]
+    command = [sys.executable, "-c", PULLER, *map(str, arguments)]
+    exit_codes = []
     for _ in range(int(os.environ.get("SYNCLENS_KILLS", "2"))):
         calls, delay = random.randint(2, most_calls), random.choice([0.0, random.uniform(0, 0.08)])
-        ends.append(executioner.run(command, calls=calls, delay=delay))
+        exit_codes.append(killer.run(command, calls=calls, delay=delay))
         if store.exists():
             check(store, good)
-    assert ends.count(-9) >= len(ends) // 2
-    assert executioner.run(command, calls=0, delay=0) == 0
+    assert exit_codes.count(-9) >= len(exit_codes) // 2
+    assert killer.run(command, calls=0, delay=0) == 0
     with open_store(store) as reader:
         tables = TABLES if way == "files" else (*TABLES, "permission_grant", "config_change")
         assert {each: content(reader, each) for each in tables} == {
@@ -90,7 +98,7 @@ def test_a_killed_pull_leaves_no_halves_and_the_next_ends_at_the_truth(
 def check(path, good):
     with duckdb.connect(path, read_only=True) as reader:
         if not reader.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'watermark'").fetchall():
-            return  # it died while it made the tables
+            return  # the process was killed while it created the tables
         for table, key in KEYS.items():
             expected_keys = {each for (each,) in good.execute(f"SELECT {key} FROM {table}").fetchall()}
             stored_keys = [each for (each,) in reader.execute(f"SELECT {key} FROM {table}").fetchall()]

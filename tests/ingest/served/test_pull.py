@@ -1,4 +1,4 @@
-"""The pull against the reference Vault over real HTTP, behaving and misbehaving."""
+"""The pull against the reference Vault over real HTTP, with and without faults."""
 
 from analysis import lint
 from ingest import fetch_direct_data, load_all
@@ -7,13 +7,11 @@ from sync_engine.vault_api.server_state import SERVICE_NAME
 TABLES = ("sync_tracking__v", "sync_user", "vmoc", "veeva_setting", "permission_grant", "config_change")
 
 
-def test_a_pull_from_a_vault_with_every_trouble_ends_as_one_from_a_good_one(
-    served, pulled, content, everything
-):
+def test_a_pull_with_every_fault_ends_like_a_pull_without_faults(served, pulled, content, all_faults):
     good, reports = pulled(served()[0])
     assert [table for table in TABLES if not content(good, table)] == ["config_change"]
     assert not [report for report in reports if report.rows_rejected]
-    address, vault = served(*everything, link_form="mixed")
+    address, vault = served(*all_faults, link_form="mixed")
     bad, _ = pulled(address)
     assert vault.faults.counts["proxy"] > 3
     assert {table: content(bad, table) for table in TABLES} == {
@@ -23,21 +21,21 @@ def test_a_pull_from_a_vault_with_every_trouble_ends_as_one_from_a_good_one(
     assert bad.execute("SELECT id FROM sync_tracking__v ORDER BY id").fetchall() == truth
 
 
-def test_direct_data_comes_through_every_trouble(
-    served, pulled, signed_in, fresh, content, everything, tmp_path
+def test_direct_data_loads_despite_every_fault(
+    served, pulled, signed_in, make_empty_store, content, all_faults, tmp_path
 ):
-    address, vault = served(*everything, part_bytes=4000)
+    address, vault = served(*all_faults, part_bytes=4000)
     with signed_in(address) as client:
         fetched = fetch_direct_data(client, tmp_path, extract="full_directdata")
     assert vault.faults.counts["fail-part"] == 2
-    store = fresh()
+    store = make_empty_store()
     load_all(fetched.paths, store)
     good, _ = pulled(served()[0], trails=[])
     assert len(content(store)) > 10
     assert set(content(store)) <= set(content(good))
 
 
-def test_lint_finds_in_a_pulled_store_what_was_planted_in_the_vault(served, pulled):
+def test_lint_reports_the_faults_of_the_vault_in_a_pulled_store(served, pulled):
     address, vault = served()
     before = seen_facts(pulled(address)[0])
     users = vault.vault.live["user"].values()

@@ -1,4 +1,4 @@
-"""One Vault, three roads: its pages, its Direct Data files and its exports end in the same tables."""
+"""A pull, Direct Data and exports fill the same tables."""
 
 import csv
 from datetime import timedelta
@@ -27,16 +27,16 @@ DAY = 86_400
 TABLES = ("sync_tracking__v", "sync_error", "sync_user", "vmoc", "veeva_setting", "config_change")
 
 
-class Living:
-    """A served Vault whose clock the test turns, and in which things change."""
+class ChangingVault:
+    """A served Vault with a clock set by the test, and with changing records."""
 
-    def __init__(self, served, played, *ways):
-        self.began, self.at = played.at, played.at
-        self.address, served_vault = served(*ways, now=lambda: self.at, part_bytes=3000)
+    def __init__(self, served, simulated_vault, *faults):
+        self.began, self.at = simulated_vault.at, simulated_vault.at
+        self.address, served_vault = served(*faults, now=lambda: self.at, part_bytes=3000)
         self.vault, self.faults = served_vault.vault, served_vault.faults
-        self.moment = lambda: played.now + timedelta(seconds=self.at - played.at)
+        self.current_time = lambda: simulated_vault.now + timedelta(seconds=self.at - simulated_vault.at)
 
-    def lives_a_day(self):
+    def run_for_a_day(self):
         at = self.began + 601
         vmoc, user = sorted(self.vault.live["vmoc"])[0], sorted(self.vault.live["user"])[0]
         changed = self.vault.live["vmoc"][vmoc] | {"where_clause__v": "rank__v = 'A'"}
@@ -51,23 +51,23 @@ class Living:
             VaultClient(self.address, Password(name, "not this one")).sign_in()
         self.at = self.began + DAY + 60
 
-    def deletes(self, object_name, record_id, at):
+    def delete_record(self, object_name, record_id, at):
         doc = as_json({"modified_date__v": at})
         with self.vault.transaction():
             self.vault.db.execute(
                 "INSERT INTO record VALUES (?, ?, NULL, 0, '*', NULL, 1, 0, ?)", (record_id, object_name, doc)
             )
 
-    def deletes_some(self, store):
-        """Delete a sync and a VMOC that the store knows."""
+    def delete_sync_and_vmoc(self, store):
+        """Delete a sync and a VMOC that the store contains."""
         at = self.began + 901
         (sync_id,) = store.execute("SELECT min(id) FROM sync_tracking__v").fetchone()
         (vmoc_id, name) = store.execute("SELECT vmoc_id, name FROM vmoc ORDER BY ALL DESC").fetchone()
         with self.vault.transaction():
             self.vault.db.execute("DELETE FROM tracking WHERE id = ?", (sync_id,))
-        self.deletes("sync_tracking__v", sync_id, at)
+        self.delete_record("sync_tracking__v", sync_id, at)
         admin.change_configuration(self.vault, "vmoc", name, None, at=at, before=None, after=None)
-        self.deletes("vmobile_object_configuration__v", vmoc_id, at)
+        self.delete_record("vmobile_object_configuration__v", vmoc_id, at)
 
 
 def stored_content(content, store, *, with_permissions=True):
@@ -80,20 +80,20 @@ def stored_content(content, store, *, with_permissions=True):
     return tables
 
 
-def fetch_and_load(living, signed_in, store, folder, extract):
-    with signed_in(living.address) as client:
+def fetch_and_load(changing_vault, signed_in, store, folder, extract):
+    with signed_in(changing_vault.address) as client:
         since = direct_data_watermark(store, client.host, extract)
         fetched = fetch_direct_data(client, folder, extract=extract, since=since)
-        load_all(fetched.paths, store, clock=living.moment)
+        load_all(fetched.paths, store, clock=changing_vault.current_time)
         if fetched.reached_at:
             set_direct_data_watermark(store, client.host, extract, fetched.reached_at)
     return fetched
 
 
-def export(living, signed_in, folder, *, trails=False):
+def export(changing_vault, signed_in, folder, *, trails=False):
     """Write the files that a user can export: each object, and the audit trails."""
     folder.mkdir()
-    with signed_in(living.address) as client:
+    with signed_in(changing_vault.address) as client:
         for name in OBJECTS:
             names = describe_object(client, name).field_names
             pages = client.query(f"SELECT {', '.join(names)} FROM {name}")
@@ -111,20 +111,20 @@ def write(path, rows):
     return path
 
 
-def test_pages_archives_and_exports_give_the_same_tables(
-    served, played, pulled, signed_in, fresh, content, tmp_path
+def test_pages_archives_and_exports_fill_the_same_tables(
+    served, simulated_vault, pulled, signed_in, make_empty_store, content, tmp_path
 ):
-    living = Living(served, played)
-    by_page, by_archive, by_export = fresh(), fresh(), fresh()
-    pulled(living.address, into=by_page)
-    fetch_and_load(living, signed_in, by_archive, tmp_path, "full_directdata")
-    for path in export(living, signed_in, tmp_path / "first"):
+    changing_vault = ChangingVault(served, simulated_vault)
+    by_page, by_archive, by_export = make_empty_store(), make_empty_store(), make_empty_store()
+    pulled(changing_vault.address, into=by_page)
+    fetch_and_load(changing_vault, signed_in, by_archive, tmp_path, "full_directdata")
+    for path in export(changing_vault, signed_in, tmp_path / "first"):
         load(path, by_export)
-    living.lives_a_day()
-    pulled(living.address, into=by_page, at=living.moment())
-    fetch_and_load(living, signed_in, by_archive, tmp_path, "incremental_directdata")
-    fetch_and_load(living, signed_in, by_archive, tmp_path, "log_directdata")
-    for path in export(living, signed_in, tmp_path / "second", trails=True):
+    changing_vault.run_for_a_day()
+    pulled(changing_vault.address, into=by_page, at=changing_vault.current_time())
+    fetch_and_load(changing_vault, signed_in, by_archive, tmp_path, "incremental_directdata")
+    fetch_and_load(changing_vault, signed_in, by_archive, tmp_path, "log_directdata")
+    for path in export(changing_vault, signed_in, tmp_path / "second", trails=True):
         load(path, by_export)
     grants = tmp_path / "grants.csv"
     by_page.table("permission_grant").select("* EXCLUDE (extra, source, batch_id)").to_csv(str(grants))
@@ -139,38 +139,40 @@ def test_pages_archives_and_exports_give_the_same_tables(
     )
 
 
-def test_increments_come_through_every_trouble_with_what_was_deleted(
-    served, played, pulled, signed_in, fresh, content, everything, tmp_path
+def test_increments_and_deletions_load_despite_every_fault(
+    served, simulated_vault, pulled, signed_in, make_empty_store, content, all_faults, tmp_path
 ):
-    living, good = Living(served, played, *everything), Living(served, played)
-    by_page, by_archive = fresh(), fresh()
+    changing_vault = ChangingVault(served, simulated_vault, *all_faults)
+    good = ChangingVault(served, simulated_vault)
+    by_page, by_archive = make_empty_store(), make_empty_store()
     pulled(good.address, into=by_page)
-    fetch_and_load(living, signed_in, by_archive, tmp_path, "full_directdata")
+    fetch_and_load(changing_vault, signed_in, by_archive, tmp_path, "full_directdata")
     before = stored_content(content, by_page)
-    for each in (living, good):
-        each.deletes_some(by_page)
-        each.lives_a_day()
-    pulled(good.address, into=by_page, at=good.moment())
-    fetch_and_load(living, signed_in, by_archive, tmp_path, "incremental_directdata")
-    fetch_and_load(living, signed_in, by_archive, tmp_path, "log_directdata")
-    assert living.faults.counts["fail-part"] == 2
+    for each in (changing_vault, good):
+        each.delete_sync_and_vmoc(by_page)
+        each.run_for_a_day()
+    pulled(good.address, into=by_page, at=good.current_time())
+    fetch_and_load(changing_vault, signed_in, by_archive, tmp_path, "incremental_directdata")
+    fetch_and_load(changing_vault, signed_in, by_archive, tmp_path, "log_directdata")
+    assert changing_vault.faults.counts["fail-part"] == 2
     after = stored_content(content, by_archive, with_permissions=False)
     assert after == stored_content(content, by_page, with_permissions=False)
     assert len(after["sync_tracking__v"]) == len(before["sync_tracking__v"]) - 1
     assert [row for row in after["vmoc"] if row[-1] is False]
 
 
-def test_increments_that_are_not_published_yet_are_taken_the_next_time(
-    served, played, signed_in, fresh, content, tmp_path
+def test_unpublished_increments_are_loaded_by_the_next_run(
+    served, simulated_vault, signed_in, make_empty_store, content, tmp_path
 ):
-    living, good = Living(served, played, "unpublished=92"), Living(served, played)
-    late, prompt = fresh(), fresh()
-    for each, store, name in ((living, late, "late"), (good, prompt, "prompt")):
+    changing_vault = ChangingVault(served, simulated_vault, "unpublished=92")
+    good = ChangingVault(served, simulated_vault)
+    late, prompt = make_empty_store(), make_empty_store()
+    for each, store, name in ((changing_vault, late, "late"), (good, prompt, "prompt")):
         fetch_and_load(each, signed_in, store, tmp_path / name, "full_directdata")
-        each.lives_a_day()
-    first = fetch_and_load(living, signed_in, late, tmp_path / "late", "incremental_directdata")
+        each.run_for_a_day()
+    first = fetch_and_load(changing_vault, signed_in, late, tmp_path / "late", "incremental_directdata")
     assert len(first.notes) == 92
-    living.faults.settings.clear()
-    fetch_and_load(living, signed_in, late, tmp_path / "late", "incremental_directdata")
+    changing_vault.faults.settings.clear()
+    fetch_and_load(changing_vault, signed_in, late, tmp_path / "late", "incremental_directdata")
     fetch_and_load(good, signed_in, prompt, tmp_path / "prompt", "incremental_directdata")
     assert stored_content(content, late) == stored_content(content, prompt)

@@ -29,7 +29,7 @@ def rows(store, table="sync_tracking__v"):
     return store.execute(f"SELECT * EXCLUDE (source, batch_id) FROM {table} ORDER BY ALL").fetchall()
 
 
-def test_each_record_class_goes_to_its_table_and_truth_to_its_own_schema(store, clock):
+def test_each_record_class_has_its_table_and_ground_truth_a_separate_schema(store, clock):
     reports = append(
         store,
         [

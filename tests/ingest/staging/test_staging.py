@@ -1,4 +1,4 @@
-"""Whole files, JSON lines and single rows result in the same staged rows, whatever reader they came from."""
+"""Files, JSON lines and single rows produce the same staged rows with every reader."""
 
 import csv
 import io
@@ -58,7 +58,7 @@ def store_and_path(tmp_path_factory):
 
 @settings(max_examples=examples(60), deadline=None)
 @given(ROWS, st.sampled_from([",", ";"]), st.sampled_from(["\n", "\r\n"]))
-def test_a_csv_file_is_staged_alike_whole_and_row_by_row(store_and_path, rows, delimiter, ends):
+def test_a_csv_file_is_staged_alike_in_bulk_and_row_by_row(store_and_path, rows, delimiter, ends):
     store, path = store_and_path
     text = io.StringIO()
     csv.writer(text, delimiter=delimiter, lineterminator=ends, quoting=csv.QUOTE_ALL).writerows(
@@ -112,7 +112,7 @@ PLAIN_LINE = (
 @settings(max_examples=examples(150), deadline=None)
 @given(st.lists(LINES, max_size=10))
 @example(['{"id": "V1", "id": null, "other__c": ":null"}', '{"id":"V2","ID":"V3"}'])
-def test_json_lines_are_staged_alike_whole_and_row_by_row(store_and_path, lines):
+def test_json_lines_are_staged_alike_in_bulk_and_row_by_row(store_and_path, lines):
     store, path = store_and_path
     path = path.with_suffix(".jsonl")
     path.write_text("\n".join([*[PLAIN_LINE] * 12, *lines]), encoding="utf-8", newline="")
@@ -145,7 +145,7 @@ def big_export(path: Path, rows=20_000):
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "json"])
-def test_a_large_file_is_loaded_whole_and_its_report_adds_up(store, tmp_path, clock, form):
+def test_a_large_file_is_loaded_completely_and_its_report_adds_up(store, tmp_path, clock, form):
     big_export(tmp_path / f"big.{form}", 60_000)
     (report,) = load(tmp_path / f"big.{form}", store, clock=clock)
     assert (report.rows_in, report.rows_new, report.rows_rejected) == (60_000, 59_400, 600)

@@ -1,4 +1,4 @@
-"""What a Vault deleted: syncs go, configuration is known as gone, and no order of loads matters."""
+"""Deletions in Vault: syncs are removed, configuration is marked as deleted, in any order of loads."""
 
 import duckdb
 import pytest

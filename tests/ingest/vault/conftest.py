@@ -1,4 +1,4 @@
-"""A small Vault on the loopback that misbehaves in one way at a time, and a client that is signed in to it."""
+"""A small local Vault with one injected fault at a time, and a client that is signed in to it."""
 
 import json
 import threading
@@ -43,7 +43,7 @@ FIELDS = [
 
 
 class SmallVault(ThreadingHTTPServer):
-    """Serves rows in pages; `trouble` is a list of misbehaviours, each happening once where it fits."""
+    """Serves rows in pages; `trouble` is a list of faults, each injected once at the first matching call."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)

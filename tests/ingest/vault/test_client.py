@@ -1,4 +1,4 @@
-"""The client over real HTTP: signing in, addresses, limits, and what never shows in a log."""
+"""The client over real HTTP: sign-in, addresses, limits, and secrets that are never logged."""
 
 import logging
 import subprocess
@@ -57,13 +57,13 @@ def test_a_token_needs_no_login_and_oauth_gets_a_session(vault):
     assert vault.logins == 1
 
 
-def test_the_session_goes_to_no_other_host(client, vault):
+def test_the_session_is_sent_to_no_other_host(client, vault):
     vault.page_form = "https://evil.example.com/api/v26.2{}"
     with pytest.raises(VaultUnreachable, match=r"evil\.example\.com"):
         list(client.query("SELECT id FROM sync_tracking__v"))
 
 
-def test_every_call_names_us_and_the_newest_version_we_know_is_used(client, vault):
+def test_every_call_names_the_client_and_uses_the_newest_known_version(client, vault):
     client.keep_alive()
     _, path, _, headers = vault.calls[-1]
     assert path == "/api/v26.2/keep-alive"
@@ -74,7 +74,7 @@ def test_every_call_names_us_and_the_newest_version_we_know_is_used(client, vaul
 @pytest.mark.parametrize(
     "header", [{"X-VaultAPI-BurstLimitRemaining": "3"}, {"X-VaultAPI-ResponseDelay": "500"}]
 )
-def test_we_slow_down_when_vault_does(client, vault, naps, header):
+def test_the_client_slows_down_when_vault_does(client, vault, naps, header):
     vault.headers_to_send = header
     client.keep_alive()
     assert naps
@@ -88,7 +88,7 @@ def test_a_vault_that_stays_down_raises_an_error_with_a_next_step(vault, client)
     assert len(vault.trouble) == 45
 
 
-def test_a_refusal_carries_vaults_own_word(client):
+def test_a_refusal_has_the_error_type_of_vault(client):
     with pytest.raises(VaultRefused) as refused:
         client.call("GET", "/nonsense")
     assert (refused.value.type, refused.value.http_status, refused.value.retryable) == (
@@ -107,7 +107,7 @@ with VaultClient(sys.argv[1], ApiToken("veeva-vault-token")) as client:
 """
 
 
-def test_a_retry_is_told_in_one_line_of_ours_and_in_nothing_else(vault):
+def test_a_retry_is_logged_on_a_single_line(vault):
     vault.trouble = ["proxy"]
     ran = subprocess.run(
         [sys.executable, "-c", SCRIPT, vault.url], capture_output=True, text=True, check=True
@@ -117,7 +117,7 @@ def test_a_retry_is_told_in_one_line_of_ours_and_in_nothing_else(vault):
     assert line.endswith("; trying again in 0.0 s")
 
 
-def test_the_retries_of_others_are_told_as_they_were(caplog):
+def test_retries_of_other_libraries_are_logged_unchanged(caplog):
     @stamina.retry(on=OSError, attempts=2)
     def fails_once():
         failed.append(1)

@@ -1,4 +1,4 @@
-"""Direct Data files over real HTTP: fetched whole, checked, and handed over in the order to apply them."""
+"""Direct Data files over real HTTP: complete, verified, and in the order to apply them."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -46,7 +46,7 @@ def published(vault):
     return vault
 
 
-def test_direct_data_comes_whole_checked_and_in_order(published, client, tmp_path):
+def test_direct_data_is_complete_verified_and_in_order(published, client, tmp_path):
     fetched = fetch_direct_data(client, tmp_path)
     assert [path.name for path in fetched.paths] == [
         "90210-20261122-0615-N.tar.gz.001",
@@ -71,7 +71,7 @@ def test_a_part_that_arrives_damaged_is_fetched_once_more_and_then_refused(publi
     assert not (tmp_path / "90210-20261122-0615-N.tar.gz.001").exists()
 
 
-def test_a_gap_between_files_is_told(published, client, tmp_path):
+def test_a_gap_between_files_is_reported(published, client, tmp_path):
     del published.files[1]
     fetched = fetch_direct_data(client, tmp_path, since=datetime(2026, 11, 22, 6, tzinfo=UTC))
     assert any(
@@ -79,7 +79,7 @@ def test_a_gap_between_files_is_told(published, client, tmp_path):
     )
 
 
-def test_what_is_still_to_be_published_keeps_the_later_from_counting_as_applied(published, client, tmp_path):
+def test_files_after_an_unpublished_file_are_not_marked_as_applied(published, client, tmp_path):
     published.files[1] = {"name": "90210-20261122-0615-N", "error": {"message": "Failed to publish"}}
     assert fetch_direct_data(client, tmp_path).reached_at is None
 
@@ -100,7 +100,7 @@ def test_a_file_name_from_outside_stays_inside_the_folder(published, client, tmp
     assert {path.parent for path in fetch_direct_data(client, folder).paths} == {folder}
 
 
-def test_only_the_newest_full_file_is_fetched_and_the_rest_is_told(published, client, tmp_path):
+def test_only_the_newest_full_file_is_fetched_and_older_ones_are_reported(published, client, tmp_path):
     name = "90210-2026112{}-0000-F"
     published.files = [
         listing(part(f"{name.format(day)}.001", PARTS["90210-20261122-0615-N.001"]), **when)
@@ -116,8 +116,8 @@ def test_only_the_newest_full_file_is_fetched_and_the_rest_is_told(published, cl
     assert fetched.reached_at == datetime(2026, 11, 22, tzinfo=UTC)
 
 
-def test_changes_without_a_full_file_before_them_are_said_to_be_no_whole(published, client, tmp_path):
-    whole = "these files have changes only; load a full file first for unchanged records"
-    assert whole in fetch_direct_data(client, tmp_path).notes
+def test_changes_without_a_full_file_are_reported_as_incomplete(published, client, tmp_path):
+    warning = "these files have changes only; load a full file first for unchanged records"
+    assert warning in fetch_direct_data(client, tmp_path).notes
     after = datetime(2026, 11, 22, 6, tzinfo=UTC)
-    assert whole not in fetch_direct_data(client, tmp_path, since=after).notes
+    assert warning not in fetch_direct_data(client, tmp_path, since=after).notes

@@ -1,4 +1,4 @@
-"""The pull over real HTTP: every page, on from where it stopped, and what Vault deleted."""
+"""The pull over real HTTP: all pages, resumed runs, and deletions."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 from ingest import PullIncomplete, pull
 
 
-def test_a_pull_takes_every_page_and_says_what_it_missed(store, client, vault, ids, pulled):
+def test_a_pull_reads_every_page_and_reports_missing_fields(store, client, vault, ids, pulled):
     reports = pulled(store)
     assert ids() == [each["id"] for each in vault.rows]
     assert sum(report.rows_new for report in reports if report.kind == "sync_tracking__v") == 25
@@ -22,7 +22,7 @@ def test_a_pull_takes_every_page_and_says_what_it_missed(store, client, vault, i
 
 
 @pytest.mark.parametrize("form", ["/api/v26.2{}", "{}", "full"])
-def test_page_addresses_come_in_any_form(store, client, vault, form, ids, pulled):
+def test_page_addresses_are_accepted_in_any_form(store, client, vault, form, ids, pulled):
     vault.page_form = vault.url + "/api/v26.2{}" if form == "full" else form
     pulled(store)
     assert len(ids()) == 25
@@ -31,7 +31,7 @@ def test_page_addresses_come_in_any_form(store, client, vault, form, ids, pulled
 @pytest.mark.parametrize(
     "trouble", [["expire"], ["proxy"], ["shrink"], ["server down"], ["expire", "shrink", "proxy"]]
 )
-def test_no_trouble_that_passes_costs_a_row(store, client, vault, trouble, ids, pulled):
+def test_temporary_faults_lose_no_rows(store, client, vault, trouble, ids, pulled):
     vault.trouble = list(trouble)
     pulled(store)
     assert len(ids()) == 25
@@ -55,7 +55,7 @@ def test_deleted_records_are_removed_and_not_restored(store, client, vault, ids,
     assert "V5X003" not in ids()
 
 
-def test_a_pull_that_was_cut_off_goes_on_where_it_stopped(store, client, vault, ids, pulled):
+def test_an_interrupted_pull_resumes_where_it_stopped(store, client, vault, ids, pulled):
     vault.rows = vault.rows[:25]
     vault.trouble = ["stop early"]
     with pytest.raises(PullIncomplete):
@@ -65,20 +65,20 @@ def test_a_pull_that_was_cut_off_goes_on_where_it_stopped(store, client, vault, 
     assert len(ids()) == 25
 
 
-def test_a_page_address_that_died_is_no_end(store, client, vault, ids, pulled):
+def test_an_expired_page_address_does_not_end_the_pull(store, client, vault, ids, pulled):
     vault.trouble = ["page lost", "page lost"]
     pulled(store)
     assert len(ids()) == 25
     assert vault.trouble == []
 
 
-def test_what_the_vault_does_not_have_is_said_and_the_pull_goes_on(store, client, ids):
+def test_missing_objects_are_reported_and_the_pull_continues(store, client, ids):
     reports = pull(store, client, objects=["user__sys", "sync_tracking__v"], trails=["login_audit_trail"])
     assert len(ids()) == 25
     assert sum("MALFORMED_URL" in note for report in reports for note in report.notes) == 2
 
 
-def test_the_store_is_free_while_a_call_is_under_way(vault, client, tmp_path, pulled):
+def test_the_store_is_not_locked_during_a_call(vault, client, tmp_path, pulled):
     path, seen = tmp_path / "store.duckdb", []
 
     def read(*_):
@@ -134,9 +134,7 @@ def test_deletions_on_many_pages_are_all_loaded(store, client, vault, pulled, id
     assert sum(each.rows_unchanged for each in again if each.source.endswith("deletions")) == len(gone)
 
 
-def test_deletions_that_end_before_they_are_all_there_are_asked_for_again(
-    store, client, vault, pulled, small_vault
-):
+def test_incomplete_lists_of_deletions_are_requested_again(store, client, vault, pulled, small_vault):
     vault.deleted = [{"id": "V5X003", "date_deleted": small_vault.stamp(60)}]
     vault.deleted_total = 2
     with pytest.raises(PullIncomplete):

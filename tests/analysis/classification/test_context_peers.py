@@ -177,7 +177,7 @@ def test_code_deployed_just_before_is_the_cause_and_reverted_code_is_not(store):
     assert find_cause(store, reverted)[::2] == ("unknown", "")
 
 
-def test_a_change_of_the_same_field_has_priority_over_the_whole_object(store):
+def test_a_change_of_the_same_field_has_priority_over_the_object(store):
     rows = [error(n, object="call2__v", operation="create", field="notes__v", **NOTHING) for n in range(2)]
     deployed = change("trigger", "call2__v", object="call2__v", after="active=True")
     stricter = change("field", "call2__v", object="call2__v", field="notes__v", after="{'required': True}")
