@@ -27,6 +27,8 @@ QUOTED = re.compile(r"``[^`]*``|`[^`\n]*`|\"[^\"\n]*\"|“[^”\n]*”|<[^<>\n]*
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 SQL = re.compile(r"\b(SELECT|INSERT|UPDATE|CREATE|DELETE|ATTACH|COPY|PRAGMA|WHERE|IS (NOT )?NULL)\b")
 
+TOML_TEXT = re.compile(r'^(?:title|description|text) = "(.*)"', re.MULTILINE)
+
 Text = tuple[int, str]
 
 
@@ -48,6 +50,7 @@ def texts_of(path: Path, *, messages: bool) -> Iterator[Text]:
             yield from _comments(source, "--")
         case ".toml" | ".yml" | ".yaml" | "":
             yield from _comments(source, "#")
+            yield from ((0, text) for text in TOML_TEXT.findall(source))
         case ".md":
             yield from _markdown(source)
         case ".ipynb":
@@ -63,6 +66,8 @@ def names_of(path: Path) -> Iterator[Text]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             yield node.lineno, node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.lineno, node.attr
         elif isinstance(node, ast.arg):
             yield node.lineno, node.arg
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

@@ -32,10 +32,10 @@ TEMPLATES = 5_000
 
 def accuracy(predicted: Groups, truth: Groups) -> tuple[float, float]:
     """Return GA and FGA of a partition against the true one."""
-    ours, theirs = _members(predicted), _members(truth)
-    right = set(ours) & set(theirs)
+    predicted_groups, true_groups = _members(predicted), _members(truth)
+    right = set(predicted_groups) & set(true_groups)
     grouped = sum(len(members) for members in right) / len(truth)
-    return grouped, 2 * len(right) / (len(ours) + len(theirs))
+    return grouped, 2 * len(right) / (len(predicted_groups) + len(true_groups))
 
 
 def _members(groups: Groups) -> list[frozenset[int]]:
@@ -92,15 +92,19 @@ def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("SYNCLENS_BENCH", "../shared/bench"))
     if not (folder / "templates").is_dir():
         sys.exit(f"no templates/ in {folder}: give the folder of the benchmark data, or set SYNCLENS_BENCH")
-    ours, theirs = [], []
+    own_scores, drain_scores = [], []
     print(f"{'set':12} {'GA':>6} {'FGA':>6} {'stable':>7} {'Drain3 GA':>10} {'FGA':>6}")
     for name, messages, truth in sets(folder):
-        mine, reference = accuracy(group(messages), truth), accuracy(drain(messages), truth)
-        ours.append(mine)
-        theirs.append(reference)
+        own_score, drain_score = accuracy(group(messages), truth), accuracy(drain(messages), truth)
+        own_scores.append(own_score)
+        drain_scores.append(drain_score)
         steady = "yes" if stable(messages) else "NO"
-        print(f"{name:12} {mine[0]:6.3f} {mine[1]:6.3f} {steady:>7} {reference[0]:10.3f} {reference[1]:6.3f}")
-    means = [fmean(values) for values in (*zip(*ours, strict=True), *zip(*theirs, strict=True))]
+        own, drain3 = (
+            f"{own_score[0]:6.3f} {own_score[1]:6.3f}",
+            f"{drain_score[0]:10.3f} {drain_score[1]:6.3f}",
+        )
+        print(f"{name:12} {own} {steady:>7} {drain3}")
+    means = [fmean(values) for values in (*zip(*own_scores, strict=True), *zip(*drain_scores, strict=True))]
     print(f"{'mean':12} {means[0]:6.3f} {means[1]:6.3f} {'':7} {means[2]:10.3f} {means[3]:6.3f}")
     load = many(MESSAGES, TEMPLATES)
     print(f"{per_second(group, load):,.0f} messages/s on {MESSAGES:,} of {TEMPLATES:,} templates; ", end="")

@@ -6,7 +6,7 @@
 separate process; one in five is the device's. The device is another process with separate SQLite files. Every
 round runs a new device through: the first download of its scope, 1,000 changes down (800 updates, 100 creates, 100
 deletes) with 500 records of the device up, a sync with nothing to do, a Database Refresh whose snapshot must be built
-and one whose snapshot the Vault still has, and a sync after 100 accounts with all that hangs on them have moved to
+and one whose snapshot the Vault still has, and a sync after 100 accounts with their dependent records have moved to
 another territory. Permissions, VMOCs, tracking and events are on.
 
 References, measured in each round: `executemany` of the same rows in one transaction, and a plain download of the
@@ -102,7 +102,7 @@ def account_doc(n: int, territory: str) -> dict[str, object]:
 
 
 def child_doc(name: str, account: str, n: int) -> dict[str, object]:
-    """A record of an object that hangs on an account."""
+    """Return the fields of a record that belongs to an account."""
     return {
         "address__v": {"account__v": account, "name__v": f"Street {n} {PAD * 4}", "city__v": PAD},
         "call2__v": {"account__v": account, "call_date__v": "2026-03-01", "next_call_notes__v": PAD * 7},
@@ -132,7 +132,7 @@ def change_a_thousand(vault: Vault) -> None:
 
 
 def move_a_hundred(vault: Vault, round_number: int) -> list[str]:
-    """Move 100 accounts, and what hangs on them, to another territory; ids of all that left the device's."""
+    """Move 100 accounts and their dependent records to another territory; return the moved ids."""
     rows = vault.db.execute(
         "SELECT id FROM record WHERE object = 'account__v' AND territory = 'T1' ORDER BY id DESC LIMIT 100"
     ).fetchall()

@@ -1,6 +1,7 @@
 """Checks of the repository as a whole: packages, modules, docstrings, decision records and the wheel."""
 
 import ast
+import builtins
 import importlib
 import json
 import os
@@ -78,6 +79,24 @@ def _undocumented(path):
 
 def _shown(path):
     return path.relative_to(ROOT).as_posix()
+
+
+def test_every_exception_that_a_docstring_names_exists():
+    trees = {_shown(path): ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
+    classes = {
+        node.name for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)
+    }
+    defined = classes | set(vars(builtins)) | {"BadParameter"}  # typer's
+    documented = [
+        (name, exception)
+        for name, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module)
+        for sentence in re.findall(r"\bRaises ([^.]*)", ast.get_docstring(node) or "")
+        for exception in re.findall(r"\b[A-Z][a-z]+[A-Z]\w+\b", sentence)
+    ]
+    assert documented
+    assert [(name, exception) for name, exception in documented if exception not in defined] == []
 
 
 def test_no_package_init_has_logic():

@@ -46,7 +46,7 @@ def _text_table(table: BulkTable, mapping: ColumnMapping) -> TextTable:
         relation = f"(SELECT * REPLACE ({halved}) FROM {relation})"
     return TextTable(
         relation=relation,
-        texts={ours: f"c{table.header.index(theirs)}" for ours, theirs in assigned.items()},
+        texts={column: f"c{table.header.index(heading)}" for column, heading in assigned.items()},
         derived_key=_derived_key(table),
         extra=_extra(table, set(assigned.values())),
         raw=_raw(table),
