@@ -48,7 +48,7 @@ class SeedReport:
         speed = "" if self.seeds_per_second is None else f", {self.seeds_per_second:.1f} seeds/s"
         return (
             f"{self.ran} seeds of {self.scenario} from {self.first_seed}: {len(self.violations)} violations, "
-            f"{sum(self.fault_counts.values())} faults struck{speed}"
+            f"{sum(self.fault_counts.values())} faults occurred{speed}"
         )
 
 
@@ -104,7 +104,7 @@ def _run_seed(seed: int, *, swarm: bool) -> _SeedResult:
     run = simulate_world(seed=seed, plan=plan)
     violations = run.violations
     if seed % REPLAY_EVERY == 0 and simulate_world(seed=seed, plan=plan).trace != run.trace:
-        violations = (*violations, Violation("I18", "played again, the seed goes another way"))
+        violations = (*violations, Violation("I18", "a second run of the seed differs"))
     return _SeedResult(seed, run.syncs, run.fault_counts, violations)
 
 

@@ -86,7 +86,7 @@ def test_the_engine_is_whole_again_after_a_mutant():
 def test_the_report_names_seeds_and_speed():
     ticks = iter([0.0, 2.0])
     report = run_seeds(load_scenario("calm"), first_seed=5, count=4, timer=lambda: next(ticks))
-    assert report.summary() == "4 seeds of calm from 5: 0 violations, 0 faults struck, 2.0 seeds/s"
+    assert report.summary() == "4 seeds of calm from 5: 0 violations, 0 faults occurred, 2.0 seeds/s"
 
 
 def test_two_processes_find_what_one_finds():
@@ -114,4 +114,4 @@ def test_a_seed_that_goes_another_way_when_played_again_is_a_violation(monkeypat
     worlds = iter([simulate_world(seed=1), simulate_world(seed=2)])
     monkeypatch.setattr("sync_engine.simulator.stress.seeds.simulate_world", lambda **_: next(worlds))
     report = run_seeds(load_scenario("storm"), first_seed=100, count=1)
-    assert [one.reason for one in report.violations] == ["I18: played again, the seed goes another way"]
+    assert [one.reason for one in report.violations] == ["I18: a second run of the seed differs"]
