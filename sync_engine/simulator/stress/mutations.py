@@ -97,7 +97,7 @@ MUTATIONS = (
     Mutation("removes are not applied", _DDOWN, "_replace_records", "(SELECT id FROM gone)", "(SELECT id FROM gone WHERE 0)"),
     Mutation("the cursor is saved before the rows", _DDOWN, "apply_staged", "_count_changes(device, run)", 'write_state(data, "cursor", {"epoch": final["epoch"], "seq": final["seq"]}); data.execute("COMMIT"); data.execute("BEGIN"); _count_changes(device, run)', first_seed=10),
     Mutation("objects out of scope are kept", _DDOWN, "_replace_records", "former_rules.keys() - kept_objects", 'set(final["whole"])'),
-    Mutation("a whole object is laid over the old one", _DDOWN, "_replace_records", ' - set(final["whole"])', ""),
+    Mutation("a whole object is merged into the old one", _DDOWN, "_replace_records", ' - set(final["whole"])', ""),
     Mutation("a digest that differs is ignored", _DDOWN, "mismatched_objects", "!= expected", "is None"),
     Mutation("stage is left behind", _DDOWN, "_replace_records", "DELETE FROM stage", "DELETE FROM stage WHERE 0"),
     Mutation("answers drop edits before they are downloaded", _DUP, "_record_success", "UPDATE outbox SET acked_seq = ? WHERE key = ?", "DELETE FROM outbox WHERE ?1 AND key = ?2"),
@@ -129,30 +129,30 @@ MUTATIONS = (
 
 
 @contextmanager
-def apply_mutation(mutant: Mutation) -> Iterator[None]:
+def apply_mutation(mutation: Mutation) -> Iterator[None]:
     """Apply a mutation to the engine in this process, and revert it at the end.
 
     Raises ValueError if the function does not contain the text exactly once; update the mutation then.
     """
-    module = sys.modules[mutant.module]
-    original = getattr(module, mutant.function)
+    module = sys.modules[mutation.module]
+    original = getattr(module, mutation.function)
     source = textwrap.dedent(inspect.getsource(original))
-    if source.count(mutant.old) != 1:
-        raise ValueError(f"{mutant.name}: {mutant.function} has the text {source.count(mutant.old)} times")
+    if source.count(mutation.old) != 1:
+        raise ValueError(f"{mutation.name}: {mutation.function} has the text {source.count(mutation.old)} times")
     compiled_names: dict[str, Any] = {}
     code = compile(
-        "from __future__ import annotations\n" + source.replace(mutant.old, mutant.new), mutant.module, "exec"
+        "from __future__ import annotations\n" + source.replace(mutation.old, mutation.new), mutation.module, "exec"
     )
-    exec(code, module.__dict__ | {"__name__": mutant.module}, compiled_names)  # noqa: S102 - our own source text, in a test
-    bug = _bind_to_module(module.__dict__, compiled_names[mutant.function])
+    exec(code, module.__dict__ | {"__name__": mutation.module}, compiled_names)  # noqa: S102 - our own source text, in a test
+    bug = _bind_to_module(module.__dict__, compiled_names[mutation.function])
     modules = _importing_modules(original)
     for importing_module in modules:
-        setattr(importing_module, mutant.function, bug)
+        setattr(importing_module, mutation.function, bug)
     try:
         yield
     finally:
         for importing_module in modules:
-            setattr(importing_module, mutant.function, original)
+            setattr(importing_module, mutation.function, original)
 
 
 def _bind_to_module(names: dict[str, Any], function: Callable[..., Any]) -> Callable[..., Any]:
@@ -173,22 +173,22 @@ def _importing_modules(function: Callable[..., Any]) -> list[Any]:
     ]
 
 
-def find_violation(mutant: Mutation, seeds: range) -> Score:
+def find_violation(mutation: Mutation, seeds: range) -> Score:
     """Run seeds with the mutation applied until a checker reports it. A crash counts as detected."""
-    with apply_mutation(mutant):
-        for seed in (mutant.first_seed + offset for offset in seeds):
+    with apply_mutation(mutation):
+        for seed in (mutation.first_seed + offset for offset in seeds):
             try:
-                run = simulate_world(seed=seed, plan=mutant.plan)
+                run = simulate_world(seed=seed, plan=mutation.plan)
             except Exception as crash:  # a bug may break anything
-                return Score(mutant.name, seed, type(crash).__name__)
+                return Score(mutation.name, seed, type(crash).__name__)
             if run.violations:
-                return Score(mutant.name, seed, run.violations[0].invariant)
-    return Score(mutant.name, None, None)
+                return Score(mutation.name, seed, run.violations[0].invariant)
+    return Score(mutation.name, None, None)
 
 
 def format_score_table(seeds: range) -> str:
     """Return a text table of all mutations with the first seed that detected each."""
-    scores = [find_violation(mutant, seeds) for mutant in MUTATIONS]
+    scores = [find_violation(mutation, seeds) for mutation in MUTATIONS]
     lines = [f"{score.mutation:<58} {_format_result(score)}" for score in scores]
     caught = sum(score.seed is not None for score in scores)
     return "\n".join([*lines, f"{caught} of {len(scores)} caught within {len(seeds)} seeds"])
