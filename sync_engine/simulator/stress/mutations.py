@@ -138,10 +138,14 @@ def apply_mutation(mutation: Mutation) -> Iterator[None]:
     original = getattr(module, mutation.function)
     source = textwrap.dedent(inspect.getsource(original))
     if source.count(mutation.old) != 1:
-        raise ValueError(f"{mutation.name}: {mutation.function} has the text {source.count(mutation.old)} times")
+        raise ValueError(
+            f"{mutation.name}: {mutation.function} has the text {source.count(mutation.old)} times"
+        )
     compiled_names: dict[str, Any] = {}
     code = compile(
-        "from __future__ import annotations\n" + source.replace(mutation.old, mutation.new), mutation.module, "exec"
+        "from __future__ import annotations\n" + source.replace(mutation.old, mutation.new),
+        mutation.module,
+        "exec",
     )
     exec(code, module.__dict__ | {"__name__": mutation.module}, compiled_names)  # noqa: S102 - our own source text, in a test
     bug = _bind_to_module(module.__dict__, compiled_names[mutation.function])
