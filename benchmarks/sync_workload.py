@@ -278,7 +278,7 @@ def download_plainly(address: str) -> float:
 
 @dataclass
 class Table:
-    """Seconds of each step, one per round, and what else was record."""
+    """Measured seconds of each step, one per round, and the peak memory, leaked and missed records."""
 
     steps: dict[str, list[float]] = field(default_factory=dict)
     peak: float = 0.0

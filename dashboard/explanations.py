@@ -33,7 +33,7 @@ def show_issue_explanations(issue_id: str, view: View) -> None:
         explanations = data.fetch(explain_issue, issue_id, **view.arguments())
     except AnalysisError:  # the errors name no device and no user
         explanations = []
-    show_explanations(explanations, view, key="different", inside="with this issue")
+    show_explanations(explanations, view, key="issue-explanations", inside="with this issue")
 
 
 def show_healthy_peers(name: str, view: View) -> None:

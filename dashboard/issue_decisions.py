@@ -52,7 +52,9 @@ def show_decisions(issue_id: str, summary: IssueSummary, variants: pd.DataFrame,
                     _archive_form(issue_id, summary)
             with st.popover("Correct cause", icon=":material/edit:", disabled=disabled, key="correcting"):
                 _cause_form(issue_id, summary)
-            with st.popover("Merge or split", icon=":material/merge:", disabled=disabled, key="joining"):
+            with st.popover(
+                "Merge or split", icon=":material/merge:", disabled=disabled, key="merge-or-split"
+            ):
                 _merge_form(issue_id, view)
                 _split_form(issue_id, variants)
         _show_active_decisions(issue_id, disabled)
@@ -232,7 +234,7 @@ def _show_save_button(
         message = decide(data.triage_state(), issue_id, *arguments)
         st.toast(escape(message, 300), icon=":material/save:")
 
-    st.button(label, key=f"keep-{form}", type="primary", on_click=issue_actions.run_action, args=(save,))
+    st.button(label, key=f"save-{form}", type="primary", on_click=issue_actions.run_action, args=(save,))
 
 
 def merged_issues(issue_id: str) -> list[str]:

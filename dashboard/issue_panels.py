@@ -100,7 +100,7 @@ def show_tabs(issue: analysis.Issue, view: View) -> None:
     }
     drawn: dict[str, Callable[[], None]] = {
         "Events": lambda: _show_events(issue.events, view),
-        "Pending": lambda: show_pending_records(risk, view, key="issue-waiting"),
+        "Pending": lambda: show_pending_records(risk, view, key="issue-pending"),
         "Activity": lambda: issue_actions.show_activity(issue.issue_id, view),
     }
     # Labels have no counts, because they are URL parameters and counts change.
@@ -164,7 +164,7 @@ def show_recovery_actions(actions: Sequence[RecoveryAction], view: View) -> None
             st.caption(f"{escape(action.effect, 400)} Who: {escape(action.who)}, {escape(action.where)}.")
             if action.offered and len(action.lost_records):
                 title = f"What {action.title} would lose"
-                widgets.show_table(action.lost_records, key=f"loses-{action.name}", title=title, view=view)
+                widgets.show_table(action.lost_records, key=f"lost-{action.name}", title=title, view=view)
 
 
 def show_playbook(cause: str, issues: pd.DataFrame, view: View) -> None:

@@ -81,7 +81,7 @@ def _show_view_link(view: SavedView) -> None:
         # A link within the app would keep the current filters; this one opens exactly the saved view.
         st.markdown(f"[{escape(view.name)}]({pages.page_url(view.page, view.query)})", width="stretch")
         st.button(
-            "Remove", key=f"forget-{view.name}", icon=":material/close:", type="tertiary",
+            "Remove", key=f"remove-{view.name}", icon=":material/close:", type="tertiary",
             help=f"Saved by {escape(view.saved_by)}. Removes the view for all users.", disabled=not auth.can_edit(),
             on_click=issue_actions.run_action,
             args=(lambda: remove_view(data.triage_state(), view.name, actor=issue_actions.current_actor()),),

@@ -28,7 +28,7 @@ FIX_COLUMNS = {
     "last_seen": st.column_config.DatetimeColumn("Last seen", format="D MMM HH:mm"),
 }
 MAX_FULL_ROWS = 20
-KNOWN_VIEWS = {
+SEARCH_PRESETS = {
     "Open": "-is:resolved,archived",
     "Active": "-is:quiet,resolved,archived",
     "New or rising": "is:new,escalating,regressed",
@@ -36,18 +36,24 @@ KNOWN_VIEWS = {
     "Unknown cause": "cause:unknown",
     "Unassigned": "-assignee:* -is:resolved,archived",
 }
-_KNOWN = "known-view"
+_PRESET = "search-preset"
 
 
-def show_known_views(query: str) -> None:
+def show_search_presets(query: str) -> None:
     """Show frequent searches as pills. The selected one fills the search field."""
-    st.session_state[_KNOWN] = next((name for name, search in KNOWN_VIEWS.items() if search == query), None)
+    st.session_state[_PRESET] = next(
+        (name for name, search in SEARCH_PRESETS.items() if search == query), None
+    )
 
     def fill_search() -> None:
-        st.session_state["q"] = KNOWN_VIEWS.get(st.session_state[_KNOWN], "")
+        st.session_state["q"] = SEARCH_PRESETS.get(st.session_state[_PRESET], "")
 
     st.pills(
-        "Known views", list(KNOWN_VIEWS), key=_KNOWN, label_visibility="collapsed", on_change=fill_search
+        "Frequent searches",
+        list(SEARCH_PRESETS),
+        key=_PRESET,
+        label_visibility="collapsed",
+        on_change=fill_search,
     )
 
 

@@ -77,7 +77,7 @@ def show_chart(
             selection_mode=("points", "box"),
         )  # fmt: skip
     popover = st.popover(
-        "Table and files", type="tertiary", icon=":material/table_rows:", key=f"twin-{key}", on_change="rerun"
+        "Table and files", type="tertiary", icon=":material/table_rows:", key=f"data-{key}", on_change="rerun"
     )
     if popover.open:
         with popover:

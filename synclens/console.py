@@ -43,11 +43,6 @@ def print_output(renderable: Any) -> None:
     _out.print(renderable, markup=False)
 
 
-def terminal_width() -> int:
-    """Return the number of terminal columns, 80 if there is no terminal."""
-    return _out.width
-
-
 def print_json(value: Any) -> None:
     """Print one JSON document on stdout, with control characters escaped."""
     document = json.dumps(value, ensure_ascii=False, default=to_plain_value)

@@ -34,7 +34,7 @@ def fit_at_time(exposure: Exposure, scope: Booleans, time: float) -> tuple[float
 
 
 def fit_at_adoption(exposure: Exposure, since: Floats, seed: int) -> tuple[float, float]:
-    """Return the log likelihood ratio and p-value of a roll-out with one adoption time per user.
+    """Return the log likelihood ratio and p-value of a rollout with one adoption time per user.
 
     The p-value is the share of random reassignments of these times that fit as well. A problem that started for
     all users on the day when most of them got the version is no evidence against the version.

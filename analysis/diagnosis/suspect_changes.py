@@ -1,4 +1,4 @@
-"""Suspect changes: configuration changes and version roll-outs that explain the start of an issue."""
+"""Suspect changes: configuration changes and version rollouts that explain the start of an issue."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ FROM error WHERE issue_id = $issue
 class SuspectChange:
     """A change that fits the start of an issue better than chance.
 
-    `change_id` is that of the `config_change` row, or `version VERSION` for a roll-out without a row.
+    `change_id` is that of the `config_change` row, or `version VERSION` for a rollout without a row.
     `scope` describes the users that it reached. `affected_in_scope` is the share of affected users that it
     reached before their first hit, `unaffected_in_scope` the share of users in scope who were never hit.
     `lag` is the time from the change to the first hit after it in its scope. `relation` describes the relation
@@ -103,7 +103,7 @@ def suspects(
 
     The candidates are all rows of `config_change` and all versions that appeared during the data. Each is scored
     by how well it separates days with a hit from days without, per user, before and after, inside and outside of
-    its scope. Its p-value is how rarely a random time separates them as well (for a roll-out: a random order of
+    its scope. Its p-value is how rarely a random time separates them as well (for a rollout: a random order of
     adoption). P-values are adjusted by a weighted Bonferroni bound (Genovese et al. 2006): a change of the object,
     the field or the kind of cause of the issue may fit its start a little less closely.
 
@@ -149,7 +149,7 @@ def _issue_attributes(
 def _list_candidates(
     connection: DuckDBPyConnection, exposure: Exposure, filters: Filters, onset: datetime | None
 ) -> list[dict[str, Any]]:
-    """List the changes within the data, and version roll-outs without a row."""
+    """List the changes within the data, and version rollouts without a row."""
     rows = [
         {str(name): None if pd.isna(value) else value for name, value in row.items()}
         for row in run_query(connection, _CHANGES, filters).to_dict("records")

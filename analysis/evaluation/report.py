@@ -11,11 +11,6 @@ from analysis.evaluation.scores import ReportCard
 from analysis.grouping.issue_ids import GROUPING_VERSION
 
 
-def render_report(cards: Mapping[str, ReportCard]) -> str:
-    """Render cards as one page of Markdown, one section per data set."""
-    return "\n".join([render_heading(), *(render_section(name, card) for name, card in cards.items())])
-
-
 def render_heading() -> str:
     """Render the title of the page, with the versions of the catalogue and the grouping."""
     return f"# Report card\n\nCatalogue {load_catalogue().version}, grouping {GROUPING_VERSION}.\n"

@@ -45,7 +45,7 @@ LIMIT 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigChange:
-    """One row of `config_change`, or a version roll-out that no row describes. `changed_at` is in UTC."""
+    """One row of `config_change`, or a version rollout that no row describes. `changed_at` is in UTC."""
 
     change_id: str
     changed_at: datetime
@@ -139,7 +139,7 @@ def _best_suspect(connection: DuckDBPyConnection, issue_id: str) -> SuspectChang
 
 
 def _change_from_rollout(suspect: SuspectChange) -> ConfigChange:
-    """Describe a version roll-out that has no row in `config_change`."""
+    """Describe a version rollout that has no row in `config_change`."""
     return ConfigChange(
         change_id=suspect.change_id, changed_at=suspect.changed_at, changed_by=None, kind=suspect.kind,
         target=suspect.target, object=None, field=None, scope=suspect.scope, before=suspect.before,

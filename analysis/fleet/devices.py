@@ -47,33 +47,33 @@ failed AS (
     WHERE coalesce(device_id, user_id) IS NOT NULL
     GROUP BY coalesce(device_id, user_id)
 ),
-waiting AS (
+pending AS (
     SELECT device_id AS device, max(user_id) AS user_id, count(DISTINCT (object, record_id)) AS pending,
         count(DISTINCT (object, record_id)) FILTER (WHERE in_error) AS pending_in_error, min(edited_at) AS oldest_edit
     FROM pending_now
     GROUP BY device_id
 ),
 listed AS (SELECT device_id AS device, user_id FROM current_device),
-everyone AS (
-    SELECT device FROM synced UNION SELECT device FROM failed UNION SELECT device FROM waiting
+all_devices AS (
+    SELECT device FROM synced UNION SELECT device FROM failed UNION SELECT device FROM pending
     UNION SELECT device FROM listed
 )
 SELECT
-    e.device,
-    coalesce(l.user_id, s.user_id, f.user_id, w.user_id) AS user_id,
+    a.device,
+    coalesce(l.user_id, s.user_id, f.user_id, p.user_id) AS user_id,
     d.platform, d.model, d.os_version, coalesce(s.synced_version, d.app_version) AS app_version,
     u.territory, u.country,
     coalesce(s.syncs, 0) AS syncs, coalesce(s.failures, 0) AS failures, s.last_attempt, s.last_success,
-    coalesce(f.errors, 0) AS errors, coalesce(w.pending, 0) AS pending,
-    coalesce(w.pending_in_error, 0) AS pending_in_error, w.oldest_edit, d.accounts, d.storage_free_mb
-FROM everyone AS e
-LEFT JOIN synced AS s ON s.device = e.device
-LEFT JOIN failed AS f ON f.device = e.device
-LEFT JOIN waiting AS w ON w.device = e.device
-LEFT JOIN listed AS l ON l.device = e.device
-LEFT JOIN current_device AS d ON d.device_id = e.device
-LEFT JOIN current_user_info AS u ON u.user_id = coalesce(l.user_id, s.user_id, f.user_id, w.user_id)
-ORDER BY e.device
+    coalesce(f.errors, 0) AS errors, coalesce(p.pending, 0) AS pending,
+    coalesce(p.pending_in_error, 0) AS pending_in_error, p.oldest_edit, d.accounts, d.storage_free_mb
+FROM all_devices AS a
+LEFT JOIN synced AS s ON s.device = a.device
+LEFT JOIN failed AS f ON f.device = a.device
+LEFT JOIN pending AS p ON p.device = a.device
+LEFT JOIN listed AS l ON l.device = a.device
+LEFT JOIN current_device AS d ON d.device_id = a.device
+LEFT JOIN current_user_info AS u ON u.user_id = coalesce(l.user_id, s.user_id, f.user_id, p.user_id)
+ORDER BY a.device
 """
 # One line per thing that happened to a device; what a configuration change reaches is left to the reader.
 _TIMELINE = """

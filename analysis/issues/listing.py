@@ -123,7 +123,7 @@ def list_issues(
 
     The columns are ISSUE_COLUMNS; `IssueSummary` describes them. `query` is a search line (analysis.issues.search),
     in which `is:quiet` selects the issues for which `is_quiet` is True. `triage` adds states, assignees and
-    priorities. Raises InvalidQuery, UnknownFilter and UnusableFilter.
+    priorities. Raises InvalidQuery, UnknownFilter and InvalidFilter.
     """
     checked = Filters.of(**filters)
     search = parse_query(query, fields=ISSUE_COLUMNS) if isinstance(query, str) else query
@@ -169,8 +169,11 @@ def _build_summary(row: Mapping[str, Any], trend: list[int], as_of: datetime | N
         "trend": tuple(trend),
         "state": "new",
     }
-    quiet = as_of is not None and row["last_seen"] + QUIET_PERIOD < as_of
-    return IssueSummary(**values, quiet=quiet)
+    return IssueSummary(**values, quiet=_is_quiet_issue(values["state"], values["last_seen"], as_of))
+
+
+def _is_quiet_issue(state: str, last_seen: datetime, as_of: datetime | None) -> bool:
+    return as_of is not None and state in ("new", "ongoing") and last_seen + QUIET_PERIOD < as_of
 
 
 def is_quiet(issues: pd.DataFrame, as_of: datetime | None) -> pd.Series[bool]:
@@ -181,17 +184,17 @@ def is_quiet(issues: pd.DataFrame, as_of: datetime | None) -> pd.Series[bool]:
     """
     import pandas as pd  # noqa: PLC0415 - slow, and `list_issue_summaries` works without
 
-    if as_of is None:
-        return pd.Series(False, index=issues.index, dtype=bool)
-    return (issues["last_seen"] + QUIET_PERIOD < as_of) & issues["state"].isin(("new", "ongoing"))
+    rows = zip(issues["state"], issues["last_seen"], strict=True)
+    quiet = [_is_quiet_issue(state, last_seen, as_of) for state, last_seen in rows]
+    return pd.Series(quiet, index=issues.index, dtype=bool)
 
 
 def summarize(issues: pd.DataFrame, as_of: datetime | None) -> list[IssueSummary]:
     """Convert a triage list to summaries; `as_of` is the reference time that decides which are quiet."""
     quiet = is_quiet(issues, as_of)
     return [
-        IssueSummary.from_row(cast("dict[str, Any]", row), quiet=bool(silent))
-        for row, silent in zip(issues.to_dict("records"), quiet, strict=True)
+        IssueSummary.from_row(cast("dict[str, Any]", row), quiet=bool(is_quiet_row))
+        for row, is_quiet_row in zip(issues.to_dict("records"), quiet, strict=True)
     ]
 
 
@@ -203,7 +206,8 @@ def _matching_rows(
 
     quiet = is_quiet(issues, as_of)
     states = [
-        [state, "quiet"] if silent else [state] for state, silent in zip(issues["state"], quiet, strict=True)
+        [state, "quiet"] if is_quiet_row else [state]
+        for state, is_quiet_row in zip(issues["state"], quiet, strict=True)
     ]
     return search.issue_terms().row_mask(
         issues.assign(state=pd.Series(states, index=issues.index, dtype=object))

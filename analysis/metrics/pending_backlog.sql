@@ -17,8 +17,8 @@ SELECT
     count(DISTINCT p.device_id) AS devices,
     cast(sum(p.in_error) AS BIGINT) AS in_error,
     min(p.edited_at) AS oldest_edit,
-    max(date_diff('second', p.edited_at, m.as_of)) / 3600e0 AS oldest_hours
+    max(date_diff('second', p.edited_at, r.as_of)) / 3600e0 AS oldest_hours
 FROM pending AS p
-CROSS JOIN reference AS m
+CROSS JOIN reference AS r
 GROUP BY p.object
 ORDER BY records DESC, p.object

@@ -13,23 +13,23 @@ WITH at_risk AS (
     WHERE in_error
 ),
 children AS (
-    SELECT w.device_id, w.object, w.record_id,
+    SELECT a.device_id, a.object, a.record_id,
         count(DISTINCT CASE WHEN NOT c.in_error THEN c.record_id END)
         + count(DISTINCT CASE WHEN NOT g.in_error THEN g.record_id END) AS dependents
-    FROM at_risk AS w
-    LEFT JOIN pending_now AS c ON c.device_id = w.device_id AND c.parent_record_id = w.record_id
+    FROM at_risk AS a
+    LEFT JOIN pending_now AS c ON c.device_id = a.device_id AND c.parent_record_id = a.record_id
     LEFT JOIN pending_now AS g ON g.device_id = c.device_id AND g.parent_record_id = c.record_id
-    GROUP BY w.device_id, w.object, w.record_id
+    GROUP BY a.device_id, a.object, a.record_id
 )
 SELECT
-    w.cause,
+    a.cause,
     count(*) AS records,
-    count(DISTINCT w.device_id) AS devices,
+    count(DISTINCT a.device_id) AS devices,
     cast(sum(c.dependents) AS BIGINT) AS dependents,
-    min(w.edited_at) AS oldest_edit,
-    max(date_diff('second', w.edited_at, m.as_of)) / 3600e0 AS oldest_hours
-FROM at_risk AS w
-JOIN children AS c ON c.device_id = w.device_id AND c.object = w.object AND c.record_id = w.record_id
-CROSS JOIN reference AS m
-GROUP BY w.cause
-ORDER BY records DESC, w.cause
+    min(a.edited_at) AS oldest_edit,
+    max(date_diff('second', a.edited_at, r.as_of)) / 3600e0 AS oldest_hours
+FROM at_risk AS a
+JOIN children AS c ON c.device_id = a.device_id AND c.object = a.object AND c.record_id = a.record_id
+CROSS JOIN reference AS r
+GROUP BY a.cause
+ORDER BY records DESC, a.cause

@@ -70,7 +70,7 @@ class Filters:
     def of(cls, **filters: object) -> Filters:
         """Validate filters as passed to `measure`; None means all, an empty list means none.
 
-        Raises UnknownFilter and UnusableFilter.
+        Raises UnknownFilter and InvalidFilter.
         """
         for name in filters:
             if name not in FILTERS:

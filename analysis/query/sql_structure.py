@@ -163,7 +163,7 @@ def _is_whole_row(expression: Mapping[str, Any], row_names: set[str]) -> bool:
 
 
 def _names(sql: str) -> Iterable[str]:
-    """Yield every name in the text in the text."""
+    """Yield every name in the text."""
     for _, token in _tokens(sql):
         if match := _NAME.match(token):
             yield (match[1] or match[2]).lower()

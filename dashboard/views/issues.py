@@ -15,7 +15,7 @@ query = st.text_input(
     "Search", key="q", bind="query-params", type="search", label_visibility="collapsed",
     placeholder='Search: cause:network  -object:account__v  users>=3  is:escalating  "lost connection"',
 )  # fmt: skip
-tables.show_known_views(query)
+tables.show_search_presets(query)
 try:
     issues = data.fetch_issues(view, query)
 except AnalysisError as error:

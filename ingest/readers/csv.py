@@ -17,7 +17,6 @@ from ingest.readers.rows import BulkTable, RawRow, RowSource, compact_json, repl
 
 DELIMITERS = (",", ";", "\t", "|")
 MOST_LINES_IN_A_ROW = 200
-LARGEST_CELL = 1 << 24
 MOST_TITLE_LINES = 30
 """Title lines that a report may have above its header, without blank lines."""
 BULK_MIN_BYTES = 1 << 20

@@ -192,7 +192,7 @@ def _last_error(device: Device) -> str:
     error = device.env.last_error if isinstance(device.env, HttpEnv) else None
     if error is not None:
         return f"{error.error_type}: {error.message}"
-    return "rejected records block the sync; see `synclens device errors`"
+    return "refused records block the sync; see `synclens device errors`"
 
 
 async def _run_sync(device: Device, run: Callable[[Device], Awaitable[bool]]) -> bool:
@@ -262,7 +262,7 @@ def errors(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
     for entry in entries:
         console.print_output(
             Text(
-                f"{entry.object} {entry.record_id}: {entry.operation} rejected, {entry.type}: {entry.message}"
+                f"{entry.object} {entry.record_id}: {entry.operation} refused, {entry.type}: {entry.message}"
             )
         )
         console.print_output(Text(f"  key {entry.key}; actions: {', '.join(('amend', *entry.actions))}"))
@@ -275,7 +275,7 @@ def amend(
     fields: FieldsArgument,
     home: HomeOption = HOME,
 ) -> None:
-    """Change a rejected record. The next sync sends it again.
+    """Change a refused record. The next sync sends it again.
 
     Example: synclens device amend KEY V000000000000001 name__v='Dr Ruiz'
     """
@@ -291,7 +291,7 @@ def undo(
     key: KeyArgument,
     home: HomeOption = HOME,
 ) -> None:
-    """Undo a rejected update. The next incremental sync downloads the object again in full.
+    """Undo a refused update. The next incremental sync downloads the object again in full.
 
     Example: synclens device undo KEY
     """
@@ -303,7 +303,7 @@ def undelete(
     key: KeyArgument,
     home: HomeOption = HOME,
 ) -> None:
-    """Undo a rejected delete. The next incremental sync becomes a database refresh.
+    """Undo a refused delete. The next incremental sync becomes a database refresh.
 
     Example: synclens device undelete KEY
     """

@@ -159,7 +159,7 @@ def test_a_saved_view_opens_unchanged_for_all_users(page: Page) -> None:
 def test_a_chart_image_contains_its_header(page: Page) -> None:
     page.goto("/?period=all+time&country=DE")
     bench.wait_until_idle(page)
-    page.locator(".st-key-twin-failures button").click()
+    page.locator(".st-key-data-failures button").click()
     shown = page.locator(".st-key-picture-failures")
     expect(shown.get_by_text("Failure rate of tracked syncs by day")).to_be_visible()
     expect(shown.get_by_text("Country: DE")).to_be_visible()

@@ -62,7 +62,7 @@ def page_title(app) -> str:
 def correct(app, issue_id: str, cause: str):
     app.selectbox(key=f"cause-{issue_id}").set_value(cause)
     app.text_input(key=f"why-cause-{issue_id}").set_value("we **asked** the admin")
-    return app.button(key="keep-cause").click().run()
+    return app.button(key="save-cause").click().run()
 
 
 def test_a_corrected_cause_shows_immediately_and_survives_the_next_load(visit, own_store, issue_id):
@@ -98,7 +98,7 @@ def test_issues_merge_with_the_next_load_and_can_be_reverted(visit, own_store):
     one, other = issue_ids(own_store)[:2]
     app = visit("issue", period="all time", issue=one)
     app.multiselect(key=f"merge-{one}").set_value([other])
-    app.button(key="keep-merge").click().run()
+    app.button(key="save-merge").click().run()
     assert not app.exception
     assert {one, other} <= set(issue_ids(own_store)), "the store is not touched by a click"
     load(own_store)
@@ -118,7 +118,7 @@ def test_a_merge_is_logged_on_both_issues(visit, own_store):
     one, other = issue_ids(own_store)[:2]
     app = visit("issue", period="all time", issue=one)
     app.multiselect(key=f"merge-{one}").set_value([other])
-    app.button(key="keep-merge").click().run()
+    app.button(key="save-merge").click().run()
     for issue_id in (one, other):
         entry = triage_of(own_store).activity(issue_id)[-1]
         assert entry.action == "note"
@@ -137,7 +137,7 @@ def test_an_issue_without_errors_links_to_its_successor(visit, own_store, issue_
 
 def test_a_merge_without_other_issues_saves_nothing(visit, own_store, issue_id):
     app = visit("issue", period="all time", issue=issue_id)
-    app.button(key="keep-merge").click().run()
+    app.button(key="save-merge").click().run()
     assert triage_of(own_store).grouping_rules() == []
     assert "Nothing was merged" in app.toast[0].value
 
@@ -158,7 +158,7 @@ def test_a_split_message_becomes_a_separate_issue(visit, own_store):
     (merged,) = issue_ids(own_store)
     app = visit("issue", period="all time", issue=merged)
     app.multiselect(key=f"part-{merged}").set_value(["The moon is full"])
-    app.button(key="keep-part").click().run()
+    app.button(key="save-part").click().run()
     assert not app.exception
     load(own_store)
     assert len(issue_ids(own_store)) == 2
@@ -179,7 +179,7 @@ def test_an_issue_is_archived_until(visit, own_store, issue_id, kind, set_value,
     app.radio(key=f"until-{issue_id}").set_value(kind).run()
     if set_value:
         set_value(app, issue_id)
-    app.button(key="keep-archive").click().run()
+    app.button(key="save-archive").click().run()
     state = triage_of(own_store).state_of(issue_id)
     assert (state.state, state.until_kind, state.until_value) == ("archived", kind, value)
     assert any("Archived" in badge.value for badge in app.markdown)
@@ -189,6 +189,6 @@ def test_a_viewer_cannot_save_a_decision(visit, own_store, issue_id):
     app = visit("issue", period="all time", issue=issue_id)
     app.user = {"is_logged_in": True, "email": "v@example.com", "roles": ["viewer"]}
     app.run()
-    app.button(key="keep-cause").click().run()
+    app.button(key="save-cause").click().run()
     assert triage_of(own_store).corrected_causes() == {}
     assert any("Viewers cannot" in error.value for error in app.error)

@@ -9,7 +9,7 @@ import pytest
 
 import analysis
 from dashboard.pages import ENTRIES
-from dashboard.tables import KNOWN_VIEWS, list_marked_changes
+from dashboard.tables import SEARCH_PRESETS, list_marked_changes
 from ingest import open_store
 
 MARKDOWN = ("markdown", "caption", "title", "header", "info", "success", "warning", "error")
@@ -158,15 +158,15 @@ def test_the_issue_page_without_a_selection_links_to_the_list(visit):
     assert "Select an issue" in visit("issue", period="all time").info[0].value
 
 
-@pytest.mark.parametrize(("name", "line"), KNOWN_VIEWS.items())
-def test_a_known_view_is_a_valid_search(visit, name, line):
+@pytest.mark.parametrize(("name", "line"), SEARCH_PRESETS.items())
+def test_a_search_preset_is_a_valid_search(visit, name, line):
     app = visit("issues", period="all time")
-    app.pills(key="known-view").set_value(name).run()
+    app.pills(key="search-preset").set_value(name).run()
     assert app.text_input(key="q").value == line
     assert not app.error
     assert not app.exception
     everything = visit("issues", period="all time", q=line)
-    assert everything.pills(key="known-view").value == name
+    assert everything.pills(key="search-preset").value == name
 
 
 def test_fixes_show_the_first_fix_until_a_row_is_ticked(visit, stores):

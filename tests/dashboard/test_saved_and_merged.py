@@ -88,7 +88,7 @@ def test_a_view_is_saved_with_its_page_and_parameters_and_can_be_removed(visit, 
         "period": ["30 days"], "q": ["is:new"], "country": ["DE"]
     }  # fmt: skip
     app = visit("overview")
-    app.button(key="forget-**New** in Germany").click().run()
+    app.button(key="remove-**New** in Germany").click().run()
     assert saved_views.read_saved_views(state.activity(saved_views.LOG_NAME)) == []
 
 
@@ -133,7 +133,7 @@ def test_a_merge_is_previewed_before_it_is_saved(own_store, monkeypatch):
 def test_local_days_match_the_analysis(visit, stores):
     app = visit("overview", period="all time", tz=LOCAL_DAYS)
     assert not app.exception
-    app.session_state["twin-failures"] = True
+    app.session_state["data-failures"] = True
     app.run()
     with open_store(stores["normal"]) as store:
         expected = measure_by_local_day(store, "failures_by_day")

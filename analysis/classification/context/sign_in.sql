@@ -42,10 +42,10 @@ last_sync AS (
         ON s.user_id = o.user_id AND s.started_at <= o.occurred_at
 ),
 current_state AS (
-    SELECT w.event_id, w.state, w.changed_at
-    FROM latest AS w LEFT JOIN last_sync AS l ON l.event_id = w.event_id
-    WHERE w.is_set AND coalesce(l.started_at <= w.changed_at, true)
-    QUALIFY row_number() OVER (PARTITION BY w.event_id ORDER BY w.changed_at DESC, w.state) = 1
+    SELECT l.event_id, l.state, l.changed_at
+    FROM latest AS l LEFT JOIN last_sync AS s ON s.event_id = l.event_id
+    WHERE l.is_set AND coalesce(s.started_at <= l.changed_at, true)
+    QUALIFY row_number() OVER (PARTITION BY l.event_id ORDER BY l.changed_at DESC, l.state) = 1
 ),
 rejected AS (
     SELECT p.event_id, coalesce(u.user_id, p.user_id) AS user_id, p.occurred_at, p.plain, e.message
@@ -63,7 +63,7 @@ nearest AS (
 )
 SELECT o.event_id,
     CASE d.state WHEN 'expired' THEN 'password-expired' WHEN 'inactive' THEN 'sign-in-failed'
-        WHEN 'locked' THEN 'sign-in-failed' ELSE w.plain END AS cause,
+        WHEN 'locked' THEN 'sign-in-failed' ELSE n.plain END AS cause,
     CASE WHEN d.state IN ('expired', 'inactive', 'locked') THEN 0.9 ELSE 0.8 END AS confidence,
     CASE d.state WHEN 'expired' THEN concat('The password of user ', o.user_id, ' has been expired since ',
             strftime(d.changed_at, '%Y-%m-%d %H:%M'), ' UTC.')
@@ -71,6 +71,6 @@ SELECT o.event_id,
             strftime(d.changed_at, '%Y-%m-%d %H:%M'), ' UTC or earlier.')
         WHEN 'locked' THEN concat('User ', o.user_id, ' has been locked out since ',
             strftime(d.changed_at, '%Y-%m-%d %H:%M'), ' UTC.')
-        ELSE concat('Within ', $hours, ' hours, at ', strftime(w.occurred_at, '%Y-%m-%d %H:%M'),
-            ' UTC, Vault rejected another sign-in of the same user with “', left(w.message, 80), '”.') END AS evidence
-FROM unclear AS o LEFT JOIN current_state AS d USING (event_id) LEFT JOIN nearest AS w USING (event_id)
+        ELSE concat('Within ', $hours, ' hours, at ', strftime(n.occurred_at, '%Y-%m-%d %H:%M'),
+            ' UTC, Vault rejected another sign-in of the same user with “', left(n.message, 80), '”.') END AS evidence
+FROM unclear AS o LEFT JOIN current_state AS d USING (event_id) LEFT JOIN nearest AS n USING (event_id)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import analysis
 import ingest
 from analysis.classification.catalogue import UNKNOWN, Catalogue, list_versions
-from analysis.evaluation.report import render_report
+from analysis.evaluation.report import render_section
 from analysis.evaluation.scores import (
     build_report_card,
     calibration_error,
@@ -136,7 +136,7 @@ def test_simulated_errors_are_classified_correctly(simulated):
     with ingest.open_store(simulated[0]) as store:
         card = build_report_card(store)
     assert card.accuracy >= 0.97
-    assert "| accuracy |" in render_report({"simulated": card})
+    assert "| accuracy |" in render_section("simulated", card)
 
 
 def test_a_manual_correction_replaces_the_cause(simulated, tmp_path):
