@@ -82,7 +82,7 @@ class TestSpark:
     def test_counts_the_same_issues(self, lake, stormy_store):
         ours = run_query(stormy_store, ISSUE_COUNTS, Filters())
         assert len(ours) > 10
-        assert_same(ours, lake.ask(ISSUE_COUNTS))
+        assert_same(ours, lake.run_query(ISSUE_COUNTS))
 
     def test_needs_a_lake(self, lake, tmp_path):
         with pytest.raises(ExportNotFound) as refused:
