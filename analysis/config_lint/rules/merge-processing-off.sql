@@ -7,7 +7,7 @@
 -- fix: Switch off disable_veeva_merge__v in Veeva Settings and grant the object permissions that a merge requires;
 --   then clear the cache.
 -- source: https://vaultcrmhelp.veeva.com/doc/Content/CRM_topics/Accounts/ManagingAccountInfo/Account_Merge_Administration.htm
--- proof: A call created offline on a merged account is rejected; with the setting off, it moves to the winning
+-- proof: A call created offline on a merged account is rejected; with `disable_veeva_merge__v` off, it moves to the winning
 --   account.
 -- needs: veeva_setting
 SELECT 'disable_veeva_merge__v is ' || value || '.' AS what,
