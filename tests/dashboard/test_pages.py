@@ -172,7 +172,7 @@ def test_a_search_preset_is_a_valid_search(visit, name, line):
 def test_fixes_show_the_first_fix_until_a_row_is_ticked(visit, stores):
     app = visit("fixes", period="all time")
     first = app.dataframe[0].value["title"].iloc[0]
-    assert first in [one.value.replace("\\", "") for one in app.header]
+    assert first in [element.value.replace("\\", "") for element in app.header]
 
 
 def test_equal_changes_at_the_same_time_are_one_row():
@@ -224,7 +224,7 @@ def test_unchecked_rules_are_not_reported_as_healthy(visit):
     app = visit("lint", "one_row", period="all time")
     assert not app.success
     assert app.info
-    assert any("synclens pull" in one.value for one in app.code)
+    assert any("synclens pull" in element.value for element in app.code)
 
 
 def without(stores, tmp_path, monkeypatch, *tables: str) -> None:
@@ -241,7 +241,7 @@ def test_missing_changes_are_reported_as_not_loaded(visit, stores, tmp_path, mon
     without(stores, tmp_path, monkeypatch, "config_change")
     app = visit("changes", period="all time")
     assert "No configuration changes are loaded" in shown(app)
-    assert any("synclens load" in one.value for one in app.code)
+    assert any("synclens load" in element.value for element in app.code)
 
 
 def test_a_period_without_changes_is_not_reported_as_not_loaded(visit):

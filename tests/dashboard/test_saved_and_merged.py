@@ -112,8 +112,8 @@ def merge_button_page():
 
 def test_a_merge_is_previewed_before_it_is_saved(own_store, monkeypatch):
     with open_store(own_store) as store:
-        first, second = (str(one) for one in analysis.list_issues(store)["issue_id"].head(2))
-        both = [analysis.get_issue(store, one) for one in (first, second)]
+        first, second = (str(issue_id) for issue_id in analysis.list_issues(store)["issue_id"].head(2))
+        both = [analysis.get_issue(store, issue_id) for issue_id in (first, second)]
     users = len({user for issue in both for user in issue.users["user_id"].dropna()})
     monkeypatch.setenv("SYNCLENS_STORE", str(own_store))
     app = AppTest.from_function(merge_button_page, default_timeout=60)
@@ -165,7 +165,7 @@ def test_selected_baseline_days_match_the_preceding_days(stores):
 def test_explain_compares_with_selected_days(visit):
     app = visit("explain", period="all time", baseline="selected days")
     assert not app.exception
-    assert [one.label for one in app.date_input] == ["Days to explain (UTC)", "Baseline days (UTC)"]
+    assert [element.label for element in app.date_input] == ["Days to explain (UTC)", "Baseline days (UTC)"]
 
 
 def test_a_chart_image_has_its_definition_and_filters():
@@ -190,15 +190,15 @@ def test_a_rule_with_many_places_is_one_card(visit, own_store):
         store.execute("UPDATE device SET accounts = 90000")
     app = visit("lint", period="all time")
     assert not app.exception
-    titles = [one.value for one in app.markdown if "Too many accounts on a device" in one.value]
+    titles = [element.value for element in app.markdown if "Too many accounts on a device" in element.value]
     assert len(titles) == 1
 
 
 def test_old_data_is_marked_on_every_page(visit, monkeypatch):
     monkeypatch.setenv("SYNCLENS_NOW", "2026-03-30T08:00:00+00:00")
-    assert not any("Old data" in one.value for one in visit("issues").sidebar.markdown)
+    assert not any("Old data" in element.value for element in visit("issues").sidebar.markdown)
     monkeypatch.setenv("SYNCLENS_NOW", "2026-04-09T08:00:00+00:00")
-    assert any("Old data" in one.value for one in visit("issues").sidebar.markdown)
+    assert any("Old data" in element.value for element in visit("issues").sidebar.markdown)
 
 
 def test_a_result_from_before_a_load_is_marked(visit, own_store):
@@ -207,6 +207,6 @@ def test_a_result_from_before_a_load_is_marked(visit, own_store):
         store.execute("UPDATE ingest_batch SET rows_in = rows_in + 1, rows_new = rows_new + 1")
         store.execute("CHECKPOINT")
         app.run()
-        assert any("A load is writing" in one.value for one in app.info)
+        assert any("A load is writing" in element.value for element in app.info)
     app.run()
-    assert not any("A load is writing" in one.value for one in app.info)
+    assert not any("A load is writing" in element.value for element in app.info)

@@ -45,10 +45,10 @@ def test_assignee_priority_and_note_are_saved_with_the_user(visit, stores, issue
     app.button(key=f"FormSubmitter:triage-{issue_id}-Save").click().run()
     kept = state(stores)
     assert kept.state_of(issue_id).assignee == "ana"
-    done = [one for one in kept.activity(issue_id) if one.actor != "synclens"]
-    assert [one.action for one in done] == ["assignee", "note"]
+    done = [entry for entry in kept.activity(issue_id) if entry.actor != "synclens"]
+    assert [entry.action for entry in done] == ["assignee", "note"]
     assert done[1].reason == "**Called** the admin"
-    assert all(one.actor for one in done)
+    assert all(entry.actor for entry in done)
 
 
 def test_a_click_does_not_wait_for_a_load(visit, stores, issue_id):
@@ -112,7 +112,7 @@ def test_a_page_does_not_wait_for_a_long_review(visit, stores, issue_id, monkeyp
     try:
         app = visit("issues", period="all time")
         assert app.dataframe, "the list is there although the review is not"
-        assert any("Updating issue states" in one.value for one in app.sidebar.caption)
+        assert any("Updating issue states" in element.value for element in app.sidebar.caption)
     finally:
         go_on.set()
         monkeypatch.setattr(data, "REVIEW_WAIT_SECONDS", 60.0)
