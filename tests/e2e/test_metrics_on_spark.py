@@ -80,9 +80,9 @@ class TestSpark:
         assert_same(measure(own_stormy_store, "freshness", until=now), odd)
 
     def test_counts_the_same_issues(self, lake, stormy_store):
-        ours = run_query(stormy_store, ISSUE_COUNTS, Filters())
-        assert len(ours) > 10
-        assert_same(ours, lake.run_query(ISSUE_COUNTS))
+        duckdb_rows = run_query(stormy_store, ISSUE_COUNTS, Filters())
+        assert len(duckdb_rows) > 10
+        assert_same(duckdb_rows, lake.run_query(ISSUE_COUNTS))
 
     def test_needs_a_lake(self, lake, tmp_path):
         with pytest.raises(ExportNotFound) as refused:
@@ -120,13 +120,15 @@ def test_the_views_of_a_store_are_valid_spark_sql():
         sqlglot.parse_one(translate(sql), read="spark")
 
 
-def assert_same(ours, theirs):
-    assert list(ours.columns) == list(theirs.columns)
-    assert len(theirs) == len(ours)
-    for mine, other in zip(ours.to_dict("records"), theirs.to_dict("records"), strict=True):
-        for column, value in mine.items():
+def assert_same(duckdb_rows, spark_rows):
+    assert list(duckdb_rows.columns) == list(spark_rows.columns)
+    assert len(spark_rows) == len(duckdb_rows)
+    for duckdb_row, spark_row in zip(
+        duckdb_rows.to_dict("records"), spark_rows.to_dict("records"), strict=True
+    ):
+        for column, value in duckdb_row.items():
             slack = SECOND if "hours" in column else 1e-9
-            assert same(value, other[column], slack), (column, value, other[column])
+            assert same(value, spark_row[column], slack), (column, value, spark_row[column])
 
 
 def same(value, other, slack):

@@ -54,8 +54,8 @@ class TestFleet:
         assert stuck
         assert all("stuck" in row["problems"] for row in stuck)
         person = stuck[0]["user_id"]
-        theirs = json.loads(synclens("fleet", "--user", person, "--format", "json")[1])
-        assert {row["user_id"] for row in theirs} == {person}
+        user_devices = json.loads(synclens("fleet", "--user", person, "--format", "json")[1])
+        assert {row["user_id"] for row in user_devices} == {person}
 
     def test_csv_has_no_formulas(self, synclens):
         rows = list(csv.DictReader(io.StringIO(synclens("fleet", "--all", "--format", "csv")[1])))
@@ -77,13 +77,13 @@ class TestSlo:
 
     @pytest.mark.parametrize(("promise", "code"), [(0.0001, 0), (0.9999, 1)])
     def test_exits_1_if_an_objective_is_missed(self, synclens, tmp_path, promise, code):
-        mine = tmp_path / "mine.toml"
+        objectives = tmp_path / "objectives.toml"
         window = '[[slo.window]]\nseverity = "page"\nsyncs = 0\nhours = 672\nburn = 1.0\n'
-        mine.write_text(
-            f'[[slo]]\nname = "mine"\ntitle = "Mine"\nkind = "success"\nobjective = {promise}\n'
+        objectives.write_text(
+            f'[[slo]]\nname = "custom"\ntitle = "Custom"\nkind = "success"\nobjective = {promise}\n'
             f"window_days = 28\nmin_devices = 1\n{window}"
         )
-        exit_code, out, _ = synclens("slo", "--objectives", mine)
+        exit_code, out, _ = synclens("slo", "--objectives", objectives)
         assert exit_code == code
         assert ("burning" in out) == bool(code)
 
@@ -147,13 +147,13 @@ class TestLake:
             fill(opened, syncs=300, errors=60, devices=20, days=3, seed=1)
         synclens("export", "--lake", lake, "--store", small)
         question = ("metric", "success_rate", "-f", "platform=iPad", "--json", "--store", str(small))
-        here = json.loads(synclens(*question)[1])
+        duckdb_rows = json.loads(synclens(*question)[1])
         # In a new process, because the JVM of another test would interfere.
         command = [sys.executable, "-m", "synclens", *question, "--engine", "spark", "--lake", lake, *how]
-        there = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        assert [row.keys() for row in there] == [row.keys() for row in here]
-        for mine, other in zip(here, there, strict=True):
-            assert other == pytest.approx(mine)
+        spark_rows = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        assert [row.keys() for row in spark_rows] == [row.keys() for row in duckdb_rows]
+        for duckdb_row, spark_row in zip(duckdb_rows, spark_rows, strict=True):
+            assert spark_row == pytest.approx(duckdb_row)
 
 
 class TestLocalDays:

@@ -233,15 +233,15 @@ def test_attachments_need_the_vmoc_and_the_object(lab, in_vmoc, on_object):
 
 def test_attachments_keep_to_the_territory_and_leave_with_it(lab):
     allow(lab)
-    mine, other = lab.add_account("Dr Ruiz"), lab.add_account("Dr Wong", territory="T2")
-    file_id = put(lab, mine, "consent.pdf", b"signed")
-    hidden = put(lab, other, "consent.pdf", b"secret")
+    account, other_account = lab.add_account("Dr Ruiz"), lab.add_account("Dr Wong", territory="T2")
+    file_id = put(lab, account, "consent.pdf", b"signed")
+    hidden = put(lab, other_account, "consent.pdf", b"secret")
     lab.sync("ana")
     assert held(lab) == {file_id: b"signed"}
     request = {"verb": "file", "file": hidden, "version": 1, "at": 0}
     refused = attachments_of(lab, request)
     assert refused["errors"][0]["type"] == "INVALID_DATA"
-    record = records.find(lab.vault, mine)
+    record = records.find(lab.vault, account)
     assert record is not None
     with lab.vault.transaction():
         records.move(lab.vault, record, "T2")

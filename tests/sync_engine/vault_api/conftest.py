@@ -25,14 +25,14 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
 
 @pytest.fixture
 def make_served(played: tuple[Path, float], tmp_path: Path) -> Iterator[Callable[..., ServerState]]:
-    """Serve a copy of the played Vault; arguments are misbehaviours and options of `ServerState`."""
+    """Serve a copy of the played Vault; arguments are faults and options of `ServerState`."""
     opened: list[ServerState] = []
 
-    def make(*ways: str, **options: Any) -> ServerState:
+    def make(*faults: str, **options: Any) -> ServerState:
         path = tmp_path / f"vault-{len(opened)}.sqlite"
         shutil.copy(played[0], path)
         served = ServerState(
-            vault=seed_data.open_vault(path), salt="salt", faults=FaultInjection.parse(ways), **options
+            vault=seed_data.open_vault(path), salt="salt", faults=FaultInjection.parse(faults), **options
         )
         served.add_service_user(PASSWORD)
         served.add_token(TOKEN)
@@ -46,8 +46,8 @@ def make_served(played: tuple[Path, float], tmp_path: Path) -> Iterator[Callable
 
 @pytest.fixture
 def make_caller(make_served: Callable[..., ServerState], played: tuple[Path, float]) -> Callable[..., Caller]:
-    """A caller, not yet signed in, of a served copy."""
-    return lambda *ways, **options: Caller(make_served(*ways, **options), played[1])
+    """Return a function that makes a caller of a served copy, not yet signed in."""
+    return lambda *faults, **options: Caller(make_served(*faults, **options), played[1])
 
 
 @pytest.fixture

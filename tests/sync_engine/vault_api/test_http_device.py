@@ -131,10 +131,10 @@ def records_of(folder: Path, name: str) -> dict[str, dict[str, Any]]:
 def assert_whole(vault: Running, folder: Path, notes: list[str]) -> None:
     """Every saved call is in Vault once and on the device once; the device has its scope and nothing else."""
     assert vault.calls_named(notes) == sorted(notes)
-    mine = records_of(folder, "call2__v")
-    assert sorted(n for doc in mine.values() if (n := doc.get("next_call_notes__v")) in notes) == sorted(
-        notes
-    )
+    calls_on_device = records_of(folder, "call2__v")
+    assert sorted(
+        n for doc in calls_on_device.values() if (n := doc.get("next_call_notes__v")) in notes
+    ) == sorted(notes)
     territory = vault.users[0]["territories"][0]
     scope = vault.query(f"SELECT id FROM account__v WHERE id != '{territory}'")
     assert set(records_of(folder, "account__v")) <= {row["id"] for row in scope}

@@ -122,12 +122,12 @@ def test_a_rep_sees_only_the_records_of_their_territories(make_caller: MakeCalle
     caller.sign_in()
     everything = {row["id"] for row in caller.everything("SELECT id FROM account__v")}
     caller.sign_in(rep["email"], rep["password"])
-    mine = {row["id"] for row in caller.everything("SELECT id FROM account__v")}
+    visible_accounts = {row["id"] for row in caller.everything("SELECT id FROM account__v")}
     rows = caller.served.vault.db.execute(
         "SELECT id FROM record WHERE object = 'account__v' AND NOT deleted AND territory = ?",
         rep["territories"],
     )
-    assert mine == {row[0] for row in rows} < everything
+    assert visible_accounts == {row[0] for row in rows} < everything
 
 
 # Paths and versions
@@ -475,7 +475,7 @@ def test_direct_data_fails_in_parts_when_told(make_caller: MakeCaller) -> None:
     assert kinds == ["application/json", "application/octet-stream"]
 
 
-# Misbehaviour
+# Injected faults
 
 
 @pytest.mark.parametrize("error", DOCUMENTED_TYPES)

@@ -71,9 +71,9 @@ def test_a_world_replays_in_another_process_with_another_hash_seed():
 
 
 @pytest.mark.mutations
-@pytest.mark.parametrize("mutant", MUTATIONS, ids=lambda mutant: mutant.name)
-def test_a_planted_bug_is_caught(mutant):
-    assert find_violation(mutant, range(20)).seed is not None
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
+def test_a_mutation_is_caught(mutation):
+    assert find_violation(mutation, range(20)).seed is not None
 
 
 @pytest.mark.mutations
