@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 
@@ -51,6 +52,8 @@ class RowSource:
     `deletes_of` names the table whose rows the source deletes. `expected_rows` is the number of rows that the
     source announced. `reopen_below_title` opens the source again with its header one line lower, for files that
     begin with a title. `notes` grows while the rows are read, for example with the footer of a report.
+    `document_time` is the time of the whole document, such as the date of a mail, and `document_time_source`
+    names where it is stated. `refusal` is the API's message if the document is only a refused call.
     """
 
     name: str
@@ -62,6 +65,9 @@ class RowSource:
     expected_rows: int | None = None
     reopen_below_title: Callable[[], RowSource | None] | None = None
     notes: list[str] = field(default_factory=list)
+    document_time: datetime | None = None
+    document_time_source: str | None = None
+    refusal: str | None = None
 
 
 def compact_json(value: object) -> str:
