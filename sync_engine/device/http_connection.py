@@ -11,6 +11,7 @@ import http.client
 import select
 import socket
 from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -32,6 +33,8 @@ class VaultConnection:
         self.address = address.rstrip("/")
         self._timeout = timeout
         self._http: http.client.HTTPConnection | None = None
+        self.vault_time: float | None = None
+        """The Vault's time in the last reply, in seconds since 1970; None before the first reply."""
 
     async def post(self, request: bytes) -> bytes:
         """Send one message and return the reply. Raises TransportError."""
@@ -52,6 +55,7 @@ class VaultConnection:
         try:
             self._http.request("POST", f"{urlsplit(self.address).path}/device", body=request)
             response = self._http.getresponse()
+            self.vault_time = _read_date(response.headers.get("Date"))
             return response.status, response.read()
         except TimeoutError as error:
             self.close()
@@ -95,3 +99,10 @@ def _phrase(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return ""
+
+
+def _read_date(text: str | None) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp() if text else None
+    except ValueError:
+        return None

@@ -24,6 +24,8 @@ from sync_engine.telemetry import SyncDetail, SyncError, Telemetry
 REPORT_FILES: dict[type, str] = {SyncError: "sync_error", SyncDetail: "sync_detail"}
 TIMEOUT_SECONDS = 60.0
 CACHE_KIBIBYTES = 8_000
+CLOCK_RESOLUTION_SECONDS = 2.0
+"""Differences between two clocks below this are not measurable from replies with whole seconds."""
 PERSISTENT_STORES = ("journal", "data", "media")
 """Stores that are kept in a file; any other store is created new each time."""
 
@@ -57,6 +59,16 @@ class HttpEnv:
 
     def now(self) -> float:
         return self._clock()
+
+    @property
+    def vault_clock_offset(self) -> float:
+        """Return how far the Vault's clock is ahead of this device's clock, in seconds.
+
+        The offset is zero before the first reply, and if it is below two seconds: replies have whole seconds.
+        """
+        vault_time = self._connection.vault_time
+        offset = 0.0 if vault_time is None else vault_time - self._clock()
+        return offset if abs(offset) > CLOCK_RESOLUTION_SECONDS else 0.0
 
     async def sleep(self, seconds: float) -> None:
         await self._sleep(seconds)

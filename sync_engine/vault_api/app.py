@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from email.utils import formatdate
 
 import uvicorn
 from starlette.applications import Starlette
@@ -37,7 +38,10 @@ class DroppedResponse(Response):
 
 
 def build_app(server: ServerState, clock: Callable[[], float], *, delay: float = 0.0) -> Starlette:
-    """Build the application for a served Vault. Replies to devices are delayed by `delay` seconds."""
+    """Build the application for a served Vault. Replies to devices are delayed by `delay` seconds.
+
+    `clock` returns the Vault's time in seconds since 1970. Every reply has it in its Date header.
+    """
     lock = asyncio.Lock()
 
     async def device(http: HttpRequest) -> Response:
@@ -45,16 +49,18 @@ def build_app(server: ServerState, clock: Callable[[], float], *, delay: float =
         if delay:
             await asyncio.sleep(delay)
         async with lock:
-            reply = await run_in_threadpool(handle_request, body, server.vault, clock())
-        return Response(reply, media_type=DEVICE_TYPE)
+            at = clock()
+            reply = await run_in_threadpool(handle_request, body, server.vault, at)
+        return Response(reply, headers=_date_header(at), media_type=DEVICE_TYPE)
 
     async def rest(http: HttpRequest) -> Response:
         request = await _read_request(http)
         async with lock:
-            reply = await run_in_threadpool(answer_request, server, request, clock())
+            at = clock()
+            reply = await run_in_threadpool(answer_request, server, request, at)
         if reply.delay:
             await asyncio.sleep(reply.delay)
-        return _to_response(reply)
+        return _to_response(reply, at)
 
     return Starlette(
         routes=[
@@ -76,17 +82,24 @@ async def _read_request(http: HttpRequest) -> Request:
     )
 
 
-def _to_response(reply: Reply) -> Response:
+def _to_response(reply: Reply, at: float) -> Response:
     if reply.dropped:
         return DroppedResponse()
-    return Response(reply.body, reply.status, dict(reply.headers), media_type=reply.content_type)
+    headers = dict(reply.headers) | _date_header(at)
+    return Response(reply.body, reply.status, headers, media_type=reply.content_type)
+
+
+def _date_header(at: float) -> dict[str, str]:
+    return {"Date": formatdate(at, usegmt=True)}
 
 
 def make_server(app: Starlette, *, log_level: str = "warning") -> uvicorn.Server:
     """Create a server for the application; `serve` binds it to a socket."""
-    return uvicorn.Server(
-        uvicorn.Config(app, log_level=log_level, lifespan="off", ws="none", access_log=False)
+    # The application sends the Date header: it is the Vault's time, not the time of this machine.
+    config = uvicorn.Config(
+        app, log_level=log_level, lifespan="off", ws="none", access_log=False, date_header=False
     )
+    return uvicorn.Server(config)
 
 
 def serve(server: uvicorn.Server, port: int, on_ready: Callable[[int], None]) -> None:

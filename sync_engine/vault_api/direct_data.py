@@ -37,7 +37,8 @@ FULL_START = 946_684_800.0  # 2000-01-01, the documented start of every full fil
 _EMPTY_INCREMENT = "an increment without changes"
 LETTERS = {"full_directdata": "F", "incremental_directdata": "N", "log_directdata": "L"}
 KEPT_DAYS = {"full_directdata": 2, "incremental_directdata": 10, "log_directdata": 2}
-TYPES = {"ID": "String", "Object": "Relationship"}
+TYPES = {"ID": "String", "Object": "Relationship", "RichText": "LongText"}
+"""Types of Direct Data for the types of the metadata API, if they differ."""
 
 
 @dataclass(slots=True)

@@ -19,7 +19,9 @@ from sync_engine.vault_api.vql import Column, Compare, Condition, InQuery, Junct
 
 SUBQUERY_PAGE = 250
 LONG_TEXT_SHOWN = 250
-"""Maximum characters of long text that a query returns without LONGTEXT()."""
+"""Maximum characters of a long or rich text that a query returns without the function of its type."""
+LONG_TEXT_FUNCTIONS = {"LongText": "LONGTEXT", "RichText": "RICHTEXT"}
+"""The function that returns the whole text of a field, by field type. It is for SELECT only, as documented."""
 
 
 @dataclass(slots=True)
@@ -104,8 +106,7 @@ class QueryEngine:
                 continue
             value = self.read_value(source, row, column.path)
             definition = self.resolve_field(source, column.path)
-            if definition.type == "LongText" and column.function != "LONGTEXT" and isinstance(value, str):
-                value = value[:LONG_TEXT_SHOWN]
+            value = _cut_long_text(definition, column.function, value)
             if column.function == "TOLABEL" and isinstance(value, list):
                 value = [format_label(str(name)) for name in value]
             result[column.name] = value
@@ -233,6 +234,11 @@ def _convert_literal(definition: Field, value: Value) -> object:
             f"[{value}] does not fit the field [{definition.name}] of type [{definition.type}]",
         )
     return value
+
+
+def _cut_long_text(definition: Field, function: str | None, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    whole = LONG_TEXT_FUNCTIONS.get(definition.type, function) == function
+    return value if whole or not isinstance(value, str) else value[:LONG_TEXT_SHOWN]
 
 
 def _fold(value: object) -> object:

@@ -20,7 +20,9 @@ from sync_engine.vault.state import EVERYWHERE, Vault
 from sync_engine.vault_api.messages import format_timestamp
 from sync_engine.vmoc import default_vmocs
 
-FieldType = Literal["ID", "String", "LongText", "Number", "DateTime", "Date", "Boolean", "Picklist", "Object"]
+FieldType = Literal[
+    "ID", "String", "LongText", "RichText", "Number", "DateTime", "Date", "Boolean", "Picklist", "Object"
+]
 VAULT_ID = 90210
 """Id of the served Vault."""
 LONG_TEXT_LENGTH = 1500
@@ -147,8 +149,9 @@ def _engine_object(vault: Vault, user: JsonDict, name: str, spec: JsonDict) -> O
 
 def _engine_field(name: str, spec: JsonDict) -> Field:
     length = spec.get("length")
+    long_type: FieldType = "RichText" if spec.get("rich") else "LongText"
     types: dict[str, FieldType] = {
-        "text": "LongText" if length and length > LONG_TEXT_LENGTH else "String",
+        "text": long_type if length and length > LONG_TEXT_LENGTH else "String",
         "number": "Number",
         "picklist": "Picklist",
         "reference": "Object",

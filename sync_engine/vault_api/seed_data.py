@@ -1,15 +1,17 @@
 """Seed data for a served Vault, from a simulated fleet.
 
-The simulated days are in the past. The clock of the served Vault is set to their end; otherwise all trails that
-are limited to 30 days would be empty.
+The simulated days end on the day of the Vault's clock, at midnight UTC. Older days would leave the trails empty,
+which only reach back 30 days.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from sync_engine.simulator.fleet.fleet import START
 from sync_engine.simulator.fleet.run import open_fleet
 from sync_engine.simulator.fleet.scenario import Scenario
 from sync_engine.vault.state import Vault
@@ -37,15 +39,18 @@ def create_seeded_vault(
     seed: int,
     devices: int,
     days: int,
+    now: datetime | None = None,
     on_day: Callable[[int], None] | None = None,
 ) -> float:
     """Simulate a fleet and save its Vault at `path`.
 
+    The last simulated day ends at the midnight UTC before `now`; without `now`, the first day is a fixed date.
     Returns the end of the last simulated day in seconds since 1970. Raises FileExistsError if the file exists.
     """
     if Path(path).exists():
         raise FileExistsError(17, "already exists; choose a new path for a seeded Vault", str(path))
-    with open_fleet(scenario=scenario, seed=seed, device_count=devices, days=days) as fleet:
+    start = START if now is None else _last_midnight(now) - timedelta(days=days)
+    with open_fleet(scenario=scenario, seed=seed, device_count=devices, days=days, start=start) as fleet:
         for day in range(days):
             fleet.run_day(day)
             if on_day is not None:
@@ -56,15 +61,5 @@ def create_seeded_vault(
     return fleet.start + days * DAY
 
 
-def set_clock_offset(vault: Vault, offset: float) -> None:
-    """Store the difference between the Vault's clock and the system clock in seconds.
-
-    The offset is negative if the Vault's clock is behind.
-    """
-    with vault.transaction():
-        vault.configure("served", "clock", {"offset": offset})
-
-
-def get_clock_offset(vault: Vault) -> float:
-    """Return the difference between the Vault's clock and the system clock in seconds."""
-    return float(vault.live.get("served", {}).get("clock", {}).get("offset", 0.0))
+def _last_midnight(now: datetime) -> datetime:
+    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 from rich.text import Text
@@ -34,7 +34,8 @@ KillOption = Annotated[
 KeyArgument = Annotated[str, typer.Argument(help="Entry key from `synclens device errors`.")]
 FieldsArgument = Annotated[list[str], typer.Argument(help="Fields as name=value. A value may be JSON.")]
 HOME = Path("device")
-IDENTITY = ("user_id", "platform", "version", "device_id", "address")
+IDENTITY = ("user_id", "platform", "version", "device_id", "address", "clock_offset")
+"""What a device keeps about itself. `clock_offset` is how far the Vault's clock is ahead, in seconds."""
 SYNC_TYPES: dict[str, Callable[[Device], Awaitable[bool]]] = {
     "auto": syncs.autosync,
     "incremental": syncs.incremental,
@@ -66,17 +67,22 @@ def sign_in(
 ) -> None:
     """Sign in. The session is stored in the device's folder, the password is not.
 
+    The device uses the time of the Vault, which it reads from the reply.
+
     Example: synclens device sign-in --user 1000200 --home my-ipad
     """
-    with _device(
-        home, new_identity={"user_id": user, "platform": platform, "version": version, "address": address}
-    ) as device:
+    identity = {"user_id": user, "platform": platform, "version": version, "address": address}
+    with _device(home, new_identity=identity) as device:
         device.password = password
         if not asyncio.run(syncs.sign_in(device)):
             _fail(
                 f"user {user} could not sign in at {address}: {_last_error(device)}",
                 "Fix the reason, then sign in again.",
             )
+        ahead = cast("HttpEnv", device.env).vault_clock_offset
+    stored = _read_identity(home)
+    offset = float(stored.get("clock_offset", 0.0)) + ahead
+    _write_identity(home, stored | {"clock_offset": f"{offset:.0f}"})
     console.info(f"Signed in as {user}.")
 
 
@@ -328,7 +334,8 @@ def _device(
         _fail(
             f"there is no device in {home}", "Sign in first: synclens device sign-in --user ID --home FOLDER"
         )
-    env = HttpEnv(home, identity["address"], clock=lambda: now().timestamp(), kill_at=kill_at)
+    clock_offset = float(identity.get("clock_offset", 0.0))
+    env = HttpEnv(home, identity["address"], clock=lambda: now().timestamp() + clock_offset, kill_at=kill_at)
     try:
         device = Device(
             device_id=identity.get("device_id")
@@ -360,7 +367,8 @@ def _read_identity(home: Path) -> dict[str, str]:
 def _write_identity(home: Path, identity: dict[str, str]) -> None:
     """Store the identity of the device atomically: a crash leaves the previous or the new file."""
     new_file = home / "device.new"
-    new_file.write_text(json.dumps({name: identity[name] for name in IDENTITY}), encoding="utf-8")
+    stored = {name: identity[name] for name in IDENTITY if name in identity}
+    new_file.write_text(json.dumps(stored), encoding="utf-8")
     new_file.replace(home / "device.json")
 
 

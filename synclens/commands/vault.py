@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -55,6 +56,10 @@ def serve_vault(
     fault: Annotated[
         list[str] | None, typer.Option(help="Fault to inject, as NAME=N; see `vault faults`. Repeatable.")
     ] = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option("--now", help="Time of the Vault at the start, in UTC (default: the system clock)."),
+    ] = None,
     links: Annotated[
         str, typer.Option(help=f"Format of page links: {', '.join(LINK_FORMATS)}.")
     ] = "versioned",
@@ -65,7 +70,8 @@ def serve_vault(
 ) -> None:
     """Serve a Vault on localhost until stopped (Ctrl-C). A new file is filled by a simulation.
 
-    The device protocol is at /device, all other paths follow Vault's REST API. Other machines cannot reach it.
+    The simulated days end today, at midnight UTC. The device protocol is at /device, all other paths follow Vault's
+    REST API. Other machines cannot reach it. Devices and `synclens pull` use the Vault's time from its replies.
 
     Example: synclens vault serve --db vault.sqlite --seed 7 --fault shrink=100 --fault expire=50
     """
@@ -76,7 +82,8 @@ def serve_vault(
     if links not in LINK_FORMATS:
         console.error(f"there is no link format {links!r}", f"Use one of: {', '.join(LINK_FORMATS)}.")
         raise typer.Exit(console.EXIT_COULD_NOT_RUN)
-    vault = _open_or_create(db, scenario, seed, devices, days)
+    offset = (at.replace(tzinfo=UTC) - now()).total_seconds() if at else 0.0
+    vault = _open_or_create(db, scenario, seed, devices, days, offset)
     integration_password = password or secrets.token_urlsafe(12)
     server_state = ServerState(
         vault=vault, salt=secrets.token_hex(16), faults=faults, link_form=links, part_bytes=part_bytes
@@ -84,7 +91,6 @@ def serve_vault(
     server_state.add_service_user(integration_password)
     if token:
         server_state.add_token(token)
-    offset = seed_data.get_clock_offset(vault)
     server = app.make_server(app.build_app(server_state, lambda: now().timestamp() + offset, delay=delay))
     generated_password = None if password else integration_password
     app.serve(server, port, lambda bound_port: _announce(bound_port, generated_password))
@@ -125,21 +131,22 @@ def _parse_faults(texts: list[str]) -> FaultInjection:
         raise typer.Exit(console.EXIT_COULD_NOT_RUN) from None
 
 
-def _open_or_create(db: Path, scenario: str, seed: int, devices: int, days: int) -> Vault:
+def _open_or_create(
+    db: Path, scenario: str, seed: int, devices: int, days: int, clock_offset: float
+) -> Vault:
     if db.exists() or days == 0:
         return seed_data.open_vault(db)
     with console.progress(f"Simulating {devices} devices over {days} days", days) as advance:
-        end = seed_data.create_seeded_vault(
+        seed_data.create_seeded_vault(
             db,
             load_scenario(scenario),
             seed=seed,
             devices=devices,
             days=days,
+            now=now() + timedelta(seconds=clock_offset),
             on_day=lambda _: advance(),
         )
-    vault = seed_data.open_vault(db)
-    seed_data.set_clock_offset(vault, end - now().timestamp())
-    return vault
+    return seed_data.open_vault(db)
 
 
 def _announce(port: int, generated_password: str | None) -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -29,6 +30,8 @@ from tests.sync_engine.vault_api.device_process import open_device, run
 from tests.sync_engine.vault_api.http_caller import TOKEN, V
 
 ROOT = Path(__file__).parents[3]
+NOW = "2026-03-03T08:00:00"
+"""The Vault's time, which is not the time of this machine."""
 SCRIPT = Path(__file__).with_name("device_process.py")
 COMMANDS = "from synclens.commands.{0} import {0}_app; {0}_app()"
 POINTS = (
@@ -71,7 +74,7 @@ class Running:
 def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     db = tmp_path_factory.mktemp("vault") / "vault.sqlite"
     args = ("serve", "--db", db, "--port", 0, "--scenario", "calm", "--seed", 5, "--devices", 4, "--days", 1)
-    options = ("--token", TOKEN, "--password", "pw", "--delay", 0.01)
+    options = ("--token", TOKEN, "--password", "pw", "--delay", 0.01, "--now", NOW)
     log = db.with_suffix(".log")
     with log.open("w") as err:
         process = subprocess.Popen(command("vault", *args, *options), cwd=ROOT, stderr=err, text=True)
@@ -231,7 +234,12 @@ def test_a_day_with_the_commands(vault: Running, tmp_path: Path) -> None:
     assert "Sign in first" in device("status", code=2)
     device("sign-in", "--user", user["id"], "--address", vault.base)
     assert user["password"] not in "".join(p.read_text(errors="replace") for p in tmp_path.iterdir())
+    offset = float(json.loads((tmp_path / "device.json").read_text())["clock_offset"])
+    vault_time = datetime.now(UTC) + timedelta(seconds=offset + 60)
+    assert timedelta(0) <= vault_time - datetime.fromisoformat(f"{NOW}Z") < timedelta(minutes=10)
     device("sync")
+    syncs = vault.query("SELECT sync_start_datetime__v FROM sync_tracking__v")
+    assert any(NOW < row["sync_start_datetime__v"] < vault_time.isoformat() for row in syncs)
     account = json.loads(device("list", "account__v"))[0]["id"]
     record_id = json.loads(device("create", "call2__v", f"account__v={account}", "status__v=planned__v"))[
         "id"

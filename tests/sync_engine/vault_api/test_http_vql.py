@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -157,3 +158,28 @@ def test_any_text_can_be_compared_with(value: str) -> None:
     assert isinstance(tree, vql.Select)
     assert isinstance(tree.where, vql.Compare)
     assert tree.where.values == (value,)
+
+
+def long_texts() -> QueryEngine:
+    names = {"id": "ID", "plain__v": "String", "long__v": "LongText", "rich__v": "RichText"}
+    fields = {name: Field(name=name, type=kind) for name, kind in names.items()}  # type: ignore[arg-type]
+    row = {"id": "N1"} | {name: f"{name} " + "日" * 40_000 for name in names if name != "id"}
+    return QueryEngine({"note__v": Object(name="note__v", fields=fields, rows=lambda: iter([row]))})
+
+
+def select_notes(columns: str) -> dict[str, Any]:
+    tree = vql.parse(f"SELECT {columns} FROM note__v")
+    assert isinstance(tree, vql.Select)
+    return long_texts().select(tree)[0]
+
+
+def test_long_and_rich_text_are_cut_without_the_function_of_their_type() -> None:
+    cut = select_notes("plain__v, long__v, rich__v")
+    assert {name: len(text) for name, text in cut.items()} == {
+        "plain__v": 40_009,
+        "long__v": 250,
+        "rich__v": 250,
+    }
+    whole = select_notes("LONGTEXT(plain__v), LONGTEXT(long__v), RICHTEXT(rich__v)")
+    assert [len(text) for text in whole.values()] == [40_009, 40_008, 40_008]
+    assert [len(text) for text in select_notes("RICHTEXT(long__v), LONGTEXT(rich__v)").values()] == [250, 250]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,13 @@ def test_a_told_vault_drops_the_connection_and_goes_on(make_served: MakeServed, 
         with pytest.raises(httpx.RemoteProtocolError):
             httpx.get(f"{base}/api/")
         assert httpx.get(f"{base}/api/").status_code == 200
+
+
+def test_each_reply_has_the_time_of_the_vault_once(make_served: MakeServed) -> None:
+    at = datetime(2025, 7, 4, 9, 8, 7, 600_000, tzinfo=UTC)
+    with on_loopback(make_served(), at.timestamp()) as base:
+        replies = [httpx.get(f"{base}/api/"), httpx.get(f"{base}/nothing"), httpx.post(f"{base}/device")]
+    assert [reply.headers.get_list("Date") for reply in replies] == [["Fri, 04 Jul 2025 09:08:07 GMT"]] * 3
 
 
 def test_the_device_protocol_is_beside_it(make_served: MakeServed, now: float) -> None:
