@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ingest.mapping.mapping import normalize_name
+from ingest.mapping.headings import fold_heading
 from ingest.readers.rows import RawRow, RowSource
 
 _USER_COLUMNS = frozenset(
@@ -56,7 +56,7 @@ def read_or_create_key(path: Path) -> bytes:
 
 def pseudonymize(source: RowSource, pseudonymizer: Pseudonymizer) -> RowSource:
     """Return the source with pseudonyms; its rows are then read one by one."""
-    header = set(map(normalize_name, source.header))
+    header = set(map(fold_heading, source.header))
     user_columns = _USER_COLUMNS | (
         _NAMES_IN_USER_TABLES if any(needed <= header for needed in _USER_TABLES) else frozenset()
     )
@@ -68,7 +68,7 @@ def _pseudonymized_rows(
 ) -> Iterator[RawRow]:
     for row in rows:
         cells = {
-            name: _pseudonymized_cell(normalize_name(name) in user_columns, cell, pseudonymizer)
+            name: _pseudonymized_cell(fold_heading(name) in user_columns, cell, pseudonymizer)
             for name, cell in row.cells.items()
         }
         # The names in a line that could not be split into cells cannot be found.

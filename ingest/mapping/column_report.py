@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ingest.errors import format_missing_columns, format_names
-from ingest.mapping.mapping import ColumnMapping, normalize_name
+from ingest.mapping.headings import fold_heading
+from ingest.mapping.mapping import ColumnMapping
 
 MOST_NAMED = 12
 """Columns that one note lists; the others are counted."""
@@ -34,11 +35,11 @@ def column_notes(
 
 
 def _absent_columns(header: Sequence[str], mapping: ColumnMapping) -> list[str]:
-    normalized_header = set(map(normalize_name, header))
+    normalized_header = set(map(fold_heading, header))
     absent = [
         f"{' or '.join(names)} (for {column})"
         for column, names in mapping.aliases.items()
-        if names and not normalized_header & set(map(normalize_name, names))
+        if names and not normalized_header & set(map(fold_heading, names))
     ]
     return (
         [f"the file lacks columns that the mapping names: {format_names(absent, MOST_NAMED)}"]

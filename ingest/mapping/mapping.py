@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ingest.contracts.cell_format import CellFormat
 from ingest.contracts.tables import CONTRACTS, Contract
 from ingest.errors import MappingInvalid, MissingColumns, UnknownKind
+from ingest.mapping.headings import fold_heading, strip_suffix
 
 
 class _MappingFile(BaseModel):
@@ -53,7 +53,7 @@ class ColumnMapping:
     def _names_by_column(self) -> dict[str, tuple[str, ...]]:
         return {
             name: tuple(
-                dict.fromkeys(map(normalize_name, (name, strip_suffix(name), *self.aliases.get(name, ()))))
+                dict.fromkeys(map(fold_heading, (name, strip_suffix(name), *self.aliases.get(name, ()))))
             )
             for name in self.contract.names
         }
@@ -62,7 +62,7 @@ class ColumnMapping:
         """Return, for each column of the table that `header` has, its name there."""
         by_normalized_name: dict[str, str] = {}
         for name in header:
-            by_normalized_name.setdefault(normalize_name(name), name)
+            by_normalized_name.setdefault(fold_heading(name), name)
         return {
             column: by_normalized_name[next(name for name in names if name in by_normalized_name)]
             for column, names in self._names_by_column.items()
@@ -84,20 +84,10 @@ class ColumnMapping:
         if self.missing_columns(header):
             return 0
         assigned = self.assign(header)
-        normalized_header = set(map(normalize_name, header))
+        normalized_header = set(map(fold_heading, header))
         return len(set(assigned.values())) + 100 * any(
-            normalize_name(name) in normalized_header for name in self.distinct
+            fold_heading(name) in normalized_header for name in self.distinct
         )
-
-
-def normalize_name(name: str) -> str:
-    """Normalize a column name: case, spaces and punctuation are ignored."""
-    return re.sub(r"[^0-9a-z]", "", name.casefold())
-
-
-def strip_suffix(name: str) -> str:
-    """Remove the namespace suffix of a field name."""
-    return re.sub(r"__(v|c|sys)$", "", name)
 
 
 def read_mapping(path: Path) -> ColumnMapping:

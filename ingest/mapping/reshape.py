@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ingest.contracts.tables import CONTRACTS, Contract
-from ingest.mapping.mapping import normalize_name
+from ingest.mapping.headings import fold_heading
 from ingest.readers.rows import RawRow, RowSource, compact_json
 
 Cells = dict[str, str | None]
@@ -35,7 +35,7 @@ class Shape:
 
 def reshape(source: RowSource) -> RowSource:
     """Return the source with its rows converted, if its columns fit a shape, or else unchanged."""
-    header = frozenset(map(normalize_name, source.header))
+    header = frozenset(map(fold_heading, source.header))
     fitting = [shape for shape in SHAPES if shape.required_columns <= header]
     if not fitting:
         return source
@@ -55,11 +55,9 @@ def _converted(source: RowSource, shape: Shape) -> Iterator[RawRow]:
         if row.problem:
             yield row
             continue
-        cells = _ReadTrackingCells({normalize_name(name): cell for name, cell in row.cells.items()})
+        cells = _ReadTrackingCells({fold_heading(name): cell for name, cell in row.cells.items()})
         if converted := shape.convert(cells):
-            unread = {
-                name: cell for name, cell in row.cells.items() if normalize_name(name) not in cells.read
-            }
+            unread = {name: cell for name, cell in row.cells.items() if fold_heading(name) not in cells.read}
             yield RawRow(row.number, unread | converted, raw=compact_json(dict(row.cells)))
         else:
             skipped += 1
@@ -142,7 +140,7 @@ def _system(cells: Cells) -> Cells | None:
         "change_id": f"system-{cells['id']}" if cells.get("id") else None,
         "changed_at": cells.get("timestamp"),
         "changed_by": cells.get("username"),
-        "kind": _SYSTEM_KINDS.get(normalize_name(what), "setting"),
+        "kind": _SYSTEM_KINDS.get(fold_heading(what), "setting"),
         "target": name or what or "unnamed",
         "field": cells.get("fieldname"),
         "before": _without_null(cells.get("oldvalue")),
@@ -259,7 +257,7 @@ _STATUS = {"active__v": "true", "inactive__v": "false"}
 
 
 def _needs(*names: str) -> frozenset[str]:
-    return frozenset(map(normalize_name, names))
+    return frozenset(map(fold_heading, names))
 
 
 SHAPES = (

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain, islice
 from typing import Any
 
 
@@ -68,6 +69,12 @@ class RowSource:
     document_time: datetime | None = None
     document_time_source: str | None = None
     refusal: str | None = None
+
+    def peek(self, most: int) -> list[RawRow]:
+        """Return the first rows, at most `most`; they can still be read from the source."""
+        first = list(islice(self.rows, most))
+        self.rows = chain(first, self.rows)
+        return first
 
 
 def compact_json(value: object) -> str:

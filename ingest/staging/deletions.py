@@ -11,7 +11,7 @@ from duckdb import DuckDBPyConnection
 from ingest.contracts.cell_format import VAULT_FORMAT
 from ingest.contracts.cell_values import LONGEST_QUOTE, MISSING, fault_sql, value_sql
 from ingest.contracts.tables import Contract
-from ingest.mapping.mapping import normalize_name
+from ingest.mapping.headings import fold_heading
 from ingest.readers.rows import RawRow, RowSource
 from ingest.store.deletions import ID_SEPARATOR
 from ingest.store.merge import STAGED_DELETIONS
@@ -83,7 +83,7 @@ FROM (
 
 
 def _text_row(row: RawRow, contract: Contract, default_time: str | None) -> dict[str, object]:
-    cells = {normalize_name(name): cell for name, cell in row.cells.items()}
+    cells = {fold_heading(name): cell for name, cell in row.cells.items()}
     id_columns = _ID_COLUMNS.get(contract.table, ("id",))
     return {
         "row_number": row.number,
@@ -106,5 +106,5 @@ def _is_other_extract(row: RawRow, contract: Contract) -> bool:
     # The metadata of an archive also lists documents and workflows.
     if contract.table != "object_field" or row.problem:
         return False
-    extract = next((cell for name, cell in row.cells.items() if normalize_name(name) == "extract"), None)
+    extract = next((cell for name, cell in row.cells.items() if fold_heading(name) == "extract"), None)
     return bool(extract) and not str(extract).startswith(_OBJECT_PREFIX)
