@@ -140,7 +140,7 @@ def _without_names(pattern: str) -> str:
 def _usual_time(text: str, cell_format: CellFormat) -> str:
     # `strptime` costs a third of a pattern and a cast. It accepts fields that are too short, so the length is
     # checked first.
-    zone = "Z?" if cell_format.time_zone == "UTC" else "Z"
+    zone = "Z?" if cell_format.zone == "UTC" else "Z"
     vault = (
         f"length({text}) = {_VAULT_TIME_LENGTH} AND {text} BETWEEN '19' AND '22' AND ends_with({text}, 'Z')"
     )
@@ -186,7 +186,9 @@ def _local_time(word: str, cell_format: CellFormat) -> str:
     def date(day: str, month: str) -> str:
         return f"{year} || '-' || lpad({month}, 2, '0') || '-' || lpad({day}, 2, '0')"
 
-    slashed = {None: "NULL", "dmy": date(first, second), "mdy": date(second, first)}[cell_format.date_order]
+    slashed = {None: "NULL", "dmy": date(first, second), "mdy": date(second, first), "ymd": "NULL"}[
+        cell_format.date_order
+    ]
     dotted = f"{_group(word, LOCAL_TIME, 'separator')} = '.'"
     day = f"CASE WHEN {dotted} THEN {date(first, second)} ELSE {slashed} END"
     return _to_utc(_timestamp(f"({day})", f"({clock})", "'0'"))

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ingest.contracts.cell_format import CellFormat
+from ingest.contracts.cell_format import CellFormat, DateOrder, DecimalSign, FormatInvalid
 from ingest.contracts.tables import CONTRACTS, Contract
 from ingest.errors import MappingInvalid, MissingColumns, UnknownKind
 from ingest.mapping.headings import fold_heading, strip_suffix
@@ -28,8 +27,13 @@ class _MappingFile(BaseModel):
     columns: dict[str, list[str]] = {}
     constants: dict[str, str] = {}
     distinct: list[str] = []
-    time_zone: str = "UTC"
-    date_order: Literal["dmy", "mdy"] | None = None
+    time_zone: str | None = None
+    zone_words: dict[str, str] = {}
+    date_order: DateOrder | None = None
+    time_formats: list[str] = []
+    decimal: DecimalSign | None = None
+    unit: dict[str, str] = {}
+    values: dict[str, dict[str, bool | int | float | str]] = {}
     doubled_backslashes: bool = False
 
 
@@ -103,7 +107,7 @@ def read_mapping(path: Path) -> ColumnMapping:
     if file.kind not in CONTRACTS:
         raise MappingInvalid(path.name, f"kind {file.kind!r} is not one of {', '.join(CONTRACTS)}")
     contract = CONTRACTS[file.kind]
-    if unknown := sorted({*file.columns, *file.constants} - set(contract.names)):
+    if unknown := sorted({*file.columns, *file.constants, *file.unit, *file.values} - set(contract.names)):
         raise MappingInvalid(
             path.name,
             f"{file.kind} has no column {', '.join(unknown)}; its columns are {', '.join(contract.names)}",
@@ -114,9 +118,31 @@ def read_mapping(path: Path) -> ColumnMapping:
         aliases={column: tuple(names) for column, names in file.columns.items()},
         constants=file.constants,
         distinct=tuple(file.distinct),
-        cell_format=CellFormat(file.time_zone, file.date_order),
+        cell_format=_cell_format(file, path.name),
         doubled_backslashes=file.doubled_backslashes,
     )
+
+
+def _cell_format(file: _MappingFile, name: str) -> CellFormat:
+    try:
+        return CellFormat(
+            time_zone=file.time_zone,
+            date_order=file.date_order,
+            decimal=file.decimal,
+            time_formats=tuple(file.time_formats),
+            zone_words=file.zone_words,
+            units=file.unit,
+            values={
+                column: {word: _cell_text(value) for word, value in words.items()}
+                for column, words in file.values.items()
+            },
+        )
+    except FormatInvalid as error:
+        raise MappingInvalid(name, str(error)) from error
+
+
+def _cell_text(value: bool | float | str) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _describe_errors(error: ValidationError) -> str:

@@ -57,7 +57,7 @@ def stage_deletions(store: DuckDBPyConnection, source: RowSource, contract: Cont
         default = source.defaults.get("deleted_at")
         rows = [_text_row(row, contract, default) for row in kept]
         store.register(_ARRIVED, pa.Table.from_pylist(rows, schema=_SCHEMA))
-        store.execute(_INSERT, {"zone": VAULT_FORMAT.time_zone})
+        store.execute(_INSERT, {"zone": VAULT_FORMAT.zone})
         store.unregister(_ARRIVED)
     return [f"rows about extracts that are not objects, skipped: {skipped}"] if skipped else []
 

@@ -50,7 +50,7 @@ def stage_text(
     parameters = {
         **table.parameters,
         **{f"constant_{name}": text for name, text in mapping.constants.items()},
-        "zone": cell_format.time_zone,
+        "zone": cell_format.zone,
     }
     named = set(
         re.findall(r"\$(\w+)", statement)

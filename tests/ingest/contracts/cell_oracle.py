@@ -86,7 +86,7 @@ def read_iso_time(word, cell_format):
     if not re.fullmatch("(19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}", day, re.ASCII):
         raise ValueError("no date")
     if not rest:
-        return in_zone(datetime.fromisoformat(day), cell_format.time_zone)
+        return in_zone(datetime.fromisoformat(day), cell_format.zone)
     parts = re.fullmatch(
         r"[T ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?(?:\.([0-9]{1,9}))? ?(Z|z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})?", rest
     )
@@ -98,7 +98,7 @@ def read_iso_time(word, cell_format):
     )
     offset = MARKED_ZONES.get(zone, zone)
     if offset is None:
-        return in_zone(local, cell_format.time_zone)
+        return in_zone(local, cell_format.zone)
     hours, minutes = int(offset[1:3]), int(offset[-2:])
     if minutes > 59 or hours * 60 + minutes > 15 * 60:
         raise ValueError("no offset on Earth")
@@ -128,7 +128,7 @@ def read_local_time(word, cell_format):
     local = datetime(  # noqa: DTZ001 - `in_zone` adds the zone
         int(year), int(month), int(day), hours, int(minute or 0), int(seconds or 0)
     )
-    return in_zone(local, cell_format.time_zone)
+    return in_zone(local, cell_format.zone)
 
 
 def in_zone(local, time_zone):

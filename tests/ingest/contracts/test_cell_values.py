@@ -25,7 +25,7 @@ def read_with_sql():
                 function(kind, "x", cell_format) for function in (value_sql, usual_value_sql, fault_sql)
             )
             statement = f"SELECT {statement} FROM (SELECT $x::VARCHAR AS x)"
-            bound = {"x": text} | ({"zone": cell_format.time_zone} if "$zone" in statement else {})
+            bound = {"x": text} | ({"zone": cell_format.zone} if "$zone" in statement else {})
             return connection.execute(statement, bound).fetchone()
 
         yield read
