@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ingest.contracts.tables import CONTRACTS, Contract
 from ingest.mapping.headings import fold_heading
+from ingest.mapping.time_zones import read_time_zone
 from ingest.readers.rows import RawRow, RowSource, compact_json
 
 Cells = dict[str, str | None]
@@ -224,7 +225,7 @@ def _user(cells: Cells) -> Cells | None:
         "permission_sets": cells.get("permissionsetsv") or cells.get("permissionsetsc"),
         "territory": cells.get("territoryv"),
         "country": cells.get("countryv"),
-        "time_zone": cells.get("timezonesys"),
+        "time_zone": read_time_zone(cells.get("timezonesys")),
         "language": cells.get("languagesys"),
     }
 

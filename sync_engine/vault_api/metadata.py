@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sync_engine.json_docs import JsonDict
 from sync_engine.protocol import VaultError
-from sync_engine.vault_api.evaluate import describe_relationships
+from sync_engine.vault_api.configuration_objects import creation_time
 from sync_engine.vault_api.messages import Reply, format_timestamp, success_reply
-from sync_engine.vault_api.objects import Field, Object, creation_time, format_label
+from sync_engine.vault_api.objects import Field, Object, format_label, format_plural_label, object_prefix
 from sync_engine.vault_api.server_state import ApiCall
 
 AUDITED = frozenset({"vmobile_object_configuration__v", "user__sys", "veeva_settings__v"})
@@ -17,7 +19,7 @@ def field_entry(definition: Field) -> JsonDict:
     """Return the field description for object metadata and query descriptions."""
     entry: JsonDict = {
         "name": definition.name,
-        "label": "ID" if definition.name == "id" else format_label(definition.name),
+        "label": definition.label,
         "type": definition.type,
     }
     entry |= {
@@ -64,10 +66,41 @@ def get_object(call: ApiCall) -> Reply:
         "secure_audit_trail": False, "dynamic_security": False, "allow_attachments": False, "system_managed": False,
         "available_lifecycles": [], "default_obj_type": "base__v", "created_by": 1, "created_date": created_at,
         "modified_by": 1, "modified_date": created_at, "urls": urls,
-        "relationships": list(describe_relationships(source)),
+        "relationships": list(_describe_relationships(call, source)),
         "fields": [field_entry(definition) | {"order": n} for n, definition in enumerate(source.fields.values())],
     }  # fmt: skip
     return success_reply({"object": _object_summary(call, source) | details})
+
+
+def _describe_relationships(call: ApiCall, source: Object) -> Iterator[JsonDict]:
+    """Yield the relationships of an object: references to other objects, then child objects."""
+    for reference in source.fields.values():
+        if reference.to:
+            yield _relationship(call, str(reference.relationship), reference.name, "outbound", reference.to)
+    for name, (child, key) in source.inbound.items():
+        yield _relationship(call, name, key, "inbound", child)
+
+
+def _relationship(call: ApiCall, name: str, field: str, direction: str, target: str) -> JsonDict:
+    return {
+        "relationship_name": name,
+        "relationship_label": format_label(field if direction == "outbound" else target),
+        "field": field,
+        "relationship_type": f"reference_{direction}",
+        "relationship_deletion": "block",
+        "object": object_reference(call, target),
+    }
+
+
+def object_reference(call: ApiCall, name: str) -> JsonDict:
+    """Return the short description of an object that replies refer to."""
+    return {
+        "url": call.url(f"/metadata/vobjects/{name}"),
+        "label": format_label(name),
+        "name": name,
+        "label_plural": format_plural_label(name),
+        "prefix": object_prefix(name),
+    }
 
 
 def get_field(call: ApiCall) -> Reply:
@@ -161,7 +194,7 @@ def require_readable_object(call: ApiCall, name: str) -> Object:
 def _object_summary(call: ApiCall, source: Object) -> JsonDict:
     return {
         "url": call.url(f"/metadata/vobjects/{source.name}"), "label": source.label, "name": source.name,
-        "label_plural": source.label, "prefix": source.prefix, "order": 0, "in_menu": True,
+        "label_plural": source.label_plural, "prefix": source.prefix, "order": 0, "in_menu": True,
         "source": "custom" if source.name.endswith("__c") else "standard", "status": [_status(source.active)],
         "configuration_state": "STEADY_STATE",
     }  # fmt: skip

@@ -5,12 +5,14 @@ from __future__ import annotations
 from sync_engine.hashing import short_hash
 from sync_engine.json_docs import JsonDict
 from sync_engine.protocol import VaultError
-from sync_engine.vault_api import vql
-from sync_engine.vault_api.evaluate import QueryEngine
 from sync_engine.vault_api.messages import Reply, parse_whole_number, success_reply
 from sync_engine.vault_api.metadata import field_entry
 from sync_engine.vault_api.objects import Object
 from sync_engine.vault_api.server_state import ApiCall, StoredPages
+from sync_engine.vault_api.user_entries import build_users_target
+from sync_engine.vault_api.vql.engine import USERS, QueryEngine
+from sync_engine.vault_api.vql.parser import parse
+from sync_engine.vault_api.vql.tree import Column, Select, Show
 
 PAGE_ROWS = 1000
 PAGE_SECONDS = 72 * 3600.0
@@ -27,29 +29,51 @@ def run_query(call: ApiCall) -> Reply:
     if not text.strip():
         raise VaultError("PARAMETER_REQUIRED", "Missing required parameter [q]")
     try:
-        tree = vql.parse(text)
+        tree = parse(text)
     except VaultError as refusal:
         if call.server.faults.setting("drift"):
             raise VaultError("INCORRECT_QUERY_SYNTAX", refusal.message) from refusal
         raise
-    engine = QueryEngine(call.list_objects())
-    if isinstance(tree, vql.Show):
+    engine = _make_engine(call)
+    if isinstance(tree, Show):
         rows = engine.show(tree)
-        return success_reply({"responseDetails": {"size": len(rows), "total": len(rows)}, "data": rows})
+        size = max(PAGE_ROWS, len(rows))
+        details = {"pagesize": size, "pageoffset": 0, "size": len(rows), "total": len(rows)}
+        return success_reply({"responseDetails": details, "data": rows})
+    return success_reply(_first_page(call, engine, tree) | _injected_warning(call))
+
+
+def _make_engine(call: ApiCall) -> QueryEngine:
+    objects = call.list_objects()
+    targets = objects | {USERS: build_users_target(call.server)} if "user__sys" in objects else objects
+
+    def link_page(name: str, rows: list[JsonDict], size: int) -> str:
+        key = _page_key(call, len(call.server.queries), name, rows[0].get("id"))
+        call.server.store_pages(key, StoredPages(rows, name, call.now))
+        return _page_link(call, key, size, size)
+
+    return QueryEngine(targets, call.now, link_page)
+
+
+def _first_page(call: ApiCall, engine: QueryEngine, tree: Select) -> JsonDict:
     rows = engine.select(tree)
-    source = engine.objects[engine.resolve_target(tree.target)]
-    size = tree.number("PAGESIZE") or PAGE_ROWS
-    key = short_hash("query", call.execution_id, call.server.salt, size=16)
-    key = f"{key[:8]}-{key[8:12]}-{key[12:16]}-{key[16:20]}-{key[20:]}"
+    source = engine.resolve_target(tree.target)
+    key = _page_key(call)
     call.server.store_pages(key, StoredPages(rows, source.name, call.now))
-    doc = _read_page(call, key, size, tree.number("PAGEOFFSET") or 0)
-    if tree.target == "users":  # documented: this target has no page links
+    # Documented: LIMIT and OFFSET are the former names, and are ignored beside PAGESIZE and PAGEOFFSET.
+    size = tree.number("PAGESIZE") or tree.number("LIMIT") or PAGE_ROWS
+    offset = tree.number("PAGEOFFSET")
+    doc = _read_page(call, key, size, (tree.number("OFFSET") or 0) if offset is None else offset)
+    if tree.find_text is not None:
+        doc["responseDetails"] = {"find": tree.find_text} | doc["responseDetails"]
+    if source.name == USERS:  # documented: this target has no page links
         doc["responseDetails"].pop("next_page", None)
+        doc["responseDetails"].pop("previous_page", None)
     if call.request.header("x-vaultapi-describequery").lower() == "true":
         doc["queryDescribe"] = _describe_query(engine, source, tree)
     if "x-vaultapi-recordproperties" in call.request.headers:
-        doc["record_properties"] = [_record_properties(row) for row in doc["data"]]
-    return success_reply(doc | _injected_warning(call))
+        doc["record_properties"] = [_record_properties(call, source, row) for row in doc["data"]]
+    return doc
 
 
 def get_next_page(call: ApiCall) -> Reply:
@@ -94,6 +118,11 @@ def _drop_pages_early(call: ApiCall, key: str, pages: StoredPages) -> None:
         call.server.faults.counts["forget-pages"] += 1
 
 
+def _page_key(call: ApiCall, *parts: object) -> str:
+    key = short_hash("query", call.execution_id, call.server.salt, *parts, size=16)
+    return f"{key[:8]}-{key[8:12]}-{key[12:16]}-{key[16:20]}-{key[20:]}"
+
+
 def _page_link(call: ApiCall, key: str, size: int, offset: int) -> str:
     path = f"/query/{key}?pagesize={size}&pageoffset={offset}"
     form = call.server.link_form
@@ -111,20 +140,32 @@ def _injected_warning(call: ApiCall) -> JsonDict:
     return {"responseStatus": "WARNING", "warnings": [warning]}
 
 
-def _describe_query(engine: QueryEngine, source: Object, tree: vql.Select) -> JsonDict:
+def _describe_query(engine: QueryEngine, source: Object, tree: Select) -> JsonDict:
     fields = [
-        field_entry(engine.resolve_field(source, column.path)) | {"name": column.name}
-        for column in tree.columns
-        if isinstance(column, vql.Column)
+        _describe_column(engine, source, column) for column in tree.columns if isinstance(column, Column)
     ]
-    description = {"name": source.name, "label": source.label, "label_plural": source.label}
+    description = {"name": source.name, "label": source.label, "label_plural": source.label_plural}
     return {"type": "select__sys", "object": description, "fields": fields}
 
 
-def _record_properties(row: JsonDict) -> JsonDict:
-    rights = {"read": True, "edit": False, "create": False, "delete": False}
+def _describe_column(engine: QueryEngine, source: Object, column: Column) -> JsonDict:
+    if column.path == "id":  # documented in this short form
+        entry: JsonDict = {"type": "id", "required": True}
+    else:
+        entry = field_entry(engine.resolve_field(source, column.path))
+    entry["name"] = column.key
+    if column.function is not None:
+        entry["function"] = column.function
+    return entry | ({"alias": True} if column.alias else {})
+
+
+def _record_properties(call: ApiCall, source: Object, row: JsonDict) -> JsonDict:
+    rights = call.server.object_rights(call.user, source)
+    editable = [
+        name for name in row if rights["edit"] and name in source.fields and source.fields[name].editable
+    ]
     return {"id": row.get("id"), "permissions": rights} | {
-        "field_properties": {"hidden": [], "redacted": [], "edit": []},
+        "field_properties": {"hidden": [], "redacted": [], "edit": editable},
         "subquery_properties": {},
         "field_additional_data": {},
     }

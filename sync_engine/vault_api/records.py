@@ -12,9 +12,10 @@ from sync_engine.hashing import short_hash
 from sync_engine.json_docs import JsonDict
 from sync_engine.protocol import VaultError
 from sync_engine.vault import admin, records, uploads
+from sync_engine.vault_api.configuration_objects import USER_FLAGS
 from sync_engine.vault_api.messages import Reply, format_timestamp, parse_whole_number, success_reply
 from sync_engine.vault_api.metadata import require_readable_object
-from sync_engine.vault_api.objects import USER_FLAGS, Field, Object
+from sync_engine.vault_api.objects import Field, Object
 from sync_engine.vault_api.server_state import ApiCall
 
 BULK_ROWS = 500

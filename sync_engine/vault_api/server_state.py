@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 
 from sync_engine.hashing import short_hash
 from sync_engine.json_docs import JsonDict, to_json
-from sync_engine.vault.permissions import permission_set
+from sync_engine.vault.permissions import Right, allows, permission_set
 from sync_engine.vault.state import Vault
+from sync_engine.vault_api.catalogue import build_catalogue
 from sync_engine.vault_api.fault_injection import FaultInjection
 from sync_engine.vault_api.messages import Request
-from sync_engine.vault_api.objects import VAULT_ID, Object, build_catalogue
+from sync_engine.vault_api.objects import VAULT_ID, Object
 
 VERSIONS = tuple(f"v{year}.{release}" for year in range(22, 27) for release in (1, 2, 3))
 """Supported API versions. The last one is the Beta."""
+DOMAIN, DOMAIN_ID = "example.com", 1
 SERVICE_USER = "41000"
 SERVICE_NAME = "integration@example.com"
 KEPT_QUERIES = 100
@@ -76,6 +78,20 @@ class ServerState:
     def list_objects(self, user: JsonDict) -> dict[str, Object]:
         """Return the objects that this user may read, by name."""
         return build_catalogue(self.vault, user)
+
+    def object_rights(self, user: JsonDict, source: Object) -> dict[str, bool]:
+        """Return what this user may do with records of an object: read, edit, create, delete."""
+        rights: tuple[Right, ...] = ("read", "edit", "create", "delete")
+        return {right: allows(self.vault, user, source.name, right) for right in rights}
+
+    def last_login(self, user: JsonDict) -> float | None:
+        """Return the time of the user's last sign-in in seconds, over the API or from a device. None if never."""
+        row = self.vault.db.execute(
+            "SELECT max(at) FROM (SELECT at FROM rest_login WHERE user_name = ? AND status = 'Success' "
+            "UNION ALL SELECT created FROM session WHERE user = ?)",
+            (user["email"], user["id"]),
+        ).fetchone()
+        return None if row[0] is None else float(row[0])
 
     @property
     def vault_id(self) -> int:

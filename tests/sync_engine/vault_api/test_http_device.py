@@ -64,9 +64,7 @@ class Running:
         return rows
 
     def calls_named(self, notes: list[str]) -> list[str]:
-        rows = self.query(
-            "SELECT LONGTEXT(next_call_notes__v) FROM call2__v WHERE next_call_notes__v != null"
-        )
+        rows = self.query("SELECT next_call_notes__v FROM call2__v WHERE next_call_notes__v != null")
         return sorted(row["next_call_notes__v"] for row in rows if row["next_call_notes__v"] in notes)
 
 

@@ -198,9 +198,14 @@ def test_a_page_link_expires_72_hours_after_its_last_use(caller: Caller) -> None
 
 
 def test_a_query_is_described_when_asked(caller: Caller) -> None:
-    text = "SELECT id, sync_type__v, created_by__vr.username__sys FROM sync_tracking__v PAGESIZE 1"
+    text = (
+        "SELECT id, TRIM(sync_type__v) AS kind, created_by__vr.username__sys FROM sync_tracking__v PAGESIZE 1"
+    )
     described = caller.query(text, x_vaultapi_describequery="true", x_vaultapi_recordproperties="all")
-    assert [one["type"] for one in described["queryDescribe"]["fields"]] == ["ID", "Picklist", "String"]
+    fields = described["queryDescribe"]["fields"]
+    assert [one["type"] for one in fields] == ["id", "Picklist", "String"]
+    assert (fields[1]["name"], fields[1]["function"], fields[1]["alias"]) == ("kind", "TRIM", True)
+    assert "alias" not in fields[2]
     assert described["record_properties"][0]["id"] == described["data"][0]["id"]
     assert "queryDescribe" not in caller.query(text)
 
@@ -220,7 +225,9 @@ def test_show_lists_targets_fields_and_relationships(caller: Caller) -> None:
     assert "sync_tracking__v" in {row["name"] for row in caller.query("SHOW TARGETS")["data"]}
     assert "version__v" in {row["name"] for row in caller.query("SHOW FIELDS FROM sync_tracking__v")["data"]}
     shown = caller.query("SHOW RELATIONSHIPS FROM call2__v")["data"]
-    assert "account__vr" in {row["relationship_name"] for row in shown}
+    assert {"name": "account__vr", "target": "account__v", "type": "outbound"} in shown
+    reply = caller.query("SHOW FIELDS FROM call2__v LIKE 'call_date%'")
+    assert reply["responseDetails"] == {"pagesize": 1000, "pageoffset": 0, "size": 1, "total": 1}
 
 
 def test_the_users_target_has_no_page_links(caller: Caller) -> None:

@@ -1,0 +1,1 @@
+"""VQL, Vault's query language: lexer, parser and evaluation."""
