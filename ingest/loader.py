@@ -1,33 +1,31 @@
-"""Load files: detect the format, read the rows, check them against the contract, merge them into the store."""
+"""Load what users have: open it, recognize its tables, check the rows, and merge them into the store."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from duckdb import DuckDBPyConnection
 
 from ingest.config_diff import record_config_changes, touches_config
 from ingest.contracts.cell_format import CellFormat
 from ingest.contracts.tables import Contract
-from ingest.errors import MissingColumns, SourceMissing, UnknownKind
+from ingest.errors import IngestError, MissingColumns, SourceUnreadable, UnknownKind
 from ingest.mapping.column_report import column_notes
 from ingest.mapping.mapping import ColumnMapping, choose_mapping, read_mapping
 from ingest.mapping.reshape import reshape
 from ingest.pseudonyms import Pseudonymizer, pseudonymize
-from ingest.readers.detect import open_source
-from ingest.readers.direct_data import ArchiveName, archive_parts
-from ingest.readers.encoding import inspect_file
-from ingest.readers.rows import BulkTable, RowSource
+from ingest.readers.detect import open_sources
+from ingest.readers.folders import group_inputs
+from ingest.readers.rows import BulkTable, RowSource, SkippedPart
 from ingest.staging.bulk import NotBulkLoadable, stage_bulk
 from ingest.staging.deletions import stage_deletions
 from ingest.staging.lines import pop_set_aside_rows
 from ingest.staging.rows import stage_rows
-from ingest.store.batches import Batch, BatchReport, Clock, utc_now
+from ingest.store.batches import Batch, BatchReport, Clock, Outcome, utc_now
 from ingest.store.deletions import deletion_contract
 from ingest.store.merge import apply_deletions, create_staging_table, merge
 from ingest.store.open import open_store
@@ -48,32 +46,35 @@ def load(
     mappings: Iterable[Path | str] = (),
     cell_format: CellFormat | None = None,
     pseudonymizer: Pseudonymizer | None = None,
+    encoding: str | None = None,
     clock: Clock = utc_now,
     on_progress: Progress | None = None,
 ) -> list[BatchReport]:
-    """Load one file into the store, and return one report for each table of rows in it.
+    """Load a file, a folder or standard input (`-`), and return one report for each part of it.
 
     The table is detected from the columns; `as_kind` (a table's name) overrides this. `mappings` are custom
     mapping files. `cell_format` sets the zone of times without one, and the order of day and month. A
-    `pseudonymizer` replaces names and e-mail addresses before anything is stored. `on_progress` is called with
-    the source's name and the number of rows read.
+    `pseudonymizer` replaces names and e-mail addresses before anything is stored. `encoding` overrides the
+    detected encoding of text. `on_progress` is called with the source's name and the number of rows read.
 
     Every row ends in its table, or in `rejected_row` with all reasons. Each batch is one transaction. Raises an
-    IngestError, with a next step, if no row can be read from the file.
+    IngestError, with a next step, if no part can be read; a part beside others then has the outcome "refused".
     """
-    path = Path(path)
-    if not path.is_file():
-        raise SourceMissing(str(path))
-    custom_mappings = [read_mapping(Path(each)) for each in mappings]
-    examined = inspect_file(path)
+    options = _LoadOptions(
+        as_kind=as_kind,
+        custom_mappings=[read_mapping(Path(each)) for each in mappings],
+        cell_format=cell_format,
+        pseudonymizer=pseudonymizer,
+        encoding=encoding,
+        clock=clock,
+        on_progress=on_progress,
+    )
     with _writable(store) as connection:
-        loader = _Loader(connection, as_kind, custom_mappings, cell_format, pseudonymizer, clock, on_progress)
-        reports = [
-            loader.load_source(source, examined.content_hash) for source in open_source(path, examined)
-        ]
-        if touches_config(reports):
-            reports += record_config_changes(connection, clock=clock)
-        return reports
+        loader = _Loader(connection, options)
+        reports = loader.load_paths([path])
+    if loader.errors and not any(report.rows_in for report in reports):
+        raise loader.errors[0]
+    return reports
 
 
 def load_all(
@@ -84,81 +85,122 @@ def load_all(
     mappings: Iterable[Path | str] = (),
     cell_format: CellFormat | None = None,
     pseudonymizer: Pseudonymizer | None = None,
+    encoding: str | None = None,
     clock: Clock = utc_now,
     on_progress: Progress | None = None,
 ) -> list[BatchReport]:
-    """Load several files as `load` does: archives in the order of their stop time, each part once."""
-    options: dict[str, Any] = {
-        "as_kind": as_kind,
-        "mappings": list(mappings),
-        "cell_format": cell_format,
-        "pseudonymizer": pseudonymizer,
-    }
-    reports: list[BatchReport] = []
+    """Load several files and folders, each as `load` does, and return one report for each part of them.
+
+    Archives come first, in the order of their stop time. A path that cannot be read does not end the load: its
+    report has the outcome "refused", with the reason and the next step.
+    """
+    options = _LoadOptions(
+        as_kind=as_kind,
+        custom_mappings=[read_mapping(Path(each)) for each in mappings],
+        cell_format=cell_format,
+        pseudonymizer=pseudonymizer,
+        encoding=encoding,
+        clock=clock,
+        on_progress=on_progress,
+    )
     with _writable(store) as connection:
-        for path in sort_archives(map(Path, paths)):
-            reports += load(path, connection, clock=clock, on_progress=on_progress, **options)
-    return reports
+        return _Loader(connection, options).load_paths(paths)
 
 
-def sort_archives(paths: Iterable[Path]) -> list[Path]:
-    """Sort archives by stop time, full ones first, with one part for each archive; other files follow."""
-    archives: dict[Path, ArchiveName] = {}
-    others = []
-    for path in paths:
-        if name := ArchiveName.parse(path):
-            archives[archive_parts(path)[0]] = name
-        else:
-            others.append(path)
-    return [
-        *sorted(archives, key=lambda path: (archives[path].stop_time, archives[path].extract_type)),
-        *others,
-    ]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LoadOptions:
+    """The options of `load`, with its mapping files read."""
+
+    as_kind: str | None
+    custom_mappings: list[ColumnMapping]
+    cell_format: CellFormat | None
+    pseudonymizer: Pseudonymizer | None
+    encoding: str | None
+    clock: Clock
+    on_progress: Progress | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Loader:
     store: DuckDBPyConnection
-    as_kind: str | None
-    custom_mappings: list[ColumnMapping]
-    cell_format: CellFormat | None
-    pseudonymizer: Pseudonymizer | None
-    clock: Clock
-    on_progress: Progress | None
+    options: _LoadOptions
+    errors: list[IngestError] = field(default_factory=list)
 
-    def load_source(self, opened: RowSource, content_hash: str) -> BatchReport:
-        if self.pseudonymizer:
-            opened = pseudonymize(opened, self.pseudonymizer)
-        if opened.header == [NO_ROWS]:
-            return self._record_empty_batch(opened, content_hash, "the export has no rows")
-        if opened.deletes_of:
-            return self._load_deletions(opened, content_hash)
+    def load_paths(self, paths: Iterable[Path | str]) -> list[BatchReport]:
+        reports = [
+            replace(report, path=str(path))
+            for path, names in group_inputs(map(Path, paths))
+            for report in self._load_path(path, names)
+        ]
+        if touches_config(reports):
+            reports += record_config_changes(self.store, clock=self.options.clock)
+        return reports
+
+    def _load_path(self, path: Path, names: frozenset[str] | None) -> Iterator[BatchReport]:
         try:
-            source, mapping = self._choose_mapping(opened)
+            for part in open_sources(path, encoding=self.options.encoding, names=names):
+                yield self._report_skipped(part) if isinstance(part, SkippedPart) else self._load_part(part)
+        except IngestError as error:
+            yield self._report_refused(path.name or str(path), error)
+
+    def _load_part(self, source: RowSource) -> BatchReport:
+        try:
+            report = self._load_source(source)
         except (UnknownKind, MissingColumns) as error:
-            if "#" not in opened.name or self.as_kind:
-                raise
-            return self._record_empty_batch(opened, content_hash, f"not loaded: {error}")
-        batch = self._batch(source, mapping.contract.table, content_hash)
+            if not source.may_be_unknown:
+                return self._report_refused(source.name, error)
+            return self._report_without_rows(source.name, "skipped", str(error), error.next_step)
+        except IngestError as error:
+            return self._report_refused(source.name, error)
+        if not report.rows_in and not source.may_be_empty and report.outcome == "loaded":
+            return replace(report, outcome="empty", reason="the table has no rows")
+        return report
+
+    def _report_refused(self, name: str, error: IngestError) -> BatchReport:
+        self.errors.append(error)
+        return self._report_without_rows(name, "refused", str(error), error.next_step)
+
+    def _report_skipped(self, part: SkippedPart) -> BatchReport:
+        if not part.expected:
+            self.errors.append(SourceUnreadable(part.name, part.reason, part.next_step))
+        outcome: Outcome = "skipped" if part.expected else "refused"
+        return self._report_without_rows(part.name, outcome, part.reason, part.next_step or None)
+
+    def _report_without_rows(
+        self, name: str, outcome: Outcome, reason: str, next_step: str | None = None
+    ) -> BatchReport:
+        return BatchReport.without_rows(
+            name, self.options.clock(), outcome=outcome, reason=reason, next_step=next_step
+        )
+
+    def _load_source(self, opened: RowSource) -> BatchReport:
+        if self.options.pseudonymizer:
+            opened = pseudonymize(opened, self.options.pseudonymizer)
+        if opened.header == [NO_ROWS]:
+            return self._report_without_rows(opened.name, "empty", "the export has no rows")
+        if opened.deletes_of:
+            return self._load_deletions(opened)
+        source, mapping = self._choose_mapping(opened)
         report = load_source(
             self.store,
             source,
             mapping,
-            batch,
-            cell_format=self.cell_format,
-            clock=self.clock,
-            on_progress=self.on_progress,
+            self._open_batch(source, mapping.contract),
+            cell_format=self.options.cell_format,
+            clock=self.options.clock,
+            on_progress=self.options.on_progress,
         )
-        notes = column_notes(source.header, mapping, self.custom_mappings)
-        if source.expected_rows is not None and source.expected_rows != report.rows_in:
-            notes.append(f"expected {source.expected_rows} rows, received {report.rows_in}")
-        return replace(report, notes=(*report.notes, *notes))
+        notes = column_notes(source.header, mapping, self.options.custom_mappings)
+        return replace(report, notes=(*report.notes, *notes, *_count_notes(source, report)))
 
     def _choose_mapping(self, opened: RowSource) -> tuple[RowSource, ColumnMapping]:
-        source = opened if self.as_kind or self.custom_mappings else reshape(opened)
+        source = opened if self.options.as_kind or self.options.custom_mappings else reshape(opened)
         try:
             return source, choose_mapping(
-                source.header, source.name, as_kind=self.as_kind, custom_mappings=self.custom_mappings
+                source.header,
+                source.name,
+                as_kind=self.options.as_kind,
+                custom_mappings=self.options.custom_mappings,
             )
         except (UnknownKind, MissingColumns):
             lower = opened.reopen_below_title
@@ -166,32 +208,38 @@ class _Loader:
                 with suppress(UnknownKind, MissingColumns):
                     return self._choose_mapping(
                         replace(
-                            pseudonymize(below, self.pseudonymizer) if self.pseudonymizer else below,
+                            pseudonymize(below, self.options.pseudonymizer)
+                            if self.options.pseudonymizer
+                            else below,
                             reopen_below_title=None,
                         )
                     )
                 lower = below.reopen_below_title
             raise
 
-    def _load_deletions(self, source: RowSource, content_hash: str) -> BatchReport:
+    def _load_deletions(self, source: RowSource) -> BatchReport:
         contract = deletion_contract(source.deletes_of or "")
         if contract is None:
-            return self._record_empty_batch(
-                source, content_hash, f"deletions of {source.deletes_of} are not tracked"
-            )
-        batch = self._batch(source, contract.table, content_hash)
-        return load_deletions(self.store, source, contract, batch, self.clock)
+            reason = f"deletions of {source.deletes_of} are not tracked"
+            return self._report_without_rows(source.name, "skipped", reason)
+        batch = self._open_batch(source, contract)
+        report = load_deletions(self.store, source, contract, batch, self.options.clock)
+        return replace(report, notes=(*report.notes, *_count_notes(source, report)))
 
-    def _record_empty_batch(self, source: RowSource, content_hash: str, note: str) -> BatchReport:
-        batch = self._batch(source, "nothing", content_hash)
-        with transaction(self.store):
-            counts = (0, 0, 0, 0)
-            return batch.close(self.store, rows_in=0, counts=counts, finished_at=self.clock(), notes=(note,))
-
-    def _batch(self, source: RowSource, kind: str, content_hash: str) -> Batch:
+    def _open_batch(self, source: RowSource, contract: Contract) -> Batch:
         return Batch.open(
-            self.store, source=source.name, kind=kind, content_hash=content_hash, started_at=self.clock()
+            self.store,
+            source=source.name,
+            kind=contract.table,
+            content_hash=source.content_hash,
+            started_at=self.options.clock(),
         )
+
+
+def _count_notes(source: RowSource, report: BatchReport) -> list[str]:
+    if source.expected_rows in (None, report.rows_in):
+        return []
+    return [f"expected {source.expected_rows} rows, received {report.rows_in}"]
 
 
 @contextmanager

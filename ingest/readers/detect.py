@@ -1,68 +1,213 @@
-"""Detect the format of a file from its first bytes; its name proves nothing."""
+"""Open what a user has: a file, a folder, a container or standard input, by its content.
+
+open_sources
+  ├── folder or archive → its files, each opened in turn (folders, containers)
+  ├── unpacked Direct Data → its extracts (direct_data)
+  └── file → its format (formats) → its reader
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
-from ingest.errors import SourceUnreadable
+from ingest.errors import ArchiveUnsafe, IngestError, SourceMissing, SourceUnreadable
+from ingest.readers.containers import MOST_NESTED, Budget, unpack
 from ingest.readers.csv import read_csv
-from ingest.readers.direct_data import ArchiveName, read_archive
-from ingest.readers.encoding import FileInspection
+from ingest.readers.direct_data import (
+    ArchiveName,
+    archive_parts,
+    deleted_object,
+    is_unused_extract,
+    read_unpacked_archive,
+)
+from ingest.readers.encoding import FileInspection, inspect_file
 from ingest.readers.excel_parquet import read_excel, read_parquet
+from ingest.readers.folders import UnpackedArchive, list_folder, plan_files
+from ingest.readers.formats import COMPRESSED, check_readable, identify_format
 from ingest.readers.json_lines import read_json_lines, read_json_page
-from ingest.readers.rows import RowSource
-from ingest.readers.usage_log import read_usage_zip
+from ingest.readers.rows import RowSource, SkippedPart
+from ingest.readers.usage_log import is_usage_log, read_usage_log
 
 LARGEST_PAGE = 512 << 20
 """Largest JSON document, in bytes; it is read into memory, other than JSON lines."""
+STDIN = "-"
+"""The path that stands for standard input."""
+
+_CONTAINERS = COMPRESSED | {"zip", "tar"}
 
 
-def open_source(path: Path, inspection: FileInspection) -> Iterator[RowSource]:
-    """Open a file, and yield one source for each table in it. Raises SourceUnreadable."""
-    if not inspection.size:
-        raise SourceUnreadable(path.name, "the file is empty")
-    with path.open("rb") as file:
-        magic = file.read(8)
-    if magic.startswith(b"\x1f\x8b") or ArchiveName.parse(path):
-        yield from read_archive(path)
-    elif magic.startswith(b"PAR1"):
-        yield read_parquet(path)
-    elif magic.startswith(b"PK\x03\x04"):
-        yield from _zip(path)
-    elif magic.startswith((b"\xd0\xcf\x11\xe0", b"%PDF", b"\x89PNG")):
-        raise SourceUnreadable(path.name, "the format is not CSV, JSON, Parquet or .xlsx")
+def open_sources(
+    path: Path | str,
+    *,
+    encoding: str | None = None,
+    names: frozenset[str] | None = None,
+    stdin: BinaryIO | None = None,
+) -> Iterator[RowSource | SkippedPart]:
+    """Open a file, a folder or standard input (`-`), and yield a source for each table in it.
+
+    A source must be read before the next one is requested: its file may be temporary. `encoding` overrides the
+    detected encoding of all text. `names` limits an unpacked Direct Data folder to some of its files. Raises
+    SourceMissing and SourceUnreadable; a part of a container that cannot be read is a SkippedPart.
+    """
+    path = Path(path)
+    walk = _Walk(encoding)
+    if str(path) == STDIN:
+        yield from _open_stdin(walk, stdin or sys.stdin.buffer)
+    elif path.is_dir():
+        files = list_folder(path)
+        if names is not None:
+            files = {name: file for name, file in files.items() if name in names}
+        if not files:
+            raise SourceUnreadable(str(path), "the folder has no files", "Check the path.")
+        label = path.resolve().name
+        yield from walk.open_files(files, label, f"{label}/", complete=names is None)
+    elif path.is_file():
+        yield from walk.open_file(_File(path.name, _volumes(path)))
     else:
-        yield _text(path, inspection)
+        raise SourceMissing(str(path))
 
 
-def _zip(path: Path) -> Iterator[RowSource]:
-    if path.suffix.lower() == ".zip":
-        yield from read_usage_zip(path)
-    else:
-        yield from read_excel(path)
+def _open_stdin(walk: _Walk, stdin: BinaryIO) -> Iterator[RowSource | SkippedPart]:
+    with TemporaryDirectory(prefix="synclens-") as folder:
+        path = Path(folder) / "stdin"
+        with path.open("wb") as file:
+            shutil.copyfileobj(stdin, file)
+        yield from walk.open_file(_File("stdin", (path,)))
 
 
-def _text(path: Path, inspection: FileInspection) -> RowSource:
-    with path.open(encoding=inspection.encoding, errors="replace") as file:
-        start = file.read(65_536).lstrip()
+def _volumes(path: Path) -> tuple[Path, ...]:
+    name = ArchiveName.parse(path)
+    if name is None or name.part is None:
+        return (path,)
+    siblings = [each.name for each in path.parent.iterdir()]
+    return tuple(path.with_name(part) for part in archive_parts(path.name, siblings))
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file to open: its name for the user, and its parts, in order, if it is split."""
+
+    name: str
+    volumes: tuple[Path, ...]
+
+    @property
+    def path(self) -> Path:
+        return self.volumes[0]
+
+    @property
+    def label(self) -> str:
+        """The name without the number of a part."""
+        return self.name[:-4] if len(self.volumes) > 1 else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """The state of one walk: the encoding that the user set, and what archives may still unpack to."""
+
+    encoding: str | None
+    budget: Budget | None = None
+    depth: int = 0
+
+    def open_file(self, file: _File) -> Iterator[RowSource | SkippedPart]:
+        """Open one file by its content. Raises SourceUnreadable."""
+        if not any(path.stat().st_size for path in file.volumes):
+            raise SourceUnreadable(file.name, "the file is empty")
+        form = identify_format(file.path)
+        check_readable(form, file.name)
+        if form.name in _CONTAINERS:
+            yield from self._open_container(file, form.name)
+        else:
+            yield from self._open_table(file, form.name)
+
+    def _open_container(self, file: _File, form: str) -> Iterator[RowSource | SkippedPart]:
+        if self.depth >= MOST_NESTED:
+            raise ArchiveUnsafe(file.label, f"it has more than {MOST_NESTED} archives within each other")
+        packed = sum(path.stat().st_size for path in file.volumes)
+        budget = self.budget or Budget.for_packed_size(file.label, packed)
+        inner = replace(self, budget=budget, depth=self.depth + 1)
+        with TemporaryDirectory(prefix="synclens-") as folder:
+            unpacked = unpack(
+                file.volumes,
+                form,
+                file.label,
+                Path(folder),
+                budget,
+                is_wanted=lambda name: not is_unused_extract(name),
+            )
+            yield from unpacked.skipped
+            if unpacked.single:
+                (path,) = unpacked.files.values()
+                yield from inner.open_file(_File(file.label, (path,)))
+            else:
+                yield from inner.open_files(unpacked.files, file.label, f"{file.label}#")
+
+    def open_files(
+        self, files: Mapping[str, Path], label: str, prefix: str, *, complete: bool = True
+    ) -> Iterator[RowSource | SkippedPart]:
+        """Open the files of a folder or an archive; one that cannot be read becomes a SkippedPart."""
+        plan, skipped = plan_files(files, label)
+        yield from skipped
+        for entry in plan:
+            if isinstance(entry, UnpackedArchive):
+                yield from read_unpacked_archive(
+                    entry.files, f"{prefix}{entry.folder}", entry.archive, complete=complete
+                )
+                continue
+            name = f"{prefix}{entry.name}"
+            try:
+                yield from self.open_file(_File(name, entry.volumes))
+            except IngestError as error:
+                if self.budget and isinstance(error, ArchiveUnsafe):
+                    raise  # the archive around it is not safe either
+                yield SkippedPart(name, str(error), error.next_step)
+
+    def _open_table(self, file: _File, form: str) -> Iterator[RowSource]:
+        inspection = inspect_file(file.path, self.encoding)
+        for source in self._read_tables(file, form, inspection):
+            source.content_hash = inspection.content_hash
+            yield source
+
+    def _read_tables(self, file: _File, form: str, inspection: FileInspection) -> Iterator[RowSource]:
+        match form:
+            case "parquet":
+                yield read_parquet(file.path, name=file.name)
+            case "xlsx":
+                yield from read_excel(file.path, name=file.name)
+            case _:
+                yield from _read_text(file, inspection)
+
+
+def _read_text(file: _File, inspection: FileInspection) -> Iterator[RowSource]:
+    with file.path.open(encoding=inspection.encoding, errors="replace") as opened:
+        start = opened.read(65_536).lstrip()
     if start[:1] in ("{", "["):
-        return _json(path, inspection, start)
-    return read_csv(path, inspection.encoding)
+        yield _read_json(file, inspection, start)
+    elif is_usage_log(start):
+        yield read_usage_log(file.path, inspection.encoding, name=file.name)
+    else:
+        source = read_csv(file.path, inspection.encoding, name=file.name)
+        source.deletes_of = deleted_object(file.name, source.header)
+        yield source
 
 
-def _json(path: Path, inspection: FileInspection, start: str) -> RowSource:
+def _read_json(file: _File, inspection: FileInspection, start: str) -> RowSource:
     first = start.split("\n", 1)[0]
     if (
         _is_json(first) and not _is_page(first) and first != start.rstrip()
     ) or inspection.size > LARGEST_PAGE:
-        return read_json_lines(path, inspection.encoding)
-    text = path.read_text(encoding=inspection.encoding, errors="replace")
+        return read_json_lines(file.path, inspection.encoding, name=file.name)
+    text = file.path.read_text(encoding=inspection.encoding, errors="replace")
     try:
-        return read_json_page(json.loads(text), name=path.name)
+        return read_json_page(json.loads(text), name=file.name)
     except (ValueError, RecursionError):
-        return read_json_lines(path, inspection.encoding)
+        return read_json_lines(file.path, inspection.encoding, name=file.name)
 
 
 def _is_json(text: str) -> bool:

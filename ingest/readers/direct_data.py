@@ -1,40 +1,38 @@
-"""Read Direct Data archives, which are not trusted.
+"""Read the files of a Direct Data archive, packed or unpacked.
 
-Only relevant files are unpacked, under new names, into a temporary folder. The content of an archive never
-decides where a file is written.
+The files of an archive lie in a folder with `manifest.csv`, at the top of the archive or below a wrapping folder.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import re
-import tarfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
-from typing import IO
 
-from ingest.errors import ArchiveUnsafe, SourceUnreadable
+from ingest.errors import SourceUnreadable
 from ingest.readers.csv import read_csv
 from ingest.readers.encoding import inspect_file
-from ingest.readers.rows import RowSource
-
-MOST_MEMBERS = 100_000
-LARGEST_MEMBER = 200 << 30
-"""Largest unpacked file, in bytes."""
-LARGEST_RATIO = 300
-"""Largest ratio of unpacked to packed bytes; CSV compresses 5 to 40 times."""
-SMALL = 64 << 20
-"""Unpacked size, in bytes, below which the ratio is not checked."""
+from ingest.readers.rows import RowSource, SkippedPart
 
 OBJECTS = frozenset({"sync_tracking__v", "user__sys", "vmobile_object_configuration__v", "veeva_settings__v"})
 """The objects that are loaded; an archive may have hundreds of others."""
 
+MANIFEST = "manifest.csv"
+FULL_METADATA = "metadata_full.csv"
+"""All fields of the Vault, beside the changed ones: not listed in the manifest."""
+
+_OBJECT_FILE = re.compile(r"(?:.*/)?Object/(?P<name>\w+?__(?:v|c|sys))(?:_deletes)?\.csv")
+_KNOWN_OBJECT_FILE = re.compile(
+    rf"(?P<folder>(?:.*/)?)Object/(?:{'|'.join(sorted(OBJECTS))})(?:_deletes)?\.csv"
+)
+_DELETIONS_FILE = re.compile(r"(?P<name>\w+)_deletes\.csv", re.IGNORECASE)
+_MOST_DELETION_COLUMNS = 4
+"""Columns of a list of deletions: an id, a time, and few more."""
+_MOST_NAMED = 8
+"""Extracts that one line about unused extracts names; the others are counted."""
 _NAME = re.compile(
     r"(?P<vault>\d+)-(?P<day>\d{8})-(?P<time>\d{4})-(?P<type>[FNL])(\.tar\.gz|\.tgz)?(\.(?P<part>\d{3}))?"
 )
@@ -50,9 +48,9 @@ class ArchiveName:
     part: int | None
 
     @classmethod
-    def parse(cls, path: Path) -> ArchiveName | None:
-        """Parse a file name; None if it is not the name of a Direct Data archive."""
-        match = _NAME.fullmatch(path.name)
+    def parse(cls, path: Path | str) -> ArchiveName | None:
+        """Parse the name of a file or folder; None if it is not the name of a Direct Data archive."""
+        match = _NAME.fullmatch(Path(path).name)
         if not match:
             return None
         try:
@@ -60,6 +58,11 @@ class ArchiveName:
         except ValueError:
             return None
         return cls(match["vault"], stop, match["type"], int(match["part"]) if match["part"] else None)
+
+    @property
+    def stop_text(self) -> str:
+        """Return the stop time as Vault writes times."""
+        return self.stop_time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,41 +75,102 @@ class Extract:
     file: str
 
 
-def archive_parts(path: Path) -> list[Path]:
-    """Return all parts of an archive, in order, from the path of one. Raises SourceUnreadable for a gap."""
-    name = ArchiveName.parse(path)
-    if name is None or name.part is None:
-        return [path]
-    parts = sorted(path.parent.glob(f"{path.name[:-4]}.[0-9][0-9][0-9]"))
-    numbers = [int(part.name[-3:]) for part in parts]
-    if numbers != list(range(1, len(parts) + 1)):
-        missing = sorted(set(range(1, max(numbers) + 1)) - set(numbers))
+def archive_parts(name: str, siblings: Iterable[str]) -> list[str]:
+    """Return the names of all parts of an archive, in order, from the name of one and the names beside it.
+
+    Raises SourceUnreadable if a part is missing.
+    """
+    parsed = ArchiveName.parse(name)
+    if parsed is None or parsed.part is None:
+        return [name]
+    part = re.compile(re.escape(name[:-4]) + r"\.\d{3}")
+    parts = sorted({name, *(sibling for sibling in siblings if part.fullmatch(sibling))})
+    numbers = [int(each[-3:]) for each in parts]
+    if missing := sorted(set(range(1, max(numbers) + 1)) - set(numbers)):
         raise SourceUnreadable(
-            path.name,
+            Path(name).name,
             f"part {missing[0]:03} is missing",
             "Download the missing part and load the archive again.",
         )
     return parts
 
 
-def read_archive(path: Path, *, packed_size: int | None = None) -> Iterator[RowSource]:
-    """Read the relevant extracts of an archive: deletions first, then metadata, picklists, objects and logs.
+def find_unpacked_archives(files: Mapping[str, Path]) -> dict[str, dict[str, Path]]:
+    """Return the folders among `files` that hold an unpacked archive, each with its files by their path there.
 
-    Raises SourceUnreadable if the archive is damaged, and ArchiveUnsafe if it is not safe to unpack.
+    A folder is "" or ends with a slash. It has a manifest, or the extract of an object that is loaded.
     """
-    parts = archive_parts(path)
-    packed = packed_size or sum(part.stat().st_size for part in parts)
-    label = re.sub(r"\.[0-9]{3}$", "", path.name)
-    name = ArchiveName.parse(path)
-    stop = name.stop_time.strftime("%Y-%m-%dT%H:%M:%SZ") if name else None
-    with TemporaryDirectory(prefix="synclens-") as folder:
-        unpacked = _unpack(parts, Path(folder), packed, label)
-        manifest = unpacked.pop("manifest.csv", None)
-        extracts = read_manifest(manifest) if manifest else _extracts_from_paths(unpacked)
-        for extract in sorted(extracts, key=lambda each: (not each.deletes, each.name)):
-            file = unpacked.get(extract.file)
-            if file is not None:
-                yield _source(extract, file, label, stop)
+    folders = {name[: -len(MANIFEST)] for name in files if PurePosixPath(name).name == MANIFEST}
+    folders = {folder for folder in folders if _is_manifest(files[folder + MANIFEST])}
+    folders |= {match["folder"] for name in files if (match := _KNOWN_OBJECT_FILE.fullmatch(name))}
+    return {folder: _files_of_archive(files, folder) for folder in sorted(folders)}
+
+
+def _files_of_archive(files: Mapping[str, Path], folder: str) -> dict[str, Path]:
+    inside = {name[len(folder) :]: path for name, path in files.items() if name.startswith(folder)}
+    listed = {each.file for each in read_manifest(inside[MANIFEST])} if MANIFEST in inside else set()
+    return {
+        name: path
+        for name, path in inside.items()
+        if name in listed or name in (MANIFEST, FULL_METADATA) or is_relevant(name) or is_unused_extract(name)
+    }
+
+
+def _is_manifest(path: Path) -> bool:
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        header = {cell.strip(' "') for cell in file.readline(4_096).rstrip("\r\n").split(",")}
+    return {"extract", "records", "file"} <= header
+
+
+def is_unused_extract(name: str) -> bool:
+    """Return whether a file of an archive has rows of an object that is not loaded, by its path."""
+    match = _OBJECT_FILE.fullmatch(name)
+    return match is not None and match["name"] not in OBJECTS
+
+
+def read_unpacked_archive(
+    files: Mapping[str, Path], label: str, archive: ArchiveName | None, *, complete: bool = True
+) -> Iterator[RowSource | SkippedPart]:
+    """Read the files of an archive: deletions first, then metadata, picklists, logs and objects.
+
+    `files` are its files by their path in it, and `label` stands before the path in the name of a source.
+    `complete` is whether all of its files are there, so that one that is absent is missing.
+    """
+    manifest = files.get(MANIFEST)
+    extracts = read_manifest(manifest) if manifest else []
+    listed = {extract.file for extract in extracts}
+    extracts += [_extract_from_path(name) for name in files if is_relevant(name) and name not in listed]
+    for extract in sorted(extracts, key=lambda each: (not each.deletes, each.name, each.file)):
+        if not is_relevant(extract.file):
+            continue
+        file = files.get(extract.file)
+        if file is not None:
+            yield _source(extract, file, label, archive)
+        elif complete and extract.records:
+            yield SkippedPart(
+                f"{label}{extract.file}",
+                f"it is missing: the manifest lists it with {extract.records} rows",
+                "Unpack or download the archive again.",
+            )
+    yield from _unread_files(files, label)
+
+
+def _unread_files(files: Mapping[str, Path], label: str) -> Iterator[SkippedPart]:
+    if MANIFEST in files:
+        yield SkippedPart(f"{label}{MANIFEST}", "it is the index of the archive", expected=True)
+    if FULL_METADATA in files:
+        yield SkippedPart(
+            f"{label}{FULL_METADATA}", "it repeats all fields; the changed ones are loaded", expected=True
+        )
+    unused = [name for name in files if name not in (MANIFEST, FULL_METADATA) and not is_relevant(name)]
+    if unused:
+        more = f" and {len(unused) - _MOST_NAMED} more" if len(unused) > _MOST_NAMED else ""
+        yield SkippedPart(
+            f"{label}*",
+            f"extracts that SyncLens does not use: {', '.join(sorted(unused)[:_MOST_NAMED])}{more}",
+            "Load one of them alone, with --mapping.",
+            expected=True,
+        )
 
 
 def read_manifest(path: Path) -> list[Extract]:
@@ -125,19 +189,33 @@ def read_manifest(path: Path) -> list[Extract]:
     ]
 
 
-def _extracts_from_paths(unpacked: dict[str, Path]) -> list[Extract]:
-    extracts = []
-    for file in unpacked:
-        stem = PurePosixPath(file).with_suffix("")
-        name = ".".join(stem.parts)
-        extracts.append(Extract(name.removesuffix("_deletes"), name.endswith("_deletes"), None, file))
-    return extracts
+def _extract_from_path(file: str) -> Extract:
+    name = ".".join(PurePosixPath(file).with_suffix("").parts)
+    return Extract(name.removesuffix("_deletes"), name.endswith("_deletes"), None, file)
 
 
-def _source(extract: Extract, file: Path, label: str, stop: str | None) -> RowSource:
+def deleted_object(name: str, header: Iterable[str]) -> str | None:
+    """Return the object whose rows a file deletes, from its name and columns; None for other files."""
+    match = _DELETIONS_FILE.fullmatch(PurePosixPath(name).name)
+    columns = {column.strip().lower() for column in header}
+    if not match:
+        return None
+    if match["name"] == "metadata" and {"extract", "column_name"} <= columns:
+        return "Metadata.metadata"
+    if match["name"].startswith("picklist") and {"object", "object_field", "picklist_value_name"} <= columns:
+        return "Picklist.picklist__sys"
+    return match["name"] if "id" in columns and len(columns) <= _MOST_DELETION_COLUMNS else None
+
+
+def _source(extract: Extract, file: Path, label: str, archive: ArchiveName | None) -> RowSource:
     category, _, name = extract.name.partition(".")
-    source = read_csv(file, inspect_file(file).encoding, name=f"{label}#{extract.file}")
+    stop = archive.stop_text if archive else None
+    inspection = inspect_file(file)
+    source = read_csv(file, inspection.encoding, name=f"{label}{extract.file}")
+    source.content_hash = inspection.content_hash
     source.reopen_below_title = None  # these files have no titles
+    source.may_be_empty = True
+    source.may_be_unknown = category == "Log"
     if extract.deletes:
         source.deletes_of = name if category == "Object" else extract.name
         source.defaults = {"deleted_at": stop} if stop else {}
@@ -147,106 +225,12 @@ def _source(extract: Extract, file: Path, label: str, stop: str | None) -> RowSo
     return source
 
 
-def _unpack(parts: list[Path], folder: Path, packed: int, label: str) -> dict[str, Path]:
-    unpacked: dict[str, Path] = {}
-    total = 0
-    try:
-        with (
-            _Joined(parts) as joined,
-            gzip.GzipFile(fileobj=joined, mode="rb") as plain,
-            tarfile.open(fileobj=plain, mode="r|") as archive,
-        ):
-            for count, member in enumerate(archive):
-                if count >= MOST_MEMBERS:
-                    raise ArchiveUnsafe(label, f"it has more than {MOST_MEMBERS} files")
-                _check(member, label)
-                total += member.size
-                if total > max(SMALL, packed * LARGEST_RATIO):
-                    raise ArchiveUnsafe(label, f"it unpacks to more than {LARGEST_RATIO} times its size")
-                if not member.isfile() or not is_relevant(member.name):
-                    continue
-                path = folder / f"{len(unpacked)}.csv"
-                _copy(archive.extractfile(member), path)
-                unpacked[_normal(member.name)] = path
-            _read_to_the_end(plain, label)
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        raise SourceUnreadable(
-            label, f"it is damaged or incomplete ({error})", "Download it again and load it."
-        ) from error
-    return unpacked
-
-
-def _read_to_the_end(plain: gzip.GzipFile, label: str) -> None:
-    # Only the last bytes of a gzip file show that it is complete; tar stops reading before them.
-    left = 0
-    while piece := plain.read(1 << 20):
-        left += len(piece)
-        if left > SMALL:
-            raise ArchiveUnsafe(label, "it has too much data after its last file")
-
-
-def _check(member: tarfile.TarInfo, label: str) -> None:
-    path = PurePosixPath(member.name)
-    if (
-        path.is_absolute()
-        or ".." in path.parts
-        or "\\" in member.name
-        or ":" in member.name
-        or "\0" in member.name
-    ):
-        raise ArchiveUnsafe(label, f"it would write outside its folder ({member.name!r})")
-    if not (member.isfile() or member.isdir()):
-        raise ArchiveUnsafe(label, f"{member.name!r} is neither a file nor a folder")
-    if member.size > LARGEST_MEMBER:
-        raise ArchiveUnsafe(label, f"{member.name!r} is too large ({member.size} bytes)")
-
-
 def is_relevant(name: str) -> bool:
-    """Return whether a file of an archive is loaded."""
-    path = PurePosixPath(_normal(name))
-    if path.suffix != ".csv":
+    """Return whether a file of an archive, by its path there, is loaded."""
+    path = PurePosixPath(name)
+    if path.suffix != ".csv" or len(path.parts) != 2:
         return False
-    if str(path) == "manifest.csv":
-        return True
-    if len(path.parts) != 2:
-        return False
-    return path.parts[0] in ("Metadata", "Picklist", "Log") or (
-        path.parts[0] == "Object" and path.stem.removesuffix("_deletes") in OBJECTS
+    category = path.parts[0]
+    return category in ("Metadata", "Picklist", "Log") or (
+        category == "Object" and path.stem.removesuffix("_deletes") in OBJECTS
     )
-
-
-def _normal(name: str) -> str:
-    return name.removeprefix("./")
-
-
-def _copy(source: IO[bytes] | None, to: Path) -> None:
-    with source or io.BytesIO() as opened, to.open("wb") as file:
-        while piece := opened.read(1 << 20):
-            file.write(piece)
-
-
-class _Joined(io.RawIOBase):
-    """Several files read as one, without another copy in memory or on disk."""
-
-    def __init__(self, parts: list[Path]) -> None:
-        self._remaining = list(parts)
-        self._open: IO[bytes] | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        while True:
-            if self._open is None:
-                if not self._remaining:
-                    return b""
-                self._open = self._remaining.pop(0).open("rb")
-            if piece := self._open.read(size if size >= 0 else 1 << 20):
-                return piece
-            self._open.close()
-            self._open = None
-
-    def close(self) -> None:
-        if self._open is not None:
-            self._open.close()
-        super().close()

@@ -26,15 +26,16 @@ class FileInspection:
     size: int
 
 
-def inspect_file(path: Path) -> FileInspection:
+def inspect_file(path: Path, override: str | None = None) -> FileInspection:
     """Read a file once, in pieces, and return its encoding, hash and size.
 
-    A byte order mark decides the encoding. Without one, it is UTF-8 if all of the file is valid UTF-8, and
-    otherwise Windows-1252, which Excel on Windows writes and which can decode any file.
+    `override` is an encoding that the user set. Otherwise a byte order mark decides the encoding. Without one, it
+    is UTF-8 if all of the file is valid UTF-8, and otherwise Windows-1252, which Excel on Windows writes and which
+    can decode any file.
     """
     digest, size = hashlib.sha256(), 0  # fast: most processors have instructions for it
     decoder = codecs.getincrementaldecoder("utf-8")()
-    encoding, valid = None, True
+    encoding, valid = override, override is None
     with path.open("rb") as file:
         while piece := file.read(_CHUNK):
             encoding = encoding or next(

@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import duckdb
 
-from ingest.errors import IngestError, SourceUnreadable
+from ingest.errors import ArchiveUnsafe, IngestError, SourceUnreadable
+from ingest.readers.containers import check_zip_sizes
 from ingest.readers.csv import unique_names
 from ingest.readers.rows import BulkTable, RawRow, RowSource, replace_surrogates
-from ingest.readers.usage_log import check_unpacked_sizes
 
 _Row = TypeVar("_Row")
 
@@ -63,33 +63,34 @@ def _parquet_rows(relation: str, header: list[str], path: str) -> Iterator[RawRo
                 yield RawRow(next(numbers), dict(zip(header, row, strict=True)))
 
 
-def read_excel(path: Path) -> Iterator[RowSource]:
+def read_excel(path: Path, *, name: str | None = None) -> Iterator[RowSource]:
     """Read each sheet of an Excel workbook that has a header and at least one more row."""
+    shown = name or path.name
     try:
         import openpyxl  # noqa: PLC0415 - an optional package, and slow to import
     except ModuleNotFoundError:
         raise IngestError(
-            f"{path.name} is an Excel workbook, and the package openpyxl is not installed",
+            f"{shown} is an Excel workbook, and the package openpyxl is not installed",
             next_step="Install it with: pip install 'synclens[excel]'",
         ) from None
 
     try:
-        check_unpacked_sizes(path)
+        check_zip_sizes(path, shown)
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except SourceUnreadable:
+    except ArchiveUnsafe:
         raise
     except Exception as error:  # openpyxl raises whatever its parsers raise
-        raise SourceUnreadable(path.name, f"it is not an Excel workbook ({error})") from error
+        raise SourceUnreadable(shown, f"it is not an Excel workbook ({error})") from error
     try:
         for sheet in book.worksheets:
-            every = _report_damage(sheet.iter_rows(values_only=True), path.name)
+            every = _report_damage(sheet.iter_rows(values_only=True), shown)
             rows = (row for row in every if any(cell is not None for cell in row))
             first = next(rows, None)
             if first is None:
                 continue
             header = unique_names([(_cell(cell) or "").strip() for cell in first])
-            name = path.name if len(book.worksheets) == 1 else f"{path.name}#{sheet.title}"
-            yield RowSource(name, header, _sheet_rows(rows, header))
+            part = shown if len(book.worksheets) == 1 else f"{shown}#{sheet.title}"
+            yield RowSource(part, header, _sheet_rows(rows, header))
     finally:
         book.close()
 

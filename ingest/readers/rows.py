@@ -52,9 +52,11 @@ class RowSource:
     `bulk` describes the table for DuckDB, if DuckDB can read it. `defaults` fill empty columns of the contract.
     `deletes_of` names the table whose rows the source deletes. `expected_rows` is the number of rows that the
     source announced. `reopen_below_title` opens the source again with its header one line lower, for files that
-    begin with a title. `notes` grows while the rows are read, for example with the footer of a report.
-    `document_time` is the time of the whole document, such as the date of a mail, and `document_time_source`
-    names where it is stated. `refusal` is the API's message if the document is only a refused call.
+    begin with a title. `may_be_empty` is whether a table without rows is complete, and `may_be_unknown` whether
+    a table of unknown columns is no loss, as in Direct Data. `content_hash` identifies the content of the file.
+    `notes` grows while the rows are read, for example with the footer of a report. `document_time` is the time of
+    the whole document, such as the date of a mail, and `document_time_source` names where it is stated. `refusal`
+    is the API's message if the document is only a refused call.
     """
 
     name: str
@@ -65,6 +67,9 @@ class RowSource:
     deletes_of: str | None = None
     expected_rows: int | None = None
     reopen_below_title: Callable[[], RowSource | None] | None = None
+    may_be_empty: bool = False
+    may_be_unknown: bool = False
+    content_hash: str | None = None
     notes: list[str] = field(default_factory=list)
     document_time: datetime | None = None
     document_time_source: str | None = None
@@ -75,6 +80,20 @@ class RowSource:
         first = list(islice(self.rows, most))
         self.rows = chain(first, self.rows)
         return first
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedPart:
+    """A part of a source that is not read: a file, a sheet, or a member of an archive.
+
+    `next_step` is what the user can do to load it. `expected` is whether such a part never has rows to load,
+    such as the index of an archive.
+    """
+
+    name: str
+    reason: str
+    next_step: str = ""
+    expected: bool = False
 
 
 def compact_json(value: object) -> str:

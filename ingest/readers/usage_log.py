@@ -1,4 +1,4 @@
-"""Read Vault's daily API usage log: a ZIP file with a CSV file whose error messages may span lines.
+"""Read Vault's daily API usage log: a CSV file whose error messages may span lines.
 
 A row begins with a date. Other lines continue the message of the row before: Vault writes messages without
 quotes (known defect, Veeva ticket DEV-691878). Session ids are valid credentials for some time, so the reader
@@ -9,59 +9,39 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import re
-import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ingest.errors import SourceUnreadable
 from ingest.readers.rows import RawRow, RowSource, compact_json, replace_surrogates
 
-LARGEST_MEMBER = 4 << 30
-"""Largest unpacked file, in bytes; the daily log of a large Vault is much smaller."""
-LARGEST_RATIO = 300
-"""Largest ratio of unpacked to packed bytes: text compresses 10 to 50 times, a ZIP bomb 1,000 times."""
-SMALL = 16 << 20
-"""Unpacked size, in bytes, below which the ratio is not checked."""
-
 _ROW_START = re.compile(r'"?\d{4}-\d{2}-\d{2}T')
 
 
-def read_usage_zip(path: Path) -> Iterator[RowSource]:
-    """Read each CSV file in a ZIP file as a usage log. Raises SourceUnreadable, also for a ZIP bomb."""
+_COLUMNS = frozenset({"timestamp", "session_id", "api_response_status", "api_response_error_message"})
+"""Columns that only a usage log has."""
+
+
+def is_usage_log(start: str) -> bool:
+    """Return whether a text begins with the header of a usage log."""
+    header = start.split("\n", 1)[0].strip().replace('"', "").split(",")
+    return {cell.strip() for cell in header} >= _COLUMNS
+
+
+def read_usage_log(path: Path, encoding: str, *, name: str) -> RowSource:
+    """Read a usage log. Raises SourceUnreadable."""
+    lines = _lines(path, encoding)
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = [
-                each for each in archive.infolist() if each.filename.lower().endswith((".csv", ".log"))
-            ]
-            if not members:
-                raise SourceUnreadable(path.name, "it contains no CSV file")
-            check_unpacked_sizes(path)
-            for member in members:
-                with archive.open(member) as packed:
-                    text = io.TextIOWrapper(packed, encoding="utf-8-sig", errors="replace", newline="")
-                    yield _source(f"{path.name}#{member.filename}", text)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
-        raise SourceUnreadable(path.name, f"it is not a complete ZIP file ({error})") from error
-
-
-def check_unpacked_sizes(path: Path) -> None:
-    """Raise SourceUnreadable if a member of a ZIP file unpacks to an extreme size."""
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            most = max(SMALL, min(LARGEST_MEMBER, member.compress_size * LARGEST_RATIO))
-            if member.file_size > most:
-                raise SourceUnreadable(path.name, f"{member.filename} unpacks to {member.file_size} bytes")
-
-
-def _source(name: str, lines: Iterable[str]) -> RowSource:
-    remaining_lines = iter(lines)
-    try:
-        header = [cell.strip() for cell in next(csv.reader([next(remaining_lines, "")]), [])]
+        header = [cell.strip() for cell in next(csv.reader([next(lines, "")]), [])]
     except csv.Error as error:
         raise SourceUnreadable(name, f"its first line is not a header ({error})") from error
-    return RowSource(name, header, _rows(join_continuation_lines(remaining_lines), header))
+    return RowSource(name, header, _rows(join_continuation_lines(lines), header))
+
+
+def _lines(path: Path, encoding: str) -> Iterator[str]:
+    with path.open(encoding=encoding, errors="replace", newline="") as file:
+        yield from file
 
 
 def join_continuation_lines(lines: Iterable[str]) -> Iterator[str]:

@@ -7,11 +7,21 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from duckdb import DuckDBPyConnection
 
 Clock = Callable[[], datetime]
+
+Outcome = Literal["loaded", "rejected", "empty", "skipped", "refused"]
+"""What became of a part of a file.
+
+loaded     rows are in the store, or the part has none and announced so
+rejected   rows were read, and none is valid
+empty      the part is a table without rows
+skipped    the part never has rows to load, such as the index of an archive
+refused    the part cannot be read, or its columns match no table
+"""
 
 
 def utc_now() -> datetime:
@@ -21,14 +31,17 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchReport:
-    """The result of one load: `rows_in` is the sum of the other four counts.
+    """The outcome of loading one part of a file: `rows_in` is the sum of the other four counts.
+
+    `path` is the file or folder that was loaded, and `source` the part of it. A part that is refused, or skipped,
+    is in no batch: it has no `batch_id` and no rows, but a `reason` and, if it is refused, a `next_step`.
 
     Rows are unchanged if they are already in the store, older than the stored version, or of a deleted record.
     `reasons` counts the rejected rows by reason, without values, most frequent first. `first_rejected` has the
     numbers of the first rejected rows, where 1 is the first row of data.
     """
 
-    batch_id: str
+    batch_id: str | None
     source: str
     kind: str
     rows_in: int
@@ -41,6 +54,31 @@ class BatchReport:
     reasons: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     first_rejected: tuple[int, ...] = ()
+    path: str | None = None
+    outcome: Outcome = "loaded"
+    reason: str | None = None
+    next_step: str | None = None
+
+    @classmethod
+    def without_rows(
+        cls, source: str, at: datetime, *, outcome: Outcome, reason: str, next_step: str | None = None
+    ) -> BatchReport:
+        """Return the report of a part that is in no batch."""
+        return cls(
+            batch_id=None,
+            source=source,
+            kind="",
+            rows_in=0,
+            rows_new=0,
+            rows_updated=0,
+            rows_unchanged=0,
+            rows_rejected=0,
+            started_at=at,
+            finished_at=at,
+            outcome=outcome,
+            reason=reason,
+            next_step=next_step,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values for JSON, with times as ISO text."""
@@ -111,6 +149,7 @@ class Batch:
             reasons=dict((reasons or Counter()).most_common(20)),
             notes=notes,
             first_rejected=first_rejected,
+            outcome="rejected" if rows_in and rows_in == counts[3] else "loaded",
         )
         store.execute(
             "INSERT INTO ingest_batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
