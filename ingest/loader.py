@@ -176,6 +176,8 @@ class _Loader:
     def _load_source(self, opened: RowSource) -> BatchReport:
         if self.options.pseudonymizer:
             opened = pseudonymize(opened, self.options.pseudonymizer)
+        if opened.refusal:
+            raise SourceUnreadable(opened.name, f"the API refused the call: {opened.refusal}")
         if opened.header == [NO_ROWS]:
             return self._report_without_rows(opened.name, "empty", "the export has no rows")
         if opened.deletes_of:

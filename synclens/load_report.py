@@ -1,9 +1,11 @@
-"""Print the result of a load: a table of row counts, then reasons and notes."""
+"""Print the result of a load: a table of row counts, then what was not loaded, with reasons and next steps."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import codecs
+from collections.abc import Sequence
 
+import typer
 from rich.table import Table
 from rich.text import Text
 
@@ -11,21 +13,66 @@ import ingest
 from synclens import console
 
 
-def print_load_reports(reports: list[ingest.BatchReport]) -> None:
-    """Print the row counts of each batch on stdout, and reject reasons and notes on stderr."""
-    console.print_output(_counts_table(reports))
+def print_load_reports(reports: Sequence[ingest.BatchReport]) -> None:
+    """Print the row counts of each batch on stdout, and all reasons, notes and next steps on stderr."""
+    console.print_output(_counts_table([report for report in reports if report.batch_id]))
     for report in reports:
-        for reason, count in report.reasons.items():
-            console.info(f"  {report.source}: {count} × {reason}")
-        if report.first_rejected:
-            more = " …" if report.rows_rejected > len(report.first_rejected) else ""
-            numbers = ", ".join(map(str, report.first_rejected))
-            console.info(f"  {report.source}: rejected rows (row 1 is the first data row): {numbers}{more}")
-        for note in report.notes:
-            console.info(f"  {report.source}: {note}")
+        _print_details(report)
+    if any(report.rows_rejected for report in reports):
+        console.info(
+            "Rejected rows are kept; list them with `synclens rejected`. "
+            "Fix them in the file and load it again: rows that are already loaded do not change."
+        )
+    if reports and all(report.outcome in ("empty", "skipped", "refused") for report in reports):
+        console.info("Nothing was loaded.")
 
 
-def _counts_table(reports: list[ingest.BatchReport]) -> Table:
+def exit_code(reports: Sequence[ingest.BatchReport]) -> int:
+    """Return the exit code of a load: 0 if every path gave rows, 1 if some did, 2 if nothing was stored.
+
+    Rejected rows count as stored, but never as success. Skipped parts are no failure.
+    """
+    outcomes = {report.outcome for report in reports}
+    if reports and not outcomes & {"loaded", "rejected"}:
+        return console.EXIT_COULD_NOT_RUN
+    with_rows = {report.path for report in reports if report.outcome == "loaded"}
+    without_rows = {report.path for report in reports} - with_rows
+    if without_rows or "refused" in outcomes or any(report.rows_rejected for report in reports):
+        return console.EXIT_PROBLEM_FOUND
+    return 0
+
+
+def check_encoding(name: str) -> str:
+    """Return the name of an encoding as Python writes it. Raises BadParameter if there is no such encoding."""
+    try:
+        encoding = codecs.lookup(name).name
+        "".encode(encoding)
+    except LookupError as error:
+        raise typer.BadParameter(
+            f"{name!r} is not a text encoding. Examples: utf-8, utf-16, cp1252, cp1251, shift_jis, gb18030, euc_kr.",
+            param_hint="--encoding",
+        ) from error
+    return encoding
+
+
+def _print_details(report: ingest.BatchReport) -> None:
+    if report.outcome == "refused":
+        console.error(
+            f"{report.source} was not loaded: {report.reason}", report.next_step or "Check the file."
+        )
+    elif report.reason:
+        console.info(f"  {report.source}: {report.outcome}: {report.reason}")
+    for reason, count in report.reasons.items():
+        console.info(f"  {report.source}: {count} × {reason}")
+    if report.first_rejected:
+        more = " …" if report.rows_rejected > len(report.first_rejected) else ""
+        numbers = ", ".join(map(str, report.first_rejected))
+        console.info(f"  {report.source}: rejected rows (row 1 is the first data row): {numbers}{more}")
+    for note in report.notes:
+        console.info(f"  {report.source}: {note}")
+
+
+def _counts_table(reports: Sequence[ingest.BatchReport]) -> Table:
     table = Table("source", "kind", title="Loaded")
     for name in ("in", "new", "updated", "unchanged", "rejected"):
         table.add_column(name, justify="right")
@@ -37,5 +84,5 @@ def _counts_table(reports: list[ingest.BatchReport]) -> Table:
             report.rows_unchanged,
             report.rows_rejected,
         )
-        table.add_row(Text(Path(report.source).name), report.kind, *(f"{count:,}" for count in counts))
+        table.add_row(Text(report.source), report.kind, *(f"{count:,}" for count in counts))
     return table

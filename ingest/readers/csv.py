@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
+from ingest.errors import SourceUnreadable
 from ingest.readers.rows import BulkTable, RawRow, RowSource, compact_json, replace_surrogates
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -21,6 +22,8 @@ MOST_TITLE_LINES = 30
 """Title lines that a report may have above its header, without blank lines."""
 BULK_MIN_BYTES = 1 << 20
 """File size from which DuckDB reads the file; below, planning costs more than it saves."""
+LONGEST_HEADER = 1 << 17
+"""Longest header line, in characters."""
 SURPLUS_CELLS = 3
 """Surplus cells that DuckDB may find in a row; a file with more is read row by row."""
 
@@ -37,6 +40,8 @@ def read_csv(path: Path, encoding: str, *, name: str | None = None, title: int =
     """
     lines = _lines(path, encoding)
     above, first, declared = _read_to_header(lines, title)
+    if len(first) > LONGEST_HEADER:
+        raise SourceUnreadable(name or path.name, "its first line is not a header: it is too long")
     delimiter = declared or detect_delimiter(first)
     cells = _split_cells([first], delimiter) if '"' in first else first.rstrip("\r\n").split(delimiter)
     header = unique_names([cell.strip() for cell in cells] if isinstance(cells, list) else [])

@@ -14,7 +14,7 @@ from analysis.base.text import did_you_mean
 from analysis.findings import update_findings
 from synclens import console
 from synclens.clock import now
-from synclens.load_report import print_load_reports
+from synclens.load_report import check_encoding, exit_code, print_load_reports
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
 from synclens.triage_file import existing_triage
 
@@ -22,7 +22,7 @@ from synclens.triage_file import existing_triage
 def load(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Files to load, in any order. Their format is detected."),
+        typer.Argument(help="Files and folders to load, in any order, or - for stdin. Formats are detected."),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     as_kind: Annotated[
@@ -30,6 +30,10 @@ def load(
     ] = None,
     mapping: Annotated[
         list[Path] | None, typer.Option("--mapping", help="Custom column mapping (.toml). Repeatable.")
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option("--encoding", help="Encoding of text files (default: detected), such as shift_jis."),
     ] = None,
     pseudonymize: Annotated[
         bool,
@@ -41,10 +45,11 @@ def load(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Load exports into the store. Exits 1 if any rows were rejected.
+    """Load exports into the store: CSV, JSON, Excel and Parquet files, folders, archives and compressed files.
 
-    Reports each row as new, updated, unchanged or rejected. Loading a file twice changes nothing. Rejected rows are
-    kept with their reasons: see `synclens rejected`.
+    Each file has its own outcome, and each row is reported as new, updated, unchanged or rejected. Loading a file
+    twice changes nothing. Rejected rows are kept with their reasons: see `synclens rejected`. Exits 0 if every file
+    was loaded, 1 if something beside it was rejected or refused, and 2 if nothing was loaded.
 
     A mapping is a small TOML file that assigns the columns of a file to the columns of a table: kind = "sync_error",
     and a table named columns with lines such as message = ["Error text", "Details"]. docs/ingest.md has an example.
@@ -53,15 +58,16 @@ def load(
     """
     if not files and not retry_rejected:
         raise typer.BadParameter("pass at least one file, or --retry-rejected")
-    for file in files or []:
-        _check_is_file(file)
     if as_kind is not None and as_kind not in ingest.CONTRACTS:
         raise typer.BadParameter(_unknown_table_message(as_kind), param_hint="--as")
+    if encoding is not None:
+        encoding = check_encoding(encoding)
     reports = load_files(
         store,
         files or [],
         as_kind=as_kind,
         mappings=mapping or [],
+        encoding=encoding,
         pseudonymize=pseudonymize,
         retry=retry_rejected,
     )
@@ -69,12 +75,8 @@ def load(
         console.print_json([report.to_dict() for report in reports])
     else:
         print_load_reports(reports)
-    if any(report.rows_rejected for report in reports):
-        console.info(
-            "Rejected rows are kept; list them with `synclens rejected`. "
-            "Fix them in the file and load it again: rows that are already loaded do not change."
-        )
-        raise typer.Exit(console.EXIT_PROBLEM_FOUND)
+    if code := exit_code(reports):
+        raise typer.Exit(code)
 
 
 def load_files(
@@ -83,10 +85,14 @@ def load_files(
     *,
     as_kind: str | None = None,
     mappings: list[Path] | None = None,
+    encoding: str | None = None,
     pseudonymize: bool = False,
     retry: bool = False,
 ) -> list[ingest.BatchReport]:
-    """Load the files, oldest archive first, then update the findings of the store at `path`."""
+    """Load the files, oldest archive first, then update the findings of the store at `path`.
+
+    A store that the load created, and in which nothing was stored, is removed again.
+    """
     pseudonymizer = (
         ingest.Pseudonymizer(ingest.read_or_create_key(path.with_suffix(".key"))) if pseudonymize else None
     )
@@ -104,21 +110,12 @@ def load_files(
             as_kind=as_kind,
             mappings=mappings or [],
             pseudonymizer=pseudonymizer,
+            encoding=encoding,
             clock=now,
             on_progress=lambda *_: advance(),
         )
         update_findings(store, existing_triage(path), at=now())
     return reports
-
-
-def _check_is_file(path: Path) -> None:
-    if not path.is_dir():
-        return
-    count = sum(1 for entry in path.iterdir() if entry.is_file())
-    raise ingest.IngestError(
-        f"{path} is a folder with {count} files" if count else f"{path} is a folder without files",
-        next_step=f"Pass the files: synclens load {path / '*'}" if count else "Check the path.",
-    )
 
 
 def _unknown_table_message(name: str) -> str:
@@ -128,17 +125,16 @@ def _unknown_table_message(name: str) -> str:
 
 @contextmanager
 def _remove_new_empty_store(path: Path) -> Iterator[None]:
-    """Remove the store again if the load created it and failed before loading anything.
+    """Remove the store again if the load created it and stored nothing.
 
     An empty store would answer every query with "no errors" although nothing was loaded.
     """
     existed = path.exists()
     try:
         yield
-    except ingest.IngestError:
+    finally:
         if not existed and path.exists() and _is_empty(path):
             path.unlink()
-        raise
 
 
 def _is_empty(path: Path) -> bool:

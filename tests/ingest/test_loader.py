@@ -135,9 +135,9 @@ def test_columns_that_match_no_table_raise_unknown_kind(store, write, clock):
     assert "occurred_at" in str(lacking.value)
 
 
-def test_an_empty_export_is_not_an_error(store, write, clock):
+def test_an_empty_export_is_reported_as_empty(store, write, clock):
     (report,) = load(write("a.csv", "No results to display\n"), store, clock=clock)
-    assert (report.rows_in, len(report.notes)) == (0, 1)
+    assert (report.rows_in, report.outcome, report.reason) == (0, "empty", "the export has no rows")
 
 
 def test_a_customers_mapping_is_only_a_file(store, write, clock):

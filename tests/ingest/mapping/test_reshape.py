@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import openpyxl
 import pytest
 
-from ingest import SourceUnreadable, load, record_config_changes
+from ingest import ArchiveUnsafe, SourceUnreadable, load, record_config_changes
 from ingest.readers.usage_log import join_continuation_lines
 
 USAGE = (
@@ -80,7 +80,7 @@ def test_an_invalid_zip_raises_source_unreadable(store, write, clock, content):
 
 def test_a_zip_bomb_is_not_unpacked(store, tmp_path, clock):
     path = zipped(tmp_path / "bomb.zip", {"a.csv": "0" * (30 << 20)})
-    with pytest.raises(SourceUnreadable, match="unpacks to"):
+    with pytest.raises(ArchiveUnsafe, match="unpacks to"):
         load(path, store, clock=clock)
 
 

@@ -138,7 +138,8 @@ def test_names_and_manifests_are_read_as_written(tmp_path):
 
 def test_a_deletion_without_id_or_time_is_kept_with_its_reasons(pack, store, tmp_path, clock):
     files = {"Object/sync_tracking__v_deletes.csv": "id,deleted_date\n,soon\nV1,2026-11-22T06:21:00Z\n"}
-    (report,) = load(pack(tmp_path / "x.tar.gz", files), store, clock=clock)
+    report, index = load(pack(tmp_path / "x.tar.gz", files), store, clock=clock)
+    assert index.outcome == "skipped"
     assert (report.rows_new, report.rows_rejected) == (1, 1)
     assert store.execute("SELECT reasons FROM rejected_row").fetchall() == [
         (["id: is missing", "deleted_date: is not a valid timestamp (soon)"],)
