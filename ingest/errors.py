@@ -18,6 +18,7 @@ IngestError
 ├── SignInRefused     Vault rejected the credentials
 ├── WrongVault        the session is for a different Vault
 ├── VaultRefused      Vault rejected a call
+├── FieldsMissing     Vault describes an object without fields
 └── PullIncomplete    Vault returned fewer rows than it announced
 """
 
@@ -256,6 +257,16 @@ _NEXT_STEPS = {
     "API_LIMIT_EXCEEDED": "Wait a few minutes and run the same command again; it continues where it stopped.",
     "INVALID_SESSION_ID": "Run the same command again; if it persists, check the API version.",
 }
+
+
+class FieldsMissing(IngestError):
+    """Vault describes an object, but lists no field of it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Vault lists no field of {name}",
+            next_step=f"Grant the service user Read on {name} and its fields.",
+        )
 
 
 class PullIncomplete(IngestError):

@@ -12,6 +12,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,12 +24,15 @@ from ingest.errors import SignInRefused, VaultRefused, VaultUnreachable, WrongVa
 from ingest.vault.credentials import ApiToken, Credentials, OAuth, Password
 from ingest.vault.responses import SESSION_OVER, Reply, read_reply
 from ingest.vault.retry import ATTEMPTS, Outcome, RateLimiter, call_with_retries
+from ingest.vault.timestamps import parse_http_date
 
 TESTED_VERSION = (26, 2)
 """The newest API version this client was written against; a newer one may still be a beta."""
 TIMEOUTS = httpx.Timeout(60.0, connect=10.0, read=1800.0)
 """In seconds; a VQL query may run for half an hour."""
 
+_SHOW_HIDDEN_FIELDS = {"X-VaultAPI-RecordProperties": "hidden"}
+"""Without this header, a field that the user cannot see looks like an empty one."""
 _log = logging.getLogger("synclens.vault")
 
 
@@ -58,6 +62,8 @@ class VaultClient:
         self._pauses = RateLimiter(sleep)
         self._attempts = attempts
         self._session: str | None = credentials.token if isinstance(credentials, ApiToken) else None
+        self.vault_time: datetime | None = None
+        """The Vault's time in its last reply; None if its replies do not have it."""
         headers = {"X-VaultAPI-ClientID": client_id, "Accept": "application/json"}
         if reference_id:
             headers["X-VaultAPI-ReferenceId"] = reference_id
@@ -133,16 +139,18 @@ class VaultClient:
         """
         return self._renewing(lambda: self._send(method, self._url(path), form=form, headers=headers))
 
-    def query(self, vql: str, *, first: str | None = None, describe: bool = False) -> Iterator[Reply]:
-        """Run a query and yield its pages; `first` continues at a page address of an earlier run."""
+    def query(self, vql: str, *, first: str | None = None) -> Iterator[Reply]:
+        """Run a query and yield its pages; `first` continues at a page address of an earlier run.
+
+        The pages list the fields that the user cannot see (`Reply.hidden_fields`).
+        """
         if first is None:
-            headers = {"X-VaultAPI-DescribeQuery": "true"} if describe else None
-            page = self.call("POST", "/query", form={"q": vql}, headers=headers)
+            page = self.call("POST", "/query", form={"q": vql}, headers=_SHOW_HIDDEN_FIELDS)
         else:
-            page = self.call("POST", first)
+            page = self.call("POST", first, headers=_SHOW_HIDDEN_FIELDS)
         yield page
         while following := page.details.get("next_page"):
-            page = self.call("POST", str(following))
+            page = self.call("POST", str(following), headers=_SHOW_HIDDEN_FIELDS)
             yield page
 
     def pages(self, path: str) -> Iterator[Reply]:
@@ -166,7 +174,7 @@ class VaultClient:
             with self._http.stream("GET", url, headers=self._signature(None)) as response:
                 if "json" in response.headers.get("Content-Type", "") or not response.is_success:
                     response.read()
-                    read_reply(response)
+                    self._read(response)
                     raise VaultUnreachable(self.host, "it answered with JSON instead of a file")
                 with to.open("wb") as file:
                     for piece in response.iter_bytes():
@@ -203,7 +211,9 @@ class VaultClient:
             # The session id is only sent to its own Vault.
             if urlsplit(path).netloc != self.host:
                 raise VaultUnreachable(
-                    urlsplit(path).netloc, f"the address is not at {self.host}, so the request was not sent"
+                    urlsplit(path).netloc,
+                    f"the address is not at {self.host}, so the request was not sent",
+                    retryable=False,
                 )
             return path
         return (
@@ -253,6 +263,12 @@ class VaultClient:
             response.headers.get("X-VaultAPI-ExecutionId"),
         )
         self._pauses.throttle(response.headers)
+        return self._read(response)
+
+    def _read(self, response: httpx.Response) -> Reply:
+        # The Date of an HTML page is that of a proxy, not that of the Vault.
+        if "json" in response.headers.get("Content-Type", ""):
+            self.vault_time = parse_http_date(response.headers.get("Date")) or self.vault_time
         return read_reply(response)
 
     def _signature(self, bearer: str | None) -> dict[str, str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,25 +13,31 @@ from urllib.parse import urlencode
 
 from duckdb import DuckDBPyConnection
 
-from ingest.errors import PartDamaged
+from ingest.errors import IngestError, PartDamaged, SignInRefused, VaultRefused, VaultUnreachable
 from ingest.store.batches import to_naive_utc
 from ingest.store.transaction import transaction
 from ingest.vault.client import VaultClient
+from ingest.vault.pull_report import Omission
+from ingest.vault.responses import ends_pull
 from ingest.vault.timestamps import parse_timestamp
 
 EXTRACTS = ("full_directdata", "incremental_directdata", "log_directdata")
-KEPT = timedelta(days=10)
-"""How long Vault keeps incremental files; an older store needs a full file."""
+_LOAD_FULL = "Load a full file: run `synclens pull --direct-data full`."
+_TURN_ON = (
+    "Check that Direct Data is turned on for this Vault; the first full file is published within a day. "
+    "Grant the service user API Direct Data."
+)
 
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedArchives:
-    """Downloaded archives: the first part of each, in the order to load them, and notes."""
+    """Downloaded archives: the first part of each in the order to load them, what is missing, and notes."""
 
     paths: tuple[Path, ...]
     reached_at: datetime | None
+    omissions: tuple[Omission, ...]
     notes: tuple[str, ...]
 
 
@@ -47,35 +53,63 @@ def fetch_direct_data(
 
     Only the newest full file is downloaded, and the incremental files after it. The size and MD5 hash of each
     part are verified. Complete parts in the folder are not downloaded again, so an interrupted download
-    continues. The notes list skipped files, files that Vault could not publish, and gaps between files. Raises
-    PartDamaged if a part fails verification twice.
+    continues. Omissions are files that Vault could not publish, files that were damaged twice or refused, gaps
+    between files, and a list that has no file although one is due. After an error of the connection the other files
+    are omitted too. Raises VaultRefused or VaultUnreachable if the files cannot be listed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     query = {"extract_type": extract} | (
         {"start_time": _minutes(since)} if since and "full" not in extract else {}
     )
     listed = client.call("GET", f"/services/directdata/files?{urlencode(query)}").data
-    notes = [f"{each.get('name')}: {_error(each)}" for each in listed if each.get("error")]
+    omissions = [_unpublished(extract, each) for each in listed if each.get("error")]
     files = [each for each in listed if not each.get("error") and each.get("filepart_details")]
     files = sorted((each for each in files if since is None or _time(each, "stop_time") > since), key=_stop)
-    files, superseded = _needed(files)
-    notes += superseded + _gaps(files, since)
+    files, notes = _needed(files)
+    omissions += _gaps(extract, files, since)
+    if not listed:
+        omissions += _due(extract, since, client.vault_time)
     if since is None and extract == EXTRACTS[1] and files and not _is_full(files[0]):
-        notes.append("these files have changes only; load a full file first for unchanged records")
-    paths, parts = [], sum(len(each["filepart_details"]) for each in files)
-    done = 0
-    for each in files:
-        if each.get("record_count") == 0:
-            done += len(each["filepart_details"])
-            continue
-        downloaded = []
-        for part in sorted(each["filepart_details"], key=lambda part: int(part.get("filepart") or 0)):
-            downloaded.append(_download(client, folder, part))
-            done += 1
-            if on_progress:
-                on_progress(extract, done, parts)
-        paths.append(downloaded[0])
-    return FetchedArchives(tuple(paths), _reached(files, listed), tuple(notes))
+        omissions.append(Omission(extract, "unchanged records", "these files have changes only", _LOAD_FULL))
+    downloads = _Downloads(client, folder, extract, on_progress)
+    paths = downloads.run(files)
+    missing = [_stop_of_name(each) for each in listed if each.get("error")] + downloads.missing
+    reached = _reached(files, [each for each in missing if each])
+    return FetchedArchives(tuple(paths), reached, (*omissions, *downloads.omissions), tuple(notes))
+
+
+@dataclass(slots=True)
+class _Downloads:
+    client: VaultClient
+    folder: Path
+    extract: str
+    on_progress: Progress | None
+    omissions: list[Omission] = field(default_factory=list)
+    missing: list[datetime] = field(default_factory=list)
+
+    def run(self, files: list[dict[str, Any]]) -> list[Path]:
+        """Download the files, and return the first part of each."""
+        total, done, paths = sum(len(each["filepart_details"]) for each in files), 0, list[Path]()
+        error: IngestError | None = None
+        for each in files:
+            parts = sorted(each["filepart_details"], key=lambda part: int(part.get("filepart") or 0))
+            if each.get("record_count") != 0 and error is None:
+                try:
+                    first, *_ = [_download(self.client, self.folder, part) for part in parts]
+                    paths.append(first)
+                except (PartDamaged, VaultRefused, VaultUnreachable, SignInRefused) as failure:
+                    self._omit(each, failure)
+                    error = failure if ends_pull(failure) else None
+            elif error is not None:
+                self._omit(each, error)
+            done += len(parts)
+            if self.on_progress:
+                self.on_progress(self.extract, done, total)
+        return paths
+
+    def _omit(self, each: dict[str, Any], error: IngestError) -> None:
+        self.omissions.append(Omission.from_error(self.extract, error, str(each.get("name"))))
+        self.missing.append(_stop(each))
 
 
 def direct_data_watermark(store: DuckDBPyConnection, host: str, extract: str) -> datetime | None:
@@ -99,14 +133,15 @@ def set_direct_data_watermark(store: DuckDBPyConnection, host: str, extract: str
         store.execute("INSERT INTO watermark VALUES (?, ?, ?, NULL)", [*key, to_naive_utc(reached)])
 
 
-def _reached(files: list[dict[str, Any]], listed: list[dict[str, Any]]) -> datetime | None:
-    # Files that are not published yet must be later than the watermark.
-    matches = (
-        re.search(r"-(\d{8}-\d{4})-[FNL]", str(each.get("name"))) for each in listed if each.get("error")
-    )
-    missing = [datetime.strptime(each[1], "%Y%m%d-%H%M").replace(tzinfo=UTC) for each in matches if each]
-    stops = [_time(each, "stop_time") for each in files]
+def _reached(files: list[dict[str, Any]], missing: list[datetime]) -> datetime | None:
+    # Files that are missing must be later than the watermark.
+    stops = [_stop(each) for each in files]
     return max((stop for stop in stops if all(stop < each for each in missing)), default=None)
+
+
+def _stop_of_name(each: dict[str, Any]) -> datetime | None:
+    match = re.search(r"-(\d{8}-\d{4})-[FNL]", str(each.get("name")))
+    return datetime.strptime(match[1], "%Y%m%d-%H%M").replace(tzinfo=UTC) if match else None
 
 
 def _download(client: VaultClient, folder: Path, part: dict[str, Any]) -> Path:
@@ -155,14 +190,27 @@ def _is_full(each: dict[str, Any]) -> bool:
     return extract_type == EXTRACTS[0] or (not extract_type and str(each.get("name") or "").endswith("-F"))
 
 
-def _gaps(files: list[dict[str, Any]], since: datetime | None) -> list[str]:
-    notes, reached = [], since
+def _gaps(extract: str, files: list[dict[str, Any]], since: datetime | None) -> Iterator[Omission]:
+    reached = since
     for each in files:
         start = _time(each, "start_time")
         if reached is not None and start > reached:
-            notes.append(f"no file covers {_minutes(reached)} to {_minutes(start)}: load a full file")
-        reached = _time(each, "stop_time")
-    return notes
+            yield _gap(extract, reached, start, "no file covers this period")
+        reached = _stop(each)
+
+
+def _due(extract: str, since: datetime | None, now: datetime | None) -> list[Omission]:
+    """Return an omission if Vault lists no file at all, although it publishes one every quarter hour or day."""
+    interval = timedelta(hours=1) if extract == EXTRACTS[1] else timedelta(days=2)
+    if since is None:
+        return [Omission(extract, "", "Vault lists no file of this type", _TURN_ON)]
+    if now is None or now - since <= interval:
+        return []
+    return [_gap(extract, since, now, "Vault lists no file of this type")]
+
+
+def _gap(extract: str, start: datetime, end: datetime, reason: str) -> Omission:
+    return Omission(extract, f"changes from {_minutes(start)} to {_minutes(end)}", reason, _LOAD_FULL)
 
 
 def _stop(each: dict[str, Any]) -> datetime:
@@ -177,8 +225,10 @@ def _minutes(when: datetime) -> str:
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
 
 
-def _error(each: dict[str, Any]) -> str:
+def _unpublished(extract: str, each: dict[str, Any]) -> Omission:
     error = each.get("error")
     details = error if isinstance(error, dict) else {}
-    reason = details.get("message") or "unknown reason"
-    return f"not published ({reason}), next attempt {details.get('next_retry') or 'unknown'}"
+    reason = f"not published ({details.get('message') or 'unknown reason'})"
+    retry = details.get("next_retry")
+    next_step = f"Run the same command again after {retry}." if retry else "Run the same command again later."
+    return Omission(extract, str(each.get("name")), reason, next_step)

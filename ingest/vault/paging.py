@@ -13,6 +13,8 @@ from ingest.vault.metadata import ObjectDescription
 from ingest.vault.responses import Reply
 from ingest.vault.timestamps import format_timestamp, parse_timestamp
 
+_NOWHERE = object()
+
 
 @dataclass(slots=True)
 class PageCursor:
@@ -21,6 +23,7 @@ class PageCursor:
     since: datetime | None
     latest: datetime | None = None
     passed: int = 0
+    _restarted_at: object = _NOWHERE
 
     def advance(self, page: Reply) -> None:
         """Advance past the rows of a page, which are ordered by change, oldest first."""
@@ -29,6 +32,16 @@ class PageCursor:
             if when is not None and when != self.latest:
                 self.latest, self.passed = when, 0
             self.passed += 1
+
+    def restart(self) -> None:
+        """Prepare to query again from this position.
+
+        The first query repeats the rows with the time `latest`: a row that changed meanwhile would shift the
+        others, and counting past them would skip one. Only if the same position is reached again without
+        progress, the rows are counted past.
+        """
+        if self._restarted_at != self.latest:
+            self._restarted_at, self.passed = self.latest, 0
 
     def vql(self, description: ObjectDescription, page_size: int) -> str:
         """Return the query for all rows after this position."""
@@ -63,6 +76,7 @@ def read_pages(
             if not row_count:
                 raise
             pages = None
+            cursor.restart()
         else:
             return
 
@@ -77,10 +91,12 @@ def _resumed(client: VaultClient, pending: str) -> Iterator[Reply] | None:
 
 
 def _check(name: str, page: Reply) -> None:
-    read_count = int(page.details.get("pageoffset") or 0) + len(page.data)
+    read_count = int(page.details.get("pageoffset") or 0) + len(page.data) + page.unreadable_rows
     total = int(page.details.get("total") or 0)
-    if not page.details.get("next_page") and read_count < total:
-        raise PullIncomplete(name, read_count, total)
+    ends_early = not page.details.get("next_page") and read_count < total
+    # A page without rows that leads to another one could be repeated forever.
+    if ends_early or (page.details.get("next_page") and not page.data):
+        raise PullIncomplete(name, read_count, max(total, read_count))
 
 
 def changed_at(row: Mapping[str, object]) -> datetime | None:

@@ -16,14 +16,18 @@ from duckdb import DuckDBPyConnection
 
 from ingest.errors import VaultRefused
 from ingest.readers.rows import RawRow, RowSource, cell_text
-from ingest.store.batches import BatchReport, Clock
 from ingest.vault.client import VaultClient
+from ingest.vault.pull_report import Finding, Omission
 from ingest.vault.pull_state import PullState
+from ingest.vault.responses import ends_pull
 from ingest.vault.timestamps import format_timestamp
+from ingest.vault.vault_clock import VaultClock
 
 MOST_COMBINATIONS = 50
 """Largest number of users that a pull reads, from the largest combinations first."""
 
+TARGET = "permissions"
+_GRANT_USERS = "Grant the service user Read on users and their permissions."
 _VERBS = ("read", "create", "edit", "delete")
 _HEADER = ["permission_set", "object", "field", "as_of", *(f"can_{verb}" for verb in _VERBS)]
 _STATE = ("object", "field", *(f"can_{verb}" for verb in _VERBS))
@@ -34,34 +38,38 @@ _OF_FIELD = re.compile(
 )
 
 
-def pull_permissions(client: VaultClient, pull_state: PullState, clock: Clock) -> list[BatchReport]:
+def pull_permissions(client: VaultClient, pull_state: PullState, clock: VaultClock) -> Iterator[Finding]:
     """Load the permissions of users who sync, if they differ from those in the store.
 
-    Raises VaultRefused if the service user cannot read permissions.
+    A user whose permissions cannot be read is an omission; the others are still read.
     """
     with pull_state.open_store() as store:
         representatives = _representatives(store)
-    reports: list[BatchReport] = []
-    for name, user_id in representatives:
+    if len(representatives) > MOST_COMBINATIONS:
+        yield (
+            f"{len(representatives) - MOST_COMBINATIONS} of {len(representatives)} combinations of security profile "
+            f"and permission sets not read: a pull reads the {MOST_COMBINATIONS} with the most users"
+        )
+    for name, user_id in representatives[:MOST_COMBINATIONS]:
         try:
             listed = client.call("GET", f"/objects/users/{user_id}/permissions").data
         except VaultRefused as refused:
-            if refused.type != "USER_NOT_FOUND":
+            if ends_pull(refused):
                 raise
-            reports.append(pull_state.record_empty_batch("permissions", f"not pulled for {name}: {refused}"))
+            yield Omission.from_error(TARGET, refused, f"permissions of {name}")
             continue
         rows = [{"permission_set": name, **grant} for grant in _grants(listed)]
         with pull_state.open_store() as store:
             stored = _stored_grants(store, name)
-        if rows:
-            rows += [*_unlisted(stored, rows)]
-        if rows and {_state(row) for row in rows} != {_state(row) for row in stored}:
-            as_of = format_timestamp(clock())
+        if not rows:
+            reason = "Vault lists no permission of the user"
+            yield Omission(TARGET, f"permissions of {name}", reason, _GRANT_USERS)
+            continue
+        rows += [*_unlisted(stored, rows)]
+        if {_state(row) for row in rows} != {_state(row) for row in stored}:
+            as_of = format_timestamp(clock.now())
             cells = (RawRow(number, {**row, "as_of": as_of}) for number, row in enumerate(rows, start=1))
-            reports.append(
-                pull_state.store_rows(RowSource(pull_state.source_name("permissions"), _HEADER, cells))
-            )
-    return reports
+            yield pull_state.store_rows(RowSource(pull_state.source_name(TARGET), _HEADER, cells))
 
 
 def _representatives(store: DuckDBPyConnection) -> list[tuple[str, str]]:
@@ -74,9 +82,8 @@ def _representatives(store: DuckDBPyConnection) -> list[tuple[str, str]]:
             min(user_id)
         FROM latest
         WHERE coalesce(active, true) AND user_id IN (SELECT created_by__v FROM sync_tracking__v)
-        GROUP BY granted_by HAVING granted_by IS NOT NULL ORDER BY count(*) DESC, granted_by LIMIT $most
-        """,
-        {"most": MOST_COMBINATIONS},
+        GROUP BY granted_by HAVING granted_by IS NOT NULL ORDER BY count(*) DESC, granted_by
+        """
     ).fetchall()
     # The id becomes part of an address, so it must be a plain word.
     return [(name, user_id) for name, user_id in rows if re.fullmatch(r"\w+", user_id)]

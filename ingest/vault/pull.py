@@ -1,41 +1,65 @@
 """Pull changes from a Vault into the store, page by page; each page is committed before the next.
 
 Fields, types and picklist values differ between Vaults, so a pull first reads the description of each object,
-queries the fields that exist, keeps unknown fields in `extra`, and notes missing ones.
+queries the fields that exist, keeps unknown fields in `extra`, and notes missing ones. What Vault refuses costs
+only itself: one field, one object or one trail. The report lists it with the way to get it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
-from functools import partial
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
 from ingest.config_diff import record_config_changes, touches_config
-from ingest.errors import PullIncomplete, UnknownKind, VaultRefused
+from ingest.errors import (
+    FieldsMissing,
+    IngestError,
+    MissingColumns,
+    PullIncomplete,
+    SignInRefused,
+    UnknownKind,
+    VaultRefused,
+    VaultUnreachable,
+    WrongVault,
+)
 from ingest.store.batches import BatchReport, Clock, utc_now
+from ingest.vault import permissions as user_permissions
 from ingest.vault.client import VaultClient
 from ingest.vault.deletions import pull_deletions
-from ingest.vault.metadata import ObjectDescription, describe_object
+from ingest.vault.metadata import ObjectDescription, describe_object, plain_names
 from ingest.vault.paging import PageCursor, changed_at, read_pages
-from ingest.vault.permissions import pull_permissions
+from ingest.vault.pull_report import Finding, Omission, Outcome, PullReport, TargetReport
 from ingest.vault.pull_state import PullState
+from ingest.vault.refused_fields import drop_refused_fields
+from ingest.vault.responses import Reply, ends_pull
 from ingest.vault.timestamps import format_timestamp
+from ingest.vault.trails import OVERLAP, Progress, pull_trail, window_since
+from ingest.vault.vault_clock import VaultClock
 
 OBJECTS = ("sync_tracking__v", "user__sys", "vmobile_object_configuration__v", "veeva_settings__v")
 TRAILS = ("object_audit_trail", "system_audit_trail", "login_audit_trail")
-OVERLAP = timedelta(minutes=15)
-"""Overlap between pulls: a row may be committed later than its modification time."""
-LONGEST_TRAIL = timedelta(days=30)
-"""How far back Vault's audit trails and lists of deletions reach."""
 PAGE_SIZE = 1000
 
-_SKIPPED_ERRORS = frozenset({"INSUFFICIENT_ACCESS", "MALFORMED_URL", "OPERATION_NOT_ALLOWED", "INVALID_DATA"})
+GRANTS = {
+    "object_audit_trail": "Admin: Logs: Object Record Audit",
+    "system_audit_trail": "Admin: Logs: System Audit",
+    "login_audit_trail": "Admin: Logs: Login Audit",
+    user_permissions.TARGET: "Read on users and on their permissions",
+}
+"""What a target needs that is not Read on an object."""
+_OF_ACCESS = frozenset({"INSUFFICIENT_ACCESS", "MALFORMED_URL", "OPERATION_NOT_ALLOWED", "INVALID_DATA"})
+"""Error types of data that the user may not read; Vault also reports it as missing."""
 
-Progress = Callable[[str, int, int], None]
-Step = Callable[[], list[BatchReport]]
+_OF_VAULT = (
+    *(FieldsMissing, MissingColumns, PullIncomplete, SignInRefused),
+    *(UnknownKind, VaultRefused, VaultUnreachable, WrongVault),
+)
+"""Errors of a Vault and its data. Others, such as a full disk, end the pull with an exception."""
 
 
 def pull(
@@ -48,113 +72,148 @@ def pull(
     since: datetime | None = None,
     clock: Clock = utc_now,
     on_progress: Progress | None = None,
-) -> list[BatchReport]:
-    """Update the store from a Vault, and return one report for each page of rows.
+) -> PullReport:
+    """Update the store from a Vault, and return what each target returned and what is missing.
 
     If `store` is a path, the store is open only while a page is written, never during a call. The first pull
     reads all rows, or those changed after `since`; later pulls read changes since the last one, with an
-    overlap. An interrupted pull continues at its next page. `on_progress` is called with the target, the
-    number of rows read and the total. Targets that the user cannot read are noted in a batch without rows;
-    `permissions` chooses whether to read the permissions of users. Raises PullIncomplete if Vault returns
-    fewer rows than it announced.
+    overlap, or changes after `since` if that is earlier. An interrupted pull continues at its next page.
+    Periods of time are those of the Vault's clock; `clock` is the one of this machine. `on_progress` is called
+    with the target, the number of rows read and the total. `permissions` chooses whether to read the permissions
+    of users.
+
+    A refused target, or a field that cannot be queried, is an omission in the report, and so is a target of which
+    Vault returns fewer rows than it announced. If Vault cannot be reached any more, the remaining targets are
+    omissions too.
     """
-    puller = _Puller(
-        PullState(store, client.host, clock),
-        client,
-        clock,
-        since,
-        on_progress or (lambda target, rows, total: None),
-    )
-    reports: list[BatchReport] = []
+    vault_clock = VaultClock(client, clock)
+    progress = on_progress or (lambda target, rows, total: None)
+    puller = _Puller(PullState(store, client.host, clock), client, vault_clock, since, progress)
+    notes = puller.compare_clocks()
     for name in objects:
-        reports += puller.guarded(name, partial(puller.pull_object, name))
+        if puller.run(name, puller.read_object(name)) is not Outcome.FAILED:
+            puller.run(f"{name} deletions", pull_deletions(client, puller.pull_state, name, vault_clock))
     if permissions:
-        reports += puller.guarded("permissions", partial(pull_permissions, client, puller.pull_state, clock))
+        steps = user_permissions.pull_permissions(client, puller.pull_state, vault_clock)
+        puller.run(user_permissions.TARGET, steps)
     for name in trails:
-        reports += puller.guarded(name, partial(puller.pull_trail, name))
-    if touches_config(reports):
+        puller.run(name, puller.read_trail(name))
+    if touches_config(puller.batches()):
         with puller.pull_state.open_store() as opened:
-            reports += record_config_changes(opened, clock=clock)
-    return reports
+            changes = record_config_changes(opened, clock=clock)
+        puller.targets.append(TargetReport("configuration changes", tuple(changes)))
+    return PullReport(tuple(puller.targets), tuple(notes))
 
 
+@dataclass(slots=True)
 class _Puller:
-    def __init__(
-        self,
-        pull_state: PullState,
-        client: VaultClient,
-        clock: Clock,
-        since: datetime | None,
-        progress: Progress,
-    ) -> None:
-        self.pull_state, self._client, self._clock = pull_state, client, clock
-        self._since, self._progress = since, progress
+    pull_state: PullState
+    client: VaultClient
+    clock: VaultClock
+    since: datetime | None
+    progress: Progress
+    targets: list[TargetReport] = field(default_factory=list)
+    over: IngestError | None = None
 
-    def guarded(self, target: str, work: Step) -> list[BatchReport]:
+    def batches(self) -> list[BatchReport]:
+        return [batch for each in self.targets for batch in each.batches]
+
+    def compare_clocks(self) -> list[str]:
         try:
-            return work()
-        except UnknownKind as error:
-            return [self.pull_state.record_empty_batch(target, f"not pulled: {error}")]
-        except VaultRefused as refused:
-            if refused.type not in _SKIPPED_ERRORS:
-                raise
-            return [self.pull_state.record_empty_batch(target, f"not pulled: {refused}. {refused.next_step}")]
+            self.client.call("GET", "/objects/users/me")
+        except VaultRefused:
+            pass  # the reply has the Vault's time, and each target shows what the user may read
+        except (SignInRefused, VaultUnreachable, WrongVault) as error:
+            self.over = error
+        return self.clock.notes()
 
-    def pull_object(self, name: str) -> list[BatchReport]:
-        description = describe_object(self._client, name)
-        reports = self._keep_description(description)
+    def run(self, target: str, steps: Iterator[Finding]) -> Outcome:
+        """Collect what the steps yield until they end or fail, and return the outcome."""
+        findings: list[Finding] = []
+        if self.over is not None:
+            reason = f"not tried after an error: {self.over}"
+            findings.append(Omission(target, "", reason, self.over.next_step))
+        else:
+            try:
+                findings.extend(steps)
+            except _OF_VAULT as error:
+                findings.append(_omission(target, error))
+                self.over = error if ends_pull(error) else None
+        description = [each for each in findings if _is_description(each)]
+        if description:
+            self.targets.append(TargetReport.from_findings(f"{target} fields", description))
+        rows = [each for each in findings if not _is_description(each)]
+        self.targets.append(TargetReport.from_findings(target, rows))
+        return self.targets[-1].outcome
+
+    def read_object(self, name: str) -> Iterator[Finding]:
+        description = describe_object(self.client, name)
+        yield from description.omissions
+        yield from description.missing_notes()
+        yield from self._store_description(description)
         reached, pending = self.pull_state.watermark(name)
-        notes, rows = description.missing_notes(), 0
-        cursor = PageCursor(self._since if reached is None else reached - OVERLAP)
-        for page in read_pages(self._client, description, cursor, pending, PAGE_SIZE):
-            times = [when for row in page.data if (when := changed_at(row))]
-            reached = max([*times, *([reached] if reached else [])], default=None)
-            following = page.details.get("next_page")
-            reports.append(
-                self.pull_state.store_page(
-                    name,
-                    page.data,
-                    notes=[*notes, *page.warnings],
-                    reached=reached,
-                    pending=str(following) if following else None,
-                )
-            )
-            rows, notes = rows + len(page.data), []
-            self._progress(name, rows, max(rows, int(page.details.get("total") or 0)))
-        return reports + self.guarded(f"{name} deletions", partial(self.pull_deletions, name))
+        cursor = PageCursor(self._changed_after(reached))
+        try:
+            yield from self._read_pages(description, cursor, None if self.since else pending, reached)
+        except VaultRefused as refused:
+            queryable = drop_refused_fields(self.client, description, refused)
+            yield from queryable.omissions
+            yield from queryable.notes
+            yield from self._read_pages(queryable.description, cursor, None, reached)
 
-    def pull_deletions(self, name: str) -> list[BatchReport]:
-        target, now = f"{name} deletions", self._clock()
-        reached, _ = self.pull_state.watermark(target)
-        start = now - LONGEST_TRAIL if reached is None else max(reached - OVERLAP, now - LONGEST_TRAIL)
-        reports = pull_deletions(self._client, self.pull_state, name, start, now)
-        self.pull_state.set_watermark(target, now)
-        return reports
-
-    def pull_trail(self, name: str) -> list[BatchReport]:
-        now = self._clock()
+    def read_trail(self, name: str) -> Iterator[Finding]:
         reached, _ = self.pull_state.watermark(name)
-        start = self._since if reached is None else reached - OVERLAP
-        start = max(start or now - LONGEST_TRAIL, now - LONGEST_TRAIL)
-        span = f"start_date={format_timestamp(start)}&end_date={format_timestamp(now)}&limit=1000"
-        reports, rows, total = [], 0, 0
-        for page in self._client.pages(f"/audittrail/{name}?{span}"):
-            rows, total = rows + len(page.data), int(page.details.get("total") or 0)
-            done = not page.details.get("next_page") and rows >= total
-            reports.append(
-                self.pull_state.store_page(
-                    name, page.data, notes=page.warnings, reached=now if done else reached
-                )
-            )
-            self._progress(name, rows, total)
-        if rows < total:
-            raise PullIncomplete(name, rows, total)
-        return reports
+        window = window_since(name, reached, self.since, self.clock)
+        yield from pull_trail(self.client, self.pull_state, name, window, self.progress)
 
-    def _keep_description(self, description: ObjectDescription) -> list[BatchReport]:
+    def _changed_after(self, reached: datetime | None) -> datetime | None:
+        if reached is None:
+            return self.since
+        return min(reached - OVERLAP, self.since or reached)
+
+    def _read_pages(
+        self,
+        description: ObjectDescription,
+        cursor: PageCursor,
+        pending: str | None,
+        reached: datetime | None,
+    ) -> Iterator[Finding]:
+        name, hidden, rows = description.name, Counter[str](), 0
+        for page in read_pages(self.client, description, cursor, pending, PAGE_SIZE):
+            hidden += page.hidden_fields
+            yield from page.findings(name)
+            reached = max([*_change_times(page), *([reached] if reached else [])], default=None)
+            following = page.details.get("next_page")
+            plain = [plain_names(row) for row in page.data]
+            pending = str(following) if following else None
+            yield self.pull_state.store_page(name, plain, reached=reached, pending=pending)
+            rows += len(plain)
+            self.progress(name, rows, max(rows, int(page.details.get("total") or 0)))
+        for each, count in sorted(hidden.items()):
+            reason = f"the field is hidden from the service user in {count:,} rows"
+            yield Omission(name, f"field {each}", reason, f"Grant the service user Read on {name}.{each}.")
+
+    def _store_description(self, description: ObjectDescription) -> Iterator[BatchReport]:
         sources = description.row_sources(
-            self.pull_state.source_name(description.name), format_timestamp(self._clock())
+            self.pull_state.source_name(description.name), format_timestamp(self.clock.now())
         )
         with self.pull_state.open_store() as store:
             changed = [description.changed_rows(store, source) for source in sources]
-        return [self.pull_state.store_rows(source) for source in changed if source]
+        yield from (self.pull_state.store_rows(source) for source in changed if source)
+
+
+def _is_description(finding: Finding) -> bool:
+    return isinstance(finding, BatchReport) and finding.kind in ("object_field", "picklist_value")
+
+
+def _change_times(page: Reply) -> list[datetime]:
+    return [when for row in page.data if (when := changed_at(row))]
+
+
+def _omission(target: str, error: IngestError) -> Omission:
+    if not isinstance(error, VaultRefused) or error.type not in _OF_ACCESS:
+        return Omission.from_error(target, error)
+    grant = GRANTS.get(target.removesuffix(" deletions"), f"API access, and Read on {target} and its fields")
+    return Omission(
+        target, "", str(error), f"Grant the service user: {grant}. Then run the same command again."
+    )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
-from ingest.errors import SignInRefused, VaultRefused, VaultUnreachable
+from ingest.errors import SignInRefused, VaultRefused, VaultUnreachable, WrongVault
+from ingest.vault.pull_report import Finding, Omission
 
 RETRY = frozenset({"UNEXPECTED_ERROR", "RACE_CONDITION", "OPERATION_IN_PROGRESS", "API_LIMIT_EXCEEDED"})
 """Error types after which a retry may succeed."""
@@ -26,6 +28,8 @@ BAD_CREDENTIALS = frozenset(
 """Error types after which a retry could lock the user."""
 
 SESSION_OVER = "INVALID_SESSION_ID"
+_ENDS_PULL = frozenset({SESSION_OVER, "CONFIGURATION_MODE_ENABLED", "API_LIMIT_EXCEEDED"})
+"""Error types that every further call would have too, when the retries are used up."""
 
 DOCUMENTED_TYPES = (
     *sorted(RETRY | BAD_CREDENTIALS),
@@ -53,6 +57,31 @@ class Reply:
         """Return the rows of the reply."""
         rows = self.body.get("data")
         return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+    @property
+    def unreadable_rows(self) -> int:
+        """Return the number of rows that are not JSON objects; `data` does not have them."""
+        rows = self.body.get("data")
+        return len(rows) - len(self.data) if isinstance(rows, list) else 0
+
+    def findings(self, target: str) -> Iterator[Finding]:
+        """Yield Vault's warnings, and an omission for rows that are not JSON objects."""
+        yield from self.warnings
+        if self.unreadable_rows:
+            yield Omission(
+                target,
+                f"{self.unreadable_rows} rows",
+                "Vault returned them in a form that is not documented",
+                "Report this to the maintainers of SyncLens, with the version of the API.",
+            )
+
+    @property
+    def hidden_fields(self) -> Counter[str]:
+        """Count the rows in which each field is hidden from the user, if Vault was asked for them."""
+        records = _listed(self.body, "record_properties")
+        properties = (each.get("field_properties") for each in records)
+        hidden = (each.get("hidden") for each in properties if isinstance(each, dict))
+        return Counter(str(name) for names in hidden if isinstance(names, list) for name in names)
 
     @property
     def details(self) -> Mapping[str, Any]:
@@ -107,3 +136,12 @@ def _listed(body: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 def _warning_text(warning: Mapping[str, Any], name: str) -> str:
     # The documentation has warning_type, Veeva's clients read type.
     return f"{warning.get(name) or warning.get('type') or 'WARNING'}: {warning.get('message') or ''}"
+
+
+def ends_pull(error: Exception) -> bool:
+    """Return whether every further call would fail like this one, rather than only calls for the same data."""
+    if isinstance(error, VaultRefused):
+        return error.type in _ENDS_PULL
+    return isinstance(error, SignInRefused | WrongVault) or (
+        isinstance(error, VaultUnreachable) and error.retryable
+    )

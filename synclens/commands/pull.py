@@ -17,11 +17,12 @@ from analysis.findings import update_findings
 from synclens import console
 from synclens.clock import now
 from synclens.extras import install_command
-from synclens.load_report import print_load_reports
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
+from synclens.pull_output import print_pull_report
 from synclens.triage_file import existing_triage
 
 KEYRING_SERVICE = "synclens"
+DIRECT_DATA = ("full", "incremental", "log")
 
 
 def pull(
@@ -31,17 +32,24 @@ def pull(
         int | None, typer.Option(envvar="VAULT_ID", help="Expected Vault id of the session.")
     ] = None,
     direct_data: Annotated[
-        str | None, typer.Option(help="Download Direct Data files instead: full, incremental or log.")
+        str | None, typer.Option(help=f"Download Direct Data files instead: {', '.join(DIRECT_DATA)}.")
     ] = None,
     since: Annotated[
         datetime | None,
-        typer.Option(help="Only changes after this time, in UTC (default: since the last pull)."),
+        typer.Option(
+            help="Read changes after this time again, in UTC; a first pull reads only these "
+            "(default: since the last pull)."
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Pull syncs, users, permissions, VMOCs, settings and audit trails from a Vault.
 
-    An interrupted pull continues where it stopped. Credentials are read from the environment, never from options:
+    An interrupted pull continues where it stopped. A field, object or audit trail that Vault refuses is listed with
+    the permission to grant, and the pull continues with the others. Periods of time are those of the Vault's clock.
+    Exits 1 if anything is missing or rows were rejected, 2 if nothing was pulled.
+
+    Credentials are read from the environment, never from options:
     VAULT_TOKEN, or VAULT_OAUTH_URL and VAULT_OAUTH_TOKEN, or VAULT_USERNAME and VAULT_PASSWORD. A missing password or
     token is read from the system keyring: service `synclens`, with the user name, or `token:` and the DNS name, as
     the account.
@@ -51,21 +59,37 @@ def pull(
     if not dns:
         console.error("no Vault is configured", "Set VAULT_DNS, or pass --dns.")
         raise typer.Exit(console.EXIT_COULD_NOT_RUN)
+    if direct_data is not None and direct_data not in DIRECT_DATA:
+        console.error(
+            f"there are no Direct Data files of type {direct_data!r}",
+            f"Use one of: {', '.join(DIRECT_DATA)}.",
+        )
+        raise typer.Exit(console.EXIT_COULD_NOT_RUN)
     credentials = find_credentials(os.environ, dns)
     reference = f"synclens-{now():%Y%m%dT%H%M%SZ}"
     with ingest.VaultClient(dns, credentials, vault_id=vault_id, reference_id=reference) as client:
         start = since.replace(tzinfo=UTC) if since else None
-        reports = (
+        report = (
             _pull_direct_data(client, store, direct_data, start)
             if direct_data
             else _pull_tables(client, store, start)
         )
+    if report.batches:
+        with ingest.open_store(store, read_only=False) as opened:
+            update_findings(opened, existing_triage(store), at=now())
     if as_json:
-        console.print_json([report.to_dict() for report in reports])
+        console.print_json(report.to_dict())
     else:
-        print_load_reports(reports)
-    if any(report.rows_rejected for report in reports):
+        print_pull_report(report)
+    if report.got_nothing:
+        console.error(f"nothing was pulled from {dns}", _next_step(report))
+        raise typer.Exit(console.EXIT_COULD_NOT_RUN)
+    if not report.is_complete:
         raise typer.Exit(console.EXIT_PROBLEM_FOUND)
+
+
+def _next_step(report: ingest.PullReport) -> str:
+    return next((each.next_step for each in report.omissions), "Check the address and the credentials.")
 
 
 def find_credentials(
@@ -113,29 +137,21 @@ def _keyring() -> Any | None:
         return None
 
 
-def _pull_tables(client: ingest.VaultClient, path: Path, since: datetime | None) -> list[ingest.BatchReport]:
+def _pull_tables(client: ingest.VaultClient, path: Path, since: datetime | None) -> ingest.PullReport:
     with console.progress("Pulling", None) as advance:
-        reports = ingest.pull(path, client, since=since, clock=now, on_progress=lambda *_: advance())
-    with ingest.open_store(path, read_only=False) as store:
-        update_findings(store, existing_triage(path), at=now())
-    return reports
+        return ingest.pull(path, client, since=since, clock=now, on_progress=lambda *_: advance())
 
 
 def _pull_direct_data(
     client: ingest.VaultClient, path: Path, kind: str, since: datetime | None
-) -> list[ingest.BatchReport]:
-    extract = f"{kind}_directdata"
-    with ingest.open_store(path, read_only=False) as store:
-        start = since or ingest.direct_data_watermark(store, client.host, extract)
+) -> ingest.PullReport:
     with tempfile.TemporaryDirectory() as folder, console.progress("Fetching", None) as advance:
-        fetched = ingest.fetch_direct_data(
-            client, Path(folder), extract=extract, since=start, on_progress=lambda *_: advance()
+        return ingest.pull_direct_data(
+            path,
+            client,
+            Path(folder),
+            extract=f"{kind}_directdata",
+            since=since,
+            clock=now,
+            on_progress=lambda *_: advance(),
         )
-        for note in fetched.notes:
-            console.info(f"  {note}")
-        with ingest.open_store(path, read_only=False) as store:
-            reports = ingest.load_all(fetched.paths, store, clock=now)
-            if fetched.reached_at:
-                ingest.set_direct_data_watermark(store, client.host, extract, fetched.reached_at)
-            update_findings(store, existing_triage(path), at=now())
-    return reports

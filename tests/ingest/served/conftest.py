@@ -109,8 +109,8 @@ def pulled(simulated_vault, signed_in, make_empty_store):
     def pull_from(address, *, at=None, into=None, **more):
         store = into or make_empty_store()
         with signed_in(address) as client:
-            reports = pull(store, client, clock=lambda: at or simulated_vault.now, **more)
-        return store, reports
+            report = pull(store, client, clock=lambda: at or simulated_vault.now, **more)
+        return store, report
 
     return pull_from
 

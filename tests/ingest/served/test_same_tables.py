@@ -171,7 +171,7 @@ def test_unpublished_increments_are_loaded_by_the_next_run(
         fetch_and_load(each, signed_in, store, tmp_path / name, "full_directdata")
         each.run_for_a_day()
     first = fetch_and_load(changing_vault, signed_in, late, tmp_path / "late", "incremental_directdata")
-    assert len(first.notes) == 92
+    assert len(first.omissions) == 92
     changing_vault.faults.settings.clear()
     fetch_and_load(changing_vault, signed_in, late, tmp_path / "late", "incremental_directdata")
     fetch_and_load(good, signed_in, prompt, tmp_path / "prompt", "incremental_directdata")

@@ -3,6 +3,7 @@
 import json
 import threading
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
@@ -52,6 +53,7 @@ class SmallVault(ThreadingHTTPServer):
         self.trouble, self.calls, self.logins, self.page_size, self.vault_id = [], [], 0, 10, 7
         self.files, self.parts, self.deleted_total = [], {}, None
         self.session, self.page_form, self.headers_to_send = None, "/api/v26.2{}", {}
+        self.date = None  # the time in the Date header of a reply
 
     @property
     def url(self):
@@ -181,7 +183,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_text(code, json.dumps(body), "application/json")
 
     def send_text(self, code, text, kind="text/html"):
-        self.send_response(code)
+        self.send_response_only(code)
+        if self.server.date is not None:
+            self.send_header("Date", format_datetime(self.server.date, usegmt=True))
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(text)))
         for name, value in self.server.headers_to_send.items():

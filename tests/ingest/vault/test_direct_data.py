@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingest import PartDamaged, direct_data_watermark, fetch_direct_data, set_direct_data_watermark
+from ingest import direct_data_watermark, fetch_direct_data, set_direct_data_watermark
 
 PARTS = {
     "90210-20261122-0615-N.001": b"first",
@@ -54,7 +54,11 @@ def test_direct_data_is_complete_verified_and_in_order(published, client, tmp_pa
     ]
     assert sorted(path.read_bytes() for path in tmp_path.iterdir()) == sorted(PARTS.values())
     assert fetched.reached_at == datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
-    assert any("Failed to publish" in note for note in fetched.notes)
+    assert [str(each) for each in fetched.omissions] == [
+        "incremental_directdata: 90210-20261122-0645-N not pulled: not published (Failed to publish)",
+        "incremental_directdata: unchanged records not pulled: these files have changes only",
+    ]
+    assert "2026-11-22T07:00Z" in fetched.omissions[0].next_step
 
 
 def test_a_part_that_is_there_is_not_fetched_again(published, client, tmp_path):
@@ -64,19 +68,19 @@ def test_a_part_that_is_there_is_not_fetched_again(published, client, tmp_path):
     assert len(published.calls) == before + 1
 
 
-def test_a_part_that_arrives_damaged_is_fetched_once_more_and_then_refused(published, client, tmp_path):
+def test_a_part_that_arrives_damaged_is_fetched_once_more_and_then_omitted(published, client, tmp_path):
     published.files[1]["filepart_details"][0]["md5checksum"] = "0" * 32
-    with pytest.raises(PartDamaged):
-        fetch_direct_data(client, tmp_path)
+    fetched = fetch_direct_data(client, tmp_path)
     assert not (tmp_path / "90210-20261122-0615-N.tar.gz.001").exists()
+    assert [path.name for path in fetched.paths] == ["90210-20261122-0630-N.tar.gz.001"]
+    assert fetched.reached_at is None
+    assert [each.what for each in fetched.omissions if "damaged" in each.reason] == ["90210-20261122-0615-N"]
 
 
 def test_a_gap_between_files_is_reported(published, client, tmp_path):
     del published.files[1]
     fetched = fetch_direct_data(client, tmp_path, since=datetime(2026, 11, 22, 6, tzinfo=UTC))
-    assert any(
-        note.startswith("no file covers 2026-11-22T06:00Z to 2026-11-22T06:15Z") for note in fetched.notes
-    )
+    assert "changes from 2026-11-22T06:00Z to 2026-11-22T06:15Z" in [each.what for each in fetched.omissions]
 
 
 def test_files_after_an_unpublished_file_are_not_marked_as_applied(published, client, tmp_path):
@@ -117,7 +121,8 @@ def test_only_the_newest_full_file_is_fetched_and_older_ones_are_reported(publis
 
 
 def test_changes_without_a_full_file_are_reported_as_incomplete(published, client, tmp_path):
-    warning = "these files have changes only; load a full file first for unchanged records"
-    assert warning in fetch_direct_data(client, tmp_path).notes
+    missing = [each.what for each in fetch_direct_data(client, tmp_path).omissions]
+    assert "unchanged records" in missing
     after = datetime(2026, 11, 22, 6, tzinfo=UTC)
-    assert warning not in fetch_direct_data(client, tmp_path, since=after).notes
+    missing = [each.what for each in fetch_direct_data(client, tmp_path, since=after).omissions]
+    assert "unchanged records" not in missing

@@ -6,14 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from ingest import PullIncomplete, pull
+from ingest import Outcome, pull
 
 
 def test_a_pull_reads_every_page_and_reports_missing_fields(store, client, vault, ids, pulled):
-    reports = pulled(store)
+    report = pulled(store)
     assert ids() == [each["id"] for each in vault.rows]
-    assert sum(report.rows_new for report in reports if report.kind == "sync_tracking__v") == 25
-    notes = [note for report in reports for note in report.notes]
+    assert sum(batch.rows_new for batch in report.batches if batch.kind == "sync_tracking__v") == 25
+    notes = [note for target in report.targets for note in target.notes]
     assert "field version__v is missing in this Vault" in notes
     assert store.execute("SELECT DISTINCT extra FROM sync_tracking__v").fetchall() == [
         ('{"rating__c":"high"}',)
@@ -41,9 +41,9 @@ def test_temporary_faults_lose_no_rows(store, client, vault, trouble, ids, pulle
 def test_the_next_pull_reads_only_changes_with_an_overlap(store, client, vault, pulled, small_vault):
     pulled(store)
     vault.rows.append(small_vault.row(30))
-    reports = pulled(store)
+    batches = pulled(store).batches
     assert vault.asked_since == small_vault.stamp(24 - 15)
-    assert (sum(r.rows_new for r in reports), sum(r.rows_unchanged for r in reports)) == (1, 15)
+    assert (sum(r.rows_new for r in batches), sum(r.rows_unchanged for r in batches)) == (1, 15)
 
 
 def test_deleted_records_are_removed_and_not_restored(store, client, vault, ids, pulled, small_vault):
@@ -58,10 +58,10 @@ def test_deleted_records_are_removed_and_not_restored(store, client, vault, ids,
 def test_an_interrupted_pull_resumes_where_it_stopped(store, client, vault, ids, pulled):
     vault.rows = vault.rows[:25]
     vault.trouble = ["stop early"]
-    with pytest.raises(PullIncomplete):
-        pulled(store)
-    assert len(ids()) == 20
-    pulled(store)
+    first = next(each for each in pulled(store).targets if each.target == "sync_tracking__v")
+    assert (first.outcome, first.rows_in, len(ids())) == (Outcome.INCOMPLETE, 20, 20)
+    assert [each.reason for each in first.omissions] == ["sync_tracking__v: received 20 of 25 rows"]
+    assert pulled(store).is_complete
     assert len(ids()) == 25
 
 
@@ -73,9 +73,14 @@ def test_an_expired_page_address_does_not_end_the_pull(store, client, vault, ids
 
 
 def test_missing_objects_are_reported_and_the_pull_continues(store, client, ids):
-    reports = pull(store, client, objects=["user__sys", "sync_tracking__v"], trails=["login_audit_trail"])
+    report = pull(store, client, objects=["user__sys", "sync_tracking__v"], trails=["login_audit_trail"])
     assert len(ids()) == 25
-    assert sum("MALFORMED_URL" in note for report in reports for note in report.notes) == 2
+    failed = {each.target: each.omissions[0] for each in report.targets if each.outcome is Outcome.FAILED}
+    assert set(failed) == {"user__sys", "login_audit_trail"}
+    assert all("MALFORMED_URL" in each.reason for each in failed.values())
+    assert "Read on user__sys" in failed["user__sys"].next_step
+    assert "Admin: Logs: Login Audit" in failed["login_audit_trail"].next_step
+    assert not report.got_nothing
 
 
 def test_the_store_is_not_locked_during_a_call(vault, client, tmp_path, pulled):
@@ -108,15 +113,14 @@ def test_changed_and_removed_fields_are_recorded_as_changes(store, client, vault
         ("rating__c", '{"required":null}', '{"required":true}'),
         ("successful_sync__v", '{"active":true}', '{"active":false}'),
     ]
-    assert not [report for report in again if report.kind == "object_field"]
+    assert not [batch for batch in again.batches if batch.kind == "object_field"]
 
 
 def test_rows_without_a_modification_time_keep_their_position(store, client, vault, ids, pulled, small_vault):
     vault.fields = [each for each in small_vault.fields if each["name"] != "modified_date__v"]
     vault.rows = [{**each, "modified_date__v": None} for each in vault.rows]
     vault.undated, vault.trouble = True, ["stop early"]
-    with pytest.raises(PullIncomplete):
-        pulled(store)
+    assert not pulled(store).is_complete
     pulled(store)
     assert len(ids()) == 25
 
@@ -126,18 +130,18 @@ def test_deletions_on_many_pages_are_all_loaded(store, client, vault, pulled, id
     gone = [f"V5X{number:03}" for number in range(5, 25)] + [f"X{number}" for number in range(2_100)]
     vault.deleted = [{"id": each, "date_deleted": small_vault.stamp(60)} for each in gone]
     vault.deleted_total = len(gone) if total else None
-    reports = pulled(store)
-    pages = [report.rows_in for report in reports if report.source.endswith("deletions")]
+    batches = pulled(store).batches
+    pages = [batch.rows_in for batch in batches if batch.source.endswith("deletions")]
     assert pages == [1000, 1000, 120]
     assert ids() == [f"V5X{number:03}" for number in range(5)]
-    again = pulled(store)
+    again = pulled(store).batches
     assert sum(each.rows_unchanged for each in again if each.source.endswith("deletions")) == len(gone)
 
 
 def test_incomplete_lists_of_deletions_are_requested_again(store, client, vault, pulled, small_vault):
     vault.deleted = [{"id": "V5X003", "date_deleted": small_vault.stamp(60)}]
     vault.deleted_total = 2
-    with pytest.raises(PullIncomplete):
-        pulled(store)
     target = "sync_tracking__v deletions"
+    (omission,) = pulled(store).omissions
+    assert (omission.target, omission.reason) == (target, f"{target}: received 1 of 2 rows")
     assert store.execute("FROM watermark WHERE target = $target", {"target": target}).fetchall() == []
