@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     )
     from ingest.vault.direct_data_pull import pull_direct_data
     from ingest.vault.pull import pull
-    from ingest.vault.pull_report import Omission, Outcome, PullReport, TargetReport
+    from ingest.vault.pull_report import Omission, PullReport, TargetOutcome, TargetReport
 
 _MODULE_OF = {
     "CONTRACTS": "contracts.tables",
@@ -64,7 +64,6 @@ _MODULE_OF = {
     "MissingColumns": "errors",
     "OAuth": "vault.credentials",
     "Omission": "vault.pull_report",
-    "Outcome": "vault.pull_report",
     "PartDamaged": "errors",
     "Password": "vault.credentials",
     "Pseudonymizer": "pseudonyms",
@@ -79,6 +78,7 @@ _MODULE_OF = {
     "StoreMissing": "errors",
     "StoreTooNew": "errors",
     "StoreUnusable": "errors",
+    "TargetOutcome": "vault.pull_report",
     "TargetReport": "vault.pull_report",
     "UnknownKind": "errors",
     "VaultClient": "vault.client",
@@ -117,7 +117,6 @@ __all__ = [
     "MissingColumns",
     "OAuth",
     "Omission",
-    "Outcome",
     "PartDamaged",
     "Password",
     "Pseudonymizer",
@@ -132,6 +131,7 @@ __all__ = [
     "StoreMissing",
     "StoreTooNew",
     "StoreUnusable",
+    "TargetOutcome",
     "TargetReport",
     "UnknownKind",
     "VaultClient",

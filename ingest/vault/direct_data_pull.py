@@ -8,20 +8,10 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from ingest.errors import (
-    ArchiveUnsafe,
-    IngestError,
-    MissingColumns,
-    PartDamaged,
-    SignInRefused,
-    SourceUnreadable,
-    UnknownKind,
-    VaultRefused,
-    VaultUnreachable,
-)
-from ingest.loader import load, sort_archives
+from ingest.errors import IngestError, SignInRefused, VaultRefused, VaultUnreachable
+from ingest.loader import load_all
 from ingest.readers.direct_data import ArchiveName
-from ingest.store.batches import Clock, utc_now
+from ingest.store.batches import BatchReport, Clock, utc_now
 from ingest.vault.client import VaultClient
 from ingest.vault.direct_data import (
     Progress,
@@ -29,11 +19,9 @@ from ingest.vault.direct_data import (
     fetch_direct_data,
     set_direct_data_watermark,
 )
-from ingest.vault.pull_report import Omission, PullReport, TargetReport
+from ingest.vault.pull_report import Finding, Omission, PullReport, TargetReport
 from ingest.vault.pull_state import PullState
 from ingest.vault.vault_clock import VaultClock
-
-_OF_FILE = (ArchiveUnsafe, MissingColumns, PartDamaged, SourceUnreadable, UnknownKind)
 
 
 def pull_direct_data(
@@ -59,22 +47,28 @@ def pull_direct_data(
     except (VaultRefused, VaultUnreachable, SignInRefused) as error:
         return PullReport((TargetReport(extract, omissions=(_listing_omission(extract, error),)),))
     notes = VaultClock(client, clock).notes()
-    reports = [_load_file(state, path) for path in sort_archives(fetched.paths)]
-    reached = _reached(fetched.reached_at, reports)
-    if reached:
-        with state.open_store() as opened:
+    with state.open_store() as opened:
+        reports = _by_file(load_all(fetched.paths, opened, clock=clock))
+        reached = _reached(fetched.reached_at, reports)
+        if reached:
             set_direct_data_watermark(opened, client.host, extract, reached)
     listing = TargetReport(extract, omissions=fetched.omissions, notes=fetched.notes)
     listed = [listing] if listing.omissions or listing.notes or not reports else []
     return PullReport((*listed, *reports), tuple(notes))
 
 
-def _load_file(state: PullState, path: Path) -> TargetReport:
-    try:
-        with state.open_store() as store:
-            return TargetReport.from_findings(path.name, load(path, store, clock=state.clock))
-    except _OF_FILE as error:
-        return TargetReport(path.name, omissions=(Omission.from_error(path.name, error),))
+def _by_file(batches: Iterable[BatchReport]) -> list[TargetReport]:
+    """Group the parts of the files. A refused part is an omission."""
+    files: dict[str, list[Finding]] = {}
+    for batch in batches:
+        name = Path(batch.path).name if batch.path else "configuration changes"
+        findings = files.setdefault(name, [])
+        if batch.outcome == "refused":
+            part = "" if batch.source == name else batch.source
+            findings.append(Omission(name, part, batch.reason or "", batch.next_step or "Check the file."))
+        else:
+            findings.append(batch)
+    return [TargetReport.from_findings(name, findings) for name, findings in files.items()]
 
 
 def _listing_omission(extract: str, error: IngestError) -> Omission:

@@ -33,7 +33,7 @@ from ingest.vault.client import VaultClient
 from ingest.vault.deletions import pull_deletions
 from ingest.vault.metadata import ObjectDescription, describe_object, plain_names
 from ingest.vault.paging import PageCursor, changed_at, read_pages
-from ingest.vault.pull_report import Finding, Omission, Outcome, PullReport, TargetReport
+from ingest.vault.pull_report import Finding, Omission, PullReport, TargetOutcome, TargetReport
 from ingest.vault.pull_state import PullState
 from ingest.vault.refused_fields import drop_refused_fields
 from ingest.vault.responses import Reply, ends_pull
@@ -91,7 +91,7 @@ def pull(
     puller = _Puller(PullState(store, client.host, clock), client, vault_clock, since, progress)
     notes = puller.compare_clocks()
     for name in objects:
-        if puller.run(name, puller.read_object(name)) is not Outcome.FAILED:
+        if puller.run(name, puller.read_object(name)) is not TargetOutcome.FAILED:
             puller.run(f"{name} deletions", pull_deletions(client, puller.pull_state, name, vault_clock))
     if permissions:
         steps = user_permissions.pull_permissions(client, puller.pull_state, vault_clock)
@@ -127,7 +127,7 @@ class _Puller:
             self.over = error
         return self.clock.notes()
 
-    def run(self, target: str, steps: Iterator[Finding]) -> Outcome:
+    def run(self, target: str, steps: Iterator[Finding]) -> TargetOutcome:
         """Collect what the steps yield until they end or fail, and return the outcome."""
         findings: list[Finding] = []
         if self.over is not None:

@@ -13,7 +13,7 @@ from ingest.store.batches import BatchReport
 _COUNTS = ("rows_in", "rows_new", "rows_updated", "rows_unchanged", "rows_rejected")
 
 
-class Outcome(StrEnum):
+class TargetOutcome(StrEnum):
     """What became of one target."""
 
     COMPLETE = "complete"
@@ -69,11 +69,11 @@ class TargetReport:
         return cls(target, batches, tuple(omissions), tuple(dict.fromkeys(notes)))
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> TargetOutcome:
         """Return whether everything, a part or nothing of the target was pulled."""
         if any(not each.what for each in self.omissions):
-            return Outcome.INCOMPLETE if self.rows_in else Outcome.FAILED
-        return Outcome.INCOMPLETE if self.omissions else Outcome.COMPLETE
+            return TargetOutcome.INCOMPLETE if self.rows_in else TargetOutcome.FAILED
+        return TargetOutcome.INCOMPLETE if self.omissions else TargetOutcome.COMPLETE
 
     @property
     def rows_in(self) -> int:
@@ -116,7 +116,7 @@ class PullReport:
     @property
     def got_nothing(self) -> bool:
         """Return whether no target was pulled, not even in part."""
-        return all(each.outcome is not Outcome.COMPLETE and not each.batches for each in self.targets)
+        return all(each.outcome is not TargetOutcome.COMPLETE and not each.batches for each in self.targets)
 
     @property
     def is_complete(self) -> bool:

@@ -2,7 +2,7 @@
 
 Error types are stable, but the messages and the type for a field differ between versions of Vault. The fields
 are therefore found by asking: a query for half of the fields is either accepted, or it has a refused field. A name
-in the message is only a hint, and is checked by a query of its own.
+in the message is only a hint, and is checked by one more query.
 """
 
 from __future__ import annotations

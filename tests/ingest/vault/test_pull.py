@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from ingest import Outcome, pull
+from ingest import TargetOutcome, pull
 
 
 def test_a_pull_reads_every_page_and_reports_missing_fields(store, client, vault, ids, pulled):
@@ -59,7 +59,7 @@ def test_an_interrupted_pull_resumes_where_it_stopped(store, client, vault, ids,
     vault.rows = vault.rows[:25]
     vault.trouble = ["stop early"]
     first = next(each for each in pulled(store).targets if each.target == "sync_tracking__v")
-    assert (first.outcome, first.rows_in, len(ids())) == (Outcome.INCOMPLETE, 20, 20)
+    assert (first.outcome, first.rows_in, len(ids())) == (TargetOutcome.INCOMPLETE, 20, 20)
     assert [each.reason for each in first.omissions] == ["sync_tracking__v: received 20 of 25 rows"]
     assert pulled(store).is_complete
     assert len(ids()) == 25
@@ -75,7 +75,9 @@ def test_an_expired_page_address_does_not_end_the_pull(store, client, vault, ids
 def test_missing_objects_are_reported_and_the_pull_continues(store, client, ids):
     report = pull(store, client, objects=["user__sys", "sync_tracking__v"], trails=["login_audit_trail"])
     assert len(ids()) == 25
-    failed = {each.target: each.omissions[0] for each in report.targets if each.outcome is Outcome.FAILED}
+    failed = {
+        each.target: each.omissions[0] for each in report.targets if each.outcome is TargetOutcome.FAILED
+    }
     assert set(failed) == {"user__sys", "login_audit_trail"}
     assert all("MALFORMED_URL" in each.reason for each in failed.values())
     assert "Read on user__sys" in failed["user__sys"].next_step
