@@ -8,7 +8,6 @@ open_sources
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -19,11 +18,9 @@ from typing import BinaryIO
 
 from ingest.errors import ArchiveUnsafe, IngestError, SourceMissing, SourceUnreadable
 from ingest.readers.containers import MOST_NESTED, Budget, unpack
-from ingest.readers.csv import read_csv
 from ingest.readers.direct_data import (
     ArchiveName,
     archive_parts,
-    deleted_object,
     is_unused_extract,
     read_unpacked_archive,
 )
@@ -31,12 +28,9 @@ from ingest.readers.encoding import FileInspection, inspect_file
 from ingest.readers.excel_parquet import read_excel, read_parquet
 from ingest.readers.folders import UnpackedArchive, list_folder, plan_files
 from ingest.readers.formats import COMPRESSED, check_readable, identify_format
-from ingest.readers.json_lines import read_json_lines, read_json_page
+from ingest.readers.text_files import read_text_file
 from ingest.readers.rows import RowSource, SkippedPart
-from ingest.readers.usage_log import is_usage_log, read_usage_log
 
-LARGEST_PAGE = 512 << 20
-"""Largest JSON document, in bytes; it is read into memory, other than JSON lines."""
 STDIN = "-"
 """The path that stands for standard input."""
 
@@ -181,43 +175,4 @@ class _Walk:
             case "xlsx":
                 yield from read_excel(file.path, name=file.name)
             case _:
-                yield from _read_text(file, inspection)
-
-
-def _read_text(file: _File, inspection: FileInspection) -> Iterator[RowSource]:
-    with file.path.open(encoding=inspection.encoding, errors="replace") as opened:
-        start = opened.read(65_536).lstrip()
-    if start[:1] in ("{", "["):
-        yield _read_json(file, inspection, start)
-    elif is_usage_log(start):
-        yield read_usage_log(file.path, inspection.encoding, name=file.name)
-    else:
-        source = read_csv(file.path, inspection.encoding, name=file.name)
-        source.deletes_of = deleted_object(file.name, source.header)
-        yield source
-
-
-def _read_json(file: _File, inspection: FileInspection, start: str) -> RowSource:
-    first = start.split("\n", 1)[0]
-    if (
-        _is_json(first) and not _is_page(first) and first != start.rstrip()
-    ) or inspection.size > LARGEST_PAGE:
-        return read_json_lines(file.path, inspection.encoding, name=file.name)
-    text = file.path.read_text(encoding=inspection.encoding, errors="replace")
-    try:
-        return read_json_page(json.loads(text), name=file.name)
-    except (ValueError, RecursionError):
-        return read_json_lines(file.path, inspection.encoding, name=file.name)
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _is_page(text: str) -> bool:
-    document = json.loads(text)
-    return isinstance(document, dict) and isinstance(document.get("data"), list)
+                yield from read_text_file(file.path, inspection, file.name)

@@ -1,0 +1,81 @@
+"""Search a JSON document for the lists of objects that look most like errors or syncs."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ingest.readers.levels import normalize_heading
+
+_DEEPEST_SEARCH = 10
+MOST_VISITED = 200_000
+"""Values of a document that are searched."""
+_SAMPLE = 50
+_SIGNS = frozenset(
+    {
+        "code", "createdat", "createdon", "date", "description", "detail", "device", "deviceid",
+        "event", "field", "id",
+        "level", "object", "objectname", "occurredat", "operation", "reason", "record", "recordid",
+        "severity", "status", "statuscode", "time", "timestamp", "user", "userid", "username",
+    }
+)  # fmt: skip
+_STRONG_SIGN = re.compile(r"error|exception|message|sync|fail|fault|conflict")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordList:
+    """A list of objects in a document: its path, its objects, and how much they look like errors or syncs."""
+
+    path: str
+    records: list[Any]
+    score: float
+
+
+def find_best_lists(document: object) -> list[RecordList]:
+    """Return the lists of objects that look most like errors or syncs, best first."""
+    lists = [each for each in _find_lists(document) if each.score > 0]
+    if not lists:
+        return []
+    best = max(each.score for each in lists)
+    best_lists: list[RecordList] = []
+    for each in sorted(lists, key=lambda each: (-each.score, each.path.count("."))):
+        nested = any(each.path.startswith((f"{other.path}[", f"{other.path}.")) for other in best_lists)
+        if each.score >= 0.6 * best and not nested:
+            best_lists.append(each)
+    return best_lists
+
+
+def _find_lists(document: object) -> Iterator[RecordList]:
+    """Yield every list with objects in a document; lists at one path in several objects are joined."""
+    by_path: dict[str, list[Any]] = {}
+    pending: deque[tuple[str, Any, int]] = deque([("", document, 0)])
+    visited = 0
+    while pending and visited < MOST_VISITED:
+        path, value, depth = pending.popleft()
+        visited += 1
+        if depth > _DEEPEST_SEARCH:
+            continue
+        if isinstance(value, list):
+            objects = [each for each in value if isinstance(each, dict)]
+            if 2 * len(objects) > len(value):
+                by_path.setdefault(f"{path}[]", []).extend(value)
+            pending += [(f"{path}[]", each, depth + 1) for each in objects]
+        elif isinstance(value, dict):
+            pending += [(f"{path}.{name}".lstrip("."), each, depth + 1) for name, each in value.items()]
+    for path, records in by_path.items():
+        yield RecordList(path, records, _score(records))
+
+
+def _score(records: list[Any]) -> float:
+    """Return how many names of the first objects are usual for errors or syncs; a certain one counts three times."""
+    objects = [each for each in records[:_SAMPLE] if isinstance(each, dict)]
+    names: set[str] = set()
+    for each in objects:
+        for name in each:
+            names.add(normalize_heading(name))
+    signs = sum(name in _SIGNS for name in names)
+    strong = sum(_STRONG_SIGN.search(name) is not None for name in names)
+    return signs + 2 * strong
