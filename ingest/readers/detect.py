@@ -28,8 +28,8 @@ from ingest.readers.encoding import FileInspection, inspect_file
 from ingest.readers.excel_parquet import read_excel, read_parquet
 from ingest.readers.folders import UnpackedArchive, list_folder, plan_files
 from ingest.readers.formats import COMPRESSED, check_readable, identify_format
-from ingest.readers.text_files import read_text_file
 from ingest.readers.rows import RowSource, SkippedPart
+from ingest.readers.text_files import read_text_file
 
 STDIN = "-"
 """The path that stands for standard input."""

@@ -1,6 +1,6 @@
 """Read JSON documents: find the records wherever they are, and yield one source for each list of records.
 
-A wrapper (`wrappers/*.toml`) describes where a all_wrappers system keeps its records. In other documents, all lists of
+A wrapper (`wrappers/*.toml`) describes where a system keeps its records. In other documents, all lists of
 objects are searched for, and those that look most like errors or syncs are read.
 """
 
