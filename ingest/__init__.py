@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ingest.contracts.cell_format import CellFormat
     from ingest.contracts.tables import CONTRACTS, Contract
     from ingest.errors import (
+        AmbiguousHeadings,
         ArchiveUnsafe,
         ExportTargetNotEmpty,
         FieldsMissing,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 _MODULE_OF = {
     "CONTRACTS": "contracts.tables",
+    "AmbiguousHeadings": "errors",
     "ApiToken": "vault.credentials",
     "ArchiveUnsafe": "errors",
     "BatchReport": "store.batches",
@@ -105,6 +107,7 @@ _MODULE_OF = {
 
 __all__ = [
     "CONTRACTS",
+    "AmbiguousHeadings",
     "ApiToken",
     "ArchiveUnsafe",
     "BatchReport",

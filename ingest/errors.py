@@ -11,6 +11,7 @@ IngestError
 ├── ArchiveUnsafe     an archive would write outside its folder, or unpack to an extreme size
 ├── UnknownKind       the columns match no table
 ├── MissingColumns    the source lacks columns that its table requires
+├── AmbiguousHeadings two headings of a file are one name
 ├── MappingInvalid    a mapping file is not valid
 ├── PartDamaged       a part of a Direct Data file was damaged in transfer
 ├── ExportTargetNotEmpty      an export would overwrite other files
@@ -115,44 +116,49 @@ class ArchiveUnsafe(IngestError):
 
 
 class UnknownKind(IngestError):
-    """The columns of a source match no table; `nearest` is the closest table and the columns it lacks."""
+    """A source is recognized as no table; `candidates` describes the nearest ones, best first."""
 
     def __init__(
-        self, source: str, header: list[str], kinds: list[str], nearest: tuple[str, list[str]] | None = None
+        self,
+        source: str,
+        header: Sequence[str],
+        kinds: Sequence[str],
+        *,
+        candidates: Sequence[str] = (),
+        next_step: str | None = None,
     ) -> None:
-        closest = (
-            f". The closest table is {nearest[0]}, which also requires {', '.join(nearest[1])}"
-            if nearest
-            else ""
-        )
+        details = "".join(f"\n  {candidate}" for candidate in candidates)
         super().__init__(
-            f"{source}: the columns match no table ({format_names(header)}){closest}",
-            next_step=f"Specify the table with --as (one of {', '.join(kinds)}), or map the columns in a mapping "
-            "file and pass it with --mapping; see `synclens load --help` for an example.",
+            f"{source}: the table is not recognized. Columns: {format_names(header)}{details}",
+            next_step=next_step
+            or f"Specify the table with --as (one of {', '.join(kinds)}), or write a mapping: "
+            f"synclens load {source} --suggest-mapping mapping.toml",
         )
 
 
 class MissingColumns(IngestError):
     """A source lacks columns that its table requires.
 
-    `expected_names` has the accepted names of each missing column, `mapping` the title of the custom mapping.
+    `lacks` has a clause for each missing column, `mapping` the title of the custom mapping.
     """
 
     def __init__(
         self,
         source: str,
         kind: str,
-        expected_names: dict[str, tuple[str, ...]],
-        header: list[str],
+        lacks: Sequence[str],
+        header: Sequence[str],
         mapping: str | None = None,
+        *,
+        next_step: str | None = None,
     ) -> None:
         reader = f"the mapping {mapping!r}" if mapping else "SyncLens"
         super().__init__(
-            f"{source}: {reader} finds no column for {format_missing_columns(expected_names)}, "
-            f"required by {kind}. "
+            f"{source}: {reader} finds no column for {'; '.join(lacks)}, required by {kind}. "
             f"Columns of the file: {format_names(header)}",
-            next_step="Map these columns in a mapping file and pass it with --mapping; "
-            "see `synclens load --help` for an example.",
+            next_step=next_step
+            or "Map these columns in a mapping file and pass it with --mapping; "
+            f"`synclens load {source} --suggest-mapping mapping.toml` writes one to start from.",
         )
 
 
@@ -167,6 +173,19 @@ def format_names(names: Sequence[str], most: int = 40) -> str:
     """List the first `most` names, and count the others."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return (", ".join(names[:most]) or "none") + more
+
+
+class AmbiguousHeadings(IngestError):
+    """Two headings of a source are one name, so that the right one for a column is unknown."""
+
+    def __init__(self, source: str, column: str, headings: Sequence[str]) -> None:
+        names = " and ".join(map(repr, headings))
+        super().__init__(
+            f"{source}: the columns {names} are one name (case, spaces and punctuation are ignored), "
+            f"so {column} could be read from any of them",
+            next_step=f"Name the right one in a mapping file, for example {column} = [{headings[0]!r}], and pass it "
+            "with --mapping; or rename the other column in the file.",
+        )
 
 
 class MappingInvalid(IngestError):

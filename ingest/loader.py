@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
@@ -14,9 +15,8 @@ from ingest.config_diff import record_config_changes, touches_config
 from ingest.contracts.cell_format import CellFormat
 from ingest.contracts.tables import Contract
 from ingest.errors import IngestError, MissingColumns, SourceUnreadable, UnknownKind
-from ingest.mapping.column_report import column_notes
-from ingest.mapping.mapping import ColumnMapping, choose_mapping, read_mapping
-from ingest.mapping.reshape import reshape
+from ingest.mapping.mapping import ColumnMapping, read_mapping
+from ingest.mapping.recognition import Recognition, recognize
 from ingest.pseudonyms import Pseudonymizer, pseudonymize
 from ingest.readers.detect import open_sources
 from ingest.readers.folders import group_inputs
@@ -45,6 +45,7 @@ def load(
     as_kind: str | None = None,
     mappings: Iterable[Path | str] = (),
     cell_format: CellFormat | None = None,
+    at: datetime | None = None,
     pseudonymizer: Pseudonymizer | None = None,
     encoding: str | None = None,
     clock: Clock = utc_now,
@@ -53,7 +54,8 @@ def load(
     """Load a file, a folder or standard input (`-`), and return one report for each part of it.
 
     The table is detected from the columns; `as_kind` (a table's name) overrides this. `mappings` are custom
-    mapping files. `cell_format` sets the zone of times without one, and the order of day and month. A
+    mapping files. `cell_format` sets the zone of times without one, and the order of day and month. `at` is the
+    time of rows that have none; without it they get the time of the document or of the file. A
     `pseudonymizer` replaces names and e-mail addresses before anything is stored. `encoding` overrides the
     detected encoding of text. `on_progress` is called with the source's name and the number of rows read.
 
@@ -64,6 +66,7 @@ def load(
         as_kind=as_kind,
         custom_mappings=[read_mapping(Path(each)) for each in mappings],
         cell_format=cell_format,
+        at=at,
         pseudonymizer=pseudonymizer,
         encoding=encoding,
         clock=clock,
@@ -84,6 +87,7 @@ def load_all(
     as_kind: str | None = None,
     mappings: Iterable[Path | str] = (),
     cell_format: CellFormat | None = None,
+    at: datetime | None = None,
     pseudonymizer: Pseudonymizer | None = None,
     encoding: str | None = None,
     clock: Clock = utc_now,
@@ -98,6 +102,7 @@ def load_all(
         as_kind=as_kind,
         custom_mappings=[read_mapping(Path(each)) for each in mappings],
         cell_format=cell_format,
+        at=at,
         pseudonymizer=pseudonymizer,
         encoding=encoding,
         clock=clock,
@@ -114,6 +119,7 @@ class _LoadOptions:
     as_kind: str | None
     custom_mappings: list[ColumnMapping]
     cell_format: CellFormat | None
+    at: datetime | None
     pseudonymizer: Pseudonymizer | None
     encoding: str | None
     clock: Clock
@@ -139,7 +145,11 @@ class _Loader:
     def _load_path(self, path: Path, names: frozenset[str] | None) -> Iterator[BatchReport]:
         try:
             for part in open_sources(path, encoding=self.options.encoding, names=names):
-                yield self._report_skipped(part) if isinstance(part, SkippedPart) else self._load_part(part)
+                if isinstance(part, SkippedPart):
+                    yield self._report_skipped(part)
+                else:
+                    part.file_time = part.file_time or _file_time(path, part.name)
+                    yield self._load_part(part)
         except IngestError as error:
             yield self._report_refused(path.name or str(path), error)
 
@@ -182,7 +192,8 @@ class _Loader:
             return self._report_without_rows(opened.name, "empty", "the export has no rows")
         if opened.deletes_of:
             return self._load_deletions(opened)
-        source, mapping = self._choose_mapping(opened)
+        recognition = self._recognize(opened)
+        source, mapping = recognition.source, recognition.mapping
         report = load_source(
             self.store,
             source,
@@ -192,28 +203,25 @@ class _Loader:
             clock=self.options.clock,
             on_progress=self.options.on_progress,
         )
-        notes = column_notes(source.header, mapping, self.options.custom_mappings)
-        return replace(report, notes=(*report.notes, *notes, *_count_notes(source, report)))
+        return replace(report, notes=(*report.notes, *_count_notes(source, report)))
 
-    def _choose_mapping(self, opened: RowSource) -> tuple[RowSource, ColumnMapping]:
-        source = opened if self.options.as_kind or self.options.custom_mappings else reshape(opened)
+    def _recognize(self, opened: RowSource) -> Recognition:
+        options = self.options
         try:
-            return source, choose_mapping(
-                source.header,
-                source.name,
-                as_kind=self.options.as_kind,
-                custom_mappings=self.options.custom_mappings,
+            return recognize(
+                opened, as_kind=options.as_kind, custom_mappings=options.custom_mappings, at=options.at
             )
         except (UnknownKind, MissingColumns):
             lower = opened.reopen_below_title
             while lower and (below := lower()):
                 with suppress(UnknownKind, MissingColumns):
-                    return self._choose_mapping(
+                    return self._recognize(
                         replace(
                             pseudonymize(below, self.options.pseudonymizer)
                             if self.options.pseudonymizer
                             else below,
                             reopen_below_title=None,
+                            file_time=opened.file_time,
                         )
                     )
                 lower = below.reopen_below_title
@@ -236,6 +244,13 @@ class _Loader:
             content_hash=source.content_hash,
             started_at=self.options.clock(),
         )
+
+
+def _file_time(path: Path, part: str) -> datetime | None:
+    """Return when the file of a part was changed; None for standard input."""
+    inside = path.resolve().parent / part.partition("#")[0]
+    file = inside if inside.is_file() else path
+    return datetime.fromtimestamp(file.stat().st_mtime, UTC) if file.is_file() else None
 
 
 def _count_notes(source: RowSource, report: BatchReport) -> list[str]:

@@ -13,14 +13,17 @@ MOST_NAMED = 12
 
 
 def column_notes(
-    header: Sequence[str], mapping: ColumnMapping, custom_mappings: Iterable[ColumnMapping]
+    header: Sequence[str],
+    final: ColumnMapping,
+    mapping: ColumnMapping,
+    custom_mappings: Iterable[ColumnMapping],
 ) -> list[str]:
-    """Return notes on the columns of a source that was read with `mapping`.
+    """Return notes on the columns of a source that was read with `mapping`, with the `final` assignment.
 
     `custom_mappings` are the mappings that the user passed. A note also lists each one for this table that did
-    not fit, and the columns that one names but the source lacks.
+    not fit, the columns that one names but the source lacks, and the columns that one passed over.
     """
-    assigned, table = mapping.assign(header), mapping.contract.table
+    assigned, table = final.assign(header), mapping.contract.table
     notes = []
     if unassigned := [name for name in header if name not in set(assigned.values())]:
         place = "kept in the column extra" if mapping.contract.has_extra else "ignored"
@@ -28,10 +31,21 @@ def column_notes(
     for each in custom_mappings:
         if each is mapping:
             notes += _absent_columns(header, each)
+            notes += _passed_over_columns(header, each)
         elif each.contract.table == table and (missing_columns := each.missing_columns(header)):
             missing = format_missing_columns(each.names_for(missing_columns))
             notes.append(f"mapping {each.title!r} was not used: no column for {missing}")
     return notes
+
+
+def _passed_over_columns(header: Sequence[str], mapping: ColumnMapping) -> list[str]:
+    assigned = mapping.assign(header)
+    return [
+        f"the mapping reads {column} from {assigned[column]!r}, not from the column {heading!r}"
+        if column in assigned
+        else f"the mapping sets {column} to {mapping.constants[column]!r}, not to the column {heading!r}"
+        for column, heading in mapping.passed_over(header).items()
+    ]
 
 
 def _absent_columns(header: Sequence[str], mapping: ColumnMapping) -> list[str]:

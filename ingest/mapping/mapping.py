@@ -13,8 +13,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ingest.contracts.cell_format import CellFormat, DateOrder, DecimalSign, FormatInvalid
 from ingest.contracts.tables import CONTRACTS, Contract
-from ingest.errors import MappingInvalid, MissingColumns, UnknownKind
-from ingest.mapping.headings import fold_heading, strip_suffix
+from ingest.errors import (
+    AmbiguousHeadings,
+    MappingInvalid,
+    MissingColumns,
+    UnknownKind,
+    format_missing_columns,
+)
+from ingest.mapping.headings import fold_heading, same_folding, strip_suffix
+from ingest.mapping.labels import labels_of
 
 
 class _MappingFile(BaseModel):
@@ -23,10 +30,15 @@ class _MappingFile(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     title: str = ""
+    source: str = ""
     kind: str
     columns: dict[str, list[str]] = {}
     constants: dict[str, str] = {}
     distinct: list[str] = []
+    any_of: list[list[str]] = []
+    keep: dict[str, list[str]] = {}
+    skip: dict[str, list[str]] = {}
+    ordinary_labels: bool = False
     time_zone: str | None = None
     zone_words: dict[str, str] = {}
     date_order: DateOrder | None = None
@@ -41,8 +53,11 @@ class _MappingFile(BaseModel):
 class ColumnMapping:
     """The column names of one kind of source for one table.
 
-    `aliases` has the accepted names of each column, best first. A source with one of the `distinct` names is
-    always read with this mapping. `constants` fill empty columns.
+    `aliases` has the accepted names of each column, best first. A source with the `distinct` names is always read
+    with this mapping. `constants` fill empty columns. Of each group in `any_of`, a source needs at least one
+    column. Only rows whose cells are listed in `keep`, and not in `skip`, are loaded; both have the values by
+    heading. In a custom mapping its own names win over the names of the table, and a column that it names or
+    fills by a constant is read from nowhere else. `exact` is the final assignment, once the source is recognized.
     """
 
     title: str
@@ -52,26 +67,77 @@ class ColumnMapping:
     distinct: tuple[str, ...] = ()
     cell_format: CellFormat = field(default_factory=CellFormat)
     doubled_backslashes: bool = False
+    any_of: tuple[tuple[str, ...], ...] = ()
+    keep: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    skip: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_custom: bool = False
+    exact: Mapping[str, str] | None = None
 
     @cached_property
     def _names_by_column(self) -> dict[str, tuple[str, ...]]:
-        return {
-            name: tuple(
-                dict.fromkeys(map(fold_heading, (name, strip_suffix(name), *self.aliases.get(name, ()))))
-            )
-            for name in self.contract.names
-        }
+        return {name: self._accepted(name) for name in self.contract.names}
+
+    def _accepted(self, column: str) -> tuple[str, ...]:
+        own, named = (column, strip_suffix(column)), self.aliases.get(column, ())
+        if not self.is_custom:
+            return tuple(dict.fromkeys((*own, *named)))
+        if named:
+            return named
+        claimed = {fold_heading(name) for names in self.aliases.values() for name in names}
+        if column in self.constants:
+            return ()
+        return tuple(name for name in dict.fromkeys(own) if fold_heading(name) not in claimed)
 
     def assign(self, header: Iterable[str]) -> dict[str, str]:
-        """Return, for each column of the table that `header` has, its name there."""
-        by_normalized_name: dict[str, str] = {}
-        for name in header:
-            by_normalized_name.setdefault(fold_heading(name), name)
-        return {
-            column: by_normalized_name[next(name for name in names if name in by_normalized_name)]
-            for column, names in self._names_by_column.items()
-            if any(name in by_normalized_name for name in names)
-        }
+        """Return, for each column of the table that `header` has, its heading there."""
+        headings = list(header)
+        if self.exact is not None:
+            return {column: name for column, name in self.exact.items() if name in set(headings)}
+        spellings: dict[str, list[str]] = {}
+        for heading in headings:
+            spellings.setdefault(fold_heading(heading), []).append(heading)
+        spellings.pop("", None)
+        assigned = {}
+        for column, names in self._names_by_column.items():
+            matching = (_spelling(name, spellings) for name in names)
+            if match := next(filter(None, matching), None):
+                assigned[column] = match
+        return assigned
+
+    def alternatives(self, column: str, header: Iterable[str]) -> list[str]:
+        """Return every heading that the mapping accepts for a column, best first."""
+        by_folded: dict[str, list[str]] = {}
+        for heading in header:
+            by_folded.setdefault(fold_heading(heading), []).append(heading)
+        by_folded.pop("", None)
+        names = map(fold_heading, self._names_by_column[column])
+        return list(dict.fromkeys(heading for name in names for heading in by_folded.get(name, ())))
+
+    def passed_over(self, header: Iterable[str]) -> dict[str, str]:
+        """Return the headings that bear the name of a column which a custom mapping fills otherwise."""
+        headings = list(header)
+        assigned = self.assign(headings)
+        by_folded = {fold_heading(heading): heading for heading in reversed(headings)}
+        passed = {}
+        for column in self.contract.names if self.is_custom else ():
+            own_headings = (by_folded.get(fold_heading(name)) for name in (column, strip_suffix(column)))
+            own = next(filter(None, own_headings), None)
+            filled = column in self.constants or column in assigned
+            if own and filled and assigned.get(column) != own:
+                passed[column] = own
+        return passed
+
+    def check_headings(self, source: str, header: Iterable[str]) -> None:
+        """Raise AmbiguousHeadings if two headings fold alike and one of them would be read."""
+        headings = list(header)
+        alike = same_folding(headings)
+        if not alike:
+            return
+        named = {name for names in self.aliases.values() for name in names} if self.is_custom else set()
+        for column, heading in self.assign(headings).items():
+            group = alike.get(fold_heading(heading), [])
+            if group and heading not in named:
+                raise AmbiguousHeadings(source, column, group)
 
     def missing_columns(self, header: Iterable[str]) -> list[str]:
         """List the required columns that a source with this header cannot fill."""
@@ -80,24 +146,35 @@ class ColumnMapping:
 
     def names_for(self, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """Return the accepted names of columns."""
-        return {name: (name, *self.aliases.get(name, ())) for name in names}
+        return {
+            name: self.aliases[name]
+            if self.is_custom and self.aliases.get(name)
+            else (name, *self.aliases.get(name, ()))
+            for name in names
+        }
+
+    def is_distinct(self, header: Iterable[str]) -> bool:
+        """Return whether a header has a name that only sources of this mapping have."""
+        return bool(set(map(fold_heading, self.distinct)) & set(map(fold_heading, header)))
 
     def score(self, header: Iterable[str]) -> int:
         """Return how many columns of a header are mapped: 0 if a required column is missing."""
         header = list(header)
         if self.missing_columns(header):
             return 0
-        assigned = self.assign(header)
-        normalized_header = set(map(fold_heading, header))
-        return len(set(assigned.values())) + 100 * any(
-            fold_heading(name) in normalized_header for name in self.distinct
-        )
+        return len(set(self.assign(header).values())) + 100 * self.is_distinct(header)
 
 
-def read_mapping(path: Path) -> ColumnMapping:
+def _spelling(name: str, spellings: Mapping[str, list[str]]) -> str | None:
+    """Return the heading for a name: the one spelled exactly like it, or the first that folds alike."""
+    alike = spellings.get(fold_heading(name), [])
+    return name if name in alike else next(iter(alike), None)
+
+
+def read_mapping(path: Path, *, is_custom: bool = True) -> ColumnMapping:
     """Read one mapping file. Raises MappingInvalid with the reason."""
     try:
-        file = _MappingFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        file = _MappingFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except ValidationError as error:
         raise MappingInvalid(path.name, _describe_errors(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -107,19 +184,32 @@ def read_mapping(path: Path) -> ColumnMapping:
     if file.kind not in CONTRACTS:
         raise MappingInvalid(path.name, f"kind {file.kind!r} is not one of {', '.join(CONTRACTS)}")
     contract = CONTRACTS[file.kind]
-    if unknown := sorted({*file.columns, *file.constants, *file.unit, *file.values} - set(contract.names)):
+    grouped = [column for group in file.any_of for column in group]
+    if unknown := sorted(
+        {*file.columns, *file.constants, *file.unit, *file.values, *grouped} - set(contract.names)
+    ):
         raise MappingInvalid(
             path.name,
             f"{file.kind} has no column {', '.join(unknown)}; its columns are {', '.join(contract.names)}",
         )
+    if is_custom:
+        _check_names(path.name, file)
+    labels = labels_of(contract.table) if file.ordinary_labels else {}
     return ColumnMapping(
         title=file.title or path.stem,
         contract=contract,
-        aliases={column: tuple(names) for column, names in file.columns.items()},
+        aliases={
+            column: (*file.columns.get(column, ()), *labels.get(column, ()))
+            for column in (*file.columns, *(each for each in labels if each not in file.columns))
+        },
         constants=file.constants,
         distinct=tuple(file.distinct),
         cell_format=_cell_format(file, path.name),
         doubled_backslashes=file.doubled_backslashes,
+        any_of=tuple(map(tuple, file.any_of)),
+        keep={name: tuple(values) for name, values in file.keep.items()},
+        skip={name: tuple(values) for name, values in file.skip.items()},
+        is_custom=is_custom,
     )
 
 
@@ -145,6 +235,16 @@ def _cell_text(value: bool | float | str) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def _check_names(path: str, file: _MappingFile) -> None:
+    columns = {name: column for column, names in file.columns.items() for name in names}
+    if blank := [name for name in (*columns, *file.keep, *file.skip) if not fold_heading(name)]:
+        raise MappingInvalid(path, f"the name {blank[0]!r} has no letter or digit, so it matches no heading")
+    for group in same_folding(columns).values():
+        if len({columns[name] for name in group}) > 1:
+            places = " and ".join(f"{name!r} (for {columns[name]})" for name in group)
+            raise MappingInvalid(path, f"{places} are one name: case, spaces and punctuation are ignored")
+
+
 def _describe_errors(error: ValidationError) -> str:
     messages = []
     for each in error.errors():
@@ -162,7 +262,7 @@ def _read_builtin() -> tuple[ColumnMapping, ...]:
     folder = files("ingest.mapping").joinpath("mappings")
     paths = sorted(Path(str(each)) for each in folder.iterdir() if each.name.endswith(".toml"))
     plain = (ColumnMapping(contract.table, contract) for contract in CONTRACTS.values())
-    return (*map(read_mapping, paths), *plain)
+    return (*(read_mapping(path, is_custom=False) for path in paths), *plain)
 
 
 BUILTIN_MAPPINGS = _read_builtin()
@@ -193,20 +293,10 @@ def choose_mapping(
     if best.score(header):
         return best
     if as_kind is None and not custom:
-        raise UnknownKind(source, header, list(CONTRACTS), nearest=_nearest(header))
+        raise UnknownKind(source, header, list(CONTRACTS))
     # The error reports the mapping that comes closest, custom mappings first.
     closest = max(custom or candidates, key=lambda mapping: len(mapping.assign(header)))
     expected_names = closest.names_for(closest.missing_columns(header))
     title = closest.title if custom else None
-    raise MissingColumns(source, closest.contract.table, expected_names, header, title)
-
-
-def _nearest(header: list[str]) -> tuple[str, list[str]] | None:
-    """Return the closest table and the columns that the header lacks; None if fewer than two match."""
-    nearest = max(
-        BUILTIN_MAPPINGS,
-        key=lambda mapping: len(mapping.assign(header)) - len(mapping.missing_columns(header)),
-    )
-    if len(nearest.assign(header)) < 2:
-        return None
-    return nearest.contract.table, nearest.missing_columns(header)
+    lacks = [format_missing_columns({name: names}) for name, names in expected_names.items()]
+    raise MissingColumns(source, closest.contract.table, lacks, header, title)

@@ -8,8 +8,8 @@ documented; it only determines the kind of a change, never whether the change is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from ingest.contracts.tables import CONTRACTS, Contract
 from ingest.mapping.headings import fold_heading
@@ -36,17 +36,25 @@ class Shape:
 
 def reshape(source: RowSource) -> RowSource:
     """Return the source with its rows converted, if its columns fit a shape, or else unchanged."""
-    header = frozenset(map(fold_heading, source.header))
-    fitting = [shape for shape in SHAPES if shape.required_columns <= header]
-    if not fitting:
-        return source
-    shape = max(fitting, key=lambda each: len(each.required_columns))
-    return RowSource(
-        source.name,
-        list(shape.contract.names),
-        _converted(source, shape),
-        notes=source.notes,
-        defaults=source.defaults,
+    shape = fitting_shape(source.header)
+    return reshape_as(source, shape) if shape else source
+
+
+def fitting_shape(header: Iterable[str]) -> Shape | None:
+    """Return the shape that a header fits, the one with the most columns; None if there is none."""
+    folded = frozenset(map(fold_heading, header))
+    fitting = [shape for shape in SHAPES if shape.required_columns <= folded]
+    return max(fitting, key=lambda each: len(each.required_columns), default=None)
+
+
+def reshape_as(source: RowSource, shape: Shape) -> RowSource:
+    """Return the source with its rows converted by a shape."""
+    return replace(
+        source,
+        header=list(shape.contract.names),
+        rows=_converted(source, shape),
+        bulk=None,
+        reopen_below_title=None,
     )
 
 

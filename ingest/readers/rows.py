@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -55,8 +56,9 @@ class RowSource:
     begin with a title. `may_be_empty` is whether a table without rows is complete, and `may_be_unknown` whether
     a table of unknown columns is no loss, as in Direct Data. `content_hash` identifies the content of the file.
     `notes` grows while the rows are read, for example with the footer of a report. `document_time` is the time of
-    the whole document, such as the date of a mail, and `document_time_source` names where it is stated. `refusal`
-    is the API's message if the document is only a refused call.
+    the whole document, such as the date of a mail, and `document_time_source` names where it is stated.
+    `file_time` is when the file was changed. `refusal` is the API's message if the document is only a refused
+    call.
     """
 
     name: str
@@ -73,6 +75,7 @@ class RowSource:
     notes: list[str] = field(default_factory=list)
     document_time: datetime | None = None
     document_time_source: str | None = None
+    file_time: datetime | None = None
     refusal: str | None = None
 
     def peek(self, most: int) -> list[RawRow]:
@@ -104,6 +107,12 @@ def compact_json(value: object) -> str:
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ESCAPE = re.compile(r"\\(?:u[0-9a-f]{4}|.)")
+
+
+def derived_key(row: RawRow) -> str:
+    """Make an id from a row's content, for sources without ids: equal rows are one event."""
+    content = "".join(f"{name}\x1f{cell}\x1e" for name, cell in sorted(row.cells.items()) if cell)
+    return f"derived-{hashlib.sha256(content.encode()).hexdigest()[:24]}"
 
 
 def cell_text(value: object) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -10,7 +9,7 @@ from duckdb import DuckDBPyConnection
 
 from ingest.contracts.cell_format import CellFormat
 from ingest.mapping.mapping import ColumnMapping
-from ingest.readers.rows import RawRow, compact_json
+from ingest.readers.rows import RawRow, compact_json, derived_key
 from ingest.staging.statement import TextTable, stage_text
 
 _ARRIVED = "arrived_rows"
@@ -58,12 +57,6 @@ def stage_rows(
         stage_text(store, table, mapping, cell_format)
     finally:
         store.unregister(_ARRIVED)
-
-
-def derived_key(row: RawRow) -> str:
-    """Make an id from a row's content, for sources without ids: equal rows are one event."""
-    content = "".join(f"{name}\x1f{cell}\x1e" for name, cell in sorted(row.cells.items()) if cell)
-    return f"derived-{hashlib.sha256(content.encode()).hexdigest()[:24]}"
 
 
 def _extra(row: RawRow, used: set[str]) -> str | None:

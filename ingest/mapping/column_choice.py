@@ -1,0 +1,77 @@
+"""Choose which of several headings fills a column, by what their values look like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from ingest.mapping.error_clues import heading_words
+from ingest.mapping.kinds import words
+from ingest.mapping.labels import names_an_error
+from ingest.mapping.mapping import ColumnMapping
+from ingest.mapping.value_clues import Cells, has_documented_code, is_code, is_time, reports_an_error, share
+
+_MOST_TIMES_LOST = 0.2
+
+
+@dataclass(frozen=True)
+class ColumnChoice:
+    """A mapping with its final assignment, and notes on what was decided."""
+
+    mapping: ColumnMapping
+    notes: list[str] = field(default_factory=list)
+
+
+def choose_columns(header: Sequence[str], cells: Cells, mapping: ColumnMapping) -> ColumnChoice:
+    """Return the mapping with exactly one heading for each column that the source can fill."""
+    assigned = mapping.assign(header)
+    notes: list[str] = []
+    if not mapping.is_custom:
+        for column in assigned:
+            alternatives = mapping.alternatives(column, header)
+            if len(alternatives) > 1:
+                assigned[column] = max(alternatives, key=lambda name: _fitness(column, cells.get(name, [])))
+        if mapping.contract.table == "sync_error":
+            assigned = _without_doubles(assigned)
+            if "occurred_at" not in assigned and (times := time_columns(header, cells, assigned)):
+                assigned["occurred_at"] = times[0]
+                notes.append(f"occurred_at is read from {times[0]!r}: its values are times")
+    return ColumnChoice(replace(mapping, exact=assigned), notes)
+
+
+def time_columns(header: Sequence[str], cells: Cells, assigned: dict[str, str]) -> list[str]:
+    """Return free columns whose heading names a time and nothing else, and whose values are times, best first."""
+    free = [name for name in header if name not in set(assigned.values())]
+    listed = words("subjects")
+    matching = [
+        name
+        for name in free
+        if heading_words(name) & set(listed["time"])
+        and heading_words(name) <= {*listed["time"], *listed["beside_time"]}
+        and share(cells.get(name, []), is_time) > 1 - _MOST_TIMES_LOST
+    ]
+    return sorted(matching, key=lambda name: (not names_an_error(name), len(name), name))
+
+
+def _fitness(column: str, cells: Sequence[str]) -> float:
+    """Return how well values suit a column, in coarse steps, so that the order of the names decides otherwise."""
+    if not cells:
+        return -1.0
+    if column == "message":
+        return round(share(cells, reports_an_error) * 2) / 2
+    if column == "error_type":
+        return round(max(share(cells, is_code), share(cells, has_documented_code)) * 2) / 2
+    if column == "occurred_at":
+        return float(share(cells, is_time) > 1 - _MOST_TIMES_LOST)
+    return 0.0
+
+
+def _without_doubles(assigned: dict[str, str]) -> dict[str, str]:
+    """Let a heading fill one column only, the first of the table."""
+    seen: set[str] = set()
+    kept = {}
+    for column, heading in assigned.items():
+        if heading not in seen:
+            kept[column] = heading
+            seen.add(heading)
+    return kept
