@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         WrongVault,
     )
     from ingest.loader import load, load_all
+    from ingest.mapping.suggestion import suggest_mapping
     from ingest.parquet_export import export_lake
     from ingest.pseudonyms import Pseudonymizer, read_or_create_key
     from ingest.rejected import RejectedRow, dismiss_rejected, list_rejected, retry_rejected
@@ -103,6 +104,7 @@ _MODULE_OF = {
     "record_config_changes": "config_diff",
     "retry_rejected": "rejected",
     "set_direct_data_watermark": "vault.direct_data",
+    "suggest_mapping": "mapping.suggestion",
 }
 
 __all__ = [
@@ -157,6 +159,7 @@ __all__ = [
     "record_config_changes",
     "retry_rejected",
     "set_direct_data_watermark",
+    "suggest_mapping",
 ]
 
 

@@ -43,6 +43,11 @@ def print_output(renderable: Any) -> None:
     _out.print(renderable, markup=False)
 
 
+def print_text(text: str) -> None:
+    """Print a text on stdout as it is, without wrapping its lines."""
+    sys.stdout.write(_CONTROL_CHARACTERS.sub(" ", text))
+
+
 def print_json(value: Any) -> None:
     """Print one JSON document on stdout, with control characters escaped."""
     document = json.dumps(value, ensure_ascii=False, default=to_plain_value)

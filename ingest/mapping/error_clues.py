@@ -24,6 +24,9 @@ from ingest.mapping.value_clues import (
 
 _WORD = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+|[^\W\dA-Za-z_]+")
 MOST_AGAINST = 7.0
+"""Points that headings of other subjects cost at most."""
+MOST_ABOUT_SYNC = 2.0
+"""Points for headings about syncs, at most."""
 
 
 def error_clues(
@@ -87,10 +90,11 @@ def _code_clues(assigned: Mapping[str, str], cells: Cells) -> Iterator[Clue]:
 
 
 def _subject_clues(assigned: Mapping[str, str], header: Sequence[str], cells: Cells) -> Iterator[Clue]:
-    against = 0.0
+    against = about_sync = 0.0
     for heading in header:
         own_words = heading_words(heading)
-        if own_words & _sync_words():
+        if own_words & _sync_words() and about_sync < MOST_ABOUT_SYNC:
+            about_sync += 1.0
             yield Clue(f"{heading!r} is about syncs", 1.0)
         subject = next((name for name, foreign in _foreign_words().items() if own_words & foreign), None)
         if subject and against < MOST_AGAINST:

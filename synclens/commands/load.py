@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from analysis.findings import update_findings
 from synclens import console
 from synclens.clock import now
 from synclens.load_report import check_encoding, exit_code, print_load_reports
+from synclens.mapping_suggestion import print_suggested_mapping
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
 from synclens.triage_file import existing_triage
 
@@ -30,6 +32,17 @@ def load(
     ] = None,
     mapping: Annotated[
         list[Path] | None, typer.Option("--mapping", help="Custom column mapping (.toml). Repeatable.")
+    ] = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
+            help="Time (UTC) of rows without one (default: of the document, or of the file).",
+        ),
+    ] = None,
+    suggest_mapping: Annotated[
+        Path | None,
+        typer.Option("--suggest-mapping", help="File for a suggested mapping (.toml); - only prints it."),
     ] = None,
     encoding: Annotated[
         str | None,
@@ -62,11 +75,17 @@ def load(
         raise typer.BadParameter(_unknown_table_message(as_kind), param_hint="--as")
     if encoding is not None:
         encoding = check_encoding(encoding)
+    if suggest_mapping:
+        if len(files or []) != 1:
+            raise typer.BadParameter("pass one file", param_hint="--suggest-mapping")
+        print_suggested_mapping((files or [])[0], suggest_mapping, as_kind=as_kind, encoding=encoding)
+        return
     reports = load_files(
         store,
         files or [],
         as_kind=as_kind,
         mappings=mapping or [],
+        at=at.replace(tzinfo=UTC) if at else None,
         encoding=encoding,
         pseudonymize=pseudonymize,
         retry=retry_rejected,
@@ -85,6 +104,7 @@ def load_files(
     *,
     as_kind: str | None = None,
     mappings: list[Path] | None = None,
+    at: datetime | None = None,
     encoding: str | None = None,
     pseudonymize: bool = False,
     retry: bool = False,
@@ -109,6 +129,7 @@ def load_files(
             store,
             as_kind=as_kind,
             mappings=mappings or [],
+            at=at,
             pseudonymizer=pseudonymizer,
             encoding=encoding,
             clock=now,
