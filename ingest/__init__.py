@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from ingest.loader import load, load_all
     from ingest.mapping.suggestion import suggest_mapping
     from ingest.parquet_export import export_lake
-    from ingest.pseudonyms import Pseudonymizer, read_or_create_key
+    from ingest.protection.keys import read_or_create_key
+    from ingest.protection.pseudonyms import Pseudonymizer
+    from ingest.protection.secrets import hide_secrets
     from ingest.rejected import RejectedRow, dismiss_rejected, list_rejected, retry_rejected
     from ingest.staging.typed import append
     from ingest.store.batches import BatchReport
@@ -69,7 +71,7 @@ _MODULE_OF = {
     "Omission": "vault.pull_report",
     "PartDamaged": "errors",
     "Password": "vault.credentials",
-    "Pseudonymizer": "pseudonyms",
+    "Pseudonymizer": "protection.pseudonyms",
     "PullIncomplete": "errors",
     "PullReport": "vault.pull_report",
     "RejectedRow": "rejected",
@@ -93,6 +95,7 @@ _MODULE_OF = {
     "dismiss_rejected": "rejected",
     "export_lake": "parquet_export",
     "fetch_direct_data": "vault.direct_data",
+    "hide_secrets": "protection.secrets",
     "list_rejected": "rejected",
     "load": "loader",
     "load_all": "loader",
@@ -100,7 +103,7 @@ _MODULE_OF = {
     "open_store": "store.open",
     "pull": "vault.pull",
     "pull_direct_data": "vault.direct_data_pull",
-    "read_or_create_key": "pseudonyms",
+    "read_or_create_key": "protection.keys",
     "record_config_changes": "config_diff",
     "retry_rejected": "rejected",
     "set_direct_data_watermark": "vault.direct_data",
@@ -148,6 +151,7 @@ __all__ = [
     "dismiss_rejected",
     "export_lake",
     "fetch_direct_data",
+    "hide_secrets",
     "list_rejected",
     "load",
     "load_all",

@@ -27,14 +27,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ingest.protection.secrets import hide_secrets
+
 
 class IngestError(Exception):
-    """An error the user can fix; `next_step` is the command or action to try."""
+    """An error the user can fix; `next_step` is the command or action to try. Secrets in both are hidden."""
 
     def __init__(self, message: str, *, next_step: str) -> None:
-        super().__init__(message)
-        self.next_step = next_step
-        self.add_note(f"Next: {next_step}")  # a traceback in a notebook shows it too
+        super().__init__(hide_secrets(message))
+        self.next_step = hide_secrets(next_step)
+        self.add_note(f"Next: {self.next_step}")  # a traceback in a notebook shows it too
 
 
 class StoreLocked(IngestError):

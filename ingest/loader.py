@@ -17,17 +17,19 @@ from ingest.contracts.tables import Contract
 from ingest.errors import IngestError, MissingColumns, SourceUnreadable, UnknownKind
 from ingest.mapping.mapping import ColumnMapping, read_mapping
 from ingest.mapping.recognition import Recognition, recognize
-from ingest.pseudonyms import Pseudonymizer, pseudonymize
+from ingest.protection.protection import Layout, Protection
+from ingest.protection.pseudonyms import Pseudonymizer
+from ingest.protection.staged import find_rows_to_protect
 from ingest.readers.detect import open_sources
 from ingest.readers.folders import group_inputs
 from ingest.readers.rows import BulkTable, RowSource, SkippedPart
 from ingest.staging.bulk import NotBulkLoadable, stage_bulk
 from ingest.staging.deletions import stage_deletions
 from ingest.staging.lines import pop_set_aside_rows
-from ingest.staging.rows import stage_rows
+from ingest.staging.rows import protect_rows, stage_rows
 from ingest.store.batches import Batch, BatchReport, Clock, Outcome, utc_now
 from ingest.store.deletions import deletion_contract
-from ingest.store.merge import apply_deletions, create_staging_table, merge
+from ingest.store.merge import STAGED, apply_deletions, create_staging_table, merge
 from ingest.store.open import open_store
 from ingest.store.transaction import transaction
 
@@ -167,6 +169,7 @@ class _Loader:
         return report
 
     def _report_refused(self, name: str, error: IngestError) -> BatchReport:
+        error.args = (Protection(self.store, self.options.pseudonymizer).text(str(error)),)
         self.errors.append(error)
         return self._report_without_rows(name, "refused", str(error), error.next_step)
 
@@ -179,13 +182,16 @@ class _Loader:
     def _report_without_rows(
         self, name: str, outcome: Outcome, reason: str, next_step: str | None = None
     ) -> BatchReport:
+        protection = Protection(self.store, self.options.pseudonymizer)
         return BatchReport.without_rows(
-            name, self.options.clock(), outcome=outcome, reason=reason, next_step=next_step
+            protection.text(name),
+            self.options.clock(),
+            outcome=outcome,
+            reason=protection.text(reason),
+            next_step=next_step,
         )
 
     def _load_source(self, opened: RowSource) -> BatchReport:
-        if self.options.pseudonymizer:
-            opened = pseudonymize(opened, self.options.pseudonymizer)
         if opened.refusal:
             raise SourceUnreadable(opened.name, f"the API refused the call: {opened.refusal}")
         if opened.header == [NO_ROWS]:
@@ -216,13 +222,7 @@ class _Loader:
             while lower and (below := lower()):
                 with suppress(UnknownKind, MissingColumns):
                     return self._recognize(
-                        replace(
-                            pseudonymize(below, self.options.pseudonymizer)
-                            if self.options.pseudonymizer
-                            else below,
-                            reopen_below_title=None,
-                            file_time=opened.file_time,
-                        )
+                        replace(below, reopen_below_title=None, file_time=opened.file_time)
                     )
                 lower = below.reopen_below_title
             raise
@@ -243,6 +243,7 @@ class _Loader:
             kind=contract.table,
             content_hash=source.content_hash,
             started_at=self.options.clock(),
+            pseudonymizer=self.options.pseudonymizer,
         )
 
 
@@ -285,17 +286,20 @@ def load_source(
     contract, count = mapping.contract, 0
     cell_format = cell_format or mapping.cell_format
     assigned = mapping.assign(source.header)
-    if not (source.bulk and _stage_whole_file(store, source.bulk, mapping, cell_format)):
+    layout = Layout(contract.table, source.headings, assigned)
+    if not (source.bulk and _stage_whole_file(store, source.bulk, mapping, cell_format, batch.protection)):
         create_staging_table(store, contract)
         while chunk := list(islice(source.rows, _CHUNK_ROWS)):
-            stage_rows(store, mapping, assigned, cell_format, chunk)
+            stage_rows(store, mapping, assigned, cell_format, protect_rows(chunk, batch.protection, layout))
             count += len(chunk)
             if on_progress:
                 on_progress(source.name, count)
     with transaction(store):
         if within_transaction:
             within_transaction()
-        return merge(store, contract, batch, clock, rows_in=count or None, notes=tuple(source.notes))
+        return merge(
+            store, contract, batch, clock, layout=layout, rows_in=count or None, notes=tuple(source.notes)
+        )
 
 
 def load_deletions(
@@ -304,21 +308,31 @@ def load_deletions(
     """Load a list of deletions as one batch."""
     notes = stage_deletions(store, source, contract)
     with transaction(store):
-        return apply_deletions(store, contract, batch, clock, notes=(*source.notes, *notes))
+        layout = Layout(contract.table, source.headings)
+        return apply_deletions(store, contract, batch, clock, layout=layout, notes=(*source.notes, *notes))
 
 
 def _stage_whole_file(
-    store: DuckDBPyConnection, table: BulkTable, mapping: ColumnMapping, cell_format: CellFormat
+    store: DuckDBPyConnection,
+    table: BulkTable,
+    mapping: ColumnMapping,
+    cell_format: CellFormat,
+    protection: Protection,
 ) -> bool:
+    if protection.pseudonymizer:
+        return False  # nearly every row changes
+    assigned = mapping.assign(table.header)
+    layout = Layout(mapping.contract.table, table.header, assigned)
     # Staging runs outside the transaction: the table is temporary, and DuckDB 2.0.0 does not find rows again
     # that it read from a file within one.
     create_staging_table(store, mapping.contract)
     try:
         stage_bulk(store, table, mapping, cell_format)
         if table.by_line:
-            assigned = mapping.assign(table.header)
             for rows in pop_set_aside_rows(store):
-                stage_rows(store, mapping, assigned, cell_format, rows)
+                stage_rows(store, mapping, assigned, cell_format, protect_rows(rows, protection, layout))
     except NotBulkLoadable:
         return False
-    return True
+    # An id made from the content must be made from the protected content, as when rows are read one by one.
+    is_derived = mapping.contract.derived_key and mapping.contract.key[0] not in assigned
+    return not (is_derived and find_rows_to_protect(store, STAGED, protection, layout))

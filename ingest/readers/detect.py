@@ -27,7 +27,7 @@ from ingest.readers.direct_data import (
 from ingest.readers.encoding import FileInspection, inspect_file
 from ingest.readers.excel_parquet import read_excel, read_parquet
 from ingest.readers.folders import UnpackedArchive, list_folder, plan_files
-from ingest.readers.formats import COMPRESSED, TEXT, check_readable, identify_format
+from ingest.readers.formats import COMPRESSED, check_readable, identify_format
 from ingest.readers.rows import RowSource, SkippedPart
 from ingest.readers.text_files import read_text_file
 
@@ -164,13 +164,8 @@ class _Walk:
 
     def _open_table(self, file: _File, form: str) -> Iterator[RowSource]:
         inspection = inspect_file(file.path, self.encoding)
-        if form == TEXT.name and inspection.is_binary:
-            raise SourceUnreadable(file.name, "it is neither text nor a format that SyncLens reads")
         for source in self._read_tables(file, form, inspection):
             source.content_hash = inspection.content_hash
-            if form == TEXT.name:
-                source.notes[:0] = inspection.notes
-                source.bulk = source.bulk if inspection.is_clean_utf8 else None
             yield source
 
     def _read_tables(self, file: _File, form: str, inspection: FileInspection) -> Iterator[RowSource]:

@@ -58,7 +58,7 @@ class RowSource:
     `notes` grows while the rows are read, for example with the footer of a report. `document_time` is the time of
     the whole document, such as the date of a mail, and `document_time_source` names where it is stated.
     `file_time` is when the file was changed. `refusal` is the API's message if the document is only a refused
-    call.
+    call. `headings` is the header of the source itself, also after its rows were converted to that of a table.
     """
 
     name: str
@@ -77,6 +77,11 @@ class RowSource:
     document_time_source: str | None = None
     file_time: datetime | None = None
     refusal: str | None = None
+    headings: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Keep the source's own headings; they stay if its rows are converted to another header."""
+        self.headings = self.headings or list(self.header)
 
     def peek(self, most: int) -> list[RawRow]:
         """Return the first rows, at most `most`; they can still be read from the source."""

@@ -9,6 +9,7 @@ from duckdb import DuckDBPyConnection
 
 from ingest.contracts.cell_format import CellFormat
 from ingest.mapping.mapping import ColumnMapping
+from ingest.protection.protection import Layout, Protection
 from ingest.readers.rows import RawRow, compact_json, derived_key
 from ingest.staging.statement import TextTable, stage_text
 
@@ -57,6 +58,21 @@ def stage_rows(
         stage_text(store, table, mapping, cell_format)
     finally:
         store.unregister(_ARRIVED)
+
+
+def protect_rows(rows: list[RawRow], protection: Protection, layout: Layout) -> list[RawRow]:
+    """Protect rows before they are staged, so that an id made from the content is one of protected content."""
+    for row in rows:
+        protection.learn_names(row.cells, layout)
+    return [_protected(row, protection, layout) for row in rows]
+
+
+def _protected(row: RawRow, protection: Protection, layout: Layout) -> RawRow:
+    raw = protection.raw_text(row.raw, layout) if row.raw is not None else None
+    cells = protection.protect_cells(row.cells, layout)
+    if cells != row.cells:
+        cells = {name: protection.key_of_changed_row(cell) if cell else cell for name, cell in cells.items()}
+    return RawRow(row.number, cells, row.problem, raw)
 
 
 def _extra(row: RawRow, used: set[str]) -> str | None:

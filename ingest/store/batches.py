@@ -11,6 +11,9 @@ from typing import Any, Literal
 
 from duckdb import DuckDBPyConnection
 
+from ingest.protection.protection import Protection
+from ingest.protection.pseudonyms import Pseudonymizer
+
 Clock = Callable[[], datetime]
 
 Outcome = Literal["loaded", "rejected", "empty", "skipped", "refused"]
@@ -93,13 +96,14 @@ class BatchReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """A load in progress."""
+    """A load in progress. Its `protection` keeps secrets and names out of the rows, the notes and its source."""
 
     batch_id: str
     source: str
     kind: str
     content_hash: str | None
     started_at: datetime
+    protection: Protection
 
     @classmethod
     def open(
@@ -110,8 +114,15 @@ class Batch:
         kind: str,
         content_hash: str | None,
         started_at: datetime,
+        pseudonymizer: Pseudonymizer | None = None,
     ) -> Batch:
-        """Start a load. Its id sorts by time; the same loads in the same order have the same ids."""
+        """Start a load. Its id sorts by time; the same loads in the same order have the same ids.
+
+        With a `pseudonymizer`, the hash of the content is made with its key: names cannot be tried out with it.
+        """
+        protection = Protection(store, pseudonymizer)
+        if pseudonymizer and content_hash:
+            content_hash = protection.keyed_digest(content_hash)
         (count,) = store.execute("SELECT count(*) FROM ingest_batch").fetchone() or (0,)
         seed = f"{count}|{source}|{kind}|{content_hash}|{started_at.isoformat()}"
         digest = hashlib.blake2b(seed.encode(), digest_size=4).hexdigest()
@@ -121,6 +132,7 @@ class Batch:
             kind=kind,
             content_hash=content_hash,
             started_at=started_at,
+            protection=protection,
         )
 
     def close(
@@ -137,7 +149,7 @@ class Batch:
         """Record the counts (new, updated, unchanged, rejected); a check constraint verifies their sum."""
         report = BatchReport(
             batch_id=self.batch_id,
-            source=self.source,
+            source=self.protection.text(self.source),
             kind=self.kind,
             rows_in=rows_in,
             rows_new=counts[0],
@@ -147,7 +159,7 @@ class Batch:
             started_at=self.started_at,
             finished_at=finished_at,
             reasons=dict((reasons or Counter()).most_common(20)),
-            notes=notes,
+            notes=tuple(map(self.protection.note, notes)),
             first_rejected=first_rejected,
             outcome="rejected" if rows_in and rows_in == counts[3] else "loaded",
         )
@@ -155,7 +167,7 @@ class Batch:
             "INSERT INTO ingest_batch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 self.batch_id,
-                self.source,
+                report.source,
                 self.kind,
                 self.content_hash,
                 rows_in,

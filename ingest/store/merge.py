@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from duckdb import DuckDBPyConnection
 
 from ingest.contracts.tables import Contract
+from ingest.protection.protection import Layout
+from ingest.protection.staged import protect_staged
 from ingest.store.batches import Batch, BatchReport, Clock
 from ingest.store.deletions import DELETED_STATE, add_deletion_snapshots, remove_deletion_snapshots
 
@@ -40,13 +42,16 @@ def merge(
     batch: Batch,
     clock: Clock,
     *,
+    layout: Layout | None = None,
     rows_in: int | None = None,
     notes: tuple[str, ...] = (),
 ) -> BatchReport:
     """Merge the staged rows into the contract's table, keep the rejected rows, and record the batch.
 
-    `rows_in` is the number of rows that the reader counted (default: the number of staged rows).
+    Secrets in them are replaced first, and names if the batch has a pseudonymizer; `layout` names the headings
+    of the source. `rows_in` is the number of rows that the reader counted (default: the number of staged rows).
     """
+    batch = _protect(store, STAGED, batch, layout or Layout(contract.table))
     staged = _count(store, f"FROM {STAGED}")
     rejected = _keep_rejected(store, batch, key=_single_key(contract))
     remove_deletion_snapshots(store, contract)
@@ -73,6 +78,7 @@ def apply_deletions(
     batch: Batch,
     clock: Clock,
     *,
+    layout: Layout | None = None,
     notes: tuple[str, ...] = (),
 ) -> BatchReport:
     """Store the staged deletions (`staged_deletions`) as tombstones, and delete their records.
@@ -81,6 +87,7 @@ def apply_deletions(
     deleted (see `ingest.store.deletions`). In the report, an updated row is a deletion that moved to a later
     time.
     """
+    batch = _protect(store, STAGED_DELETIONS, batch, layout or Layout(contract.table))
     rows = _count(store, f"FROM {STAGED_DELETIONS}")
     rejected = _keep_rejected(store, batch, STAGED_DELETIONS)
     store.execute(
@@ -115,6 +122,12 @@ def apply_deletions(
         first_rejected=rejected.first,
         notes=notes,
     )
+
+
+def _protect(store: DuckDBPyConnection, staged: str, batch: Batch, layout: Layout) -> Batch:
+    """Protect the staged rows and the name of the source: nothing reaches a table by another way."""
+    protect_staged(store, staged, batch.protection, layout)
+    return replace(batch, source=batch.protection.text(batch.source))
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from sync_engine.vault_api.messages import Reply, Request
 from sync_engine.vault_api.rest import answer_request
 from sync_engine.vault_api.server_state import ServerState
 
-METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
+METHODS = ["GET", "POST", "PUT", "DELETE"]
 DEVICE_TYPE = "application/vnd.synclens.device"
 
 

@@ -3,7 +3,8 @@ import stat
 import pytest
 
 from ingest import load
-from ingest.pseudonyms import Pseudonymizer, read_or_create_key
+from ingest.protection.keys import read_or_create_key
+from ingest.protection.pseudonyms import Pseudonymizer
 
 USERS = (
     "id,modified_date__v,name__v,username__sys,status__v\n"

@@ -1,1 +1,0 @@
-"""Issues from failed syncs that no error event explains."""

@@ -1,0 +1,1 @@
+"""Keep secrets and names out of the store: every staged row passes through here before it is merged."""
