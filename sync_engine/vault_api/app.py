@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 from email.utils import formatdate
 
@@ -93,12 +94,15 @@ def _date_header(at: float) -> dict[str, str]:
     return {"Date": formatdate(at, usegmt=True)}
 
 
-def make_server(app: Starlette, *, log_level: str = "warning") -> uvicorn.Server:
-    """Create a server for the application; `serve` binds it to a socket."""
+def make_server(
+    app: Starlette, *, log_level: str = "warning", tls: ssl.SSLContext | None = None
+) -> uvicorn.Server:
+    """Create a server for the application; `serve` binds it to a socket. With `tls`, it serves https only."""
     # The application sends the Date header: it is the Vault's time, not the time of this machine.
     config = uvicorn.Config(
-        app, log_level=log_level, lifespan="off", ws="none", access_log=False, date_header=False
-    )
+        app, log_level=log_level, lifespan="off", ws="none", access_log=False, date_header=False,
+        ssl_context_factory=None if tls is None else lambda config, default: tls,
+    )  # fmt: skip
     return uvicorn.Server(config)
 
 

@@ -18,6 +18,7 @@ from synclens import console
 from synclens.clock import now
 from synclens.extras import require_extra
 from synclens.scenario_option import require_scenarios
+from synclens.tls import LoopbackCertificate, make_loopback_certificate
 
 vault_app = typer.Typer(
     help="Serve a reference Vault that devices sync with and `synclens pull` reads.",
@@ -67,11 +68,23 @@ def serve_vault(
     delay: Annotated[
         float, typer.Option(min=0, help="Seconds to wait before each response to a device.")
     ] = 0.0,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Serve https with a certificate made on start (default: http).")
+    ] = False,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --tls, file for the certificate that clients must trust (default: DB.ca.pem)."
+        ),
+    ] = None,
 ) -> None:
     """Serve a Vault on localhost until stopped (Ctrl-C). A new file is filled by a simulation.
 
     The simulated days end today, at midnight UTC. The device protocol is at /device, all other paths follow Vault's
     REST API. Other machines cannot reach it. Devices and `synclens pull` use the Vault's time from its replies.
+
+    With --tls, clients that speak https only can connect: make them trust the file that --ca-file names, for example
+    with SSL_CERT_FILE. The certificate is valid for localhost only and changes with every start.
 
     Example: synclens vault serve --db vault.sqlite --seed 7 --fault shrink=100 --fault expire=50
     """
@@ -91,9 +104,13 @@ def serve_vault(
     server_state.add_service_user(integration_password)
     if token:
         server_state.add_token(token)
-    server = app.make_server(app.build_app(server_state, lambda: now().timestamp() + offset, delay=delay))
+    certificate = _make_certificate(ca_file or db.with_suffix(".ca.pem")) if tls else None
+    server = app.make_server(
+        app.build_app(server_state, lambda: now().timestamp() + offset, delay=delay),
+        tls=None if certificate is None else certificate.context,
+    )
     generated_password = None if password else integration_password
-    app.serve(server, port, lambda bound_port: _announce(bound_port, generated_password))
+    app.serve(server, port, lambda bound_port: _announce(bound_port, generated_password, certificate))
 
 
 @vault_app.command()
@@ -149,7 +166,23 @@ def _open_or_create(
     return seed_data.open_vault(db)
 
 
-def _announce(port: int, generated_password: str | None) -> None:
-    console.info(f"Serving on http://127.0.0.1:{port} for {SERVICE_NAME}.")
+def _make_certificate(ca_file: Path) -> LoopbackCertificate:
+    """Make a certificate and write the one that clients must trust to `ca_file`."""
+    require_extra("The Vault server with --tls", "vault-server", "trustme")
+    certificate = make_loopback_certificate()
+    try:
+        ca_file.write_bytes(certificate.authority)
+    except OSError as error:
+        console.error(f"cannot write {ca_file}: {error.strerror}", "Choose another file with --ca-file.")
+        raise typer.Exit(console.EXIT_COULD_NOT_RUN) from None
+    console.info(f"Certificate to trust: {ca_file}")
+    return certificate
+
+
+def _announce(port: int, generated_password: str | None, certificate: LoopbackCertificate | None) -> None:
+    scheme = "https" if certificate else "http"
+    console.info(f"Serving on {scheme}://127.0.0.1:{port} for {SERVICE_NAME}.")
+    if certificate:
+        console.info(f"SHA-256 fingerprint of the certificate: {certificate.fingerprint}")
     if generated_password:
         console.info(f"Password for this run: {generated_password}")

@@ -66,6 +66,7 @@ def test_commands_work_without_the_dashboard_package(tmp_path):
         (["streamlit"], ("dashboard",), "dashboard"),
         (["starlette"], ("vault", "serve", "--days", "0"), "vault-server"),
         (["uvicorn"], ("vault", "serve", "--days", "0"), "vault-server"),
+        (["trustme"], ("vault", "serve", "--days", "0", "--tls"), "vault-server"),
         (["pyspark", "pyspark.sql"], ("metric", "success_rate", "--engine", "spark", "--lake", "."), "spark"),
         (["openpyxl"], ("load", "errors.xlsx"), "excel"),
         (["keyring"], ("pull", "--dns", "crm.example.com"), "keyring"),

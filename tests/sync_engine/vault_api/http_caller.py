@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,9 +69,11 @@ class Caller:
 
 
 @contextmanager
-def on_loopback(served: ServerState, now: float, **options: Any) -> Iterator[str]:
-    """Serve the Vault on a real socket with its clock fixed at `now`."""
-    server = make_server(build_app(served, lambda: now, **options), log_level="critical")
+def on_loopback(
+    served: ServerState, now: float, tls: ssl.SSLContext | None = None, **options: Any
+) -> Iterator[str]:
+    """Serve the Vault on a real socket with its clock fixed at `now`, over https with `tls`."""
+    server = make_server(build_app(served, lambda: now, **options), log_level="critical", tls=tls)
     ready = threading.Event()
     ports: list[int] = []
 
@@ -82,7 +85,7 @@ def on_loopback(served: ServerState, now: float, **options: Any) -> Iterator[str
     thread.start()
     try:
         assert ready.wait(10)
-        base = f"http://127.0.0.1:{ports[0]}"
+        base = f"{'http' if tls is None else 'https'}://127.0.0.1:{ports[0]}"
         yield base  # the socket listens already; a call that comes too early waits in its queue
     finally:
         server.should_exit = True
