@@ -71,7 +71,7 @@ def test_commands_work_without_the_dashboard_package(tmp_path):
         (["openpyxl"], ("load", "errors.xlsx"), "excel"),
         (["keyring"], ("pull", "--dns", "crm.example.com"), "keyring"),
     ],
-    ids=["streamlit", "starlette", "uvicorn", "pyspark", "openpyxl", "keyring"],
+    ids=["streamlit", "starlette", "uvicorn", "trustme", "pyspark", "openpyxl", "keyring"],
 )
 def test_a_missing_package_is_answered_with_its_install_command(
     synclens, missing, monkeypatch, tmp_path, modules, command, extra
