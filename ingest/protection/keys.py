@@ -31,10 +31,10 @@ def read_or_create_key(path: Path) -> bytes:
 
 def key_path(store: DuckDBPyConnection) -> Path | None:
     """Return the path of a store's key; None if the store is in memory."""
-    row = store.execute(
+    rows = store.execute(
         "SELECT path FROM duckdb_databases() WHERE database_name = current_database()"
-    ).fetchone()
-    return Path(row[0]).with_suffix(KEY_SUFFIX) if row and row[0] else None
+    ).fetchall()
+    return Path(rows[0][0]).with_suffix(KEY_SUFFIX) if rows and rows[0][0] else None
 
 
 def store_key(store: DuckDBPyConnection) -> bytes:
@@ -45,8 +45,7 @@ def store_key(store: DuckDBPyConnection) -> bytes:
     if path := key_path(store):
         return read_or_create_key(path)
     store.execute("CREATE TEMP TABLE IF NOT EXISTS protection_key (key VARCHAR)")
-    row = store.execute("SELECT key FROM protection_key").fetchone()
-    if row is None:
-        row = (secrets.token_hex(_KEY_BYTES),)
-        store.execute("INSERT INTO protection_key VALUES (?)", row)
-    return bytes.fromhex(row[0])
+    if not (rows := store.execute("SELECT key FROM protection_key").fetchall()):
+        rows = [(secrets.token_hex(_KEY_BYTES),)]
+        store.execute("INSERT INTO protection_key VALUES (?)", rows[0])
+    return bytes.fromhex(rows[0][0])

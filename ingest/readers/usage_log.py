@@ -1,14 +1,12 @@
 """Read Vault's daily API usage log: a CSV file whose error messages may span lines.
 
 A row begins with a date. Other lines continue the message of the row before: Vault writes messages without
-quotes (known defect, Veeva ticket DEV-691878). Session ids are valid credentials for some time, so the reader
-replaces them with a fingerprint.
+quotes (known defect, Veeva ticket DEV-691878). Its session ids are credentials; `ingest.protection` replaces them.
 """
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -64,10 +62,10 @@ def _rows(rows: Iterable[str], header: list[str]) -> Iterator[RawRow]:
             header.index("api_response_error_message") if "api_response_error_message" in header else -1,
         )
         if len(cells) != len(header):
-            shown = compact_json(_hide_sessions(dict(enumerate(cells))))
+            shown = compact_json(list(map(replace_surrogates, cells)))
             yield RawRow(number, {}, f"row: has {len(cells)} cells where the header has {len(header)}", shown)
             continue
-        yield RawRow(number, _hide_sessions(dict(zip(header, map(replace_surrogates, cells), strict=True))))
+        yield RawRow(number, dict(zip(header, map(replace_surrogates, cells), strict=True)))
 
 
 def _cells(text: str, width: int, message: int) -> list[str]:
@@ -80,17 +78,3 @@ def _cells(text: str, width: int, message: int) -> list[str]:
         # An unquoted message may contain commas; it is the only free text apart from the warning.
         cells[message : message + surplus + 1] = [",".join(cells[message : message + surplus + 1])]
     return cells
-
-
-def _hide_sessions(cells: dict[str | int, str]) -> dict[str, str | None]:
-    return {
-        str(name): f"session-{hashlib.sha256(cell.encode()).hexdigest()[:12]}"
-        if _is_session(name) and cell
-        else cell
-        for name, cell in cells.items()
-    }
-
-
-def _is_session(name: str | int) -> bool:
-    # A broken row has positions instead of names: the session id is the second cell.
-    return name in ("session_id", 1)
