@@ -26,7 +26,7 @@ def choose_columns(header: Sequence[str], cells: Cells, mapping: ColumnMapping) 
     """Return the mapping with exactly one heading for each column that the source can fill."""
     assigned = mapping.assign(header)
     notes: list[str] = []
-    if not mapping.is_custom:
+    if not mapping.is_custom and not mapping.is_distinct(header):
         for column in assigned:
             alternatives = mapping.alternatives(column, header)
             if len(alternatives) > 1:

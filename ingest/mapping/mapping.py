@@ -35,6 +35,7 @@ class _MappingFile(BaseModel):
     columns: dict[str, list[str]] = {}
     constants: dict[str, str] = {}
     distinct: list[str] = []
+    signature: list[str] = []
     any_of: list[list[str]] = []
     keep: dict[str, list[str]] = {}
     skip: dict[str, list[str]] = {}
@@ -53,11 +54,12 @@ class _MappingFile(BaseModel):
 class ColumnMapping:
     """The column names of one kind of source for one table.
 
-    `aliases` has the accepted names of each column, best first. A source with the `distinct` names is always read
-    with this mapping. `constants` fill empty columns. Of each group in `any_of`, a source needs at least one
-    column. Only rows whose cells are listed in `keep`, and not in `skip`, are loaded; both have the values by
-    heading. In a custom mapping its own names win over the names of the table, and a column that it names or
-    fills by a constant is read from nowhere else. `exact` is the final assignment, once the source is recognized.
+    `aliases` has the accepted names of each column, best first. A source with one of the `distinct` names, or with
+    all headings of `signature` in this spelling, is always read with this mapping, and its names win over those of
+    the table. `constants` fill empty columns. Of each group in `any_of`, a source needs at least one column. Only
+    rows whose cells are listed in `keep`, and not in `skip`, are loaded; both have the values by heading. In a
+    custom mapping a column that it names, or fills by a constant, is read from nowhere else. `exact` is the final
+    assignment, once the source is recognized.
     """
 
     title: str
@@ -65,6 +67,7 @@ class ColumnMapping:
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     distinct: tuple[str, ...] = ()
+    signature: tuple[str, ...] = ()
     cell_format: CellFormat = field(default_factory=CellFormat)
     doubled_backslashes: bool = False
     any_of: tuple[tuple[str, ...], ...] = ()
@@ -79,14 +82,21 @@ class ColumnMapping:
 
     def _accepted(self, column: str) -> tuple[str, ...]:
         own, named = (column, strip_suffix(column)), self.aliases.get(column, ())
+        if not self.is_custom and column in self.aliases and not named:
+            return ()
         if not self.is_custom:
-            return tuple(dict.fromkeys((*own, *named)))
+            return tuple(dict.fromkeys((*named, *own) if self.is_of_one_vendor else (*own, *named)))
         if named:
             return named
         claimed = {fold_heading(name) for names in self.aliases.values() for name in names}
         if column in self.constants:
             return ()
         return tuple(name for name in dict.fromkeys(own) if fold_heading(name) not in claimed)
+
+    @property
+    def is_of_one_vendor(self) -> bool:
+        """Return whether the mapping is for the exports of one product, which its headings identify."""
+        return bool(self.distinct or self.signature)
 
     def assign(self, header: Iterable[str]) -> dict[str, str]:
         """Return, for each column of the table that `header` has, its heading there."""
@@ -154,8 +164,12 @@ class ColumnMapping:
         }
 
     def is_distinct(self, header: Iterable[str]) -> bool:
-        """Return whether a header has a name that only sources of this mapping have."""
-        return bool(set(map(fold_heading, self.distinct)) & set(map(fold_heading, header)))
+        """Return whether only sources of this mapping have such a header."""
+        headings = set(header)
+        has_signature = bool(self.signature) and headings.issuperset(self.signature)
+        # Folded, `@error.message` of one product would be everybody's "Error message".
+        spelled = {heading.strip().casefold() for heading in headings}
+        return has_signature or any(name.casefold() in spelled for name in self.distinct)
 
     def score(self, header: Iterable[str]) -> int:
         """Return how many columns of a header are mapped: 0 if a required column is missing."""
@@ -204,6 +218,7 @@ def read_mapping(path: Path, *, is_custom: bool = True) -> ColumnMapping:
         },
         constants=file.constants,
         distinct=tuple(file.distinct),
+        signature=tuple(file.signature),
         cell_format=_cell_format(file, path.name),
         doubled_backslashes=file.doubled_backslashes,
         any_of=tuple(map(tuple, file.any_of)),
