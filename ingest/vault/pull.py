@@ -137,7 +137,7 @@ class _Puller:
             try:
                 findings.extend(steps)
             except _OF_VAULT as error:
-                findings.append(_omission(target, error))
+                findings.append(_omission(target, error, findings))
                 self.over = error if ends_pull(error) else None
         description = [each for each in findings if _is_description(each)]
         if description:
@@ -210,7 +210,11 @@ def _change_times(page: Reply) -> list[datetime]:
     return [when for row in page.data if (when := changed_at(row))]
 
 
-def _omission(target: str, error: IngestError) -> Omission:
+def _omission(target: str, error: IngestError, findings: list[Finding]) -> Omission:
+    refused = [each.what for each in findings if isinstance(each, Omission) and each.what.startswith("field ")]
+    if refused and isinstance(error, MissingColumns | UnknownKind):
+        reason = f"its rows cannot be stored without {', '.join(refused)}"
+        return Omission(target, "", reason, f"Grant the service user Read on all fields of {target}.")
     if not isinstance(error, VaultRefused) or error.type not in _OF_ACCESS:
         return Omission.from_error(target, error)
     grant = GRANTS.get(target.removesuffix(" deletions"), f"API access, and Read on {target} and its fields")

@@ -340,11 +340,21 @@ def _manifest_csv(kind: str, extracts: list[Extract]) -> bytes:
 
 
 def _to_csv(columns: list[str], rows: Iterable[JsonDict]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    lines = _Lines()
+    writer = csv.writer(lines, lineterminator="\r\n")
     writer.writerow(columns)
     writer.writerows([_to_cell(row.get(name)) for name in columns] for row in rows)
-    return text.getvalue().encode()
+    return "".join(lines.written).encode("utf-8", "replace")
+
+
+@dataclass(slots=True)
+class _Lines:
+    """Ends lines with LF. A writer that does so itself would not quote a CR within a value."""
+
+    written: list[str] = field(default_factory=list)
+
+    def write(self, line: str) -> None:
+        self.written.append(line.removesuffix("\r\n") + "\n")
 
 
 def _to_cell(value: object) -> object:

@@ -22,7 +22,10 @@ VAULT_ID = 90210
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One field. `to` is the object that a reference points to; `values` are a picklist's API names."""
+    """One field. `to` is the object that a reference points to; `values` are a picklist's API names.
+
+    Metadata lists a field that is not `queryable`, but VQL refuses it.
+    """
 
     name: str
     type: FieldType
@@ -36,6 +39,7 @@ class Field:
     values: tuple[str, ...] = ()
     multi_value: bool = False
     active: bool = True
+    queryable: bool = True
 
     @property
     def label(self) -> str:

@@ -56,6 +56,7 @@ def _make_engine(call: ApiCall) -> QueryEngine:
 
 
 def _first_page(call: ApiCall, engine: QueryEngine, tree: Select) -> JsonDict:
+    call.server.require_access(tree.target)
     rows = engine.select(tree)
     source = engine.resolve_target(tree.target)
     key = _page_key(call)

@@ -122,6 +122,7 @@ def _dispatch(
     user, session = logins.authenticate(server, request, now)
     caller |= {"user": user, "session": session, "version": version}
     endpoint, args = _find_endpoint(request.method, endpoint_path)
+    server.require_access(endpoint_path, *args.values())
     call = ApiCall(
         server=server, request=request, now=now, version=version, user=user, session=session,
         execution_id=execution_id, args=args,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sync_engine.hashing import short_hash
 from sync_engine.json_docs import JsonDict, to_json
+from sync_engine.protocol import VaultError
 from sync_engine.vault.permissions import Right, allows, permission_set
 from sync_engine.vault.state import Vault
 from sync_engine.vault_api.catalogue import build_catalogue
@@ -42,13 +43,18 @@ class StoredPages:
 
 @dataclass(slots=True, kw_only=True)
 class ServerState:
-    """One served Vault. `salt` makes session ids unguessable; `link_form` is the form of page URLs."""
+    """One served Vault. `salt` makes session ids unguessable; `link_form` is the form of page URLs.
+
+    `refused` are the names of objects (`account__v`), audit trails, fields (`account__v.npi__v`, which metadata still
+    lists) and beginnings of paths (`/objects/picklists`) that no user may read.
+    """
 
     vault: Vault
     salt: str
     faults: FaultInjection = field(default_factory=FaultInjection)
     link_form: str = "versioned"  # full, versioned, bare, mixed
     part_bytes: int = 1 << 30
+    refused: frozenset[str] = frozenset()
     queries: OrderedDict[str, StoredPages] = field(default_factory=OrderedDict)
     calls: int = 0
     session_calls: dict[str, int] = field(default_factory=dict)
@@ -77,7 +83,20 @@ class ServerState:
 
     def list_objects(self, user: JsonDict) -> dict[str, Object]:
         """Return the objects that this user may read, by name."""
-        return build_catalogue(self.vault, user)
+        objects = build_catalogue(self.vault, user)
+        for name, _, field_name in (text.partition(".") for text in self.refused):
+            fields = objects[name].fields if name in objects else {}
+            if field_name in fields:
+                fields[field_name] = replace(fields[field_name], queryable=False)
+        return objects
+
+    def require_access(self, *names: str) -> None:
+        """Check that no name is refused, nor any path. Raises VaultError with INSUFFICIENT_ACCESS."""
+        for name in names:
+            if name in self.refused or any(
+                text.startswith("/") and name.startswith(text) for text in self.refused
+            ):
+                raise VaultError("INSUFFICIENT_ACCESS", f"User does not have permission to read [{name}]")
 
     def object_rights(self, user: JsonDict, source: Object) -> dict[str, bool]:
         """Return what this user may do with records of an object: read, edit, create, delete."""

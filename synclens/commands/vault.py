@@ -57,6 +57,13 @@ def serve_vault(
     fault: Annotated[
         list[str] | None, typer.Option(help="Fault to inject, as NAME=N; see `vault faults`. Repeatable.")
     ] = None,
+    refuse: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Object, OBJECT.FIELD, audit trail or path (such as /objects/picklists) that no user may read. "
+            "Repeatable."
+        ),
+    ] = None,
     at: Annotated[
         datetime | None,
         typer.Option("--now", help="Time of the Vault at the start, in UTC (default: the system clock)."),
@@ -99,7 +106,12 @@ def serve_vault(
     vault = _open_or_create(db, scenario, seed, devices, days, offset)
     integration_password = password or secrets.token_urlsafe(12)
     server_state = ServerState(
-        vault=vault, salt=secrets.token_hex(16), faults=faults, link_form=links, part_bytes=part_bytes
+        vault=vault,
+        salt=secrets.token_hex(16),
+        faults=faults,
+        link_form=links,
+        part_bytes=part_bytes,
+        refused=frozenset(refuse or ()),
     )
     server_state.add_service_user(integration_password)
     if token:

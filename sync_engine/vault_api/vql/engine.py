@@ -65,7 +65,7 @@ class QueryEngine:
         """
         first, _, remaining_path = path.partition(".")
         if not remaining_path:
-            if first in source.fields:
+            if first in source.fields and source.fields[first].queryable:
                 return source.fields[first]
         else:
             for reference in source.fields.values():
