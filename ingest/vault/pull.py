@@ -211,7 +211,9 @@ def _change_times(page: Reply) -> list[datetime]:
 
 
 def _omission(target: str, error: IngestError, findings: list[Finding]) -> Omission:
-    refused = [each.what for each in findings if isinstance(each, Omission) and each.what.startswith("field ")]
+    refused = [
+        each.what for each in findings if isinstance(each, Omission) and each.what.startswith("field ")
+    ]
     if refused and isinstance(error, MissingColumns | UnknownKind):
         reason = f"its rows cannot be stored without {', '.join(refused)}"
         return Omission(target, "", reason, f"Grant the service user Read on all fields of {target}.")
