@@ -8,6 +8,7 @@ IngestError
 ├── StoreTooNew       a newer SyncLens wrote the store
 ├── SourceMissing     there is no such file
 ├── SourceUnreadable  the file is damaged, or not in a supported format
+├── NotErrors         a document has no errors
 ├── ArchiveUnsafe     an archive would write outside its folder, or unpack to an extreme size
 ├── UnknownKind       the columns match no table
 ├── MissingColumns    the source lacks columns that its table requires
@@ -105,6 +106,18 @@ class SourceUnreadable(IngestError):
         self, path: str, reason: str, next_step: str = "Export the file again, or export it as CSV."
     ) -> None:
         super().__init__(f"{path} cannot be read: {reason}", next_step=next_step)
+
+
+class NotErrors(IngestError):
+    """A document can be read, but its content is not what the command needs."""
+
+    def __init__(
+        self,
+        name: str,
+        reason: str,
+        next_step: str = "Export the records themselves. To name the cause of its messages, run `synclens classify`.",
+    ) -> None:
+        super().__init__(f"{name} has no errors: {reason}", next_step=next_step)
 
 
 class ArchiveUnsafe(IngestError):

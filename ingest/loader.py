@@ -14,7 +14,7 @@ from duckdb import DuckDBPyConnection
 from ingest.config_diff import record_config_changes, touches_config
 from ingest.contracts.cell_format import CellFormat
 from ingest.contracts.tables import Contract
-from ingest.errors import IngestError, MissingColumns, SourceUnreadable, UnknownKind
+from ingest.errors import IngestError, MissingColumns, NotErrors, SourceUnreadable, UnknownKind
 from ingest.mapping.mapping import ColumnMapping, read_mapping
 from ingest.mapping.recognition import Recognition, recognize
 from ingest.protection.protection import Layout, Protection
@@ -23,6 +23,7 @@ from ingest.protection.staged import find_rows_to_protect
 from ingest.readers.detect import open_sources
 from ingest.readers.folders import group_inputs
 from ingest.readers.rows import BulkTable, RowSource, SkippedPart
+from ingest.readers.wrapper_files import Wrapper, read_wrapper
 from ingest.staging.bulk import NotBulkLoadable, stage_bulk
 from ingest.staging.deletions import stage_deletions
 from ingest.staging.lines import pop_set_aside_rows
@@ -46,6 +47,7 @@ def load(
     *,
     as_kind: str | None = None,
     mappings: Iterable[Path | str] = (),
+    wrappers: Iterable[Path | str] = (),
     cell_format: CellFormat | None = None,
     at: datetime | None = None,
     pseudonymizer: Pseudonymizer | None = None,
@@ -56,10 +58,11 @@ def load(
     """Load a file, a folder or standard input (`-`), and return one report for each part of it.
 
     The table is detected from the columns; `as_kind` (a table's name) overrides this. `mappings` are custom
-    mapping files. `cell_format` sets the zone of times without one, and the order of day and month. `at` is the
-    time of rows that have none; without it they get the time of the document or of the file. A
-    `pseudonymizer` replaces names and e-mail addresses before anything is stored. `encoding` overrides the
-    detected encoding of text. `on_progress` is called with the source's name and the number of rows read.
+    mapping files, `wrappers` custom JSON wrapper files. `cell_format` sets the zone of times without one, and the
+    order of day and month. `at` is the time of rows that have none; without it they get the time of the
+    document or of the file. A `pseudonymizer` replaces names and e-mail addresses before anything is stored.
+    `encoding` overrides the detected encoding of text. `on_progress` is called with the source's name and the
+    number of rows read.
 
     Every row ends in its table, or in `rejected_row` with all reasons. Each batch is one transaction. Raises an
     IngestError, with a next step, if no part can be read; a part beside others then has the outcome "refused".
@@ -67,6 +70,7 @@ def load(
     options = _LoadOptions(
         as_kind=as_kind,
         custom_mappings=[read_mapping(Path(each)) for each in mappings],
+        wrappers=[read_wrapper(Path(each)) for each in wrappers],
         cell_format=cell_format,
         at=at,
         pseudonymizer=pseudonymizer,
@@ -88,6 +92,7 @@ def load_all(
     *,
     as_kind: str | None = None,
     mappings: Iterable[Path | str] = (),
+    wrappers: Iterable[Path | str] = (),
     cell_format: CellFormat | None = None,
     at: datetime | None = None,
     pseudonymizer: Pseudonymizer | None = None,
@@ -103,6 +108,7 @@ def load_all(
     options = _LoadOptions(
         as_kind=as_kind,
         custom_mappings=[read_mapping(Path(each)) for each in mappings],
+        wrappers=[read_wrapper(Path(each)) for each in wrappers],
         cell_format=cell_format,
         at=at,
         pseudonymizer=pseudonymizer,
@@ -120,6 +126,7 @@ class _LoadOptions:
 
     as_kind: str | None
     custom_mappings: list[ColumnMapping]
+    wrappers: list[Wrapper]
     cell_format: CellFormat | None
     at: datetime | None
     pseudonymizer: Pseudonymizer | None
@@ -146,7 +153,9 @@ class _Loader:
 
     def _load_path(self, path: Path, names: frozenset[str] | None) -> Iterator[BatchReport]:
         try:
-            for part in open_sources(path, encoding=self.options.encoding, names=names):
+            for part in open_sources(
+                path, encoding=self.options.encoding, names=names, wrappers=self.options.wrappers
+            ):
                 if isinstance(part, SkippedPart):
                     yield self._report_skipped(part)
                 else:
@@ -193,7 +202,7 @@ class _Loader:
 
     def _load_source(self, opened: RowSource) -> BatchReport:
         if opened.refusal:
-            raise SourceUnreadable(opened.name, f"the API refused the call: {opened.refusal}")
+            raise NotErrors(opened.name, opened.refusal)
         if opened.header == [NO_ROWS]:
             return self._report_without_rows(opened.name, "empty", "the export has no rows")
         if opened.deletes_of:

@@ -61,7 +61,10 @@ def recognize(
     are of use. Raises UnknownKind with the candidates, MissingColumns
     with what a given table or mapping lacks, and AmbiguousHeadings.
     """
-    custom = [each for each in custom_mappings if as_kind in (None, each.contract.table)]
+    custom = list(custom_mappings)
+    if as_kind is None and not custom:
+        as_kind = source.table
+    custom = [each for each in custom if as_kind in (None, each.contract.table)]
     cells = sample_cells(source.header, source.peek(SAMPLE_ROWS))
     candidates = rank_candidates(source.header, cells, as_kind=as_kind, custom_mappings=custom)
     if needs_time and not as_kind and not custom:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,9 +27,11 @@ from ingest.readers.direct_data import (
 from ingest.readers.encoding import FileInspection, inspect_file
 from ingest.readers.excel_parquet import read_excel, read_parquet
 from ingest.readers.folders import UnpackedArchive, list_folder, plan_files
-from ingest.readers.formats import COMPRESSED, check_readable, identify_format
+from ingest.readers.formats import COMPRESSED, TEXT, check_readable, identify_format
+from ingest.readers.mail import identify_mail_file, read_mails
 from ingest.readers.rows import RowSource, SkippedPart
 from ingest.readers.text_files import read_text_file
+from ingest.readers.wrapper_files import Wrapper
 
 STDIN = "-"
 """The path that stands for standard input."""
@@ -42,16 +44,18 @@ def open_sources(
     *,
     encoding: str | None = None,
     names: frozenset[str] | None = None,
+    wrappers: Sequence[Wrapper] = (),
     stdin: BinaryIO | None = None,
 ) -> Iterator[RowSource | SkippedPart]:
     """Open a file, a folder or standard input (`-`), and yield a source for each table in it.
 
     A source must be read before the next one is requested: its file may be temporary. `encoding` overrides the
-    detected encoding of all text. `names` limits an unpacked Direct Data folder to some of its files. Raises
-    SourceMissing and SourceUnreadable; a part of a container that cannot be read is a SkippedPart.
+    detected encoding of all text, `wrappers` precede those that come with SyncLens. `names` limits an
+    unpacked Direct Data folder to some of its files. Raises SourceMissing and SourceUnreadable; a part of a
+    container that cannot be read is a SkippedPart.
     """
     path = Path(path)
-    walk = _Walk(encoding)
+    walk = _Walk(encoding, tuple(wrappers))
     if str(path) == STDIN:
         yield from _open_stdin(walk, stdin or sys.stdin.buffer)
     elif path.is_dir():
@@ -103,9 +107,10 @@ class _File:
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    """The state of one walk: the encoding that the user set, and what archives may still unpack to."""
+    """The state of one walk: the encoding and wrappers that the user set, and what archives may still unpack to."""
 
     encoding: str | None
+    wrappers: tuple[Wrapper, ...] = ()
     budget: Budget | None = None
     depth: int = 0
 
@@ -117,6 +122,8 @@ class _Walk:
         check_readable(form, file.name)
         if form.name in _CONTAINERS:
             yield from self._open_container(file, form.name)
+        elif form is TEXT and (kind := identify_mail_file(file.path)):
+            yield from self._open_mails(file, kind)
         else:
             yield from self._open_table(file, form.name)
 
@@ -141,6 +148,26 @@ class _Walk:
                 yield from inner.open_file(_File(file.label, (path,)))
             else:
                 yield from inner.open_files(unpacked.files, file.label, f"{file.label}#")
+
+    def _open_mails(self, file: _File, kind: str) -> Iterator[RowSource | SkippedPart]:
+        if self.depth >= MOST_NESTED:
+            raise ArchiveUnsafe(file.label, f"it has more than {MOST_NESTED} mails within each other")
+        inner = replace(self, depth=self.depth + 1)
+        content_hash = inspect_file(file.path, self.encoding).content_hash
+        for source, attachments in read_mails(file.path, file.name, kind):
+            source.content_hash = content_hash
+            name = source.name
+            yield source
+            with TemporaryDirectory(prefix="synclens-") as folder:
+                paths = {}
+                for number, attachment in enumerate(attachments):
+                    path = Path(folder) / str(number)
+                    path.write_bytes(attachment.content)
+                    paths[
+                        attachment.name if attachment.name not in paths else f"{number} {attachment.name}"
+                    ] = path
+                if paths:
+                    yield from inner.open_files(paths, name, f"{name}#")
 
     def open_files(
         self, files: Mapping[str, Path], label: str, prefix: str, *, complete: bool = True
@@ -175,4 +202,4 @@ class _Walk:
             case "xlsx":
                 yield from read_excel(file.path, name=file.name)
             case _:
-                yield from read_text_file(file.path, inspection, file.name)
+                yield from read_text_file(file.path, inspection, file.name, self.wrappers)

@@ -68,8 +68,9 @@ def _wrapped(document: object, wrapper: Wrapper, name: str, wrappers: Sequence[W
     notes: list[str] = []
     rows = (RawRow(number, cells) for number, cells in reader.read(wrapper, document))
     source = _source(name, _finish(rows, reader, notes), notes)
+    source.table = "sync_error" if wrapper.errors else None
     refusal = wrapper.refusal.search(document) if wrapper.refusal else None
-    source.refusal = str(refusal) if refusal else None
+    source.refusal = f"it is no data: the API refused the call ({refusal})" if refusal else None
     if not source.header:
         source.header = list(wrapper.columns or NO_ERRORS_HEADER)
     return source

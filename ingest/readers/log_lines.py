@@ -35,7 +35,6 @@ class LinePattern:
     title: str
     expression: re.Pattern[str]
     times: tuple[str, ...]
-    platform: str | None
     general: bool
 
     @property
@@ -114,7 +113,6 @@ def line_patterns() -> tuple[LinePattern, ...]:
                 data["title"],
                 re.compile(_expand(pattern)),
                 tuple(data.get("times", ())),
-                data.get("platform"),
                 data.get("general", False),
             )
             for pattern in data["patterns"]

@@ -57,8 +57,10 @@ class RowSource:
     a table of unknown columns is no loss, as in Direct Data. `content_hash` identifies the content of the file.
     `notes` grows while the rows are read, for example with the footer of a report. `document_time` is the time of
     the whole document, such as the date of a mail, and `document_time_source` names where it is stated.
-    `file_time` is when the file was changed. `refusal` is the API's message if the document is only a refused
-    call. `headings` is the header of the source itself, also after its rows were converted to that of a table.
+    `file_time` is when the file was changed. `table` is the table of the rows, if their reader is certain. `refusal`
+    is the reason not to load the rows, which can still be classified: the document is only a refused API call, or
+    a text whose lines do not look like errors. `headings` is the header of the source itself, also after its rows
+    were converted to that of a table.
     """
 
     name: str
@@ -76,6 +78,7 @@ class RowSource:
     document_time: datetime | None = None
     document_time_source: str | None = None
     file_time: datetime | None = None
+    table: str | None = None
     refusal: str | None = None
     headings: list[str] = field(default_factory=list)
 

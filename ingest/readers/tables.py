@@ -7,11 +7,36 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ingest.readers.csv import DELIMITERS, detect_delimiter
+from ingest.readers.levels import normalize_heading
 from ingest.readers.log_lines import parse_line
 
-SAMPLE = 40
+SAMPLE = 80
 """Rows that are compared."""
+MOST_TITLE_LINES = 31
+"""Lines among which the header is searched."""
+LONGEST_MESSAGE = 20_000
+"""Characters of a line that can be a message."""
 _LONGEST_NAME = 80
+_MOST_WORDS = 8
+_MEAN_WORDS = 4
+_SINGLE_HEADINGS = frozenset(
+    {
+        "message",
+        "error",
+        "errormessage",
+        "text",
+        "description",
+        "fehler",
+        "fehlermeldung",
+        "meldung",
+        "erreur",
+        "mensaje",
+        "messaggio",
+        "mensagem",
+        "id",
+        "eventid",
+    }
+)
 _MIN_SHARE = 0.6
 
 
@@ -22,7 +47,17 @@ def looks_like_table(lines: Sequence[str]) -> bool:
     begins a log record is no header.
     """
     rows = [line for line in lines if line.strip()][:SAMPLE]
-    return any(_is_header(row) and _fits(rows[at:]) for at, row in enumerate(rows[:8]))
+    headers = [at for at, row in enumerate(rows[:MOST_TITLE_LINES]) if _is_header(row)]
+    # Below a title, two rows must fit: a line of prose may have a comma.
+    return any(_fits(rows[at:]) and (at == 0 or len(rows) > at + 2) for at in headers)
+
+
+def is_prose(lines: Sequence[str]) -> bool:
+    """Return whether lines are messages rather than a table, also one with a single column."""
+    rows = [line for line in lines if line.strip()]
+    if not rows or any(len(row) > LONGEST_MESSAGE for row in rows):
+        return False
+    return normalize_heading(rows[0].strip(' "')) not in _SINGLE_HEADINGS and not looks_like_table(lines)
 
 
 def _is_header(line: str) -> bool:
@@ -31,7 +66,9 @@ def _is_header(line: str) -> bool:
     return (
         len(cells) > 1
         and len(names) > 1
-        and all(len(name) <= _LONGEST_NAME for name in names)
+        and all(len(name) <= _LONGEST_NAME and len(name.split()) <= _MOST_WORDS for name in names)
+        and sum(len(name.split()) for name in names) <= _MEAN_WORDS * len(names)
+        and not names[-1].endswith((".", "!", "?"))
         and (parse_line(line) is None or line.startswith(tuple(f"sep={each}" for each in DELIMITERS)))
     )
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ingest.readers.csv import read_csv
 from ingest.readers.direct_data import deleted_object
+from ingest.readers.embedded_logs import open_embedded_logs
 from ingest.readers.encoding import FileInspection
+from ingest.readers.html_text import html_to_text
 from ingest.readers.json_documents import read_json_documents
 from ingest.readers.json_lines import read_json_lines
 from ingest.readers.json_text import NotJson, parse_documents
 from ingest.readers.log_lines import parse_line
+from ingest.readers.pasted_text import read_pasted_text
 from ingest.readers.rows import RowSource
-from ingest.readers.tables import looks_like_table
+from ingest.readers.tables import is_prose, looks_like_table
 from ingest.readers.text_logs import choose_patterns, read_text_log
 from ingest.readers.usage_log import is_usage_log, read_usage_log
+from ingest.readers.wrapper_files import Wrapper
 
 LARGEST_PAGE = 512 << 20
 """Largest JSON document, in bytes; it is read into memory, other than JSON lines."""
@@ -26,33 +30,39 @@ _START = 65_536
 """Characters from which the kind of a text is decided."""
 
 
-def read_text_file(path: Path, inspection: FileInspection, name: str) -> Iterator[RowSource]:
-    """Read a text file, and yield a source for each table in it."""
+def read_text_file(
+    path: Path, inspection: FileInspection, name: str, wrappers: Sequence[Wrapper] = ()
+) -> Iterator[RowSource]:
+    """Read a text file, and yield a source for each table in it. Custom `wrappers` precede the others."""
     with path.open(encoding=inspection.encoding, errors="replace") as opened:
         start = opened.read(_START).lstrip("\ufeff \t\r\n")
     if start[:1] in ("{", "[") and parse_line(start.split("\n", 1)[0]) is None:
-        yield from _read_json(path, inspection, start, name)
+        yield from _read_json(path, inspection, start, name, wrappers)
     elif is_usage_log(start):
         yield read_usage_log(path, inspection.encoding, name=name)
     elif (log := _read_log(path, inspection, start, name)) is not None:
         yield log
+    elif is_prose(start.splitlines()):
+        yield _read_prose(path, inspection, start, name)
     else:
         source = read_csv(path, inspection.encoding, name=name)
         source.deletes_of = deleted_object(name, source.header)
-        yield source
+        yield open_embedded_logs(source, wrappers)
 
 
-def _read_json(path: Path, inspection: FileInspection, start: str, name: str) -> Iterator[RowSource]:
+def _read_json(
+    path: Path, inspection: FileInspection, start: str, name: str, wrappers: Sequence[Wrapper]
+) -> Iterator[RowSource]:
     lines = [line for line in start.splitlines() if line.strip()]
     several = len(lines) > 1 and all(map(_is_object, lines[:2]))
     if several or inspection.size > LARGEST_PAGE:
-        yield read_json_lines(path, inspection.encoding, name=name)
+        yield read_json_lines(path, inspection.encoding, name=name, wrappers=wrappers)
         return
     text = path.read_text(encoding=inspection.encoding, errors="replace")
     try:
-        yield from read_json_documents(parse_documents(text), name=name)
+        yield from read_json_documents(parse_documents(text), name=name, wrappers=wrappers)
     except NotJson:
-        yield read_json_lines(path, inspection.encoding, name=name)
+        yield read_json_lines(path, inspection.encoding, name=name, wrappers=wrappers)
 
 
 def _is_object(line: str) -> bool:
@@ -67,6 +77,13 @@ def _read_log(path: Path, inspection: FileInspection, start: str, name: str) -> 
     if looks_like_table(lines) or not choose_patterns(lines):
         return None
     return read_text_log(_lines(path, inspection.encoding), name, written_at=read_modification_time(path))
+
+
+def _read_prose(path: Path, inspection: FileInspection, start: str, name: str) -> RowSource:
+    if start[:200].lower().startswith(("<!doctype html", "<html")):
+        text = html_to_text(path.read_text(encoding=inspection.encoding, errors="replace"))
+        return read_pasted_text(text.splitlines(), name)
+    return read_pasted_text(_lines(path, inspection.encoding), name)
 
 
 def _lines(path: Path, encoding: str) -> Iterator[str]:

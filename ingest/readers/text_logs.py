@@ -60,7 +60,7 @@ _SAME_RECORD = ("process", "thread", "level", "logger")
 
 def choose_patterns(lines: Iterable[str]) -> list[LinePattern]:
     """Return the patterns of the log formats in a sample of lines, best first; none if it is not a log."""
-    sample = [line for line in lines if line.strip()]
+    sample = [line.rstrip("\r\n") for line in lines if line.strip()]
     counts: Counter[LinePattern] = Counter()
     for line in sample:
         for pattern in line_patterns():
@@ -87,6 +87,8 @@ def read_text_log(lines: Iterable[str], name: str, *, written_at: datetime | Non
         return None
     columns = [*(["occurred_at"] if any(pattern.has_time for pattern in patterns) else []), *COLUMNS]
     source = RowSource(name, columns, iter(()))
+    if any("level" in pattern.expression.groupindex for pattern in patterns):
+        source.table = "sync_error"  # the level decides
     source.notes.append(f"read as a log: {patterns[0].title}")
     records = _join(_split(chain(sample, remaining), patterns, written_at, source.notes))
     rows = _rows(records, written_at, source.notes)

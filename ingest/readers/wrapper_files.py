@@ -40,6 +40,7 @@ class _WrapperFile(BaseModel):
     refusal: str | None = None
     plain: bool = False
     general: bool = False
+    errors: bool = False
     rest: bool = True
     open: list[str] = []
     columns: dict[str, str | list[str]] = {}
@@ -70,7 +71,8 @@ class Wrapper:
     selects its errors, one row each. `inner` selects a document or a log line inside a record, `level` its log level,
     and `open` names members whose text is JSON. `columns` are additional cells, and the only ones without `rest`.
     `notes` select texts for the report, and `refusal` the API's message if the document is only a refused call. The
-    records of a `plain` wrapper are rows of any table: no row is skipped as a success.
+    records of a `plain` wrapper are rows of any table: no row is skipped as a success. The rows of an `errors`
+    wrapper are certainly sync errors.
     """
 
     title: str
@@ -84,6 +86,7 @@ class Wrapper:
     refusal: JsonPath | None = None
     plain: bool = False
     general: bool = False
+    errors: bool = False
     rest: bool = True
     open: tuple[str, ...] = ()
     columns: Mapping[str, tuple[JsonPath, ...]] = field(default_factory=dict)
@@ -128,6 +131,7 @@ def parse_wrapper(text: str, name: str) -> Wrapper:
         records=compiled("records", file.records),
         plain=file.plain,
         general=file.general,
+        errors=file.errors,
         rest=file.rest,
         open=tuple(file.open),
         columns=columns,

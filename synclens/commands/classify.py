@@ -1,31 +1,51 @@
-"""`synclens classify`: classify the error messages of a file without a store."""
+"""`synclens classify`: classify the error messages of files without a store."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import analysis
+import ingest
 from synclens import console
+from synclens.load_report import check_encoding
+
+_CHUNK = 20_000
+"""Errors that are classified at a time."""
 
 
 def classify(
-    file: Annotated[
-        Path,
-        typer.Argument(help="JSON lines with one error event per line, or plain text. - reads stdin."),
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Files and folders with errors, in any format that `load` reads, or text. - reads stdin."
+        ),
     ],
     fix: Annotated[bool, typer.Option("--fix", help="Include the suggested fix and who applies it.")] = False,
+    as_kind: Annotated[
+        str | None, typer.Option("--as", help="Target table, if automatic detection is wrong.")
+    ] = None,
+    mapping: Annotated[
+        list[Path] | None, typer.Option("--mapping", help="Custom column mapping (.toml). Repeatable.")
+    ] = None,
+    wrapper: Annotated[
+        list[Path] | None, typer.Option("--wrapper", help="Custom JSON wrapper (.toml). Repeatable.")
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option("--encoding", help="Encoding of text files (default: detected), such as shift_jis."),
+    ] = None,
 ) -> None:
-    """Classify the errors in a file. Prints one JSON line per input line.
+    """Classify the errors in files. Prints one JSON line per error, with its source and row.
 
-    Uses the fields platform, error_type, message, object, field, operation, http_status and phase if present. A line
-    that is not a JSON object gets the cause `unknown` and a reason, and the command exits 1. In a file without any
-    JSON, such as a list copied from the Errors tab, each line is one message.
+    Reads tables, JSON documents, logs, mails and pasted text; only messages, types or codes are needed, neither times
+    nor users. Successes and information records are counted on stderr. A row that cannot be read gets the cause
+    `unknown` and a reason, and the command exits 1, as it does if a part of the input cannot be read. Exits 2 if
+    nothing can be read.
 
     Examples:
       synclens classify errors.jsonl | jq -r .cause | sort | uniq -c
@@ -33,64 +53,74 @@ def classify(
       synclens classify pasted.txt --fix
 
     """
-    import pandas as pd  # noqa: PLC0415 - slow, and not needed for --help
-
-    lines = list(_read_lines(file))
-    plain = _is_plain_text(lines)
-    if plain:
-        console.info("The file has no JSON: each line is read as the message of one error.")
-    events: list[dict[str, Any] | str] = list(_parse_messages(lines) if plain else _parse_events(lines))
-    rows = [event if isinstance(event, dict) else {} for event in events]
-    classified = analysis.classify(pd.DataFrame(rows, index=range(len(rows))))
-    results = console.frame_to_records(classified[["cause", "confidence", "rule", "also"]])
-    for event, result in zip(events, results, strict=True):
-        message = event if plain and isinstance(event, dict) else {}
-        console.print_json(message | result | _additional_fields(event, result["cause"], fix=fix))
-    invalid = sum(isinstance(event, str) for event in events)
+    files = [file for file in files if not _is_empty(file)]
+    if encoding is not None:
+        encoding = check_encoding(encoding)
+    errors = ingest.read_errors(
+        files, as_kind=as_kind, mappings=mapping or [], wrappers=wrapper or [], encoding=encoding
+    )
+    events = iter(errors)
+    invalid = 0
+    while chunk := list(islice(events, _CHUNK)):
+        invalid += _print_causes(chunk, fix=fix)
+    refused = _print_parts(errors.parts)
+    if refused and len(refused) == len(errors.parts):
+        raise refused[0]
+    for error in refused:
+        console.error(str(error), error.next_step)
     if invalid:
-        console.info(f"{invalid} of {len(events)} lines are not JSON objects; their cause is unknown.")
+        console.info(f"{invalid} rows cannot be read; their cause is unknown, and `reason` states why.")
+    if invalid or refused:
         raise typer.Exit(console.EXIT_PROBLEM_FOUND)
 
 
-def _additional_fields(event: dict[str, Any] | str, cause: str, *, fix: bool) -> dict[str, str]:
-    if isinstance(event, str):
-        return {"reason": event}
+def _is_empty(file: Path) -> bool:
+    if str(file) == "-" or not file.is_file() or file.stat().st_size:
+        return False
+    console.info(f"{file.name} is empty.")
+    return True
+
+
+def _print_causes(events: Sequence[ingest.ErrorEvent], *, fix: bool) -> int:
+    """Print the cause of each error, and return how many rows could not be read."""
+    import pandas as pd  # noqa: PLC0415 - slow, and not needed for --help
+
+    rows = [{} if event.problem else dict(event.cells) for event in events]
+    classified = analysis.classify(pd.DataFrame(rows, index=range(len(rows))))
+    results = console.frame_to_records(classified[["cause", "confidence", "rule", "also"]])
+    for event, result in zip(events, results, strict=True):
+        console.print_json(_describe(event) | result | _additional_fields(event, result["cause"], fix=fix))
+    return sum(event.problem is not None for event in events)
+
+
+def _describe(event: ingest.ErrorEvent) -> dict[str, Any]:
+    cells = {name: event.cells[name] for name in ("error_type", "message") if name in event.cells}
+    return {"source": event.source, "row": event.row, **cells}
+
+
+def _additional_fields(event: ingest.ErrorEvent, cause: str, *, fix: bool) -> dict[str, str]:
+    if event.problem:
+        return {"reason": event.problem}
     return {"fix": analysis.load_playbook(cause).short_fix} if fix else {}
 
 
-def _read_lines(file: Path) -> Iterable[bytes]:
-    if str(file) == "-":
-        yield from sys.stdin.buffer
-    else:
-        with file.open("rb") as opened:
-            yield from opened
+def _print_parts(parts: Iterable[ingest.ErrorPart]) -> list[ingest.IngestError]:
+    """Print the number of errors and the notes of each part; return the errors of parts that were not read."""
+    refused = []
+    for part in parts:
+        if part.error is None:
+            console.info(f"{part.name}: {part.errors} {'error' if part.errors == 1 else 'errors'}")
+            _print_notes(part.notes)
+        elif not part.is_expected:
+            refused.append(part.error)
+    return refused
 
 
-def _is_plain_text(lines: list[bytes]) -> bool:
-    """Return whether no line starts like JSON, so that the file is not JSON with syntax errors."""
-    starts = [line.strip().removeprefix(b"\xef\xbb\xbf") for line in lines]
-    return any(starts) and not any(line.startswith((b"{", b"[", b'"', b"\x00")) for line in starts)
+def _print_notes(notes: Iterable[str]) -> None:
+    for note in _without_columns(notes):
+        console.info(f"  {note}")
 
 
-def _parse_messages(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """Yield the message of each non-empty line. Text that is not UTF-8 is read as Windows-1252."""
-    for line in lines:
-        try:
-            text = line.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = line.decode("cp1252", errors="replace")
-        if text.strip():
-            yield {"message": text.strip()}
-
-
-def _parse_events(lines: Iterable[bytes]) -> Iterator[dict[str, Any] | str]:
-    """Yield each line's object, or the reason why it has none."""
-    for number, line in enumerate(lines, start=1):
-        try:
-            event = json.loads(line.decode("utf-8-sig"))
-        except UnicodeDecodeError as error:
-            yield f"line {number} is not UTF-8: {error.reason}"
-        except (json.JSONDecodeError, RecursionError) as error:
-            yield f"line {number} is not JSON: {getattr(error, 'msg', 'nested too deeply')}"
-        else:
-            yield event if isinstance(event, dict) else f"line {number} is not a JSON object"
+def _without_columns(notes: Iterable[str]) -> Iterator[str]:
+    # Where other columns would be kept does not matter: nothing is stored.
+    return (note for note in notes if not note.startswith("columns without a place"))

@@ -44,6 +44,9 @@ def load(
         Path | None,
         typer.Option("--suggest-mapping", help="File for a suggested mapping (.toml); - only prints it."),
     ] = None,
+    wrapper: Annotated[
+        list[Path] | None, typer.Option("--wrapper", help="Custom JSON wrapper (.toml). Repeatable.")
+    ] = None,
     encoding: Annotated[
         str | None,
         typer.Option("--encoding", help="Encoding of text files (default: detected), such as shift_jis."),
@@ -86,6 +89,7 @@ def load(
         as_kind=as_kind,
         mappings=mapping or [],
         at=at.replace(tzinfo=UTC) if at else None,
+        wrappers=wrapper or [],
         encoding=encoding,
         pseudonymize=pseudonymize,
         retry=retry_rejected,
@@ -105,6 +109,7 @@ def load_files(
     as_kind: str | None = None,
     mappings: list[Path] | None = None,
     at: datetime | None = None,
+    wrappers: list[Path] | None = None,
     encoding: str | None = None,
     pseudonymize: bool = False,
     retry: bool = False,
@@ -130,6 +135,7 @@ def load_files(
             as_kind=as_kind,
             mappings=mappings or [],
             at=at,
+            wrappers=wrappers or [],
             pseudonymizer=pseudonymizer,
             encoding=encoding,
             clock=now,

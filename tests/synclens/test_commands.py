@@ -49,7 +49,7 @@ class TestClassify:
     def lines(self, result):
         return [json.loads(line) for line in result.out.splitlines()]
 
-    def test_prints_one_line_per_input_line(self, synclens, tmp_path):
+    def test_prints_one_line_per_error_with_its_source_and_row(self, synclens, tmp_path):
         events = tmp_path / "events.jsonl"
         events.write_text(
             '{"error_type": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}\n'
@@ -59,7 +59,12 @@ class TestClassify:
         result = synclens("classify", events)
         assert result.code == 0
         assert [line["cause"] for line in self.lines(result)] == ["rate-limit", "device-storage-full"]
-        assert all(set(line) == {"cause", "confidence", "rule", "also"} for line in self.lines(result))
+        assert [(line["source"], line["row"]) for line in self.lines(result)] == [
+            ("events.jsonl", 1),
+            ("events.jsonl", 2),
+        ]
+        fields = {"source", "row", "message", "cause", "confidence", "rule", "also"}
+        assert all(set(line) - {"error_type"} == fields for line in self.lines(result))
 
     def test_reports_the_reason_for_an_invalid_line(self, synclens, tmp_path):
         events = tmp_path / "events.jsonl"
@@ -67,8 +72,9 @@ class TestClassify:
         result = synclens("classify", events)
         assert result.code == 1
         reasons = [line.get("reason") for line in self.lines(result)]
-        assert [bool(reason) for reason in reasons] == [False, True, True, True, True, False]
-        assert "line 2 is not a JSON object" in reasons[1]
+        assert [bool(reason) for reason in reasons] == [False, True, True, True, False]
+        assert "is not a JSON object" in reasons[1]
+        assert [line["row"] for line in self.lines(result)] == [1, 2, 3, 4, 5]
 
     def test_prints_nothing_for_an_empty_file(self, synclens, tmp_path):
         (tmp_path / "empty.jsonl").touch()
