@@ -72,7 +72,7 @@ def _wrapped(document: object, wrapper: Wrapper, name: str, wrappers: Sequence[W
     refusal = wrapper.refusal.search(document) if wrapper.refusal else None
     source.refusal = f"it is no data: the API refused the call ({refusal})" if refusal else None
     if not source.header:
-        source.header = list(wrapper.columns or NO_ERRORS_HEADER)
+        source.header = source.headings = list(wrapper.columns or NO_ERRORS_HEADER)
     return source
 
 

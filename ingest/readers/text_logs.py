@@ -86,16 +86,15 @@ def read_text_log(lines: Iterable[str], name: str, *, written_at: datetime | Non
     if not patterns:
         return None
     columns = [*(["occurred_at"] if any(pattern.has_time for pattern in patterns) else []), *COLUMNS]
-    source = RowSource(name, columns, iter(()))
+    notes = [f"read as a log: {patterns[0].title}"]
+    table = None
     if any("level" in pattern.expression.groupindex for pattern in patterns):
-        source.table = "sync_error"  # the level decides
-    source.notes.append(f"read as a log: {patterns[0].title}")
-    records = _join(_split(chain(sample, remaining), patterns, written_at, source.notes))
-    rows = _rows(records, written_at, source.notes)
+        table = "sync_error"  # the level decides
+    records = _join(_split(chain(sample, remaining), patterns, written_at, notes))
+    rows = _rows(records, written_at, notes)
     head = list(islice(rows, 200))
-    source.header = list(dict.fromkeys([*columns, *(name for row in head for name in row.cells)]))
-    source.rows = chain(head, rows)
-    return source
+    header = list(dict.fromkeys([*columns, *(name for row in head for name in row.cells)]))
+    return RowSource(name, header, chain(head, rows), notes=notes, table=table)
 
 
 def _split(
