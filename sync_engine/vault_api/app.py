@@ -25,7 +25,7 @@ from sync_engine.vault_api.messages import Reply, Request
 from sync_engine.vault_api.rest import answer_request
 from sync_engine.vault_api.server_state import ServerState
 
-METHODS = ["GET", "POST", "PUT", "DELETE"]
+METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 DEVICE_TYPE = "application/vnd.synclens.device"
 
 

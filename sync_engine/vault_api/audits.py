@@ -8,13 +8,21 @@ published.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
 
 from sync_engine.hashing import short_hash
 from sync_engine.json_docs import JsonDict, from_json
 from sync_engine.protocol import VaultError
-from sync_engine.vault_api.messages import Reply, parse_timestamp, parse_whole_number, success_reply
+from sync_engine.vault_api.messages import (
+    Reply,
+    csv_reply,
+    format_second,
+    parse_whole_number,
+    parse_window,
+    success_reply,
+    to_csv,
+)
+from sync_engine.vault_api.metadata import require_readable_object
 from sync_engine.vault_api.objects import Object, format_label
 from sync_engine.vault_api.server_state import ApiCall
 
@@ -104,63 +112,105 @@ COLUMNS = {
     ],
 }
 """The columns of each trail, in order."""
+TRAIL_DAYS = 30
+_COLUMN_TYPES = {"id": "Number", "timestamp": "DateTime"}
 
 
 def list_trails(call: ApiCall) -> Reply:
     """Handle `GET /metadata/audittrail`: list the audit trails."""
-    data = [
+    trails = [
         {"name": name, "label": format_label(name + "__v"), "url": call.url(f"/metadata/audittrail/{name}")}
         for name in COLUMNS
     ]
-    return success_reply({"data": data})
+    return success_reply({"audittrails": trails})
 
 
 def describe_trail(call: ApiCall) -> Reply:
     """Handle `GET /metadata/audittrail/{type}`: describe the fields of a trail."""
+    name = call.args["kind"]
     fields = [
-        {"name": name, "label": format_label(name + "__v"), "type": "String"}
-        for name in _columns(call.args["kind"])
+        {"name": column, "label": format_label(column + "__v"), "type": _COLUMN_TYPES.get(column, "String")}
+        for column in _columns(name)
     ]
-    return success_reply({"data": {"name": call.args["kind"], "fields": fields}})
+    label = format_label(name + "__v")
+    return success_reply({"data": {"name": name, "label": label, "fields": fields}})
 
 
 def read_trail(call: ApiCall) -> Reply:
     """Handle `GET /audittrail/{type}`: return the rows of a trail.
 
-    Parameters are `start_date`, `end_date`, `limit`, `offset`, `objects` and `events`.
+    Parameters are `start_date`, `end_date`, `limit`, `offset`, `objects`, `events` and `format_result`.
     """
+    require_log_permission(call, "Audit")
     name, parameters = call.args["kind"], call.request.query
-    _columns(name)
-    if parameters.get("format_result", "json") != "json":
+    columns = _columns(name)
+    if parameters.get("all_dates") == "true":
         raise VaultError(
-            "OPERATION_NOT_ALLOWED", "This Vault answers audit trails as JSON only; leave out format_result"
+            "OPERATION_NOT_ALLOWED", "An export of all dates is sent by email, which this Vault cannot do"
         )
-    since = (
-        parse_timestamp(parameters["start_date"])
-        if parameters.get("start_date")
-        else call.now // DAY * DAY - DAY
-    )
-    until = parse_timestamp(parameters["end_date"]) if parameters.get("end_date") else call.now
-    if since < call.now - 30 * DAY - 1:
-        raise VaultError("INVALID_DATA", "Only the last 30 days can be asked for; choose a later start_date")
+    default = call.now // DAY * DAY - DAY
+    since, until = parse_window(parameters, call.now, days=TRAIL_DAYS, default=default)
     rows = [row for at, row in iterate_trail(call, name) if since <= at <= until]
-    for field, filter_text in (
-        ("object_name", parameters.get("objects")),
-        ("action", parameters.get("events")),
-    ):
-        if filter_text:
-            rows = [row for row in rows if row.get(field) in filter_text.split(",")]
-    return _page(call, name, rows)
+    rows = _filter_rows(rows, parameters, "objects", "object_name", allowed=name == "object_audit_trail")
+    with_events = name in ("object_audit_trail", "document_audit_trail")
+    rows = _filter_rows(rows, parameters, "events", "action", allowed=with_events)
+    if not _wants_csv(parameters):
+        return _page(call, name, rows)
+    job = call.server.jobs.start(
+        f"Export {name}", call.user["id"], call.now, f"{name}.csv", to_csv(columns, rows)
+    )
+    return success_reply({"jobId": str(job.id), "url": call.url(f"/services/jobs/{job.id}")})
+
+
+def _wants_csv(parameters: Mapping[str, str]) -> bool:
+    """Return whether `format_result` requests CSV. Raises VaultError for another format."""
+    text = parameters.get("format_result", "json")
+    if text not in ("csv", "json"):
+        raise VaultError("INVALID_DATA", f"[{text}] is not a format_result; use csv, or leave it out")
+    return text == "csv"
+
+
+def _filter_rows(
+    rows: list[JsonDict], parameters: Mapping[str, str], parameter: str, column: str, *, allowed: bool
+) -> list[JsonDict]:
+    """Keep the rows whose column has one of the values of a parameter.
+
+    Raises VaultError if the trail has no such column.
+    """
+    text = parameters.get(parameter)
+    if not text:
+        return rows
+    if not allowed:
+        raise VaultError("INVALID_DATA", f"[{parameter}] cannot be used with this audit trail")
+    return [row for row in rows if row.get(column) in text.split(",")]
 
 
 def read_record_history(call: ApiCall) -> Reply:
-    """Handle `GET /vobjects/{object}/{id}/audittrail`: return the history of a record."""
+    """Handle `GET /vobjects/{object}/{id}/audittrail`: return the history of a record.
+
+    Parameters are `start_date`, `end_date`, `limit`, `offset`, `events` and `format_result`.
+    """
+    source = require_readable_object(call, call.args["object"])
+    parameters = call.request.query
+    if all(str(row["id"]) != call.args["id"] for row in source.rows()):
+        raise VaultError("INVALID_DATA", f"The resource [{call.args['id']}] does not exist")
+    since, until = parse_window(parameters, call.now, days=None, default=0.0)
     rows = [
         row
-        for _, row in iterate_trail(call, "object_audit_trail")
-        if row["object_name"] == call.args["object"] and row["record_id"] == call.args["id"]
+        for at, row in iterate_trail(call, "object_audit_trail")
+        if row["object_name"] == source.name and row["record_id"] == call.args["id"] and since <= at <= until
     ]
+    rows = _filter_rows(rows, parameters, "events", "action", allowed=True)
+    if _wants_csv(parameters):
+        return csv_reply(COLUMNS["object_audit_trail"], rows)
     return _page(call, "object_audit_trail", rows)
+
+
+def require_log_permission(call: ApiCall, log: str) -> None:
+    """Raise VaultError unless the caller may read logs. Here only administrators may."""
+    if not call.user.get("admin"):
+        error_message = f"User [{call.user['id']}] not licensed for permission [Admin: Logs: {log}]."
+        raise VaultError("INSUFFICIENT_ACCESS", error_message)
 
 
 def _page(call: ApiCall, name: str, rows: list[JsonDict]) -> Reply:
@@ -205,11 +255,6 @@ def _columns(name: str) -> list[str]:
     return COLUMNS[name]
 
 
-def _format_second(at: float) -> str:
-    """Format a time as audit trails do: UTC, in whole seconds."""
-    return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _row_id(*parts: object) -> str:
     return str(int(short_hash(*parts, size=5), 16))
 
@@ -245,7 +290,7 @@ def _login_rows(call: ApiCall) -> Iterator[tuple[float, JsonDict]]:
     for at, row in sorted(logins, key=lambda pair: (pair[0], pair[1]["id"])):
         yield (
             at,
-            row | {"timestamp": _format_second(at), "type": "User Login", "vault_id": call.server.vault_id},
+            row | {"timestamp": format_second(at), "type": "User Login", "vault_id": call.server.vault_id},
         )
 
 
@@ -271,7 +316,7 @@ def _system_rows(call: ApiCall) -> Iterator[tuple[float, JsonDict]]:
             _author(call, doc["changed_by"])
             | {
                 "id": _row_id(doc["change_id"]),
-                "timestamp": _format_second(doc["changed_at"]),
+                "timestamp": format_second(doc["changed_at"]),
                 "user_id": doc["changed_by"],
                 "action": "Create" if doc["before"] is None else "Delete" if doc["after"] is None else "Edit",
                 "item": f"{doc['kind'].replace('_', ' ').title()} : {doc['target']}",
@@ -298,7 +343,7 @@ def _object_rows(call: ApiCall) -> Iterator[tuple[float, JsonDict]]:
                 _author(call, doc["changed_by"])
                 | {
                     "id": _row_id(doc["change_id"], field),
-                    "timestamp": _format_second(doc["changed_at"]),
+                    "timestamp": format_second(doc["changed_at"]),
                     "action": "Edit",
                     "item": f"{format_label(name)} : {doc['target']}",
                     "field_label": format_label(field),

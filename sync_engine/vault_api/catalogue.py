@@ -60,8 +60,10 @@ def _engine_object(vault: Vault, user: JsonDict, name: str, spec: JsonDict) -> O
     if name.endswith("__v"):  # not documented for custom objects
         own_fields["mobile_id__v"] = Field(name="mobile_id__v", type="String", length=100, unique=True)
     hidden = set(permissions.hidden_fields(vault, user, name))
+    # The engine stores its own fields only, so no other standard field can be set.
+    fixed_fields = {key: replace(entry, editable=False) for key, entry in standard_fields().items()}
     visible_fields = {
-        key: definition for key, definition in (standard_fields() | own_fields).items() if key not in hidden
+        key: definition for key, definition in (fixed_fields | own_fields).items() if key not in hidden
     }
     active = bool(spec.get("active", True))
     if not active:

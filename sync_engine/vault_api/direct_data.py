@@ -1,105 +1,72 @@
 """Direct Data: daily full files, incremental files every 15 minutes, and audit trail files.
 
-A file is built when it is first listed and does not change afterwards, like a published file. The names of the log
-extracts, the booleans and the line ends are ours; Vault's are not published.
+A file is built when it is first listed or downloaded and does not change afterwards, like a published file.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
 import hashlib
-import io
-import tarfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+import re
 from datetime import UTC, datetime
-from math import ceil
 
 from sync_engine.json_docs import JsonDict
 from sync_engine.protocol import VaultError
-from sync_engine.vault_api import audits
-from sync_engine.vault_api.messages import (
-    Reply,
-    failure_reply,
-    file_reply,
-    format_timestamp,
-    parse_timestamp,
-    success_reply,
+from sync_engine.vault_api.configuration_objects import creation_time
+from sync_engine.vault_api.extracts import (
+    DAY,
+    QUARTER,
+    WindowChanges,
+    build_full_extracts,
+    build_incremental_extracts,
+    build_log_extracts,
+    find_changes,
+    pack_archive,
 )
-from sync_engine.vault_api.metadata import picklist_values
-from sync_engine.vault_api.objects import VAULT_ID, Field, Object, format_label
-from sync_engine.vault_api.records import find_deleted
+from sync_engine.vault_api.messages import Reply, failure_reply, file_reply, parse_timestamp, success_reply
+from sync_engine.vault_api.objects import VAULT_ID
 from sync_engine.vault_api.server_state import ApiCall
 
-QUARTER, DAY = 900.0, 86400.0
 FULL_START = 946_684_800.0  # 2000-01-01, the documented start of every full file
+FULL, INCREMENTAL, LOG = "full_directdata", "incremental_directdata", "log_directdata"
+LETTERS = {FULL: "F", INCREMENTAL: "N", LOG: "L"}
+KEPT_DAYS = {FULL: 2, INCREMENTAL: 10, LOG: 2}
+_KINDS = {letter: kind for kind, letter in LETTERS.items()}
 _EMPTY_INCREMENT = "an increment without changes"
-LETTERS = {"full_directdata": "F", "incremental_directdata": "N", "log_directdata": "L"}
-KEPT_DAYS = {"full_directdata": 2, "incremental_directdata": 10, "log_directdata": 2}
-TYPES = {"ID": "String", "Object": "Relationship", "RichText": "LongText"}
-"""Types of Direct Data for the types of the metadata API, if they differ."""
-
-
-@dataclass(slots=True)
-class Extract:
-    """One CSV file of an archive."""
-
-    name: str
-    label: str
-    columns: list[str]
-    rows: list[JsonDict] = field(default_factory=list)
-    kind: str = "updates"
-
-    @property
-    def path(self) -> str:
-        """Return the path of the CSV file in the archive."""
-        suffix = "_deletes" if self.kind == "deletes" else ""
-        return self.name.replace(".", "/", 1) + f"{suffix}.csv"
+_NAME = re.compile(rf"{VAULT_ID}-(?P<stop>\d{{8}}-\d{{4}})-(?P<letter>[FNL])")
 
 
 def list_files(call: ApiCall) -> Reply:
-    """Handle `GET /services/directdata/files`: list the available files.
+    """Handle `GET /services/directdata/files`: list the available files, oldest first.
 
-    Parameters are `extract_type`, `start_time` and `stop_time`.
+    Parameters are `extract_type`, `start_time` and `stop_time`. Without `extract_type`, all types are listed.
     """
+    _require_permission(call)
     parameters = call.request.query
-    kind = parameters.get("extract_type", "incremental_directdata")
-    if kind not in LETTERS:
+    kind = parameters.get("extract_type")
+    if kind is not None and kind not in LETTERS:
         raise VaultError(
             "INVALID_DATA", f"[{kind}] is not a valid extract_type; use one of {', '.join(LETTERS)}"
         )
     since = parse_timestamp(parameters["start_time"]) if parameters.get("start_time") else 0.0
     until = parse_timestamp(parameters["stop_time"]) if parameters.get("stop_time") else call.now
-    stops = [
-        stop for stop in _stop_times(kind, call.now) if stop <= until and _start_time(kind, stop) >= since
+    changes = find_changes(call) if kind in (None, INCREMENTAL) else {}
+    listed = [
+        (stop, name, _list_file(call, name, stop, changes))
+        for name in ([kind] if kind else LETTERS)
+        for stop in _stop_times(call, name)
+        if stop <= until and _start_time(name, stop) >= since
     ]
-    failed_count = call.server.faults.setting("unpublished") if kind == "incremental_directdata" else 0
-    changes = _changes_by_quarter(call) if kind == "incremental_directdata" else {}
-    data = []
-    for index, stop in enumerate(stops):
-        if index >= len(stops) - failed_count:
-            error_message = f"Failed to publish {kind} file. No other action is needed at this time."
-            data.append(
-                {
-                    "name": _file_name(kind, stop),
-                    "error": {"next_retry": _format_minute(stop + 1800), "message": error_message},
-                }
-            )
-        else:
-            data.append(_file_entry(call, kind, stop, changes.get(stop, ({}, {}))))
+    data = [entry for _, _, entry in sorted(listed, key=lambda item: item[:2])]
     return success_reply({"responseDetails": {"total": len(data)}, "data": data})
 
 
 def download_part(call: ApiCall) -> Reply:
     """Handle `GET /services/directdata/files/{part}`: return bytes, or JSON on failure."""
+    _require_permission(call)
     name, _, number = call.args["part"].rpartition(".")
-    packed = call.server.files.get(name)
-    parts = _split_parts(call, packed[1]) if packed else []
-    if not number.isdigit() or not 1 <= int(number) <= len(parts):
-        raise VaultError(
-            "INVALID_DATA", f"The file [{call.args['part']}] does not exist; list the files first"
-        )
+    parts = _split_parts(call, _find_file(call, name))
+    if not re.fullmatch(r"\d{3}", number) or not 1 <= int(number) <= len(parts):
+        raise VaultError("INVALID_DATA", f"The file [{call.args['part'][:100]}] does not exist")
     if call.server.faults.applies_to_first("fail-part"):
         return failure_reply(
             VaultError("UNEXPECTED_ERROR", "The file part could not be read"), response="EXCEPTION"
@@ -107,15 +74,49 @@ def download_part(call: ApiCall) -> Reply:
     return file_reply(f"{name}.tar.gz.{number}", parts[int(number) - 1])
 
 
-def _stop_times(kind: str, now: float) -> list[float]:
-    step = QUARTER if kind == "incremental_directdata" else DAY
-    last = int(now // step)
-    return [n * step for n in range(last - int(KEPT_DAYS[kind] * DAY // step) + 1, last + 1)]
+def _require_permission(call: ApiCall) -> None:
+    """Raise VaultError unless the caller may read all records and logs, as Direct Data needs."""
+    if not call.user.get("admin"):
+        error_message = (
+            f"User [{call.user['id']}] not licensed for permission [Application: API: Direct Data]."
+        )
+        raise VaultError("INSUFFICIENT_ACCESS", error_message)
+
+
+def _stop_times(call: ApiCall, kind: str) -> list[float]:
+    """Return the ends of the files that are kept, oldest first.
+
+    Documented: no incremental file is available before the first full file.
+    """
+    created = creation_time(call.vault)
+    if not created or call.now // DAY * DAY < created:
+        return []
+    step = QUARTER if kind == INCREMENTAL else DAY
+    last = int(call.now // step)
+    stops = [n * step for n in range(last - int(KEPT_DAYS[kind] * DAY // step) + 1, last + 1)]
+    return [stop for stop in stops if stop >= created]
+
+
+def _find_file(call: ApiCall, name: str) -> bytes:
+    """Return the bytes of a file by its name. Raises VaultError if it is not available."""
+    match = _NAME.fullmatch(name)
+    if not _stop_times(call, FULL):
+        raise VaultError("OPERATION_NOT_ALLOWED", "Initial file being generated. Please check again later.")
+    if match is not None:
+        kind = _KINDS[match["letter"]]
+        try:
+            stop = datetime.strptime(match["stop"], "%Y%m%d-%H%M").replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            stop = -1.0
+        if stop in _stop_times(call, kind):
+            changes = find_changes(call) if kind == INCREMENTAL and name not in call.server.files else {}
+            return _publish(call, kind, stop, changes)[1]
+    raise VaultError("INVALID_DATA", f"The file [{name[:100]}] does not exist")
 
 
 def _start_time(kind: str, stop: float) -> float:
-    step = QUARTER if kind == "incremental_directdata" else DAY
-    return FULL_START if kind == "full_directdata" else stop - step
+    step = QUARTER if kind == INCREMENTAL else DAY
+    return FULL_START if kind == FULL else stop - step
 
 
 def _file_name(kind: str, stop: float) -> str:
@@ -132,34 +133,18 @@ def _split_parts(call: ApiCall, packed: bytes) -> list[bytes]:
     return [packed[at : at + size] for at in range(0, len(packed), size)]
 
 
-Changes = dict[str, list[JsonDict]]
+def _list_file(call: ApiCall, kind: str, stop: float, changes: dict[float, WindowChanges]) -> JsonDict:
+    failed_count = call.server.faults.setting("unpublished") if kind == INCREMENTAL else 0
+    if failed_count and stop in _stop_times(call, kind)[-failed_count:]:
+        error_message = f"Failed to publish {kind} file. No other action is needed at this time."
+        error = {"next_retry": _format_minute(stop + 1800), "message": error_message}
+        return {"name": _file_name(kind, stop), "error": error}
+    return _file_entry(call, kind, stop, changes)
 
 
-def _changes_by_quarter(call: ApiCall) -> dict[float, tuple[Changes, Changes]]:
-    """Return changed and deleted rows by object, for each 15-minute interval.
-
-    The keys are the ends of the intervals.
-    """
-    changes: dict[float, tuple[Changes, Changes]] = {}
-    for source in call.list_objects().values():
-        for row in source.rows():
-            at = parse_timestamp(row["modified_date__v"])
-            changes.setdefault(ceil(at / QUARTER) * QUARTER, ({}, {}))[0].setdefault(source.name, []).append(
-                row
-            )
-        for record_id, at in find_deleted(call, source.name):
-            row = {"id": record_id, "deleted_date": format_timestamp(at)}
-            changes.setdefault(ceil(at / QUARTER) * QUARTER, ({}, {}))[1].setdefault(source.name, []).append(
-                row
-            )
-    return changes
-
-
-def _file_entry(call: ApiCall, kind: str, stop: float, changes: tuple[Changes, Changes]) -> JsonDict:
+def _file_entry(call: ApiCall, kind: str, stop: float, changes: dict[float, WindowChanges]) -> JsonDict:
     name, start = _file_name(kind, stop), _start_time(kind, stop)
-    if name not in call.server.files:
-        call.server.files[name] = _publish_file(call, kind, stop, changes)
-    total, packed = call.server.files[name]
+    total, packed = _publish(call, kind, stop, changes)
     parts = []
     for number, part in enumerate(_split_parts(call, packed), start=1):
         address = f"{call.request.base}{call.url('/services/directdata/files')}/{name}.{number:03d}"
@@ -178,186 +163,25 @@ def _file_entry(call: ApiCall, kind: str, stop: float, changes: tuple[Changes, C
     return attributes | sizes | {"filepart_details": parts}
 
 
-def _publish_file(
-    call: ApiCall, kind: str, stop: float, changes: tuple[Changes, Changes]
-) -> tuple[int, bytes]:
-    """Build a new file and return its row count and bytes.
+def _publish(call: ApiCall, kind: str, stop: float, changes: dict[float, WindowChanges]) -> tuple[int, bytes]:
+    """Return the row count and bytes of a file, which is built only once.
 
     All incremental files without changes share the same bytes.
     """
-    empty = kind == "incremental_directdata" and not any(changes)
-    if empty and _EMPTY_INCREMENT in call.server.files:
-        return call.server.files[_EMPTY_INCREMENT]
-    extracts = list(_build_extracts(call, kind, stop, changes))
-    total = sum(len(extract.rows) for extract in extracts if not extract.name.startswith("Metadata"))
-    published = (total, _pack_archive(call, kind, extracts))
-    if empty:
-        call.server.files[_EMPTY_INCREMENT] = published
-    return published
-
-
-def _build_extracts(
-    call: ApiCall, kind: str, stop: float, changes: tuple[Changes, Changes]
-) -> Iterator[Extract]:
-    if kind == "log_directdata":
-        for name, columns in audits.COLUMNS.items():
-            if name != "domain_audit_trail":
-                rows = [row for at, row in audits.iterate_trail(call, name) if stop - DAY < at <= stop]
-                yield Extract(f"Log.{name}", format_label(name + "__v"), columns, rows)
-        return
-    objects = sorted(call.list_objects().values(), key=lambda source: source.name)
-    full = kind == "full_directdata"
-    yield Extract(
-        "Metadata.metadata", "Metadata", _METADATA_COLUMNS, list(_metadata_rows(objects)) if full else []
-    )
-    for source in objects:
-        columns = _columns(source)
-        rows = _rows_created_before(source, stop) if full else changes[0].get(source.name, [])
-        yield Extract(f"Object.{source.name}", source.label, columns, rows)
-        deleted_rows = [] if full else changes[1].get(source.name, [])
-        if not full:
-            yield Extract(
-                f"Object.{source.name}", source.label, ["id", "deleted_date"], deleted_rows, "deletes"
-            )
-    yield Extract(
-        "Picklist.picklist__sys", "Picklist", _PICKLIST_COLUMNS, list(_picklist_rows(objects)) if full else []
-    )
-
-
-def _rows_created_before(source: Object, stop: float) -> list[JsonDict]:
-    limit = str(format_timestamp(stop))
-    return [row for row in source.rows() if str(row["created_date__v"]) <= limit]
-
-
-def _columns(source: Object) -> list[str]:
-    """Return the columns of an object: standard columns first, then the others by name."""
-    first = [
-        "id",
-        "modified_date__v",
-        "name__v",
-        "status__v",
-        "created_by__v",
-        "created_date__v",
-        "modified_by__v",
-        "global_id__sys",
-        "link__sys",
-    ]
-    standard = [name for name in first if name in source.fields]
-    return standard + sorted(set(source.fields) - set(standard))
-
-
-_METADATA_COLUMNS = [
-    "modified_date",
-    "extract",
-    "extract_label",
-    "column_name",
-    "column_label",
-    "type",
-    "length",
-    "related_extract",
-]
-_PICKLIST_COLUMNS = [
-    "modified_date__v",
-    "object",
-    "object_field",
-    "picklist_value_name",
-    "picklist_value_label",
-    "status__v",
-]
-
-
-def _metadata_rows(objects: Iterable[Object]) -> Iterator[JsonDict]:
-    for source in objects:
-        for name in _columns(source):
-            spec = source.fields[name]
-            related = (
-                "Picklist.picklist__sys"
-                if spec.type == "Picklist"
-                else f"Object.{spec.to}"
-                if spec.to
-                else None
-            )
-            attributes = {
-                "extract": f"Object.{source.name}",
-                "extract_label": source.label,
-                "column_name": name,
-            }
-            kind = "MultiPicklist" if spec.multi_value else TYPES.get(spec.type, spec.type)
-            yield (
-                attributes
-                | {"column_label": format_label(name), "type": kind}
-                | _length(spec)
-                | {"related_extract": related}
-            )
-
-
-def _length(spec: Field) -> JsonDict:
-    return (
-        {"length": spec.length or (20 if spec.type == "ID" else None)}
-        if spec.type in ("String", "LongText", "ID")
-        else {}
-    )
-
-
-def _picklist_rows(objects: Iterable[Object]) -> Iterator[JsonDict]:
-    for source in objects:
-        for spec in source.fields.values():
-            for value in picklist_values(source, spec) if spec.type == "Picklist" else ():
-                attributes = {"object": source.name, "object_field": spec.name, "picklist_value_name": value}
-                yield attributes | {"picklist_value_label": format_label(value), "status__v": "active__v"}
-
-
-def _pack_archive(call: ApiCall, kind: str, extracts: list[Extract]) -> bytes:
-    """Build the archive. The same content always produces the same bytes."""
-    files = {"manifest.csv": _manifest_csv(kind, extracts)}
-    if kind != "full_directdata":
-        objects = sorted(call.list_objects().values(), key=lambda source: source.name)
-        files["metadata_full.csv"] = _to_csv(_METADATA_COLUMNS, _metadata_rows(objects))
-    files |= {extract.path: _to_csv(extract.columns, extract.rows) for extract in extracts if extract.rows}
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for path, body in files.items():
-            entry = tarfile.TarInfo(path)
-            entry.size = len(body)
-            archive.addfile(entry, io.BytesIO(body))
-    return gzip.compress(buffer.getvalue(), compresslevel=6, mtime=0)
-
-
-def _manifest_csv(kind: str, extracts: list[Extract]) -> bytes:
-    """Build the manifest of an archive. Only incremental files distinguish updates and deletes."""
-    columns = ["extract", "extract_label", "type", "records", "file"]
-    rows = [
-        {
-            "extract": extract.name,
-            "extract_label": extract.label,
-            "type": extract.kind,
-            "records": len(extract.rows),
-        }
-        | {"file": extract.path if extract.rows else None}
-        for extract in extracts
-    ]
-    return _to_csv(columns if kind == "incremental_directdata" else [c for c in columns if c != "type"], rows)
-
-
-def _to_csv(columns: list[str], rows: Iterable[JsonDict]) -> bytes:
-    lines = _Lines()
-    writer = csv.writer(lines, lineterminator="\r\n")
-    writer.writerow(columns)
-    writer.writerows([_to_cell(row.get(name)) for name in columns] for row in rows)
-    return "".join(lines.written).encode("utf-8", "replace")
-
-
-@dataclass(slots=True)
-class _Lines:
-    """Ends lines with LF. A writer that does so itself would not quote a CR within a value."""
-
-    written: list[str] = field(default_factory=list)
-
-    def write(self, line: str) -> None:
-        self.written.append(line.removesuffix("\r\n") + "\n")
-
-
-def _to_cell(value: object) -> object:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return ",".join(map(str, value)) if isinstance(value, list) else value
+    name, files = _file_name(kind, stop), call.server.files
+    if name not in files:
+        window = changes.get(stop, WindowChanges())
+        empty = kind == INCREMENTAL and not window
+        if empty and _EMPTY_INCREMENT in files:
+            files[name] = files[_EMPTY_INCREMENT]
+            return files[name]
+        if kind == INCREMENTAL:
+            extracts = list(build_incremental_extracts(call, window))
+        else:
+            build = build_full_extracts if kind == FULL else build_log_extracts
+            extracts = list(build(call, stop))
+        total = sum(len(extract.rows) for extract in extracts)
+        files[name] = (total, pack_archive(call, extracts, full=kind == FULL))
+        if empty:
+            files[_EMPTY_INCREMENT] = files[name]
+    return files[name]

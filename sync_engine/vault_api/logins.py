@@ -53,9 +53,9 @@ def sign_in_with_identity(server: ServerState, request: Request, now: float) -> 
     return _session_reply(server, request, _insert_session(server, user["id"], now), user)
 
 
-def discover_sign_in(server: ServerState, request: Request) -> Reply:
-    """Handle `POST /auth/discovery`: return the sign-in method, which is always password."""
-    return success_reply({"data": {"auth_type": "password", "auth_profiles": []}})
+def discover_sign_in() -> Reply:
+    """Handle `/auth/discovery`: return the sign-in method, which is always password."""
+    return success_reply({"errors": [], "data": {"auth_type": "password"}})
 
 
 def log_sign_in(server: ServerState, now: float, name: str, status: str, client: str) -> None:
@@ -90,6 +90,22 @@ def authenticate(server: ServerState, request: Request, now: float) -> tuple[Jso
 def keep_alive(call: ApiCall) -> Reply:
     """Handle `POST /keep-alive`. Any call with a session extends it."""
     return success_reply({})
+
+
+def list_delegations(call: ApiCall) -> Reply:
+    """Handle `GET /delegation/vaults`: list Vaults with delegate access, of which there are none."""
+    return success_reply({"delegated_vaults": []})
+
+
+def start_delegation(call: ApiCall) -> Reply:
+    """Handle `POST /delegation/login`. No user has granted delegate access.
+
+    Raises VaultError always.
+    """
+    for name in ("vault_id", "delegator_userid"):
+        if not call.request.form().get(name):
+            raise VaultError("PARAMETER_REQUIRED", f"Missing required parameter [{name}]")
+    raise VaultError("INSUFFICIENT_ACCESS", "User does not have delegate access to this Vault")
 
 
 def end_session(call: ApiCall) -> Reply:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.parser import BytesParser
@@ -21,6 +21,8 @@ from sync_engine.json_docs import JsonDict
 from sync_engine.protocol import VaultError
 
 JSON_TYPE = "application/json;charset=UTF-8"
+CSV_TYPE = "text/csv;charset=UTF-8"
+FILE_TYPE = "application/octet-stream;charset=UTF-8"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +45,22 @@ class Request:
         """Return the form fields of the URL and the body. Body fields override URL fields."""
         return dict(self.query) | _form(self.header("content-type"), self.body)
 
+    def is_form(self) -> bool:
+        """Return whether the body is an HTML form."""
+        return "x-www-form-urlencoded" in self.header("content-type")
+
+    def wants_csv(self) -> bool:
+        """Return whether the caller accepts CSV and not JSON."""
+        accepted = self.header("accept")
+        return "text/csv" in accepted and "json" not in accepted
+
     def rows(self) -> list[JsonDict]:
-        """Parse the rows of a bulk write from CSV or JSON. Raises VaultError for any other body."""
+        """Parse the rows of a bulk write from CSV or JSON, or one row from a form.
+
+        Raises VaultError for any other body.
+        """
+        if self.is_form():
+            return [dict(_form(self.header("content-type"), self.body))]
         return _csv_rows(self.body) if "csv" in self.header("content-type") else _json_rows(self.body)
 
 
@@ -79,10 +95,40 @@ def json_reply(doc: Mapping[str, Any], *, status: int = 200) -> Reply:
     return Reply(body=json.dumps(doc, ensure_ascii=False).encode("utf-8", "replace"), status=status)
 
 
-def file_reply(name: str, body: bytes, content_type: str = "application/octet-stream") -> Reply:
+def file_reply(name: str, body: bytes) -> Reply:
     """Build a reply with a file to download."""
-    headers = {"Content-Disposition": f'attachment;filename="{name}"', "X-VaultAPI-Status": "SUCCESS"}
-    return Reply(body=body, content_type=content_type, headers=headers)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-VaultAPI-Status": "SUCCESS"}
+    return Reply(body=body, content_type=FILE_TYPE, headers=headers)
+
+
+def csv_reply(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> Reply:
+    """Build a reply with rows as CSV. Other keys of the rows are left out."""
+    return Reply(body=to_csv(columns, rows), content_type=CSV_TYPE, headers={"X-VaultAPI-Status": "SUCCESS"})
+
+
+def to_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> bytes:
+    """Return rows as CSV with a header and LF line ends. Empty values have empty cells."""
+    lines = _Lines()
+    writer = csv.writer(lines, lineterminator="\r\n")
+    writer.writerow(columns)
+    writer.writerows([_to_cell(row.get(name)) for name in columns] for row in rows)
+    return "".join(lines.written).encode("utf-8", "replace")
+
+
+@dataclass(slots=True)
+class _Lines:
+    """Ends lines with LF. A writer that does so itself would not quote a CR within a value."""
+
+    written: list[str] = field(default_factory=list)
+
+    def write(self, line: str) -> None:
+        self.written.append(line.removesuffix("\r\n") + "\n")
+
+
+def _to_cell(value: object) -> object:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ",".join(map(str, value)) if isinstance(value, list) else value
 
 
 def format_timestamp(seconds: float | None) -> str | None:
@@ -91,6 +137,29 @@ def format_timestamp(seconds: float | None) -> str | None:
         return None
     time = datetime.fromtimestamp(round(seconds, 3), UTC)
     return time.strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"
+
+
+def format_second(at: float) -> str:
+    """Format a time as audit trails and deletions do: UTC, in whole seconds."""
+    return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_window(
+    parameters: Mapping[str, str], now: float, *, days: int | None, default: float
+) -> tuple[float, float]:
+    """Return the times of `start_date` and `end_date` in seconds, by default `default` and `now`.
+
+    Raises VaultError if one of them is more than `days` days ago, with a second of tolerance, or if they are in the
+    wrong order.
+    """
+    texts = parameters.get("start_date"), parameters.get("end_date")
+    times = [parse_timestamp(text) if text else None for text in texts]
+    if days is not None and any(at is not None and at < now - days * 86400 - 1 for at in times):
+        raise VaultError("INVALID_DATA", f"Only the last {days} days can be requested; choose a later date")
+    since, until = default if times[0] is None else times[0], now if times[1] is None else times[1]
+    if times[1] is not None and until < since:
+        raise VaultError("INVALID_DATA", f"The end_date [{texts[1]}] is before the start_date")
+    return since, until
 
 
 def parse_timestamp(text: str) -> float:
@@ -137,12 +206,22 @@ def _text(payload: object) -> str:
 
 
 def _csv_rows(body: bytes) -> list[JsonDict]:
+    """Parse CSV rows. Documented: a backslash is written twice. Columns that a row leaves out are empty."""
     try:
         text = body.decode("utf-8-sig")
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        rows = list(reader)
     except (UnicodeDecodeError, csv.Error) as error:
         raise VaultError("INVALID_DATA", f"The CSV cannot be read: {error}") from None
-    return [{name: value for name, value in row.items() if name is not None} for row in rows]
+    for number, row in enumerate(rows, start=1):
+        if None in row:
+            raise VaultError("INVALID_DATA", f"Row [{number}] of the CSV has more values than the header")
+    if len(set(reader.fieldnames or ())) < len(reader.fieldnames or ()):
+        raise VaultError("INVALID_DATA", "The header of the CSV names a column twice")
+    return [
+        {name.strip(): value.replace("\\\\", "\\") if value else value for name, value in row.items()}
+        for row in rows
+    ]
 
 
 def _json_rows(body: bytes) -> list[JsonDict]:

@@ -114,70 +114,17 @@ def get_field(call: ApiCall) -> Reply:
     return success_reply({"field": field_entry(definition)})
 
 
-def list_picklists(call: ApiCall) -> Reply:
-    """Handle `GET /objects/picklists`: list the picklists."""
-    usages: dict[str, list[JsonDict]] = {}
-    for source in call.list_objects().values():
-        for definition in source.fields.values():
-            if definition.type == "Picklist":
-                usages.setdefault(definition.name, []).append(
-                    {"objectName": source.name, "propertyName": definition.name}
-                )
+CUSTOM_OBJECTS = 20
+"""Maximum number of custom objects, as in the published example."""
+
+
+def get_limits(call: ApiCall) -> Reply:
+    """Handle `GET /limits`: return how many custom objects can be created."""
+    custom = sum(name.endswith("__c") for name in call.vault.live["object"])
+    remaining = max(0, CUSTOM_OBJECTS - custom)
     return success_reply(
-        {
-            "picklists": [
-                {
-                    "name": name,
-                    "label": format_label(name),
-                    "kind": "global",
-                    "system": False,
-                    "usedIn": places,
-                }
-                for name, places in sorted(usages.items())
-            ]
-        }
+        {"data": [{"name": "custom_objects", "remaining": remaining, "max": CUSTOM_OBJECTS}]}
     )
-
-
-def get_picklist(call: ApiCall) -> Reply:
-    """Handle `GET /objects/picklists/{name}`: return the picklist values and labels."""
-    name, labels = call.args["name"], dict[str, str]()
-    exists = False
-    for source in call.list_objects().values():
-        if name in source.fields and source.fields[name].type == "Picklist":
-            exists = True
-            labels |= {value: format_label(value) for value in picklist_values(source, source.fields[name])}
-    if not exists:
-        raise VaultError("INVALID_DATA", f"The picklist [{name}] does not exist")
-    return success_reply(
-        {"picklistValues": [{"name": key, "label": text} for key, text in sorted(labels.items())]}
-    )
-
-
-def picklist_values(source: Object, definition: Field) -> list[str]:
-    """Return the defined values of a picklist, or else the values in use."""
-    if definition.values:
-        return list(definition.values)
-    values_in_use = {str(value) for row in source.rows() for value in row.get(definition.name) or ()}
-    return sorted(values_in_use)
-
-
-def get_permission_sets(call: ApiCall) -> Reply:
-    """Handle `GET /configuration/Permissionset`: return one or all permission sets."""
-    permission_sets = call.vault.live.get("permission_set", {})
-    name = call.args.get("name")
-    if name is None:
-        return success_reply(
-            {"data": [_permission_set(key, doc) for key, doc in sorted(permission_sets.items())]}
-        )
-    if name not in permission_sets:
-        raise VaultError("INVALID_DATA", f"The component [Permissionset.{name}] does not exist")
-    return success_reply({"data": _permission_set(name, permission_sets[name])})
-
-
-def _permission_set(name: str, doc: JsonDict) -> JsonDict:
-    body = {key: value for key, value in doc.items() if key != "name"}
-    return {"name": name, "label": format_label(name), "active": True} | body
 
 
 def require_readable_object(call: ApiCall, name: str) -> Object:

@@ -16,15 +16,18 @@ from sync_engine.json_docs import JsonDict
 from sync_engine.protocol import VaultError
 from sync_engine.vault_api import (
     audits,
+    components,
     direct_data,
+    jobs,
     logins,
     metadata,
     query_endpoint,
     records,
     usage,
     users,
+    writes,
 )
-from sync_engine.vault_api.messages import JSON_TYPE, Reply, Request, failure_reply, json_reply
+from sync_engine.vault_api.messages import JSON_TYPE, Reply, Request, failure_reply, json_reply, success_reply
 from sync_engine.vault_api.server_state import VERSIONS, ApiCall, ServerState
 
 BURST_LIMIT = 2000
@@ -35,13 +38,15 @@ Endpoint = Callable[[ApiCall], Reply]
 _ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("POST", "/keep-alive", logins.keep_alive),
     ("DELETE", "/session", logins.end_session),
+    ("GET", "/delegation/vaults", logins.list_delegations),
+    ("POST", "/delegation/login", logins.start_delegation),
     ("GET", "/objects/users/me", users.get_current_user),
     ("GET", "/objects/users", users.list_users),
     ("GET", "/objects/users/{id}", users.get_user),
     ("GET", "/objects/users/{id}/permissions", users.get_user_permissions),
+    ("GET", "/metadata/objects/users", users.describe_users),
     ("GET", "/objects/domain", users.get_domain),
     ("GET", "/objects/domains", users.list_domains),
-    ("GET", "/metadata/objects/users", users.describe_users),
     ("POST", "/query", query_endpoint.run_query),
     ("GET", "/query", query_endpoint.run_query),
     ("POST", "/query/{query}", query_endpoint.get_next_page),
@@ -49,14 +54,16 @@ _ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/metadata/vobjects", metadata.list_objects),
     ("GET", "/metadata/vobjects/{object}", metadata.get_object),
     ("GET", "/metadata/vobjects/{object}/fields/{field}", metadata.get_field),
-    ("GET", "/objects/picklists", metadata.list_picklists),
-    ("GET", "/objects/picklists/{name}", metadata.get_picklist),
-    ("GET", "/configuration/Permissionset", metadata.get_permission_sets),
-    ("GET", "/configuration/Permissionset.{name}", metadata.get_permission_sets),
+    ("GET", "/limits", metadata.get_limits),
+    ("GET", "/objects/picklists", components.list_picklists),
+    ("GET", "/objects/picklists/{name}", components.get_picklist),
+    ("GET", "/metadata/components", components.list_component_types),
+    ("GET", "/metadata/components/{type}", components.get_component_type),
+    ("GET", "/configuration/{type}", components.list_components),
     ("GET", "/vobjects/{object}", records.list_records),
-    ("POST", "/vobjects/{object}", records.write_records),
-    ("PUT", "/vobjects/{object}", records.write_records),
-    ("DELETE", "/vobjects/{object}", records.write_records),
+    ("POST", "/vobjects/{object}", writes.write_records),
+    ("PUT", "/vobjects/{object}", writes.write_records),
+    ("DELETE", "/vobjects/{object}", writes.write_records),
     ("GET", "/vobjects/{object}/{id}", records.get_record),
     ("GET", "/vobjects/{object}/{id}/audittrail", audits.read_record_history),
     ("GET", "/objects/deletions/vobjects/{object}", records.list_deletions),
@@ -64,6 +71,10 @@ _ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
     ("GET", "/metadata/audittrail/{kind}", audits.describe_trail),
     ("GET", "/audittrail/{kind}", audits.read_trail),
     ("GET", "/logs/api_usage", usage.download_daily_log),
+    ("GET", "/services/jobs/histories", jobs.list_finished_jobs),
+    ("GET", "/services/jobs/monitors", jobs.list_unfinished_jobs),
+    ("GET", "/services/jobs/{id}", jobs.get_job_status),
+    ("GET", "/services/jobs/{id}/content", jobs.download_job_result),
     ("GET", "/services/directdata/files", direct_data.list_files),
     ("GET", "/services/directdata/files/{part}", direct_data.download_part),
 )
@@ -74,7 +85,7 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 
 _COMPILED = tuple((method, _pattern(path), endpoint) for method, path, endpoint in _ROUTES)
-_VERSIONED = re.compile(r"/api/(v\d+\.\d+)(/.*)")
+_VERSIONED = re.compile(r"/api/(v\d+\.\d+)(/.*)?")
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
@@ -108,10 +119,11 @@ def _dispatch(
     server: ServerState, request: Request, now: float, execution_id: str, caller: JsonDict
 ) -> Reply:
     path = request.path.rstrip("/") or "/"
+    _require_served_format(request)
     if path == "/api":
-        return json_reply({"values": {name: f"{request.base}/api/{name}" for name in VERSIONS}})
+        return _list_versions(request)
     if path == "/auth/discovery":
-        return logins.discover_sign_in(server, request)
+        return logins.discover_sign_in()
     if path.startswith("/auth/oauth/session/"):
         return logins.sign_in_with_identity(server, request, now)
     version, endpoint_path = _split_version(server, path)
@@ -121,6 +133,8 @@ def _dispatch(
         return logins.sign_in(server, request, now)
     user, session = logins.authenticate(server, request, now)
     caller |= {"user": user, "session": session, "version": version}
+    if not endpoint_path and request.method == "GET":  # how clients validate a session that they already have
+        return _list_versions(request)
     endpoint, args = _find_endpoint(request.method, endpoint_path)
     server.require_access(endpoint_path, *args.values())
     call = ApiCall(
@@ -128,6 +142,17 @@ def _dispatch(
         execution_id=execution_id, args=args,
     )  # fmt: skip
     return endpoint(call)
+
+
+def _list_versions(request: Request) -> Reply:
+    return success_reply({"values": {name: f"{request.base}/api/{name}" for name in VERSIONS}})
+
+
+def _require_served_format(request: Request) -> None:
+    """Raise VaultError if the caller accepts XML only, which Vault can send and this Vault cannot."""
+    accepted = request.header("accept")
+    if "xml" in accepted and not any(part in accepted for part in ("json", "*/*", "text/csv")):
+        raise VaultError("OPERATION_NOT_ALLOWED", "XML replies are not served; send Accept: application/json")
 
 
 def _split_version(server: ServerState, path: str) -> tuple[str, str]:
@@ -139,7 +164,7 @@ def _split_version(server: ServerState, path: str) -> tuple[str, str]:
             raise VaultError("INVALID_SESSION_ID", "Invalid or expired session ID.")
         error_message = f"The version [{match[1]}] is not served; GET /api/ lists those that are"
         raise VaultError("MALFORMED_URL", error_message, cause="no-such-path")
-    return match[1], match[2]
+    return match[1], match[2] or ""
 
 
 def _find_endpoint(method: str, path: str) -> tuple[Endpoint, JsonDict]:

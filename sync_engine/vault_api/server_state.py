@@ -12,6 +12,7 @@ from sync_engine.vault.permissions import Right, allows, permission_set
 from sync_engine.vault.state import Vault
 from sync_engine.vault_api.catalogue import build_catalogue
 from sync_engine.vault_api.fault_injection import FaultInjection
+from sync_engine.vault_api.job_list import JobList
 from sync_engine.vault_api.messages import Request
 from sync_engine.vault_api.objects import VAULT_ID, Object
 
@@ -58,6 +59,7 @@ class ServerState:
     queries: OrderedDict[str, StoredPages] = field(default_factory=OrderedDict)
     calls: int = 0
     session_calls: dict[str, int] = field(default_factory=dict)
+    jobs: JobList = field(default_factory=JobList)
     files: dict[str, tuple[int, bytes]] = field(default_factory=dict)  # Direct Data: rows and bytes by name
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from sync_engine.json_docs import from_json
 from sync_engine.protocol import VaultError
+from sync_engine.vault_api.audits import require_log_permission
 from sync_engine.vault_api.messages import Reply, file_reply, format_timestamp, parse_timestamp
 from sync_engine.vault_api.objects import VAULT_ID
 from sync_engine.vault_api.server_state import ApiCall
@@ -49,17 +50,21 @@ def download_daily_log(call: ApiCall) -> Reply:
 
     The day may be at most 30 days ago.
     """
+    require_log_permission(call, "API Usage Logs")
     text = call.request.query.get("date", "")
     if not text:
         raise VaultError("PARAMETER_REQUIRED", "Missing required parameter [date]")
     day = parse_timestamp(text[:10])
     if not call.now - 31 * DAY <= day <= call.now:
         raise VaultError("INVALID_DATA", f"[{text}] is not within the last 30 days")
+    log_format = call.request.query.get("log_format", "csv")
+    if log_format != "csv":
+        raise VaultError("OPERATION_NOT_ALLOWED", f"The log_format [{log_format}] is not served; use csv")
     name = f"{VAULT_ID}-APIUsageLog-{datetime.fromtimestamp(day, UTC):%Y-%m-%d}"
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo(f"{name}.csv", (1980, 1, 1, 0, 0, 0)), _daily_csv(call, day))
-    return file_reply(f"{name}.zip", packed.getvalue(), "application/zip")
+    return file_reply(f"{name}.zip", packed.getvalue())
 
 
 def _daily_csv(call: ApiCall, day: float) -> str:

@@ -370,7 +370,7 @@ def test_a_vmoc_changed_through_the_api_holds_and_is_audited(caller: Caller) -> 
 
 
 def test_trails_page_and_keep_to_their_days(caller: Caller) -> None:
-    kinds = {one["name"] for one in caller("GET", f"{V}/metadata/audittrail")["data"]}
+    kinds = {one["name"] for one in caller("GET", f"{V}/metadata/audittrail")["audittrails"]}
     assert {"login_audit_trail", "system_audit_trail", "object_audit_trail"} <= kinds
     for kind in kinds:
         fields = {one["name"] for one in caller("GET", f"{V}/metadata/audittrail/{kind}")["data"]["fields"]}
@@ -403,7 +403,7 @@ def test_the_usage_log_has_a_line_for_each_call(caller: Caller) -> None:
     caller("GET", f"{V}/objects/users/me", x_vaultapi_clientid="synclens")
     assert "X-VaultAPI-ReferenceId" not in caller.last.headers
     reply = caller.raw("GET", f"{V}/logs/api_usage?date=2026-03-06")
-    assert reply.content_type == "application/zip"
+    assert reply.content_type == "application/octet-stream;charset=UTF-8"
     with zipfile.ZipFile(io.BytesIO(reply.body)) as archive:
         (name,) = archive.namelist()
         rows = list(csv.DictReader(io.StringIO(archive.read(name).decode())))
