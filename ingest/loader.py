@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -15,6 +15,7 @@ from ingest.config_diff import record_config_changes, touches_config
 from ingest.contracts.cell_format import CellFormat
 from ingest.contracts.tables import Contract
 from ingest.errors import IngestError, MissingColumns, NotErrors, SourceUnreadable, UnknownKind
+from ingest.mapping.header_search import recognize_below_titles
 from ingest.mapping.mapping import ColumnMapping, read_mapping
 from ingest.mapping.recognition import Recognition, recognize
 from ingest.protection.protection import Layout, Protection
@@ -222,19 +223,14 @@ class _Loader:
 
     def _recognize(self, opened: RowSource) -> Recognition:
         options = self.options
-        try:
+
+        def recognize_one(source: RowSource) -> Recognition:
+            source.file_time = opened.file_time
             return recognize(
-                opened, as_kind=options.as_kind, custom_mappings=options.custom_mappings, at=options.at
+                source, as_kind=options.as_kind, custom_mappings=options.custom_mappings, at=options.at
             )
-        except (UnknownKind, MissingColumns):
-            lower = opened.reopen_below_title
-            while lower and (below := lower()):
-                with suppress(UnknownKind, MissingColumns):
-                    return self._recognize(
-                        replace(below, reopen_below_title=None, file_time=opened.file_time)
-                    )
-                lower = below.reopen_below_title
-            raise
+
+        return recognize_below_titles(opened, recognize_one)
 
     def _load_deletions(self, source: RowSource) -> BatchReport:
         contract = deletion_contract(source.deletes_of or "")

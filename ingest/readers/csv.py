@@ -11,12 +11,14 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 
 from ingest.errors import SourceUnreadable
+from ingest.readers.report_lines import is_total, show_cells
 from ingest.readers.rows import BulkTable, RawRow, RowSource, compact_json, replace_surrogates
+from ingest.readers.text_layout import detect_layout
 
-DELIMITERS = (",", ";", "\t", "|")
 MOST_LINES_IN_A_ROW = 200
 MOST_TITLE_LINES = 30
 """Title lines that a report may have above its header, without blank lines."""
@@ -27,7 +29,11 @@ LONGEST_HEADER = 1 << 17
 SURPLUS_CELLS = 3
 """Surplus cells that DuckDB may find in a row; a file with more is read row by row."""
 
-_DELIMITER_LINE = re.compile(r'"?sep=([,;\t|])"?[,;\t|]*', re.IGNORECASE)
+_DELIMITER_LINE = re.compile(r'"?sep=([,;\t|^~])"?[,;\t|^~]*', re.IGNORECASE)
+_SAMPLE_LINES = 20
+"""Lines below the header that decide what separates the cells."""
+_TAIL = 4_096
+"""Bytes at the end of a file that are searched for totals and notes."""
 
 NEVER_CLOSED = "row: a quote is never closed"
 NOT_CSV = "row: is not valid CSV"
@@ -42,8 +48,10 @@ def read_csv(path: Path, encoding: str, *, name: str | None = None, title: int =
     above, first, declared = _read_to_header(lines, title)
     if len(first) > LONGEST_HEADER:
         raise SourceUnreadable(name or path.name, "its first line is not a header: it is too long")
-    delimiter = declared or detect_delimiter(first)
-    cells = _split_cells([first], delimiter) if '"' in first else first.rstrip("\r\n").split(delimiter)
+    following = list(islice(lines, _SAMPLE_LINES))
+    layout = detect_layout(first, following, declared)
+    delimiter, lines = layout.delimiter, map(layout.clean, chain(following, lines))
+    cells = _split_cells([layout.clean(first)], delimiter) if first else []
     header = unique_names([cell.strip() for cell in cells] if isinstance(cells, list) else [])
     source = RowSource(name or path.name, header, iter(()))
     source.notes += [f"skipped above the header: {line.strip()[:200]}" for line in above if line.strip()]
@@ -55,10 +63,21 @@ def read_csv(path: Path, encoding: str, *, name: str | None = None, title: int =
         and encoding.startswith("utf-8")
         and isinstance(cells, list)
         and first.endswith("\n")
+        and layout.is_plain
         and not above
+        and not _ends_with_notes(path, encoding, delimiter, len(header))
     ):
         source.bulk = bulk_table(path, header, delimiter)
     return source
+
+
+def _ends_with_notes(path: Path, encoding: str, delimiter: str, width: int) -> bool:
+    """Return whether a total or a note stands at the end of a file, which only Python leaves out."""
+    with path.open("rb") as file:
+        file.seek(-_TAIL, 2)
+        tail = file.read().decode(encoding, errors="replace").splitlines()[1:]
+    rows = [line.split(delimiter) for line in tail if line.strip()][-5:]
+    return any((len(row) == 1 and width > 2) or is_total(row, width) for row in rows)
 
 
 def _read_to_header(lines: Iterator[str], title: int) -> tuple[list[str], str, str | None]:
@@ -92,12 +111,6 @@ def bulk_table(path: Path, header: list[str], delimiter: str) -> BulkTable:
         "delim = $delimiter, quote = '\"', escape = '\"', null_padding = true, nullstr = '\x01\x02\x01')"
     )
     return BulkTable(relation, header, {"path": str(path), "delimiter": delimiter}, ragged=True)
-
-
-def detect_delimiter(header: str) -> str:
-    """Return the delimiter that splits a header line into the most cells."""
-    unquoted = "".join(part for index, part in enumerate(header.split('"')) if index % 2 == 0)
-    return max(DELIMITERS, key=unquoted.count)
 
 
 def _lines(path: Path, encoding: str) -> Iterator[str]:
@@ -153,21 +166,34 @@ def _rows(
     split: Iterable[tuple[list[str] | str, str]], header: list[str], notes: list[str]
 ) -> Iterator[RawRow]:
     number, width = 0, len(header)
-    after_blank: list[RawRow] = []
+    held_back: list[RawRow] = []  # notes end a report; a broken row is followed by other rows
     blank_seen = False
     for cells, raw in split:
-        if isinstance(cells, list) and len(cells) <= 1 and not any(map(str.strip, cells)):
+        if isinstance(cells, list) and not any(map(str.strip, cells)) and (len(cells) <= 1 or held_back):
             blank_seen = True
             continue
         number += 1
+        if isinstance(cells, list):
+            if is_total(cells, width):
+                notes.append(f"skipped as total: {show_cells(cells)}")
+                continue
+            if cells == header:
+                notes.append(f"skipped as repeated header: row {number}")
+                continue
         row = _row(number, cells, raw, header)
-        if blank_seen and isinstance(cells, list) and width > 1 and len(_filled(cells)) == 1:
-            after_blank.append(row)  # footer lines end a report; a broken row is followed by other rows
+        if isinstance(cells, list) and _may_be_note(cells, width, after_blank=blank_seen):
+            held_back.append(row)
             continue
-        yield from after_blank
-        after_blank, blank_seen = [], False
+        yield from held_back
+        held_back, blank_seen = [], False
         yield row
-    notes.extend(f"skipped as footer: {row.original_text().strip()[:200]}" for row in after_blank)
+    notes.extend(f"skipped as footer: {row.original_text().strip()[:200]}" for row in held_back)
+
+
+def _may_be_note(cells: list[str], width: int, *, after_blank: bool) -> bool:
+    if width < 2 or not (after_blank or (len(cells) == 1 and width > 2)):
+        return False
+    return len(_filled(cells)) == 1
 
 
 def _row(number: int, cells: list[str] | str, raw: str, header: list[str]) -> RawRow:

@@ -25,10 +25,11 @@ from ingest.readers.direct_data import (
     read_unpacked_archive,
 )
 from ingest.readers.encoding import FileInspection, inspect_file
-from ingest.readers.excel_parquet import read_excel, read_parquet
+from ingest.readers.excel import read_excel
 from ingest.readers.folders import UnpackedArchive, list_folder, plan_files
 from ingest.readers.formats import COMPRESSED, TEXT, check_readable, identify_format
 from ingest.readers.mail import identify_mail_file, read_mails
+from ingest.readers.parquet import read_parquet
 from ingest.readers.rows import RowSource, SkippedPart
 from ingest.readers.text_files import read_text_file
 from ingest.readers.wrapper_files import Wrapper
@@ -189,13 +190,18 @@ class _Walk:
                     raise  # the archive around it is not safe either
                 yield SkippedPart(name, str(error), error.next_step)
 
-    def _open_table(self, file: _File, form: str) -> Iterator[RowSource]:
+    def _open_table(self, file: _File, form: str) -> Iterator[RowSource | SkippedPart]:
         inspection = inspect_file(file.path, self.encoding)
-        for source in self._read_tables(file, form, inspection):
-            source.content_hash = inspection.content_hash
-            yield source
+        if form == TEXT.name and inspection.is_binary:
+            raise SourceUnreadable(file.name, "it is neither text nor a format that SyncLens reads")
+        for part in self._read_tables(file, form, inspection):
+            if isinstance(part, RowSource):
+                _add_inspection(part, inspection, is_text=form == TEXT.name)
+            yield part
 
-    def _read_tables(self, file: _File, form: str, inspection: FileInspection) -> Iterator[RowSource]:
+    def _read_tables(
+        self, file: _File, form: str, inspection: FileInspection
+    ) -> Iterator[RowSource | SkippedPart]:
         match form:
             case "parquet":
                 yield read_parquet(file.path, name=file.name)
@@ -203,3 +209,22 @@ class _Walk:
                 yield from read_excel(file.path, name=file.name)
             case _:
                 yield from read_text_file(file.path, inspection, file.name, self.wrappers)
+
+
+def _add_inspection(source: RowSource, inspection: FileInspection, *, is_text: bool) -> None:
+    """Add what is known about the file to a source, and to the sources that are opened below its title."""
+    source.content_hash = inspection.content_hash
+    if is_text:
+        source.notes[:0] = inspection.notes
+        source.bulk = source.bulk if inspection.is_clean_utf8 else None
+    if reopen := source.reopen_below_title:
+        file_time = source.file_time
+
+        def reopen_with_inspection() -> RowSource | None:
+            below = reopen()
+            if below is not None:
+                below.file_time = file_time
+                _add_inspection(below, inspection, is_text=is_text)
+            return below
+
+        source.reopen_below_title = reopen_with_inspection

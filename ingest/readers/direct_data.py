@@ -213,6 +213,8 @@ def _source(extract: Extract, file: Path, label: str, archive: ArchiveName | Non
     inspection = inspect_file(file)
     source = read_csv(file, inspection.encoding, name=f"{label}{extract.file}")
     source.content_hash = inspection.content_hash
+    source.notes += inspection.notes
+    source.bulk = source.bulk if inspection.is_clean_utf8 else None
     source.reopen_below_title = None  # these files have no titles
     source.may_be_empty = True
     source.may_be_unknown = category == "Log"

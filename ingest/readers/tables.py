@@ -6,9 +6,9 @@ import csv
 from collections import Counter
 from collections.abc import Sequence
 
-from ingest.readers.csv import DELIMITERS, detect_delimiter
 from ingest.readers.levels import normalize_heading
 from ingest.readers.log_lines import parse_line
+from ingest.readers.text_layout import DELIMITERS, detect_delimiter
 
 SAMPLE = 80
 """Rows that are compared."""

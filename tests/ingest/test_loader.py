@@ -186,7 +186,7 @@ def test_lines_above_the_header_are_noted_and_not_counted(store, write, clock, c
 
 
 def test_a_title_does_not_help_an_unknown_file(store, write, clock):
-    with pytest.raises(UnknownKind, match="Sync report"):
+    with pytest.raises(UnknownKind, match="Columns: colour, size"):
         load(write("a.csv", "Sync report\ncolour,size\nred,3\n"), store, clock=clock)
 
 
