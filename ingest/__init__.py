@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         ExportTargetNotEmpty,
         FieldsMissing,
         IngestError,
+        KeyUnusable,
         MappingInvalid,
         MissingColumns,
         NotErrors,
@@ -38,13 +39,15 @@ if TYPE_CHECKING:
     from ingest.loader import load, load_all
     from ingest.mapping.suggestion import suggest_mapping
     from ingest.parquet_export import export_lake
-    from ingest.protection.keys import read_or_create_key
+    from ingest.protection.keys import KEY_SUFFIX, read_or_create_key
     from ingest.protection.pseudonyms import Pseudonymizer
     from ingest.protection.secrets import hide_secrets
+    from ingest.protection.stored import StoredSecrets, find_stored_secrets
     from ingest.rejected import RejectedRow, dismiss_rejected, list_rejected, retry_rejected
     from ingest.staging.typed import append
     from ingest.store.batches import BatchReport
     from ingest.store.open import migrate, open_store
+    from ingest.store.rewrite import remove_stored_secrets
     from ingest.vault.client import VaultClient
     from ingest.vault.credentials import ApiToken, OAuth, Password
     from ingest.vault.direct_data import (
@@ -70,6 +73,8 @@ _MODULE_OF = {
     "ExportTargetNotEmpty": "errors",
     "FieldsMissing": "errors",
     "IngestError": "errors",
+    "KEY_SUFFIX": "protection.keys",
+    "KeyUnusable": "errors",
     "MappingInvalid": "errors",
     "MissingColumns": "errors",
     "NotErrors": "errors",
@@ -89,6 +94,7 @@ _MODULE_OF = {
     "StoreMissing": "errors",
     "StoreTooNew": "errors",
     "StoreUnusable": "errors",
+    "StoredSecrets": "protection.stored",
     "TargetOutcome": "vault.pull_report",
     "TargetReport": "vault.pull_report",
     "UnknownKind": "errors",
@@ -101,6 +107,7 @@ _MODULE_OF = {
     "dismiss_rejected": "rejected",
     "export_lake": "parquet_export",
     "fetch_direct_data": "vault.direct_data",
+    "find_stored_secrets": "protection.stored",
     "hide_secrets": "protection.secrets",
     "list_rejected": "rejected",
     "load": "loader",
@@ -112,6 +119,7 @@ _MODULE_OF = {
     "read_errors": "error_reader",
     "read_or_create_key": "protection.keys",
     "record_config_changes": "config_diff",
+    "remove_stored_secrets": "store.rewrite",
     "retry_rejected": "rejected",
     "set_direct_data_watermark": "vault.direct_data",
     "suggest_mapping": "mapping.suggestion",
@@ -119,6 +127,7 @@ _MODULE_OF = {
 
 __all__ = [
     "CONTRACTS",
+    "KEY_SUFFIX",
     "AmbiguousHeadings",
     "ApiToken",
     "ArchiveUnsafe",
@@ -131,6 +140,7 @@ __all__ = [
     "ExportTargetNotEmpty",
     "FieldsMissing",
     "IngestError",
+    "KeyUnusable",
     "MappingInvalid",
     "MissingColumns",
     "NotErrors",
@@ -162,6 +172,7 @@ __all__ = [
     "dismiss_rejected",
     "export_lake",
     "fetch_direct_data",
+    "find_stored_secrets",
     "hide_secrets",
     "list_rejected",
     "load",
@@ -173,6 +184,7 @@ __all__ = [
     "read_errors",
     "read_or_create_key",
     "record_config_changes",
+    "remove_stored_secrets",
     "retry_rejected",
     "set_direct_data_watermark",
     "suggest_mapping",

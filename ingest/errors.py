@@ -4,6 +4,7 @@ IngestError
 ├── StoreLocked       another process has the file open
 ├── StoreUnusable     the file cannot be opened as a SyncLens store
 ├── StoreFailed       the disk failed while the store was read or written
+├── KeyUnusable       the key of fingerprints and pseudonyms cannot be read or created
 ├── StoreMissing      there is no such file
 ├── StoreTooNew       a newer SyncLens wrote the store
 ├── SourceMissing     there is no such file
@@ -69,6 +70,17 @@ class StoreFailed(IngestError):
             f"{path} could not be read or written: {reason}",
             next_step="Free disk space and run the command again; committed data is safe. "
             "If the error persists, run `synclens doctor`, or restore a backup with `synclens restore`.",
+        )
+
+
+class KeyUnusable(IngestError):
+    """The file with the key of fingerprints and pseudonyms cannot be read or created."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            f"the key file {path} cannot be used: {reason}",
+            next_step="Restore the file from a backup. Or move it away: a new key is created, and new "
+            "fingerprints and pseudonyms differ from the stored ones.",
         )
 
 

@@ -14,6 +14,7 @@ from ingest.errors import MissingColumns, UnknownKind
 from ingest.loader import load_source
 from ingest.mapping.mapping import choose_mapping, read_mapping
 from ingest.mapping.reshape import reshape
+from ingest.protection.pseudonyms import Pseudonymizer
 from ingest.readers.rows import RawRow, RowSource
 from ingest.store.batches import Batch, BatchReport, Clock, utc_now
 from ingest.store.transaction import transaction
@@ -82,12 +83,14 @@ def retry_rejected(
     kind: str | None = None,
     mappings: Iterable[Path | str] = (),
     cell_format: CellFormat | None = None,
+    pseudonymizer: Pseudonymizer | None = None,
     clock: Clock = utc_now,
 ) -> list[BatchReport]:
     """Check the rejected rows again, with custom mappings or another cell format.
 
     Valid rows move to their table; the others stay, with their new reasons. Rows that could not be split
-    into cells are left as they are. Each source is one batch and one transaction.
+    into cells are left as they are. Each source is one batch and one transaction. A `pseudonymizer` replaces the
+    names in the rows; names that were replaced when the rows were rejected keep their pseudonyms.
     """
     custom = [read_mapping(Path(each)) for each in mappings]
     by_source: dict[tuple[str, str], list[RejectedRow]] = {}
@@ -102,7 +105,14 @@ def retry_rejected(
         except (UnknownKind, MissingColumns):
             continue
         retried = [row.number for row in buffer_rows(source)]
-        batch = Batch.open(store, source=name, kind=row_kind, content_hash=None, started_at=clock())
+        batch = Batch.open(
+            store,
+            source=name,
+            kind=row_kind,
+            content_hash=None,
+            started_at=clock(),
+            pseudonymizer=pseudonymizer,
+        )
 
         def delete_retried(name: str = name, row_kind: str = row_kind, retried: list[int] = retried) -> None:
             store.execute(

@@ -35,11 +35,12 @@ def run_checks(
     environment: Mapping[str, str],
     get: Callable[[str], httpx.Response] | None = None,
 ) -> Iterator[Check]:
-    """Check the store, its triage state, folder and disk, the catalogue, and the Vault if one is configured.
+    """Check the store, whether it has secrets, its triage state, folder and disk, the catalogue, and the Vault if one is configured.
 
     `environment` names the Vault in VAULT_DNS. `get` sends the request to it (default: httpx).
     """
     yield _check_store(store)
+    yield _check_secrets(store)
     yield _check_triage(store)
     yield _check_folder(store)
     yield _check_disk(store)
@@ -60,6 +61,26 @@ def _check_store(path: Path) -> Check:
         return Check("store", False, str(error), error.next_step)
     counts = f"{health.syncs:,} syncs, {health.errors:,} errors, {health.devices:,} devices"
     return Check("store", True, f"{path}: {counts}")
+
+
+def _check_secrets(path: Path) -> Check:
+    try:
+        with ingest.open_store(path, timeout_seconds=3) as store:
+            stored = ingest.find_stored_secrets(store)
+    except ingest.IngestError:
+        return Check("secrets", True, "no store to search")
+    if not stored:
+        return Check("secrets", True, "no passwords, tokens or session ids in the store")
+    places = ", ".join(
+        f"{each.table.removeprefix('main.')}.{each.column} ({each.count:,})" for each in stored
+    )
+    return Check(
+        "secrets",
+        False,
+        f"an older version stored secrets: {places}",
+        f"Replace them: synclens doctor --store {path} --remove-secrets. Then change these passwords, end these "
+        "sessions, and delete backups and exports made before.",
+    )
 
 
 def _check_triage(store: Path) -> Check:

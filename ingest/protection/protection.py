@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from duckdb import DuckDBPyConnection
 
 from ingest.protection import names, secrets
-from ingest.protection.keys import store_key
+from ingest.protection.keys import key_path, store_key
 from ingest.protection.pseudonyms import Pseudonymizer, fingerprint, is_id
 
 _SCHEME = re.compile(r"(?:bearer|basic|token)\s+", re.IGNORECASE)
@@ -54,12 +54,22 @@ class Layout:
 
 
 class Protection:
-    """Protects the values of one load into a store: always secrets, and names if there is a `pseudonymizer`."""
+    """Protects the values of one load into a store: always secrets, and names if there is a `pseudonymizer`.
 
-    def __init__(self, store: DuckDBPyConnection, pseudonymizer: Pseudonymizer | None = None) -> None:
+    The key of the store is read when the first secret is found, unless `key` is passed. `on_key_error` makes the
+    exception, from the path and the reason, if the key cannot be read or created.
+    """
+
+    def __init__(
+        self,
+        store: DuckDBPyConnection,
+        pseudonymizer: Pseudonymizer | None = None,
+        *,
+        key: bytes | None = None,
+        on_key_error: Callable[[str, str], Exception] = lambda path, reason: OSError(f"{path}: {reason}"),
+    ) -> None:
         self.pseudonymizer = pseudonymizer
-        self._store = store
-        self._key: bytes | None = None
+        self._store, self._key, self._on_key_error = store, key, on_key_error
         self._names = names.NameIndex(pseudonymizer) if pseudonymizer else None
         self._texts: dict[str, str] = {}
 
@@ -74,7 +84,10 @@ class Protection:
 
     def _store_key(self) -> bytes:
         if self._key is None:
-            self._key = store_key(self._store)
+            try:
+                self._key = store_key(self._store)
+            except (OSError, ValueError) as error:
+                raise self._on_key_error(str(key_path(self._store)), str(error)) from error
         return self._key
 
     def learn_names(self, cells: Cells, layout: Layout) -> None:

@@ -51,6 +51,7 @@ class _Catalogue:
     words: frozenset[str]
     headings: re.Pattern[str]
     doubtful_headings: re.Pattern[str]
+    heading_hint: str
 
 
 @cache
@@ -61,6 +62,7 @@ def _catalogue() -> _Catalogue:
         words=frozenset(data["words"]),
         headings=re.compile(data["headings"]),
         doubtful_headings=re.compile(data["doubtful_headings"]),
+        heading_hint=data["heading_hint"],
     )
 
 
@@ -90,7 +92,7 @@ def rules() -> tuple[Rule, ...]:
 @cache
 def hint_pattern() -> str:
     """Return one RE2 pattern that occurs in every text with a secret."""
-    return "|".join(rule.hint for rule in rules())
+    return "|".join([*(rule.hint for rule in rules()), _catalogue().heading_hint])
 
 
 def hide_secrets(text: str, fingerprint: Fingerprint = lambda _: HIDDEN) -> str:

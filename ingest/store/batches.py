@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from duckdb import DuckDBPyConnection
 
+from ingest.errors import KeyUnusable
 from ingest.protection.protection import Protection
 from ingest.protection.pseudonyms import Pseudonymizer
 
@@ -120,7 +121,7 @@ class Batch:
 
         With a `pseudonymizer`, the hash of the content is made with its key: names cannot be tried out with it.
         """
-        protection = Protection(store, pseudonymizer)
+        protection = Protection(store, pseudonymizer, on_key_error=KeyUnusable)
         if pseudonymizer and content_hash:
             content_hash = protection.keyed_digest(content_hash)
         (count,) = store.execute("SELECT count(*) FROM ingest_batch").fetchone() or (0,)

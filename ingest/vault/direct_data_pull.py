@@ -10,6 +10,7 @@ from duckdb import DuckDBPyConnection
 
 from ingest.errors import IngestError, SignInRefused, VaultRefused, VaultUnreachable
 from ingest.loader import load_all
+from ingest.protection.pseudonyms import Pseudonymizer
 from ingest.readers.direct_data import ArchiveName
 from ingest.store.batches import BatchReport, Clock, utc_now
 from ingest.vault.client import VaultClient
@@ -31,13 +32,15 @@ def pull_direct_data(
     *,
     extract: str = "incremental_directdata",
     since: datetime | None = None,
+    pseudonymizer: Pseudonymizer | None = None,
     clock: Clock = utc_now,
     on_progress: Progress | None = None,
 ) -> PullReport:
     """Download the files of one extract type into `folder`, load them, and return one report for each.
 
     Files that end after the last pull are read, or after `since`. A file that cannot be loaded is an omission,
-    and the next pull downloads it again. If `store` is a path, the store is open only while a file is loaded.
+    and the next pull downloads it again. If `store` is a path, the store is open only while a file is loaded. A
+    `pseudonymizer` replaces names before anything is stored.
     """
     state = PullState(store, client.host, clock)
     with state.open_store() as opened:
@@ -48,7 +51,7 @@ def pull_direct_data(
         return PullReport((TargetReport(extract, omissions=(_listing_omission(extract, error),)),))
     notes = VaultClock(client, clock).notes()
     with state.open_store() as opened:
-        reports = _by_file(load_all(fetched.paths, opened, clock=clock))
+        reports = _by_file(load_all(fetched.paths, opened, pseudonymizer=pseudonymizer, clock=clock))
         reached = _reached(fetched.reached_at, reports)
         if reached:
             set_direct_data_watermark(opened, client.host, extract, reached)

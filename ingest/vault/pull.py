@@ -27,6 +27,7 @@ from ingest.errors import (
     VaultUnreachable,
     WrongVault,
 )
+from ingest.protection.pseudonyms import Pseudonymizer
 from ingest.store.batches import BatchReport, Clock, utc_now
 from ingest.vault import permissions as user_permissions
 from ingest.vault.client import VaultClient
@@ -70,6 +71,7 @@ def pull(
     trails: Iterable[str] = TRAILS,
     permissions: bool = True,
     since: datetime | None = None,
+    pseudonymizer: Pseudonymizer | None = None,
     clock: Clock = utc_now,
     on_progress: Progress | None = None,
 ) -> PullReport:
@@ -80,7 +82,7 @@ def pull(
     overlap, or changes after `since` if that is earlier. An interrupted pull continues at its next page.
     Periods of time are those of the Vault's clock; `clock` is the one of this machine. `on_progress` is called
     with the target, the number of rows read and the total. `permissions` chooses whether to read the permissions
-    of users.
+    of users. A `pseudonymizer` replaces names before anything is stored.
 
     A refused target, or a field that cannot be queried, is an omission in the report, and so is a target of which
     Vault returns fewer rows than it announced. If Vault cannot be reached any more, the remaining targets are
@@ -88,7 +90,9 @@ def pull(
     """
     vault_clock = VaultClock(client, clock)
     progress = on_progress or (lambda target, rows, total: None)
-    puller = _Puller(PullState(store, client.host, clock), client, vault_clock, since, progress)
+    puller = _Puller(
+        PullState(store, client.host, clock, pseudonymizer), client, vault_clock, since, progress
+    )
     notes = puller.compare_clocks()
     for name in objects:
         if puller.run(name, puller.read_object(name)) is not TargetOutcome.FAILED:

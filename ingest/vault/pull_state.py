@@ -18,6 +18,7 @@ from ingest.contracts.tables import CONTRACTS
 from ingest.loader import load_deletions, load_source
 from ingest.mapping.mapping import choose_mapping
 from ingest.mapping.reshape import reshape
+from ingest.protection.pseudonyms import Pseudonymizer
 from ingest.readers.rows import RawRow, RowSource, cell_text
 from ingest.store.batches import Batch, BatchReport, Clock, to_naive_utc
 from ingest.store.open import open_store
@@ -29,11 +30,15 @@ _NOT_REACHED = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class PullState:
-    """The state of pulls from the Vault at `host`, in a store: a path, or an open connection."""
+    """The state of pulls from the Vault at `host`, in a store: a path, or an open connection.
+
+    A `pseudonymizer` replaces the names in what is stored.
+    """
 
     store: DuckDBPyConnection | Path | str
     host: str
     clock: Clock
+    pseudonymizer: Pseudonymizer | None = None
 
     def open_store(self) -> AbstractContextManager[DuckDBPyConnection]:
         """Open the store for one step."""
@@ -117,7 +122,14 @@ class PullState:
             return batch.close(store, rows_in=0, counts=(0, 0, 0, 0), finished_at=self.clock(), notes=notes)
 
     def _batch(self, store: DuckDBPyConnection, source: str, kind: str) -> Batch:
-        return Batch.open(store, source=source, kind=kind, content_hash=None, started_at=self.clock())
+        return Batch.open(
+            store,
+            source=source,
+            kind=kind,
+            content_hash=None,
+            started_at=self.clock(),
+            pseudonymizer=self.pseudonymizer,
+        )
 
     def _set_watermark(
         self, store: DuckDBPyConnection, target: str, reached: datetime | None, pending: str | None

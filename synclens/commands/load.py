@@ -18,6 +18,7 @@ from synclens.clock import now
 from synclens.load_report import check_encoding, exit_code, print_load_reports
 from synclens.mapping_suggestion import print_suggested_mapping
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
+from synclens.pseudonyms import store_pseudonymizer
 from synclens.triage_file import existing_triage
 
 
@@ -118,9 +119,7 @@ def load_files(
 
     A store that the load created, and in which nothing was stored, is removed again.
     """
-    pseudonymizer = (
-        ingest.Pseudonymizer(ingest.read_or_create_key(path.with_suffix(".key"))) if pseudonymize else None
-    )
+    pseudonymizer = store_pseudonymizer(path) if pseudonymize else None
     reports: list[ingest.BatchReport] = []
     with (
         _remove_new_empty_store(path),
@@ -128,7 +127,9 @@ def load_files(
         console.progress("Loading", None) as advance,
     ):
         if retry:
-            reports += ingest.retry_rejected(store, mappings=mappings or [], clock=now)
+            reports += ingest.retry_rejected(
+                store, mappings=mappings or [], pseudonymizer=pseudonymizer, clock=now
+            )
         reports += ingest.load_all(
             files,
             store,

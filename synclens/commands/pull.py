@@ -18,6 +18,7 @@ from synclens import console
 from synclens.clock import now
 from synclens.extras import install_command
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
+from synclens.pseudonyms import store_pseudonymizer
 from synclens.pull_output import print_pull_report
 from synclens.triage_file import existing_triage
 
@@ -41,6 +42,10 @@ def pull(
             "(default: since the last pull)."
         ),
     ] = None,
+    pseudonymize: Annotated[
+        bool,
+        typer.Option("--pseudonymize", help="Replace names and e-mail addresses with stable pseudonyms."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Pull syncs, users, permissions, VMOCs, settings and audit trails from a Vault.
@@ -69,10 +74,11 @@ def pull(
     reference = f"synclens-{now():%Y%m%dT%H%M%SZ}"
     with ingest.VaultClient(dns, credentials, vault_id=vault_id, reference_id=reference) as client:
         start = since.replace(tzinfo=UTC) if since else None
+        pseudonymizer = store_pseudonymizer(store) if pseudonymize else None
         report = (
-            _pull_direct_data(client, store, direct_data, start)
+            _pull_direct_data(client, store, direct_data, start, pseudonymizer)
             if direct_data
-            else _pull_tables(client, store, start)
+            else _pull_tables(client, store, start, pseudonymizer)
         )
     if report.batches:
         with ingest.open_store(store, read_only=False) as opened:
@@ -137,13 +143,29 @@ def _keyring() -> Any | None:
         return None
 
 
-def _pull_tables(client: ingest.VaultClient, path: Path, since: datetime | None) -> ingest.PullReport:
+def _pull_tables(
+    client: ingest.VaultClient,
+    path: Path,
+    since: datetime | None,
+    pseudonymizer: ingest.Pseudonymizer | None,
+) -> ingest.PullReport:
     with console.progress("Pulling", None) as advance:
-        return ingest.pull(path, client, since=since, clock=now, on_progress=lambda *_: advance())
+        return ingest.pull(
+            path,
+            client,
+            since=since,
+            pseudonymizer=pseudonymizer,
+            clock=now,
+            on_progress=lambda *_: advance(),
+        )
 
 
 def _pull_direct_data(
-    client: ingest.VaultClient, path: Path, kind: str, since: datetime | None
+    client: ingest.VaultClient,
+    path: Path,
+    kind: str,
+    since: datetime | None,
+    pseudonymizer: ingest.Pseudonymizer | None,
 ) -> ingest.PullReport:
     with tempfile.TemporaryDirectory() as folder, console.progress("Fetching", None) as advance:
         return ingest.pull_direct_data(
@@ -152,6 +174,7 @@ def _pull_direct_data(
             Path(folder),
             extract=f"{kind}_directdata",
             since=since,
+            pseudonymizer=pseudonymizer,
             clock=now,
             on_progress=lambda *_: advance(),
         )
