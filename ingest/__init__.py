@@ -160,6 +160,7 @@ __all__ = [
     "StoreMissing",
     "StoreTooNew",
     "StoreUnusable",
+    "StoredSecrets",
     "TargetOutcome",
     "TargetReport",
     "UnknownKind",

@@ -35,7 +35,7 @@ def run_checks(
     environment: Mapping[str, str],
     get: Callable[[str], httpx.Response] | None = None,
 ) -> Iterator[Check]:
-    """Check the store, whether it has secrets, its triage state, folder and disk, the catalogue, and the Vault if one is configured.
+    """Check the store and its secrets, triage state, folder and disk, the catalogue, and a configured Vault.
 
     `environment` names the Vault in VAULT_DNS. `get` sends the request to it (default: httpx).
     """

@@ -95,12 +95,13 @@ def _print_causes(events: Sequence[ingest.ErrorEvent], *, fix: bool) -> int:
 
 def _describe(event: ingest.ErrorEvent) -> dict[str, Any]:
     cells = {name: event.cells[name] for name in ("error_type", "message") if name in event.cells}
-    return {"source": event.source, "row": event.row, **cells}
+    shown = {name: ingest.hide_secrets(cell) if cell else cell for name, cell in cells.items()}
+    return {"source": ingest.hide_secrets(event.source), "row": event.row, **shown}
 
 
 def _additional_fields(event: ingest.ErrorEvent, cause: str, *, fix: bool) -> dict[str, str]:
     if event.problem:
-        return {"reason": event.problem}
+        return {"reason": ingest.hide_secrets(event.problem)}
     return {"fix": analysis.load_playbook(cause).short_fix} if fix else {}
 
 
@@ -109,7 +110,9 @@ def _print_parts(parts: Iterable[ingest.ErrorPart]) -> list[ingest.IngestError]:
     refused = []
     for part in parts:
         if part.error is None:
-            console.info(f"{part.name}: {part.errors} {'error' if part.errors == 1 else 'errors'}")
+            console.info(
+                f"{ingest.hide_secrets(part.name)}: {part.errors} {'error' if part.errors == 1 else 'errors'}"
+            )
             _print_notes(part.notes)
         elif not part.is_expected:
             refused.append(part.error)
@@ -118,7 +121,7 @@ def _print_parts(parts: Iterable[ingest.ErrorPart]) -> list[ingest.IngestError]:
 
 def _print_notes(notes: Iterable[str]) -> None:
     for note in _without_columns(notes):
-        console.info(f"  {note}")
+        console.info(f"  {ingest.hide_secrets(note)}")
 
 
 def _without_columns(notes: Iterable[str]) -> Iterator[str]:

@@ -48,6 +48,6 @@ def _remove_secrets(path: Path) -> None:
         console.info("The store has no secrets.")
         return
     console.info(
-        f"Replaced {sum(each.count for each in replaced):,} values with secrets. Backups and exports made before still "
-        "have them: delete them, change the passwords, and end the sessions."
+        f"Replaced {sum(each.count for each in replaced):,} values with secrets. Backups and exports made before "
+        "still have them: delete them, change the passwords, and end the sessions."
     )
