@@ -22,7 +22,7 @@ _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _TOKEN = re.compile(r"[^\W_]+")
 _BETWEEN = re.compile(r"[\s,.;:_'’`+-]{1,3}")
 _WITHOUT_SPACES = re.compile(r"[぀-ヿ㐀-鿿가-힯豈-﫿ｦ-ﾟ]+")
-_PERSON = re.compile(r"[^\W\d_][^\W\d_'’.-]*\.?(?:[-'’ ,]{1,2}[^\W\d_][^\W\d_'’.-]*\.?){1,4}")
+_FULL_NAME = re.compile(r"[^\W\d_][^\W\d_'’.-]*\.?(?:[-'’ ,]{1,2}[^\W\d_][^\W\d_'’.-]*\.?){1,4}")
 _SHORTEST_PART = 3
 
 
@@ -48,15 +48,15 @@ def identity_columns(table: str, row: Mapping[str, str | None]) -> frozenset[str
     return frozenset(columns)
 
 
-def is_nobody(cell: str) -> bool:
-    """Return whether a cell of an identity column names nobody."""
-    return cell.strip().casefold() in _listed("text", "nobody")
+def is_no_name(cell: str) -> bool:
+    """Return whether a cell of an identity column is a word such as "unknown"."""
+    return cell.strip().casefold() in _listed("text", "no_names")
 
 
-def looks_like_a_person(cell: str) -> bool:
-    """Return whether a cell has the shape of a person's name: two to five words of letters, in capitals."""
+def looks_like_a_name(cell: str) -> bool:
+    """Return whether a cell has the shape of a full name: two to five words, the first and last capitalized."""
     words = _TOKEN.findall(cell)
-    return _PERSON.fullmatch(cell.strip()) is not None and all(
+    return _FULL_NAME.fullmatch(cell.strip()) is not None and all(
         word[0].isupper() for word in (words[0], words[-1])
     )
 

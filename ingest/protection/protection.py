@@ -99,9 +99,9 @@ class Protection:
             if not isinstance(cell, str) or not cell:
                 continue
             kind = "name" if heading in identities else names.heading_identity(heading, layout.table)
-            if kind == "name" or (kind == "doubtful" and names.looks_like_a_person(cell)):
+            if kind == "name" or (kind == "doubtful" and names.looks_like_a_name(cell)):
                 for each in _SEVERAL.split(cell):
-                    if each and not is_id(each) and not names.is_nobody(each) and self._names.add(each):
+                    if each and not is_id(each) and not names.is_no_name(each) and self._names.add(each):
                         self._texts.clear()
 
     def protect_cells(self, cells: Cells, layout: Layout) -> dict[str, str | None]:
@@ -140,9 +140,9 @@ class Protection:
         if self.pseudonymizer:
             kind = "name" if is_identity else names.heading_identity(heading, table)
             if kind in ("name", "phone") or (
-                kind == "doubtful" and not is_used and names.looks_like_a_person(cell)
+                kind == "doubtful" and not is_used and names.looks_like_a_name(cell)
             ):
-                return cell if is_id(cell) or names.is_nobody(cell) else self.pseudonymizer.pseudonym(cell)
+                return cell if is_id(cell) or names.is_no_name(cell) else self.pseudonymizer.pseudonym(cell)
             if kind == "address":
                 return self.pseudonymizer.address_pseudonym(cell)
         return self.text(cell)

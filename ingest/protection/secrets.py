@@ -1,7 +1,7 @@
 """Find secrets in texts, and replace each with a fingerprint.
 
 What a secret looks like is data: `secrets.toml`. A value is replaced because of the name beside it, because of the
-heading of its column, or because of its own format. Ids, hashes and UUIDs of records have none of these.
+heading of its column, or because of its format. Ids, hashes and UUIDs of records have none of these.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def find_rows_to_protect(
 
 
 def suspicion_sql(text: str) -> str:
-    """Return SQL that tells whether a text may have a secret: a pattern, after cheaper tests."""
+    """Return SQL for whether a text may have a secret: a pattern, after cheaper tests."""
     pattern = hint_pattern().replace("'", "''")
     has_separator = f"contains({text}, '=') OR contains({text}, ':')"
     return f"((strlen({text}) >= {_SHORT} OR {has_separator}) AND regexp_matches({text}, '{pattern}'))"

@@ -107,10 +107,10 @@ def test_duckdb_finds_every_text_that_has_a_secret(name):
         @given(secret=secrets, text=st.sampled_from(texts))
         def check(secret, text):
             pattern = hint_pattern().replace("'", "''")
-            found = connection.execute(
+            matches = connection.execute(
                 f"SELECT regexp_matches($text, '{pattern}')", {"text": text.format(secret)}
             ).fetchall()
-            assert found == [(True,)]
+            assert matches == [(True,)]
 
         check()
 
@@ -165,12 +165,13 @@ def test_ids_and_hashes_of_records_stay(value, text):
 
 
 SECRET_HEADINGS = (
-    "session_id", "Session ID", "sessionId", "SESSION-ID", "Session_Id__c", "ctx.session.id", "X-Session-Id", "Sitzungs-ID",
-    "セッションID", "会话标识", "ID сессии", "password", "Kennwort", "пароль", "Authorization", "Cookie", "access_token", "API Key", "client secret",
+    "session_id", "Session ID", "sessionId", "SESSION-ID", "Session_Id__c", "ctx.session.id", "X-Session-Id",
+    "Sitzungs-ID", "セッションID", "会话标识", "ID сессии", "password", "Kennwort", "пароль", "Authorization",
+    "Cookie", "access_token", "API Key", "client secret",
 )  # fmt: skip
 OTHER_HEADINGS = (
-    "id", "Record ID", "execution_id", "Session Start", "session_duration", "Object Name", "key", "Sync Token Count", "valid", "username",
-    "reference_id", "Message", "password_expiry", "authorized",
+    "id", "Record ID", "execution_id", "Session Start", "session_duration", "Object Name", "key", "Sync Token Count",
+    "valid", "username", "reference_id", "Message", "password_expiry", "authorized",
 )  # fmt: skip
 
 
