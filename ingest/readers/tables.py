@@ -35,9 +35,12 @@ _SINGLE_HEADINGS = frozenset(
         "mensagem",
         "id",
         "eventid",
+        "noresultstodisplay",
     }
 )
 _MIN_SHARE = 0.6
+_NARROW = 3
+"""Columns up to which a line without a delimiter counts against a table."""
 
 
 def looks_like_table(lines: Sequence[str]) -> bool:
@@ -48,8 +51,11 @@ def looks_like_table(lines: Sequence[str]) -> bool:
     """
     rows = [line for line in lines if line.strip()][:SAMPLE]
     headers = [at for at, row in enumerate(rows[:MOST_TITLE_LINES]) if _is_header(row)]
-    # Below a title, two rows must fit: a line of prose may have a comma.
-    return any(_fits(rows[at:]) and (at == 0 or len(rows) > at + 2) for at in headers)
+    # Below a title, two rows must fit, or one without a blank after its commas: a line of prose may have a comma.
+    return any(
+        _fits(rows[at:]) and (at == 0 or len(rows) > at + 2 or ", " not in "".join(rows[at : at + 2]))
+        for at in headers
+    )
 
 
 def is_prose(lines: Sequence[str]) -> bool:
@@ -77,6 +83,8 @@ def _fits(rows: Sequence[str]) -> bool:
     delimiter = detect_delimiter(rows[0])
     width = len(_split(rows[0], delimiter))
     counts = Counter(len(_split(row, delimiter)) for row in rows[1:])
+    if width > _NARROW:
+        del counts[1]  # notes at the end of a report
     return not counts or counts[width] >= _MIN_SHARE * sum(counts.values())
 
 
