@@ -14,7 +14,7 @@ from duckdb import DuckDBPyConnection
 from ingest.config_diff import record_config_changes, touches_config
 from ingest.contracts.cell_format import CellFormat
 from ingest.contracts.tables import Contract
-from ingest.errors import IngestError, MissingColumns, NotErrors, SourceUnreadable, UnknownKind
+from ingest.errors import ArchiveUnsafe, IngestError, MissingColumns, NotErrors, SourceUnreadable, UnknownKind
 from ingest.mapping.header_search import recognize_below_titles
 from ingest.mapping.mapping import ColumnMapping, read_mapping
 from ingest.mapping.recognition import Recognition, recognize
@@ -83,7 +83,7 @@ def load(
         loader = _Loader(connection, options)
         reports = loader.load_paths([path])
     if loader.errors and not any(report.rows_in for report in reports):
-        raise loader.errors[0]
+        raise next((error for error in loader.errors if isinstance(error, ArchiveUnsafe)), loader.errors[0])
     return reports
 
 
@@ -185,7 +185,8 @@ class _Loader:
 
     def _report_skipped(self, part: SkippedPart) -> BatchReport:
         if not part.expected:
-            self.errors.append(SourceUnreadable(part.name, part.reason, part.next_step))
+            reason = _without_name(part.reason, part.name)
+            self.errors.append(SourceUnreadable(part.name, reason, part.next_step))
         outcome: Outcome = "skipped" if part.expected else "refused"
         return self._report_without_rows(part.name, outcome, part.reason, part.next_step or None)
 
@@ -197,7 +198,7 @@ class _Loader:
             protection.text(name),
             self.options.clock(),
             outcome=outcome,
-            reason=protection.text(reason),
+            reason=protection.text(_without_name(reason, name)),
             next_step=next_step,
         )
 
@@ -250,6 +251,14 @@ class _Loader:
             started_at=self.options.clock(),
             pseudonymizer=self.options.pseudonymizer,
         )
+
+
+def _without_name(reason: str, name: str) -> str:
+    """Return the text of an error without the name of its source, which stands beside it in a report."""
+    for start in (f"{name} cannot be read: ", f"{name} was not unpacked: ", f"{name}: "):
+        if reason.startswith(start):
+            return reason[len(start) :]
+    return reason
 
 
 def _file_time(path: Path, part: str) -> datetime | None:
