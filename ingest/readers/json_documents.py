@@ -50,7 +50,7 @@ def _read_document(document: object, name: str, wrappers: Sequence[Wrapper]) -> 
     if isinstance(document, list):
         yield _rows_of_records(document, name, wrappers)
         return
-    lists = find_best_lists(document)
+    lists = find_best_lists(document, lambda records: choose_wrapper(records, wrappers) is not None)
     if not lists:
         yield _rows_of_records([document], name, wrappers)
     for each in lists:

@@ -29,7 +29,8 @@ def read_json_lines(
         reader = RecordReader([*used, *(each for each in wrappers if each not in used), *builtin_wrappers()])
         notes: list[str] = []
         source = _source(name or path.name, _wrapped_lines(path, encoding, used, reader, notes), notes)
-        source.header = source.header or list(NO_ERRORS_HEADER)
+        source.header = source.headings = source.header or list(NO_ERRORS_HEADER)
+        source.table = "sync_error" if all(wrapper.errors for wrapper in used) else None
         return source
     source = _source(name or path.name, _from_lines(path, encoding), [])
     source.bulk = plain_lines_table(path, encoding, source.header, sample)

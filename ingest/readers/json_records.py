@@ -76,7 +76,7 @@ class RecordReader:
         parts = wrapper.each.search(record) if wrapper.each else None
         parts = parts if isinstance(parts, list) else []
         failed = bool(wrapper.failed.search(record)) if wrapper.failed else not wrapper.each
-        if not parts and wrapper.inner:
+        if not parts and (wrapper.inner or wrapper.level):
             parts = [None]
         elif not parts and not failed:
             self.skipped["records that succeeded"] += 1
@@ -99,7 +99,7 @@ class RecordReader:
                 return
             if not rows and not wrapper.failed:
                 return  # the inner document decided that it is no error
-        if wrapper.failed and not failed:
+        if wrapper.failed and not failed and not wrapper.level:
             self.skipped["records that succeeded"] += 1
         elif reason := _reason_to_skip(wrapper, scope, outer, inner):
             self.skipped[reason] += 1

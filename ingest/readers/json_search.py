@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ _DEEPEST_SEARCH = 10
 MOST_VISITED = 200_000
 """Values of a document that are searched."""
 _SAMPLE = 50
+_LEAST_SHARE = 0.6
 _SIGNS = frozenset(
     {
         "code", "createdat", "createdon", "date", "description", "detail", "device", "deviceid",
@@ -22,6 +23,13 @@ _SIGNS = frozenset(
         "severity", "status", "statuscode", "time", "timestamp", "user", "userid", "username",
     }
 )  # fmt: skip
+_CONTEXT = frozenset(
+    {
+        "appversion", "date", "device", "deviceid", "deviceuuid", "object", "objectname", "platform", "recordid",
+        "rep",        "syncid", "synctype", "time", "timestamp", "user", "userid", "username", "email",
+    }
+)  # fmt: skip
+"""Names of members that also apply to the objects inside an object."""
 _STRONG_SIGN = re.compile(r"error|exception|message|sync|fail|fault|conflict")
 
 
@@ -34,39 +42,58 @@ class RecordList:
     score: float
 
 
-def find_best_lists(document: object) -> list[RecordList]:
-    """Return the lists of objects that look most like errors or syncs, best first."""
+def find_best_lists(document: object, is_wrapped: Callable[[list[Any]], bool]) -> list[RecordList]:
+    """Return the lists of objects that look most like errors or syncs, best first.
+
+    A list that `is_wrapped`, such as results with their own errors, is preferred to all others.
+    """
     lists = [each for each in _find_lists(document) if each.score > 0]
-    if not lists:
+    candidates = [each for each in lists if is_wrapped(each.records)] or lists
+    if not candidates:
         return []
-    best = max(each.score for each in lists)
+    least = _LEAST_SHARE * max(each.score for each in candidates)
     best_lists: list[RecordList] = []
-    for each in sorted(lists, key=lambda each: (-each.score, each.path.count("."))):
+    for each in sorted(candidates, key=lambda each: (each.path.count("."), -each.score)):
         nested = any(each.path.startswith((f"{other.path}[", f"{other.path}.")) for other in best_lists)
-        if each.score >= 0.6 * best and not nested:
+        if each.score >= least and not nested:
             best_lists.append(each)
-    return best_lists
+    return sorted(best_lists, key=lambda each: -each.score)
 
 
 def _find_lists(document: object) -> Iterator[RecordList]:
-    """Yield every list with objects in a document; lists at one path in several objects are joined."""
+    """Yield every list with objects in a document; lists at one path in several objects are joined.
+
+    The objects have the user, the device and the like of the objects around them.
+    """
     by_path: dict[str, list[Any]] = {}
-    pending: deque[tuple[str, Any, int]] = deque([("", document, 0)])
+    pending: deque[tuple[str, Any, dict[str, Any], int]] = deque([("", document, {}, 0)])
     visited = 0
     while pending and visited < MOST_VISITED:
-        path, value, depth = pending.popleft()
+        path, value, context, depth = pending.popleft()
         visited += 1
         if depth > _DEEPEST_SEARCH:
             continue
         if isinstance(value, list):
             objects = [each for each in value if isinstance(each, dict)]
             if 2 * len(objects) > len(value):
-                by_path.setdefault(f"{path}[]", []).extend(value)
-            pending += [(f"{path}[]", each, depth + 1) for each in objects]
+                records = [{**context, **each} if isinstance(each, dict) else each for each in value]
+                by_path.setdefault(f"{path}[]", []).extend(records)
+            pending += [(f"{path}[]", each, context, depth + 1) for each in objects]
         elif isinstance(value, dict):
-            pending += [(f"{path}.{name}".lstrip("."), each, depth + 1) for name, each in value.items()]
+            inner = {**context, **_context(value)}
+            pending += [
+                (f"{path}.{name}".lstrip("."), each, inner, depth + 1) for name, each in value.items()
+            ]
     for path, records in by_path.items():
         yield RecordList(path, records, _score(records))
+
+
+def _context(value: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: each
+        for name, each in value.items()
+        if normalize_heading(name) in _CONTEXT and isinstance(each, str | int | float) and each != ""
+    }
 
 
 def _score(records: list[Any]) -> float:

@@ -19,6 +19,7 @@ from ingest.readers.log_lines import (
     complete_time,
     ignored_lines,
     line_patterns,
+    parse_line,
     read_pairs,
 )
 from ingest.readers.rows import RawRow, RowSource, replace_surrogates
@@ -168,6 +169,13 @@ def complete_record(cells: Cells, below: Sequence[str] = (), written_at: datetim
 
     The frames of a stack trace are in `stack_trace`; all other lines are in `message`.
     """
+    if (
+        not cells.get("message")
+        and "level" not in cells
+        and below
+        and (first := parse_line(below[0], written_at))
+    ):
+        cells, below = {**first, **cells, "message": first["message"]}, below[1:]  # java.util.logging
     frames = [line for line in below if _STACK_LINE.fullmatch(line)]
     texts = [cells.get("message", ""), *(line for line in below if not _STACK_LINE.fullmatch(line))]
     message = "\n".join(line.strip() for line in texts if line.strip())
