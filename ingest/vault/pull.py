@@ -105,7 +105,8 @@ def pull(
     if touches_config(puller.batches()):
         with puller.pull_state.open_store() as opened:
             changes = record_config_changes(opened, clock=clock)
-        puller.targets.append(TargetReport("configuration changes", tuple(changes)))
+        if any(each.rows_in for each in changes):
+            puller.targets.append(TargetReport("configuration changes", tuple(changes)))
     return PullReport(tuple(puller.targets), tuple(notes))
 
 

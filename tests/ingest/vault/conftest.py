@@ -1,6 +1,7 @@
 """A small local Vault with one injected fault at a time, and a client that is signed in to it."""
 
 import json
+import re
 import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -54,6 +55,12 @@ class SmallVault(ThreadingHTTPServer):
         self.files, self.parts, self.deleted_total = [], {}, None
         self.session, self.page_form, self.headers_to_send = None, "/api/v26.2{}", {}
         self.date = None  # the time in the Date header of a reply
+        self.refused, self.hidden, self.text_key = (
+            {},
+            [],
+            "{field}",
+        )  # fields, by their refusal; in all rows; keys
+        self.trail, self.refused_paths, self.columns = [], {}, []
 
     @property
     def url(self):
@@ -116,6 +123,9 @@ class Handler(BaseHTTPRequestHandler):
         )
 
     def data(self, path, form, parameters):
+        for prefix, kind in self.server.refused_paths.items():
+            if path.startswith(prefix):
+                return self.refuse(kind)
         if path == "/metadata/vobjects/sync_tracking__v":
             return self.send(
                 {
@@ -134,7 +144,11 @@ class Handler(BaseHTTPRequestHandler):
             return self.send_text(
                 200, self.server.parts[path.rsplit("/", 1)[1]].decode(), "application/octet-stream"
             )
+        if path.startswith("/audittrail/") and self.server.date is not None:
+            return self.trail_page(parameters)
         if path.startswith("/query"):
+            if "q" in form and (refusal := self.read_columns(form["q"])):
+                return self.refuse(*refusal)
             return self.page(form, int(parameters.get("pageoffset", ["0"])[0]))
         if path in ("/session", "/keep-alive", "/objects/users/me"):
             return self.send({"responseStatus": "SUCCESS"})
@@ -153,7 +167,7 @@ class Handler(BaseHTTPRequestHandler):
         if offset and self.server.happens("server down"):
             return self.refuse("UNEXPECTED_ERROR", status="EXCEPTION")
         since = form.get("q", "").partition("modified_date__v > '")[2][:24]
-        if "modified_date__v >= '" in form.get("q", ""):
+        if "modified_date__v >= '" in form.get("q", "") and not form["q"].endswith("PAGESIZE 1"):
             self.server.asked_since = ""
             offset += [each["modified_date__v"] for each in self.server.rows].index(
                 form["q"].partition("modified_date__v >= '")[2][:24]
@@ -172,11 +186,46 @@ class Handler(BaseHTTPRequestHandler):
             details["next_page"] = self.server.page_form.format(
                 f"/query/abc?pagesize={size}&pageoffset={offset + size}"
             )
+        hidden = {"field_properties": {"hidden": self.server.hidden}}
+        body = {
+            "data": [self.selected_cells(each) for each in rows],
+            "record_properties": [hidden] * len(rows),
+        }
+        return self.send({"responseStatus": "SUCCESS", "responseDetails": details, **body})
+
+    def read_columns(self, vql):
+        """Store the selected columns, and return the refusal of one of them, if any."""
+        selected, _, conditions = vql.removeprefix("SELECT ").partition(" FROM ")
+        columns = [re.fullmatch(r"(?:(\w+)\()?(\w+)\)?", each).groups() for each in selected.split(", ")]
+        self.server.columns = columns
+        named = [name for _, name in columns] + re.findall(r"\w+__[vc]", conditions.partition("WHERE")[2])
+        return next((self.server.refused[name] for name in named if name in self.server.refused), None)
+
+    def selected_cells(self, row):
+        """Return the selected columns of a row; Vault cuts a text without the function of its type."""
+        if not isinstance(row, dict):
+            return row
+        whole = {"LongText": "LONGTEXT", "RichText": "RICHTEXT"}
+        types = {each["name"]: each["type"] for each in self.server.fields}
+        cells = {}
+        for function, name in self.server.columns:
+            value, needed = row.get(name), whole.get(types.get(name))
+            cut = needed != function and needed is not None and isinstance(value, str)
+            key = self.server.text_key.format(field=name, function=function) if function else name
+            cells[key] = value[:250] if cut else value
+        return cells
+
+    def trail_page(self, parameters):
+        start, end = (datetime.fromisoformat(parameters[name][0]) for name in ("start_date", "end_date"))
+        if start < self.server.date - timedelta(days=30):
+            return self.refuse("INVALID_DATA")
+        rows = [row for row in self.server.trail if start <= datetime.fromisoformat(row["timestamp"]) <= end]
+        details = {"offset": 0, "limit": 1000, "size": len(rows), "total": len(rows)}
         return self.send({"responseStatus": "SUCCESS", "responseDetails": details, "data": rows})
 
-    def refuse(self, kind, *, code=200, status="FAILURE", **more):
+    def refuse(self, kind, message="no", *, code=200, status="FAILURE", **more):
         return self.send(
-            {"responseStatus": status, "errors": [{"type": kind, "message": "no"}], **more}, code
+            {"responseStatus": status, "errors": [{"type": kind, "message": message}], **more}, code
         )
 
     def send(self, body, code=200):
