@@ -5,7 +5,8 @@ row its number, its reasons (empty if it is valid), and its raw text if it is re
 the transaction of the caller.
 
 Which of two rows with the same key wins depends only on the rows, never on the order of loads: the later
-version, then the row with more values, then the greater text. DuckDB needs no index for this, only joins.
+version, then the row with more values, then the longer text (an export may have cut one), then the greater text.
+DuckDB needs no index for this, only joins.
 """
 
 from __future__ import annotations
@@ -261,10 +262,12 @@ def _rank(alias: str, contract: Contract) -> list[str]:
     columns = [f"{alias}.{_q(name)}" for name in _columns(contract)]
     version = f"{alias}.{_q(contract.version)}" if contract.version else "NULL::TIMESTAMP"
     value_count = " + ".join(f"({column} IS NOT NULL)::INTEGER" for column in columns)
+    text = f"CAST(row({', '.join(columns)}) AS VARCHAR)"
     return [
         f"coalesce({version}, TIMESTAMP '0001-01-01')",
         f"({value_count})",
-        f"CAST(row({', '.join(columns)}) AS VARCHAR)",
+        f"length({text})",
+        text,
     ]
 
 

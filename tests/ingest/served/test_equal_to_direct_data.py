@@ -48,7 +48,7 @@ HOURS = (-400, -5, 0, 3, 1000)
 
 
 def draw_text(random):
-    """Return a text of a random size from pieces, or one that a reader could take for something else."""
+    """Return a text of a random size from pieces, or one that looks like another kind of value."""
     if random.random() < 0.4:
         return random.choice(WORDS)
     size = random.choice(SIZES)
@@ -75,11 +75,11 @@ def plant_texts(vault, texts, at):
 
 
 def read_rows(store, table):
-    """Return the newest row of each record by its id, with the values of `extra` as columns of their own."""
-    found = store.execute(f"SELECT * EXCLUDE (source, batch_id) FROM {table}")
-    names = [column[0] for column in found.description]
+    """Return the newest row of each record by its id, with the values of `extra` as further columns."""
+    result = store.execute(f"SELECT * EXCLUDE (source, batch_id) FROM {table}")
+    names = [column[0] for column in result.description]
     rows = {}
-    for row in found.fetchall():
+    for row in result.fetchall():
         cells = dict(zip(names, row, strict=True))
         rows[cells[KEYS[table]]] = cells | json.loads(cells.pop("extra", None) or "{}")
     return rows

@@ -1,4 +1,4 @@
-"""A refused field, object, trail or picklist costs only itself, and the report says what to grant."""
+"""A refused field, object, trail or picklist costs only itself, and the report states what to grant."""
 
 import re
 from datetime import timedelta
