@@ -14,6 +14,7 @@ from synclens.commands.dashboard import PortOption, dashboard
 from synclens.commands.load import load_files
 from synclens.commands.simulate import simulate_into_store
 from synclens.commands.triage import triage
+from synclens.load_report import print_load_reports
 from synclens.options import StoreOption
 
 DEMO_START = datetime(2026, 11, 2, tzinfo=UTC)  # the two weeks that the sample export covers
@@ -36,9 +37,8 @@ def demo(
     """
     console.info(f"Writing to {store}. A second run with the same seed changes nothing.")
     simulate_into_store(store, load_scenario("demo"), seed=seed, devices=devices, days=days, start=DEMO_START)
-    for report in load_files(store, files or []):
-        name = Path(report.source).name
-        console.info(f"{name}: {report.rows_in} rows read, {report.rows_rejected} rejected.")
+    if files:
+        print_load_reports(load_files(store, files))
     triage(store)
     if serve:
         dashboard(store, port)

@@ -122,7 +122,7 @@ def load_files(
     pseudonymizer = store_pseudonymizer(path) if pseudonymize else None
     reports: list[ingest.BatchReport] = []
     with (
-        _remove_new_empty_store(path),
+        _remove_new_empty_store(path, reports),
         ingest.open_store(path, read_only=False) as store,
         console.progress("Loading", None) as advance,
     ):
@@ -152,8 +152,8 @@ def _unknown_table_message(name: str) -> str:
 
 
 @contextmanager
-def _remove_new_empty_store(path: Path) -> Iterator[None]:
-    """Remove the store again if the load created it and stored nothing.
+def _remove_new_empty_store(path: Path, reports: list[ingest.BatchReport]) -> Iterator[None]:
+    """Remove the store again if the load created it and, by its reports, stored nothing.
 
     An empty store would answer every query with "no errors" although nothing was loaded.
     """
@@ -161,10 +161,5 @@ def _remove_new_empty_store(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        if not existed and path.exists() and _is_empty(path):
-            path.unlink()
-
-
-def _is_empty(path: Path) -> bool:
-    with ingest.open_store(path) as store:
-        return not store.table("ingest_batch").limit(1).fetchall()
+        if not existed and not any(report.outcome in ("loaded", "rejected") for report in reports):
+            path.unlink(missing_ok=True)
