@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 
 _MODULE_OF = {
     "CONTRACTS": "contracts.tables",
+    "KEY_SUFFIX": "protection.keys",
     "AmbiguousHeadings": "errors",
     "ApiToken": "vault.credentials",
     "ArchiveUnsafe": "errors",
@@ -73,7 +74,6 @@ _MODULE_OF = {
     "ExportTargetNotEmpty": "errors",
     "FieldsMissing": "errors",
     "IngestError": "errors",
-    "KEY_SUFFIX": "protection.keys",
     "KeyUnusable": "errors",
     "MappingInvalid": "errors",
     "MissingColumns": "errors",

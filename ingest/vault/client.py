@@ -103,8 +103,7 @@ class VaultClient:
                 form = {"vaultDNS": self.host} | ({"client_id": client_id} if client_id else {})
                 reply = self._send("POST", url, form=form, signed=False, bearer=access_token)
             case ApiToken():
-                reply = self._send("GET", self._url("/objects/users/me"))
-                self._check_vault_header(reply)
+                self._check_token()
                 return
         self._session = str(reply.body.get("sessionId") or "")
         self._check_vault(reply.body)
@@ -285,6 +284,14 @@ class VaultClient:
         addresses = {str(each.get("id")): urlsplit(str(each.get("url") or "")).netloc for each in listed}
         if addresses.get(str(actual), self.host) != self.host:
             raise WrongVault(self.host, f"{actual} at {addresses[str(actual)]}")
+
+    def _check_token(self) -> None:
+        try:
+            self._check_vault_header(self._send("GET", self._url("/objects/users/me")))
+        except VaultRefused as refused:
+            # A token is for one Vault, so a user who may not read users can still read other data.
+            if self._vault_id is not None or refused.type != "INSUFFICIENT_ACCESS":
+                raise
 
     def _check_vault_header(self, reply: Reply) -> None:
         actual = reply.headers.get("X-VaultAPI-VaultId")
