@@ -115,8 +115,8 @@ class PullReport:
 
     @property
     def got_nothing(self) -> bool:
-        """Return whether no target was pulled, not even in part."""
-        return all(each.outcome is not TargetOutcome.COMPLETE and not each.batches for each in self.targets)
+        """Return whether something is missing and nothing was pulled, not even in part."""
+        return bool(self.omissions) and not self.batches
 
     @property
     def is_complete(self) -> bool:

@@ -94,7 +94,12 @@ def test_a_pull_that_gets_nothing_exits_with_two(synclens, serving):
     with serving("/metadata", "/query", "/objects", "/audittrail"):
         result = synclens("pull", "--json")
     assert result.code == 2
-    assert set(outcomes(result).values()) == {"not pulled"}
+    by_target = outcomes(result)
+    assert {by_target.pop("permissions"), *by_target.values()} == {
+        "complete",
+        "not pulled",
+    }  # no user is known
+    assert set(by_target.values()) == {"not pulled"}
     assert "nothing was pulled" in result.err
     assert "Grant the service user" in result.err
 
