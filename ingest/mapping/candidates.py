@@ -78,7 +78,7 @@ def rank_candidates(
     custom_mappings: Sequence[ColumnMapping] = (),
 ) -> list[Candidate]:
     """Return every table that a source could be, best first; custom mappings come first if they fit."""
-    mappings = [*custom_mappings, *BUILTIN_MAPPINGS]
+    mappings = [*custom_mappings, *(each for each in BUILTIN_MAPPINGS if _may_be(each, header))]
     candidates = [
         _candidate(mapping, header, cells)
         for mapping in mappings
@@ -90,6 +90,12 @@ def rank_candidates(
         mapping = next(m for m in BUILTIN_MAPPINGS if m.contract is shape.contract and not m.aliases)
         candidates.append(Candidate(mapping, kinds()[shape.table], (clue,), (), tuple(header), shape))
     return sorted(candidates, key=_rank)
+
+
+def _may_be(mapping: ColumnMapping, header: Sequence[str]) -> bool:
+    # A list of errors of one product has that product's headings; the ordinary headings are in the error list.
+    is_errors = kinds()[mapping.contract.table].values == "errors"
+    return not (is_errors and mapping.is_of_one_vendor) or mapping.is_distinct(header)
 
 
 def _rank(candidate: Candidate) -> tuple[bool, bool, bool, float]:

@@ -8,9 +8,10 @@ from functools import cache
 
 from ingest.mapping.headings import fold_heading
 from ingest.mapping.kinds import Clue, Kind, words
-from ingest.mapping.labels import folded_labels
+from ingest.mapping.labels import folded_labels, names_an_error
 from ingest.mapping.value_clues import (
     Cells,
+    cached_share,
     has_documented_code,
     is_about_sync,
     is_code,
@@ -46,9 +47,24 @@ def error_clues(
             f"{assigned['occurred_at']!r} has {'times' if is_read else 'no times'}", 0.5 if is_read else -1.5
         )
     yield from _subject_clues(assigned, header, cells)
+    if not _names_sync_or_vault(assigned, header, cells):
+        yield Clue("nothing names a sync, a Vault object or a documented code", -1.0)
     for title, headings in kind.instead.items():
         if len(set(map(fold_heading, headings)) & set(map(fold_heading, header))) == len(headings):
             yield Clue(f"it has the columns of {title}", -9.0)
+
+
+def _names_sync_or_vault(assigned: Mapping[str, str], header: Sequence[str], cells: Cells) -> bool:
+    if "message" in assigned and names_an_error(assigned["message"]):
+        return True
+    if any(heading_words(heading) & _sync_words() for heading in header):
+        return True
+    texts = [
+        cells[assigned[name]] for name in ("message", "error_type", "object", "field") if name in assigned
+    ]
+    return any(
+        cached_share(column, is_about_sync) or cached_share(column, has_documented_code) for column in texts
+    )
 
 
 def level_column(header: Sequence[str], assigned: Mapping[str, str], cells: Cells) -> str | None:
@@ -64,12 +80,12 @@ def _text_clues(columns: Sequence[Sequence[str]]) -> Iterator[Clue]:
     texts = [cell for column in columns for cell in column]
     if not texts:
         return
-    reporting = max(share(column, reports_an_error) for column in columns)
+    reporting = max(cached_share(column, reports_an_error) for column in columns)
     if reporting < 0.15:
         yield Clue("the messages report no errors", -3.0)
     else:
         yield Clue(f"{reporting:.0%} of the messages report an error", min(1.0, reporting * 1.25) * 2)
-    if sync := max(share(column, is_about_sync) for column in columns):
+    if sync := max(cached_share(column, is_about_sync) for column in columns):
         yield Clue(
             f"{sync:.0%} of the messages are about syncs, records or Vault names", min(1.0, sync * 2) * 1.5
         )

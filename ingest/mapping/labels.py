@@ -28,13 +28,21 @@ _COLUMN_OF = {
 def labels_by_meaning() -> dict[str, tuple[str, ...]]:
     """Return every heading for each meaning (`time`, `user`, `message` …), English first."""
     folder = files("ingest.mapping").joinpath("labels")
-    languages = sorted(each.name for each in folder.iterdir() if each.name.endswith(".toml"))
-    languages.sort(key=lambda name: name != "en.toml")
+    languages = sorted(
+        each.name.removesuffix(".toml") for each in folder.iterdir() if each.name.endswith(".toml")
+    )
+    languages.sort(key=lambda language: language != "en")
     labels: dict[str, tuple[str, ...]] = {}
-    for name in languages:
-        for meaning, words in tomllib.loads(folder.joinpath(name).read_text(encoding="utf-8")).items():
-            labels[meaning] = (*labels.get(meaning, ()), *words)
+    for language in languages:
+        for meaning, headings in labels_in(language).items():
+            labels[meaning] = (*labels.get(meaning, ()), *headings)
     return labels
+
+
+def labels_in(language: str) -> dict[str, list[str]]:
+    """Return the headings for each meaning in one language, by its two-letter code."""
+    file = files("ingest.mapping").joinpath("labels", f"{language}.toml")
+    return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
 def labels_of(table: str) -> dict[str, tuple[str, ...]]:

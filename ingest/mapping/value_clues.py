@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from ingest.mapping.headings import fold_heading
 from ingest.mapping.kinds import words
@@ -22,6 +22,7 @@ _CODE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 _LEADING_CODE = re.compile(r"\W*([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b")
 _NUMBER = re.compile(r"[-+]?\d[\d.,' ]*%?")
 _LEVEL_SHARE = 0.95
+_MOST_CACHED = 8_192
 
 Cells = dict[str, list[str]]
 
@@ -39,6 +40,16 @@ def sample_cells(header: Sequence[str], rows: Iterable[RawRow]) -> Cells:
 def share(cells: Sequence[str], test: Callable[[str], bool]) -> float:
     """Return the share of cells that pass a test; 0 without cells."""
     return sum(map(test, cells)) / len(cells) if cells else 0.0
+
+
+@lru_cache(maxsize=_MOST_CACHED)
+def _pass(test: Callable[[str], bool], cell: str) -> bool:
+    return test(cell)
+
+
+def cached_share(cells: Sequence[str], test: Callable[[str], bool]) -> float:
+    """Return the share of cells that pass an expensive test; equal cells are tested once."""
+    return share(cells, lambda cell: _pass(test, cell))
 
 
 def is_time(cell: str) -> bool:
