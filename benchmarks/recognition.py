@@ -1,10 +1,11 @@
 """Measure recognition: foreign tables loaded as errors, and true tables recognized.
 
-    python -m benchmarks.recognition [--held-out] [--seed 1] [--tables 240] [--show]
+    python -m benchmarks.recognition [--set tune|first|second] [--seed 1] [--tables 240] [--show]
 
 Tables are drawn from `foreign_domains.toml` and `true_tables.toml`, with their headings translated, renamed and
-shuffled. Without --held-out only the domains and languages for tuning are drawn. A foreign table counts as loaded
-if any table of SyncLens would take its rows.
+shuffled. The kinds were tuned on the set `tune`, measured once on `first`, tuned again, and measured once on
+`second`. A foreign table counts as loaded
+if any table of SyncLens would load its rows.
 """
 
 from __future__ import annotations
@@ -43,26 +44,24 @@ class Table:
         return RowSource(f"{self.origin}.csv", list(self.header), iter(rows))
 
 
-def foreign_tables(count: int, seed: int, *, held_out: bool) -> Iterator[Table]:
+def foreign_tables(count: int, seed: int, part: str = "tune") -> Iterator[Table]:
     """Yield tables of other domains, every domain equally often."""
-    domains = [
-        each for each in _read("foreign_domains.toml")["domain"] if each.get("held_out", False) is held_out
-    ]
-    dice = random.Random(f"foreign {seed} {held_out}")
+    domains = [each for each in _read("foreign_domains.toml")["domain"] if each.get("set", "tune") == part]
+    dice = random.Random(f"foreign {seed} {part}")
     for number in range(count):
         yield _foreign(domains[number % len(domains)], dice)
 
 
-def true_tables(count: int, seed: int, *, held_out: bool) -> Iterator[Table]:
+def true_tables(count: int, seed: int, part: str = "tune") -> Iterator[Table]:
     """Yield lists of sync errors and tables of syncs."""
     data = _read("true_tables.toml")
-    languages = [each for each in data["errors"] if each.get("held_out", False) is held_out]
-    dice = random.Random(f"true {seed} {held_out}")
+    languages = [each for each in data["errors"] if part == "second" or each.get("set", "tune") == part]
+    dice = random.Random(f"true {seed} {part}")
     for number in range(count):
         if number % 5 == 4:
             yield _syncs(data["syncs"], dice)
         else:
-            renames = held_out and number % 5 == 3
+            renames = part != "tune" and number % 5 == 3
             yield _errors(dice.choice(languages), data, dice, renames=renames)
 
 
@@ -163,20 +162,20 @@ def _read(name: str) -> dict[str, Any]:
 def main() -> None:
     """Print both shares, and with --show each table that is wrong."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--held-out", action="store_true")
+    parser.add_argument("--set", dest="part", choices=["tune", "first", "second"], default="tune")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tables", type=int, default=240)
     parser.add_argument("--show", action="store_true")
     options = parser.parse_args()
     as_errors, loaded, wrong = 0, Counter[str](), Counter[str]()
-    for table in foreign_tables(options.tables, options.seed, held_out=options.held_out):
+    for table in foreign_tables(options.tables, options.seed, options.part):
         kind = recognized_kind(table)
         as_errors += kind == "sync_error"
         if kind:
             loaded[f"{table.origin} as {kind}"] += 1
             if options.show:
                 print(table.origin, kind, table.header, table.rows[:2])
-    for table in true_tables(options.tables, options.seed, held_out=options.held_out):
+    for table in true_tables(options.tables, options.seed, options.part):
         kind = recognized_kind(table)
         if kind != table.kind:
             wrong[table.origin] += 1

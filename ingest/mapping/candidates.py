@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from ingest.mapping.column_choice import complete_mapping
 from ingest.mapping.error_clues import error_clues
 from ingest.mapping.headings import fold_heading
 from ingest.mapping.kinds import Clue, Kind, kinds
@@ -110,6 +111,7 @@ def _rank(candidate: Candidate) -> tuple[bool, bool, bool, float]:
 
 def _candidate(mapping: ColumnMapping, header: Sequence[str], cells: Cells) -> Candidate:
     kind = kinds()[mapping.contract.table]
+    mapping = complete_mapping(header, cells, mapping)
     assigned = mapping.assign(header)
     clues = [*_heading_clues(mapping, assigned, kind)]
     if mapping.is_distinct(header):

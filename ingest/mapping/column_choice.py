@@ -9,9 +9,18 @@ from ingest.mapping.error_clues import heading_words
 from ingest.mapping.kinds import words
 from ingest.mapping.labels import names_an_error
 from ingest.mapping.mapping import ColumnMapping
-from ingest.mapping.value_clues import Cells, has_documented_code, is_code, is_time, reports_an_error, share
+from ingest.mapping.value_clues import (
+    Cells,
+    cached_share,
+    has_documented_code,
+    is_code,
+    is_time,
+    reports_an_error,
+    share,
+)
 
 _MOST_TIMES_LOST = 0.2
+_LEAST_SUITED = 0.5
 
 
 @dataclass(frozen=True)
@@ -33,10 +42,37 @@ def choose_columns(header: Sequence[str], cells: Cells, mapping: ColumnMapping) 
                 assigned[column] = max(alternatives, key=lambda name: _fitness(column, cells.get(name, [])))
         if mapping.contract.table == "sync_error":
             assigned = _without_doubles(assigned)
-            if "occurred_at" not in assigned and (times := time_columns(header, cells, assigned)):
-                assigned["occurred_at"] = times[0]
-                notes.append(f"occurred_at is read from {times[0]!r}: its values are times")
+    for column, heading in assigned.items():
+        if heading in mapping.inferred:
+            notes.append(f"{column} is read from {heading!r}: {mapping.inferred[heading]}")
     return ColumnChoice(replace(mapping, exact=assigned), notes)
+
+
+def complete_mapping(header: Sequence[str], cells: Cells, mapping: ColumnMapping) -> ColumnMapping:
+    """Return a mapping of ordinary headings with headings that its lists lack, but whose values leave no doubt."""
+    if not mapping.ordinary_labels:
+        return mapping
+    assigned = mapping.assign(header)
+    added: dict[str, tuple[str, str]] = {}
+    if "occurred_at" not in assigned and (times := time_columns(header, cells, assigned)):
+        added["occurred_at"] = (times[0], "its values are times")
+    for column, test, reason in _TEXTS:
+        if column in assigned:
+            continue
+        named = [name for name in header if names_an_error(name) and name not in set(assigned.values())]
+        suited = [name for name in named if cached_share(cells.get(name, []), test) >= _LEAST_SUITED]
+        if suited:
+            added[column] = (min(suited, key=lambda name: (len(name), name)), reason)
+            assigned[column] = added[column][0]
+    aliases = {column: (*mapping.aliases.get(column, ()), heading) for column, (heading, _) in added.items()}
+    inferred = dict(added.values())
+    return replace(mapping, aliases={**mapping.aliases, **aliases}, inferred=inferred)
+
+
+_TEXTS = (
+    ("error_type", is_code, "its values are written like error codes"),
+    ("message", reports_an_error, "its heading names an error, and its values report errors"),
+)
 
 
 def time_columns(header: Sequence[str], cells: Cells, assigned: dict[str, str]) -> list[str]:

@@ -13,6 +13,7 @@ from ingest.mapping.value_clues import (
     Cells,
     cached_share,
     has_documented_code,
+    is_about_access,
     is_about_sync,
     is_code,
     is_level_column,
@@ -24,6 +25,8 @@ from ingest.mapping.value_clues import (
 )
 
 _WORD = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+|[^\W\dA-Za-z_]+")
+_FEW, _MANY = 0.25, 0.5
+"""Shares of messages: fewer speak against, more speak for a kind."""
 MOST_AGAINST = 7.0
 """Points that headings of other subjects cost at most."""
 MOST_ABOUT_SYNC = 2.0
@@ -34,11 +37,12 @@ def error_clues(
     assigned: Mapping[str, str], header: Sequence[str], cells: Cells, kind: Kind
 ) -> Iterator[Clue]:
     """Yield what the values, and the columns without a place, show about a table of errors."""
-    yield from _text_clues([cells[assigned[name]] for name in ("message", "error_type") if name in assigned])
+    columns = [cells[assigned[name]] for name in ("message", "error_type") if name in assigned]
+    yield from _text_clues(columns, max(map(len, cells.values()), default=0))
     yield from _code_clues(assigned, cells)
     if level := level_column(header, assigned, cells):
         if any(map(level_of, cells[level])):
-            yield Clue(f"{level!r} has levels, some of them errors", 1.0)
+            yield Clue(f"{level!r} has levels, some of them errors", 0.5)
         else:
             yield Clue(f"{level!r} has levels, none of them an error", -3.0)
     if "occurred_at" in assigned and (times := cells[assigned["occurred_at"]]):
@@ -47,24 +51,21 @@ def error_clues(
             f"{assigned['occurred_at']!r} has {'times' if is_read else 'no times'}", 0.5 if is_read else -1.5
         )
     yield from _subject_clues(assigned, header, cells)
-    if not _names_sync_or_vault(assigned, header, cells):
-        yield Clue("nothing names a sync, a Vault object or a documented code", -1.0)
+    yield from _context_clues(assigned, cells)
     for title, headings in kind.instead.items():
         if len(set(map(fold_heading, headings)) & set(map(fold_heading, header))) == len(headings):
             yield Clue(f"it has the columns of {title}", -9.0)
 
 
-def _names_sync_or_vault(assigned: Mapping[str, str], header: Sequence[str], cells: Cells) -> bool:
-    if "message" in assigned and names_an_error(assigned["message"]):
-        return True
-    if any(heading_words(heading) & _sync_words() for heading in header):
-        return True
-    texts = [
-        cells[assigned[name]] for name in ("message", "error_type", "object", "field") if name in assigned
-    ]
-    return any(
-        cached_share(column, is_about_sync) or cached_share(column, has_documented_code) for column in texts
-    )
+def _context_clues(assigned: Mapping[str, str], cells: Cells) -> Iterator[Clue]:
+    texts = [cells[assigned[name]] for name in ("message", "error_type") if name in assigned]
+    if not any(texts) or any(cached_share(column, has_documented_code) >= _FEW for column in texts):
+        return
+    about = max(max(cached_share(c, is_about_access), cached_share(c, is_about_sync)) for c in texts)
+    if about < _FEW:
+        yield Clue("the messages are not about syncs, access, records or connections", -3.0)
+    elif about >= _MANY:
+        yield Clue(f"{about:.0%} of the messages are about access, records or connections", 1.0)
 
 
 def level_column(header: Sequence[str], assigned: Mapping[str, str], cells: Cells) -> str | None:
@@ -76,10 +77,11 @@ def level_column(header: Sequence[str], assigned: Mapping[str, str], cells: Cell
     return next(iter(levels), None)
 
 
-def _text_clues(columns: Sequence[Sequence[str]]) -> Iterator[Clue]:
-    texts = [cell for column in columns for cell in column]
-    if not texts:
+def _text_clues(columns: Sequence[Sequence[str]], rows: int) -> Iterator[Clue]:
+    if not any(columns):
         return
+    if max(map(len, columns)) < _MANY * rows:
+        yield Clue("most rows have no message and no code", -2.5)
     reporting = max(cached_share(column, reports_an_error) for column in columns)
     if reporting < 0.15:
         yield Clue("the messages report no errors", -3.0)
@@ -103,6 +105,12 @@ def _code_clues(assigned: Mapping[str, str], cells: Cells) -> Iterator[Clue]:
         )
     if codes := share(types, is_code):
         yield Clue(f"{codes:.0%} of the types are written like error codes", codes * 1.5)
+    elif types and not names_an_error(assigned["error_type"]) and share(types, _is_error_type) < _FEW:
+        yield Clue(f"{assigned['error_type']!r} has no codes and no types of errors", -1.5)
+
+
+def _is_error_type(cell: str) -> bool:
+    return level_of(cell) is True or is_number(cell) or reports_an_error(cell)
 
 
 def _subject_clues(assigned: Mapping[str, str], header: Sequence[str], cells: Cells) -> Iterator[Clue]:

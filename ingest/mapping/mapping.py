@@ -58,8 +58,9 @@ class ColumnMapping:
     all headings of `signature` in this spelling, is always read with this mapping, and its names win over those of
     the table. `constants` fill empty columns. Of each group in `any_of`, a source needs at least one column. Only
     rows whose cells are listed in `keep`, and not in `skip`, are loaded; both have the values by heading. In a
-    custom mapping a column that it names, or fills by a constant, is read from nowhere else. `exact` is the final
-    assignment, once the source is recognized.
+    custom mapping a column that it names, or fills by a constant, is read from nowhere else. `inferred` has why a
+    heading that it does not name is read, by heading. `exact` is the final assignment, once the source is
+    recognized.
     """
 
     title: str
@@ -73,6 +74,8 @@ class ColumnMapping:
     any_of: tuple[tuple[str, ...], ...] = ()
     keep: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     skip: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ordinary_labels: bool = False
+    inferred: Mapping[str, str] = field(default_factory=dict)
     is_custom: bool = False
     exact: Mapping[str, str] | None = None
 
@@ -167,7 +170,7 @@ class ColumnMapping:
         """Return whether only sources of this mapping have such a header."""
         headings = set(header)
         has_signature = bool(self.signature) and headings.issuperset(self.signature)
-        # Folded, `@error.message` of one product would be everybody's "Error message".
+        # Folded, `@error.message` of one product would be any "Error message".
         spelled = {heading.strip().casefold() for heading in headings}
         return has_signature or any(name.casefold() in spelled for name in self.distinct)
 
@@ -224,6 +227,7 @@ def read_mapping(path: Path, *, is_custom: bool = True) -> ColumnMapping:
         any_of=tuple(map(tuple, file.any_of)),
         keep={name: tuple(values) for name, values in file.keep.items()},
         skip={name: tuple(values) for name, values in file.skip.items()},
+        ordinary_labels=file.ordinary_labels,
         is_custom=is_custom,
     )
 

@@ -83,6 +83,11 @@ def is_about_sync(cell: str) -> bool:
     return bool(_sync_pattern().search(cell.casefold()))
 
 
+def is_about_access(cell: str) -> bool:
+    """Return whether a text is about access, records or connections, in any of the languages."""
+    return bool(_access_pattern().search(cell.casefold()))
+
+
 def level_of(cell: str) -> bool | None:
     """Return whether a level or an outcome is an error; None if the cell is neither."""
     error, no_error = _levels()
@@ -114,8 +119,20 @@ def _plain(text: str) -> str:
 @cache
 def _error_pattern() -> re.Pattern[str]:
     stems = {_plain(stem) for language in words("errors").values() for stem in language}
+    return re.compile("|".join(_beginning_of_word(stem) for stem in sorted(stems)))
+
+
+def _beginning_of_word(stem: str) -> str:
+    return rf"(?<![a-z]){re.escape(stem)}" if stem[0].isascii() else re.escape(stem)
+
+
+@cache
+def _access_pattern() -> re.Pattern[str]:
+    listed = {
+        word.casefold() for language in words("subjects")["access_values"].values() for word in language
+    }
     return re.compile(
-        "|".join(rf"(?<![a-z]){re.escape(s)}" if s[0].isascii() else re.escape(s) for s in sorted(stems))
+        "|".join(rf"(?<![a-z]){re.escape(w)}" if w[0].isascii() else re.escape(w) for w in sorted(listed))
     )
 
 
