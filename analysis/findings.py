@@ -18,6 +18,7 @@ from analysis.grouping.corrections import Correction, match_corrections
 from analysis.grouping.fingerprint import Content, compute_fingerprints, extract_contents
 from analysis.grouping.issue_ids import GROUPING_VERSION, compare_groupings, find_templates
 from analysis.grouping.merge_rules import GroupingRule, apply_grouping_rules
+from analysis.sync_failures.detection import find_sync_failures
 from analysis.triage.id_migration import migrate_decisions
 from analysis.triage.states import TriageState
 
@@ -158,7 +159,7 @@ def _write_findings(
         findings = _correct(findings, match_corrections(extract_contents(events), corrections))
     findings["retryable"] = [CAUSES[cause].retry for cause in findings["cause"]]
     findings["side"] = [", ".join(CAUSES[cause].side) for cause in findings["cause"]]
-    _replace_findings(connection, findings, catalogue)
+    _replace_findings(connection, findings, catalogue, find_sync_failures(connection))
     unknown = int((findings["cause"] == UNKNOWN).sum())
     return FindingsUpdate(len(findings), findings["issue_id"].nunique(), unknown)
 
@@ -177,9 +178,14 @@ def _correct(findings: pd.DataFrame, corrections: Sequence[Correction | None]) -
     return findings
 
 
-def _replace_findings(connection: DuckDBPyConnection, findings: pd.DataFrame, catalogue: Catalogue) -> None:
+def _replace_findings(
+    connection: DuckDBPyConnection, findings: pd.DataFrame, catalogue: Catalogue, failed_syncs: pd.DataFrame
+) -> None:
     rows = findings.assign(catalogue=catalogue.version, grouping=GROUPING_VERSION)
-    with registered_frame(connection, "new_finding", rows):
+    with (
+        registered_frame(connection, "new_finding", rows),
+        registered_frame(connection, "new_sync_finding", failed_syncs),
+    ):
         connection.begin()
         try:
             connection.execute("DELETE FROM finding")
@@ -189,6 +195,8 @@ def _replace_findings(connection: DuckDBPyConnection, findings: pd.DataFrame, ca
                     evidence::VARCHAR[] AS evidence, retryable, side, catalogue, "grouping"
                 FROM new_finding"""
             )
+            connection.execute("DELETE FROM sync_finding")
+            connection.execute("INSERT INTO sync_finding BY NAME SELECT * FROM new_sync_finding")
         except BaseException:
             connection.rollback()
             raise

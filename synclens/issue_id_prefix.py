@@ -10,6 +10,7 @@ from synclens import console
 
 MIN_LENGTH = 4
 """Shorter prefixes are rejected."""
+_ISSUE_IDS = "SELECT issue_id FROM finding UNION SELECT issue_id FROM sync_finding"
 
 
 def resolve_issue_id(connection: DuckDBPyConnection, text: str) -> str:
@@ -17,7 +18,7 @@ def resolve_issue_id(connection: DuckDBPyConnection, text: str) -> str:
 
     Raises UnknownIssue, with similar ids in its next step, if no issue or several match.
     """
-    issue_ids = [row[0] for row in connection.execute("SELECT DISTINCT issue_id FROM finding").fetchall()]
+    issue_ids = [row[0] for row in connection.execute(_ISSUE_IDS).fetchall()]
     if text in issue_ids:
         return text
     matches = sorted(name for name in issue_ids if len(text) >= MIN_LENGTH and name.startswith(text.lower()))

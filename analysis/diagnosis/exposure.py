@@ -26,7 +26,7 @@ WITH activity AS (
     UNION ALL
     SELECT coalesce(user_id, device_id), user_id, device_id, occurred_at, app_version,
         coalesce(issue_id = $issue, false) AS hit
-    FROM error
+    FROM issue_event
 )
 SELECT who, any_value(user_id) AS user_id, any_value(device_id) AS device_id,
     epoch(coalesce(min(seen_at) FILTER (WHERE hit), min(seen_at))) AS seconds, bool_or(hit) AS hit,

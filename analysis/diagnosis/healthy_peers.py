@@ -42,7 +42,7 @@ device_syncs AS (
     WHERE place <= $last
     GROUP BY device
 ),
-affected AS (SELECT DISTINCT coalesce(device_id, user_id) AS device FROM error WHERE issue_id = $of_issue)
+affected AS (SELECT DISTINCT coalesce(device_id, user_id) AS device FROM issue_event WHERE issue_id = $of_issue)
 SELECT j.device, j.tries, j.failures, h.device IS NOT NULL AS has_issue,
     j.app_version, j.network_type, d.platform, d.model, d.os_version, u.territory, u.country,
     u.security_profile, u.application_profile, u.permission_sets, u.time_zone, u.language,

@@ -133,7 +133,7 @@ def suspects(
 
 
 def _issue_exists(connection: DuckDBPyConnection, issue_id: str) -> bool:
-    sql = "SELECT 1 FROM finding WHERE issue_id = $issue LIMIT 1"
+    sql = "SELECT 1 FROM issue_event WHERE issue_id = $issue LIMIT 1"
     return connection.execute(sql, {"issue": issue_id}).fetchone() is not None
 
 

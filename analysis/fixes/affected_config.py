@@ -15,7 +15,7 @@ MAX_SETS = 3  # more sets that all affected users hold do not narrow the search
 _SETS = """
 WITH request AS (
     SELECT DISTINCT e.user_id, e.object, coalesce(e.field, '') AS field, e.operation
-    FROM error AS e WHERE e.issue_id = $issue_id AND e.user_id IS NOT NULL
+    FROM issue_event AS e WHERE e.issue_id = $issue_id AND e.user_id IS NOT NULL
 ),
 assignment AS (
     SELECT u.user_id, trim(unnest(string_split(u.permission_sets, ','))) AS permission_set
@@ -48,7 +48,7 @@ WITH current_vmoc AS (
 )
 SELECT coalesce(nullif(name, ''), vmoc_id) FROM current_vmoc
 WHERE coalesce(active, true) AND object IN
-    (SELECT object FROM error WHERE issue_id = $issue_id AND object IS NOT NULL)
+    (SELECT object FROM issue_event WHERE issue_id = $issue_id AND object IS NOT NULL)
 ORDER BY 1
 """
 

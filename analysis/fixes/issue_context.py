@@ -16,13 +16,13 @@ _MIN_SHARE = 0.8
 
 # Per attribute value: how many affected users have it, and how many of the other users.
 _ATTRIBUTE_COUNTS = """
-WITH affected AS (SELECT DISTINCT user_id FROM error WHERE issue_id = $issue_id AND user_id IS NOT NULL),
+WITH affected AS (SELECT DISTINCT user_id FROM issue_event WHERE issue_id = $issue_id AND user_id IS NOT NULL),
 active_user AS (
     SELECT user_id FROM detailed_sync WHERE user_id IS NOT NULL
-    UNION SELECT user_id FROM error WHERE user_id IS NOT NULL
+    UNION SELECT user_id FROM issue_event WHERE user_id IS NOT NULL
 ),
 versions AS (
-    SELECT user_id, app_version FROM error WHERE issue_id = $issue_id
+    SELECT user_id, app_version FROM issue_event WHERE issue_id = $issue_id
     UNION
     SELECT user_id, app_version FROM detailed_sync WHERE user_id NOT IN (SELECT user_id FROM affected)
 ),
@@ -59,11 +59,11 @@ ORDER BY attribute, value
 _LOADED_DATA = """
 SELECT
     (SELECT count(*) FROM pending_record
-     WHERE device_id IN (SELECT device_id FROM error WHERE issue_id = $issue_id)),
+     WHERE device_id IN (SELECT device_id FROM issue_event WHERE issue_id = $issue_id)),
     least((SELECT min(occurred_at) FROM error), (SELECT min(started_at) FROM tracked_sync)),
     (SELECT count(*) FROM config_change),
     (SELECT count(*) FROM current_user_info
-     WHERE user_id IN (SELECT user_id FROM error WHERE issue_id = $issue_id))
+     WHERE user_id IN (SELECT user_id FROM issue_event WHERE issue_id = $issue_id))
 """
 
 

@@ -75,7 +75,7 @@ _TEXTS: Mapping[str, _ActionText] = {
     },
 }
 
-_CAUSE = "SELECT mode(cause), mode(retryable) FROM error WHERE issue_id = ?"
+_CAUSE = "SELECT mode(cause), mode(retryable) FROM issue_event WHERE issue_id = ?"
 # Records that the issue blocks and that Vault refused again a day or more after the first refusal.
 _REPEATEDLY_REFUSED = """
 SELECT e.device_id, e.record_id

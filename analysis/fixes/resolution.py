@@ -15,7 +15,7 @@ from analysis.query.runner import reference_time_for, run_query
 
 _RECOVERED_USERS = """
 WITH affected AS (
-    SELECT user_id, max(occurred_at) AS latest FROM error
+    SELECT user_id, max(occurred_at) AS latest FROM issue_event
     WHERE issue_id = $issue_id AND user_id IS NOT NULL
     GROUP BY user_id
 )
@@ -27,7 +27,7 @@ FROM affected AS a
 JOIN sync AS s ON s.user_id = a.user_id
 """
 _BLOCKED_ELSEWHERE = """
-WITH affected AS (SELECT DISTINCT device_id, record_id FROM error WHERE issue_id = $issue_id)
+WITH affected AS (SELECT DISTINCT device_id, record_id FROM issue_event WHERE issue_id = $issue_id)
 SELECT b.issue_id, b.cause, count(*) AS records
 FROM pending_blocker AS b
 JOIN affected AS a ON a.device_id = b.device_id AND a.record_id = b.record_id

@@ -34,25 +34,25 @@ SELECT
     max(occurred_at) AS latest,
     mode(message) AS message,
     arg_max(evidence, occurred_at) AS evidence
-FROM error WHERE issue_id = $issue_id
+FROM issue_event WHERE issue_id = $issue_id
 """
 _NAMED_VALUES = """
 SELECT 'object' AS kind, object AS value, count(*) AS events
-FROM error WHERE issue_id = $issue_id GROUP BY ALL
+FROM issue_event WHERE issue_id = $issue_id GROUP BY ALL
 UNION ALL
-SELECT 'field', field, count(*) FROM error WHERE issue_id = $issue_id GROUP BY ALL
+SELECT 'field', field, count(*) FROM issue_event WHERE issue_id = $issue_id GROUP BY ALL
 UNION ALL
-SELECT 'operation', operation, count(*) FROM error WHERE issue_id = $issue_id GROUP BY ALL
+SELECT 'operation', operation, count(*) FROM issue_event WHERE issue_id = $issue_id GROUP BY ALL
 UNION ALL
-SELECT 'phase', phase, count(*) FROM error WHERE issue_id = $issue_id GROUP BY ALL
+SELECT 'phase', phase, count(*) FROM issue_event WHERE issue_id = $issue_id GROUP BY ALL
 UNION ALL
-SELECT 'error_type', error_type, count(*) FROM error WHERE issue_id = $issue_id GROUP BY ALL
+SELECT 'error_type', error_type, count(*) FROM issue_event WHERE issue_id = $issue_id GROUP BY ALL
 UNION ALL
-SELECT 'app_version', app_version, count(*) FROM error WHERE issue_id = $issue_id GROUP BY ALL
+SELECT 'app_version', app_version, count(*) FROM issue_event WHERE issue_id = $issue_id GROUP BY ALL
 ORDER BY kind, events DESC, value
 """
 _USERS = """
-SELECT user_id FROM error WHERE issue_id = $issue_id AND user_id IS NOT NULL
+SELECT user_id FROM issue_event WHERE issue_id = $issue_id AND user_id IS NOT NULL
 GROUP BY user_id ORDER BY count(*) DESC, user_id
 """
 _PENDING_RECORDS = """

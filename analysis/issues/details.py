@@ -20,12 +20,12 @@ _FRAMES = {
     "by_day": """
         SELECT cast(occurred_at AS DATE) AS day, count(*) AS events, count(DISTINCT user_id) AS users,
             count(DISTINCT coalesce(device_id, user_id)) AS devices
-        FROM error GROUP BY cast(occurred_at AS DATE) ORDER BY day
+        FROM issue_event GROUP BY cast(occurred_at AS DATE) ORDER BY day
     """,
     "variants": """
         SELECT error_type, object, field, operation, phase, http_status, count(*) AS events,
             count(DISTINCT user_id) AS users, min(message) AS message
-        FROM error GROUP BY error_type, object, field, operation, phase, http_status
+        FROM issue_event GROUP BY error_type, object, field, operation, phase, http_status
         ORDER BY users DESC, events DESC, object, field
     """,
     "users": """
@@ -33,21 +33,21 @@ _FRAMES = {
             any_value(security_profile) AS security_profile, count(*) AS events,
             count(DISTINCT record_id) AS records, min(occurred_at) AS first_seen,
             max(occurred_at) AS last_seen
-        FROM error GROUP BY user_id ORDER BY events DESC, user_id
+        FROM issue_event GROUP BY user_id ORDER BY events DESC, user_id
     """,
     "devices": """
         SELECT device_id, any_value(user_id) AS user_id, any_value(platform) AS platform,
             any_value(device_model) AS device_model, any_value(os_version) AS os_version,
             max(app_version) AS app_version, count(*) AS events, max(occurred_at) AS last_seen
-        FROM error WHERE device_id IS NOT NULL GROUP BY device_id ORDER BY events DESC, device_id
+        FROM issue_event WHERE device_id IS NOT NULL GROUP BY device_id ORDER BY events DESC, device_id
     """,
     "records": """
         SELECT object, record_id, any_value(user_id) AS user_id, any_value(device_id) AS device_id,
             count(*) AS events, min(occurred_at) AS first_seen, max(occurred_at) AS last_seen
-        FROM error WHERE record_id IS NOT NULL GROUP BY object, record_id
+        FROM issue_event WHERE record_id IS NOT NULL GROUP BY object, record_id
         ORDER BY events DESC, object, record_id
     """,
-    "events": "SELECT * FROM error ORDER BY occurred_at DESC, event_id LIMIT 50",
+    "events": "SELECT * FROM issue_event ORDER BY occurred_at DESC, event_id LIMIT 50",
 }
 
 

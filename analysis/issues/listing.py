@@ -28,7 +28,7 @@ ISSUE_COLUMNS = (
 )  # fmt: skip
 _TITLE_COLUMNS = ("error_type", "first_message", "last_message", "usual_message")
 _ISSUES = """
-WITH selected AS (SELECT * FROM error WHERE {condition}),
+WITH selected AS (SELECT * FROM issue_event WHERE {condition}),
 blocked AS (
     SELECT issue_id, count(*) AS pending FROM pending_blocker WHERE in_error GROUP BY issue_id
 )
@@ -57,7 +57,7 @@ ORDER BY users DESC, devices DESC, pending DESC, events DESC, s.issue_id
 """
 _TREND = """
 SELECT issue_id, date_diff('day', cast(occurred_at AS DATE), cast(as_of AS DATE)) AS age, count(*) AS events
-FROM error CROSS JOIN reference
+FROM issue_event CROSS JOIN reference
 WHERE {condition}
     AND date_diff('day', cast(occurred_at AS DATE), cast(as_of AS DATE)) BETWEEN 0 AND {days} - 1
 GROUP BY 1, 2

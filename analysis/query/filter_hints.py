@@ -24,7 +24,7 @@ _COLUMNS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "user_id": (("main.sync_user", "user_id"), ("main.sync_error", "user_id"), ("main.sync", "user_id")),
     "device_id": (("main.device", "device_id"), ("main.sync_error", "device_id")),
     "cause": (("main.finding", "cause"),),
-    "issue_id": (("main.finding", "issue_id"),),
+    "issue_id": (("main.finding", "issue_id"), ("main.sync_finding", "issue_id")),
 }
 
 

@@ -33,7 +33,7 @@ FILTERS: Mapping[str, str] = {
     "cause": "cause of an error; for syncs: syncs of users with such an error",
     "issue_id": "one issue; for syncs: syncs of users with this issue",
 }
-RELATIONS = ("sync", "error", "pending_record", "current_device", "current_user_info")
+RELATIONS = ("sync", "error", "issue_event", "pending_record", "current_device", "current_user_info")
 
 _ERROR_FILTERS = ("object", "cause", "issue_id")
 
@@ -142,13 +142,16 @@ class Filters:
                 yield direct[name].format(p=f"$filter_{name}")
             elif name not in of_errors:
                 yield _indirect_condition(relation, name)
-        if (indirect := [name for name in of_errors if name not in direct]) and relation != "error":
+        if (indirect := [name for name in of_errors if name not in direct]) and relation not in (
+            "error",
+            "issue_event",
+        ):
             yield self._users_with(indirect)
 
     def _users_with(self, names: Sequence[str]) -> str:
         conditions = [f"list_contains($filter_{name}, {name})" for name in names]
         conditions += self._time_conditions("occurred_at")
-        return f"user_id IN (SELECT user_id FROM main.error WHERE {' AND '.join(conditions)})"
+        return f"user_id IN (SELECT user_id FROM main.issue_event WHERE {' AND '.join(conditions)})"
 
 
 def filterable_relations(sql: str) -> list[str]:
@@ -160,6 +163,7 @@ def filterable_relations(sql: str) -> list[str]:
 _TIME_COLUMN = {
     "sync": "started_at",
     "error": "occurred_at",
+    "issue_event": "occurred_at",
     "pending_record": "coalesce(edited_at, as_of)",
     "current_device": "",
     "current_user_info": "",
@@ -172,13 +176,13 @@ _USER = {name: f"list_contains({{p}}, {name})" for name in ("territory", "countr
 }
 _MODEL = {"device_model": "list_contains({p}, device_model)"}
 _TYPE = {"sync_type": "list_contains({p}, sync_type)"}
+_ERROR = _SAME | _USER | _MODEL | _TYPE | {
+    name: f"list_contains({{p}}, {name})" for name in _ERROR_FILTERS
+}  # fmt: skip
 _DIRECT: Mapping[str, Mapping[str, str]] = {
     "sync": _SAME | _USER | _MODEL | _TYPE,
-    "error": _SAME
-    | _USER
-    | _MODEL
-    | _TYPE
-    | {name: f"list_contains({{p}}, {name})" for name in _ERROR_FILTERS},
+    "error": _ERROR,
+    "issue_event": _ERROR,
     "pending_record": {name: _SAME[name] for name in ("user_id", "device_id")}
     | {"object": "list_contains({p}, object)"},
     "current_device": _SAME | {"device_model": "list_contains({p}, model)"},

@@ -40,7 +40,7 @@ SELECT
         THEN concat(coalesce(device_id, user_id), ' ',
             cast(floor(date_diff('second', occurred_at, as_of) / 86400.0) AS VARCHAR))
     END) AS before
-FROM error CROSS JOIN reference
+FROM issue_event CROSS JOIN reference
 WHERE coalesce(device_id, user_id) IS NOT NULL
 GROUP BY issue_id
 """
@@ -59,12 +59,12 @@ FROM sync CROSS JOIN reference
 _SYNCS_OF_USERS = """
 WITH lifetime AS (
     SELECT issue_id, min(occurred_at) AS first_seen, max(occurred_at) AS last_seen
-    FROM error
+    FROM issue_event
     GROUP BY issue_id
 ),
-affected_user AS (SELECT DISTINCT issue_id, user_id FROM error WHERE user_id IS NOT NULL),
+affected_user AS (SELECT DISTINCT issue_id, user_id FROM issue_event WHERE user_id IS NOT NULL),
 met AS (
-    SELECT issue_id, count(DISTINCT coalesce(sync_id, event_id)) AS met FROM error GROUP BY issue_id
+    SELECT issue_id, count(DISTINCT coalesce(sync_id, event_id)) AS met FROM issue_event GROUP BY issue_id
 )
 SELECT
     a.issue_id,
@@ -80,7 +80,7 @@ GROUP BY a.issue_id
 """
 _SINCE = """
 SELECT app_version, count(*) AS events, count(DISTINCT coalesce(device_id, user_id)) AS devices
-FROM error
+FROM issue_event
 WHERE issue_id = $of_issue AND occurred_at > $after
 GROUP BY app_version
 """

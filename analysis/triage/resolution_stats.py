@@ -20,7 +20,7 @@ from analysis.query.runner import run_query
 from analysis.triage.states import Activity, TriageState
 
 FIX_HELD_DAYS = 30.0
-_FIRST_SEEN = "SELECT issue_id, min(occurred_at) AS first_seen FROM error GROUP BY issue_id"
+_FIRST_SEEN = "SELECT issue_id, min(occurred_at) AS first_seen FROM issue_event GROUP BY issue_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,11 +33,11 @@ WITH activity AS (
         {", ".join(USER_ATTRIBUTES)}, permission_sets FROM sync
     UNION ALL
     SELECT coalesce(user_id, device_id), occurred_at, user_id,
-        {", ".join(USER_ATTRIBUTES)}, permission_sets FROM error
+        {", ".join(USER_ATTRIBUTES)}, permission_sets FROM issue_event
 ),
 affected AS (
     SELECT coalesce(user_id, device_id) AS who, min(occurred_at) AS at
-    FROM error WHERE issue_id = $issue GROUP BY ALL
+    FROM issue_event WHERE issue_id = $issue GROUP BY ALL
 )
 SELECT s.who,
     -- attributes at the time of the first error, not later ones
@@ -49,8 +49,8 @@ WHERE s.who IS NOT NULL AND (a.at IS NULL OR s.at <= a.at)
 GROUP BY s.who ORDER BY s.who
 """
 _SYNCS = f"""
-WITH hit AS (SELECT DISTINCT sync_id FROM error WHERE issue_id = $issue AND sync_id IS NOT NULL),
-affected AS (SELECT DISTINCT coalesce(user_id, device_id) AS who FROM error WHERE issue_id = $issue)
+WITH hit AS (SELECT DISTINCT sync_id FROM issue_event WHERE issue_id = $issue AND sync_id IS NOT NULL),
+affected AS (SELECT DISTINCT coalesce(user_id, device_id) AS who FROM issue_event WHERE issue_id = $issue)
 SELECT coalesce(s.user_id, s.device_id) AS who, {", ".join(f"s.{name}" for name in SYNC_ATTRIBUTES)},
     CAST(count(h.sync_id) > 0 AS BIGINT) AS failures, 1 AS total
 FROM sync AS s

@@ -1,0 +1,1 @@
+"""Issues from failed syncs that no error event explains."""

@@ -1,0 +1,142 @@
+"""Find the clearest candidate of a kind: a part of the fleet and a period with an unusually frequent symptom."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from analysis.sync_failures.kinds import FailureKind
+from analysis.sync_failures.observations import Observations, Series
+from analysis.sync_failures.scan import Floats, find_best_periods
+
+MIN_EVIDENCE = 7.0
+"""Natural logarithm of the odds against chance, after allowing for the number of candidates."""
+_MIN_HITS = 3
+_MIN_GROUP_USERS = 3
+_LOWEST_USUAL = 0.004  # share of syncs; rarer symptoms need as much evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """Syncs that may be one issue: a kind, whom it affects (`extent`, `value`), and its syncs."""
+
+    kind: FailureKind
+    extent: str
+    value: str | None
+    evidence: float
+    syncs: pd.DataFrame
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Return what identifies the issue: a later load of newer syncs must not change it.
+
+        An issue of everyone is an event in time, so its first day belongs to it.
+        """
+        day = f"{self.syncs['started_at'].min():%Y-%m-%d}" if self.extent == "everyone" else ""
+        return (self.kind.name, self.extent, self.value or "", day)
+
+    @property
+    def issue_id(self) -> str:
+        """Return the id of the issue, a hash of its key."""
+        return hashlib.sha256("\x1f".join(("sync failures", *self.key)).encode()).hexdigest()[:12]
+
+
+def find_best_candidate(
+    kind: FailureKind, hits: pd.DataFrame, observations: Observations
+) -> Candidate | None:
+    """Return the clearest candidate of a kind; None if chance explains the rest."""
+    starts = hits[hits["starts"].astype(bool)]
+    if len(starts) < _MIN_HITS:
+        return None
+    series = observations.series[kind.among]
+    usual = _usual_rate(kind, starts, series)
+    candidates = [
+        _best_group(kind, starts, series, usual, observations),
+        _best_users(kind, starts, usual, observations),
+    ]
+    best = max(filter(None, candidates), key=lambda candidate: candidate.evidence, default=None)
+    return None if best is None else replace(best, syncs=_with_repeats(best.syncs, hits))
+
+
+def _with_repeats(starts: pd.DataFrame, hits: pd.DataFrame) -> pd.DataFrame:
+    """Add the syncs that only repeat what these syncs began."""
+    if hits["starts"].all():
+        return starts
+    began_with = hits["sync_id"].where(hits["starts"]).groupby(hits["who"]).ffill()
+    return hits[began_with.isin(starts["sync_id"])]
+
+
+def _usual_rate(kind: FailureKind, hits: pd.DataFrame, series: list[Series]) -> float:
+    units = len(hits[["who", "step"]].drop_duplicates())
+    tries = next(one.tries.sum() for one in series if one.attribute == "everyone")
+    return float(np.clip(units / max(tries, 1.0), _LOWEST_USUAL, kind.usual))
+
+
+def _best_group(
+    kind: FailureKind, hits: pd.DataFrame, series: list[Series], usual: float, observations: Observations
+) -> Candidate | None:
+    counts = np.stack([_hits_of(one, hits, observations.steps) for one in series])
+    tries = np.stack([one.tries for one in series])
+    periods = find_best_periods(counts, np.maximum(tries, counts), usual)
+    evidence = periods.score / kind.dispersion - np.log(len(series) * observations.steps)
+    for at in map(int, np.argsort(-evidence, kind="stable")):
+        if evidence[at] < MIN_EVIDENCE:
+            return None
+        syncs = _select(series[at], hits)
+        syncs = syncs[syncs["step"].between(periods.start[at], periods.end[at])]
+        if syncs["who"].nunique() >= max(kind.min_users, _MIN_GROUP_USERS):
+            one = series[at]
+            return Candidate(
+                kind=kind, extent=one.attribute, value=one.value, evidence=float(evidence[at]), syncs=syncs
+            )
+    return None
+
+
+def _select(series: Series, hits: pd.DataFrame) -> pd.DataFrame:
+    if series.attribute == "everyone":
+        return hits
+    if series.attribute == "permission_set":
+        sets = hits["permission_sets"].fillna("").map(lambda text: {part.strip() for part in text.split(",")})
+        return hits[[series.value in names for names in sets]]
+    return hits[hits[series.attribute] == series.value]
+
+
+def _hits_of(series: Series, hits: pd.DataFrame, steps: int) -> Floats:
+    units = _select(series, hits)[["who", "step"]].drop_duplicates()
+    return np.bincount(units["step"].to_numpy(np.int64), minlength=steps)[:steps].astype(np.float64)
+
+
+def _best_users(
+    kind: FailureKind, hits: pd.DataFrame, usual: float, observations: Observations
+) -> Candidate | None:
+    """Return the users whose own syncs show the symptom too often for chance, each in a separate period."""
+    units = hits[["who", "step"]].drop_duplicates()
+    counts = units["who"].value_counts()
+    names = sorted(counts.index[counts >= _MIN_HITS])
+    if not names:
+        return None
+    tries = observations.user_tries(kind, names)
+    width = max(len(steps) for steps in tries)
+    hit_steps = {name: set(rows["step"]) for name, rows in units.groupby("who")}
+    own_hits, own_tries = np.zeros((len(names), width)), np.zeros((len(names), width))
+    for row, (name, steps) in enumerate(zip(names, tries, strict=True)):
+        own_tries[row, : len(steps)] = 1.0
+        own_hits[row, : len(steps)] = [step in hit_steps[name] for step in steps]
+    periods = find_best_periods(own_hits, own_tries, usual)
+    evidence = periods.score / kind.dispersion - np.log(
+        observations.users * np.maximum(own_tries.sum(axis=1), 1)
+    )
+    parts = []
+    for row in map(int, np.flatnonzero((evidence >= MIN_EVIDENCE) & (periods.hits >= _MIN_HITS))):
+        first, last = tries[row][periods.start[row]], tries[row][min(periods.end[row], len(tries[row]) - 1)]
+        own = hits[hits["who"] == names[row]]
+        parts.append(own[own["step"].between(first, last)])
+    if len(parts) < kind.min_users:
+        return None
+    total = float(evidence[evidence >= MIN_EVIDENCE].sum())
+    return Candidate(
+        kind=kind, extent="users", value=None, evidence=total, syncs=pd.concat(parts, ignore_index=True)
+    )

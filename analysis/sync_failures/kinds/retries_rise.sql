@@ -1,0 +1,13 @@
+-- title: Syncs need more retries
+-- noun: syncs with retries
+-- compare: rates
+-- among: started
+-- usual: 0.1
+-- dispersion: 1.5
+-- users: 3
+-- failures: no
+-- changes: setting app_version
+-- next: api-usage-log call-users upload-vtrans
+-- open: Whether the network or Vault is slow. These syncs succeed in the end.
+-- A successful sync that needed at least one retry.
+SELECT sync_id, true AS starts FROM judged_sync WHERE retries > 0 AND outcome IN ('succeeded', 'succeeded_with_upload_errors')

@@ -1,0 +1,13 @@
+-- title: Users cancel syncs
+-- noun: canceled syncs
+-- compare: rates
+-- among: started
+-- usual: 0.04
+-- dispersion: 1
+-- users: 3
+-- failures: no
+-- changes: app_version setting vmoc
+-- next: call-users api-usage-log devices
+-- open: Why users cancel. Long syncs are the usual reason; compare the durations before and after.
+-- A sync that its user canceled.
+SELECT sync_id, true AS starts FROM judged_sync WHERE outcome = 'canceled'

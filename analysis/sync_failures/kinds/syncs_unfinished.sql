@@ -1,0 +1,13 @@
+-- title: Syncs do not finish
+-- noun: unfinished syncs
+-- compare: rates
+-- among: started
+-- usual: 0.06
+-- dispersion: 2
+-- users: 2
+-- failures: no
+-- changes: app_version setting
+-- next: devices upload-vtrans errors-tab
+-- open: Whether users leave the app, the app stops, or the device stores its record only later.
+-- A sync without a completion time or without a result.
+SELECT sync_id, true AS starts FROM judged_sync WHERE outcome = 'unfinished'

@@ -1,0 +1,13 @@
+-- title: Uploads fail
+-- noun: failed uploads
+-- compare: rates
+-- among: finished
+-- usual: 0.04
+-- dispersion: 1
+-- users: 1
+-- failures: yes
+-- changes: permission_set setting user app_version
+-- next: errors-tab login-audit-trail api-usage-log upload-vtrans config-changes
+-- open: Whether Vault refused the user, the connection broke, or the upload itself failed. Tracking records none of these.
+-- A failed sync whose upload Vault did not process and in which it refused no single record.
+SELECT sync_id, true AS starts FROM judged_sync WHERE outcome = 'failed_upload' AND coalesce(upload_errors, 0) = 0

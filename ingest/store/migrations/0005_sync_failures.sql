@@ -1,0 +1,23 @@
+-- Failed syncs that no error event explains, in their issues; `analysis.update_findings` rewrites the whole table. A
+-- failed sync without an issue has no row.
+CREATE TABLE sync_finding (
+    sync_id  VARCHAR NOT NULL,
+    issue_id VARCHAR NOT NULL,
+    kind     VARCHAR NOT NULL,   -- file name in analysis/sync_failures/kinds
+    extent   VARCHAR NOT NULL,   -- everyone, users, or the attribute that the affected syncs share
+    value    VARCHAR,            -- value of that attribute
+    title    VARCHAR NOT NULL    -- title of the issue, the same in all of its rows
+);
+
+-- What issues consist of: error events, and failed syncs without one. A sync has the title of its issue as its message.
+CREATE VIEW issue_event AS
+SELECT * FROM error
+UNION ALL BY NAME
+SELECT
+    f.sync_id AS event_id, f.sync_id, s.started_at AS occurred_at, s.user_id, s.device_id, s.platform,
+    s.app_version, s.sync_type, f.title AS message, f.issue_id, 'unknown' AS cause, 0.0 AS confidence,
+    f.kind AS rule, []::VARCHAR[] AS also, []::VARCHAR[] AS evidence, 'unknown' AS retryable, 'unknown' AS side,
+    s.territory, s.country, s.security_profile, s.application_profile, s.permission_sets, s.device_model,
+    s.os_version, s.source
+FROM sync_finding AS f
+JOIN sync AS s ON s.sync_id = f.sync_id;
