@@ -8,8 +8,8 @@ only `sync_tracking__v`; `context` also keeps users and configuration changes.
 A fault counts if tracking differs from calm because of it: at least 5 syncs of at least 3 users that it alone made
 fail or end with upload errors (a sync that several faults made fail shows none of them alone), or at least 3 users
 whose syncs it stopped until the end. Its kind is right if more than half of these syncs (or users) are in issues of a
-kind that `tracking_only.toml` lists for it. An issue is right if planted faults of a fitting kind made at least half of
-its syncs fail. Suspects are scored with `context`, for faults that are
+kind that `tracking_only.toml` lists for it. An issue is right if planted faults of a fitting kind made at least half
+of its syncs fail. Suspects are scored with `context`, for faults that are
 a configuration change or a rollout: the first suspect of the issue with most of its syncs is that change.
 """
 

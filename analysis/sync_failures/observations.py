@@ -47,9 +47,9 @@ explained AS (
 )
 SELECT
     s.sync_id, coalesce(s.user_id, s.device_id) AS who, s.started_at, s.completed_at, s.duration_seconds,
-    s.sync_type, s.app_version, s.outcome, t.download_processed__v AS download_processed, s.uploads, s.upload_errors, s.retries, s.vtrans,
-    s.platform, s.device_model, s.os_version, s.territory, s.country, s.security_profile, s.application_profile,
-    s.permission_sets,
+    s.sync_type, s.app_version, s.outcome, t.download_processed__v AS download_processed, s.uploads,
+    s.upload_errors, s.retries, s.vtrans, s.platform, s.device_model, s.os_version, s.territory, s.country,
+    s.security_profile, s.application_profile, s.permission_sets,
     cast(floor(date_diff('second', $first, s.started_at) / $seconds) AS BIGINT) AS step
 FROM sync AS s JOIN sync_tracking__v AS t ON t.id = s.sync_id
 WHERE s.started_at BETWEEN $first AND $last AND coalesce(s.user_id, s.device_id) IS NOT NULL
