@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import exp, log
@@ -17,6 +17,7 @@ from analysis.diagnosis.fit import fit_at_adoption, fit_at_time, fit_scope
 from analysis.issues.details import UnknownIssue
 from analysis.query.filters import Filters
 from analysis.query.runner import run_query
+from analysis.sync_failures.kinds import load_failure_kinds
 
 _SIGNIFICANT = 0.05
 _MIN_AFFECTED = 2
@@ -46,8 +47,9 @@ SELECT change_id, epoch(changed_at) AS at, kind, target, object, field, scope, b
 FROM config_change ORDER BY changed_at, change_id
 """
 _ISSUE = """
-SELECT mode(object) AS object, mode(field) AS field, mode(cause) AS cause, mode(message) AS message
-FROM error WHERE issue_id = $issue
+SELECT mode(object) AS object, mode(field) AS field, mode(cause) AS cause, any_value(failure_kind) AS failure_kind,
+    mode(message) FILTER (WHERE failure_kind IS NULL) AS message
+FROM issue_event WHERE issue_id = $issue
 """
 
 
@@ -214,10 +216,20 @@ def _describe_relation(row: Mapping[str, Any], attributes: Mapping[str, str]) ->
         return _IN_MESSAGE, f"the error message names {row['target']}"
     if row.get("object") and attributes.get("object"):
         return _OTHER_OBJECT, ""
-    for word, kinds in _KINDS_OF_CAUSE.items():
-        if word in attributes.get("cause", "") and row["kind"] in kinds:
-            return _FITS_CAUSE, f"a {row['kind']} can cause {attributes['cause']}"
+    for name, kinds in _possible_causes(attributes):
+        if row["kind"] in kinds:
+            return _FITS_CAUSE, f"a {row['kind']} can cause {name}"
     return 1.0, ""
+
+
+def _possible_causes(attributes: Mapping[str, str]) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield what the issue is, as text, and the kinds of changes that can cause it."""
+    failure = load_failure_kinds().get(attributes.get("failure_kind", ""))
+    if failure is not None:
+        yield failure.noun, failure.changes
+    for word, kinds in _KINDS_OF_CAUSE.items():
+        if word in attributes.get("cause", ""):
+            yield attributes["cause"], kinds
 
 
 def _build_suspect(change: _ScoredChange, exposure: Exposure, p_value: float) -> SuspectChange:

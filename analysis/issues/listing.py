@@ -25,6 +25,7 @@ TREND_DAYS = 14
 ISSUE_COLUMNS = (
     "issue_id", "title", "cause", "confidence", "events", "users", "devices", "pending", "objects",
     "app_versions", "first_seen", "last_seen", "trend", "side", "retryable", "state", "assignee", "priority",
+    "failure_kind",
 )  # fmt: skip
 _TITLE_COLUMNS = ("error_type", "first_message", "last_message", "usual_message")
 _ISSUES = """
@@ -46,6 +47,7 @@ SELECT
     max(occurred_at) AS last_seen,
     mode(side) AS side,
     mode(retryable) AS retryable,
+    any_value(failure_kind) AS failure_kind,
     mode(error_type) AS error_type,
     min(message) AS first_message,
     max(message) AS last_message,
@@ -70,7 +72,8 @@ class IssueSummary:
 
     `pending` is the number of pending records in error that the issue blocks, counted once per device
     (analysis/query/relations/pending_blocker.sql). `trend` has the errors of each of the last 14 days, oldest
-    first. Times are UTC without a zone, as in the store. `quiet` is True if the issue is new or ongoing and had no
+    first. `failure_kind` is the kind of a sync-failure issue, whose events are syncs; None for an issue of errors.
+    Times are UTC without a zone, as in the store. `quiet` is True if the issue is new or ongoing and had no
     errors for QUIET_PERIOD.
     """
 
@@ -92,6 +95,7 @@ class IssueSummary:
     state: str
     assignee: str | None
     priority: str | None
+    failure_kind: str | None
     quiet: bool
 
     @classmethod

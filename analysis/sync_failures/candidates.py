@@ -16,6 +16,8 @@ MIN_EVIDENCE = 7.0
 """Natural logarithm of the odds against chance, after allowing for the number of candidates."""
 _MIN_HITS = 3
 _MIN_GROUP_USERS = 3
+_STEPS_A_DAY = 24
+_QUIET_FACTOR = 1.5
 _LOWEST_USUAL = 0.004  # share of syncs; rarer symptoms need as much evidence
 
 
@@ -70,9 +72,23 @@ def _with_repeats(starts: pd.DataFrame, hits: pd.DataFrame) -> pd.DataFrame:
 
 
 def _usual_rate(kind: FailureKind, hits: pd.DataFrame, series: list[Series]) -> float:
-    units = len(hits[["who", "step"]].drop_duplicates())
-    tries = next(one.tries.sum() for one in series if one.attribute == "everyone")
-    return float(np.clip(units / max(tries, 1.0), _LOWEST_USUAL, kind.usual))
+    """Return the rate of the quieter half of all days, so that issues do not count as usual.
+
+    The quieter half has fewer hits by chance too, so its rate is raised. The rate of all days is the upper limit.
+    """
+    units = hits[["who", "step"]].drop_duplicates()
+    tries = next(one.tries for one in series if one.attribute == "everyone")
+    padding = -len(tries) % _STEPS_A_DAY
+    counts = np.bincount(units["step"].to_numpy(np.int64), minlength=len(tries))[: len(tries)]
+    daily_hits, daily_tries = (
+        np.pad(values, (0, padding)).reshape(-1, _STEPS_A_DAY).sum(axis=1).astype(np.float64)
+        for values in (counts, tries)
+    )
+    order = np.argsort((daily_hits + 0.5) / (daily_tries + 1.0), kind="stable")
+    quiet = order[np.cumsum(daily_tries[order]) <= max(daily_tries.sum() / 2, daily_tries[order[0]])]
+    quiet_rate = (daily_hits[quiet].sum() + 1.0) / max(daily_tries[quiet].sum(), 1.0)
+    overall = daily_hits.sum() / max(daily_tries.sum(), 1.0)
+    return float(np.clip(min(_QUIET_FACTOR * quiet_rate, overall), _LOWEST_USUAL, kind.usual))
 
 
 def _best_group(

@@ -26,6 +26,8 @@ _MIN_NEIGHBORS, _MIXED = (
     5,
     0.5,
 )  # pairs of failed syncs, and how often they differ in phase, of what chance would do
+_PHASES = ("uploads-fail", "downloads-fail")
+_SHORT_SECONDS = 2 * 86_400
 _MAX_ROUNDS = 60
 
 
@@ -73,6 +75,7 @@ def _find_candidates(observations: Observations) -> Iterator[Candidate]:
         if not candidates:
             return
         candidate = max(candidates, key=lambda item: (item.evidence, item.kind.name))
+        candidate = _with_other_phases(candidate, hits, observations)
         for name in _remove(candidate, hits, kinds):
             best.pop(name, None)
         yield candidate
@@ -106,6 +109,26 @@ def _remove(
     return changed
 
 
+def _with_other_phases(
+    candidate: Candidate, hits: Mapping[str, pd.DataFrame], observations: Observations
+) -> Candidate:
+    """Add the syncs that fail in another phase during a short failure of everyone, which is one event."""
+    steps = candidate.syncs["step"]
+    is_short = (steps.max() - steps.min()) * observations.step_seconds <= _SHORT_SECONDS
+    if candidate.extent != "everyone" or not is_short or candidate.kind.name not in _PHASES:
+        return candidate
+    others = hits["syncs-fail"]
+    syncs = others[others["step"].between(steps.min(), steps.max())]
+    if syncs.empty:
+        return candidate
+    return (
+        _name_phase(
+            replace(candidate, kind=load_failure_kinds()["syncs-fail"], syncs=syncs), hits, may_split=False
+        )
+        or candidate
+    )
+
+
 def _is_mixed(syncs: pd.DataFrame, is_upload: pd.Series[bool]) -> bool:
     """Return whether both phases fail for the same users at the same time, not for different ones.
 
@@ -123,14 +146,18 @@ def _is_mixed(syncs: pd.DataFrame, is_upload: pd.Series[bool]) -> bool:
     return True
 
 
-def _name_phase(candidate: Candidate, hits: Mapping[str, pd.DataFrame]) -> Candidate | None:
+def _name_phase(
+    candidate: Candidate, hits: Mapping[str, pd.DataFrame], *, may_split: bool = True
+) -> Candidate | None:
     """Name the phase of failed syncs if nearly all failed in the same one; None if they are two issues."""
     if candidate.kind.name != "syncs-fail":
         return candidate
     kinds = load_failure_kinds()
-    for name in ("uploads-fail", "downloads-fail"):
+    for name in _PHASES:
         syncs = candidate.syncs[candidate.syncs["sync_id"].isin(hits[name]["sync_id"])]
         if len(syncs) >= _SAME_PHASE * len(candidate.syncs):
-            return replace(candidate, kind=kinds[name], syncs=syncs)
+            return replace(candidate, kind=kinds[name], syncs=syncs if may_split else candidate.syncs)
+    if not may_split:
+        return candidate
     is_upload = candidate.syncs["sync_id"].isin(hits["uploads-fail"]["sync_id"])
     return candidate if _is_mixed(candidate.syncs, is_upload) else None

@@ -14,8 +14,9 @@ dispersion  for rates: syncs that one cause makes show the symptom, on average; 
 users     fewest affected users
 failures  `yes` if these syncs failed or had errors; other kinds are not judged where errors are loaded
 changes   kinds of configuration changes that can cause it
-next      data to get next (next_data.toml), the most decisive first
+causes    causes of the catalogue that can have this symptom, continued on lines indented by two
 open      what tracking alone leaves open
+excludes  optional: what the symptom itself excludes, a colon, and the evidence with {syncs} for their number
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-_KEYS = ("title", "noun", "compare", "users", "failures", "changes", "next", "open")
+_KEYS = ("title", "noun", "compare", "users", "failures", "changes", "causes", "open")
 _RATE_KEYS = ("among", "usual", "dispersion")
+_OPTIONAL_KEYS = ("excludes",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +46,10 @@ class FailureKind:
     min_users: int
     is_failure: bool
     changes: tuple[str, ...]
-    next_data: tuple[str, ...]
+    causes: tuple[str, ...]
     open_question: str
+    excludes: str
+    exclusion_evidence: str
     description: str
     sql: str
 
@@ -53,15 +57,17 @@ class FailureKind:
     def parse(cls, name: str, text: str) -> FailureKind:
         """Read the file of a kind. Raises ValueError if its header lacks a key or has an invalid value."""
         comment = re.match(r"(?:--.*\n)+", text)
-        lines = [line[3:] for line in comment[0].splitlines()] if comment else []
+        header = re.sub(r"\n--   +", " ", comment[0] if comment else "")
+        lines = [line[3:] for line in header.splitlines()]
         pairs = [re.fullmatch(r"([a-z]+): (.+)", line) for line in lines]
         values = {pair[1]: pair[2] for pair in pairs if pair}
         by_rate = values.get("compare") == "rates"
         keys = {*_KEYS, *(_RATE_KEYS if by_rate else ())}
-        if values.keys() != keys or values["compare"] not in ("rates", "listed"):
+        if values.keys() - {*_OPTIONAL_KEYS} != keys or values["compare"] not in ("rates", "listed"):
             raise ValueError(f"{name}.sql must begin with {', '.join(f'-- {key}:' for key in sorted(keys))}")
         if by_rate and values["among"] not in ("finished", "started"):
             raise ValueError(f"{name}.sql: among must be finished or started, not {values['among']!r}")
+        excludes, _, evidence = values.get("excludes", "").partition(": ")
         return cls(
             name=name.replace("_", "-"),
             title=values["title"],
@@ -73,8 +79,10 @@ class FailureKind:
             min_users=int(values["users"]),
             is_failure=values["failures"] == "yes",
             changes=tuple(values["changes"].split()),
-            next_data=tuple(values["next"].split()),
+            causes=tuple(values["causes"].split()),
             open_question=values["open"],
+            excludes=excludes,
+            exclusion_evidence=evidence,
             description=" ".join(line for line, pair in zip(lines, pairs, strict=True) if not pair),
             sql=text,
         )

@@ -100,6 +100,7 @@ class Observations:
     """
 
     connection: DuckDBPyConnection
+    step_seconds: float
     steps: int
     users: int
     last: datetime
@@ -137,12 +138,12 @@ def observe(connection: DuckDBPyConnection) -> Iterator[Observations | None]:
     seconds = _step_seconds((last - first).total_seconds())
     try:
         connection.execute(_JUDGED, {"first": first, "last": last, "seconds": seconds})
-        yield _read(connection, last)
+        yield _read(connection, last, seconds)
     finally:
         connection.execute("DROP TABLE IF EXISTS temp.judged_sync")
 
 
-def _read(connection: DuckDBPyConnection, last: datetime) -> Observations | None:
+def _read(connection: DuckDBPyConnection, last: datetime, seconds: float) -> Observations | None:
     users, steps = connection.execute(
         "SELECT count(DISTINCT who), coalesce(max(step), -1) + 1 FROM judged_sync"
     ).fetchall()[0]
@@ -157,7 +158,7 @@ def _read(connection: DuckDBPyConnection, last: datetime) -> Observations | None
         sql = _HITS.format(query=body, attributes=attributes)
         hits[kind.name] = connection.execute(sql, {"from": skipped[0], "to": skipped[1]}).df()
     series = {among: _read_series(connection, among, int(steps)) for among in ("finished", "started")}
-    return Observations(connection, int(steps), int(users), last, hits, series)
+    return Observations(connection, seconds, int(steps), int(users), last, hits, series)
 
 
 def _read_series(connection: DuckDBPyConnection, among: str, steps: int) -> list[Series]:

@@ -4,7 +4,7 @@
 -- users: 1
 -- failures: no
 -- changes: user setting app_version
--- next: user-flags devices upload-vtrans errors-tab
+-- causes: local-state-mismatch local-database-damaged device-storage-full sync-configuration
 -- open: Whether an admin forces the refreshes, the device loses its database, or the refresh never completes.
 -- A database refresh with two more by the same user within two days before or after it.
 SELECT sync_id, true AS starts FROM (

@@ -7,7 +7,8 @@
 -- users: 3
 -- failures: no
 -- changes: setting app_version
--- next: api-usage-log call-users upload-vtrans
+-- causes: network rate-limit server-unavailable
+-- excludes: Configuration and permissions: all {syncs} succeeded in the end.
 -- open: Whether the network or Vault is slow. These syncs succeed in the end.
 -- A successful sync that needed at least one retry.
 SELECT sync_id, true AS starts FROM judged_sync WHERE retries > 0 AND outcome IN ('succeeded', 'succeeded_with_upload_errors')

@@ -7,7 +7,7 @@
 -- users: 3
 -- failures: no
 -- changes: app_version setting vmoc
--- next: call-users api-usage-log devices
+-- causes: network server-unavailable device-storage-full sync-configuration
 -- open: Why users cancel. Long syncs are the usual reason; compare the durations before and after.
 -- A sync that its user canceled.
 SELECT sync_id, true AS starts FROM judged_sync WHERE outcome = 'canceled'

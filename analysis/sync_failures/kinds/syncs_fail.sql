@@ -7,7 +7,8 @@
 -- users: 1
 -- failures: yes
 -- changes: setting app_version permission_set
--- next: errors-tab api-usage-log upload-vtrans devices config-changes
+-- causes: network server-unavailable rate-limit tls-certificate session-expired app-suspended local-state-mismatch
+--   local-database-busy local-database-damaged device-storage-full
 -- open: Whether the network, Vault or the device's database is the reason. Syncs fail in more than one phase.
 -- A failed sync, in whichever phase.
 SELECT sync_id, true AS starts FROM judged_sync

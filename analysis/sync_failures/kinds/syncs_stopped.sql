@@ -4,7 +4,7 @@
 -- users: 3
 -- failures: no
 -- changes: user permission_set app_version setting
--- next: login-audit-trail call-users active-users devices
+-- causes: sign-in-failed password-expired access-policy network
 -- open: Whether these users are absent, cannot sign in, lost the device, or only use Autosync, which is not tracked.
 -- The last sync of each user whose syncs stopped: none for three working days (days on which a third of the users
 -- synced) and for twice the user's longest earlier pause, in working days. Five days if the user synced on fewer than

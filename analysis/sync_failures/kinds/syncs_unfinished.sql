@@ -7,7 +7,7 @@
 -- users: 2
 -- failures: no
 -- changes: app_version setting
--- next: devices upload-vtrans errors-tab
+-- causes: app-suspended network local-database-busy device-storage-full
 -- open: Whether users leave the app, the app stops, or the device stores its record only later.
 -- A sync without a completion time or without a result.
 SELECT sync_id, true AS starts FROM judged_sync WHERE outcome = 'unfinished'

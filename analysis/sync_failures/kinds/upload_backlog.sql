@@ -4,7 +4,7 @@
 -- users: 2
 -- failures: no
 -- changes: setting app_version
--- next: pending-records errors-tab upload-vtrans
+-- causes: network app-suspended local-database-busy payload-too-large session-expired
 -- open: Why transactions accumulate on these devices. Veeva does not document what counts as a VTrans.
 -- A sync with at least 20 VTrans and ten times the usual number of its user's other syncs, from the third sync on.
 SELECT sync_id, true AS starts FROM (

@@ -7,7 +7,9 @@
 -- users: 1
 -- failures: yes
 -- changes: permission_set setting user app_version
--- next: errors-tab login-audit-trail api-usage-log upload-vtrans config-changes
+-- causes: network server-unavailable rate-limit session-expired password-expired sign-in-failed access-policy
+--   app-outdated payload-too-large server-quota tls-certificate device-clock app-suspended local-database-busy
+--   local-database-damaged device-storage-full
 -- open: Whether Vault refused the user, the connection broke, or the upload itself failed. Tracking records none of these.
 -- A failed sync whose upload Vault did not process and in which it refused no single record.
 SELECT sync_id, true AS starts FROM judged_sync WHERE outcome = 'failed_upload' AND coalesce(upload_errors, 0) = 0
