@@ -5,7 +5,7 @@ How is the fleet?       health, measure, measure_compared, METRICS, Metric, FILT
 What is wrong?          list_issues, get_issue, get_error_event, list_records_at_risk, parse_query, group,
                         find_templates, compare_messages, healthy_peers, update_issue_states
 Why?                    classify, update_findings, CAUSES, load_catalogue, explain_issue, explain_period, explain,
-                        suspects, change_points
+                        suspects, change_points, assess_sync_failure
 What to do?             suggest_fix, render_fix, fix_to_dict, ranked_fixes, recovery_actions, load_playbook, lint,
                         LINT_RULES
 Is it getting worse?    evaluate_alert_rules, load_alert_rules, backtest_alerts, score_alerts, send_notifications,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from analysis.diagnosis.explain.questions import explain_issue, explain_period
     from analysis.diagnosis.healthy_peers import HealthyPeers, healthy_peers
     from analysis.diagnosis.suspect_changes import SuspectChange, suspects
+    from analysis.diagnosis.sync_failures import SyncFailureAssessment, assess_sync_failure
     from analysis.evaluation.scores import ReportCard, build_report_card
     from analysis.findings import FindingsUpdate, update_findings
     from analysis.fixes.issue_context import SharedAttribute
@@ -90,6 +91,8 @@ _MODULE_OF = {
     "Suggestion": "fixes.suggestion",
     "SuspectChange": "diagnosis.suspect_changes",
     "TriageState": "triage.states",
+    "SyncFailureAssessment": "diagnosis.sync_failures",
+    "assess_sync_failure": "diagnosis.sync_failures",
     "backtest_alerts": "alerting.backtest",
     "build_report_card": "evaluation.scores",
     "change_points": "diagnosis.change_points",
@@ -165,7 +168,9 @@ __all__ = [
     "SharedAttribute",
     "Suggestion",
     "SuspectChange",
+    "SyncFailureAssessment",
     "TriageState",
+    "assess_sync_failure",
     "backtest_alerts",
     "build_report_card",
     "change_points",

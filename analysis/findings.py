@@ -28,11 +28,15 @@ REGROUPING_COLUMNS = ("issue_before", "issue_after", "grouping_before", "events"
 
 @dataclass(frozen=True, slots=True)
 class FindingsUpdate:
-    """Counts after an update: error events, their issues, and the events whose cause is unknown."""
+    """Counts after an update: error events, their issues, and the events whose cause is unknown.
+
+    `sync_failure_issues` are the issues of failed syncs without an error event.
+    """
 
     events: int
     issues: int
     unknown: int
+    sync_failure_issues: int
 
 
 def update_findings(
@@ -159,9 +163,12 @@ def _write_findings(
         findings = _correct(findings, match_corrections(extract_contents(events), corrections))
     findings["retryable"] = [CAUSES[cause].retry for cause in findings["cause"]]
     findings["side"] = [", ".join(CAUSES[cause].side) for cause in findings["cause"]]
-    _replace_findings(connection, findings, catalogue, find_sync_failures(connection))
+    failed_syncs = find_sync_failures(connection)
+    _replace_findings(connection, findings, catalogue, failed_syncs)
     unknown = int((findings["cause"] == UNKNOWN).sum())
-    return FindingsUpdate(len(findings), findings["issue_id"].nunique(), unknown)
+    return FindingsUpdate(
+        len(findings), findings["issue_id"].nunique(), unknown, failed_syncs["issue_id"].nunique()
+    )
 
 
 def _hash(parts: Sequence[str]) -> str:

@@ -19,14 +19,14 @@ from sync_engine.vmoc import DEVICE_NAMES
 
 _FACTS = """
 SELECT count(*), mode(cause), mode(object), mode(field), mode(operation), mode(error_type), mode(message),
-    mode(phase)
-FROM error WHERE issue_id = ?
+    mode(phase), any_value(failure_kind)
+FROM issue_event WHERE issue_id = ?
 """
 _FAILURES = """
 SELECT coalesce(device_id, 'device of ' || user_id) AS device_id, record_id, any_value(user_id) AS user_id,
     any_value(platform) AS platform, mode(object) AS object, mode(operation) AS operation, mode(field) AS field,
     bool_and(device_id IS NULL) AS assumed
-FROM error WHERE issue_id = ? AND coalesce(device_id, user_id) IS NOT NULL GROUP BY 1, 2 ORDER BY ALL
+FROM issue_event WHERE issue_id = ? AND coalesce(device_id, user_id) IS NOT NULL GROUP BY 1, 2 ORDER BY ALL
 """
 _BLOCKED = """
 SELECT device_id, record_id FROM pending_blocker WHERE issue_id = $issue_id AND error_record_id = record_id
@@ -80,6 +80,7 @@ class IssueCase:
     error_type: str
     message: str
     phase: str | None
+    failure_kind: str | None  # of an issue of failed syncs without an error text
     devices: tuple[str, ...]  # the affected devices
     device_users: dict[str, str]
     device_platforms: dict[str, str]
@@ -132,7 +133,7 @@ def read_issue_case(
 ) -> IssueCase:
     """Read the case of an issue. Above `max_devices`, a seeded sample of its devices is used.
 
-    Raises UnknownIssue if no error belongs to `issue_id`.
+    Raises UnknownIssue if no error and no failed sync belongs to `issue_id`.
     """
     parameters = {"issue_id": issue_id}
     facts = connection.execute(_FACTS, [issue_id]).fetchone()
@@ -158,7 +159,8 @@ def read_issue_case(
     vault_facts = read_vault_facts(connection, {row.object for row in rows}, device_users.values(), facts[2])
     return IssueCase(
         issue_id=issue_id, cause=facts[1], object=facts[2], field=facts[3], operation=facts[4],
-        error_type=facts[5] or "", message=facts[6] or "", phase=facts[7], devices=tuple(devices),
+        error_type=facts[5] or "", message=facts[6] or "", phase=facts[7], failure_kind=facts[8],
+        devices=tuple(devices),
         device_users=device_users, device_platforms=platforms,
         vault_facts=vault_facts, save_groups=tuple(save_groups),
         recovery_actions=tuple(recovery_actions(connection, issue_id=issue_id)),

@@ -47,7 +47,7 @@ def rehearse(
     """Try each fix and recovery action of an issue in the reference engine.
 
     `store` is an open connection or a path. The same seed returns the same result. At most `max_devices` devices
-    are rebuilt. Raises UnknownIssue if no error belongs to `issue_id`, and the errors of `ingest.open_store`.
+    are rebuilt. Raises UnknownIssue if nothing belongs to `issue_id`, and the errors of `ingest.open_store`.
     """
     if not isinstance(store, DuckDBPyConnection):
         with ingest.open_store(store) as connection:
@@ -78,16 +78,24 @@ def _find_recipe(case: IssueCase) -> Recipe | str:
     """Return the recipe for the case, or the reason why it cannot be reproduced."""
     if not case.devices:
         return "No error of this issue names a user or a device, so there is no device to rebuild."
-    if case.cause in NOT_REHEARSED:
-        return NOT_REHEARSED[case.cause]
-    if case.cause not in RECIPES:
-        return f"The reference engine has no recipe for the cause {case.cause}."
+    if case.failure_kind is not None or case.cause not in RECIPES:
+        return _reason_without_recipe(case)
     recipe = RECIPES[case.cause](case)
     if recipe.unit == "records" and not case.issue_records:
         if case.cause == "field-permission" and case.field == "modified_date__v":
             return devices.unreadable_field(case)
         return "No error of this issue names a record, so there is nothing to rebuild."
     return recipe.skip_reason(case) or recipe
+
+
+def _reason_without_recipe(case: IssueCase) -> str:
+    if case.failure_kind is not None:
+        return (
+            "These failed syncs have no error text, so their cause is unknown and cannot be reproduced. "
+            f"`synclens issue {case.issue_id}` lists which data to get next."
+        )
+    missing_recipe = f"The reference engine has no recipe for the cause {case.cause}."
+    return NOT_REHEARSED.get(case.cause, missing_recipe)
 
 
 def _result_without_candidates(case: IssueCase, seed: int, reason: str) -> RehearsalResult:

@@ -10,7 +10,7 @@ from synclens import console
 
 MIN_LENGTH = 4
 """Shorter prefixes are rejected."""
-_ISSUE_IDS = "SELECT issue_id FROM finding UNION SELECT issue_id FROM sync_finding"
+_ISSUE_IDS = "SELECT issue_id FROM finding UNION SELECT issue_id FROM sync_finding WHERE issue_id IS NOT NULL"
 
 
 def resolve_issue_id(connection: DuckDBPyConnection, text: str) -> str:

@@ -51,6 +51,10 @@ SELECT mode(object) AS object, mode(field) AS field, mode(cause) AS cause, any_v
     mode(message) FILTER (WHERE failure_kind IS NULL) AS message
 FROM issue_event WHERE issue_id = $issue
 """
+_CANDIDATE_COUNTS = """
+SELECT (SELECT count(*) FROM sync_tracking__v), (SELECT count(*) FROM config_change),
+    (SELECT count(DISTINCT version__v) FROM sync_tracking__v)
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +136,22 @@ def suspects(
     ]
     significant.sort(key=lambda suspect: (-suspect.score, suspect.changed_at, suspect.change_id))
     return significant[:limit]
+
+
+def why_unjudged(connection: DuckDBPyConnection) -> str | None:
+    """Return why suspects cannot be judged with the loaded data; None if they can."""
+    syncs, changes, versions = connection.execute(_CANDIDATE_COUNTS).fetchall()[0]
+    if not syncs:
+        return (
+            "Suspects cannot be judged: no syncs are loaded, so it is unknown who worked without this issue. "
+            "Load sync tracking records."
+        )
+    if not changes and versions < 2:
+        return (
+            "Suspects cannot be judged: no configuration changes and only one app version are loaded. "
+            "Load the audit trails."
+        )
+    return None
 
 
 def _issue_exists(connection: DuckDBPyConnection, issue_id: str) -> bool:
@@ -218,7 +238,8 @@ def _describe_relation(row: Mapping[str, Any], attributes: Mapping[str, str]) ->
         return _OTHER_OBJECT, ""
     for name, kinds in _possible_causes(attributes):
         if row["kind"] in kinds:
-            return _FITS_CAUSE, f"a {row['kind']} can cause {name}"
+            article = "an" if row["kind"][0] in "aeiou" else "a"
+            return _FITS_CAUSE, f"{article} {row['kind']} can cause {name}"
     return 1.0, ""
 
 

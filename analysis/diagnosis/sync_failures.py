@@ -149,7 +149,7 @@ def assess_sync_failure(connection: DuckDBPyConnection, issue_id: str) -> SyncFa
         excluded=excluded,
         open_causes=open_causes,
         open_questions=(kind.open_question, *_unloaded(connection)),
-        next_data=tuple(rank_next_data(connection, open_causes, users)),
+        next_data=tuple(rank_next_data(connection, kind.name, open_causes, users)),
     )
 
 

@@ -38,12 +38,13 @@ UNION
 SELECT DISTINCT device_id FROM detailed_sync WHERE pending_uploads = 0 AND list_contains($devices, device_id)
 """
 _ISSUE_DEVICES = """
-SELECT DISTINCT device_id FROM error WHERE issue_id = ? AND device_id IS NOT NULL ORDER BY 1
+SELECT DISTINCT device_id FROM issue_event WHERE issue_id = ? AND device_id IS NOT NULL ORDER BY 1
 """
 _ISSUE_RECORDS = "SELECT device_id, record_id FROM pending_blocker WHERE issue_id = $issue_id"
 _FAILURES = """
-SELECT (SELECT count(*) FROM sync_error WHERE list_contains($devices, device_id))
-     + (SELECT count(*) FROM detailed_sync WHERE list_contains($devices, device_id) AND outcome LIKE 'failed%')
+SELECT (SELECT count(*) FROM sync_error WHERE list_contains($devices, coalesce(device_id, user_id)))
+     + (SELECT count(*) FROM detailed_sync
+        WHERE list_contains($devices, coalesce(device_id, user_id)) AND outcome LIKE 'failed%')
 """
 
 

@@ -52,7 +52,7 @@ _FRAMES = {
 
 
 class UnknownIssue(AnalysisError):
-    """The store has no errors in an issue with this id."""
+    """The store has no errors and no failed syncs in an issue with this id."""
 
     def __init__(self, issue_id: str) -> None:
         super().__init__(
@@ -66,7 +66,7 @@ class Issue:
     """One issue in detail.
 
     The frames contain the errors by day, the variants of the issue (object, field, operation, error type), the
-    affected users, devices and records, and the newest 50 errors.
+    affected users, devices and records, and the newest 50 errors; or failed syncs, for a sync-failure issue.
     """
 
     issue_id: str

@@ -11,9 +11,10 @@ from analysis.base.errors import AnalysisError
 def get_error_event(connection: DuckDBPyConnection, event_id: str) -> pd.DataFrame:
     """Return one error event with its cause, user and device, as a frame of one row.
 
-    The columns are those of the view `error`. Raises AnalysisError if the store has no such event.
+    A failed sync in an issue counts as an event with the id of the sync. The columns are those of the view
+    `issue_event`. Raises AnalysisError if the store has no such event.
     """
-    event = connection.execute("SELECT * FROM error WHERE event_id = ?", [event_id]).df()
+    event = connection.execute("SELECT * FROM issue_event WHERE event_id = ?", [event_id]).df()
     if event.empty:
         raise AnalysisError(
             f"there is no error event {event_id!r} in this store",

@@ -35,6 +35,12 @@ SELECT
     count(*) FILTER (WHERE sync_id IS NULL) AS errors_outside_syncs
 FROM error
 """
+_TRACKING_ISSUES = """
+SELECT
+    count(DISTINCT f.issue_id) AS sync_failure_issues,
+    count(*) FILTER (WHERE f.issue_id IS NULL) AS failed_without_issue
+FROM sync_finding AS f JOIN sync AS s ON s.sync_id = f.sync_id
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +49,9 @@ class Health:
 
     Canceled and unfinished syncs are not part of any rate. `success_rate` and its 95 % Wilson bounds are None if
     no sync succeeded or failed. If a sync has no device id, its user counts as the device;
-    `users_without_device` is the number of such users.
+    `users_without_device` is the number of such users. `issues` consist of errors, `sync_failure_issues` of failed
+    syncs without an error. `failed_without_issue` are failed syncs, or syncs with refused records, that have no error
+    and fit no issue.
     """
 
     syncs: int
@@ -62,6 +70,8 @@ class Health:
     issues: int
     errors_with_cause: int
     errors_outside_syncs: int
+    sync_failure_issues: int
+    failed_without_issue: int
     as_of: datetime | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,6 +89,7 @@ def health(connection: DuckDBPyConnection, **filters: object) -> Health:
     return Health(
         **syncs,
         **errors,
+        **_read_counts(connection, _TRACKING_ISSUES, checked),
         success_rate=syncs["good"] / finished if finished else None,
         success_low=None if isnan(bounds.low) else bounds.low,
         success_high=None if isnan(bounds.high) else bounds.high,

@@ -14,6 +14,7 @@ from analysis.issues.search import Query, parse_query
 from analysis.issues.titles import issue_title
 from analysis.query.filters import Filters
 from analysis.query.runner import reference_time_for, run_query, run_query_rows
+from analysis.sync_failures.kinds import load_failure_kinds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -173,10 +174,16 @@ def _build_summary(row: Mapping[str, Any], trend: list[int], as_of: datetime | N
         "trend": tuple(trend),
         "state": "new",
     }
-    return IssueSummary(**values, quiet=_is_quiet_issue(values["state"], values["last_seen"], as_of))
+    return IssueSummary(
+        **values, quiet=_is_quiet_issue(values["state"], values["last_seen"], values["failure_kind"], as_of)
+    )
 
 
-def _is_quiet_issue(state: str, last_seen: datetime, as_of: datetime | None) -> bool:
+def _is_quiet_issue(
+    state: str, last_seen: datetime, failure_kind: str | None, as_of: datetime | None
+) -> bool:
+    if isinstance(failure_kind, str) and load_failure_kinds()[failure_kind].lasts:
+        return False
     return as_of is not None and state in ("new", "ongoing") and last_seen + QUIET_PERIOD < as_of
 
 
@@ -188,8 +195,8 @@ def is_quiet(issues: pd.DataFrame, as_of: datetime | None) -> pd.Series[bool]:
     """
     import pandas as pd  # noqa: PLC0415 - slow, and `list_issue_summaries` works without
 
-    rows = zip(issues["state"], issues["last_seen"], strict=True)
-    quiet = [_is_quiet_issue(state, last_seen, as_of) for state, last_seen in rows]
+    rows = zip(issues["state"], issues["last_seen"], issues["failure_kind"], strict=True)
+    quiet = [_is_quiet_issue(*row, as_of) for row in rows]
     return pd.Series(quiet, index=issues.index, dtype=bool)
 
 

@@ -32,9 +32,10 @@ _MAX_ROUNDS = 60
 
 
 def find_sync_failures(connection: DuckDBPyConnection) -> pd.DataFrame:
-    """Return the failed syncs that belong to an issue, with FINDING_COLUMNS; one row per sync.
+    """Return the issue of each failed sync, with FINDING_COLUMNS; one row per sync.
 
-    Reads the store, and uses a temporary table. The same store always has the same result.
+    A failed sync that fits no issue has its id only. Reads the store, and uses temporary tables. The same store
+    always has the same result.
     """
     with observe(connection) as observations:
         issues = [] if observations is None else _merge_same_keys(_find_candidates(observations))
@@ -46,9 +47,10 @@ def find_sync_failures(connection: DuckDBPyConnection) -> pd.DataFrame:
             for issue in issues
             if observations is not None
         ]  # fmt: skip
-    if not frames:
-        return pd.DataFrame(columns=list(FINDING_COLUMNS), dtype=object)
-    return pd.concat(frames, ignore_index=True)
+        failed = [] if observations is None else observations.failed
+    in_issues = set().union(*(frame["sync_id"] for frame in frames))
+    rest = pd.DataFrame({"sync_id": sorted(set(failed) - in_issues)}, dtype=object)
+    return pd.concat([*frames, rest], ignore_index=True).reindex(columns=list(FINDING_COLUMNS))
 
 
 def _merge_same_keys(candidates: Iterator[Candidate]) -> list[Candidate]:

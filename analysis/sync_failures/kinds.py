@@ -16,6 +16,7 @@ failures  `yes` if these syncs failed or had errors; other kinds are not judged 
 changes   kinds of configuration changes that can cause it
 causes    causes of the catalogue that can have this symptom, continued on lines indented by two
 open      what tracking alone leaves open
+lasts     optional: `yes` if the symptom lasts until a later sync, so that the issue is never quiet
 excludes  optional: what the symptom itself excludes, a colon, and the evidence with {syncs} for their number
 """
 
@@ -29,7 +30,7 @@ from importlib.resources import files
 
 _KEYS = ("title", "noun", "compare", "users", "failures", "changes", "causes", "open")
 _RATE_KEYS = ("among", "usual", "dispersion")
-_OPTIONAL_KEYS = ("excludes",)
+_OPTIONAL_KEYS = ("excludes", "lasts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,7 @@ class FailureKind:
     dispersion: float
     min_users: int
     is_failure: bool
+    lasts: bool
     changes: tuple[str, ...]
     causes: tuple[str, ...]
     open_question: str
@@ -78,6 +80,7 @@ class FailureKind:
             dispersion=float(values.get("dispersion", 1.0)),
             min_users=int(values["users"]),
             is_failure=values["failures"] == "yes",
+            lasts=values.get("lasts") == "yes",
             changes=tuple(values["changes"].split()),
             causes=tuple(values["causes"].split()),
             open_question=values["open"],

@@ -21,6 +21,7 @@ class Datum:
     get: str
     decides: frozenset[str]
     loaded: str | None = None
+    impossible_for: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +50,30 @@ def load_data() -> Mapping[str, Datum]:
             get=entry["get"],
             decides=frozenset(entry["decides"]),
             loaded=entry.get("loaded"),
+            impossible_for=frozenset(entry.get("except", ())),
         )
         for name, entry in tomllib.loads(text).items()
     }
 
 
 def rank_next_data(
-    connection: DuckDBPyConnection, open_causes: Sequence[str], users: Iterable[str], *, limit: int = 4
+    connection: DuckDBPyConnection,
+    kind: str,
+    open_causes: Sequence[str],
+    users: Iterable[str],
+    *,
+    limit: int = 4,
 ) -> list[NextDatum]:
     """Return the data that decide most between the open causes, without data that the store already has."""
     named_users = ", ".join(users) or "the affected users"
     ranked = []
     for datum in load_data().values():
         causes = tuple(cause for cause in open_causes if cause in datum.decides)
-        if not causes or (datum.loaded and connection.execute(datum.loaded).fetchall()[0][0]):
+        if (
+            not causes
+            or kind in datum.impossible_for
+            or (datum.loaded and connection.execute(datum.loaded).fetchall()[0][0])
+        ):
             continue
         ranked.append(
             NextDatum(

@@ -31,20 +31,24 @@ _MAX_VALUES = 150  # of an attribute, the ones with most syncs
 
 # A failed sync is explained by an error with its id, or by an error without a sync id of the same user or device at
 # that time. Devices report errors within minutes.
+_EXPLAINED = """
+CREATE OR REPLACE TEMP TABLE explained_sync AS
+SELECT sync_id FROM sync_error WHERE sync_id IS NOT NULL
+UNION
+SELECT s.sync_id
+FROM detailed_sync AS s JOIN sync_error AS e ON e.user_id = s.user_id AND e.sync_id IS NULL
+WHERE e.occurred_at BETWEEN s.started_at - INTERVAL 2 MINUTE
+    AND coalesce(s.completed_at, s.started_at + INTERVAL 1 HOUR) + INTERVAL 2 MINUTE
+    AND (e.device_id IS NULL OR s.device_id IS NULL OR e.device_id = s.device_id)
+"""
+_FAILED = """
+SELECT sync_id FROM tracked_sync
+WHERE (outcome IN ('failed', 'failed_upload', 'failed_download') OR (upload_errors > 0 AND outcome <> 'canceled'))
+    AND sync_id NOT IN (SELECT sync_id FROM explained_sync)
+ORDER BY sync_id
+"""
 _JUDGED = """
 CREATE OR REPLACE TEMP TABLE judged_sync AS
-WITH loose_error AS (
-    SELECT user_id, device_id, occurred_at FROM sync_error WHERE sync_id IS NULL
-),
-explained AS (
-    SELECT sync_id FROM sync_error WHERE sync_id IS NOT NULL
-    UNION
-    SELECT s.sync_id
-    FROM detailed_sync AS s JOIN loose_error AS e ON e.user_id = s.user_id
-    WHERE e.occurred_at BETWEEN s.started_at - INTERVAL 2 MINUTE
-        AND coalesce(s.completed_at, s.started_at + INTERVAL 1 HOUR) + INTERVAL 2 MINUTE
-        AND (e.device_id IS NULL OR s.device_id IS NULL OR e.device_id = s.device_id)
-)
 SELECT
     s.sync_id, coalesce(s.user_id, s.device_id) AS who, s.started_at, s.completed_at, s.duration_seconds,
     s.sync_type, s.app_version, s.outcome, t.download_processed__v AS download_processed, s.uploads,
@@ -53,7 +57,7 @@ SELECT
     cast(floor(date_diff('second', $first, s.started_at) / $seconds) AS BIGINT) AS step
 FROM sync AS s JOIN sync_tracking__v AS t ON t.id = s.sync_id
 WHERE s.started_at BETWEEN $first AND $last AND coalesce(s.user_id, s.device_id) IS NOT NULL
-    AND s.sync_id NOT IN (SELECT sync_id FROM explained)
+    AND s.sync_id NOT IN (SELECT sync_id FROM explained_sync)
 """
 _SPAN = """
 SELECT greatest(min(started_at), cast($last AS TIMESTAMP) - to_days($days)) AS first
@@ -97,6 +101,7 @@ class Observations:
 
     `hits` has the syncs with the symptom of each kind, in order of time: sync_id, who, started_at, step, starts, and
     ATTRIBUTES, where `permission_sets` is a text. `series` are the tries, for finished and for started syncs.
+    `failed` are the ids of all failed syncs without an error event.
     """
 
     connection: DuckDBPyConnection
@@ -104,6 +109,7 @@ class Observations:
     steps: int
     users: int
     last: datetime
+    failed: list[str]
     hits: dict[str, pd.DataFrame]
     series: Mapping[str, list[Series]]
     _user_tries: dict[tuple[str, str], NDArray[np.int64]] = field(default_factory=dict)
@@ -127,7 +133,7 @@ class Observations:
 
 @contextmanager
 def observe(connection: DuckDBPyConnection) -> Iterator[Observations | None]:
-    """Read the syncs to judge; None if the store has none. Uses a temporary table until the block ends."""
+    """Read the syncs to judge; None if the store has no syncs. Uses temporary tables until the block ends."""
     last = reference_time(connection)
     first = None
     if last is not None:
@@ -137,18 +143,19 @@ def observe(connection: DuckDBPyConnection) -> Iterator[Observations | None]:
         return
     seconds = _step_seconds((last - first).total_seconds())
     try:
+        connection.execute(_EXPLAINED)
         connection.execute(_JUDGED, {"first": first, "last": last, "seconds": seconds})
         yield _read(connection, last, seconds)
     finally:
         connection.execute("DROP TABLE IF EXISTS temp.judged_sync")
+        connection.execute("DROP TABLE IF EXISTS temp.explained_sync")
 
 
-def _read(connection: DuckDBPyConnection, last: datetime, seconds: float) -> Observations | None:
+def _read(connection: DuckDBPyConnection, last: datetime, seconds: float) -> Observations:
     users, steps = connection.execute(
         "SELECT count(DISTINCT who), coalesce(max(step), -1) + 1 FROM judged_sync"
     ).fetchall()[0]
-    if not users:
-        return None
+    failed = [row[0] for row in connection.execute(_FAILED).fetchall()]
     span = connection.execute(_ERROR_SPAN).fetchall()[0]
     hits = {}
     for kind in load_failure_kinds().values():
@@ -158,7 +165,7 @@ def _read(connection: DuckDBPyConnection, last: datetime, seconds: float) -> Obs
         sql = _HITS.format(query=body, attributes=attributes)
         hits[kind.name] = connection.execute(sql, {"from": skipped[0], "to": skipped[1]}).df()
     series = {among: _read_series(connection, among, int(steps)) for among in ("finished", "started")}
-    return Observations(connection, seconds, int(steps), int(users), last, hits, series)
+    return Observations(connection, seconds, int(steps), int(users), last, failed, hits, series)
 
 
 def _read_series(connection: DuckDBPyConnection, among: str, steps: int) -> list[Series]:

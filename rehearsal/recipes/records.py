@@ -27,6 +27,11 @@ REFUSED, CORRECTED = "refused", "corrected"
 LINK_SUFFIX = "rehearsal_link__c"
 _RIGHT_FOR_OPERATION = {"create": "create", "update": "edit", "delete": "delete"}
 
+_LOCK = re.compile(
+    r"lock_row|exclusive access|deadlock|(row|record)[_ ]lock|locked by another", re.IGNORECASE
+)
+"""Messages about a lock that another transaction holds for a short time, as databases report them."""
+
 
 def _field_permission(case: IssueCase) -> Recipe:
     name, field = case.object or "account__v", case.field
@@ -186,16 +191,22 @@ def _concurrent_change(_: IssueCase) -> Recipe:
         prepare=clear_fields,
         inject_fault=change_in_vault,
         fixes=(Fix("Undo, sync, and enter the change again", "user", _enter_again), SYNC_AGAIN),
-        skip_reason=lambda case: (
-            None
-            if any(
-                row.operation == "update"
-                for group in case.save_groups
-                if group.from_issue
-                for row in group.records
-            )
-            else "The engine has conflicts for updates only, and this issue blocks no update."
-        ),
+        skip_reason=_skip_conflict,
+    )
+
+
+def _skip_conflict(case: IssueCase) -> str | None:
+    if _LOCK.search(f"{case.error_type} {case.message}"):
+        return (
+            "The record was locked by another transaction for a short time. The engine has conflicts of field "
+            "values, but no such locks, so its result would not apply. Sync again after some minutes, as the "
+            "playbook describes."
+        )
+    is_update = any(
+        row.operation == "update" for group in case.save_groups if group.from_issue for row in group.records
+    )
+    return (
+        None if is_update else "The engine has conflicts for updates only, and this issue blocks no update."
     )
 
 

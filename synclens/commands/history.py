@@ -14,6 +14,7 @@ import analysis
 import ingest
 from analysis.base.text import pluralize
 from analysis.fixes.formatting import format_value
+from analysis.fleet.device_state import describe_state
 from synclens import console
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption, store_option_text
 from synclens.tables import format_minute
@@ -65,6 +66,7 @@ def _to_dict(device: Device, actions: list[RecoveryAction]) -> Row:
     return {
         "device": device.device,
         "summary": device.summary,
+        "state": describe_state(device),
         "timeline": console.frame_to_records(device.timeline),
         "pending": console.frame_to_records(device.pending),
         "recovery_actions": [action.to_dict() for action in actions],
@@ -72,7 +74,7 @@ def _to_dict(device: Device, actions: list[RecoveryAction]) -> Row:
 
 
 def _render_device(device: Device, actions: list[RecoveryAction]) -> Iterator[Text | Padding]:
-    yield from _summary_lines(device.summary)
+    yield from _summary_lines(device.summary, describe_state(device))
     count = len(device.timeline)
     yield Text(f"\nEvents, newest last (UTC; {pluralize(count, 'event')})", style="bold")
     for row in console.frame_to_records(device.timeline.iloc[::-1]):
@@ -92,7 +94,7 @@ def _render_device(device: Device, actions: list[RecoveryAction]) -> Iterator[Te
 
 
 def _next_steps(device: Device, store_option: str) -> Iterator[Text]:
-    """Suggest the issue that blocks the most pending records, and the newest error."""
+    """Suggest the issue that blocks the most pending records, and the newest error or failed sync."""
     blocking_issues = device.pending["issue_id"].dropna().mode()
     errors = device.timeline.loc[device.timeline["kind"] == "error", "id"]
     steps = [
@@ -104,9 +106,8 @@ def _next_steps(device: Device, store_option: str) -> Iterator[Text]:
         yield Text(f"\nNext: {', '.join(steps)}.\n", style="dim")
 
 
-def _summary_lines(summary: Row) -> Iterator[Text]:
+def _summary_lines(summary: Row, status: str) -> Iterator[Text]:
     name = summary["device"]
-    status = "no current problem" if summary["status"] == "ok" else f"{summary['status']}: {summary['why']}"
     owner = f" of user {summary['user_id']}" if summary["user_id"] != name else ""
     yield Text.assemble((f"{name}{owner}", "bold"), f", {status}")
     columns = ("platform", "model", "os_version", "app_version", "territory", "country")
@@ -114,7 +115,8 @@ def _summary_lines(summary: Row) -> Iterator[Text]:
     yield Text(", ".join(attributes) or "no device details are loaded")
     success = summary["last_success"]
     last = f"last success {format_minute(success)} UTC" if success else "never successful"
-    syncs = f"{pluralize(summary['syncs'], 'tracked sync')}, {summary['failures']:,} failed, {last}"
+    counted = f"{pluralize(summary['syncs'], 'tracked sync')}, {summary['failures']:,} failed, {last}"
+    syncs = counted if summary["syncs"] else "no tracked sync is loaded"
     yield Text(f"{syncs}; {pluralize(summary['errors'], 'error')}")
 
 

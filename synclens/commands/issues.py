@@ -10,13 +10,16 @@ from rich.text import Text
 
 import analysis
 import ingest
+from analysis.fixes.assessment_text import render_assessment
 from analysis.issues.listing import list_issue_summaries
+from analysis.issues.loaded_data import describe_loaded_data, read_loaded_data
 from synclens import console
 from synclens.issue_id_prefix import resolve_issue_id
 from synclens.options import DEFAULT_STORE, JsonOption, LimitOption, StoreOption
 from synclens.tables import frame_table
 
 _ISSUE_FRAMES = ("variants", "users", "devices", "records", "events")
+_SYNC_COLUMNS = ["sync_id", "occurred_at", "user_id", "sync_type", "app_version"]
 _EVENT_COLUMNS = ["event_id", "occurred_at", "user_id", "message"]
 
 
@@ -37,10 +40,16 @@ def issues(
     """
     with ingest.open_store(store) as opened:
         rows = [summary.to_dict() for summary in list_issue_summaries(opened, query=query)]
+        loaded = read_loaded_data(opened)
     if as_json:
         console.print_json(rows)
-    else:
+        return
+    if rows:
         console.print_output(_issues_table(rows[:limit], len(rows)))
+    elif query:
+        console.print_output("No issue matches this query.")
+    for line in describe_loaded_data(loaded, has_issues=bool(rows or query)):
+        console.print_output(Text(line, style="dim"))
 
 
 def issue(
@@ -55,14 +64,24 @@ def issue(
     with ingest.open_store(store) as opened:
         full_id = resolve_issue_id(opened, issue_id)
         details = analysis.get_issue(opened, full_id)
+        assessment = analysis.assess_sync_failure(opened, full_id)
         suggestion = analysis.suggest_fix(opened, full_id)
     if as_json:
         frames = {name: console.frame_to_records(getattr(details, name)) for name in _ISSUE_FRAMES}
         console.print_json(
-            {"summary": details.summary.to_dict(), **frames, "fix": analysis.fix_to_dict(suggestion)}
+            {
+                "summary": details.summary.to_dict(),
+                **frames,
+                "fix": analysis.fix_to_dict(suggestion),
+                "sync_failure": None if assessment is None else assessment.to_dict(),
+            }
         )
         return
     console.print_output(Text(f"{details.summary.title}\n", style="bold"))
+    if assessment is not None:
+        console.print_output(Text(f"{render_assessment(assessment)}\n"))
+        console.print_output(frame_table(details.events[_SYNC_COLUMNS], title="Newest syncs", limit=5))
+        return
     console.print_output(Text(f"{analysis.render_fix(suggestion)}\n"))
     console.print_output(frame_table(details.events[_EVENT_COLUMNS], title="Newest events", limit=5))
 
@@ -71,11 +90,13 @@ def _issues_table(rows: list[dict[str, Any]], total: int) -> Table:
     table = Table(title=f"{total} issues", title_justify="left", box=None, expand=True)
     for column in ("issue", "cause", "since (UTC)"):
         table.add_column(column, no_wrap=True)
-    for column in ("users", "errors"):
+    for column in ("users", "events"):
         table.add_column(column, justify="right")
     table.add_column("title", ratio=1, no_wrap=True, overflow="ellipsis")
     for row in rows:
         since = row["first_seen"][5:16].replace("T", " ")
         counts = (str(row["users"]), str(row["events"]))
-        table.add_row(row["issue_id"], row["cause"], since, *counts, Text(row["title"]))
+        table.add_row(
+            row["issue_id"], row["failure_kind"] or row["cause"], since, *counts, Text(row["title"])
+        )
     return table

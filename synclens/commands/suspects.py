@@ -10,6 +10,7 @@ from rich.text import Text
 import analysis
 import ingest
 from analysis.base.text import format_p_value
+from analysis.diagnosis.suspect_changes import why_unjudged
 from synclens import console
 from synclens.issue_id_prefix import resolve_issue_id
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
@@ -29,11 +30,14 @@ def suspects(
     """
     with ingest.open_store(store) as opened:
         changes = analysis.suspects(opened, resolve_issue_id(opened, issue_id))
+        reason = None if changes else why_unjudged(opened)
     if as_json:
+        if reason is not None:
+            console.info(reason)
         console.print_json([_to_dict(change) for change in changes])
         return
     if not changes:
-        console.print_output("No suspects: no change in this store fits the start of this issue.")
+        console.print_output(reason or "No suspects: no change in this store fits the start of this issue.")
     for rank, change in enumerate(changes, start=1):
         console.print_output(Text(f"{rank}. {_format_suspect(change)}"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
 from rich.padding import Padding
@@ -14,9 +14,13 @@ import ingest
 from analysis.base.quiet_period import QUIET_PERIOD
 from analysis.base.text import pluralize
 from analysis.fixes.playbook import load_nearest_playbook
-from analysis.issues.listing import list_issue_summaries
+from analysis.issues.listing import IssueSummary, list_issue_summaries
+from analysis.issues.loaded_data import describe_loaded_data, read_loaded_data
 from synclens import console
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption, store_option_text
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 MAX_ACTIVE_ISSUES = 5
 MAX_QUIET_ISSUES = 3
@@ -45,17 +49,29 @@ def summarize(path: Path) -> dict[str, Any]:
     with ingest.open_store(path) as store:
         health = analysis.health(store)
         issues = list_issue_summaries(store)
-    active = [issue for issue in issues if not issue.quiet]
-    quiet = [issue for issue in issues if issue.quiet]
-    worst = [
-        issue.to_dict() | {"fix": load_nearest_playbook(issue.cause).short_fix}
-        for issue in (*active[:MAX_ACTIVE_ISSUES], *quiet[:MAX_QUIET_ISSUES])
-    ]
+        active = [issue for issue in issues if not issue.quiet]
+        quiet = [issue for issue in issues if issue.quiet]
+        worst = [
+            issue.to_dict() | {"fix": _short_fix(store, issue)}
+            for issue in (*active[:MAX_ACTIVE_ISSUES], *quiet[:MAX_QUIET_ISSUES])
+        ]
+        notes = list(describe_loaded_data(read_loaded_data(store), has_issues=bool(issues)))
     most_pending = max(issues, key=lambda issue: issue.pending, default=None)
     return {
-        "health": health.to_dict(), "issues": worst, "issue_count": len(issues),
+        "health": health.to_dict(), "issues": worst, "issue_count": len(issues), "notes": notes,
         "most_pending": most_pending.to_dict() if most_pending and most_pending.pending else None,
     }  # fmt: skip
+
+
+def _short_fix(store: DuckDBPyConnection, issue: IssueSummary) -> str:
+    """Return the fix of the cause, or for failed syncs without an error text the data to get next."""
+    if issue.failure_kind is None:
+        return load_nearest_playbook(issue.cause).short_fix
+    assessment = analysis.assess_sync_failure(store, issue.issue_id)
+    if assessment is None or not assessment.next_data:
+        return load_nearest_playbook(issue.cause).short_fix
+    datum = assessment.next_data[0]
+    return f"Get next: {datum.title}. {datum.get}."
 
 
 def _render_summary(summary: dict[str, Any]) -> Group:
@@ -64,6 +80,7 @@ def _render_summary(summary: dict[str, Any]) -> Group:
         Text(),
         _issue_lines(summary["issues"], summary["issue_count"]),
         *_most_pending_line(summary["most_pending"]),
+        *(Text(note, style="dim") for note in summary["notes"]),
     )
 
 
@@ -87,19 +104,19 @@ def _users_without_device(health: Row) -> str:
 
 def _issue_lines(issues: list[Row], total: int) -> Group:
     if not issues:
-        return Group(Text("This store has no errors. Load data with `synclens load FILES`."))
+        return Group()
     active, quiet = ([row for row in issues if row["quiet"] is state] for state in (False, True))
     lines: list[Text | Padding] = [Text(_heading(len(active), total), style="bold")]
     for rank, row in enumerate(active, start=1):
         since = str(row["first_seen"])[5:16].replace("T", " ")
-        line = Text(f"{rank}. {row['cause']}", style="bold cyan")
+        line = Text(f"{rank}. {_name(row)}", style="bold cyan")
         line.append(f"  {_counts(row)}, since {since}", style="not bold")
         lines += [line, Padding(Text(str(row["fix"])), (0, 0, 0, 3))]
     if quiet:
         lines.append(Text(f"Quiet for {QUIET_PERIOD.days} days or longer, possibly resolved", style="bold"))
     for row in quiet:
         first, last = (str(row[name])[5:10] for name in ("first_seen", "last_seen"))
-        lines.append(Text.assemble("-  ", (row["cause"], "cyan"), f"  {_counts(row)}, {first} to {last}"))
+        lines.append(Text.assemble("-  ", (_name(row), "cyan"), f"  {_counts(row)}, {first} to {last}"))
         lines.append(Padding(Text(str(row["fix"]), style="dim"), (0, 0, 0, 3)))
     return Group(*lines)
 
@@ -112,7 +129,13 @@ def _heading(active: int, total: int) -> str:
 
 
 def _counts(row: Row) -> str:
-    return f"{row['issue_id']}  {pluralize(row['users'], 'user')}, {pluralize(row['events'], 'error')}"
+    noun = "error" if row["failure_kind"] is None else "sync"
+    return f"{row['issue_id']}  {pluralize(row['users'], 'user')}, {pluralize(row['events'], noun)}"
+
+
+def _name(row: Row) -> str:
+    """Return the cause, or the title if the issue consists of failed syncs, whose cause is unknown."""
+    return str(row["cause"] if row["failure_kind"] is None else row["title"])
 
 
 def _most_pending_line(row: Row | None) -> list[Text]:
@@ -131,8 +154,10 @@ def _render_next_step(summary: dict[str, Any], store: Path) -> Text:
         command += (
             f" (most users) or `synclens issue {most_pending['issue_id']}{option}` (most pending records)"
         )
-    return Text(
-        f"Next: {command} shows the evidence and the fix, `suspects` the changes before it, and `rehearse` tests "
-        f"each fix; `synclens dashboard{option}` shows everything.",
-        style="dim",
-    )
+    if worst["failure_kind"] is None:
+        answers = (
+            "the evidence and the fix, `suspects` the changes before it, and `rehearse` tests each fix; "
+        )
+    else:
+        answers = "what is excluded and which data to get next, and `suspects` the changes before it; "
+    return Text(f"Next: {command} shows {answers}`synclens dashboard{option}` shows everything.", style="dim")

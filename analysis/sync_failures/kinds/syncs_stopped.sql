@@ -3,6 +3,7 @@
 -- compare: listed
 -- users: 3
 -- failures: no
+-- lasts: yes
 -- changes: user permission_set app_version setting
 -- causes: sign-in-failed password-expired access-policy network
 -- open: Whether these users are absent, cannot sign in, lost the device, or only use Autosync, which is not tracked.

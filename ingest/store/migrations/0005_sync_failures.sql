@@ -1,12 +1,12 @@
--- Failed syncs that no error event explains, in their issues; `analysis.update_findings` rewrites the whole table. A
--- failed sync without an issue has no row.
+-- Failed syncs that no error event explains, in their issues; `analysis.update_findings` rewrites the whole table. If a
+-- failed sync fits no issue, only its id is stored.
 CREATE TABLE sync_finding (
     sync_id  VARCHAR NOT NULL,
-    issue_id VARCHAR NOT NULL,
-    kind     VARCHAR NOT NULL,   -- file name in analysis/sync_failures/kinds
-    extent   VARCHAR NOT NULL,   -- everyone, users, or the attribute that the affected syncs share
+    issue_id VARCHAR,
+    kind     VARCHAR,   -- file name in analysis/sync_failures/kinds
+    extent   VARCHAR,   -- everyone, users, or the attribute that the affected syncs share
     value    VARCHAR,            -- value of that attribute
-    title    VARCHAR NOT NULL    -- title of the issue, the same in all of its rows
+    title    VARCHAR    -- title of the issue, the same in all of its rows
 );
 
 -- What issues consist of: error events, and failed syncs without one. A sync has the title of its issue as its message.
@@ -21,4 +21,5 @@ SELECT
     s.territory, s.country, s.security_profile, s.application_profile, s.permission_sets, s.device_model,
     s.os_version, s.source
 FROM sync_finding AS f
-JOIN sync AS s ON s.sync_id = f.sync_id;
+JOIN sync AS s ON s.sync_id = f.sync_id
+WHERE f.issue_id IS NOT NULL;
