@@ -10,7 +10,7 @@ import streamlit as st
 from analysis import Health
 from analysis.issues.listing import IssueSummary
 from dashboard import auth, pages
-from dashboard.data import cause_title
+from dashboard.data import cause_title, failure_title
 from dashboard.escaping import escape
 from dashboard.view_state import View
 from dashboard.widgets import format_time
@@ -68,9 +68,13 @@ def show_issue_line(issue: Any, view: View) -> None:  # noqa: ANN401 - a row of 
             show_state_badge(issue.shown_state)
         st.caption(
             f"{escape(issue.title, 110)}  \n{_bold_count(issue.users, 'user', 'users')} · "
-            f"{_bold_count(issue.events, 'error', 'errors')} · "
+            f"{_bold_count(issue.events, *_event_nouns(issue.failure_kind))} · "
             f"since {format_time(issue.first_seen, view.zone)} · last {format_time(issue.last_seen, view.zone)}"
         )
+
+
+def _event_nouns(failure_kind: object) -> tuple[str, str]:
+    return ("sync", "syncs") if isinstance(failure_kind, str) else ("error", "errors")
 
 
 def show_rising_counts(issues: pd.DataFrame) -> None:
@@ -86,7 +90,7 @@ def show_rising_counts(issues: pd.DataFrame) -> None:
                 )
 
 
-def show_health_cards(health: Health, previous: Health | None) -> None:
+def show_health_cards(health: Health, previous: Health | None, *, are_errors_loaded: bool = True) -> None:
     """Show the key numbers of the overview, each with its change since the previous period if known."""
     previous = previous if previous is not None and _is_comparable(health, previous) else None
     with st.grid(5, min_column_width=170, border=True):
@@ -103,10 +107,19 @@ def show_health_cards(health: Health, previous: Health | None) -> None:
             "devices_with_failure",
             f"Of {health.devices:,} devices that synced{_users_without_device_note(health)}.",
         )
+        if are_errors_loaded:
+            _show_count_card(
+                "Errors", health, previous, "errors", "One failed record or one failed phase of a sync."
+            )
+        else:
+            st.metric("Errors", "–", help="No error events are loaded.")
         _show_count_card(
-            "Errors", health, previous, "errors", "One failed record or one failed phase of a sync."
+            "Issues",
+            health,
+            previous,
+            "all_issues",
+            "Groups of errors with the same content, and of failed syncs without an error text.",
         )
-        _show_count_card("Issues", health, previous, "issues", "Groups of errors with the same content.")
         cause_share = health.errors_with_cause / health.errors if health.errors else None
         st.metric(
             "Errors with a known cause",
@@ -148,7 +161,8 @@ def _format_point_change(rate: float | None, earlier: float | None) -> str | Non
 def show_issue_heading(summary: IssueSummary, issue_id: str) -> None:
     """Show title, state and id of an issue."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.title(escape(cause_title(summary.cause)), anchor=False, width="content")
+        title = failure_title(summary.failure_kind) or cause_title(summary.cause)
+        st.title(escape(title), anchor=False, width="content")
         show_state_badge(summary.shown_state)
         st.caption(f"issue {escape(issue_id)}", width="content")
 
@@ -158,7 +172,7 @@ def show_issue_cards(summary: IssueSummary, view: View) -> None:
     with st.grid(6, min_column_width=170, border=True):
         st.metric("Users", format_count(summary.users))
         st.metric("Devices", format_count(summary.devices))
-        st.metric("Errors", format_count(summary.events))
+        st.metric("Errors" if summary.failure_kind is None else "Syncs", format_count(summary.events))
         st.metric(
             "Pending records", format_count(summary.pending),
             help="Pending records in error whose newest error belongs to this issue, and records saved together with "

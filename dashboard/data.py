@@ -28,6 +28,7 @@ from analysis.metrics.local_days import count_time_zones, measure_by_local_day
 from analysis.metrics.registry import measure
 from analysis.query.filters import Filters
 from analysis.query.runner import reference_time_for
+from analysis.sync_failures.kinds import load_failure_kinds
 from analysis.triage.auto_review import update_issue_states
 from analysis.triage.database import triage_path
 from analysis.triage.states import TriageState
@@ -143,8 +144,14 @@ def fetch_issues(view: View, query: str = "", **filters: str) -> pd.DataFrame:
     quiet = is_quiet(issues, view.until or newest_timestamp())
     return issues.assign(
         shown_state=issues["state"].mask(quiet, "quiet"),
-        cause_title=issues["cause"].map(cause_title),
-        fix=issues["cause"].map(short_fix),
+        cause_title=[
+            failure_title(kind) or cause_title(cause)
+            for kind, cause in zip(issues["failure_kind"], issues["cause"], strict=True)
+        ],
+        fix=[
+            failure_fix(kind) or short_fix(cause)
+            for kind, cause in zip(issues["failure_kind"], issues["cause"], strict=True)
+        ],
         # Over all time, so that a short period does not make an old issue look new.
         first_seen=pd.to_datetime(pd.Series([first_seen[issue_id] for issue_id in ids], index=issues.index)),
     )
@@ -246,6 +253,20 @@ def cause_title(cause: str) -> str:
     """Return the title of a cause; its id if it has no playbook."""
     playbook = load_nearest_playbook(cause)
     return playbook.title if playbook.cause == cause else cause
+
+
+def failure_title(kind: object) -> str:
+    """Return the title of a kind of sync-failure issue; empty for an issue of errors."""
+    return load_failure_kinds()[kind].title if isinstance(kind, str) else ""
+
+
+def failure_fix(kind: object) -> str:
+    """Return what to do first for a sync-failure issue; empty for an issue of errors."""
+    return (
+        "Get the data that the issue's page lists: these syncs have no error text."
+        if failure_title(kind)
+        else ""
+    )
 
 
 def short_fix(cause: str) -> str:

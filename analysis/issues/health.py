@@ -74,6 +74,11 @@ class Health:
     failed_without_issue: int
     as_of: datetime | None
 
+    @property
+    def all_issues(self) -> int:
+        """Return the number of issues, of errors and of failed syncs."""
+        return self.issues + self.sync_failure_issues
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as a dict."""
         return asdict(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import METRICS, charts, measure
-from dashboard import cards, controls, data, tables, widgets
+from dashboard import cards, controls, data, sync_failures, tables, widgets
 
 view = controls.current_view()
 arguments = view.arguments()
@@ -16,7 +16,7 @@ metric = METRICS["errors_by_day"]
 widgets.show_section("Errors per day by cause, with changes", help=metric.description)
 days = tables.add_cause_titles(data.fetch_daily_metric(metric.name, view))
 if days.empty:
-    widgets.show_empty("errors", view, healthy="No errors in this period.")
+    sync_failures.show_no_issues("errors", view, healthy="No errors in this period.")
 else:
     widgets.show_chart(
         charts.counts_over_time(days, by="cause", changes=changes, height=330),

@@ -6,6 +6,7 @@ import streamlit as st
 
 from analysis import AnalysisError, charts
 from analysis.fixes.recovery_actions import recovery_actions
+from analysis.fleet.device_state import describe_state
 from analysis.fleet.devices import get_device
 from dashboard import cards, controls, data, explanations, issue_panels, pages, widgets
 from dashboard.escaping import escape
@@ -24,6 +25,7 @@ except AnalysisError as error:
     st.stop()
 
 cards.show_device_facts(device.summary, view)
+st.caption(escape(describe_state(device).capitalize(), 400))
 history, action = st.columns([3, 2], gap="large")
 with history:
     widgets.show_section("Timeline", help="Tracked syncs by outcome, and errors; newest on the right.")
@@ -35,8 +37,11 @@ with history:
             device.timeline, key="timeline", title=f"Timeline of {name}", view=view,
         )  # fmt: skip
     widgets.show_section("Issues")
-    issues = data.fetch_issues(view, device_id=name)
-    if issues.empty:
+    is_user = device.summary["user_id"] == name  # syncs of this user name no device
+    issues = data.fetch_issues(view, **{"user_id" if is_user else "device_id": name})
+    if issues.empty and device.summary["failures"]:
+        st.warning("Syncs of this device failed, but fit no issue.", icon=":material/help:")
+    elif issues.empty:
         widgets.show_empty("issues", view, healthy="No errors on this device in this period.")
     for issue in issues.head(8).itertuples():
         cards.show_issue_line(issue, view)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import METRICS, ranked_fixes
-from dashboard import cards, controls, data, issue_panels, tables, widgets
+from dashboard import cards, controls, data, issue_panels, sync_failures, tables, widgets
 
 view = controls.current_view()
 widgets.show_heading(
@@ -13,7 +13,9 @@ widgets.show_heading(
 )
 ranked = data.fetch(ranked_fixes, **view.arguments())
 if ranked.empty:
-    widgets.show_empty("errors", view, healthy="No errors in this period, so there is nothing to fix.")
+    sync_failures.show_no_issues(
+        "errors", view, healthy="No errors in this period, so there is nothing to fix."
+    )
     st.stop()
 
 list_column, fix_column = st.columns([3, 2], gap="large")

@@ -5,7 +5,17 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import AnalysisError
-from dashboard import cards, controls, data, issue_actions, merge_preview, pages, tables, widgets
+from dashboard import (
+    cards,
+    controls,
+    data,
+    issue_actions,
+    merge_preview,
+    pages,
+    sync_failures,
+    tables,
+    widgets,
+)
 from dashboard.escaping import escape
 
 view = controls.current_view()
@@ -25,7 +35,7 @@ except AnalysisError as error:
 if issues.empty and query:
     st.info("No issue matches this search.", icon=":material/search_off:")
 elif issues.empty:
-    widgets.show_empty("issues", view, healthy="No errors in this period.")
+    sync_failures.show_no_issues("issues", view, healthy="No errors in this period.")
 else:
     selected_ids = tables.show_issue_table(issues, view)
     issue_actions.show_bulk_actions(selected_ids, lambda: merge_preview.show_merge_button(selected_ids, view))

@@ -6,15 +6,17 @@ import pandas as pd
 import streamlit as st
 
 from analysis import METRICS, charts, estimate_coverage, health, measure
+from analysis.issues.loaded_data import read_loaded_data
 from analysis.triage.states import OPEN_STATES
-from dashboard import cards, controls, data, pages, tables, widgets
+from dashboard import cards, controls, data, pages, sync_failures, tables, widgets
 
 MAX_ISSUES, MAX_CAUSES = 8, 8
 view = controls.current_view()
 arguments = view.arguments()
 widgets.show_heading("Overview", cards.format_period(view))
 current, previous = data.fetch(health, **arguments), data.fetch_previous(health, view)
-cards.show_health_cards(current, previous)
+are_errors_loaded = data.fetch(read_loaded_data).errors > 0
+cards.show_health_cards(current, previous, are_errors_loaded=are_errors_loaded)
 
 issues = data.fetch_issues(view)
 open_issues = issues[issues["state"].isin(OPEN_STATES)]
@@ -69,7 +71,7 @@ with attention:
     )
     cards.show_rising_counts(issues)
     if issues.empty:
-        widgets.show_empty("issues", view, healthy="No errors in this period.")
+        sync_failures.show_no_issues("issues", view, healthy="No errors in this period.")
     elif open_issues.empty:
         st.success("All issues in this view are resolved or archived.", icon=":material/check_circle:")
     quiet = open_issues["shown_state"] == "quiet"
