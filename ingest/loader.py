@@ -28,7 +28,9 @@ from ingest.readers.wrapper_files import Wrapper, read_wrapper
 from ingest.staging.bulk import NotBulkLoadable, stage_bulk
 from ingest.staging.deletions import stage_deletions
 from ingest.staging.lines import pop_set_aside_rows
+from ingest.staging.remarks import describe_remarks
 from ingest.staging.rows import protect_rows, stage_rows
+from ingest.staging.unusual import read_unusual_cells
 from ingest.store.batches import Batch, BatchReport, Clock, Outcome, utc_now
 from ingest.store.deletions import deletion_contract
 from ingest.store.merge import STAGED, apply_deletions, create_staging_table, merge
@@ -299,6 +301,8 @@ def load_source(
         mapping = replace(mapping, constants={**source.defaults, **mapping.constants})
     contract, count = mapping.contract, 0
     cell_format = cell_format or mapping.cell_format
+    if cell_format.time_zone is None:
+        cell_format = replace(cell_format, time_zone=source.time_zone)
     assigned = mapping.assign(source.header)
     layout = Layout(contract.table, source.headings, assigned)
     if not (source.bulk and _stage_whole_file(store, source.bulk, mapping, cell_format, batch.protection)):
@@ -308,11 +312,19 @@ def load_source(
             count += len(chunk)
             if on_progress:
                 on_progress(source.name, count)
+    notes = read_unusual_cells(store, contract, cell_format, source_decimal=source.decimal)
+    notes += describe_remarks(store, contract, cell_format)
     with transaction(store):
         if within_transaction:
             within_transaction()
         return merge(
-            store, contract, batch, clock, layout=layout, rows_in=count or None, notes=tuple(source.notes)
+            store,
+            contract,
+            batch,
+            clock,
+            layout=layout,
+            rows_in=count or None,
+            notes=(*source.notes, *map(batch.protection.text, notes)),
         )
 
 

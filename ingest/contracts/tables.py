@@ -34,6 +34,15 @@ _KINDS: dict[type, Kind] = {
 }
 
 
+_ID_COLUMNS = frozenset(
+    (
+        "id", "event_id", "sync_id", "change_id", "user_id", "device_id", "record_id", "parent_record_id", "vmoc_id",
+        "setting_id", "created_by__v", "modified_by__v", "mobile_id__v", "changed_by",
+    )
+)  # fmt: skip
+_MOST_DIGITS = {"http_status": 9}  # the table stores 32 bits
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column: its name, its kind of value, and whether rows without a value are rejected."""
@@ -41,6 +50,16 @@ class Column:
     name: str
     kind: Kind
     required: bool
+
+    @property
+    def is_id(self) -> bool:
+        """Return whether the values identify a record, a user or a device."""
+        return self.kind == "text" and self.name in _ID_COLUMNS
+
+    @property
+    def most_digits(self) -> int:
+        """Return how many digits a whole number may have."""
+        return _MOST_DIGITS.get(self.name, 18)
 
 
 @dataclass(frozen=True)

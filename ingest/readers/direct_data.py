@@ -217,6 +217,7 @@ def _source(extract: Extract, file: Path, label: str, archive: ArchiveName | Non
     source.bulk = source.bulk if inspection.is_clean_utf8 else None
     source.reopen_below_title = None  # these files have no titles
     source.may_be_empty = True
+    source.decimal, source.time_zone = ".", "UTC"
     source.may_be_unknown = category == "Log"
     if extract.deletes:
         source.deletes_of = name if category == "Object" else extract.name

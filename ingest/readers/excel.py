@@ -89,7 +89,7 @@ def _open_sheet(name: str, rows: _SheetRows, *, start: int) -> RowSource | None:
     if first is None:
         return None
     header = unique_names([(cell or "").strip() for cell in _without_empty_end(first)])
-    source = RowSource(name, header, iter(()))
+    source = RowSource(name, header, iter(()), decimal=".")
     source.notes += [f"skipped above the header: {show_cells(row)}" for row in above]
     source.rows = _rows(rows.read_from(start + 1), header, source.notes)
     if start < MOST_TITLE_LINES:

@@ -110,4 +110,4 @@ def _finish(rows: Iterator[RawRow], reader: RecordReader, notes: list[str]) -> I
 def _source(name: str, rows: Iterator[RawRow], notes: list[str]) -> RowSource:
     head = list(islice(rows, HEADER_SAMPLE))
     header = dict.fromkeys(column for row in head for column in row.cells)
-    return RowSource(name, list(header), chain(head, rows), notes=notes)
+    return RowSource(name, list(header), chain(head, rows), notes=notes, decimal=".")

@@ -74,7 +74,7 @@ def _numbered(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
 def _source(name: str, rows: Iterator[RawRow], notes: list[str]) -> RowSource:
     head = list(islice(rows, HEADER_SAMPLE))
     header = dict.fromkeys(column for row in head for column in row.cells)
-    return RowSource(name, list(header), chain(head, rows), notes=notes)
+    return RowSource(name, list(header), chain(head, rows), notes=notes, decimal=".")
 
 
 def _from_lines(path: Path, encoding: str) -> Iterator[RawRow]:

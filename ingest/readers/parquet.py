@@ -23,7 +23,7 @@ def read_parquet(path: Path, *, name: str | None = None) -> RowSource:
         except duckdb.Error as error:
             raise SourceUnreadable(path.name, str(error).splitlines()[0]) from error
     rows = report_damage(_parquet_rows(table.relation, table.header, str(path)), path.name)
-    return RowSource(name or path.name, table.header, rows, bulk=table)
+    return RowSource(name or path.name, table.header, rows, bulk=table, decimal=".")
 
 
 def parquet_table(reader: duckdb.DuckDBPyConnection, path: Path) -> BulkTable:

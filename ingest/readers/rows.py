@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, islice
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(slots=True)
@@ -55,6 +55,7 @@ class RowSource:
     source announced. `reopen_below_title` opens the source again with its header one line lower, for files that
     begin with a title. `may_be_empty` is whether a table without rows is complete, and `may_be_unknown` whether
     a table of unknown columns is no loss, as in Direct Data. `content_hash` identifies the content of the file.
+    `decimal` is the decimal sign and `time_zone` the zone of times without one, if the format defines them.
     `notes` grows while the rows are read, for example with the footer of a report. `document_time` is the time of
     the whole document, such as the date of a mail, and `document_time_source` names where it is stated.
     `file_time` is when the file was changed. `table` is the table of the rows, if their reader is certain. `refusal`
@@ -75,6 +76,8 @@ class RowSource:
     may_be_unknown: bool = False
     content_hash: str | None = None
     notes: list[str] = field(default_factory=list)
+    decimal: Literal[".", ","] | None = None
+    time_zone: str | None = None
     document_time: datetime | None = None
     document_time_source: str | None = None
     file_time: datetime | None = None

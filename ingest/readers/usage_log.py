@@ -34,7 +34,9 @@ def read_usage_log(path: Path, encoding: str, *, name: str) -> RowSource:
         header = [cell.strip() for cell in next(csv.reader([next(lines, "")]), [])]
     except csv.Error as error:
         raise SourceUnreadable(name, f"its first line is not a header ({error})") from error
-    return RowSource(name, header, _rows(join_continuation_lines(lines), header))
+    return RowSource(
+        name, header, _rows(join_continuation_lines(lines), header), decimal=".", time_zone="UTC"
+    )
 
 
 def _lines(path: Path, encoding: str) -> Iterator[str]:

@@ -6,14 +6,12 @@ the row readers would raises NotBulkLoadable, and is then read row by row.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import duckdb
 from duckdb import DuckDBPyConnection
 
 from ingest.contracts.cell_format import CellFormat
 from ingest.mapping.mapping import ColumnMapping
-from ingest.readers.csv import BULK_MIN_BYTES, SURPLUS_CELLS, cell_count_reason
+from ingest.readers.csv import SURPLUS_CELLS, cell_count_reason
 from ingest.readers.rows import BulkTable
 from ingest.staging.statement import TextTable, stage_text
 from ingest.store.merge import STAGED
@@ -52,7 +50,6 @@ def _text_table(table: BulkTable, mapping: ColumnMapping) -> TextTable:
         raw=_raw(table),
         row_problem=f"({_row_problem(table)})::VARCHAR" if table.ragged else "NULL::VARCHAR",
         is_plain="plain" if table.by_line else None,
-        is_large=Path(table.parameters["path"]).stat().st_size >= BULK_MIN_BYTES,
         parameters=table.parameters | {f"h{n}": name for n, name in enumerate(table.header)},
     )
 

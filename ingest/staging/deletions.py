@@ -9,8 +9,9 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from duckdb import DuckDBPyConnection
 
 from ingest.contracts.cell_format import VAULT_FORMAT
-from ingest.contracts.cell_values import LONGEST_QUOTE, MISSING, fault_sql, value_sql
-from ingest.contracts.tables import Contract
+from ingest.contracts.cell_values import LONGEST_QUOTE, MISSING, usual_value_sql
+from ingest.contracts.tables import Column, Contract
+from ingest.contracts.time_reading import time_parts_sql, time_values_sql, zone_names
 from ingest.mapping.headings import fold_heading
 from ingest.readers.rows import RawRow, RowSource
 from ingest.store.deletions import ID_SEPARATOR
@@ -28,6 +29,8 @@ _ID_COLUMNS = {
 _OBJECT_PREFIX = "Object."
 _CHUNK_ROWS = 50_000
 _ARRIVED = "arrived_deletions"
+_PARTS, _READING = "deletion_part", "deletion_reading"
+_NO_ORDER = "(SELECT 1 AS place, NULL::VARCHAR AS date_order)"
 
 _SCHEMA = pa.schema(
     [
@@ -57,12 +60,12 @@ def stage_deletions(store: DuckDBPyConnection, source: RowSource, contract: Cont
         default = source.defaults.get("deleted_at")
         rows = [_text_row(row, contract, default) for row in kept]
         store.register(_ARRIVED, pa.Table.from_pylist(rows, schema=_SCHEMA))
-        store.execute(_INSERT, {"zone": VAULT_FORMAT.zone})
+        _stage_chunk(store, is_record=contract.table not in _ID_COLUMNS)
         store.unregister(_ARRIVED)
     return [f"rows about extracts that are not objects, skipped: {skipped}"] if skipped else []
 
 
-_FAULT = fault_sql("time", "deleted_text", VAULT_FORMAT)
+_DELETED_AT = Column("deleted_date", "time", True)
 _INSERT = f"""
 INSERT INTO {STAGED_DELETIONS}
 SELECT row_number, id, deleted_at, CASE WHEN len(reasons) > 0 THEN raw END, reasons
@@ -75,11 +78,25 @@ FROM (
         ))
     END AS reasons
     FROM (
-        SELECT *, {value_sql("time", "deleted_text", VAULT_FORMAT)} AS deleted_at, {_FAULT} AS fault
-        FROM {_ARRIVED}
+        SELECT a.* REPLACE (CASE WHEN $is_record THEN canonical_id(strip_id(a.id)) ELSE a.id END AS id),
+            coalesce({usual_value_sql(_DELETED_AT, "a.deleted_text", VAULT_FORMAT)}, r.value) AS deleted_at, r.fault
+        FROM {_ARRIVED} AS a LEFT JOIN {_READING} AS r ON r.text = a.deleted_text
     )
 )
 """
+
+
+def _stage_chunk(store: DuckDBPyConnection, is_record: bool) -> None:
+    usual = usual_value_sql(_DELETED_AT, "deleted_text", VAULT_FORMAT)
+    unusual = f"SELECT DISTINCT 1 AS place, deleted_text AS text FROM {_ARRIVED} WHERE {usual} IS NULL"
+    store.execute(f"CREATE OR REPLACE TEMP TABLE {_PARTS} AS {time_parts_sql(f'({unusual})')}")
+    zones = zone_names({}, [])
+    store.execute(
+        f"CREATE OR REPLACE TEMP TABLE {_READING} AS {time_values_sql(_PARTS, _NO_ORDER)}",
+        {"zone": VAULT_FORMAT.zone, "zone_keys": list(zones), "zone_names": list(zones.values())},
+    )
+    store.execute(_INSERT, {"is_record": is_record})
+    store.execute(f"DROP TABLE {_PARTS}; DROP TABLE {_READING}")
 
 
 def _text_row(row: RawRow, contract: Contract, default_time: str | None) -> dict[str, object]:

@@ -11,7 +11,8 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from duckdb import DuckDBPyConnection
 
 from ingest.config_records import ContextRow
-from ingest.contracts.cell_values import BELOW_ZERO, MISSING
+from ingest.contracts.cell_values import MISSING
+from ingest.contracts.number_reading import BELOW_ZERO
 from ingest.contracts.tables import CONTRACT_OF, Column, Contract, Kind
 from ingest.store.batches import Batch, BatchReport, Clock, utc_now
 from ingest.store.merge import STAGED, create_staging_table, merge

@@ -1,8 +1,8 @@
 """Merge staged rows into the store: the newest version wins, and the order of loads does not matter.
 
 A staging table has the rows of one load: the columns of the contract, `extra` if the table has it, and for each
-row its number, its reasons (empty if it is valid), and its raw text if it is rejected. All functions run in
-the transaction of the caller.
+row its number, its reasons (empty if it is valid), remarks on its cells, and its raw text if it is rejected. All
+functions run in the transaction of the caller.
 
 Which of two rows with the same key wins depends only on the rows, never on the order of loads: the later
 version, then the row with more values, then the longer text (an export may have cut one), then the greater text.
@@ -33,7 +33,7 @@ def create_staging_table(store: DuckDBPyConnection, contract: Contract) -> None:
     """Create an empty staging table with the columns and types of the contract's table."""
     store.execute(
         f"CREATE OR REPLACE TEMP TABLE {STAGED} AS SELECT 0::BIGINT AS row_number, NULL::VARCHAR AS raw, "
-        f"[]::VARCHAR[] AS reasons, {_listed(_columns(contract))} FROM {contract.table} LIMIT 0"
+        f"[]::VARCHAR[] AS reasons, 0::BIGINT AS remarks, {_listed(_columns(contract))} FROM {contract.table} LIMIT 0"
     )
 
 

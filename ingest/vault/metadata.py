@@ -185,7 +185,7 @@ def _is_active(field: dict[str, Any]) -> bool:
 
 def _table(name: str, table: str, cells: list[dict[str, str | None]]) -> RowSource:
     rows = (RawRow(number, each) for number, each in enumerate(cells, start=1))
-    return RowSource(name, list(CONTRACTS[table].names), rows)
+    return RowSource(name, list(CONTRACTS[table].names), rows, decimal=".", time_zone="UTC")
 
 
 def _newest(

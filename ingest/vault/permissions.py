@@ -69,7 +69,9 @@ def pull_permissions(client: VaultClient, pull_state: PullState, clock: VaultClo
         if {_state(row) for row in rows} != {_state(row) for row in stored}:
             as_of = format_timestamp(clock.now())
             cells = (RawRow(number, {**row, "as_of": as_of}) for number, row in enumerate(rows, start=1))
-            yield pull_state.store_rows(RowSource(pull_state.source_name(TARGET), _HEADER, cells))
+            yield pull_state.store_rows(
+                RowSource(pull_state.source_name(TARGET), _HEADER, cells, decimal=".", time_zone="UTC")
+            )
 
 
 def _representatives(store: DuckDBPyConnection) -> list[tuple[str, str]]:

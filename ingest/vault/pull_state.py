@@ -150,4 +150,4 @@ def source_from_rows(name: str, rows: Iterable[Mapping[str, object]], notes: Ite
         for number, row in enumerate(rows, start=1)
     ]
     header = dict.fromkeys(column for row in raw for column in row.cells)
-    return RowSource(name, list(header), iter(raw), notes=list(notes))
+    return RowSource(name, list(header), iter(raw), notes=list(notes), decimal=".", time_zone="UTC")

@@ -96,7 +96,9 @@ def test_a_sheet_with_labels_and_local_dates_needs_only_the_date_order(store, wr
     path = write("report.csv", report)
     (refused,) = load(path, store, clock=clock)
     (taken,) = load(path, store, cell_format=CellFormat("Europe/Madrid", "dmy"), clock=clock)
-    assert refused.reasons == {"sync_start_datetime__v: has an ambiguous day and month order": 1}
+    assert refused.reasons == {
+        "sync_start_datetime__v: has an ambiguous day and month order; set date_order in a mapping": 1
+    }
     assert (counts(taken), len(taken.notes)) == ((1, 0, 0, 0), 2)
     row = store.execute(
         "SELECT id, sync_start_datetime__v::VARCHAR, sync_duration__v FROM sync_tracking__v"

@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from ingest import load, migrate
 from ingest.contracts.cell_format import VAULT_FORMAT
 from ingest.contracts.tables import CONTRACTS
+from ingest.contracts.time_reading import AMBIGUOUS_ORDER
 from ingest.mapping.mapping import choose_mapping
 from ingest.readers.csv import bulk_table, read_csv
 from ingest.readers.json_lines import read_json_lines
@@ -23,6 +24,7 @@ from ingest.readers.plain_json import is_plain_name
 from ingest.staging.bulk import NotBulkLoadable, stage_bulk
 from ingest.staging.lines import pop_set_aside_rows
 from ingest.staging.rows import stage_rows
+from ingest.staging.unusual import read_unusual_cells
 from ingest.store.merge import STAGED, create_staging_table
 from tests.ingest.cells import CELLS
 from tests.support.examples import examples
@@ -72,9 +74,11 @@ def test_a_csv_file_is_staged_alike_in_bulk_and_row_by_row(store_and_path, rows,
         stage_bulk(store, bulk_table(path, HEADER, delimiter), mapping, VAULT_FORMAT)
     except NotBulkLoadable:
         return
+    notes = read_unusual_cells(store, mapping.contract, VAULT_FORMAT)
     whole = staged(store)
     create_staging_table(store, mapping.contract)
     stage_rows(store, mapping, mapping.assign(source.header), VAULT_FORMAT, list(source.rows))
+    assert notes == read_unusual_cells(store, mapping.contract, VAULT_FORMAT)
     assert whole == staged(store)
 
 
@@ -129,9 +133,11 @@ def test_json_lines_are_staged_alike_in_bulk_and_row_by_row(store_and_path, line
             stage_rows(store, mapping, assigned, VAULT_FORMAT, rows)
     except NotBulkLoadable:
         return
+    notes = read_unusual_cells(store, mapping.contract, VAULT_FORMAT)
     whole = staged(store)
     create_staging_table(store, mapping.contract)
     stage_rows(store, mapping, assigned, VAULT_FORMAT, list(source.rows))
+    assert notes == read_unusual_cells(store, mapping.contract, VAULT_FORMAT)
     assert whole == staged(store)
 
 
@@ -173,6 +179,7 @@ def test_every_contract_can_be_staged_from_text(store, tmp_path, table):
     mapping = choose_mapping(list(contract.names), "a.csv", as_kind=table)
     create_staging_table(store, contract)
     stage_bulk(store, bulk_table(path, list(contract.names), ","), mapping, VAULT_FORMAT)
+    read_unusual_cells(store, contract, VAULT_FORMAT)
     ((_, reasons),) = store.execute(f"SELECT row_number, reasons FROM {STAGED}").fetchall()
     needed = [
         c.name
@@ -236,7 +243,7 @@ def test_every_format_stores_the_same_values_and_reasons(store, tmp_path, clock,
         (
             4,
             "V4",
-            ["sync_start_datetime__v: has an ambiguous day and month order (3/11/2026 8:00 AM)"],
+            [f"sync_start_datetime__v: {AMBIGUOUS_ORDER} (3/11/2026 8:00 AM)"],
         ),
     ]
     assert [json.loads(raw)["x__c"] for *_, raw, _ in rejected] == ["b", "c", "d"]
