@@ -12,8 +12,8 @@ from duckdb import DuckDBPyConnection
 from ingest.contracts.cell_format import CellFormat
 from ingest.errors import MissingColumns, UnknownKind
 from ingest.loader import load_source
-from ingest.mapping.mapping import choose_mapping, read_mapping
-from ingest.mapping.reshape import reshape
+from ingest.mapping.mapping import read_mapping
+from ingest.mapping.recognition import recognize
 from ingest.protection.pseudonyms import Pseudonymizer
 from ingest.readers.rows import RawRow, RowSource
 from ingest.store.batches import Batch, BatchReport, Clock, utc_now
@@ -99,12 +99,11 @@ def retry_rejected(
     reports = []
     for (name, row_kind), rows in by_source.items():
         source = _source(name, rows)
+        retried = [row.number for row in buffer_rows(source)]
         try:
-            opened = source if custom else reshape(source)
-            mapping = choose_mapping(opened.header, name, as_kind=row_kind, custom_mappings=custom)
+            recognition = recognize(source, as_kind=row_kind, custom_mappings=custom)
         except (UnknownKind, MissingColumns):
             continue
-        retried = [row.number for row in buffer_rows(source)]
         batch = Batch.open(
             store,
             source=name,
@@ -124,8 +123,8 @@ def retry_rejected(
         reports.append(
             load_source(
                 store,
-                opened,
-                mapping,
+                recognition.source,
+                recognition.mapping,
                 batch,
                 cell_format=cell_format,
                 clock=clock,

@@ -19,6 +19,10 @@ _REASON = re.compile(r"(\w+: [^(]*) \((.*)\)", re.DOTALL)
 _HARMLESS_QUOTE = re.compile(r"[\d\s.,:/+TZ-]*")
 _LONGEST_QUOTE = 80
 _QUOTING_NOTE = re.compile(r"(skipped (?:above the header|as footer)): (.*)", re.DOTALL)
+_QUOTED_VALUE = re.compile(
+    r"(?P<before> with [^'\"]{1,80} )(?P<quote>['\"])(?P<value>.*?)(?P=quote)(?=[,)])", re.DOTALL
+)
+_LONGEST_WORD = 40
 _MASKED = re.compile(r"masked, \d+ characters")
 _DELIMITERS = ",;\t|"
 _DERIVED_KEY = re.compile(r"derived-[0-9a-f]{24}")
@@ -241,11 +245,21 @@ class Protection:
         match = _QUOTING_NOTE.fullmatch(note)
         if match and self.pseudonymizer and not _MASKED.fullmatch(match[2]):
             return f"{match[1]}: masked, {len(match[2])} characters"
+        if self.pseudonymizer:
+            note = _QUOTED_VALUE.sub(_without_names, note)
         return self.text(note)
 
     def key_of_changed_row(self, key: str) -> str:
         """Return the id of a row whose values changed: an id made from the content would let it be tried out."""
         return f"derived-{self.keyed_digest(key)}" if _DERIVED_KEY.fullmatch(key) else key
+
+
+def _without_names(match: re.Match[str]) -> str:
+    """Leave out a value that a note quotes, unless it is a word such as a log level or a status."""
+    value = match["value"]
+    if len(value) <= _LONGEST_WORD and not names.looks_like_a_name(value) and "@" not in value:
+        return match[0]
+    return f"{match['before']}{match['quote']}masked, {len(value)} characters{match['quote']}"
 
 
 def _is_object(raw: str) -> bool:

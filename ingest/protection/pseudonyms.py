@@ -25,7 +25,7 @@ _ID = re.compile(
     r"|[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
 )
 _IDS = re.compile(rf"(?:{_ID.pattern})(?:\s*[,;|]\s*(?:{_ID.pattern}))*")
-_FEWEST_DIGITS = 4
+_FEWEST_DIGITS = 6
 """Digits of a record id in letters and digits; a user name has fewer."""
 _PSEUDONYM = re.compile(r"(?:person|ip)-[0-9a-f]{12}")
 _LENGTH = 12
