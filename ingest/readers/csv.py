@@ -37,6 +37,8 @@ _TAIL = 4_096
 
 NEVER_CLOSED = "row: a quote is never closed"
 NOT_CSV = "row: is not valid CSV"
+CELL_COUNT_REASON = "row: has "
+"""How the reason begins for which a row with too many or too few cells is rejected."""
 
 
 def read_csv(path: Path, encoding: str, *, name: str | None = None, title: int = 0) -> RowSource:
@@ -208,7 +210,7 @@ def _row(number: int, cells: list[str] | str, raw: str, header: list[str]) -> Ra
 
 def cell_count_reason(actual: int | str, expected: int) -> str:
     """Return the reason to reject a row with too few cells, or too many cells that are not empty."""
-    return f"row: has {actual} cells where the header has {expected}"
+    return f"{CELL_COUNT_REASON}{actual} cells where the header has {expected}"
 
 
 def _filled(cells: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ingest.readers.levels import normalize_heading
 from ingest.readers.log_lines import parse_line
-from ingest.readers.text_layout import DELIMITERS, detect_delimiter
+from ingest.readers.text_layout import DELIMITERS, detect_delimiter, detect_layout
 
 SAMPLE = 80
 """Rows that are compared."""
@@ -50,6 +50,8 @@ def looks_like_table(lines: Sequence[str]) -> bool:
     begins a log record is no header.
     """
     rows = [line for line in lines if line.strip()][:SAMPLE]
+    if rows and not detect_layout(rows[0], rows[1:]).is_plain:
+        return True
     headers = [at for at, row in enumerate(rows[:MOST_TITLE_LINES]) if _is_header(row)]
     # Below a title, two rows must fit, or one without a blank after its commas: a line of prose may have a comma.
     return any(
