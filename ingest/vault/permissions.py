@@ -45,6 +45,8 @@ def pull_permissions(client: VaultClient, pull_state: PullState, clock: VaultClo
     """
     with pull_state.open_store() as store:
         representatives = _representatives(store)
+    if not representatives:
+        yield "no permissions read: the store has no active user with a sync and a known permission set"
     if len(representatives) > MOST_COMBINATIONS:
         yield (
             f"{len(representatives) - MOST_COMBINATIONS} of {len(representatives)} combinations of security profile "

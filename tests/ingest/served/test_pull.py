@@ -2,6 +2,7 @@
 
 from analysis import lint
 from ingest import fetch_direct_data, load_all
+from ingest.vault import permissions
 from sync_engine.vault_api.server_state import SERVICE_NAME
 
 TABLES = ("sync_tracking__v", "sync_user", "vmoc", "veeva_setting", "permission_grant", "config_change")
@@ -51,3 +52,24 @@ def test_lint_reports_the_faults_of_the_vault_in_a_pulled_store(served, pulled):
 
 def seen_facts(store):
     return set(lint(store)["rule"])
+
+
+def test_users_whose_permissions_are_refused_cost_only_themselves(served, pulled, content, monkeypatch):
+    address, vault = served()
+    user_ids = sorted(name for name, user in vault.vault.live["user"].items() if user["territories"])
+    for number, user_id in enumerate(user_ids):
+        vault.vault.live["user"][user_id]["permission_set"] = f"set_{number}__c"
+        vault.vault.live["permission_set"][f"set_{number}__c"] = vault.vault.live["permission_set"][
+            "integration__c"
+        ]
+    vault.refused = frozenset({f"/objects/users/{user_ids[0]}/"})
+    store, report = pulled(address, trails=[])
+    assert [each.what for each in report.omissions] == ["permissions of set_0__c"]
+    granted = {name for (name,) in store.execute("SELECT permission_set FROM permission_grant").fetchall()}
+    assert granted == {f"set_{number}__c" for number in range(1, len(user_ids))}
+    monkeypatch.setattr(permissions, "MOST_COMBINATIONS", 1)
+    _, report = pulled(address, trails=[])
+    (target,) = (each for each in report.targets if each.target == "permissions")
+    assert any(
+        note.startswith(f"{len(user_ids) - 1} of {len(user_ids)} combinations") for note in target.notes
+    )

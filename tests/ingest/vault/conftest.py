@@ -61,6 +61,7 @@ class SmallVault(ThreadingHTTPServer):
             "{field}",
         )  # fields, by their refusal; in all rows; keys
         self.trail, self.refused_paths, self.columns = [], {}, []
+        self.after_loss = lambda: None  # called when a page is lost
 
     @property
     def url(self):
@@ -163,6 +164,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def page(self, form, offset):
         if offset and self.server.happens("page lost"):
+            self.server.after_loss()
             return self.refuse("INVALID_DATA")
         if offset and self.server.happens("server down"):
             return self.refuse("UNEXPECTED_ERROR", status="EXCEPTION")
@@ -182,7 +184,9 @@ class Handler(BaseHTTPRequestHandler):
         size = 3 if self.server.happens("shrink") else self.server.page_size
         rows = matches[offset : offset + size]
         details = {"pagesize": size, "pageoffset": offset, "size": len(rows), "total": len(matches)}
-        if offset + size < len(matches) and not (offset and self.server.happens("stop early")):
+        if self.server.happens("empty page"):
+            rows, details = [], details | {"size": 0, "next_page": "/api/v26.2/query/abc?pageoffset=0"}
+        elif offset + size < len(matches) and not (offset and self.server.happens("stop early")):
             details["next_page"] = self.server.page_form.format(
                 f"/query/abc?pagesize={size}&pageoffset={offset + size}"
             )
