@@ -166,8 +166,10 @@ def clear_cache(vault: Vault, *, at: float, by: str = "admin") -> str:
         return write_audit_entry(vault, "cache", "Vault CRM cache", at=at, by=by, detail="cache cleared")
 
 
-def set_user(vault: Vault, user_id: str, *, at: float, quiet: bool = False, **values: object) -> str | None:
-    """Change a user and return the id of the audit trail entry.
+def set_user(
+    vault: Vault, user_id: str, by: str = "admin", /, *, at: float, quiet: bool = False, **values: object
+) -> str | None:
+    """Change a user in the name of `by` and return the id of the audit trail entry.
 
     `quiet` writes no entry, for changes that are no configuration, such as a new password. Returns None then.
     """
@@ -179,18 +181,28 @@ def set_user(vault: Vault, user_id: str, *, at: float, quiet: bool = False, **va
         return None
     previous_values = {name: before.get(name) for name in values}
     return change_configuration(
-        vault, "user", user_id, doc, at=at, scope=f"user={user_id}", before=previous_values, after=values
+        vault,
+        "user",
+        user_id,
+        doc,
+        at=at,
+        by=by,
+        scope=f"user={user_id}",
+        before=previous_values,
+        after=values,
     )
 
 
-def set_vmoc(vault: Vault, name: str, doc: JsonDict, *, at: float, publish: bool = True) -> str:
+def set_vmoc(
+    vault: Vault, name: str, doc: JsonDict, *, at: float, by: str = "admin", publish: bool = True
+) -> str:
     """Add or change a VMOC."""
     before = vault.live["vmoc"].get(name, {})
     new_values = {key: value for key, value in doc.items() if before.get(key) != value}
     previous_values = {key: before.get(key) for key in new_values}
     return change_configuration(
-        vault, "vmoc", name, doc, at=at, object_name=doc["object_name__v"], before=previous_values, after=new_values,
-        publish=publish,
+        vault, "vmoc", name, doc, at=at, by=by, object_name=doc["object_name__v"], before=previous_values,
+        after=new_values, publish=publish,
     )  # fmt: skip
 
 

@@ -125,11 +125,16 @@ def list_trails(call: ApiCall) -> Reply:
     return success_reply({"audittrails": trails})
 
 
+def _column_label(column: str) -> str:
+    words = format_label(column + "__v").split(" ")
+    return " ".join({"Id": "ID", "Ip": "IP"}.get(word, word) for word in words)
+
+
 def describe_trail(call: ApiCall) -> Reply:
     """Handle `GET /metadata/audittrail/{type}`: describe the fields of a trail."""
     name = call.args["kind"]
     fields = [
-        {"name": column, "label": format_label(column + "__v"), "type": _COLUMN_TYPES.get(column, "String")}
+        {"name": column, "label": _column_label(column), "type": _COLUMN_TYPES.get(column, "String")}
         for column in _columns(name)
     ]
     label = format_label(name + "__v")
@@ -317,7 +322,7 @@ def _system_rows(call: ApiCall) -> Iterator[tuple[float, JsonDict]]:
             | {
                 "id": _row_id(doc["change_id"]),
                 "timestamp": format_second(doc["changed_at"]),
-                "user_id": doc["changed_by"],
+                "user_id": doc["changed_by"] if doc["changed_by"].isdigit() else "1",  # System
                 "action": "Create" if doc["before"] is None else "Delete" if doc["after"] is None else "Edit",
                 "item": f"{doc['kind'].replace('_', ' ').title()} : {doc['target']}",
                 "field_name": ".".join(part for part in (doc["object"], doc["field"]) if part) or None,

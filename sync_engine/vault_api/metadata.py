@@ -67,9 +67,20 @@ def get_object(call: ApiCall) -> Reply:
         "available_lifecycles": [], "default_obj_type": "base__v", "created_by": 1, "created_date": created_at,
         "modified_by": 1, "modified_date": created_at, "urls": urls,
         "relationships": list(_describe_relationships(call, source)),
-        "fields": [field_entry(definition) | {"order": n} for n, definition in enumerate(source.fields.values())],
+        "fields": [_describe_field(source, name, created_at) for name in source.fields], "description": None,
+        "help_content": None, "enable_esignatures": False, "role_overrides": False, "secure_attachments": False,
+        "secure_sharing_settings": False, "prevent_record_overwrite": False, "user_role_setup_object": None,
     }  # fmt: skip
     return success_reply({"object": _object_summary(call, source) | details})
+
+
+def _describe_field(source: Object, name: str, created_at: str | None) -> JsonDict:
+    return field_entry(source.fields[name]) | {
+        "order": list(source.fields).index(name), "no_copy": name == "id", "list_column": False,
+        "facetable": False, "encrypted": False, "lookup_relationship_name": None, "lookup_source_field": None,
+        "description": None, "help_content": None, "created_by": 1, "created_date": created_at, "modified_by": 1,
+        "modified_date": created_at,
+    }  # fmt: skip
 
 
 def _describe_relationships(call: ApiCall, source: Object) -> Iterator[JsonDict]:
@@ -111,7 +122,8 @@ def get_field(call: ApiCall) -> Reply:
         raise VaultError(
             "ATTRIBUTE_NOT_SUPPORTED", f"[{call.args['field']}] is not a field of [{source.name}]"
         )
-    return success_reply({"field": field_entry(definition)})
+    created_at = format_timestamp(creation_time(call.vault))
+    return success_reply({"field": _describe_field(source, definition.name, created_at)})
 
 
 CUSTOM_OBJECTS = 20

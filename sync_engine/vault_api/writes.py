@@ -68,14 +68,14 @@ def _write_all(call: ApiCall, source: Object, rows: list[JsonDict]) -> list[Json
     key = _row_key(call)
     _require_distinct_upserts(call, rows, key)
     if source.name in _CONFIGURATION_WRITERS and call.request.method == "PUT":
-        return _write_each(rows, key, lambda row, number: _update_configuration(call, source, row))
+        return _write_each(call, rows, key, lambda row, number: _update_configuration(call, source, row))
     if not source.writable:
         raise VaultError(
             "OPERATION_NOT_ALLOWED", f"Records of [{source.name}] cannot be written through the API here"
         )
     with call.vault.transaction():
         lane = uploads.open_lane(call.vault, "rest")
-        return _write_each(rows, key, lambda row, number: _write_row(call, source, row, lane, number))
+        return _write_each(call, rows, key, lambda row, number: _write_row(call, source, row, lane, number))
 
 
 def _row_key(call: ApiCall) -> str | None:
@@ -94,7 +94,7 @@ def _require_distinct_upserts(call: ApiCall, rows: list[JsonDict], key: str | No
         raise VaultError("INVALID_DATA", f"Duplicate values of [{key}] in the request: {repeated[:5]}")
 
 
-def _write_each(rows: list[JsonDict], key: str | None, write: RowWriter) -> list[JsonDict]:
+def _write_each(call: ApiCall, rows: list[JsonDict], key: str | None, write: RowWriter) -> list[JsonDict]:
     """Write rows in order and return their results.
 
     Documented: an id may occur once in a request; further rows with it fail.
@@ -114,7 +114,7 @@ def _write_each(rows: list[JsonDict], key: str | None, write: RowWriter) -> list
             result |= {"errors": [{"type": refusal.type, "message": refusal.message}]}
         if value is not None:
             written.add(str(value))
-            if key != "id":
+            if "idParam" in call.request.query:
                 result["data"] = result.get("data", {}) | {"id_param_value": value}
         results.append(result)
     return results
@@ -130,6 +130,8 @@ def _write_row(call: ApiCall, source: Object, row: JsonDict, lane: int, number: 
         for name, value in row.items()
         if name not in ("id", "mobile_id__v")
     }
+    if operation == "create" and "active__v" in getattr(source.fields.get("status__v"), "values", ()):
+        fields = {"status__v": "active__v"} | fields
     if (
         operation == "update"
         and record is not None
@@ -282,7 +284,7 @@ def _set_user(call: ApiCall, current_row: JsonDict, changes: JsonDict) -> None:
             "OPERATION_NOT_ALLOWED",
             f"Of users only {', '.join(USER_FLAGS)} can be set here, not {unsupported}",
         )
-    admin.set_user(call.vault, str(current_row["id"]), at=call.now, **changes)
+    admin.set_user(call.vault, str(current_row["id"]), str(call.user["id"]), at=call.now, **changes)
 
 
 def _set_vmoc(call: ApiCall, current_row: JsonDict, changes: JsonDict) -> None:
@@ -295,7 +297,8 @@ def _set_vmoc(call: ApiCall, current_row: JsonDict, changes: JsonDict) -> None:
         for name, value in changes.items()
         if name == "device__v"
     }
-    admin.set_vmoc(call.vault, current_row["name__v"], doc | changes | lists, at=call.now)
+    author = str(call.user["id"])
+    admin.set_vmoc(call.vault, current_row["name__v"], doc | changes | lists, at=call.now, by=author)
 
 
 _CONFIGURATION_WRITERS = {"user__sys": _set_user, "vmobile_object_configuration__v": _set_vmoc}
