@@ -10,7 +10,7 @@ from ingest.readers.json_records import RecordReader, parse_object
 from ingest.readers.rows import RawRow, RowSource
 from ingest.readers.wrapper_files import Wrapper, builtin_wrappers, choose_wrapper
 
-RAW_HEADINGS = frozenset({"_raw", "@message"})
+RAW_HEADINGS = frozenset({"_raw", "@message", "customdimensions"})
 """Headings whose cells are always log records."""
 
 _MESSAGE_HEADINGS = frozenset({"message", "log", "body", "msg", "textpayload"})
@@ -30,7 +30,7 @@ def open_embedded_logs(source: RowSource, wrappers: Sequence[Wrapper] = ()) -> R
     head = list(islice(rows, HEADER_SAMPLE))
     header = list(dict.fromkeys(column for row in head for column in row.cells))
     opened = RowSource(source.name, header or list(NO_ERRORS_HEADER), chain(head, rows), notes=notes)
-    opened.content_hash = source.content_hash
+    opened.content_hash, opened.table = source.content_hash, "sync_error" if raw else None
     return opened
 
 

@@ -29,6 +29,7 @@ DEEPEST_INNER = 4
 Cells = dict[str, str | None]
 
 _EPOCH = re.compile(r"(\d{10})(\d{3}|\d{6}|\d{9})?(?:\.(\d{1,9}))?")
+_TEMPLATE_NAME = re.compile(r"\{[@$]?(\w+)(?:[,:][^{}]*)?\}")
 _SIMPLE_PATH = re.compile(r'(?:record|error)\.((?:[\w@]+|"[^"]+")(?:\.(?:[\w@]+|"[^"]+"))*)')
 
 
@@ -123,6 +124,8 @@ class RecordReader:
                 columns[column] = (text, path)
         rest = _rest(wrapper, scope, {path for _, path in columns.values() if path}) if wrapper.rest else {}
         cells: Cells = {column: text for column, (text, _) in columns.items()}
+        if message := cells.get("message"):
+            cells |= _split_message(fill_template(message, scope["record"]))
         for name, cell in rest.items():
             if cells.get(name) in (None, cell):
                 cells[name] = cell
@@ -135,9 +138,9 @@ class RecordReader:
 
 def select_records(wrapper: Wrapper, document: object) -> list[Any]:
     """Return the records of a document: those of its tables if the wrapper has tables."""
-    if wrapper.tables:
-        tables = wrapper.tables.search(document)
-        return [record for table in tables or [] for record in _table_records(table)]
+    tables = wrapper.tables.search(document) if wrapper.tables else None
+    if isinstance(tables, list):
+        return [record for table in tables for record in _table_records(table)]
     records = wrapper.records.search(document)
     return records if isinstance(records, list) else [] if records is None else [records]
 
@@ -181,6 +184,22 @@ def parse_object(text: object) -> dict[str, Any] | list[Any] | None:
         return None
     is_list = isinstance(value, list) and value and all(isinstance(each, dict) for each in value)
     return value if is_list or isinstance(value, dict) else None
+
+
+def fill_template(message: str, record: Mapping[str, Any]) -> str:
+    """Return a message with the values of its names in braces, if the record states that it is a template."""
+    if not ({"@mt", "MessageTemplate"} & record.keys()):
+        return message
+    values = {**record, **(record["Properties"] if isinstance(record.get("Properties"), dict) else {})}
+    return _TEMPLATE_NAME.sub(lambda match: cell_text(values.get(match[1])) or match[0], message)
+
+
+def _split_message(message: str) -> Cells:
+    first, _, below = message.partition("\n")
+    if not below.strip():
+        return {"message": message.strip()}
+    frames = complete_record({"message": first}, below.split("\n"))
+    return {name: frames[name] for name in ("message", "stack_trace") if name in frames}
 
 
 def _parse_inner(value: object, record: Mapping[str, Any]) -> dict[str, Any] | list[Any] | str | None:

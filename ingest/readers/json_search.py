@@ -41,6 +41,16 @@ class RecordList:
     records: list[Any]
     score: float
 
+    @property
+    def depth(self) -> int:
+        """Return how many objects are around the list."""
+        return self.path.count(".")
+
+    def is_related_to(self, other: RecordList) -> bool:
+        """Return whether one of two lists is inside the other."""
+        shorter, longer = sorted((self.path, other.path), key=len)
+        return longer.startswith((f"{shorter}[", f"{shorter}."))
+
 
 def find_best_lists(document: object, is_wrapped: Callable[[list[Any]], bool]) -> list[RecordList]:
     """Return the lists of objects that look most like errors or syncs, best first.
@@ -48,14 +58,16 @@ def find_best_lists(document: object, is_wrapped: Callable[[list[Any]], bool]) -
     A list that `is_wrapped`, such as results with their own errors, is preferred to all others.
     """
     lists = [each for each in _find_lists(document) if each.score > 0]
-    candidates = [each for each in lists if is_wrapped(each.records)] or lists
+    wrapped = [each for each in lists if is_wrapped(each.records)]
+    candidates = wrapped or lists
     if not candidates:
         return []
+    # A wrapper reads the errors inside its records; otherwise the inner list has them.
+    order = (lambda each: (each.depth, -each.score)) if wrapped else (lambda each: (-each.score, each.depth))
     least = _LEAST_SHARE * max(each.score for each in candidates)
     best_lists: list[RecordList] = []
-    for each in sorted(candidates, key=lambda each: (each.path.count("."), -each.score)):
-        nested = any(each.path.startswith((f"{other.path}[", f"{other.path}.")) for other in best_lists)
-        if each.score >= least and not nested:
+    for each in sorted(candidates, key=order):
+        if each.score >= least and not any(each.is_related_to(other) for other in best_lists):
             best_lists.append(each)
     return sorted(best_lists, key=lambda each: -each.score)
 

@@ -35,7 +35,7 @@ def parse_documents(text: str) -> list[Any]:
         raise NotJson("it is nested too deeply") from None
     except ValueError as error:
         reason = _describe(error)
-    for candidate in (text, _strip_comments(text)):
+    for candidate in (text, strip_comments(text)):
         if documents := _split_documents(candidate):
             return documents
     printed = _parse_printed(text)
@@ -55,7 +55,13 @@ def _describe(error: ValueError) -> str:
     return str(error)
 
 
-def _strip_comments(text: str) -> str:
+def begins_with_comment(text: str) -> bool:
+    """Return whether a text begins with a comment and JSON follows it."""
+    return text.startswith(("//", "/*")) and strip_comments(text).lstrip()[:1] in ("{", "[")
+
+
+def strip_comments(text: str) -> str:
+    """Return JSON without comments and trailing commas."""
     without = _COMMENT.sub(lambda match: match[0] if match[0].startswith('"') else " ", text)
     return _TRAILING_COMMA.sub(lambda match: match[1] or match[2], without)
 

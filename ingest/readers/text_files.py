@@ -14,13 +14,14 @@ from ingest.readers.encoding import FileInspection
 from ingest.readers.html_text import html_to_text
 from ingest.readers.json_documents import read_json_documents
 from ingest.readers.json_lines import read_json_lines
-from ingest.readers.json_text import NotJson, parse_documents
+from ingest.readers.json_text import NotJson, begins_with_comment, parse_documents, strip_comments
 from ingest.readers.log_lines import parse_line
 from ingest.readers.pasted_text import read_pasted_text
 from ingest.readers.rows import RowSource
 from ingest.readers.tables import is_prose, looks_like_table
 from ingest.readers.text_logs import choose_patterns, read_text_log
 from ingest.readers.usage_log import is_usage_log, read_usage_log
+from ingest.readers.w3c_log import is_w3c_log, read_w3c_log
 from ingest.readers.wrapper_files import Wrapper
 
 LARGEST_PAGE = 512 << 20
@@ -35,9 +36,13 @@ def read_text_file(
 ) -> Iterator[RowSource]:
     """Read a text file, and yield a source for each table in it. Custom `wrappers` precede the others."""
     with path.open(encoding=inspection.encoding, errors="replace") as opened:
-        start = opened.read(_START).lstrip("\ufeff \t\r\n")
+        start = opened.read(_START).lstrip("\ufeff \t\r\n\x1e")
+    if begins_with_comment(start):
+        start = strip_comments(start).lstrip()
     if start[:1] in ("{", "[") and parse_line(start.split("\n", 1)[0]) is None:
         yield from _read_json(path, inspection, start, name, wrappers)
+    elif is_w3c_log(start):
+        yield read_w3c_log(_lines(path, inspection.encoding), name)
     elif is_usage_log(start):
         yield read_usage_log(path, inspection.encoding, name=name)
     elif (log := _read_log(path, inspection, start, name)) is not None:
