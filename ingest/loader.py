@@ -256,7 +256,7 @@ class _Loader:
 
 
 def _without_name(reason: str, name: str) -> str:
-    """Return the text of an error without the name of its source, which stands beside it in a report."""
+    """Return the text of an error without the name of its source, which a report shows beside it."""
     for start in (f"{name} cannot be read: ", f"{name} was not unpacked: ", f"{name}: "):
         if reason.startswith(start):
             return reason[len(start) :]

@@ -34,7 +34,7 @@ def print_load_reports(reports: Sequence[ingest.BatchReport]) -> None:
 
 
 def exit_code(reports: Sequence[ingest.BatchReport]) -> int:
-    """Return the exit code of a load: 0 if every path gave rows, 1 if only some did, 2 if nothing was stored.
+    """Return the exit code of a load: 0 if every path has stored rows, 1 if only some have, 2 if nothing was stored.
 
     Rejected rows count as stored, but never as success. Skipped parts never have rows and are no failure.
     """

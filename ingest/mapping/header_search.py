@@ -1,4 +1,4 @@
-"""Recognize a table whose header is not its first line, because titles or filters stand above it."""
+"""Recognize a table whose header is not its first line, because titles or filters are above it."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def read_csv(path: Path, encoding: str, *, name: str | None = None, title: int =
 
 
 def _ends_with_notes(path: Path, encoding: str, delimiter: str, width: int) -> bool:
-    """Return whether a total or a note stands at the end of a file, which only Python leaves out."""
+    """Return whether a total or a note is at the end of a file, which only Python leaves out."""
     with path.open("rb") as file:
         file.seek(-_TAIL, 2)
         tail = file.read().decode(encoding, errors="replace").splitlines()[1:]

@@ -35,7 +35,7 @@ from ingest.readers.text_files import read_text_file
 from ingest.readers.wrapper_files import Wrapper
 
 STDIN = "-"
-"""The path that stands for standard input."""
+"""The path that means standard input."""
 
 _CONTAINERS = COMPRESSED | {"zip", "tar"}
 

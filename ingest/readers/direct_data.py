@@ -133,7 +133,7 @@ def read_unpacked_archive(
 ) -> Iterator[RowSource | SkippedPart]:
     """Read the files of an archive: deletions first, then metadata, picklists, logs and objects.
 
-    `files` are its files by their path in it, and `label` stands before the path in the name of a source.
+    `files` are its files by their path in it, and `label` precedes the path in the name of a source.
     `complete` is whether all of its files are there, so that one that is absent is missing.
     """
     manifest = files.get(MANIFEST)

@@ -1,4 +1,4 @@
-"""Detect the encoding of a text file and hash its content, in one pass; other text than UTF-8 takes two."""
+"""Detect the encoding of a text file and hash its content, in one pass; text other than UTF-8 needs two."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _encoding_of_start(start: bytes) -> str | None:
 
 
 def _encoding_of_zero_bytes(start: bytes) -> str | None:
-    """Return UTF-16 or UTF-32 if line ends and commas stand beside zero bytes as in these encodings."""
+    """Return UTF-16 or UTF-32 if line ends and commas are beside zero bytes as in these encodings."""
     if b"\x00" not in start:
         return None
     for encoding, width in (("utf-32-le", 4), ("utf-32-be", 4), ("utf-16-le", 2), ("utf-16-be", 2)):

@@ -221,7 +221,7 @@ def _alphabet_score(sample: bytes, encoding: str) -> float:
 
 
 def _is_misplaced(text: str, at: int) -> bool:
-    """Return whether a capital or a symbol stands within a word."""
+    """Return whether a capital or a symbol is within a word."""
     before, character, after = text[at - 1 : at], text[at], text[at + 1 : at + 2]
     if character.isupper():
         return before.islower() or (before.isalpha() and after.islower())

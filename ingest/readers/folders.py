@@ -49,7 +49,7 @@ def is_hidden(name: str) -> bool:
 
 
 def describe_hidden_files(names: Iterable[str], label: str) -> list[SkippedPart]:
-    """Return the part that stands for all hidden files of a folder or an archive, if it has any."""
+    """Return one part for all hidden files of a folder or an archive, if it has any."""
     hidden = sorted(filter(is_hidden, names))
     if not hidden:
         return []
@@ -130,6 +130,6 @@ def _unpacked_archive_of(path: Path) -> Path | None:
         manifest = folder / MANIFEST
         if manifest.is_file():
             name = path.relative_to(folder).as_posix()
-            found = find_unpacked_archives({MANIFEST: manifest, name: path})
-            return folder if name in found.get("", {}) else None
+            archives = find_unpacked_archives({MANIFEST: manifest, name: path})
+            return folder if name in archives.get("", {}) else None
     return None

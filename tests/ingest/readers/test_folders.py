@@ -74,10 +74,10 @@ def test_a_folder_its_files_and_every_packing_of_an_archive_fill_the_same_tables
         for file in unpacked.rglob("*.csv"):
             packed.writestr(file.relative_to(unpacked.parent).as_posix(), file.read_bytes())
     every_file = sorted(each for each in unpacked.rglob("*") if each.is_file())
-    for given in ([unpacked], [unpacked.parent], [wrapped], [zipped], every_file, every_file[::-1]):
-        reports = load_all(given, store, clock=clock)
-        assert {each.outcome for each in reports} == {"loaded", "skipped"}, given
-        assert contents(store) == expected, given
+    for paths in ([unpacked], [unpacked.parent], [wrapped], [zipped], every_file, every_file[::-1]):
+        reports = load_all(paths, store, clock=clock)
+        assert {each.outcome for each in reports} == {"loaded", "skipped"}, paths
+        assert contents(store) == expected, paths
 
 
 def test_what_is_left_out_of_an_archive_is_reported(store, unpacked, clock):
