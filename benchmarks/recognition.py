@@ -101,7 +101,7 @@ def _value(kind: str, dice: random.Random) -> str:
             return f"{dice.uniform(float(bounds[0]), float(bounds[1])):.2f}"
         case "money":
             return f"{dice.uniform(1, 900):.2f}"
-        case "person":
+        case "user":
             return dice.choice(PEOPLE)
         case "email":
             return f"{dice.choice(WORDS)}@example.com"

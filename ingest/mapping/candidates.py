@@ -11,10 +11,11 @@ from ingest.mapping.error_clues import error_clues
 from ingest.mapping.headings import fold_heading
 from ingest.mapping.kinds import Clue, Kind, kinds
 from ingest.mapping.mapping import BUILTIN_MAPPINGS, ColumnMapping
-from ingest.mapping.reshape import Shape, fitting_shape
+from ingest.mapping.reshape import fitting_shape
+from ingest.mapping.shapes import Shape
 from ingest.mapping.value_clues import Cells
 
-DISTINCT_POINTS = 10.0
+DISTINCT_POINTS = 25.0
 """Points for a heading that only sources of one mapping have."""
 
 

@@ -61,11 +61,11 @@ def _context_clues(assigned: Mapping[str, str], cells: Cells) -> Iterator[Clue]:
     texts = [cells[assigned[name]] for name in ("message", "error_type") if name in assigned]
     if not any(texts) or any(cached_share(column, has_documented_code) >= _FEW for column in texts):
         return
-    about = max(max(cached_share(c, is_about_access), cached_share(c, is_about_sync)) for c in texts)
-    if about < _FEW:
+    share_about = max(max(cached_share(c, is_about_access), cached_share(c, is_about_sync)) for c in texts)
+    if share_about < _FEW:
         yield Clue("the messages are not about syncs, access, records or connections", -3.0)
-    elif about >= _MANY:
-        yield Clue(f"{about:.0%} of the messages are about access, records or connections", 1.0)
+    elif share_about >= _MANY:
+        yield Clue(f"{share_about:.0%} of the messages are about access, records or connections", 1.0)
 
 
 def level_column(header: Sequence[str], assigned: Mapping[str, str], cells: Cells) -> str | None:

@@ -71,8 +71,11 @@ def recognize(
         refuse_if_grouped(source)
     winner = _choose(source, cells, candidates, as_kind, custom)
     if winner.shape:
-        reshaped = reshape_as(source, winner.shape)
-        return Recognition(reshaped, winner.mapping, tuple(candidates), winner.clues)
+        reshaped, mapping = reshape_as(source, winner.shape), winner.mapping
+        if needs_time:
+            sample = sample_cells(reshaped.header, reshaped.peek(SAMPLE_ROWS))
+            reshaped, mapping = with_times(reshaped, mapping, sample, at=at)
+        return Recognition(reshaped, mapping, tuple(candidates), winner.clues)
     winner.mapping.check_headings(source.name, source.header)
     choice = choose_columns(source.header, cells, winner.mapping)
     source.notes += choice.notes
