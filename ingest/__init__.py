@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from ingest.rejected import RejectedRow, dismiss_rejected, list_rejected, retry_rejected
     from ingest.staging.typed import append
     from ingest.store.batches import BatchReport
+    from ingest.store.ids import canonical_id
     from ingest.store.open import migrate, open_store
     from ingest.store.rewrite import remove_stored_secrets
     from ingest.vault.client import VaultClient
@@ -103,6 +104,7 @@ _MODULE_OF = {
     "VaultUnreachable": "errors",
     "WrongVault": "errors",
     "append": "staging.typed",
+    "canonical_id": "store.ids",
     "direct_data_watermark": "vault.direct_data",
     "dismiss_rejected": "rejected",
     "export_lake": "parquet_export",
@@ -169,6 +171,7 @@ __all__ = [
     "VaultUnreachable",
     "WrongVault",
     "append",
+    "canonical_id",
     "direct_data_watermark",
     "dismiss_rejected",
     "export_lake",

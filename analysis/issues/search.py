@@ -139,13 +139,20 @@ def _parse_term(match: re.Match[str]) -> Term:
     return Term(ALIASES.get(name, name), comparison, match["value"].strip('"'), negated)
 
 
+_ID_FIELDS = ("user_id", "device_id", "record_id", "sync_id")
+
+
 def _condition(term: Term, name: str) -> tuple[str, dict[str, Any]]:
     if term.comparison not in (":", "="):
         value = _parse_number(term)
         return f"try_cast({term.field} AS DOUBLE) {term.comparison} ${name}", {name: value}
     columns = ["security_profile", "application_profile"] if term.field == "profile" else [term.field]
     tests = [f"regexp_full_match(lower(CAST({column} AS VARCHAR)), ${name}, 's')" for column in columns]
-    return f"({' OR '.join(tests)})", {name: _pattern(term.value.lower(), anchored=False)}
+    bound = {name: _pattern(term.value.lower(), anchored=False)}
+    if term.field in _ID_FIELDS:  # an id of Salesforce with 18 characters is stored with 15
+        tests.append(f"{term.field} = canonical_id(${name}_id)")
+        bound[f"{name}_id"] = term.value
+    return f"({' OR '.join(tests)})", bound
 
 
 def _matches(frame: pd.DataFrame, term: Term) -> np.ndarray[Any, np.dtype[np.bool_]]:

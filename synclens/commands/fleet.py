@@ -45,7 +45,8 @@ def fleet(
         if name not in STATUSES:
             raise typer.BadParameter(f"{name!r} is not one of {', '.join(STATUSES)}", param_hint="--status")
     with ingest.open_store(store) as opened:
-        devices = analysis.list_devices(opened, user_id=user or None)
+        user_ids = [ingest.canonical_id(opened, each) for each in user or []]
+        devices = analysis.list_devices(opened, user_id=user_ids or None)
     selected = _select_devices(devices, status or [], include_healthy=include_healthy or bool(user))
     if output_format == "json":
         console.print_json_frame(selected)

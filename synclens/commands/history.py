@@ -43,7 +43,8 @@ def history(
     Example: synclens history 1000228
     """
     with ingest.open_store(store) as opened:
-        names = list(analysis.list_devices(opened, user_id=user_or_device)["device"]) or [user_or_device]
+        name = ingest.canonical_id(opened, user_or_device)
+        names = list(analysis.list_devices(opened, user_id=name)["device"]) or [name]
         devices = [_with_plain_summary(analysis.get_device(opened, name, limit=limit)) for name in names]
         actions = {
             device.device: analysis.recovery_actions(opened, device_id=device.device) for device in devices

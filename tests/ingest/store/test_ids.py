@@ -8,7 +8,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from ingest import load, migrate
+import analysis
+from ingest import canonical_id, load, migrate
 from ingest.store.open import MIGRATIONS
 from tests.support.examples import examples
 
@@ -152,3 +153,12 @@ def test_every_random_id_keeps_its_identity(canonical):
     letters = string.ascii_letters + string.digits
     ids = {"".join(random.choices(letters, k=15)) for _ in range(300)}
     assert {canonical(long_form(each)) for each in ids} == ids
+
+
+def test_a_question_may_use_either_form(store, write, clock):
+    owner = "0057x00000LmNoP"
+    text = f"event_id,occurred_at,user_id,message\nE1,2026-10-02T06:00:00Z,{owner},late\n"
+    load(write("list.csv", text), store, clock=clock)
+    assert canonical_id(store, f" {long_form(owner)}\u200b") == owner
+    devices = analysis.list_devices(store, user_id=canonical_id(store, long_form(owner)))
+    assert list(devices["user_id"]) == [owner]
