@@ -16,6 +16,7 @@ from ingest.errors import SourceUnreadable
 COMPRESSED = frozenset({"gzip", "bzip2", "xz", "zstd"})
 """Formats that compress one file, which may be a tar archive."""
 
+_OFFICE_BYTES = 4 << 20
 _HEAD_BYTES = 512
 """Bytes that identify a format: the header of a tar archive is the longest."""
 
@@ -30,6 +31,11 @@ class Format:
 
 
 TEXT = Format("text")
+OUTLOOK_MAIL = Format(
+    "Outlook mail",
+    "it is a mail of Outlook (.msg)",
+    "Save the mail as .eml, or copy its text to a .txt file, and load that file.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,15 @@ def identify_format(path: Path) -> Format:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     form = identify_head(head)
+    if form.name == "Excel 97" and _is_outlook_mail(path):
+        return OUTLOOK_MAIL
     return _identify_zip(path) if form.name == "zip" else form
+
+
+def _is_outlook_mail(path: Path) -> bool:
+    # Outlook keeps each property of a mail in a stream of this name.
+    with path.open("rb") as file:
+        return "__substg1.0_".encode("utf-16-le") in file.read(_OFFICE_BYTES)
 
 
 def identify_head(head: bytes) -> Format:

@@ -122,12 +122,13 @@ class RecordReader:
             text, path = _first_text(column, paths, scope)
             if text:
                 columns[column] = (text, path)
+        others = _other_headings(wrapper, {path for _, path in columns.values() if path})
         rest = _rest(wrapper, scope, {path for _, path in columns.values() if path}) if wrapper.rest else {}
         cells: Cells = {column: text for column, (text, _) in columns.items()}
         if message := cells.get("message"):
             cells |= _split_message(fill_template(message, scope["record"]))
         for name, cell in rest.items():
-            if cells.get(name) in (None, cell):
+            if cells.get(name) in (None, cell) and name not in others:
                 cells[name] = cell
             else:
                 cells[f"{name} (outer)"] = cell
@@ -184,6 +185,12 @@ def parse_object(text: object) -> dict[str, Any] | list[Any] | None:
         return None
     is_list = isinstance(value, list) and value and all(isinstance(each, dict) for each in value)
     return value if is_list or isinstance(value, dict) else None
+
+
+def _other_headings(wrapper: Wrapper, moved: set[str]) -> set[str]:
+    """Return the headings that could also fill a column that another one fills."""
+    paths = [_SIMPLE_PATH.fullmatch(path.text) for paths in wrapper.columns.values() for path in paths]
+    return {path[1].replace('"', "") for path in paths if path} - moved - wrapper.columns.keys()
 
 
 def fill_template(message: str, record: Mapping[str, Any]) -> str:

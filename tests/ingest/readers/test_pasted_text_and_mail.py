@@ -7,6 +7,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
+from ingest import SourceUnreadable
 from ingest.readers.detect import open_sources
 from ingest.readers.mail import read_mail
 from ingest.readers.pasted_text import read_pasted_text
@@ -152,6 +153,13 @@ class TestMail:
         (skipped,) = [part for part, _ in parts if isinstance(part, SkippedPart)]
         assert skipped.name == "a.eml#screen.png"
         assert skipped.next_step
+
+    def test_a_mail_of_outlook_is_refused_with_the_way_on(self, tmp_path):
+        name = "__substg1.0_1000001F".encode("utf-16-le")
+        (tmp_path / "a.msg").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600) + name)
+        with pytest.raises(SourceUnreadable, match="Outlook") as refused:
+            list(open_sources(tmp_path / "a.msg"))
+        assert ".eml" in refused.value.next_step
 
     def test_each_mail_of_a_mailbox_is_a_source(self, tmp_path):
         path = tmp_path / "box.mbox"
