@@ -70,13 +70,15 @@ def suspicion_sql(text: str) -> str:
 
 def _suspicion(texts: list[str], layout: Layout) -> str:
     tests = [suspicion_sql(f'"{name}"') for name in texts]
-    tests.append(f"(len(reasons) > 0 AND {suspicion_sql('array_to_string(reasons, chr(10))')})")
+    # Only rejected rows have reasons and a raw text.
+    in_reasons = suspicion_sql("array_to_string(reasons, chr(10))")
+    tests.append(f"CASE WHEN raw IS NOT NULL THEN {in_reasons} ELSE false END")
     if secret_headings := layout.secret_headings():
         columns = [column for column, heading in layout.assigned.items() if heading in secret_headings]
         tests += [f'"{name}" IS NOT NULL' for name in columns if name in texts]
         # Names in scripts that the pattern does not know, and rows whose cells have no names.
         tests += [f'"{name}" IS NOT NULL' for name in ("extra", "raw") if name in texts]
-    return " OR ".join(f"coalesce({test}, false)" for test in tests)
+    return " OR ".join(tests)
 
 
 def _text_columns(store: DuckDBPyConnection, staged: str) -> list[str]:
