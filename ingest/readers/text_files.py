@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ingest.errors import SourceUnreadable
 from ingest.readers.csv import read_csv
 from ingest.readers.direct_data import deleted_object
 from ingest.readers.embedded_logs import open_embedded_logs
@@ -16,6 +17,7 @@ from ingest.readers.json_documents import read_json_documents
 from ingest.readers.json_lines import read_json_lines
 from ingest.readers.json_text import NotJson, begins_with_comment, parse_documents, strip_comments
 from ingest.readers.log_lines import parse_line
+from ingest.readers.markup_tables import is_markup, is_xml, read_markup_tables
 from ingest.readers.pasted_text import read_pasted_text
 from ingest.readers.rows import RowSource
 from ingest.readers.tables import is_prose, looks_like_table
@@ -39,6 +41,9 @@ def read_text_file(
         start = opened.read(_START).lstrip("\ufeff \t\r\n\x1e")
     if begins_with_comment(start):
         start = strip_comments(start).lstrip()
+    if is_markup(start) and (tables := _read_markup(path, inspection, start, name)):
+        yield from tables
+        return
     if start[:1] in ("{", "[") and parse_line(start.split("\n", 1)[0]) is None:
         yield from _read_json(path, inspection, start, name, wrappers)
     elif is_w3c_log(start):
@@ -53,6 +58,16 @@ def read_text_file(
         source = read_csv(path, inspection.encoding, name=name)
         source.deletes_of = deleted_object(name, source.header)
         yield open_embedded_logs(source, wrappers)
+
+
+def _read_markup(path: Path, inspection: FileInspection, start: str, name: str) -> list[RowSource]:
+    if inspection.size > LARGEST_PAGE:
+        raise SourceUnreadable(name, "it is too large for HTML or XML", "Export the data as CSV.")
+    text = path.read_text(encoding=inspection.encoding, errors="replace")
+    tables = list(read_markup_tables(text, name))
+    if not tables and is_xml(start):
+        raise SourceUnreadable(name, "it is XML without a table", "Export the data as CSV, JSON or .xlsx.")
+    return tables
 
 
 def _read_json(
