@@ -46,25 +46,27 @@ def update_findings(
     at: datetime | None = None,
     catalogue: Catalogue | None = None,
 ) -> FindingsUpdate:
-    """Classify and group every row of `sync_error`, and rewrite the table `finding`.
+    """Classify and group every row of `sync_error` and every failed sync without one, and rewrite both findings.
 
-    `connection` must be writable; the table is rewritten in one transaction. With `triage`, manual corrections
+    `connection` must be writable; the tables are rewritten in one transaction. With `triage`, manual corrections
     replace the causes of the rules (a newer correction replaces an older one), merge rules apply to the issues,
-    and decisions on an issue follow its errors to their new issue. `at` is then required: it is the timestamp of
-    the new entries in the activity log. If a run stops between the store and the triage state, the next run
-    completes it.
+    and decisions on an issue follow its errors, or failed syncs, to their new issue. `at` is then required: it is
+    the timestamp of the new entries in the activity log. If a run stops between the store and the triage state, the
+    next run completes it.
     """
     if triage is None:
         return _write_findings(connection, (), (), catalogue)
     if at is None:
         raise TypeError("update_findings() with a triage state also needs `at`")
     before = map_contents_to_issues(connection)
+    syncs_before = _map_outer_syncs_to_issues(connection)
     contents_by_issue: dict[str, list[Content]] = {}
     for content, issue in before.values():
         contents_by_issue.setdefault(issue, []).append(content)
     triage.bind_to_contents(contents_by_issue, at=at)
     update = _write_findings(connection, triage.correction_rules(), triage.grouping_rules(), catalogue)
-    migrate_decisions(triage, map_contents_to_issues(connection), before, at=at)
+    now = map_contents_to_issues(connection) | _map_outer_syncs_to_issues(connection)
+    migrate_decisions(triage, now, before | syncs_before, at=at)
     return update
 
 
@@ -76,6 +78,17 @@ def map_contents_to_issues(connection: DuckDBPyConnection) -> dict[str, tuple[Co
     for fingerprint, content, issue in zip(compute_fingerprints(contents), contents, issues, strict=True):
         samples[fingerprint] = min(samples.get(fingerprint, (content, issue)), (content, issue))
     return samples
+
+
+def _map_outer_syncs_to_issues(connection: DuckDBPyConnection) -> dict[str, tuple[Content, str]]:
+    """Map the first and last sync of each user in a sync-failure issue to the issue, as if they were contents.
+
+    Decisions on an issue follow these syncs if its id changes. Older data change the first ones, newer data the last.
+    """
+    rows = connection.execute(_OUTER_SYNCS).fetchall()
+    return {
+        f"sync {sync}": (Content(message=str(sync)), str(issue)) for issue, *syncs in rows for sync in syncs
+    }
 
 
 def preview_regrouping(connection: DuckDBPyConnection, rules: Sequence[GroupingRule] = ()) -> pd.DataFrame:
@@ -137,6 +150,12 @@ def classify_events(events: pd.DataFrame, catalogue: Catalogue | None = None) ->
 _CONTENTS_AND_ISSUES = f"""
 SELECT DISTINCT f.issue_id, {", ".join(f"e.{name}" for name in Content._fields)}
 FROM finding AS f JOIN sync_error AS e ON e.event_id = f.event_id
+"""
+_OUTER_SYNCS = """
+SELECT f.issue_id, arg_min(f.sync_id, (s.started_at, s.sync_id)), arg_max(f.sync_id, (s.started_at, s.sync_id))
+FROM sync_finding AS f JOIN detailed_sync AS s ON s.sync_id = f.sync_id
+WHERE f.issue_id IS NOT NULL
+GROUP BY f.issue_id, s.user_id ORDER BY ALL
 """
 _GROUPED_EVENTS = f"""
 SELECT e.event_id, f.issue_id, f."grouping", {", ".join(f"e.{name}" for name in Content._fields)}

@@ -9,7 +9,7 @@ import streamlit as st
 
 import analysis
 from analysis.base.text import format_change, format_p_value
-from analysis.diagnosis.suspect_changes import SuspectChange
+from analysis.diagnosis.suspect_changes import SuspectChange, why_unjudged
 from analysis.fixes.playbook import load_nearest_playbook
 from analysis.fixes.recovery_actions import RecoveryAction
 from analysis.fixes.rendering import evidence_lines, resolution_line, verification_lines
@@ -210,7 +210,8 @@ def show_suspect_changes(suspects: Sequence[SuspectChange], view: View) -> None:
     """Show the changes that fit the start of the issue better than chance, or that there is none."""
     widgets.show_section("Suspect changes", help="Compared with all other changes and with random times.")
     if not suspects:
-        st.caption("No change fits the start of the issue better than chance.")
+        reason = data.fetch(why_unjudged)
+        st.caption(escape(reason or "No change fits the start of the issue better than chance.", 300))
     for suspect in suspects:
         with st.container(border=True, gap="xxsmall"):
             name = f"{suspect.kind.replace('_', ' ')} {suspect.target}"

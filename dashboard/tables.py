@@ -67,7 +67,7 @@ def show_issue_table(issues: pd.DataFrame, view: View) -> list[str]:
         {
             "open": "Open",
             "state": shown["shown_state"].map(state_label),
-            "cause": shown["cause_title"],
+            "cause": shown["title"].where(shown["failure_kind"].notna(), shown["cause_title"]),
             "users": shown["users"],
             "events": shown["events"],
             "pending": shown["pending"],
@@ -112,9 +112,11 @@ def _issue_columns(ids: list[str]) -> dict[str, Any]:
         ),
         "users": column.NumberColumn("Users", width=64),
         "devices": column.NumberColumn("Devices", width=66),
-        "events": column.NumberColumn("Errors", width=64, format="localized"),
+        "events": column.NumberColumn(
+            "Events", width=64, format="localized", help="Errors, or failed syncs without an error text."
+        ),
         "pending": column.NumberColumn("Pending", width=68, help="Pending records in error on devices now."),
-        "trend": column.BarChartColumn("14 days", width=110, help="Errors per day, oldest first.", y_min=0),
+        "trend": column.BarChartColumn("14 days", width=110, help="Events per day, oldest first.", y_min=0),
         "last_seen": column.DatetimeColumn("Last seen", width=108, format=time_format),
         "first_seen": column.DatetimeColumn("First seen", width=108, format=time_format),
         "fix": column.TextColumn("Fix", width=320),

@@ -33,7 +33,7 @@ def prometheus_text(connection: DuckDBPyConnection, **filters: object) -> str:
             "Error events, by cause.",
             _rows(connection, "errors_by_cause", "events", filters),
         ),
-        ("synclens_issues", "Issues.", _one(fleet.issues)),
+        ("synclens_issues", "Issues.", _one(fleet.all_issues)),
         (
             "synclens_stuck_devices",
             "Devices that keep failing to sync.",

@@ -22,7 +22,8 @@ def describe_state(device: Device) -> str:
     Without syncs, or with errors after the last successful sync, it is not known whether the device works now.
     """
     summary = device.summary
-    problems = [] if summary["status"] == "ok" else [f"{summary['status']}: {summary['why']}"]
+    has_problem = summary["status"] not in ("ok", "unknown")
+    problems = [f"{summary['status']}: {summary['why']}"] if has_problem else []
     syncs = device.timeline[device.timeline["kind"] == "sync"]
     errors = device.timeline[device.timeline["kind"] == "error"]
     if not summary["syncs"]:

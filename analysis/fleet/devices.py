@@ -22,7 +22,7 @@ LOW_STORAGE_MB = 1_000.0
 # Documented defaults of max_accounts_ipad__v and max_accounts__v (Vault CRM Help, settings).
 ACCOUNT_LIMITS = {"iPad": 15_000, "iPhone": 15_000, "Windows": 50_000}
 # Problems of a device, the most severe first; a device can have several.
-STATUSES = ("stuck", "silent", "stale", "too many accounts", "low storage", "old version")
+STATUSES = ("stuck", "silent", "stale", "too many accounts", "low storage", "old version", "unknown")
 FLEET_COLUMNS = (
     "device", "user_id", "status", "problems", "why", "platform", "model", "os_version", "app_version",
     "territory", "country", "syncs", "failures", "last_attempt", "last_success", "errors", "pending",
@@ -121,7 +121,8 @@ def list_devices(connection: DuckDBPyConnection, **filters: object) -> pd.DataFr
     """List every device with FLEET_COLUMNS, the most severe status first.
 
     `status` is the worst of STATUSES or "ok"; `problems` lists all, `why` describes each. Stale means that the last
-    success is more than 7 days old. If syncs name no device, the user counts as the device. Counts respect filters.
+    success is more than 7 days old. Unknown means that no syncs are loaded at all. If syncs name no device, the user
+    counts as the device. Counts respect filters.
     """
     checked = Filters.of(**filters)
     frame = run_query(connection, _FLEET, checked)
@@ -130,6 +131,8 @@ def list_devices(connection: DuckDBPyConnection, **filters: object) -> pd.DataFr
     silent = run_query(connection, find_metric("silent_devices").sql, checked).set_index("device")
     old = _old_versions(run_query(connection, find_metric("version_adoption").sql, checked))
     problems = [dict(_problems(row, stuck, silent, old, as_of)) for row in frame.to_dict("records")]
+    if not frame["syncs"].sum():
+        problems = [{**row, "unknown": "no syncs are loaded to show whether it works"} for row in problems]
     frame["problems"] = pd.Series([list(row) for row in problems], index=frame.index, dtype=object)
     frame["why"] = pd.Series(["; ".join(row.values()) for row in problems], index=frame.index, dtype="str")
     frame["status"] = pd.Series([next(iter(row), "ok") for row in problems], index=frame.index, dtype="str")
