@@ -246,14 +246,20 @@ class ExportTargetNotEmpty(IngestError):
 
 
 class VaultUnreachable(IngestError):
-    """No Vault answered; `retryable` is whether a retry may succeed."""
+    """No Vault answered; `retryable` is whether a retry may succeed.
 
-    def __init__(self, host: str, reason: str, *, retryable: bool = True) -> None:
+    `retry_after` is the number of seconds to wait before a retry, if the answer states it.
+    """
+
+    def __init__(
+        self, host: str, reason: str, *, retryable: bool = True, retry_after: float | None = None
+    ) -> None:
         super().__init__(
             f"no Vault answers at {host}: {reason}",
             next_step="Check the Vault address and the network (VPN, proxy), then try again.",
         )
         self.retryable = retryable
+        self.retry_after = retry_after
 
 
 class SignInRefused(IngestError):

@@ -99,7 +99,9 @@ def read_reply(response: httpx.Response) -> Reply:
         body = response.json()
     except ValueError as error:
         raise VaultUnreachable(
-            str(response.url.host), f"HTTP {response.status_code} without JSON; a proxy or a gateway answered"
+            str(response.url.host),
+            f"HTTP {response.status_code} without JSON; a proxy or a gateway answered{_downtime(response)}",
+            retry_after=_retry_after(response),
         ) from error
     if not isinstance(body, dict):
         raise VaultUnreachable(str(response.url.host), f"HTTP {response.status_code} with unexpected JSON")
@@ -111,6 +113,16 @@ def read_reply(response: httpx.Response) -> Reply:
             tuple(_warning_text(each, "warning_type") for each in _listed(body, "warnings")),
         )
     raise _error(body, response)
+
+
+def _downtime(response: httpx.Response) -> str:
+    minutes = response.headers.get("X-VaultAPI-DowntimeExpectedDurationMinutes", "")
+    return f"; a downtime of about {minutes} min is announced" if minutes.isdecimal() else ""
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    seconds = response.headers.get("Retry-After", "")
+    return float(seconds) if seconds.isascii() and seconds.isdecimal() else None
 
 
 def _error(body: Mapping[str, Any], response: httpx.Response) -> Exception:

@@ -68,10 +68,10 @@ def call_with_retries(work: Callable[[], Outcome], *, attempts: int, retry_doubt
     """
     retries_left = DOUBTFUL_RETRIES if retry_doubtful else 0
 
-    def should_retry(error: Exception) -> bool:
+    def should_retry(error: Exception) -> bool | float:
         nonlocal retries_left
         if isinstance(error, VaultUnreachable | VaultRefused) and error.retryable:
-            return True
+            return requested_pause(error) or True
         retries_left -= 1
         return retries_left >= 0 and isinstance(error, VaultRefused) and _is_doubtful(error)
 
@@ -83,6 +83,13 @@ def call_with_retries(work: Callable[[], Outcome], *, attempts: int, retry_doubt
         with attempt:
             return work()
     raise AssertionError("the retry loop neither returned nor raised")
+
+
+def requested_pause(error: Exception) -> float | None:
+    """Return the seconds to wait that a gateway requested, at most one minute; None if it requested nothing."""
+    if not isinstance(error, VaultUnreachable) or error.retry_after is None:
+        return None
+    return min(error.retry_after, LONGEST_PAUSE_SECONDS)
 
 
 def _is_doubtful(refused: VaultRefused) -> bool:

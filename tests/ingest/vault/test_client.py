@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import sys
+import time
 
 import pytest
 import stamina
@@ -19,6 +20,7 @@ from ingest import (
 )
 from ingest.retry_log import install_retry_log
 from ingest.vault.client import version_pair
+from ingest.vault.retry import requested_pause
 
 
 def test_a_wrong_password_is_tried_once(vault, caplog):
@@ -128,3 +130,20 @@ def test_retries_of_other_libraries_are_logged_unchanged(caplog):
     install_retry_log()
     fails_once()
     assert caplog.messages == ["stamina.retry_scheduled"]
+
+
+def test_a_retry_waits_as_long_as_a_gateway_requests(vault, client):
+    vault.trouble, vault.headers_to_send = ["proxy"], {"Retry-After": "1"}
+    began = time.monotonic()
+    with stamina.set_testing(False):
+        client.keep_alive()
+    assert 1.0 <= time.monotonic() - began < 30.0
+
+
+@pytest.mark.parametrize(("seconds", "pause"), [("5", 5.0), ("3600", 60.0), ("soon", None), ("-1", None)])
+def test_a_requested_pause_is_bounded(vault, client, seconds, pause):
+    vault.trouble = ["proxy"] * 50
+    vault.headers_to_send = {"Retry-After": seconds, "X-VaultAPI-DowntimeExpectedDurationMinutes": "45"}
+    with pytest.raises(VaultUnreachable, match="a downtime of about 45 min is announced") as down:
+        client.keep_alive()
+    assert requested_pause(down.value) == pause
