@@ -1,8 +1,13 @@
 """The pull against the reference Vault over real HTTP, with and without faults."""
 
+from datetime import timedelta
+
+import pytest
+
 from analysis import lint
 from ingest import fetch_direct_data, load_all
 from ingest.vault import permissions
+from sync_engine.vault import admin
 from sync_engine.vault_api.server_state import SERVICE_NAME
 
 TABLES = ("sync_tracking__v", "sync_user", "vmoc", "veeva_setting", "permission_grant", "config_change")
@@ -73,3 +78,21 @@ def test_users_whose_permissions_are_refused_cost_only_themselves(served, pulled
     assert any(
         note.startswith(f"{len(user_ids) - 1} of {len(user_ids)} combinations") for note in target.notes
     )
+
+
+@pytest.mark.parametrize("hours", [-900, 5])
+def test_a_clock_that_is_hours_off_changes_no_table(served, simulated_vault, pulled, content, hours):
+    address, vault = served()
+    at = simulated_vault.at - 86_400
+    admin.set_setting(vault.vault, "call_backdate_limit__v", 9, at=at)
+    vmoc = sorted(vault.vault.live["vmoc"])[0]
+    doc = vault.vault.live["vmoc"][vmoc] | {"where_clause__v": "level__v = 'C'"}
+    admin.set_vmoc(vault.vault, vmoc, doc, at=at + 60)
+    good, _ = pulled(address)
+    skewed, report = pulled(address, at=simulated_vault.now + timedelta(hours=hours))
+    assert report.is_complete
+    assert len(report.notes) == 1
+    assert len(content(good, "config_change")) >= 2
+    assert {table: content(skewed, table) for table in TABLES} == {
+        table: content(good, table) for table in TABLES
+    }
