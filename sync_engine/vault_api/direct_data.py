@@ -31,7 +31,7 @@ FULL, INCREMENTAL, LOG = "full_directdata", "incremental_directdata", "log_direc
 LETTERS = {FULL: "F", INCREMENTAL: "N", LOG: "L"}
 KEPT_DAYS = {FULL: 2, INCREMENTAL: 10, LOG: 2}
 _KINDS = {letter: kind for kind, letter in LETTERS.items()}
-_EMPTY_INCREMENT = "an increment without changes"
+_EMPTY_INCREMENT = "an increment without changes after field changes: "
 _NAME = re.compile(rf"{VAULT_ID}-(?P<stop>\d{{8}}-\d{{4}})-(?P<letter>[FNL])")
 
 
@@ -166,22 +166,23 @@ def _file_entry(call: ApiCall, kind: str, stop: float, changes: dict[float, Wind
 def _publish(call: ApiCall, kind: str, stop: float, changes: dict[float, WindowChanges]) -> tuple[int, bytes]:
     """Return the row count and bytes of a file, which is built only once.
 
-    All incremental files without changes share the same bytes.
+    Incremental files without changes share the same bytes, as long as no field changes.
     """
     name, files = _file_name(kind, stop), call.server.files
     if name not in files:
         window = changes.get(stop, WindowChanges())
         empty = kind == INCREMENTAL and not window
-        if empty and _EMPTY_INCREMENT in files:
-            files[name] = files[_EMPTY_INCREMENT]
+        shared_name = f"{_EMPTY_INCREMENT}{sum(len(w.fields) for at, w in changes.items() if at <= stop)}"
+        if empty and shared_name in files:
+            files[name] = files[shared_name]
             return files[name]
         if kind == INCREMENTAL:
-            extracts = list(build_incremental_extracts(call, window))
+            extracts = list(build_incremental_extracts(call, window, stop))
         else:
             build = build_full_extracts if kind == FULL else build_log_extracts
             extracts = list(build(call, stop))
         total = sum(len(extract.rows) for extract in extracts)
-        files[name] = (total, pack_archive(call, extracts, full=kind == FULL))
+        files[name] = (total, pack_archive(call, extracts, stop, full=kind == FULL))
         if empty:
-            files[_EMPTY_INCREMENT] = files[name]
+            files[shared_name] = files[name]
     return files[name]

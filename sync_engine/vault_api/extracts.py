@@ -9,7 +9,7 @@ import gzip
 import io
 import tarfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 
 from sync_engine.json_docs import JsonDict, from_json
@@ -37,6 +37,14 @@ _FIRST_COLUMNS = (
     "id", "modified_date__v", "name__v", "status__v", "created_by__v", "created_date__v", "modified_by__v",
     "global_id__sys", "link__sys",
 )  # fmt: skip
+_LONG_COLUMNS = {
+    "old_value",
+    "new_value",
+    "old_display_value",
+    "new_display_value",
+    "event_description",
+    "reason",
+}
 
 
 @dataclass(slots=True)
@@ -63,6 +71,8 @@ class FieldChange:
     at: float
     object: str
     field: str
+    added: bool
+    removed: bool
 
 
 @dataclass(slots=True)
@@ -92,29 +102,38 @@ def find_changes(call: ApiCall) -> dict[float, WindowChanges]:
         for record_id, at in find_deleted(call, source.name):
             row = {"id": record_id, "deleted_date": format_timestamp(at)}
             window(at).deletes.setdefault(source.name, []).append(row)
+    for change in find_field_changes(call):
+        window(change.at).fields.append(change)
+    return windows
+
+
+def find_field_changes(call: ApiCall) -> Iterator[FieldChange]:
+    """Yield the changes of fields, oldest first."""
     for (text,) in call.vault.db.execute("SELECT doc FROM audit ORDER BY at, change_id").fetchall():
         doc = from_json(text)
         if doc["kind"] == "field" and doc["object"] and doc["field"]:
-            change = FieldChange(float(doc["changed_at"]), doc["object"], doc["field"])
-            window(change.at).fields.append(change)
-    return windows
+            at, added, removed = float(doc["changed_at"]), doc["before"] is None, doc["after"] is None
+            yield FieldChange(at, doc["object"], doc["field"], added, removed)
 
 
 def build_full_extracts(call: ApiCall, stop: float) -> Iterator[Extract]:
     """Yield the extracts of a full file: all metadata, all records created before `stop`, all picklists."""
-    objects = _sorted_objects(call)
-    yield Extract("Metadata.metadata", "Metadata", METADATA_COLUMNS, list(_metadata_rows(objects)))
+    objects = _objects_at(call, stop)
+    metadata = [
+        *_metadata_rows(objects),
+        *_column_rows("Picklist.picklist__sys", "Picklist", PICKLIST_COLUMNS),
+    ]
+    yield Extract("Metadata.metadata", "Metadata", METADATA_COLUMNS, metadata)
     for source in objects:
         rows = _rows_created_before(source, stop)
         yield Extract(f"Object.{source.name}", source.label, _columns(source), rows)
     yield Extract("Picklist.picklist__sys", "Picklist", PICKLIST_COLUMNS, list(_picklist_rows(call, objects)))
 
 
-def build_incremental_extracts(call: ApiCall, changes: WindowChanges) -> Iterator[Extract]:
+def build_incremental_extracts(call: ApiCall, changes: WindowChanges, stop: float) -> Iterator[Extract]:
     """Yield the extracts of an incremental file: changed fields, records and picklists, and what was deleted."""
-    objects = _sorted_objects(call)
+    objects = _objects_at(call, stop)
     changed = {(change.object, change.field): change for change in changes.fields}
-    fields = {(source.name, name) for source in objects for name in source.fields}
     updates = [
         row | {"modified_date": format_timestamp(changed[key].at)}
         for source in objects
@@ -129,8 +148,8 @@ def build_incremental_extracts(call: ApiCall, changes: WindowChanges) -> Iterato
             "column_label": format_label(change.field),
             "deleted_date": format_timestamp(change.at),
         }
-        for key, change in changed.items()
-        if key not in fields
+        for change in changed.values()
+        if change.removed
     ]
     yield Extract("Metadata.metadata", "Metadata", METADATA_COLUMNS, updates)
     yield Extract("Metadata.metadata", "Metadata", METADATA_DELETE_COLUMNS, deletes, "deletes")
@@ -154,11 +173,16 @@ def build_log_extracts(call: ApiCall, stop: float) -> Iterator[Extract]:
             yield Extract(f"Log.{name}", format_label(name + "__v"), columns, rows)
 
 
-def pack_archive(call: ApiCall, extracts: list[Extract], *, full: bool) -> bytes:
+def pack_archive(call: ApiCall, extracts: list[Extract], stop: float, *, full: bool) -> bytes:
     """Build the archive. The same content always produces the same bytes."""
     files = {"manifest.csv": to_csv(MANIFEST_COLUMNS, map(_manifest_row, extracts))}
     if not full:
-        files["metadata_full.csv"] = to_csv(METADATA_COLUMNS, _metadata_rows(_sorted_objects(call)))
+        rows = list(_metadata_rows(_objects_at(call, stop)))
+        rows += _column_rows("Picklist.picklist__sys", "Picklist", PICKLIST_COLUMNS)
+        for extract in extracts:
+            if extract.name.startswith("Log."):
+                rows += _column_rows(extract.name, extract.label, extract.columns)
+        files["metadata_full.csv"] = to_csv(METADATA_COLUMNS, rows)
     files |= {extract.path: to_csv(extract.columns, extract.rows) for extract in extracts if extract.rows}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
@@ -183,8 +207,17 @@ def _manifest_row(extract: Extract) -> JsonDict:
     }
 
 
-def _sorted_objects(call: ApiCall) -> list[Object]:
-    return sorted(call.list_objects().values(), key=lambda source: source.name)
+def _objects_at(call: ApiCall, stop: float) -> list[Object]:
+    """Return the objects by name, without the fields that were added after `stop`."""
+    first_changes: dict[tuple[str, str], FieldChange] = {}
+    for change in find_field_changes(call):
+        if change.at > stop:
+            first_changes.setdefault((change.object, change.field), change)
+    later = {key for key, change in first_changes.items() if change.added}
+    return [
+        replace(source, fields={k: v for k, v in source.fields.items() if (source.name, k) not in later})
+        for source in sorted(call.list_objects().values(), key=lambda source: source.name)
+    ]
 
 
 def _rows_created_before(source: Object, stop: float) -> list[JsonDict]:
@@ -212,6 +245,21 @@ def _metadata_rows(objects: Iterable[Object]) -> Iterator[JsonDict]:
                 "length": _length(spec),
                 "related_extract": "Picklist.picklist__sys" if spec.type == "Picklist" else related,
             }
+
+
+def _column_rows(extract: str, label: str, columns: Iterable[str]) -> Iterator[JsonDict]:
+    """Yield metadata rows for an extract that is no object. Veeva's loader makes its tables from them."""
+    for name in columns:
+        long = name in _LONG_COLUMNS
+        time = name in ("timestamp", "modified_date__v")
+        yield {
+            "extract": extract,
+            "extract_label": label,
+            "column_name": name,
+            "column_label": format_label(name),
+            "type": "DateTime" if time else "LongText" if long else "String",
+            "length": None if time else 32_000 if long else 255,
+        }
 
 
 def _length(spec: Field) -> int | None:
