@@ -17,13 +17,22 @@ from duckdb import DuckDBPyConnection
 from ingest.contracts.tables import CONTRACTS
 from ingest.loader import load_deletions, load_source
 from ingest.mapping.mapping import choose_mapping
-from ingest.mapping.reshape import reshape
+from ingest.mapping.reshape import reshape, reshape_as
+from ingest.mapping.shapes import SHAPES
 from ingest.protection.pseudonyms import Pseudonymizer
 from ingest.readers.rows import RawRow, RowSource, cell_text
 from ingest.store.batches import Batch, BatchReport, Clock, to_naive_utc
+from ingest.store.deletions import TABLE_OF
 from ingest.store.open import open_store
 from ingest.store.transaction import transaction
 
+_OBJECT_SHAPES = {
+    name: shape
+    for name, table in TABLE_OF.items()
+    for shape in SHAPES
+    if shape.table == table and shape.name.endswith(" object")
+}
+"""The shape of each Vault object whose rows are converted to those of another table."""
 _NOT_REACHED = datetime(1970, 1, 1, tzinfo=UTC)
 """The watermark of a target whose rows have no time, while a page is pending."""
 
@@ -79,8 +88,11 @@ class PullState:
                 with transaction(store):
                     self._set_watermark(store, target, reached, pending)
                 return self._record_empty_batch(store, target, tuple(source.notes))
+            # The object is known, so its rows are recognized even if a field that identifies it was refused.
+            shape = _OBJECT_SHAPES.get(target)
+            rows_of_table = reshape_as(source, shape) if shape else reshape(source)
             return self._load(
-                store, reshape(source), lambda: self._set_watermark(store, target, reached, pending)
+                store, rows_of_table, lambda: self._set_watermark(store, target, reached, pending)
             )
 
     def store_rows(self, source: RowSource) -> BatchReport:
