@@ -45,7 +45,7 @@ _CLOCK = (
 )
 _ZONE = r"(?: ?(z|[a-z]{2,5}|(?:utc|gmt)? ?[+-][0-9]{1,2}(?::?[0-9]{2})?|[a-z]+(?:/[a-z0-9_+-]+)+))?"
 _TIME = f"{_DATE}(?:{_CLOCK}{_ZONE})?"
-_CLOCK_FIRST = r"^([0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?),? ([^:]*[0-9]{4})$"
+_CLOCK_FIRST = r"^([0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?),? ([^:]*[0-9]{2,4})$"
 _LETTER_CLOCK = "([0-9]{1,2}) ?h ?([0-9]{2})(?: ?min)?(?: ?([0-9]{2}) ?s)?"
 _SERIAL = r"([2-6][0-9]{4}|7[0-2][0-9]{3})(?:[.,]([0-9]{1,12}))?"
 _EPOCH = r"([0-9]{10}|[0-9]{13}|[0-9]{16}|[0-9]{19})(?:[.,]([0-9]{1,9}))?"
@@ -115,6 +115,7 @@ def _without_words(relation: str) -> str:
     gap = "[ ,./-]*"
     clock = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?"
     year_first = r"'\1-' || month_number || '-\2'"
+    year_day_month = rf"'^([0-9]{{4}})[ ,./-]+([0-9]{{1,2}}){gap}@'"
     day_first = r"'\2-' || month_number || '-\1'"
     year_last = r"'\4-' || month_number || '-\1 \2\3'"
     short_year = r"'20\2-' || month_number || '-\1\3'"
@@ -126,6 +127,7 @@ def _without_words(relation: str) -> str:
         _if_named(rf"'^([0-9]{{1,2}}){gap}@{gap}([0-9]{{2}})([^0-9:].*)?$'", short_year),
         _if_named(rf"'^@{gap}([0-9]{{1,2}})(?:st|nd|rd|th)?[ ,]+([0-9]{{4}})'", day_first),
         _if_named(rf"'^([0-9]{{4}}){gap}@{gap}([0-9]{{1,2}})'", year_first),
+        _if_named(year_day_month, year_first),
         _if_named("' +'", "' '"),
     )  # fmt: skip
 
@@ -163,6 +165,8 @@ def date_evidence_sql(parts: str) -> str:
     )
     is_day = "BETWEEN 13 AND 31"
     short_year = "length(parts.third) = 2"
+    # Korean writes 26. 8. 15. with the year first; other languages with spaces and a last dot write four digits.
+    year_first = matches_sql("word", r"[0-9]{2}\. [0-9]{1,2}\. [0-9]{2}\.( .*)?")
     return (
         "SELECT place, "
         f"min(text) FILTER ({first} {is_day} AND {second} <= 12) AS dmy, "
@@ -170,7 +174,7 @@ def date_evidence_sql(parts: str) -> str:
         f"min(text) FILTER ({short_year} AND {first} > 31) AS ymd, "
         "bool_and(parts.separator = '.') AS dotted, "
         f"bool_and({short_year}) AND count(DISTINCT parts.first) = 1 AND count(DISTINCT parts.third) > 1 "
-        f"AND max({third}) <= 31 AS year_unclear, min(text) AS example "
+        f"AND max({third}) <= 31 OR bool_or({year_first}) AS year_unclear, min(text) AS example "
         f"FROM {parts} WHERE kind = 'numbers' GROUP BY place"
     )
 

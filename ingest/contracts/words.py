@@ -21,8 +21,8 @@ COLUMN_FLAGS: Mapping[str, Mapping[str, list[str]]] = _WORDS["column_flags"]
 """More words for `true` and `false`, which only one column expects."""
 MONTHS: Mapping[str, int] = {word: int(month) for month, words in _WORDS["months"].items() for word in words}
 """The number of each month name, in lower case and without dots."""
-WEEKDAYS: tuple[str, ...] = tuple(_WORDS["weekdays"])
-"""Names of weekdays, in lower case and without dots."""
+WEEKDAYS: tuple[str, ...] = tuple(word for word in _WORDS["weekdays"] if word not in MONTHS)
+"""Names of weekdays, in lower case and without dots. Words that are also months, such as mar, are months."""
 DATE_FILLERS: tuple[str, ...] = tuple(_WORDS["date_fillers"])
 """Words between the parts of a date and a time of day."""
 DAY_HALVES: Mapping[str, list[str]] = _WORDS["day_halves"]

@@ -182,6 +182,7 @@ def test_times_in_their_many_spellings(read_column):
     spellings = {
         "2026-10-07 07:11:02,019": "2026-10-07T07:11:02.019", "2026-10-07 07:11:02+00": "2026-10-07T07:11:02",
         "2026-10-07T07:11:02+0100": "2026-10-07T06:11:02", "10/17/2026, 7:02 AM PST": "2026-10-17T15:02",
+        "Mar 13, 2026, 1:55 PM": "2026-03-13T13:55",
         "17.10.26 08:12": "2026-10-17T08:12", "2026年10月7日 8時12分": "2026-10-07T08:12",
         "Oct 7, 2026, 6:10\u202fAM": "2026-10-07T06:10", "Wed Oct 7 08:12:00 PST 2026": "2026-10-07T16:12",
         "07/Oct/2026:06:10:11 +0100": "2026-10-07T05:10:11", "07-OCT-26 06.10.11.118 AM": "2026-10-07T06:10:11.118",
@@ -199,6 +200,7 @@ def test_times_without_one_meaning_are_rejected(read_column):
         "2026-10-07 08:12 IST": "set zone_words", "2026-10-07 08:12 QQT": "unknown time zone",
         "07:11:02,019": "without a date", "2026-02-30": "not a valid", "18 listopada 2026": "not a valid",
         "soon": "not a valid", "2026-10-07 24:00": "not a valid", "07/10/29": "set date_order",
+        "26. 10. 24. PM 2:00": "set date_order",
     }  # fmt: skip
     for text, fault in faults.items():
         ((reason,),) = read_column(TIME, [text])
