@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from analysis.classification.catalogue import UNKNOWN, Catalogue, Rule, Tier, load_catalogue
+from analysis.classification.concepts.concepts import ConceptMatch, load_rules, match_concepts
 from analysis.classification.error_parsing import MessagePart, parse_event
 
 FIELDS = ("platform", "error_type", "message", "object", "field", "operation", "http_status", "phase")
@@ -68,8 +69,9 @@ def classify_event(
 
     The innermost part of the message is matched first. The words in code names are matched last, and only if the
     event has none of `known_codes`: the name OPERATION_NOT_ALLOWED of a code is not its meaning. Within a part the
-    first matching rule decides. If no code rule and no narrow rule matches any part, the broad rules follow, then
-    the HTTP status, then the hints.
+    first matching rule decides. If no code rule and no narrow rule matches any part, or only an HTTP status does,
+    the concepts in the message decide (`concepts`), then the broad rules, the HTTP status, and the hints. If the
+    concepts contradict a rule, its confidence is lower.
     """
     parts = list(parse_event(event))
     whole = next(part for part in reversed(parts) if not part.is_code_names)
@@ -77,10 +79,62 @@ def classify_event(
         parts = [part for part in parts if not part.is_code_names]
     narrow, broad, hints = _rules_by_stage(catalogue)
     finding = _match(narrow, parts, catalogue)
-    if not finding and not _has_unknown_code(whole, known_codes):
-        finding = _match(broad, parts, catalogue)
+    concepts = _match_parts(parts, catalogue)
+    if finding and not (
+        concepts and not concepts.rule.weak and finding.rule in _status_rules(catalogue, whole)
+    ):
+        return _weigh(finding, concepts, catalogue)
+    if concepts and not concepts.rule.weak:
+        return _concept_finding(concepts, finding or _match(broad, parts, catalogue))
+    if not _has_unknown_code(whole, known_codes):
+        finding = finding or _match(broad, parts, catalogue)
+    if concepts and not finding:
+        return _concept_finding(concepts, None)
     finding = finding or _match_status(narrow, whole, catalogue) or _match(hints, parts, catalogue)
     return finding or _match_status(hints, whole, catalogue) or NO_FINDING
+
+
+def _match_parts(parts: list[MessagePart], catalogue: Catalogue) -> ConceptMatch | None:
+    """Return the first match of concepts, innermost part first."""
+    causes = {rule.cause for rule in catalogue.rule}
+    for part in parts:
+        if match := match_concepts(part.text, causes):
+            return match
+    return None
+
+
+def _status_rules(catalogue: Catalogue, whole: MessagePart) -> set[str]:
+    """Return the rules that match by an HTTP status alone: a sentence in the message outranks them."""
+    statuses = {code for code in whole.codes if code.startswith("status:")}
+    return {
+        rule.id
+        for rule in catalogue.rule
+        if rule.code_tokens & statuses
+        and not rule.code_tokens & (whole.codes - statuses)
+        and not (rule.words_pattern and rule.words_pattern.search(whole.text))
+    }
+
+
+def _weigh(finding: Finding, concepts: ConceptMatch | None, catalogue: Catalogue) -> Finding:
+    """Lower the confidence of a finding if the concepts in the message mean another cause."""
+    if concepts is None or concepts.rule.weak or concepts.rule.cause in (finding.cause, *finding.also):
+        return finding
+    rule = next(rule for rule in catalogue.rule if rule.id == finding.rule)
+    confidence = min(finding.confidence, catalogue.contested[rule.tier])
+    also = (*finding.also, concepts.rule.cause)[:MAX_ALTERNATIVES]
+    return replace(finding, confidence=confidence, also=also)
+
+
+def _concept_finding(match: ConceptMatch, other: Finding | None) -> Finding:
+    rule, rivals = match.rule, match.rivals
+    if other and other.cause not in (rule.cause, *rule.also):
+        rivals = (other.cause, *rivals)
+    rules = load_rules()
+    confidence = rules.contested if rivals else rules.confidence
+    if rule.weak:
+        confidence = min(confidence, rules.weak)
+    also = tuple(dict.fromkeys((*rule.also, *rivals)))[:MAX_ALTERNATIVES]
+    return Finding(rule.cause, confidence, f"concept:{rule.id}", also)
 
 
 def _has_unknown_code(whole: MessagePart, known_codes: frozenset[str]) -> bool:

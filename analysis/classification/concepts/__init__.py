@@ -1,0 +1,1 @@
+"""Concepts in error messages, in any language."""

@@ -1,0 +1,127 @@
+"""Find the concepts of the lexicon in a text, in one pass over its words.
+
+The lexicon lists the words of each concept by language, in `lexicon/*.toml`. Entries are indexed by their first two
+letters, so the time for a text does not grow with the number of languages.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+Span = tuple[int, int]
+Spans = Mapping[str, tuple[Span, ...]]
+"""The concepts of a text, each with the places of its words in the folded text."""
+
+_FOLDER = "analysis.classification.concepts"
+_KEY_LETTERS = 2
+_MARKS = re.compile(r"[\u0300-\u036f]")
+_SIGN = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+_HAS_SIGN = re.compile(_SIGN)
+_PLACE = re.compile(rf"{_SIGN}|(?:(?!{_SIGN})\w)+")
+"""A sign of a script without spaces, or a word of another script."""
+_GAP = r"\W(?:.{0,24}?\W)?"
+_INFLECTED = frozenset({"cs", "pl", "ru", "tr"})
+_DISTINCT_LETTERS = 5
+_LETTERS = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "ß": "ss", "’": "'", "‘": "'", "ʼ": "'"})
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """The entries of all concepts: a pattern each, by the first or the last letters of their first word."""
+
+    concepts: frozenset[str]
+    by_beginning: Mapping[str, tuple[tuple[str, re.Pattern[str]], ...]]
+    by_ending: Mapping[str, tuple[tuple[str, re.Pattern[str]], ...]]
+
+
+def find_concepts(text: str) -> Spans:
+    """Return the concepts of a text, each with the places of its words in the folded text."""
+    folded, lexicon = fold(text), load_lexicon()
+    spans: dict[str, list[Span]] = {}
+    for place in _PLACE.finditer(folded):
+        word = place[0]
+        candidates = (
+            *lexicon.by_beginning.get(word[:_KEY_LETTERS], ()),
+            *(lexicon.by_beginning.get(word[:1], ()) if len(word) > 1 else ()),
+            *lexicon.by_ending.get(word[-_KEY_LETTERS:], ()),
+        )
+        for concept, pattern in candidates:
+            if match := pattern.match(folded, place.start()):
+                spans.setdefault(concept, []).append(match.span())
+    return {concept: tuple(dict.fromkeys(places)) for concept, places in spans.items()}
+
+
+def fold(text: str) -> str:
+    """Return a text in lower case without accents; letters of every script stay."""
+    decomposed = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).lower())
+    return unicodedata.normalize("NFC", _MARKS.sub("", decomposed)).translate(_LETTERS)
+
+
+@cache
+def load_lexicon() -> Lexicon:
+    """Load all files of the lexicon."""
+    concepts: set[str] = set()
+    beginnings: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    endings: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    for concept, word in read_entries():
+        concepts.add(concept)
+        index, key = (
+            (endings, _last_letters(word)) if word.startswith("*") else (beginnings, _first_letters(word))
+        )
+        index.setdefault(key, []).append((concept, re.compile(word_pattern(word))))
+    return Lexicon(
+        frozenset(concepts),
+        {key: tuple(entries) for key, entries in beginnings.items()},
+        {key: tuple(entries) for key, entries in endings.items()},
+    )
+
+
+def word_pattern(word: str) -> str:
+    """Return the pattern of one folded entry: `*` is any letters, ` .. ` up to 24 characters between words."""
+    pattern = _GAP.join(
+        re.escape(part).replace(r"\*", r"\w*").replace(r"\ ", r"\s+") for part in word.split(" .. ")
+    )
+    return pattern if _HAS_SIGN.match(word[-1]) else rf"{pattern}(?!\w)"
+
+
+def _first_letters(word: str) -> str:
+    # A sign is a word by itself, and an entry such as "id*" also begins words that are longer than its letters.
+    first = _PLACE.match(word)
+    letters = first[0] if first else word
+    return letters[:_KEY_LETTERS]
+
+
+def _last_letters(word: str) -> str:
+    return word.split(" ", maxsplit=1)[0].strip("*")[-_KEY_LETTERS:]
+
+
+@cache
+def read_entries() -> tuple[tuple[str, str], ...]:
+    """Return every concept with each of its words, folded."""
+    return tuple(dict.fromkeys(_entries()))
+
+
+def _entries() -> Iterator[tuple[str, str]]:
+    entries = files(_FOLDER).joinpath("lexicon").iterdir()
+    for entry in sorted(entries, key=lambda each: each.name):
+        if entry.name.endswith(".toml"):
+            for concept, by_language in tomllib.loads(entry.read_text(encoding="utf-8")).items():
+                words = (
+                    _with_endings(fold(word), language)
+                    for language, words in by_language.items()
+                    for word in words
+                )
+                for word in dict.fromkeys(words):
+                    yield concept, word
+
+
+def _with_endings(word: str, language: str) -> str:
+    """Let a word of an inflected language match with any ending, if it is long enough to be distinct."""
+    is_stem = language in _INFLECTED and len(word.rsplit(" ", maxsplit=1)[-1]) >= _DISTINCT_LETTERS
+    return f"{word}*" if is_stem and not word.endswith("*") else word
