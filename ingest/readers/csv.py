@@ -30,10 +30,12 @@ SURPLUS_CELLS = 3
 """Surplus cells that DuckDB may find in a row; a file with more is read row by row."""
 
 _DELIMITER_LINE = re.compile(r'"?sep=([,;\t|^~])"?[,;\t|^~]*', re.IGNORECASE)
+_ROW_COUNT = re.compile(r"\(?\d+ rows?\b.{0,40}", re.IGNORECASE)
+"""The line with which database shells end a table."""
 _SAMPLE_LINES = 20
 """Lines below the header that decide what separates the cells."""
 _TAIL = 4_096
-"""Bytes at the end of a file that are searched for totals and notes."""
+"""Bytes at the end of a file that are searched for a total."""
 
 NEVER_CLOSED = "row: a quote is never closed"
 NOT_CSV = "row: is not valid CSV"
@@ -67,19 +69,19 @@ def read_csv(path: Path, encoding: str, *, name: str | None = None, title: int =
         and first.endswith("\n")
         and layout.is_plain
         and not above
-        and not _ends_with_notes(path, encoding, delimiter, len(header))
+        and not _ends_with_total(path, encoding, delimiter, len(header))
     ):
         source.bulk = bulk_table(path, header, delimiter)
     return source
 
 
-def _ends_with_notes(path: Path, encoding: str, delimiter: str, width: int) -> bool:
-    """Return whether a total or a note is at the end of a file, which only Python leaves out."""
+def _ends_with_total(path: Path, encoding: str, delimiter: str, width: int) -> bool:
+    """Return whether a total is at the end of a file, which only Python leaves out."""
     with path.open("rb") as file:
         file.seek(-_TAIL, 2)
         tail = file.read().decode(encoding, errors="replace").splitlines()[1:]
     rows = [line.split(delimiter) for line in tail if line.strip()][-5:]
-    return any((len(row) == 1 and width > 2) or is_total(row, width) for row in rows)
+    return any(is_total(row, width) for row in rows)
 
 
 def _read_to_header(lines: Iterator[str], title: int) -> tuple[list[str], str, str | None]:
@@ -193,9 +195,9 @@ def _rows(
 
 
 def _may_be_note(cells: list[str], width: int, *, after_blank: bool) -> bool:
-    if width < 2 or not (after_blank or (len(cells) == 1 and width > 2)):
+    if width < 2 or len(_filled(cells)) != 1:
         return False
-    return len(_filled(cells)) == 1
+    return after_blank or (len(cells) == 1 and _ROW_COUNT.fullmatch(cells[0].strip()) is not None)
 
 
 def _row(number: int, cells: list[str] | str, raw: str, header: list[str]) -> RawRow:
