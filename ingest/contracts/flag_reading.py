@@ -1,4 +1,4 @@
-"""SQL that reads flags in the languages that people export, and the words that one column expects.
+"""SQL that reads flags in many languages, and the words that one column expects.
 
 The input is a relation of distinct texts (`place`, `name`, `text`), where `place` is the column and `name` its
 name. The words are in `words.toml`.

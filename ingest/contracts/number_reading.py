@@ -88,12 +88,12 @@ def number_values_sql(parts: str, columns: str) -> str:
     """
     stated = "CASE decimal WHEN '.' THEN as_dot WHEN ',' THEN as_comma END"
     unclear = "as_dot IS NOT NULL AND as_comma IS NOT NULL AND as_dot <> as_comma"
-    chosen = (
+    reading = (
         f"CASE WHEN kind IS DISTINCT FROM 'number' THEN NULL WHEN duration IS NOT NULL THEN duration "
         f"WHEN is_stated THEN {stated} WHEN {unclear} THEN {stated} ELSE coalesce(as_dot, as_comma) END"
     )
     steps = f"(SELECT p.*, c.decimal, c.is_stated FROM {parts} AS p JOIN {columns} AS c USING (place))"
-    steps = extend(steps, value=chosen)
+    steps = extend(steps, value=reading)
     fault = (
         "CASE WHEN kind = 'empty' OR value IS NOT NULL THEN NULL "
         f"WHEN kind = 'negative' THEN '{BELOW_ZERO}' WHEN kind = 'unit' THEN '{OTHER_UNIT}' "
