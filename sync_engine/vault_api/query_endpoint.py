@@ -28,6 +28,8 @@ def run_query(call: ApiCall) -> Reply:
     text = call.request.form().get("q", "")
     if not text.strip():
         raise VaultError("PARAMETER_REQUIRED", "Missing required parameter [q]")
+    if call.request.header("x-vaultapi-facets"):
+        raise VaultError("OPERATION_NOT_ALLOWED", "Facets are not served; send no X-VaultAPI-Facets")
     try:
         tree = parse(text)
     except VaultError as refusal:

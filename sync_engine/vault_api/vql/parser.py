@@ -51,6 +51,7 @@ FUNCTIONS = {
 }
 """Functions of each clause. The functions for documents are not here, because no documents are served."""
 _ALIAS = re.compile(r"(?!.*__)[A-Za-z0-9_]{1,40}")
+_VAULT_TOKEN = re.compile(r"\$\{(Vault|Custom)\.[\w.]+\}")
 
 
 def parse(text: str) -> Select | Show:
@@ -125,7 +126,10 @@ class _Parser:
     def value(self) -> Value:
         token = self.peek()
         if token.kind == "text":
-            return unescape(self.raw_text("a value"))
+            text = unescape(self.raw_text("a value"))
+            if _VAULT_TOKEN.fullmatch(text):
+                raise VaultError("OPERATION_NOT_ALLOWED", f"The Vault token [{text}] is not resolved here")
+            return text
         if token.kind == "word" and is_date_literal(str(token.value)):
             return self.date_literal()
         if token.kind != "value":
