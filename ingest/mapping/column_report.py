@@ -12,6 +12,9 @@ MOST_NAMED = 12
 """Columns that one note lists; the others are counted."""
 
 
+_USER_COLUMNS = {"sync_tracking__v": "created_by__v", "sync_error": "user_id"}
+
+
 def column_notes(
     header: Sequence[str],
     final: ColumnMapping,
@@ -28,6 +31,9 @@ def column_notes(
     if unassigned := [name for name in header if name not in set(assigned.values())]:
         place = "kept in the column extra" if mapping.contract.has_extra else "ignored"
         notes.append(f"columns without a place in {table}, {place}: {format_names(unassigned, MOST_NAMED)}")
+    user_column = _USER_COLUMNS.get(table)
+    if user_column and user_column not in assigned and user_column not in mapping.constants:
+        notes.append(f"no column names the users: {user_column} is empty, and users are not counted")
     for each in custom_mappings:
         if each is mapping:
             notes += _absent_columns(header, each)

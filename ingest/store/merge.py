@@ -22,6 +22,7 @@ from ingest.protection.protection import Layout
 from ingest.protection.staged import protect_staged
 from ingest.store.batches import Batch, BatchReport, Clock
 from ingest.store.deletions import DELETED_STATE, add_deletion_snapshots, remove_deletion_snapshots
+from ingest.store.user_identities import join_all_users, join_users
 
 STAGED = "staged_rows"
 STAGED_DELETIONS = "staged_deletions"
@@ -53,12 +54,17 @@ def merge(
     of the source. `rows_in` is the number of rows that the reader counted (default: the number of staged rows).
     """
     batch = _protect(store, STAGED, batch, layout or Layout(contract.table))
+    joined = join_users(store, contract.table, rows=STAGED)
     staged = _count(store, f"FROM {STAGED}")
     rejected = _keep_rejected(store, batch, key=_single_key(contract))
     remove_deletion_snapshots(store, contract)
     kind = _choose_winners(store, contract)
     updated = _replace_older(store, contract, batch)
     new = _insert_new(store, contract, batch)
+    if contract.table == "sync_user":
+        joined = join_all_users(store)
+    if joined:
+        notes = (*notes, f"rows that name a user by name or e-mail address, joined to the user: {joined}")
     add_deletion_snapshots(store, contract)
     _resolve_rejected(store, contract, batch)
     store.execute(f"DROP {kind} winner; DROP TABLE {STAGED}")
