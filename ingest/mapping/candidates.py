@@ -15,6 +15,8 @@ from ingest.mapping.reshape import fitting_shape
 from ingest.mapping.shapes import Shape
 from ingest.mapping.value_clues import Cells
 
+FEWEST_OWN_NAMES = 3
+"""Own names of columns, such as occurred_at, that prove a table of errors whatever its values are."""
 DISTINCT_POINTS = 25.0
 """Points for a heading that only sources of one mapping have."""
 
@@ -117,11 +119,18 @@ def _candidate(mapping: ColumnMapping, header: Sequence[str], cells: Cells) -> C
     clues = [*_heading_clues(mapping, assigned, kind)]
     if mapping.is_distinct(header):
         clues.append(Clue(f"it has columns that only {mapping.title} has", DISTINCT_POINTS))
+    elif kind.values == "errors" and _has_own_names(assigned):
+        clues.append(Clue("it has SyncLens's own column names", kind.least))
     elif kind.values == "errors" and len(assigned) > 0:
         clues += error_clues(assigned, header, cells, kind)
     is_empty = not any(cells.values())
     lacks = tuple(_lacks(mapping, header, kind))
     return Candidate(mapping, kind, tuple(clues), lacks, tuple(header), is_empty=is_empty)
+
+
+def _has_own_names(assigned: Mapping[str, str]) -> bool:
+    own = {name for name, heading in assigned.items() if "_" in name and heading == name}
+    return len(own) >= FEWEST_OWN_NAMES and bool(own & {"occurred_at", "event_id", "error_type"})
 
 
 def _heading_clues(mapping: ColumnMapping, assigned: Mapping[str, str], kind: Kind) -> Iterable[Clue]:

@@ -31,9 +31,6 @@ def column_notes(
     if unassigned := [name for name in header if name not in set(assigned.values())]:
         place = "kept in the column extra" if mapping.contract.has_extra else "ignored"
         notes.append(f"columns without a place in {table}, {place}: {format_names(unassigned, MOST_NAMED)}")
-    user_column = _USER_COLUMNS.get(table)
-    if user_column and user_column not in assigned and user_column not in mapping.constants:
-        notes.append(f"no column names the users: {user_column} is empty, and users are not counted")
     for each in custom_mappings:
         if each is mapping:
             notes += _absent_columns(header, each)
@@ -41,6 +38,9 @@ def column_notes(
         elif each.contract.table == table and (missing_columns := each.missing_columns(header)):
             missing = format_missing_columns(each.names_for(missing_columns))
             notes.append(f"mapping {each.title!r} was not used: no column for {missing}")
+    user_column = _USER_COLUMNS.get(table)
+    if user_column and user_column not in assigned and user_column not in mapping.constants:
+        notes.append(f"no column names the users: {user_column} is empty, and users are not counted")
     return notes
 
 

@@ -2,7 +2,7 @@
 
 Exports name users in four ways: by id, username, e-mail address or display name. A name that exactly one user of the
 store has becomes the id of that user, and the name stays in `extra` as `user_as_written`. A name that no user or
-several users have stays as it is: it is an identity of its own.
+several users have stays as it is, as an identity beside the ids.
 """
 
 from __future__ import annotations

@@ -183,8 +183,10 @@ def test_lines_above_the_header_are_noted_and_not_counted(store, write, clock, c
     assert (report.rows_in, counts(report)) == (2, (1, 0, 0, 1))
     assert rejected(store) == [(2, ["sync_start_datetime__v: is not a valid timestamp (soon)"])]
     above = content.partition("id")[0]
-    assert len(report.notes) == sum(1 for line in above.splitlines() if line.strip())
-    assert all(note.startswith("skipped above the header: ") for note in report.notes)
+    *notes, users = report.notes
+    assert users.startswith("no column names the users")
+    assert len(notes) == sum(1 for line in above.splitlines() if line.strip())
+    assert all(note.startswith("skipped above the header: ") for note in notes)
 
 
 def test_a_title_does_not_help_an_unknown_file(store, write, clock):

@@ -101,7 +101,10 @@ message = ["Said"]
 
 def test_columns_without_a_place_are_listed(store, write, clock):
     (report,) = load(write("desk.csv", DESK), store, mappings=[write("desk.toml", MAPPING)], clock=clock)
-    assert report.notes == ("columns without a place in sync_error, kept in the column extra: Who",)
+    assert report.notes == (
+        "columns without a place in sync_error, kept in the column extra: Who",
+        "no column names the users: user_id is empty, and users are not counted",
+    )
     assert store.execute("SELECT extra FROM sync_error").fetchall() == [('{"Who":"u1"}',)]
 
 
