@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ingest.readers.levels import normalize_heading
 from ingest.readers.log_lines import parse_line
 from ingest.readers.text_layout import DELIMITERS, detect_delimiter, detect_layout
+from ingest.readers.text_logs import choose_patterns
 
 SAMPLE = 80
 """Rows that are compared."""
@@ -51,12 +52,20 @@ def looks_like_table(lines: Sequence[str]) -> bool:
     """
     rows = [line for line in lines if line.strip()][:SAMPLE]
     if rows and not detect_layout(rows[0], rows[1:]).is_plain:
-        return True
+        return not _is_log(rows)
     headers = [at for at, row in enumerate(rows[:MOST_TITLE_LINES]) if _is_header(row)]
     # Below a title, two rows must fit, or one without a blank after its commas: a line of prose may have a comma.
     return any(
         _fits(rows[at:]) and (at == 0 or len(rows) > at + 2 or ", " not in "".join(rows[at : at + 2]))
         for at in headers
+    )
+
+
+def _is_log(rows: Sequence[str]) -> bool:
+    # The columns of `log show` are aligned too, below a head line.
+    return any(
+        pattern.has_time and not pattern.general and "level" in pattern.expression.groupindex
+        for pattern in choose_patterns(rows)
     )
 
 

@@ -160,3 +160,11 @@ def test_records_in_the_cells_of_a_table_are_opened(tmp_path):
     )
     ((event,), _) = read(tmp_path / "search.csv")
     assert (event.cells["message"], event.cells["user_id"]) == ("Visit is locked", "u1")
+
+
+def test_a_log_with_aligned_columns_is_a_log(tmp_path):
+    path = tmp_path / "extract.txt"
+    path.write_bytes((READERS / "logs" / "os_log.log").read_bytes())
+    events, (part,) = read(path)
+    assert [event.cells["message"] for event in events] == ["disk I/O error"]
+    assert "read as a log: Apple unified log" in part.notes
