@@ -80,7 +80,7 @@ def with_times(
     heading = mapping.assign(source.header).get(column)
     has_times = bool(heading and cells.get(heading))
     time = document_time(source, at)
-    if column in mapping.constants or time is None or (has_times and at is None):
+    if column in {**mapping.constants, **source.defaults} or time is None or (has_times and at is None):
         return source, mapping
     source.notes.append(_note(source, time, has_times=has_times))
     rows = _timed_rows(source.rows, mapping, heading, column, time)
