@@ -90,9 +90,14 @@ def test_a_killed_pull_stores_no_partial_data_and_the_next_run_completes(
     assert killer.run(command, calls=0, delay=0) == 0
     with open_store(store) as reader:
         tables = TABLES if way == "files" else (*TABLES, "permission_grant", "config_change")
-        assert {each: content(reader, each) for each in tables} == {
-            each: content(good, each) for each in tables
+        assert {each: without_as_of(each, content(reader, each)) for each in tables} == {
+            each: without_as_of(each, content(good, each)) for each in tables
         }
+
+
+def without_as_of(table, rows):
+    """Return the rows without the time at which a pull read permissions: each run has a later Vault time."""
+    return [row[:3] + row[4:] for row in rows] if table == "permission_grant" else rows
 
 
 def check(path, good):
