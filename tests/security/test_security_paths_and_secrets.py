@@ -29,7 +29,7 @@ def synclens(monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("load", "/etc"),
+        ("load", "/etc/init.d"),
         ("load", "/dev/null/x.csv"),
         ("load", "https://evil.example/x.csv"),
         ("load", "s3://bucket/x.parquet"),
@@ -39,7 +39,7 @@ def synclens(monkeypatch, capsys, tmp_path):
         ("issues", "--store", ":memory:"),
         ("restore", "/etc/passwd"),
         ("backup", "/nowhere/at/all.zip"),
-        ("classify", "/etc"),
+        ("classify", "/etc/init.d"),
         ("rules", "check", "/etc/passwd"),
         ("load", "x" * 5000),
         ("load", "a\x00b.csv"),
