@@ -107,7 +107,8 @@ def test_the_command_prints_the_fingerprint_and_writes_no_private_key(tmp_path: 
             heads = {"Authorization": f"Bearer {TOKEN}"}
             base = f"https://localhost:{port}"
             assert (
-                httpx.get(f"{base}{V}", headers=heads, verify=context).json()["responseStatus"] == "SUCCESS"
+                httpx.get(f"{base}{V}", headers=heads, verify=context, timeout=60).json()["responseStatus"]
+                == "SUCCESS"
             )
         finally:
             process.send_signal(signal.SIGINT)
