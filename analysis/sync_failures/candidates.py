@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.sync_failures.kinds import FailureKind
-from analysis.sync_failures.observations import Observations, Series
+from analysis.sync_failures.observations import EVERYONE, Observations, Series
 from analysis.sync_failures.scan import Floats, find_best_periods
 
 MIN_EVIDENCE = 7.0
@@ -37,7 +37,7 @@ class Candidate:
 
         An issue of everyone is an event in time, so its first day belongs to it.
         """
-        day = f"{self.syncs['started_at'].min():%Y-%m-%d}" if self.extent == "everyone" else ""
+        day = f"{self.syncs['started_at'].min():%Y-%m-%d}" if self.extent == EVERYONE else ""
         return (self.kind.name, self.extent, self.value or "", day)
 
     @property
@@ -77,7 +77,7 @@ def _usual_rate(kind: FailureKind, hits: pd.DataFrame, series: list[Series]) -> 
     The quieter half has fewer hits by chance too, so its rate is raised. The rate of all days is the upper limit.
     """
     units = hits[["who", "step"]].drop_duplicates()
-    tries = next(one.tries for one in series if one.attribute == "everyone")
+    tries = next(one.tries for one in series if one.attribute == EVERYONE)
     padding = -len(tries) % _STEPS_A_DAY
     counts = np.bincount(units["step"].to_numpy(np.int64), minlength=len(tries))[: len(tries)]
     daily_hits, daily_tries = (
@@ -94,7 +94,7 @@ def _usual_rate(kind: FailureKind, hits: pd.DataFrame, series: list[Series]) -> 
 def _best_group(
     kind: FailureKind, hits: pd.DataFrame, series: list[Series], usual: float, observations: Observations
 ) -> Candidate | None:
-    counts = np.stack([_hits_of(one, hits, observations.steps) for one in series])
+    counts = _count_hits(series, hits, observations.steps)
     tries = np.stack([one.tries for one in series])
     periods = find_best_periods(counts, np.maximum(tries, counts), usual)
     evidence = periods.score / kind.dispersion - np.log(len(series) * observations.steps)
@@ -105,14 +105,15 @@ def _best_group(
         syncs = syncs[syncs["step"].between(periods.start[at], periods.end[at])]
         if syncs["who"].nunique() >= max(kind.min_users, _MIN_GROUP_USERS):
             one = series[at]
+            value = None if one.attribute == EVERYONE else one.value
             return Candidate(
-                kind=kind, extent=one.attribute, value=one.value, evidence=float(evidence[at]), syncs=syncs
+                kind=kind, extent=one.attribute, value=value, evidence=float(evidence[at]), syncs=syncs
             )
     return None
 
 
 def _select(series: Series, hits: pd.DataFrame) -> pd.DataFrame:
-    if series.attribute == "everyone":
+    if series.attribute == EVERYONE:
         return hits
     if series.attribute == "permission_set":
         sets = hits["permission_sets"].fillna("").map(lambda text: {part.strip() for part in text.split(",")})
@@ -120,9 +121,28 @@ def _select(series: Series, hits: pd.DataFrame) -> pd.DataFrame:
     return hits[hits[series.attribute] == series.value]
 
 
-def _hits_of(series: Series, hits: pd.DataFrame, steps: int) -> Floats:
-    units = _select(series, hits)[["who", "step"]].drop_duplicates()
-    return np.bincount(units["step"].to_numpy(np.int64), minlength=steps)[:steps].astype(np.float64)
+def _count_hits(series: list[Series], hits: pd.DataFrame, steps: int) -> Floats:
+    """Return the units with a hit, one row per series and one column per step."""
+    counts = np.zeros((len(series), steps))
+    for attribute in dict.fromkeys(one.attribute for one in series):
+        rows = {one.value: row for row, one in enumerate(series) if one.attribute == attribute}
+        units = _with_value(hits, attribute)[["value", "who", "step"]].drop_duplicates()
+        row = units["value"].map(rows)
+        is_listed = row.notna()
+        at = (row[is_listed].to_numpy(np.int64), units.loc[is_listed, "step"].to_numpy(np.int64))
+        np.add.at(counts, at, 1.0)
+    return counts
+
+
+def _with_value(hits: pd.DataFrame, attribute: str) -> pd.DataFrame:
+    """Add the column `value`; a user with several permission sets has a row for each."""
+    if attribute == EVERYONE:
+        return hits.assign(value=EVERYONE)
+    if attribute == "permission_set":
+        sets = hits["permission_sets"].fillna("").str.split(",")
+        exploded = hits.assign(value=sets).explode("value")
+        return exploded.assign(value=exploded["value"].str.strip())
+    return hits.assign(value=hits[attribute])
 
 
 def _best_users(

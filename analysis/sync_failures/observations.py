@@ -24,6 +24,8 @@ ATTRIBUTES = (
     "app_version", "sync_type", "platform", "device_model", "os_version", "territory", "country",
     "security_profile", "application_profile", "permission_set",
 )  # fmt: skip
+EVERYONE = "everyone"
+"""Attribute and value of all syncs."""
 MAX_DAYS = 400
 """Older syncs are not judged."""
 _MAX_STEPS = 1500
@@ -91,7 +93,7 @@ class Series:
     """Tries per step of the syncs with one attribute value; `attribute` is "everyone" for all syncs."""
 
     attribute: str
-    value: str | None
+    value: str
     tries: NDArray[np.float64]
 
 
@@ -170,19 +172,19 @@ def _read(connection: DuckDBPyConnection, last: datetime, seconds: float) -> Obs
 
 def _read_series(connection: DuckDBPyConnection, among: str, steps: int) -> list[Series]:
     series = []
-    for attribute in ("everyone", *ATTRIBUTES):
-        value = "'everyone'" if attribute == "everyone" else attribute
+    for attribute in (EVERYONE, *ATTRIBUTES):
+        value = f"'{EVERYONE}'" if attribute == EVERYONE else attribute
         source = _SETS if attribute == "permission_set" else "judged_sync"
         condition = f"{_condition(among)} AND {value} IS NOT NULL"
         frame = connection.execute(_TRIES.format(value=value, source=source, condition=condition)).df()
         totals = frame.groupby("value")["tries"].sum().sort_values(ascending=False, kind="stable")
         values = sorted(totals.index[:_MAX_VALUES])
-        if attribute != "everyone" and len(values) < 2:
+        if attribute != EVERYONE and len(values) < 2:
             continue  # an attribute with one value separates no users
         for name, rows in frame[frame["value"].isin(values)].groupby("value"):
             tries = np.zeros(steps)
             tries[rows["step"].to_numpy(np.int64)] = rows["tries"].to_numpy(np.float64)
-            series.append(Series(attribute, None if attribute == "everyone" else str(name), tries))
+            series.append(Series(attribute, str(name), tries))
     return series
 
 
