@@ -14,7 +14,6 @@ import analysis
 import ingest
 from analysis.base.text import pluralize
 from analysis.fixes.formatting import format_value
-from analysis.fleet.device_state import describe_state
 from synclens import console
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption, store_option_text
 from synclens.tables import format_minute
@@ -67,15 +66,21 @@ def _to_dict(device: Device, actions: list[RecoveryAction]) -> Row:
     return {
         "device": device.device,
         "summary": device.summary,
-        "state": describe_state(device),
+        "state": _describe_state(device),
         "timeline": console.frame_to_records(device.timeline),
         "pending": console.frame_to_records(device.pending),
         "recovery_actions": [action.to_dict() for action in actions],
     }
 
 
+def _describe_state(device: Device) -> str:
+    from analysis.fleet.device_state import describe_state  # noqa: PLC0415 - imports pandas
+
+    return describe_state(device)
+
+
 def _render_device(device: Device, actions: list[RecoveryAction]) -> Iterator[Text | Padding]:
-    yield from _summary_lines(device.summary, describe_state(device))
+    yield from _summary_lines(device.summary, _describe_state(device))
     count = len(device.timeline)
     yield Text(f"\nEvents, newest last (UTC; {pluralize(count, 'event')})", style="bold")
     for row in console.frame_to_records(device.timeline.iloc[::-1]):

@@ -10,7 +10,6 @@ from rich.text import Text
 
 import analysis
 import ingest
-from analysis.fixes.assessment_text import render_assessment
 from analysis.issues.listing import list_issue_summaries
 from analysis.issues.loaded_data import describe_loaded_data, read_loaded_data
 from synclens import console
@@ -79,6 +78,8 @@ def issue(
         return
     console.print_output(Text(f"{details.summary.title}\n", style="bold"))
     if assessment is not None:
+        from analysis.fixes.assessment_text import render_assessment  # noqa: PLC0415 - imports the catalogue
+
         console.print_output(Text(f"{render_assessment(assessment)}\n"))
         console.print_output(frame_table(details.events[_SYNC_COLUMNS], title="Newest syncs", limit=5))
         return

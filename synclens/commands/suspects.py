@@ -10,7 +10,6 @@ from rich.text import Text
 import analysis
 import ingest
 from analysis.base.text import format_p_value
-from analysis.diagnosis.suspect_changes import why_unjudged
 from synclens import console
 from synclens.issue_id_prefix import resolve_issue_id
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
@@ -28,6 +27,8 @@ def suspects(
 
     Example: synclens suspects 3f1c0a9b2d7e
     """
+    from analysis.diagnosis.suspect_changes import why_unjudged  # noqa: PLC0415 - imports pandas
+
     with ingest.open_store(store) as opened:
         changes = analysis.suspects(opened, resolve_issue_id(opened, issue_id))
         reason = None if changes else why_unjudged(opened)
