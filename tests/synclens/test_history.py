@@ -64,6 +64,6 @@ def test_shows_a_user_with_errors_only(synclens, tmp_path):
     synclens("load", tmp_path / "errors.jsonl")
     result = synclens("history", "u1").out
     assert result.startswith("u1, ") and "No network" in result
-    assert "0 tracked syncs, 0 failed, never successful; 1 error" in result
+    assert "no tracked sync is loaded; 1 error" in result
     assert "Pending records: none loaded" in result
     assert "`synclens explain-error e1" in result
