@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ingest.contracts.tables import CONTRACTS
 from ingest.errors import IngestError, MissingColumns, NotErrors, SourceUnreadable, UnknownKind
+from ingest.mapping.header_search import recognize_below_titles
 from ingest.mapping.mapping import ColumnMapping, read_mapping
 from ingest.mapping.recognition import Recognition, recognize
 from ingest.readers.detect import open_sources
@@ -87,19 +88,26 @@ class ErrorReading:
 
     def _recognize(self, source: RowSource) -> Recognition:
         """Recognize a table of errors. Raises NotErrors for other tables, and MissingColumns."""
-        kind, mappings = self.as_kind or source.table, self.mappings
         try:
-            recognition = recognize(source, as_kind=kind, custom_mappings=mappings, needs_time=False)
+            recognition = self._search(source, self.as_kind or source.table)
         except UnknownKind as unknown:
             # The user states that these are errors; a message, a type or a status is enough.
             try:
-                return recognize(source, as_kind=ERRORS, custom_mappings=mappings, needs_time=False)
+                return self._search(source, ERRORS)
             except MissingColumns:
                 raise unknown from None
         table = recognition.mapping.contract.table
         if table != ERRORS:
             raise NotErrors(source.name, f"its rows are those of {table}", "Load it with `synclens load`.")
         return recognition
+
+    def _search(self, opened: RowSource, kind: str | None) -> Recognition:
+        """Recognize a table below titles, as a load does."""
+
+        def recognize_one(source: RowSource) -> Recognition:
+            return recognize(source, as_kind=kind, custom_mappings=self.mappings, needs_time=False)
+
+        return recognize_below_titles(opened, recognize_one)
 
 
 def read_errors(

@@ -7,9 +7,13 @@ import zipfile
 from pathlib import Path
 
 import duckdb
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given, settings
 
 from ingest import IngestError, NotErrors, load, migrate, read_errors
+from tests.ingest.readers.test_report_lines import ABOVE, BELOW, HEADER, ROWS, as_csv, as_workbook
+from tests.support.examples import examples
 
 READERS = Path(__file__).parent / "readers"
 FILES = [
@@ -168,3 +172,35 @@ def test_a_log_with_aligned_columns_is_a_log(tmp_path):
     events, (part,) = read(path)
     assert [event.cells["message"] for event in events] == ["disk I/O error"]
     assert "read as a log: Apple unified log" in part.notes
+
+
+@given(
+    above=st.lists(st.sampled_from(ABOVE), unique_by=tuple, max_size=4),
+    below=st.sampled_from([[], BELOW]),
+    empty_columns=st.integers(0, 3),
+    form=st.sampled_from(["csv", "xlsx"]),
+)
+@settings(max_examples=examples(25), deadline=None)
+def test_a_table_below_titles_has_the_errors_that_a_load_stores(
+    tmp_path_factory, above, below, empty_columns, form
+):
+    rows = [[""] * empty_columns + row if row else [] for row in [*above, HEADER, *ROWS, *below]]
+    path = tmp_path_factory.mktemp("titles") / f"a.{form}"
+    if form == "xlsx":
+        as_workbook(path, {"Week 49": rows})
+    else:
+        path.write_text(as_csv(rows), encoding="utf-8")
+    events, (part,) = read(path)
+    assert part.error is None
+    assert [event.cells["message"] for event in events] == [row[-1] for row in ROWS]
+    assert loaded_rows(path) == part.errors
+
+
+def test_a_table_below_a_title_that_is_none_of_errors_is_refused(tmp_path):
+    as_workbook(
+        tmp_path / "a.xlsx", {"Key": [["Colors of week 49"], ["", "Color", "Meaning"], ["", "red", "late"]]}
+    )
+    events, (part,) = read(tmp_path / "a.xlsx")
+    assert events == []
+    assert "Color, Meaning" in str(part.error)
+    assert loaded_rows(tmp_path / "a.xlsx") is None
