@@ -131,6 +131,10 @@ def test_an_older_store_is_migrated_even_for_a_reader(tmp_path):
         assert store.execute("SELECT change_id FROM config_change").fetchall() == [("c1",)]
 
 
+def test_each_migration_has_a_number_of_its_own():
+    assert [int(name[:4]) for name in sorted(MIGRATIONS)] == list(range(1, len(MIGRATIONS) + 1))
+
+
 def test_a_migration_that_fails_leaves_nothing_behind(path, monkeypatch):
     monkeypatch.setitem(MIGRATIONS, "9998_broken.sql", "CREATE TABLE half (a INT); SELECT * FROM nowhere")
     with pytest.raises(duckdb.CatalogException), ingest.open_store(path, read_only=False):
