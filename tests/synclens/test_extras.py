@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import openpyxl
 import pytest
 
 from synclens.extras import MissingExtra, import_extra, require_extra
@@ -79,11 +80,22 @@ def test_a_missing_package_is_answered_with_its_install_command(
     monkeypatch.chdir(tmp_path)
     for variable in ("VAULT_TOKEN", "VAULT_OAUTH_URL", "VAULT_USERNAME"):
         monkeypatch.delenv(variable, raising=False)
-    (tmp_path / "errors.xlsx").write_bytes(b"PK\x03\x04")
+    openpyxl.Workbook().save(tmp_path / "errors.xlsx")
     missing(*modules)
     result = synclens(*command)
     assert result.code == 2
     assert f"pip install 'synclens[{extra}]'" in result.err
+
+
+def test_a_damaged_workbook_is_called_damaged_even_if_its_package_is_missing(synclens, missing, tmp_path):
+    path = tmp_path / "errors.xlsx"
+    openpyxl.Workbook().save(path)
+    path.write_bytes(path.read_bytes()[:-40])
+    missing("openpyxl")
+    result = synclens("load", str(path))
+    assert result.code == 2
+    assert "damaged or incomplete" in result.err
+    assert "pip install" not in result.err
 
 
 def test_an_installed_package_is_imported():

@@ -118,6 +118,8 @@ def test_user_names_are_no_ids(cell):
         ("created_by__vr.username__sys", "name"), ("@usr.name", "name"), ("Reported By", "name"), ("E-Mail", "name"),
         ("email__sys", "name"), ("Mitarbeiter", "name"), ("Benutzername", "name"), ("担当者", "name"),
         ("氏名", "name"), ("Пользователь", "name"),
+        ("record.user_profile.name", "name"), ("user_profile.real_name", "name"), ("Profile Name", None),
+        ("Application Profile Name", None), ("security_profile.name", None), ("Owner.Profile.Name", None),
         ("first_name__sys", "name"), ("on_behalf_of", "name"), ("User ID", "name"), ("Last Modified By", "name"),
         ("client_ip", "address"), ("Source IP", "address"), ("x-forwarded-for", "address"), ("Phone Number", "phone"),
         ("Object Name", None), ("Field Name", None), ("Error Message", None), ("record_id", None), ("Device", None),
