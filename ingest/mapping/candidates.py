@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -80,11 +81,16 @@ def rank_candidates(
     *,
     as_kind: str | None = None,
     custom_mappings: Sequence[ColumnMapping] = (),
+    renamed: AbstractSet[str] = frozenset(),
 ) -> list[Candidate]:
-    """Return every table that a source could be, best first; custom mappings come first if they fit."""
+    """Return every table that a source could be, best first; custom mappings come first if they fit.
+
+    `renamed` has the headings that the reader of the file chose: they do not prove a table.
+    """
+    written = [heading for heading in header if heading not in renamed]
     mappings = [*custom_mappings, *(each for each in BUILTIN_MAPPINGS if _may_be(each, header))]
     candidates = [
-        _candidate(mapping, header, cells)
+        _candidate(mapping, header, cells, written)
         for mapping in mappings
         if as_kind in (None, mapping.contract.table)
     ]
@@ -112,14 +118,16 @@ def _rank(candidate: Candidate) -> tuple[bool, bool, bool, float]:
     )
 
 
-def _candidate(mapping: ColumnMapping, header: Sequence[str], cells: Cells) -> Candidate:
+def _candidate(
+    mapping: ColumnMapping, header: Sequence[str], cells: Cells, written: Sequence[str]
+) -> Candidate:
     kind = kinds()[mapping.contract.table]
     mapping = complete_mapping(header, cells, mapping)
     assigned = mapping.assign(header)
     clues = [*_heading_clues(mapping, assigned, kind)]
     if mapping.is_distinct(header):
         clues.append(Clue(f"it has columns that only {mapping.title} has", DISTINCT_POINTS))
-    elif kind.values == "errors" and _has_own_names(assigned):
+    elif kind.has_signature(written) or (kind.values == "errors" and _has_own_names(assigned, written)):
         clues.append(Clue("it has SyncLens's own column names", kind.least))
     elif kind.values == "errors" and len(assigned) > 0:
         clues += error_clues(assigned, header, cells, kind)
@@ -128,8 +136,8 @@ def _candidate(mapping: ColumnMapping, header: Sequence[str], cells: Cells) -> C
     return Candidate(mapping, kind, tuple(clues), lacks, tuple(header), is_empty=is_empty)
 
 
-def _has_own_names(assigned: Mapping[str, str]) -> bool:
-    own = {name for name, heading in assigned.items() if "_" in name and heading == name}
+def _has_own_names(assigned: Mapping[str, str], written: Sequence[str]) -> bool:
+    own = {name for name, heading in assigned.items() if "_" in name and heading == name and name in written}
     return len(own) >= FEWEST_OWN_NAMES and bool(own & {"occurred_at", "event_id", "error_type"})
 
 

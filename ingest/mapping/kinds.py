@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -60,7 +61,11 @@ class Marks(_Strict):
 
 
 class Kind(_Strict):
-    """A table that can be loaded: what it needs, what speaks for it, and the least score."""
+    """A table that can be loaded: what it needs, what speaks for it, and the least score.
+
+    Each entry of `signature` has own column names that together only this table has: a header with all of them, in
+    this spelling, is of this table whatever its values are.
+    """
 
     title: str
     describes: str
@@ -72,6 +77,12 @@ class Kind(_Strict):
     points: Points = Points()
     marks: Marks = Marks()
     instead: dict[str, tuple[str, ...]] = {}
+    signature: tuple[tuple[str, ...], ...] = ()
+
+    def has_signature(self, header: Iterable[str]) -> bool:
+        """Return whether only this table has such a header."""
+        headings = set(header)
+        return any(headings.issuperset(names) for names in self.signature)
 
     def lacks(self, filled: set[str]) -> list[str]:
         """Return what the kind needs and `filled` lacks, as clauses."""

@@ -66,7 +66,13 @@ def recognize(
         as_kind = source.table
     custom = [each for each in custom if as_kind in (None, each.contract.table)]
     cells = sample_cells(source.header, source.peek(SAMPLE_ROWS))
-    candidates = rank_candidates(source.header, cells, as_kind=as_kind, custom_mappings=custom)
+    candidates = rank_candidates(
+        source.header,
+        cells,
+        as_kind=as_kind,
+        custom_mappings=custom,
+        renamed=source.renamed,
+    )
     if needs_time and not as_kind and not custom:
         refuse_if_grouped(source)
     winner = _choose(source, cells, candidates, as_kind, custom)

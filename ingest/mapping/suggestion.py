@@ -54,7 +54,7 @@ def suggest_mapping_for_rows(source: RowSource, *, as_kind: str | None = None) -
     cells = sample_cells(source.header, source.peek(SAMPLE_ROWS))
     candidates = [
         each
-        for each in rank_candidates(source.header, cells, as_kind=as_kind)
+        for each in rank_candidates(source.header, cells, as_kind=as_kind, renamed=source.renamed)
         if each.shape is None and (each.kind.advise or as_kind)
     ]
     options = [(each, _lines(each, source.header, cells)) for each in candidates]

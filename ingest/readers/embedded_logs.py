@@ -31,6 +31,7 @@ def open_embedded_logs(source: RowSource, wrappers: Sequence[Wrapper] = ()) -> R
     header = list(dict.fromkeys(column for row in head for column in row.cells))
     opened = RowSource(source.name, header or list(NO_ERRORS_HEADER), chain(head, rows), notes=notes)
     opened.content_hash, opened.table = source.content_hash, "sync_error" if raw else None
+    opened.renamed = reader.renamed
     return opened
 
 

@@ -69,6 +69,7 @@ def _wrapped(document: object, wrapper: Wrapper, name: str, wrappers: Sequence[W
     rows = (RawRow(number, cells) for number, cells in reader.read(wrapper, document))
     source = _source(name, _finish(rows, reader, notes), notes)
     source.table = "sync_error" if wrapper.errors else None
+    source.renamed = reader.renamed
     refusal = wrapper.refusal.search(document) if wrapper.refusal else None
     source.refusal = f"it is no data: the API refused the call ({refusal})" if refusal else None
     if not source.header:
@@ -80,6 +81,7 @@ def _rows_of_records(records: list[Any], name: str, wrappers: Sequence[Wrapper])
     reader = RecordReader(wrappers)
     notes: list[str] = []
     source = _source(name, _finish(read_values(records, reader), reader, notes), notes)
+    source.renamed = reader.renamed
     if not source.header and reader.skipped:
         source.header = list(NO_ERRORS_HEADER)
     return source

@@ -30,6 +30,7 @@ def read_json_lines(
         notes: list[str] = []
         source = _source(name or path.name, _wrapped_lines(path, encoding, used, reader, notes), notes)
         source.header = source.headings = source.header or list(NO_ERRORS_HEADER)
+        source.renamed = reader.renamed
         source.table = "sync_error" if all(wrapper.errors for wrapper in used) else None
         return source
     source = _source(name or path.name, _from_lines(path, encoding), [])

@@ -35,12 +35,16 @@ _SIMPLE_PATH = re.compile(r'(?:record|error)\.((?:[\w@]+|"[^"]+")(?:\.(?:[\w@]+|
 
 @dataclass(slots=True)
 class RecordReader:
-    """Reads records with the given wrappers, and counts the records that are no errors."""
+    """Reads records with the given wrappers, and counts the records that are no errors.
+
+    `renamed` has the names of columns that replaced other names of members.
+    """
 
     wrappers: Sequence[Wrapper]
     skipped: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
     titles: dict[str, None] = field(default_factory=dict)
+    renamed: set[str] = field(default_factory=set)
 
     def read(self, wrapper: Wrapper, document: object) -> Iterator[tuple[int, Cells]]:
         """Yield the number and the cells of each row of a document; numbers count its records from 1."""
@@ -122,6 +126,8 @@ class RecordReader:
             text, path = _first_text(column, paths, scope)
             if text:
                 columns[column] = (text, path)
+                if path != column:
+                    self.renamed.add(column)
         others = _other_headings(wrapper, {path for _, path in columns.values() if path})
         rest = _rest(wrapper, scope, {path for _, path in columns.values() if path}) if wrapper.rest else {}
         cells: Cells = {column: text for column, (text, _) in columns.items()}

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain, islice
@@ -61,7 +62,8 @@ class RowSource:
     `file_time` is when the file was changed. `table` is the table of the rows, if their reader is certain. `refusal`
     is the reason not to load the rows, which can still be classified: the document is only a refused API call, or
     a text whose lines do not look like errors. `headings` is the header of the source itself, also after its rows
-    were converted to that of a table.
+    were converted to that of a table. `renamed` has the names in the header that are the reader's, not the
+    file: they do not prove of which table the rows are.
     """
 
     name: str
@@ -83,6 +85,7 @@ class RowSource:
     file_time: datetime | None = None
     table: str | None = None
     refusal: str | None = None
+    renamed: AbstractSet[str] = frozenset()
     headings: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:

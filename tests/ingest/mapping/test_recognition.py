@@ -2,8 +2,14 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings, strategies
 
 from ingest import AmbiguousHeadings, MappingInvalid, MissingColumns, UnknownKind, load
+from ingest.contracts.tables import CONTRACTS
+from ingest.mapping.kinds import kinds
+from ingest.mapping.recognition import recognize
+from ingest.readers.rows import RawRow, RowSource
+from tests.support.examples import examples
 
 ERRORS = (
     "Date/Time,User,Device,Error Message\n2026-10-05T08:00:00Z,u1,iPad 4,Upload refused: no Edit permission\n"
@@ -145,6 +151,37 @@ FOREIGN = {
 def test_a_table_about_something_else_is_not_loaded(store, write, clock, name):
     with pytest.raises(UnknownKind):
         load(write("a.csv", FOREIGN[name]), store, clock=clock)
+
+
+SIGNED = [(table, names) for table, kind in kinds().items() for names in kind.signature]
+
+
+@pytest.mark.parametrize(("table", "names"), SIGNED, ids=lambda each: each if isinstance(each, str) else None)
+@given(data=strategies.data())
+@settings(max_examples=examples(25))
+def test_our_own_column_names_prove_a_table_whatever_its_values_are(table, names, data):
+    kind = kinds()[table]
+    needed = {names[0] for names in (need.one_of for need in kind.needs)} | CONTRACTS[table].required
+    header = data.draw(strategies.permutations(sorted({*names, *needed, "shelf"})))
+    row = {name: data.draw(strategies.text(max_size=12), label=name) for name in header}
+    source = RowSource("a.csv", list(header), iter([RawRow(1, row)]))
+    assert recognize(source).mapping.contract.table == table
+
+
+def test_one_name_that_other_tables_have_too_proves_nothing(store, write, clock):
+    with pytest.raises(UnknownKind):
+        load(write("a.csv", "event_id,level,message\n4624,Information,Door opened\n"), store, clock=clock)
+
+
+def test_names_that_the_reader_chose_prove_nothing(store, write, clock):
+    member = {
+        "reporter": {"displayName": "Ola"},
+        "created": "2026-10-05T08:00:00Z",
+        "summary": "Paint the door",
+    }
+    document = {"total": 1, "issues": [{"key": "DIY-7", "fields": member}]}
+    with pytest.raises(UnknownKind):
+        load(write("a.json", json.dumps(document)), store, clock=clock)
 
 
 def test_an_error_without_a_message_code_or_type_is_refused(store, write, clock):
