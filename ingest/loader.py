@@ -257,7 +257,8 @@ class _Loader:
 
 def _without_name(reason: str, name: str) -> str:
     """Return the text of an error without the name of its source, which a report shows beside it."""
-    for start in (f"{name} cannot be read: ", f"{name} was not unpacked: ", f"{name}: "):
+    starts = ("cannot be read: ", "was not unpacked: ", "has no errors: ")
+    for start in (*(f"{name} {words}" for words in starts), f"{name}: "):
         if reason.startswith(start):
             return reason[len(start) :]
     return reason
