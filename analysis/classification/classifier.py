@@ -88,10 +88,8 @@ def classify_event(
         return _concept_finding(concepts, finding or _match(broad, parts, catalogue))
     if not _has_unknown_code(whole, known_codes):
         finding = finding or _match(broad, parts, catalogue)
-    if concepts and not finding:
-        return _concept_finding(concepts, None)
     finding = finding or _match_status(narrow, whole, catalogue) or _match(hints, parts, catalogue)
-    return finding or _match_status(hints, whole, catalogue) or NO_FINDING
+    return finding or _match_status(hints, whole, catalogue) or _possible_causes(concepts)
 
 
 def _match_parts(parts: list[MessagePart], catalogue: Catalogue) -> ConceptMatch | None:
@@ -125,14 +123,19 @@ def _weigh(finding: Finding, concepts: ConceptMatch | None, catalogue: Catalogue
     return replace(finding, confidence=confidence, also=also)
 
 
+def _possible_causes(concepts: ConceptMatch | None) -> Finding:
+    """Return an unknown cause, with the causes that a weak match of concepts makes possible."""
+    if concepts is None:
+        return NO_FINDING
+    possible = dict.fromkeys((concepts.rule.cause, *concepts.rule.also, *concepts.rivals))
+    return replace(NO_FINDING, also=tuple(possible)[:MAX_ALTERNATIVES])
+
+
 def _concept_finding(match: ConceptMatch, other: Finding | None) -> Finding:
     rule, rivals = match.rule, match.rivals
     if other and other.cause not in (rule.cause, *rule.also):
         rivals = (other.cause, *rivals)
-    rules = load_rules()
-    confidence = rules.contested if rivals else rules.confidence
-    if rule.weak:
-        confidence = min(confidence, rules.weak)
+    confidence = load_rules().contested if rivals else load_rules().confidence
     also = tuple(dict.fromkeys((*rule.also, *rivals)))[:MAX_ALTERNATIVES]
     return Finding(rule.cause, confidence, f"concept:{rule.id}", also)
 

@@ -32,7 +32,8 @@ ADVICE, SAYS_NOTHING = "advice", "says_nothing"
 class ConceptRule:
     """One rule: a sentence with all concepts of `all`, and none of `none`, has the cause.
 
-    Each entry of `all` is a set of concepts of which one is enough. A `weak` rule rests on one concept alone.
+    Each entry of `all` is a set of concepts of which one is enough. A `weak` rule rests on one concept
+    alone: its cause is possible, but not assigned.
     """
 
     id: str
@@ -47,12 +48,11 @@ class ConceptRule:
 class ConceptRules:
     """All rules in their order, and the expected precision of a match.
 
-    `contested` is the precision if a rule of another cause also matches, `weak` that of a weak rule.
+    `contested` is the precision if a rule of another cause also matches.
     """
 
     confidence: float
     contested: float
-    weak: float
     rules: tuple[ConceptRule, ...]
 
 
@@ -106,7 +106,7 @@ def load_rules() -> ConceptRules:
             f"concept rules use concepts that the lexicon lacks: {', '.join(unknown)}",
             next_step="Add them to a file of analysis/classification/concepts/lexicon.",
         )
-    return ConceptRules(document["confidence"], document["contested"], document["weak"], rules)
+    return ConceptRules(document["confidence"], document["contested"], rules)
 
 
 def _concepts_by_sentence(message: str) -> Iterator[Spans]:
