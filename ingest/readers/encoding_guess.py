@@ -59,6 +59,9 @@ _FEW_CHARACTERS_IN_A_WORD = re.compile(
     r"(?<=[a-z])[^\x00-\x7f]{1,2}(?![^\x00-\x7f])|[^\x00-\x7f]{1,2}(?=[a-z])"
 )
 _LONE_HALF_WIDTH = re.compile(r"(?<![\uff61-\uff9f])[\uff61-\uff9f](?![\uff61-\uff9f])")
+_SPACE_IN_NUMBER = re.compile(rb"(?<=[0-9$\x80\xa3])[\xa0\xaf](?=[0-9%$\x80\xa3])")
+"""The no-break space of Windows and ISO-8859 within a number, where no encoding has a letter."""
+_AFTER_A_NUMBER = "%€$£°"
 _SYMBOLS = "€£§©®™×½²³±¹¼¾¤¥¦¬¯´¶¸¨"
 _APOSTROPHES = "‘’"
 _MOST_IN_MIXED_WORDS = 0.7
@@ -74,6 +77,9 @@ def guess_encoding(sample: bytes) -> str:
     """Return the encoding of a sample in a single-byte encoding, or one of Chinese, Japanese or Korean."""
     if b"\x1b$" in sample:
         return "iso2022_jp"
+    sample = _SPACE_IN_NUMBER.sub(b" ", sample)
+    if sample.isascii():
+        return FALLBACK
     answer = chardet.detect(sample, include_encodings=_CANDIDATES)["encoding"]
     guess = _normal_name(answer) if answer else FALLBACK
     asian, asian_share = _best_asian(sample, guess)
@@ -210,7 +216,9 @@ def _alphabet_score(sample: bytes, encoding: str) -> float:
     letters = [
         "" if _is_misplaced(text, at) else character
         for at, character in enumerate(text)
-        if not character.isascii() and (character not in typography or _is_misplaced(text, at))
+        if not character.isascii()
+        and (character not in typography or _is_misplaced(text, at))
+        and not (character == "\xa0" and _is_in_number(text, at))
     ]
     if not letters:
         return 1.0
@@ -221,10 +229,18 @@ def _alphabet_score(sample: bytes, encoding: str) -> float:
 
 
 def _is_misplaced(text: str, at: int) -> bool:
-    """Return whether a capital or a symbol is within a word."""
+    """Return whether a capital or a symbol is within a word, or any letter within a number."""
     before, character, after = text[at - 1 : at], text[at], text[at + 1 : at + 2]
+    if _is_in_number(text, at):
+        return True
     if character.isupper():
         return before.islower() or (before.isalpha() and after.islower())
     if character in _alphabets().typography and character not in _APOSTROPHES:
         return after.isalpha() and (before.isalpha() or character in _SYMBOLS)
     return character in _SYMBOLS and after.isalpha()
+
+
+def _is_in_number(text: str, at: int) -> bool:
+    """Return whether a character is between digits, or between a digit and a sign such as %."""
+    before, after = text[at - 1 : at], text[at + 1 : at + 2]
+    return before.isdigit() and (after.isdigit() or (after != "" and after in _AFTER_A_NUMBER))

@@ -54,6 +54,29 @@ def test_most_single_names_are_read_in_their_encoding():
     assert right >= 0.95 * total
 
 
+NUMBERS = st.integers(1_000, 9_999_999).map(lambda number: f"{number:,}".replace(",", "\xa0"))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("cp1252", ("Nord", "Est")),
+        *((name, ("Échec", "Été")) for name in ("cp1252", "iso8859_15", "cp850", "mac_roman")),
+        *((name, ("Größe", "Über")) for name in ("cp1252", "iso8859_15", "cp850", "mac_roman")),
+    ],
+)
+@given(numbers=st.lists(NUMBERS, min_size=1, max_size=30), sign=st.sampled_from(["", "\xa0%", ",5", "\xa0$"]))
+@settings(max_examples=examples(25), deadline=None)
+def test_no_break_spaces_in_numbers_are_read_as_written(encoding, words, numbers, sign):
+    text = "".join(f"{words[at % 2]};17/11/2026;{number}{sign}\r\n" for at, number in enumerate(numbers))
+    assert text.encode(encoding).decode(guess_encoding(text.encode(encoding))) == text
+
+
+def test_letters_beside_numbers_decide_for_the_encoding_of_dos(write):
+    text = "nom;état\nrégion 5ème;à 12 étés\nmás;1 000\n"
+    assert inspect_file(write("a.csv", text.encode("cp850"))).encoding == "cp850"
+
+
 @pytest.mark.parametrize(
     "encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-8-sig", "utf-8"]
 )
