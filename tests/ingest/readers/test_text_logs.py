@@ -92,3 +92,47 @@ def test_damaged_logs_never_crash(noise, name, at):
 def test_a_long_line_is_matched_in_bounded_time():
     line = "2026-02-28 10:00:01 " + " " * 200_000 + "x: y"
     assert parse_line(line)["message"].endswith("x: y")
+
+
+JAVA_LEVELS = [
+    ("SEVERE", "INFO"),
+    ("SCHWERWIEGEND", "AM FEINSTEN"),
+    ("GRAVE", "INFOS"),
+    ("重大", "情報"),
+    ("심각", "정보"),
+]
+TRACE = [
+    "java.lang.IllegalStateException: no answer",
+    "\tat org.example.Push.run(Push.java:9)",
+    "Caused by: java.io.IOException: stream closed",
+    "\t... 3 more",
+]
+
+
+@pytest.mark.parametrize(("severe", "info"), JAVA_LEVELS)
+def test_a_log_of_tomcat_is_read_by_its_levels(severe, info):
+    lines = [f"03-Jan-2026 06:01:02.345 {info} [main] org.example.App.start ready"]
+    lines += [
+        f"03-Jan-2026 06:01:03.456 {severe} [exec-1] org.example.Push.run Push of visit 4 failed",
+        *TRACE,
+    ]
+    rows, notes = read("\n".join(lines))
+    (row,) = rows
+    assert row["message"].split("\n") == ["Push of visit 4 failed", TRACE[0], TRACE[2]]
+    assert (row["occurred_at"], row["thread"]) == ("2026-01-03T06:01:03.456000", "exec-1")
+    assert "records with an information level, skipped: 1" in notes
+
+
+@pytest.mark.parametrize(("severe", "info"), JAVA_LEVELS)
+@pytest.mark.parametrize(
+    "time", ["Jan 03, 2026 6:01:03 AM", "ene 03, 2026 6:01:03 A. M.", "1월 03, 2026 6:01:03 오전"]
+)
+def test_records_of_two_lines_have_the_level_of_the_second(time, severe, info):
+    lines = [
+        f"{time} org.example.App start",
+        f"{info}: ready",
+        f"{time} org.example.Push run",
+        f"{severe}: failed",
+    ]
+    (row,) = read("\n".join([*lines, *TRACE]))[0]
+    assert row["message"].split("\n") == ["failed", TRACE[0], TRACE[2]]
