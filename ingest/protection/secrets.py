@@ -39,10 +39,21 @@ class Rule:
     name: str
     needles: tuple[str, ...]
     shortest: int
-    pattern: re.Pattern[str]
+    expression: str
+    flags: int
     hint: str
     value: str
     source: str
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """The compiled expression; few loads need more than one of them."""
+        return _compile(self.expression, self.flags)
+
+
+@cache
+def _compile(expression: str, flags: int) -> re.Pattern[str]:
+    return re.compile(expression, flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +88,8 @@ def _rule(data: dict[str, Any], names: dict[str, str], needles: dict[str, list[s
         data["name"],
         tuple(own_needles),
         data.get("shortest", 0),
-        re.compile(pattern, flags | re.ASCII),
+        pattern,
+        flags | re.ASCII,
         f"({scope}{hint})",
         data["value"],
         data["source"],

@@ -63,19 +63,37 @@ def find_rows_to_protect(
 
 def suspicion_sql(text: str) -> str:
     """Return SQL for whether a text may have a secret: a pattern, after cheaper tests."""
+    return f"({_may_match(text)} AND {_matches(text)})"
+
+
+def _may_match(text: str) -> str:
+    return f"(strlen({text}) >= {_SHORT} OR contains({text}, '=') OR contains({text}, ':'))"
+
+
+def _any_may_match(texts: list[str]) -> str:
+    """Return SQL for whether any of some texts passes `_may_match`, with one search for each separator."""
+    longest = ", ".join(f"strlen({text})" for text in texts)
+    joined = f"concat({', '.join(texts)})"
+    return f"(greatest({longest}) >= {_SHORT} OR contains({joined}, '=') OR contains({joined}, ':'))"
+
+
+def _matches(text: str) -> str:
     pattern = hint_pattern().replace("'", "''")
-    has_separator = f"contains({text}, '=') OR contains({text}, ':')"
-    return f"((strlen({text}) >= {_SHORT} OR {has_separator}) AND regexp_matches({text}, '{pattern}'))"
+    return f"regexp_matches({text}, '{pattern}')"
 
 
 def _suspicion(texts: list[str], layout: Layout) -> str:
-    tests = [suspicion_sql(f'"{name}"') for name in texts]
+    columns = [f'"{name}"' for name in texts]
+    # DuckDB compiles the pattern for each place where it occurs, which takes longer than the search in most columns.
+    # It has no anchors, so it occurs in the joined texts if it occurs in one of them.
+    searched = [f"CASE WHEN {_may_match(name)} THEN {name} END" for name in columns]
     # Only rejected rows have reasons and a raw text.
-    in_reasons = suspicion_sql("array_to_string(reasons, chr(10))")
-    tests.append(f"CASE WHEN raw IS NOT NULL THEN {in_reasons} ELSE false END")
+    searched.append("CASE WHEN raw IS NOT NULL THEN array_to_string(reasons, chr(10)) END")
+    joined = f"concat_ws(chr(10), {', '.join(searched)})"
+    tests = [f"CASE WHEN {_any_may_match(columns)} THEN {_matches(joined)} ELSE false END"]
     if secret_headings := layout.secret_headings():
-        columns = [column for column, heading in layout.assigned.items() if heading in secret_headings]
-        tests += [f'"{name}" IS NOT NULL' for name in columns if name in texts]
+        secret = [column for column, heading in layout.assigned.items() if heading in secret_headings]
+        tests += [f'"{name}" IS NOT NULL' for name in secret if name in texts]
         # Names in scripts that the pattern does not know, and rows whose cells have no names.
         tests += [f'"{name}" IS NOT NULL' for name in ("extra", "raw") if name in texts]
     return " OR ".join(tests)

@@ -25,6 +25,7 @@ _ISO = re.compile(
     r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})[T ]\s?(\d{1,2}:\d{2})(:\d{2})?(?:[.,:](\d{1,9}))?"
     r"\s?(Z|UTC|GMT|[+-]\d{2}:?\d{2})?"
 )
+_DIGIT = re.compile(r"\d")
 _PAIR = re.compile(r"""(?<![\w.@-])([A-Za-z][\w.-]*)=("(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;|\])}]+)""")
 
 
@@ -33,17 +34,24 @@ class LinePattern:
     """One pattern of a log format, with the formats of its times."""
 
     title: str
-    expression: re.Pattern[str]
+    text: str
     times: tuple[str, ...]
     general: bool
 
     @property
+    def expression(self) -> re.Pattern[str]:
+        """The compiled pattern."""
+        return _compile(self.text)
+
+    @property
     def has_time(self) -> bool:
         """Return whether each record of this pattern has a time."""
-        return "time" in self.expression.groupindex
+        return "(?P<time>" in self.text
 
     def parse(self, line: str, written_at: datetime | None) -> Cells | None:
         """Return the cells of a line that begins a record, or None. `written_at` completes times without a year."""
+        if self.has_time and not _DIGIT.search(line):
+            return None  # most headers have no digit: no pattern is compiled for them
         match = self.expression.fullmatch(line[:LONGEST_LINE])
         if match is None:
             return None
@@ -101,6 +109,11 @@ def _last_before(time: datetime, written_at: datetime) -> datetime:
 
 
 @cache
+def _compile(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+@cache
 def line_patterns() -> tuple[LinePattern, ...]:
     """Return the patterns of all log formats, in the order of their files."""
     folder = files("ingest.readers").joinpath("log_formats")
@@ -111,7 +124,7 @@ def line_patterns() -> tuple[LinePattern, ...]:
         patterns += [
             LinePattern(
                 data["title"],
-                re.compile(_expand(pattern)),
+                _expand(pattern),
                 tuple(data.get("times", ())),
                 data.get("general", False),
             )

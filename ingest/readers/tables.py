@@ -53,11 +53,12 @@ def looks_like_table(lines: Sequence[str]) -> bool:
     rows = [line for line in lines if line.strip()][:SAMPLE]
     if rows and not detect_layout(rows[0], rows[1:]).is_plain:
         return not _is_log(rows)
-    headers = [at for at, row in enumerate(rows[:MOST_TITLE_LINES]) if _is_header(row)]
     # Below a title, two rows must fit, or one without a blank after its commas: a line of prose may have a comma.
     return any(
-        _fits(rows[at:]) and (at == 0 or len(rows) > at + 2 or ", " not in "".join(rows[at : at + 2]))
-        for at in headers
+        _is_header(row)
+        and _fits(rows[at:])
+        and (at == 0 or len(rows) > at + 2 or ", " not in "".join(rows[at : at + 2]))
+        for at, row in enumerate(rows[:MOST_TITLE_LINES])
     )
 
 

@@ -44,7 +44,8 @@ def read_text_file(
     if is_markup(start) and (tables := _read_markup(path, inspection, start, name)):
         yield from tables
         return
-    if start[:1] in ("{", "[") and parse_line(start.split("\n", 1)[0]) is None:
+    line = start.split("\n", 1)[0]
+    if start[:1] in ("{", "[") and (_is_object(line) or parse_line(line) is None):
         yield from _read_json(path, inspection, start, name, wrappers)
     elif is_w3c_log(start):
         yield read_w3c_log(_lines(path, inspection.encoding), name)
