@@ -23,6 +23,7 @@ FILES = [
 ]
 PLAIN = {
     "vault_page",
+    "vault_users",
     "vault_refusal",
     "salesforce_page",
     "odata_page",
