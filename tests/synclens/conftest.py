@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from synclens import cli
+from synclens import cli, console
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,9 @@ def synclens(monkeypatch, capsys, tmp_path):
     """Return a function that runs the command line; the default store is a temporary file."""
     monkeypatch.setenv("SYNCLENS_STORE", str(tmp_path / "test.duckdb"))
     monkeypatch.setenv("COLUMNS", "120")
+    # A console keeps the width of its first import; the workers of pytest-xdist inherit COLUMNS=80 from readline.
+    for stream in (console._out, console._err):
+        monkeypatch.setattr(stream, "_width", None)
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["synclens", *map(str, arguments)])

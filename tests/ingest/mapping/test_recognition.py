@@ -1,4 +1,5 @@
 import json
+import os
 from datetime import UTC, datetime
 
 import pytest
@@ -122,8 +123,13 @@ def test_at_wins_over_the_file_and_a_file_saved_again_changes_no_event(store, wr
     at = datetime(2026, 10, 1, 9, tzinfo=UTC)
     load(write("desk.csv", LIST), store, at=at, clock=clock)
     assert times_of(store) == {("2026-10-01 09:00:00", "--at")}
-    ids = [{row[0] for row in load_into(store, write(f"{n}.csv", LIST), clock)} for n in range(2)]
+    ids = []
+    for name, saved in (("0.csv", 1_790_000_000), ("1.csv", 1_790_000_001)):
+        path = write(name, LIST)
+        os.utime(path, (saved, saved))
+        ids.append({row[0] for row in load_into(store, path, clock)})
     assert ids[0] == ids[1]
+    assert len(ids[1]) == 2
 
 
 def load_into(store, path, clock):
