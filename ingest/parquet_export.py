@@ -29,6 +29,7 @@ TABLES = (
     "device",
     "pending_record",
     "finding",
+    "sync_finding",
     "object_field",
     "picklist_value",
     "permission_grant",

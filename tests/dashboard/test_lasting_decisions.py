@@ -36,8 +36,10 @@ def load(path: Path) -> None:
 
 
 def issue_ids(path: Path) -> list[str]:
+    """Return the issues of errors; failed syncs without an error have issues of another kind."""
     with open_store(path) as store:
-        return [str(issue_id) for issue_id in analysis.list_issues(store)["issue_id"]]
+        issues = analysis.list_issues(store)
+    return [str(issue_id) for issue_id in issues.loc[issues["failure_kind"].isna(), "issue_id"]]
 
 
 def causes(path: Path) -> dict[str, str]:
@@ -150,7 +152,7 @@ def test_a_split_message_becomes_a_separate_issue(visit, own_store):
             " phase = 'upload', field = CASE WHEN hash(event_id) % 2 = 0 THEN 'a' ELSE 'b' END"
         )
         update_findings(store, existing_triage(own_store), at=now())
-        both = analysis.list_issues(store)["issue_id"].tolist()
+    both = issue_ids(own_store)
     triage_of(own_store).add_grouping_rule(
         GroupingRule.create("merge", issues=both), actor="a", at=THEN, reason=""
     )
