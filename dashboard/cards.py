@@ -174,7 +174,7 @@ def show_issue_cards(summary: IssueSummary, view: View) -> None:
         st.metric("Devices", format_count(summary.devices))
         st.metric("Errors" if summary.failure_kind is None else "Syncs", format_count(summary.events))
         st.metric(
-            "Pending records", format_count(summary.pending),
+            "Pending records", format_count(summary.pending if summary.failure_kind is None else None),
             help="Pending records in error whose newest error belongs to this issue, and records saved together with "
             "them.",
         )  # fmt: skip

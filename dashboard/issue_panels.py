@@ -99,7 +99,7 @@ def show_tabs(issue: analysis.Issue, view: View) -> None:
         "Variants": issue.variants,
     }
     drawn: dict[str, Callable[[], None]] = {
-        "Events": lambda: _show_events(issue.events, view),
+        "Events": lambda: _show_events(issue.events, view, has_text=issue.summary.failure_kind is None),
         "Pending": lambda: show_pending_records(risk, view, key="issue-pending"),
         "Activity": lambda: issue_actions.show_activity(issue.issue_id, view),
     }
@@ -116,7 +116,7 @@ def show_tabs(issue: analysis.Issue, view: View) -> None:
                 widgets.show_table(frames[name], key=f"issue-{name.lower()}", title=title, view=view)
 
 
-def _show_events(frame: pd.DataFrame, view: View) -> None:
+def _show_events(frame: pd.DataFrame, view: View, *, has_text: bool) -> None:
     columns = ["occurred_at", "user_id", "device_id", "object", "field", "operation", "record_id", "message"]
     shown = widgets.localize_times(frame, view.zone)[columns]
     st.caption(f"The {len(frame)} newest events. Select one to read its message.")
@@ -131,6 +131,9 @@ def _show_events(frame: pd.DataFrame, view: View) -> None:
     if selected:
         st.query_params["event"] = ids[selected[0]]
     event = frame.iloc[(selected or rows or [0])[0]]
+    if not has_text:
+        st.caption(f"Sync {escape(event['event_id'])}: it has no message, because its errors are not loaded")
+        return
     st.caption(f"Event {escape(event['event_id'])}: message from the device")
     widgets.show_device_text(event["message"])
     if event["payload"]:

@@ -189,9 +189,17 @@ def show_device_table(frame: pd.DataFrame, view: View, *, key: str, title: str, 
     show_exports(shown.drop(columns="open"), key=key, title=title, view=view, definition=definition)
 
 
-def count_by_status(devices: pd.DataFrame, statuses: Sequence[str]) -> dict[str, int]:
-    """Count the devices with each problem. A device can have several."""
-    return {status: sum(status in problems for problems in devices["problems"]) for status in statuses}
+_STATUS_COLUMNS = {"too many accounts": "accounts", "low storage": "storage_free_mb"}
+"""The column that a problem is read from; without any value in it the number of such devices is unknown."""
+
+
+def count_by_status(devices: pd.DataFrame, statuses: Sequence[str]) -> dict[str, int | None]:
+    """Count the devices with each problem: None if it is unknown. A device can have several."""
+    unknown = {status for status, column in _STATUS_COLUMNS.items() if devices[column].isna().all()}
+    return {
+        status: None if status in unknown else sum(status in problems for problems in devices["problems"])
+        for status in statuses
+    }
 
 
 def filter_by_status(devices: pd.DataFrame, statuses: Sequence[str]) -> pd.DataFrame:

@@ -82,8 +82,12 @@ def _read_json(
     text = path.read_text(encoding=inspection.encoding, errors="replace")
     try:
         yield from read_json_documents(parse_documents(text), name=name, wrappers=wrappers)
-    except NotJson:
-        yield read_json_lines(path, inspection.encoding, name=name, wrappers=wrappers)
+    except NotJson as error:
+        source = read_json_lines(path, inspection.encoding, name=name, wrappers=wrappers)
+        if not source.header:
+            next_step = "It may be cut off: export or download it again."
+            raise SourceUnreadable(name, f"it is not complete JSON ({error})", next_step) from error
+        yield source
 
 
 def _is_object(line: str) -> bool:

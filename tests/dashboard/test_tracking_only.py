@@ -2,11 +2,13 @@
 
 from datetime import timedelta
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 import dashboard
 from analysis import list_issues, update_findings
+from dashboard import tables
 from ingest import open_store
 from tests.support.tracked_fleet import MONDAY, add_syncs, change, regular_syncs
 
@@ -97,3 +99,9 @@ def test_the_page_of_an_affected_user_shows_the_issue(visit_tracked):
     app = visit_tracked("device", "failing", device="u04")
     assert "Uploads fail for 5 users since" in texts(app, "caption")
     assert "No current problem" not in texts(app, "caption")
+
+
+def test_device_problems_without_data_are_unknown():
+    devices = pd.DataFrame({"problems": [["stuck"]], "accounts": [None], "storage_free_mb": [None]})
+    counts = tables.count_by_status(devices, ("stuck", "low storage", "too many accounts"))
+    assert counts == {"stuck": 1, "low storage": None, "too many accounts": None}

@@ -170,3 +170,11 @@ STARTS = st.sampled_from(
 )
 def test_no_bytes_crash_the_loader(place, name, start, content):
     loaded(place, name, start + content)
+
+
+def test_a_json_document_that_is_cut_off_is_reported_as_such(tmp_path):
+    path = tmp_path / "answer.json"
+    path.write_text('{"data": [{"id": "V5", "name": ', encoding="utf-8")
+    with pytest.raises(IngestError, match="not complete JSON") as caught:
+        load(path, tmp_path / "s.duckdb")
+    assert "cut off" in caught.value.next_step
