@@ -35,6 +35,17 @@ ObjectivesOption = Annotated[
     Path | None, typer.Option("--objectives", help="Custom objectives file (.toml).")
 ]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Maximum number of rows to show.")]
+AsOption = Annotated[str | None, typer.Option("--as", help="Target table, if automatic detection is wrong.")]
+MappingOption = Annotated[
+    list[Path] | None, typer.Option("--mapping", help="Custom column mapping (.toml). Repeatable.")
+]
+WrapperOption = Annotated[
+    list[Path] | None, typer.Option("--wrapper", help="Custom JSON wrapper (.toml). Repeatable.")
+]
+EncodingOption = Annotated[
+    str | None,
+    typer.Option("--encoding", help="Encoding of text files (default: detected), such as shift_jis."),
+]
 
 
 def parse_filters(pairs: list[str] | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import analysis
 import ingest
 from synclens import console
 from synclens.load_report import check_encoding
+from synclens.options import AsOption, EncodingOption, MappingOption, WrapperOption
 
 _CHUNK = 20_000
 """Errors that are classified at a time."""
@@ -26,19 +27,10 @@ def classify(
         ),
     ],
     fix: Annotated[bool, typer.Option("--fix", help="Include the suggested fix and who applies it.")] = False,
-    as_kind: Annotated[
-        str | None, typer.Option("--as", help="Target table, if automatic detection is wrong.")
-    ] = None,
-    mapping: Annotated[
-        list[Path] | None, typer.Option("--mapping", help="Custom column mapping (.toml). Repeatable.")
-    ] = None,
-    wrapper: Annotated[
-        list[Path] | None, typer.Option("--wrapper", help="Custom JSON wrapper (.toml). Repeatable.")
-    ] = None,
-    encoding: Annotated[
-        str | None,
-        typer.Option("--encoding", help="Encoding of text files (default: detected), such as shift_jis."),
-    ] = None,
+    as_kind: AsOption = None,
+    mapping: MappingOption = None,
+    wrapper: WrapperOption = None,
+    encoding: EncodingOption = None,
 ) -> None:
     """Classify the errors in files. Prints one JSON line per error, with its source and row.
 

@@ -17,7 +17,15 @@ from synclens import console
 from synclens.clock import now
 from synclens.load_report import check_encoding, exit_code, print_load_reports
 from synclens.mapping_suggestion import print_suggested_mapping
-from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
+from synclens.options import (
+    DEFAULT_STORE,
+    AsOption,
+    EncodingOption,
+    JsonOption,
+    MappingOption,
+    StoreOption,
+    WrapperOption,
+)
 from synclens.pseudonyms import store_pseudonymizer
 from synclens.triage_file import existing_triage
 
@@ -28,12 +36,8 @@ def load(
         typer.Argument(help="Files and folders to load, in any order, or - for stdin. Formats are detected."),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
-    as_kind: Annotated[
-        str | None, typer.Option("--as", help="Target table, if automatic detection is wrong.")
-    ] = None,
-    mapping: Annotated[
-        list[Path] | None, typer.Option("--mapping", help="Custom column mapping (.toml). Repeatable.")
-    ] = None,
+    as_kind: AsOption = None,
+    mapping: MappingOption = None,
     at: Annotated[
         datetime | None,
         typer.Option(
@@ -45,13 +49,8 @@ def load(
         Path | None,
         typer.Option("--suggest-mapping", help="File for a suggested mapping (.toml); - only prints it."),
     ] = None,
-    wrapper: Annotated[
-        list[Path] | None, typer.Option("--wrapper", help="Custom JSON wrapper (.toml). Repeatable.")
-    ] = None,
-    encoding: Annotated[
-        str | None,
-        typer.Option("--encoding", help="Encoding of text files (default: detected), such as shift_jis."),
-    ] = None,
+    wrapper: WrapperOption = None,
+    encoding: EncodingOption = None,
     pseudonymize: Annotated[
         bool,
         typer.Option("--pseudonymize", help="Replace names and e-mail addresses with stable pseudonyms."),
