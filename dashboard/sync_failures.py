@@ -21,10 +21,11 @@ def show_no_issues(plural: str, view: View, *, healthy: str) -> None:
         widgets.show_empty(plural, view, healthy=healthy)
         return
     if failing:
-        without_text = "" if loaded.errors else " No error events are loaded, so the cause is unknown."
+        failures = f"{pluralize(failing, 'sync')} of {current.syncs:,} failed or had refused records"
         st.warning(
-            f"No {plural} in this period, but {pluralize(failing, 'sync')} of {current.syncs:,} failed or had "
-            f"refused records.{without_text}",
+            f"No {plural} in this period, but {failures}."
+            if loaded.errors
+            else f"{failures}. No error events are loaded, so the {plural} and their causes are unknown.",
             icon=":material/help:",
         )
     elif current.syncs:
