@@ -48,7 +48,8 @@ def show_fix(issue_id: str, cause: str) -> None:
     with st.container(border=True, key="fix"):
         if resolved:
             st.info(escape(resolved, 400), icon=":material/task_alt:")
-        st.markdown(f"**{playbook.short_fix}**")
+        headline = playbook.short_fix if corrected else suggestion.headline
+        st.markdown(f"**{escape(headline, 400)}**")
         if not corrected:
             st.caption(" · ".join(escape(fact) for fact in _fix_facts(suggestion) if fact))
         st.caption("IN THIS CASE")

@@ -10,7 +10,10 @@ from typing import Any, Self
 from duckdb import DuckDBPyConnection
 
 from analysis.diagnosis.suspect_changes import SuspectChange, suspects
+from analysis.fixes.setting_values import PartChange, as_flag, changed_parts, parse_value
 from analysis.issues.details import UnknownIssue
+from analysis.query.filters import Filters
+from analysis.query.runner import run_query
 
 _LOOKBACK = timedelta(days=7)  # before the start of an issue
 _KINDS_BY_CAUSE: Mapping[str, tuple[str, ...]] = {
@@ -24,22 +27,36 @@ _KINDS_BY_CAUSE: Mapping[str, tuple[str, ...]] = {
     "sync-configuration": ("vmoc",),
     "schema-mismatch": ("field", "object"),
 }
-_COLUMNS = "change_id, changed_at, changed_by, kind, target, object, field, scope, before, after"
+_COLUMNS = "change_id, changed_at, changed_by, kind, target, object, field, scope, before, after, detail"
 _CHANGES = f"""
 SELECT {_COLUMNS}
 FROM config_change
 WHERE changed_at BETWEEN $earliest AND $since OR change_id = $suspect
 ORDER BY changed_at DESC, change_id
 """
-# The first later change that restores the previous value of the same setting.
-_REVERT = f"""
+_LATER_CHANGES = f"""
 SELECT {", ".join(f"b.{name}" for name in _COLUMNS.split(", "))}
 FROM config_change AS a
 JOIN config_change AS b ON b.changed_at > a.changed_at AND b.kind = a.kind AND b.target = a.target
-    AND b.object IS NOT DISTINCT FROM a.object AND b.field IS NOT DISTINCT FROM a.field AND b.after = a.before
+    AND b.object IS NOT DISTINCT FROM a.object AND b.field IS NOT DISTINCT FROM a.field
 WHERE a.change_id = $change_id
 ORDER BY b.changed_at, b.change_id
-LIMIT 1
+"""
+# Rows that one person wrote within a minute of a change, in the same way: one for each moved account or locked user.
+_SAME_CHANGE = """
+SELECT count(*) FROM config_change AS a
+JOIN config_change AS b ON b.kind = a.kind AND b.changed_by IS NOT DISTINCT FROM a.changed_by
+    AND abs(epoch(b.changed_at) - epoch(a.changed_at)) <= 60
+    AND b.detail IS NOT DISTINCT FROM a.detail
+WHERE a.change_id = $change_id AND (a.kind = 'territory' OR b.after = a.after OR a.detail IS NOT NULL)
+"""
+_ROW_KINDS = frozenset({"territory", "user", "object"})
+_FORMER_VERSION = """
+SELECT s.app_version FROM sync AS s
+WHERE s.started_at < $at AND s.app_version IS NOT NULL AND s.app_version <> $version
+    AND coalesce(s.device_id, s.user_id) IN
+        (SELECT coalesce(device_id, user_id) FROM sync WHERE app_version = $version)
+GROUP BY s.app_version ORDER BY max(s.started_at) DESC, count(*) DESC, s.app_version DESC LIMIT 1
 """
 
 
@@ -57,6 +74,7 @@ class ConfigChange:
     scope: str | None
     before: str | None
     after: str | None
+    detail: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to plain values that JSON can hold."""
@@ -117,10 +135,40 @@ def attributed_change(
     return AttributedChange.from_change(changes[scores.index(best)], certain=False) if best else None
 
 
-def find_revert(connection: DuckDBPyConnection, change_id: str) -> ConfigChange | None:
-    """Return the first later change that restores the value from before a change, or None."""
-    changes = _load_changes(connection, _REVERT, {"change_id": change_id})
-    return changes[0] if changes else None
+def find_revert(connection: DuckDBPyConnection, change: ConfigChange) -> ConfigChange | None:
+    """Return the first later change that restores what a change replaced, or None."""
+    parts = changed_parts(change.before, change.after)
+    later_changes = _load_changes(connection, _LATER_CHANGES, {"change_id": change.change_id})
+    return next((later for later in later_changes if _restores(parts, later)), None)
+
+
+def _restores(parts: Sequence[PartChange], later: ConfigChange) -> bool:
+    values = parse_value(later.after)
+    changed = {part.name for part in changed_parts(later.before, later.after)}
+    return any(
+        part.name in changed
+        and (
+            values.get(part.name) == part.before
+            or (part.before is None and as_flag(values.get(part.name)) is (as_flag(part.after) is False))
+        )
+        for part in parts
+        if part.before is not None or as_flag(part.after) is not None
+    )
+
+
+def count_rows(connection: DuckDBPyConnection, change: ConfigChange) -> int:
+    """Count the rows that were written with a change, such as one for each account of a realignment."""
+    if change.kind not in _ROW_KINDS:
+        return 1
+    ((rows,),) = connection.execute(_SAME_CHANGE, {"change_id": change.change_id}).fetchall()
+    return max(1, int(rows))
+
+
+def find_former_version(connection: DuckDBPyConnection, change: ConfigChange) -> str | None:
+    """Return the app version that devices had before a rollout; None if no sync shows it."""
+    parameters = {"at": change.changed_at, "version": change.target}
+    frame = run_query(connection, _FORMER_VERSION, Filters.of(), parameters)
+    return None if frame.empty else str(frame.iloc[0, 0])
 
 
 def _load_changes(
@@ -143,7 +191,7 @@ def _change_from_rollout(suspect: SuspectChange) -> ConfigChange:
     return ConfigChange(
         change_id=suspect.change_id, changed_at=suspect.changed_at, changed_by=None, kind=suspect.kind,
         target=suspect.target, object=None, field=None, scope=suspect.scope, before=suspect.before,
-        after=suspect.after,
+        after=suspect.after, detail=None,
     )  # fmt: skip
 
 

@@ -35,11 +35,12 @@ _MAX_CHANGE_LENGTH = 160
 
 def render_fix(fix: Suggestion) -> str:
     """Render a suggested fix as plain text: evidence, steps, verification, recovery actions, data gaps."""
-    steps = fix.playbook.fix.replace("**", "")
+    steps = fix.playbook.steps.replace("**", "")
+    general = "" if fix.headline == fix.playbook.short_fix else f"In general: {fix.playbook.short_fix}"
     parts = [
         fix.playbook.title,
         "In this case\n" + _bullet_list([*evidence_lines(fix, name_users=True), *fix.evidence]),
-        "What to do\n" + "\n\n".join(filter(None, (resolution_line(fix), steps))),
+        "What to do\n" + "\n\n".join(filter(None, (resolution_line(fix), fix.headline, general, steps))),
         "How to verify the fix\n" + _bullet_list(verification_lines(fix)),
         "Recovery actions\n" + _bullet_list(_action_line(action) for action in fix.recovery_actions),
     ]
@@ -56,6 +57,7 @@ def fix_to_dict(fix: Suggestion) -> dict[str, Any]:
     )  # fmt: skip
     return {name: getattr(fix, name) for name in scalars} | {
         "title": fix.playbook.title,
+        "headline": fix.headline,
         "short_fix": fix.playbook.short_fix,
         "fix": fix.playbook.fix,
         "sources": list(fix.playbook.sources),
@@ -82,7 +84,7 @@ def fix_to_dict(fix: Suggestion) -> dict[str, Any]:
 def fix_summary(fix: Suggestion) -> str:
     """Summarize who should do what, and the evidence, in one paragraph that names users."""
     place = f"Place: {fix.where}." if fix.where else ""
-    return " ".join(filter(None, (fix.playbook.short_fix, place, *evidence_lines(fix, name_users=True))))
+    return " ".join(filter(None, (fix.headline, place, *evidence_lines(fix, name_users=True))))
 
 
 def evidence_lines(fix: Suggestion, *, name_users: bool = False) -> list[str]:

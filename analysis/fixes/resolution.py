@@ -26,6 +26,7 @@ SELECT count(DISTINCT a.user_id) AS users_with_syncs,
 FROM affected AS a
 JOIN sync AS s ON s.user_id = a.user_id
 """
+_ERRORS_SINCE = "SELECT count(*) AS errors FROM issue_event WHERE issue_id = $issue_id AND occurred_at > $at"
 _BLOCKED_ELSEWHERE = """
 WITH affected AS (SELECT DISTINCT device_id, record_id FROM issue_event WHERE issue_id = $issue_id)
 SELECT b.issue_id, b.cause, count(*) AS records
@@ -53,13 +54,15 @@ class ResolutionStatus:
     `reverted_by` is the change that restored the previous value of the attributed change.
     `users_synced_since` counts the users who have synced successfully since their own last error; None if the
     store has no syncs of these users. `blocked_elsewhere` lists affected records that are still pending, but
-    because of another issue. `as_of` is the reference time of the store.
+    because of another issue. `as_of` is the reference time of the store. `errors_since_revert` counts the errors
+    after the revert; None if there was none.
     """
 
     reverted_by: ConfigChange | None
     users_synced_since: int | None
     blocked_elsewhere: tuple[BlockedRecords, ...]
     as_of: datetime | None = None
+    errors_since_revert: int | None = None
 
     @property
     def reverted_at(self) -> datetime | None:
@@ -72,6 +75,7 @@ class ResolutionStatus:
             "reverted_by": None if self.reverted_by is None else self.reverted_by.to_dict(),
             "users_synced_since": self.users_synced_since,
             "blocked_elsewhere": [asdict(blocked) for blocked in self.blocked_elsewhere],
+            "errors_since_revert": self.errors_since_revert,
             "as_of": None if self.as_of is None else self.as_of.isoformat(),
         }
 
@@ -82,9 +86,15 @@ def resolution_status(
     """Return the resolution status of an issue that is attributed to `change`, or to no change."""
     parameters = {"issue_id": issue_id}
     counts = run_query(connection, _RECOVERED_USERS, Filters.of(), parameters).iloc[0]
+    revert = None if change is None else find_revert(connection, change)
+    after_revert = None
+    if revert is not None:
+        bound = parameters | {"at": revert.changed_at}
+        after_revert = int(run_query(connection, _ERRORS_SINCE, Filters.of(), bound)["errors"].iloc[0])
     blocked = to_plain_rows(run_query(connection, _BLOCKED_ELSEWHERE, Filters.of(), parameters))
     return ResolutionStatus(
-        reverted_by=None if change is None else find_revert(connection, change.change_id),
+        reverted_by=revert,
+        errors_since_revert=after_revert,
         users_synced_since=int(counts["recovered"]) if counts["users_with_syncs"] else None,
         blocked_elsewhere=tuple(BlockedRecords(**row) for row in blocked),
         as_of=reference_time_for(connection, Filters.of()),

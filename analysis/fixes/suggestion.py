@@ -11,16 +11,24 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from analysis.fixes.affected_config import find_permission_sets, find_vmocs
-from analysis.fixes.config_change import AttributedChange, attributed_change
+from analysis.fixes.config_change import (
+    AttributedChange,
+    attributed_change,
+    count_rows,
+    find_former_version,
+)
 from analysis.fixes.formatting import format_value
+from analysis.fixes.headline import write_headline
 from analysis.fixes.issue_context import SharedAttribute, data_gaps, shared_attributes
 from analysis.fixes.playbook import Playbook, load_playbook
 from analysis.fixes.recovery_actions import RecoveryAction, recovery_actions
 from analysis.fixes.resolution import ResolutionStatus, resolution_status
+from analysis.fixes.undo import Undo, undo_change
 from analysis.issues.details import UnknownIssue
 from analysis.query.filters import Filters
 from analysis.query.runner import run_query
 
+_MAX_SHARE_SINCE_REVERT = 0.2  # of the errors; devices that learn of the revert late still report some
 _FACTS = """
 SELECT
     mode(cause) AS cause,
@@ -68,7 +76,9 @@ ORDER BY p.edited_at, p.device_id, p.record_id
 class Suggestion:
     """The suggested fix of one issue, and its evidence.
 
-    `who` acts, at the place `where`; None if the playbook names no single place. `named_values` holds the
+    `headline` is the fix in one sentence, with the names of this case (analysis.fixes.headline). `undo` undoes
+    `change`; None if there is no change or it states no values. `who` acts, at the place `where`; None if no single
+    place is known. `named_values` holds the
     values in the errors (object, field, operation, phase, error_type, app_version), the most frequent first.
     `user_ids` are the affected users, the one with most errors first. `permission_sets` are the sets to check,
     `vmocs` the VMOCs of the objects (analysis.fixes.affected_config). `change` is the configuration change
@@ -82,6 +92,8 @@ class Suggestion:
     playbook: Playbook
     who: str
     where: str | None
+    headline: str
+    undo: Undo | None
     side: str | None
     retryable: str | None
     events: int
@@ -127,13 +139,25 @@ def suggest_fix(connection: DuckDBPyConnection, issue_id: str) -> Suggestion:
     )
     permission_sets = find_permission_sets(connection, issue_id, shared, change)
     objects = named_values.get("object", ())
+    resolution = resolution_status(connection, issue_id, change)
+    undo = _find_undo(connection, change, resolution, facts["events"])
+    vmocs = find_vmocs(connection, issue_id, change)
     return Suggestion(
         issue_id=issue_id,
         cause=playbook.cause,
         confidence=facts["confidence"],
         playbook=playbook,
-        who=playbook.who,
-        where=playbook.fill_where({
+        who=playbook.who if undo is None else undo.who,
+        headline=write_headline(
+            playbook,
+            undo,
+            reverted_at=None if resolution.reverted_at is None else f"{resolution.reverted_at:%Y-%m-%d %H:%M} UTC",
+            named_values=named_values,
+            permission_sets=permission_sets,
+            vmocs=vmocs,
+        ),
+        undo=undo,
+        where=None if undo is not None and playbook.who != undo.who else playbook.fill_where({
             "{permission_set}": [format_value(name) for name in permission_sets],
             "{object}": [format_value(name) for name in objects],
         }),
@@ -147,16 +171,26 @@ def suggest_fix(connection: DuckDBPyConnection, issue_id: str) -> Suggestion:
         named_values=named_values,
         user_ids=tuple(row[0] for row in connection.execute(_USERS, parameters).fetchall()),
         permission_sets=permission_sets,
-        vmocs=find_vmocs(connection, issue_id, change),
+        vmocs=vmocs,
         shared_attributes=tuple(shared),
         change=change,
-        resolution=resolution_status(connection, issue_id, change),
+        resolution=resolution,
         pending_records=run_query(connection, _PENDING_RECORDS, Filters.of(), parameters),
         recovery_actions=tuple(recovery_actions(connection, issue_id=issue_id)),
         message=facts["message"],
         evidence=tuple(facts["evidence"] or ()),
         notes=tuple(data_gaps(connection, issue_id, since)),
     )  # fmt: skip
+
+
+def _find_undo(
+    connection: DuckDBPyConnection, change: AttributedChange | None, resolution: ResolutionStatus, events: int
+) -> Undo | None:
+    """Return how to undo the change; None if many errors came after it was already undone."""
+    if change is None or (resolution.errors_since_revert or 0) > _MAX_SHARE_SINCE_REVERT * events:
+        return None
+    former_version = find_former_version(connection, change) if change.kind == "app_version" else None
+    return undo_change(change, former_version=former_version, rows=count_rows(connection, change))
 
 
 def _first_row(connection: DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

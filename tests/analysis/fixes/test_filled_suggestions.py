@@ -85,7 +85,12 @@ def test_a_suggestion_has_the_evidence_of_its_issue(cause, fleet):
     values, fix = values_of(cause), suggest_fix(fleet, cause)
     text = fix_summary(fix)
     assert is_clean(text), text
-    assert text.startswith(load_playbook(cause).short_fix)
+    assert text.startswith(fix.headline)
+    assert (
+        fix.headline == load_playbook(cause).short_fix
+        or values.object in fix.headline
+        or values.vmoc in fix.headline
+    )
     assert "4 errors, 4 users" in text and "on 4 devices, since 2026-03-02 10:15 UTC" in text
     assert all(value in text for value in (values.object, values.field, *values.users[:3], "and 1 more"))
     assert "4 records are pending on 4 devices, the oldest since 2026-03-01 00:00 UTC: " in text
