@@ -1,22 +1,29 @@
-"""Load the cause catalogue: causes and the ordered rules that match them, in dated TOML files."""
+"""Load the cause catalogue: causes and the ordered rules that match them, in one folder per version."""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, cached_property
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from analysis.base.errors import AnalysisError
+from analysis.classification.codes.tables import CodeGroup, CodeTable, Rank, groups_of_rank
 
 UNKNOWN = "unknown"
 
 Tier = Literal["code", "words", "broad", "name", "status", "hint"]
+
+_ORDER_OF_RANK: Mapping[Rank, int] = MappingProxyType(
+    {"first": 15, "exact": 100_000, "envelope": 200_000, "status": 300_000}
+)
+"""Where the codes of a rank come among the rules of the catalogue: behind narrow sentences, but for the first."""
 
 
 class _Frozen(BaseModel):
@@ -36,6 +43,7 @@ class Cause(_Frozen):
 class Rule(_Frozen):
     """One classification rule: codes and words that mean a cause.
 
+    The matching rule with the lowest `order` decides. A sentence of the message outranks a rule that `yields`.
     A rule matches if the event has one of `codes` or one of `words`, all of `all`, none of `unless`, and every
     field in `when` matches its pattern. Patterns are regular expressions that ignore case.
     """
@@ -43,6 +51,8 @@ class Rule(_Frozen):
     id: str = Field(pattern=r"^[a-z]+(-[a-z]+)*$")
     cause: str
     tier: Tier
+    order: int = 0
+    yields: bool = False
     codes: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     all: tuple[str, ...] = ()
@@ -112,6 +122,11 @@ class Catalogue(_Frozen):
     cause: tuple[Cause, ...]
     rule: tuple[Rule, ...]
 
+    @field_validator("rule")
+    @classmethod
+    def _in_order(cls, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        return tuple(sorted(rules, key=lambda rule: rule.order))
+
     @model_validator(mode="after")
     def _rules_and_causes_agree(self) -> Catalogue:
         cause_ids = {cause.id for cause in self.cause}
@@ -127,24 +142,59 @@ class Catalogue(_Frozen):
 
 def load_catalogue(version: str | None = None) -> Catalogue:
     """Load the catalogue of a date (default: the newest). Raises AnalysisError if there is none."""
-    return _read(version or list_versions()[-1])
+    return _load(version or list_versions()[-1])
 
 
 def list_versions() -> list[str]:
     """Return the dates of all published catalogues, oldest first."""
     entries = files("analysis.classification").joinpath("causes").iterdir()
-    return sorted(entry.name.removesuffix(".toml") for entry in entries if entry.name.endswith(".toml"))
+    return sorted(entry.name for entry in entries if entry.is_dir() and entry.name[0].isdigit())
+
+
+def read_documents(folder: Traversable) -> dict[str, Any]:
+    """Read the files of a catalogue's folder as one document, with the rules of the tables of codes."""
+    document: dict[str, Any] = {"cause": [], "rule": list(_code_rules())}
+    for entry in sorted(folder.iterdir(), key=lambda each: each.name):
+        if entry.name.endswith(".toml"):
+            part = tomllib.loads(entry.read_text(encoding="utf-8"))
+            document["cause"] += part.pop("cause", [])
+            document["rule"] += part.pop("rule", [])
+            document |= part
+    return document
+
+
+def _code_rules() -> Iterator[Rule]:
+    """Yield one rule for each group of codes that has a cause and no other conditions."""
+    for rank, order in _ORDER_OF_RANK.items():
+        for place, (table, group) in enumerate(groups_of_rank(rank)):
+            yield _code_rule(table, group, order + place)
+
+
+def _code_rule(table: CodeTable, group: CodeGroup, order: int) -> Rule:
+    codes = [
+        code if group.rank == "status" else code.replace("http:", "status:") for code in table.tokens(group)
+    ]
+    yields = group.rank in ("envelope", "status")
+    return Rule(
+        id="-".join(dict.fromkeys((table.family, group.rank, group.cause, *group.also))),
+        cause=group.cause,
+        tier=group.tier or ("status" if yields else "code"),
+        order=order,
+        yields=yields,
+        codes=tuple(codes),
+        also=group.also,
+    )
 
 
 @cache
-def _read(version: str) -> Catalogue:
+def _load(version: str) -> Catalogue:
     if version not in list_versions():
         raise AnalysisError(
             f"there is no cause catalogue of {version}",
             next_step=f"Use one of: {', '.join(list_versions())}.",
         )
-    text = files("analysis.classification").joinpath("causes", f"{version}.toml").read_text(encoding="utf-8")
-    return Catalogue.model_validate(tomllib.loads(text), context={"published": True})
+    folder = files("analysis.classification").joinpath("causes", version)
+    return Catalogue.model_validate(read_documents(folder), context={"published": True})
 
 
 def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str] | None:

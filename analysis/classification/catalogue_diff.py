@@ -4,28 +4,43 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from duckdb import DuckDBPyConnection
-from pydantic import ValidationError
 
 from analysis.base.errors import AnalysisError
-from analysis.classification.catalogue import Catalogue, load_catalogue
+from analysis.classification.catalogue import Catalogue, Rule, load_catalogue, read_documents
 from analysis.classification.classifier import FIELDS, classify
 
 COMPARISON_COLUMNS = ("cause_before", "cause_after", "rule_before", "rule_after", "events", "message")
 
 
 def read_catalogue(path: Path) -> Catalogue:
-    """Read a catalogue file. Raises AnalysisError with the reason if the file is not a valid catalogue."""
+    """Read a draft: the folder of a catalogue, or a file of rules to add to the newest catalogue.
+
+    A rule without `order` in such a file is tried before all others. Raises AnalysisError with the reason if the
+    draft is not valid.
+    """
     try:
-        return Catalogue.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, ValidationError, UnicodeDecodeError) as error:
+        if path.is_dir():
+            return Catalogue.model_validate(read_documents(path))
+        return _add_rules(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:  # a TOML, pydantic or Unicode error is a ValueError
         lines = str(error).splitlines()
         raise AnalysisError(
             f"{path} is not a cause catalogue: {' '.join(lines[:3])}",
-            next_step="Compare the file with the newest one in analysis/classification/causes/.",
+            next_step="Compare it with the newest folder in analysis/classification/causes/.",
         ) from error
+
+
+def _add_rules(draft: dict[str, Any]) -> Catalogue:
+    if other := sorted(draft.keys() - {"rule", "version"}):
+        raise ValueError(f"a file of rules to add has only version and [[rule]], not {', '.join(other)}")
+    newest = load_catalogue()
+    added = [Rule.model_validate(rule) for rule in draft.get("rule", [])]
+    version = draft.get("version", newest.version)
+    return Catalogue(**(dict(newest) | {"version": version, "rule": (*added, *newest.rule)}))
 
 
 def compare_catalogues(

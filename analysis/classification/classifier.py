@@ -12,6 +12,7 @@ import pandas as pd
 from analysis.classification.catalogue import UNKNOWN, Catalogue, Rule, Tier, load_catalogue
 from analysis.classification.concepts.concepts import ConceptMatch, load_rules, match_concepts
 from analysis.classification.error_parsing import MessagePart, parse_event
+from analysis.classification.rule_index import RuleIndex, Stage
 
 FIELDS = ("platform", "error_type", "message", "object", "field", "operation", "http_status", "phase")
 MAX_ALTERNATIVES = 3
@@ -41,10 +42,9 @@ def classify(events: pd.DataFrame, catalogue: Catalogue | None = None) -> pd.Dat
     absent or have missing values. Returns a frame on the same index: cause (an id of the catalogue or `unknown`),
     confidence (0 to 1), rule, also (list of alternative causes). Equal events are classified once.
     """
-    catalogue = catalogue or load_catalogue()
-    codes = collect_codes(catalogue)
+    index = RuleIndex.of_catalogue(catalogue or load_catalogue())
     distinct_events, rows = _distinct_events(events)
-    findings = [classify_event(event, catalogue, codes) for event in distinct_events]
+    findings = [classify_event(event, index) for event in distinct_events]
     also = [finding.also for finding in findings]
     return pd.DataFrame(
         {
@@ -57,60 +57,41 @@ def classify(events: pd.DataFrame, catalogue: Catalogue | None = None) -> pd.Dat
     ).astype({"cause": "str", "rule": "str"})
 
 
-def collect_codes(catalogue: Catalogue) -> frozenset[str]:
-    """Return every code in the rules of the catalogue, in lower case."""
-    return frozenset().union(*(rule.code_tokens for rule in catalogue.rule))
-
-
-def classify_event(
-    event: Mapping[str, str], catalogue: Catalogue, known_codes: frozenset[str] = frozenset()
-) -> Finding:
+def classify_event(event: Mapping[str, str], index: RuleIndex) -> Finding:
     """Classify one event given as text fields. Returns `NO_FINDING` if no rule matches.
 
     The innermost part of the message is matched first. The words in code names are matched last, and only if the
-    event has none of `known_codes`: the name OPERATION_NOT_ALLOWED of a code is not its meaning. Within a part the
+    event has none of the known codes: the name OPERATION_NOT_ALLOWED of a code is not its meaning. Within a part the
     first matching rule decides. If no code rule and no narrow rule matches any part, or only an HTTP status does,
     the concepts in the message decide (`concepts`), then the broad rules, the HTTP status, and the hints. If the
     concepts contradict a rule, its confidence is lower.
     """
     parts = list(parse_event(event))
     whole = next(part for part in reversed(parts) if not part.is_code_names)
-    if whole.codes & known_codes:
+    if whole.codes & index.known_codes:
         parts = [part for part in parts if not part.is_code_names]
-    narrow, broad, hints = _rules_by_stage(catalogue)
-    finding = _match(narrow, parts, catalogue)
-    concepts = _match_parts(parts, catalogue)
-    if finding and not (
-        concepts and not concepts.rule.weak and finding.rule in _status_rules(catalogue, whole)
-    ):
+    catalogue = index.catalogue
+    finding = _match(index.narrow, parts, catalogue)
+    concepts = _match_parts(parts, index)
+    # A sentence outranks an envelope: a code or a status which states that something failed, not why.
+    if finding and not (concepts and not concepts.rule.weak and finding.rule in index.yielding_rules):
         return _weigh(finding, concepts, catalogue)
     if concepts and not concepts.rule.weak:
-        return _concept_finding(concepts, finding or _match(broad, parts, catalogue))
-    if not _has_unknown_code(whole, known_codes):
-        finding = finding or _match(broad, parts, catalogue)
-    finding = finding or _match_status(narrow, whole, catalogue) or _match(hints, parts, catalogue)
-    return finding or _match_status(hints, whole, catalogue) or _possible_causes(concepts)
+        return _concept_finding(concepts, finding or _match(index.broad, parts, catalogue))
+    if not _has_unknown_code(whole, index.known_codes):
+        finding = finding or _match(index.broad, parts, catalogue)
+    finding = (
+        finding or _match_status(index.narrow, whole, catalogue) or _match(index.hints, parts, catalogue)
+    )
+    return finding or _match_status(index.hints, whole, catalogue) or _possible_causes(concepts)
 
 
-def _match_parts(parts: list[MessagePart], catalogue: Catalogue) -> ConceptMatch | None:
+def _match_parts(parts: list[MessagePart], index: RuleIndex) -> ConceptMatch | None:
     """Return the first match of concepts, innermost part first."""
-    causes = {rule.cause for rule in catalogue.rule}
     for part in parts:
-        if match := match_concepts(part.text, causes):
+        if match := match_concepts(part.text, index.causes):
             return match
     return None
-
-
-def _status_rules(catalogue: Catalogue, whole: MessagePart) -> set[str]:
-    """Return the rules that match by an HTTP status alone: a sentence in the message outranks them."""
-    statuses = {code for code in whole.codes if code.startswith("status:")}
-    return {
-        rule.id
-        for rule in catalogue.rule
-        if rule.code_tokens & statuses
-        and not rule.code_tokens & (whole.codes - statuses)
-        and not (rule.words_pattern and rule.words_pattern.search(whole.text))
-    }
 
 
 def _weigh(finding: Finding, concepts: ConceptMatch | None, catalogue: Catalogue) -> Finding:
@@ -145,22 +126,19 @@ def _has_unknown_code(whole: MessagePart, known_codes: frozenset[str]) -> bool:
     return any(name.lower() not in known_codes for name in _CAPITALS.findall(whole.text))
 
 
-def _rules_by_stage(catalogue: Catalogue) -> tuple[list[Rule], list[Rule], list[Rule]]:
-    """Return the rules to try first, the broad rules to try next, and the hints to try last."""
-    narrow = [rule for rule in catalogue.rule if rule.tier not in ("broad", "hint")]
-    broad, hints = ([rule for rule in catalogue.rule if rule.tier == tier] for tier in ("broad", "hint"))
-    return narrow, broad, hints
-
-
-def _match(rules: list[Rule], parts: list[MessagePart], catalogue: Catalogue) -> Finding | None:
+def _match(stage: Stage, parts: list[MessagePart], catalogue: Catalogue) -> Finding | None:
     for part in parts:
-        if matches := [rule for rule in rules if _matches(rule, part)]:
+        if matches := [rule for rule in stage.candidates(part.codes) if _matches(rule, part)]:
             return _build_finding(matches, catalogue, _match_tier(matches[0], part))
     return None
 
 
-def _match_status(rules: list[Rule], whole: MessagePart, catalogue: Catalogue) -> Finding | None:
-    matches = [rule for rule in rules if rule.statuses & whole.statuses and _conditions_hold(rule, whole)]
+def _match_status(stage: Stage, whole: MessagePart, catalogue: Catalogue) -> Finding | None:
+    matches = [
+        rule
+        for rule in stage.status_rules
+        if rule.statuses & whole.statuses and _conditions_hold(rule, whole)
+    ]
     return _build_finding(matches, catalogue, "status") if matches else None
 
 

@@ -31,7 +31,7 @@ rules_app = typer.Typer(
 @rules_app.command("check")
 def check(
     catalogue: Annotated[
-        Path | None, typer.Option(help="Draft catalogue (.toml) (default: the newest published one).")
+        Path | None, typer.Option(help="Draft: folder of a catalogue, or file of rules to add to the newest.")
     ] = None,
     against: Annotated[
         str | None, typer.Option(help="Date of the catalogue to compare with (default: the newest).")
@@ -41,7 +41,7 @@ def check(
 ) -> None:
     """Show which errors would change their cause under another catalogue. Stores nothing.
 
-    Example: synclens rules check --catalogue analysis/classification/causes/2026-12-01.toml
+    Example: synclens rules check --catalogue my-rules.toml
     """
     draft = analysis.read_catalogue(catalogue) if catalogue else None
     with ingest.open_store(store) as opened:

@@ -1,5 +1,7 @@
+import shutil
 from datetime import UTC, datetime
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -71,7 +73,7 @@ def test_any_value_can_be_classified(rows):
 
 @pytest.mark.parametrize("rule", analysis.load_catalogue().rule, ids=lambda rule: rule.id)
 def test_the_codes_of_a_rule_have_its_cause_or_alternatives(rule):
-    codes = [code for code in rule.codes if ":" not in code and " " not in code]
+    codes = [code for code in rule.codes if ":" not in code]
     if rule.all or rule.when or rule.unless or not codes:
         assert rule.words or rule.codes
         return
@@ -94,12 +96,33 @@ def test_the_patterns_of_a_published_catalogue_are_regular_expressions(version):
 
 
 def test_a_draft_with_an_invalid_pattern_is_rejected(tmp_path):
-    draft = tmp_path / "draft.toml"
-    newest = files("analysis.classification").joinpath("causes", f"{list_versions()[-1]}.toml")
-    draft.write_text(newest.read_text("utf-8").replace("[[rule]]", "[[rule]]\nunless = ['(']", 1), "utf-8")
+    newest = Path(str(files("analysis.classification").joinpath("causes", list_versions()[-1])))
+    draft = shutil.copytree(newest, tmp_path / "draft")
+    family = draft / "record.toml"
+    family.write_text(family.read_text("utf-8").replace("[[rule]]", "[[rule]]\nwhen = {}", 1), "utf-8")
+    assert analysis.read_catalogue(draft).rule == analysis.load_catalogue().rule
+    family.write_text(family.read_text("utf-8").replace("\nwords = [", "\nwords = [\n  '(',", 1), "utf-8")
     with pytest.raises(analysis.AnalysisError, match="not a regular expression") as caught:
         analysis.read_catalogue(draft)
     assert caught.value.next_step
+
+
+def test_a_draft_that_is_no_catalogue_is_rejected(tmp_path):
+    draft = tmp_path / "draft.toml"
+    for text in ("[[cause]]\nid = 'rust'\n", "[[rule]]\nid = 'x'\n", "= 1", "\0"):
+        draft.write_text(text, "utf-8")
+        with pytest.raises(analysis.AnalysisError, match="not a cause catalogue"):
+            analysis.read_catalogue(draft)
+    with pytest.raises(analysis.AnalysisError, match="not a cause catalogue"):
+        analysis.read_catalogue(tmp_path / "missing")
+
+
+def test_the_order_of_a_rule_and_not_its_file_decides():
+    catalogue = analysis.load_catalogue()
+    orders = [rule.order for rule in catalogue.rule]
+    assert orders == sorted(orders)
+    words = [rule.order for rule in catalogue.rule if rule.words]
+    assert len(set(words)) == len(words) and min(words) > 0
 
 
 def test_a_catalogue_with_an_unknown_cause_id_is_rejected():
