@@ -26,7 +26,7 @@ _HAS_SIGN = re.compile(_SIGN)
 _PLACE = re.compile(rf"{_SIGN}|(?:(?!{_SIGN})\w)+")
 """A sign of a script without spaces, or a word of another script."""
 _GAP = r"\W(?:.{0,24}?\W)?"
-_INFLECTED = frozenset({"cs", "pl", "ru", "tr"})
+_INFLECTED = frozenset({"cs", "hu", "pl", "ro", "ru", "tr", "uk"})
 _DISTINCT_LETTERS = 5
 _LETTERS = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "ß": "ss", "’": "'", "‘": "'", "ʼ": "'"})
 
@@ -108,16 +108,12 @@ def read_entries() -> tuple[tuple[str, str], ...]:
 
 
 def _entries() -> Iterator[tuple[str, str]]:
-    entries = files(_FOLDER).joinpath("lexicon").iterdir()
-    for entry in sorted(entries, key=lambda each: each.name):
-        if entry.name.endswith(".toml"):
-            for concept, by_language in tomllib.loads(entry.read_text(encoding="utf-8")).items():
-                words = (
-                    _with_endings(fold(word), language)
-                    for language, words in by_language.items()
-                    for word in words
-                )
-                for word in dict.fromkeys(words):
+    lexicon = files(_FOLDER).joinpath("lexicon")
+    for entry in sorted(lexicon.iterdir(), key=lambda each: each.name):
+        language, suffix = entry.name.split(".", maxsplit=1)
+        if suffix == "toml":
+            for concept, words in tomllib.loads(entry.read_text(encoding="utf-8")).items():
+                for word in dict.fromkeys(_with_endings(fold(word), language) for word in words):
                     yield concept, word
 
 
