@@ -1,8 +1,9 @@
 """Score `analysis.suspects` on simulated incidents.
 
     python -m benchmarks.suspects [incidents]
+    python -m benchmarks.suspects --scenarios [--first-seed 1] [--seeds 2] [--devices 60] [--misses]
 
-Each incident has a separate store: 60 to 240 users in four countries, three profiles and twenty territories
+`--scenarios` runs all scenarios of the simulator (benchmarks/scenario_suspects.py). Without it, each incident has a separate store: 60 to 240 users in four countries, three profiles and twenty territories
 sync about once a working day for four weeks; three in a thousand user-days show the issue anyway. At some
 time a part of the fleet (everyone, a country, a profile, a territory or a permission set) begins to be hit
 on 15 to 70 % of its days. Ten decoy changes of any kind, scope and object are made at random times.
@@ -17,9 +18,11 @@ Printed: how often the first name is the right one, how often a change is named 
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -27,6 +30,7 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 
 from analysis.diagnosis.suspect_changes import suspects
+from benchmarks.scenario_suspects import print_score, score_scenarios
 from ingest.store.open import migrate
 
 START = pd.Timestamp("2026-03-02")
@@ -169,7 +173,28 @@ def store_of(fleet: pd.DataFrame, seen: pd.DataFrame, changes: pd.DataFrame) -> 
     return store
 
 
-def main(incidents: int = 400) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Score the incidents, or the scenarios."""
+    parser = argparse.ArgumentParser(description="Score suspect changes.")
+    parser.add_argument("incidents", type=int, nargs="?", default=400)
+    parser.add_argument("--scenarios", action="store_true", help="all scenarios of the simulator instead")
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--devices", type=int, default=60)
+    parser.add_argument("--days", type=int, default=14)
+    parser.add_argument("--cache", type=Path, help="folder that keeps the simulated stores")
+    parser.add_argument("--misses", action="store_true", help="list what is not right")
+    options = parser.parse_args(arguments)
+    if not options.scenarios:
+        score_incidents(options.incidents)
+        return
+    seeds = range(options.first_seed, options.first_seed + options.seeds)
+    score = score_scenarios(seeds, devices=options.devices, days=options.days, cache=options.cache)
+    print_score(score, with_misses=options.misses)
+
+
+def score_incidents(incidents: int) -> None:
+    """Print the outcomes of incidents with a true change, without one, and with a version."""
     rng = np.random.default_rng(20)
     for kind, number in {"change": incidents // 2, "none": incidents // 2, "version": incidents // 4}.items():
         outcome: Counter[str] = Counter()
@@ -186,4 +211,4 @@ def main(incidents: int = 400) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:2]))
+    main()

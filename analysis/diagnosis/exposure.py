@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -72,21 +72,35 @@ class Exposure:
     user_index: Integers
     app_version: NDArray[np.object_]
     users: pd.DataFrame
+    _positions: dict[str, dict[str, list[int]]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def affected_users(self) -> Booleans:
         """Return for each user whether they were ever hit."""
         return np.bincount(self.user_index[self.hit], minlength=len(self.users)) > 0
 
+    @property
+    def first_hits(self) -> Floats:
+        """Return for each user the time of the first hit, in epoch seconds; infinity for never."""
+        first = np.full(len(self.users), np.inf)
+        np.minimum.at(first, self.user_index[self.hit], self.seconds[self.hit])
+        return first
+
     def users_in_scope(self, kind: str, target: str, scope: str | None) -> Booleans:
         """Return for each user whether a change reaches them; all users if its scope is unknown."""
-        if scope and "=" in scope:
-            name, value = (part.strip() for part in scope.split("=", 1))
-            return self._users_with(name, value)
-        reached = (
-            self._users_with(_SCOPE_BY_KIND[kind], target) if kind in _SCOPE_BY_KIND else self._all_users()
-        )
-        return reached if reached.any() else self._all_users()
+        return self.users_in_scopes(kind, [(target, scope)])
+
+    def users_in_scopes(self, kind: str, targets: Iterable[tuple[str, str | None]]) -> Booleans:
+        """Return for each user whether any of several targets, each with its scope, reaches them."""
+        reached = np.zeros(len(self.users), dtype=np.bool_)
+        for target, scope in dict.fromkeys(targets):
+            if scope and "=" in scope:
+                name, value = (part.strip() for part in scope.split("=", 1))
+                reached |= self._users_with(name, value)
+            else:
+                matches = self._users_with(_SCOPE_BY_KIND.get(kind, ""), target)
+                reached |= matches if matches.any() else True
+        return reached
 
     def adoption_times(self, version: str) -> Floats:
         """Return when each user was first seen with a version, in epoch seconds; infinity for never."""
@@ -103,11 +117,21 @@ class Exposure:
             return np.isfinite(self.adoption_times(value))
         if name not in _COLUMNS_BY_SCOPE:
             return self._all_users()
-        values = {part.strip() for part in value.split(",")}
         matches = np.zeros(len(self.users), dtype=np.bool_)
         for column in _COLUMNS_BY_SCOPE[name]:
-            matches |= np.array([_contains_any(text, values) for text in self.users[column]], dtype=np.bool_)
+            positions = self._positions_of(column)
+            for part in value.split(","):
+                matches[positions.get(part.strip(), [])] = True
         return matches
+
+    def _positions_of(self, column: str) -> Mapping[str, list[int]]:
+        """Map each value of a column, which may list several, to the positions of its users."""
+        if column not in self._positions:
+            positions = self._positions[column] = {}
+            for position, text in enumerate(self.users[column]):
+                for part in text.split(",") if isinstance(text, str) else ():
+                    positions.setdefault(part.strip(), []).append(position)
+        return self._positions[column]
 
 
 def load_exposure(connection: DuckDBPyConnection, issue_id: str | None, filters: Filters) -> Exposure:
@@ -125,7 +149,3 @@ def load_exposure(connection: DuckDBPyConnection, issue_id: str | None, filters:
         app_version=rows["app_version"].to_numpy(object),
         users=users,
     )
-
-
-def _contains_any(text: object, values: set[str]) -> bool:
-    return isinstance(text, str) and not values.isdisjoint(part.strip() for part in text.split(","))

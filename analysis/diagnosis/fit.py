@@ -7,7 +7,9 @@ fits no better than a change at a random time is no suspect.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
+from math import log
+from typing import Self
 
 import numpy as np
 
@@ -15,19 +17,33 @@ from analysis.diagnosis.exposure import Booleans, Exposure, Floats, Integers
 
 _TIMES = 2_000
 _SHUFFLES = 999
+_ENOUGH_AS_GOOD = 100  # shuffles that fit as well, after which no more are drawn (Besag and Clifford 1991)
+_DAY = 86_400.0
 
 
-def fit_at_time(exposure: Exposure, scope: Booleans, time: float) -> tuple[float, float]:
+def fit_at_time(
+    exposure: Exposure, scope: Booleans, time: float, until: float = np.inf
+) -> tuple[float, float]:
     """Return the log likelihood ratio and p-value of a change at a time, in a scope.
 
     `time` is in epoch seconds; `scope` has one flag per user. The p-value is the share of other times that fit
     as well: the geometric mean of the share of all time and the share of active time. Clock time alone would
     exclude a change on Friday evening as the reason for Monday; active time alone would accept any change on the
-    weekend.
+    weekend. If the change was reverted at `until`, its effect may end there or last: the better fit counts, at twice
+    its p-value.
     """
+    lasting = _fit_interval(exposure, scope, time, np.inf)
+    if until > exposure.seconds[-1]:
+        return lasting
+    ended = _fit_interval(exposure, scope, time, until - time)
+    ratio, p_value = max(lasting, ended, key=lambda fit: (fit[0], -fit[1]))
+    return ratio, min(1.0, 2 * p_value)
+
+
+def _fit_interval(exposure: Exposure, scope: Booleans, time: float, duration: float) -> tuple[float, float]:
     by_clock = np.linspace(exposure.seconds[0], exposure.seconds[-1], _TIMES)
     by_activity = np.quantile(exposure.seconds, np.linspace(0, 1, _TIMES))
-    ratios = _ratios(exposure, scope, np.concatenate([by_clock, by_activity, [time]]))
+    ratios = _ratios(exposure, scope, np.concatenate([by_clock, by_activity, [time]]), duration)
     ratio = float(ratios[-1])
     share_as_good = (1 + (ratios[:-1].reshape(2, _TIMES) >= ratio - 1e-9).sum(axis=1)) / (_TIMES + 1)
     return ratio, float(np.sqrt(share_as_good.prod()))
@@ -36,13 +52,56 @@ def fit_at_time(exposure: Exposure, scope: Booleans, time: float) -> tuple[float
 def fit_at_adoption(exposure: Exposure, since: Floats, seed: int) -> tuple[float, float]:
     """Return the log likelihood ratio and p-value of a rollout with one adoption time per user.
 
-    The p-value is the share of random reassignments of these times that fit as well. A problem that started for
-    all users on the day when most of them got the version is no evidence against the version.
+    Users with the version are compared with those without it on the same day, so that neither an earlier nor a
+    simultaneous problem of all users counts for or against the version. The p-value is the share of random
+    reassignments of the adoption times that fit as well; drawing ends early once it is clearly not small.
     """
     rng = np.random.default_rng(seed)
-    orders = np.stack([np.arange(len(since)), *(rng.permutation(len(since)) for _ in range(_SHUFFLES))])
-    ratios = _adoption_ratios(exposure, (since[order] for order in orders))
-    return float(ratios[0]), float((ratios >= ratios[0] - 1e-9).mean())
+    days = _Days.of(exposure)
+    ratio = days.ratio(since)
+    if ratio <= 0:
+        return 0.0, 1.0
+    as_good = 1
+    for draw in range(1, _SHUFFLES + 1):
+        as_good += days.ratio(since[rng.permutation(len(since))]) >= ratio - 1e-9
+        if as_good > _ENOUGH_AS_GOOD:
+            break
+    return ratio, as_good / (draw + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Days:
+    """The exposure by calendar day: the number of the day of each row, and the totals per day."""
+
+    exposure: Exposure
+    day: Integers
+    hit_days: Integers
+    rows: Floats
+    hits: Floats
+
+    @classmethod
+    def of(cls, exposure: Exposure) -> Self:
+        day: Integers = (exposure.seconds // _DAY).astype(np.int64)
+        day -= day.min()
+        rows = np.bincount(day).astype(np.float64)
+        hits = np.bincount(day[exposure.hit], minlength=len(rows)).astype(np.float64)
+        return cls(exposure, day, day[exposure.hit], rows, hits)
+
+    def ratio(self, since: Floats) -> float:
+        """Return the log likelihood ratio of the hits of users with the version, given the hits of each day."""
+        exposed = self.exposure.seconds >= since[self.exposure.user_index]
+        exposed_rows = np.bincount(self.day[exposed], minlength=len(self.rows))
+        share = np.divide(exposed_rows, self.rows, out=np.zeros_like(self.rows), where=self.rows > 0)
+        mixed = (share > 0) & (share < 1)
+        exposed_hits = np.bincount(self.hit_days[exposed[self.exposure.hit]], minlength=len(self.rows))
+        observed, expected = float(exposed_hits[mixed].sum()), float((self.hits * share)[mixed].sum())
+        total = float(self.hits[mixed].sum())
+        if observed <= expected or not 0 < expected < total:
+            return 0.0
+        gain = observed * log(observed / expected)
+        if observed < total:
+            gain += (total - observed) * log((total - observed) / (total - expected))
+        return gain
 
 
 def fit_scope(exposure: Exposure, scope: Booleans) -> float:
@@ -50,27 +109,19 @@ def fit_scope(exposure: Exposure, scope: Booleans) -> float:
     return float(_ratios(exposure, scope, exposure.seconds[:1])[0])
 
 
-def _ratios(exposure: Exposure, scope: Booleans, times: Floats) -> Floats:
+def _ratios(exposure: Exposure, scope: Booleans, times: Floats, duration: float = np.inf) -> Floats:
+    """Return the log likelihood ratios of the rates in `scope` within `duration` seconds after each time."""
     inside = scope[exposure.user_index]
     seconds, hit = exposure.seconds[inside], exposure.hit[inside]
     first: Integers = np.searchsorted(seconds, times, side="left")
-    hits_from = np.concatenate([np.cumsum(hit[::-1])[::-1], [0]])
+    end: Integers = np.searchsorted(seconds, times + duration, side="left")
+    hits_before = np.concatenate([[0], np.cumsum(hit)])
     return likelihood_ratio(
-        hits_from[first].astype(np.float64),
-        (len(seconds) - first).astype(np.float64),
+        (hits_before[end] - hits_before[first]).astype(np.float64),
+        (end - first).astype(np.float64),
         float(exposure.hit.sum()),
         float(len(exposure.hit)),
     )
-
-
-def _adoption_ratios(exposure: Exposure, adoptions: Iterable[Floats]) -> Floats:
-    """Return the log likelihood ratio for each array of adoption times, which has one time per user."""
-    counts = []
-    for since in adoptions:
-        exposed = exposure.seconds >= since[exposure.user_index]
-        counts.append((np.count_nonzero(exposure.hit & exposed), np.count_nonzero(exposed)))
-    hits, days = np.array(counts, dtype=np.float64).T
-    return likelihood_ratio(hits, days, float(exposure.hit.sum()), float(len(exposure.hit)))
 
 
 def likelihood_ratio(hits: Floats, days: Floats, all_hits: float, all_days: float) -> Floats:
