@@ -3,10 +3,11 @@
     python -m benchmarks.suspects [incidents]
     python -m benchmarks.suspects --scenarios [--first-seed 1] [--seeds 2] [--devices 60] [--misses]
 
-`--scenarios` runs all scenarios of the simulator (benchmarks/scenario_suspects.py). Without it, each incident has a separate store: 60 to 240 users in four countries, three profiles and twenty territories
-sync about once a working day for four weeks; three in a thousand user-days show the issue anyway. At some
-time a part of the fleet (everyone, a country, a profile, a territory or a permission set) begins to be hit
-on 15 to 70 % of its days. Ten decoy changes of any kind, scope and object are made at random times.
+`--scenarios` runs all scenarios of the simulator (benchmarks/scenario_suspects.py). Otherwise each incident has a
+separate store: 60 to 240 users in four countries, three profiles and twenty territories sync about once a working day
+for four weeks; three in a thousand user-days show the issue anyway. At some time a part of the fleet (everyone, a
+country, a profile, a territory or a permission set) begins to be hit on 15 to 70 % of its days. Ten decoy changes of
+any kind, scope and object are made at random times.
 
 * change: an eleventh change, up to twelve hours before, is the true one; seven times in ten the log knows its
   object, four times in ten its field too;

@@ -210,11 +210,11 @@ def show_pending_records(frame: pd.DataFrame, view: View, *, key: str) -> None:
     )
 
 
-def show_suspect_changes(suspects: Sequence[SuspectChange], view: View) -> None:
+def show_suspect_changes(issue_id: str, suspects: Sequence[SuspectChange], view: View) -> None:
     """Show the changes that fit the start of the issue better than chance, or that there is none."""
     widgets.show_section("Suspect changes", help="Compared with all other changes and with random times.")
     if not suspects:
-        reason = data.fetch(why_unjudged)
+        reason = data.fetch(why_unjudged, issue_id)
         st.caption(escape(reason or "No change fits the start of the issue better than chance.", 300))
     for suspect in suspects:
         with st.container(border=True, gap="xxsmall"):

@@ -20,9 +20,8 @@ from analysis.query.runner import run_query_rows
 from analysis.sync_failures.kinds import load_failure_kinds
 
 _MOST = 0.5  # share of the errors that must name the same thing
-_NEARLY_ALL = (
-    0.8  # share of the errors that must name records of one change: by chance they name some of a large one
-)
+# Share of the errors that must name records of one change: by chance they name some records of a large one.
+_NEARLY_ALL = 0.8
 _MAX_EVENTS = 2_000
 # An API name, a version, an id or a number of at least three characters: words of a sentence name nothing.
 _NAME = re.compile(r"[^\W_](?:[\w.\-]*[^\W_])?")

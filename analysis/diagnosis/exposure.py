@@ -21,7 +21,8 @@ Integers = NDArray[np.int64]
 _ACTIVE_DAYS = """
 WITH activity AS (
     SELECT coalesce(user_id, device_id) AS who, user_id, device_id, started_at AS seen_at, app_version,
-        $issue IS NULL AND outcome IN ('failed', 'failed_upload', 'failed_download') AS hit
+        $issue IS NULL AND outcome IN
+            ('failed', 'failed_upload', 'failed_download', 'succeeded_with_upload_errors') AS hit
     FROM sync
     UNION ALL
     SELECT coalesce(user_id, device_id), user_id, device_id, occurred_at, app_version,
@@ -80,6 +81,13 @@ class Exposure:
         return np.bincount(self.user_index[self.hit], minlength=len(self.users)) > 0
 
     @property
+    def first_days(self) -> Floats:
+        """Return for each user the time of the first active day, in epoch seconds."""
+        first = np.full(len(self.users), np.inf)
+        np.minimum.at(first, self.user_index, self.seconds)
+        return first
+
+    @property
     def first_hits(self) -> Floats:
         """Return for each user the time of the first hit, in epoch seconds; infinity for never."""
         first = np.full(len(self.users), np.inf)
@@ -135,7 +143,10 @@ class Exposure:
 
 
 def load_exposure(connection: DuckDBPyConnection, issue_id: str | None, filters: Filters) -> Exposure:
-    """Load the active days; hits are errors of the issue, or failed syncs without `issue_id`."""
+    """Load the active days; hits are errors of the issue.
+
+    Without `issue_id`, they are syncs that failed or had upload errors.
+    """
     rows = run_query(connection, _ACTIVE_DAYS, filters, {"issue": issue_id})
     users = rows.groupby("who", sort=True)[["user_id", "device_id"]].first().reset_index()
     users = users.merge(run_query(connection, _USERS, Filters()), on="user_id", how="left")

@@ -61,12 +61,11 @@ def fit_at_adoption(exposure: Exposure, since: Floats, seed: int) -> tuple[float
     ratio = days.ratio(since)
     if ratio <= 0:
         return 0.0, 1.0
-    as_good = 1
-    for draw in range(1, _SHUFFLES + 1):
+    as_good, drawn = 1, 1
+    while drawn <= _SHUFFLES and as_good <= _ENOUGH_AS_GOOD:
         as_good += days.ratio(since[rng.permutation(len(since))]) >= ratio - 1e-9
-        if as_good > _ENOUGH_AS_GOOD:
-            break
-    return ratio, as_good / (draw + 1)
+        drawn += 1
+    return ratio, as_good / drawn
 
 
 @dataclass(frozen=True, slots=True)

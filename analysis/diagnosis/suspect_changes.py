@@ -21,7 +21,6 @@ from analysis.query.filters import Filters
 _SIGNIFICANT = 0.05
 _MIN_AFFECTED = 2
 _MIN_REACHED = 0.5  # share of the affected users that a suspect reached before their first hit
-_FIRST_DAYS = 0.02  # share of all time; a version seen this early was rolled out before the data starts
 
 # Prior weight of all changes of one relation together, compared with no change at all. They do not depend on the
 # time of a change, so the test of its time stays valid.
@@ -29,7 +28,7 @@ _PRIOR: Mapping[Relation, float] = {
     Relation.NAMED: 10.0,
     Relation.FITS_OBJECT: 1.5,
     Relation.FITS_CAUSE: 1.2,
-    Relation.OPEN: 0.5,
+    Relation.OPEN: 1.0,
     Relation.UNLIKELY: 0.1,
     Relation.CONTRARY: 0.02,
 }
@@ -38,18 +37,31 @@ _MAX_SCOPE_PENALTY, _MAX_SCOPE_PENALTY_NAMED = 4.0, 1.0
 _MIN_RATIO = 2.0  # log likelihood ratio; below it, hits are hardly more frequent after the change
 
 
+_CANDIDATE_COUNTS = """
+WITH period AS (
+    SELECT min(seen_at) AS first_seen, max(seen_at) AS last_seen FROM (
+        SELECT sync_start_datetime__v AS seen_at FROM sync_tracking__v UNION ALL SELECT occurred_at FROM sync_error
+    )
+)
+SELECT (SELECT count(*) FROM sync_tracking__v), (SELECT count(*) FROM config_change),
+    (SELECT count(*) FROM config_change, period WHERE changed_at BETWEEN first_seen AND last_seen),
+    (SELECT count(DISTINCT version__v) FROM sync_tracking__v),
+    (SELECT count(DISTINCT coalesce(user_id, device_id)) FROM issue_event WHERE issue_id = $issue)
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuspectChange:
     """A change that fits the start of an issue better than chance.
 
-    `change_id` is that of the `config_change` row, or `version VERSION` for a rollout without a row. `change_ids` are
-    all rows of the same change, such as the accounts of one realignment; the row that is closest to the issue is first,
-    and `kind`, `target`, `before` and `after` are its own.
+    `change_id` is that of the `config_change` row, or `version VERSION` for a rollout without a row. `change_ids`
+    are all rows of the same change, such as the accounts of one realignment; the row that is closest to the issue
+    is first, and `kind`, `target`, `before` and `after` are its own.
     `scope` describes the users that it reached. `affected_in_scope` is the share of affected users that it
     reached before their first hit, `unaffected_in_scope` the share of users in scope who were never hit.
     `lag` is the time from the change to the first hit after it in its scope. `relation` describes the relation
-    to the issue; it is empty if none is known. `named` is true if the errors name what was changed: such suspects come
-    first. `p_value` is adjusted for the number of changes; `score` orders the list.
+    to the issue; it is empty if none is known. `named` is true if the errors name what was changed; such
+    suspects come first. `p_value` is adjusted for the number of changes; `score` orders the list.
     """
 
     change_id: str
@@ -107,8 +119,9 @@ def suspects(
     weights: a change of what the errors name, or that can cause them, may fit their start less closely, and one that
     cannot must fit far better. A suspect reached at least half of the affected users before their first hit.
 
-    A change after `onset` (UTC) is no suspect. Without `issue_id`, failed syncs are the hits. At least two known
-    users must be affected: errors without a user have no suspect. Raises UnknownIssue.
+    A change after `onset` (UTC) is no suspect. Without `issue_id`, the hits are syncs that failed or had
+    upload errors. At least two known users must be affected: errors without a user have no suspect. Raises
+    UnknownIssue.
     """
     selected = Filters.of(**filters)
     exposure = load_exposure(connection, issue_id, selected)
@@ -138,26 +151,39 @@ def suspects(
     return significant[:limit]
 
 
-def why_unjudged(connection: DuckDBPyConnection) -> str | None:
-    """Return why suspects cannot be judged with the loaded data; None if they can."""
-    syncs, changes, versions = connection.execute(_CANDIDATE_COUNTS).fetchall()[0]
+def why_unjudged(connection: DuckDBPyConnection, issue_id: str | None = None) -> str | None:
+    """Return what is not known about the changes before an issue, and what to load; None if nothing is missing.
+
+    Show it instead of "no change fits" if `suspects` returns nothing.
+    """
+    counts = connection.execute(_CANDIDATE_COUNTS, {"issue": issue_id}).fetchall()[0]
+    syncs, changes, changes_within, versions, users = counts
     if not syncs:
         return (
             "Suspects cannot be judged: no syncs are loaded, so it is unknown who worked without this issue. "
             "Load sync tracking records."
+        )
+    if issue_id is not None and users < _MIN_AFFECTED:
+        return (
+            "Suspects cannot be judged: fewer than two users or devices of this issue are known. "
+            "Load errors with a user or a sync id."
         )
     if not changes and versions < 2:
         return (
             "Suspects cannot be judged: no configuration changes and only one app version are loaded. "
             "Load the audit trails."
         )
+    if not changes:
+        return (
+            "No app version fits the start of this issue. Whether a configuration change does is unknown: none are "
+            "loaded. Load the audit trails."
+        )
+    if not changes_within:
+        return (
+            "No app version fits the start of this issue. Whether a configuration change does is unknown: all loaded "
+            "changes are from before or after the loaded syncs and errors. Load the audit trails of the same days."
+        )
     return None
-
-
-_CANDIDATE_COUNTS = """
-SELECT (SELECT count(*) FROM sync_tracking__v), (SELECT count(*) FROM config_change),
-    (SELECT count(DISTINCT version__v) FROM sync_tracking__v)
-"""
 
 
 def _issue_exists(connection: DuckDBPyConnection, issue_id: str) -> bool:
@@ -184,10 +210,15 @@ def _list_candidates(
 
 
 def _list_rollouts(exposure: Exposure) -> list[tuple[str, float]]:
-    first_days_end = exposure.seconds[0] + _FIRST_DAYS * (exposure.seconds[-1] - exposure.seconds[0])
-    versions = sorted({version for version in exposure.app_version if isinstance(version, str)})
-    rollouts = [(version, float(exposure.adoption_times(version).min())) for version in versions]
-    return [(version, first_seen) for version, first_seen in rollouts if first_seen > first_days_end]
+    """List versions with when they were first seen, if most of their users had another version before."""
+    first_seen = exposure.first_days
+    rollouts = []
+    for version in sorted({version for version in exposure.app_version if isinstance(version, str)}):
+        since = exposure.adoption_times(version)
+        users = np.isfinite(since)
+        if 2 * (since[users] > first_seen[users]).sum() > users.sum():
+            rollouts.append((version, float(since.min())))
+    return rollouts
 
 
 def _rollout_without_row(version: str, first_seen: float) -> ChangeGroup:

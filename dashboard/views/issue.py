@@ -56,7 +56,7 @@ with history_column:
         days, key="issue-days", title=f"{noun} by day ({view.day_basis})", view=view,
         definition=f"{noun} of this issue; days without any are zero.",
     )  # fmt: skip
-    issue_panels.show_suspect_changes(suspected, view)
+    issue_panels.show_suspect_changes(issue_id, suspected, view)
     explanations.show_issue_explanations(issue_id, view)
     issue_panels.show_tabs(issue, view)
 with fix_column:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 import analysis
 import ingest
-from analysis.base.text import format_p_value
+from analysis.base.text import format_change, format_p_value, pluralize
 from synclens import console
 from synclens.issue_id_prefix import resolve_issue_id
 from synclens.options import DEFAULT_STORE, JsonOption, StoreOption
@@ -30,8 +30,9 @@ def suspects(
     from analysis.diagnosis.suspect_changes import why_unjudged  # noqa: PLC0415 - imports pandas
 
     with ingest.open_store(store) as opened:
-        changes = analysis.suspects(opened, resolve_issue_id(opened, issue_id))
-        reason = None if changes else why_unjudged(opened)
+        full_id = resolve_issue_id(opened, issue_id)
+        changes = analysis.suspects(opened, full_id)
+        reason = None if changes else why_unjudged(opened, full_id)
     if as_json:
         if reason is not None:
             console.info(reason)
@@ -44,10 +45,13 @@ def suspects(
 
 
 def _format_suspect(change: SuspectChange) -> str:
-    before, after = change.before or "nothing", change.after or "nothing"
+    more = len(change.change_ids) - 1
+    together = f" and {pluralize(more, 'more row')} at once" if more else ""
+    values = format_change(change.before, change.after)
     return (
-        f"{change.changed_at:%Y-%m-%d %H:%M} UTC  {change.kind} {change.target}: {before} → {after}\n"
-        f"   {change.relation}; reached {change.affected_in_scope:.0%} of the {change.affected} affected users; "
+        f"{change.changed_at:%Y-%m-%d %H:%M} UTC  {change.kind} {change.target}{together}"
+        f"{f': {values}' if values else ''}\n   {f'{change.relation}; ' if change.relation else ''}"
+        f"reached {change.affected_in_scope:.0%} of the {change.affected} affected users; "
         f"{change.unaffected_in_scope:.0%} of the users it reached were not affected; "
         f"{format_p_value(change.p_value)}  ({change.change_id})"
     )

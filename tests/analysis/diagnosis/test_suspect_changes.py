@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.diagnosis.fit import likelihood_ratio
-from analysis.diagnosis.suspect_changes import suspects
+from analysis.diagnosis.exposure import load_exposure
+from analysis.diagnosis.fit import fit_at_adoption, likelihood_ratio
+from analysis.diagnosis.suspect_changes import suspects, why_unjudged
 from analysis.issues.details import UnknownIssue
+from analysis.query.filters import Filters
 from benchmarks.suspects import START, activity, change, people, store_of
 from tests.support.examples import examples
 
@@ -138,6 +140,135 @@ def test_an_unknown_scope_reaches_all_users():
         *fleet_of(1, lambda fleet: np.full(len(fleet), ONSET)), [*unrelated_changes(), change]
     )
     assert suspect.scope == "everyone"
+
+
+def described(row, **values):
+    return row | values
+
+
+def test_rows_of_one_time_kind_and_author_are_one_change():
+    """Sixty rows of one territory each are one hypothesis, so the true change is not outnumbered."""
+    rows = [
+        change(
+            f"row-{n:02}", at(ONSET - 0.1) + pd.Timedelta(seconds=n), "vmoc", f"vmoc_{n:02}__c", None, None,
+            f"territory=T{n % 20:02}",
+        ) | {"changed_by": "loader", "before": "off", "after": "on"}
+        for n in range(60)
+    ]  # fmt: skip
+    fleet, seen = fleet_of(1, lambda fleet: np.full(len(fleet), ONSET))
+    [suspect] = find_suspects(fleet, seen, [*unrelated_changes(), *rows])
+    assert sorted(suspect.change_ids) == [f"row-{n:02}" for n in range(60)]
+    assert (suspect.changed_by, suspect.scope) == ("loader", "everyone")
+    assert suspect.affected_in_scope > 0.9
+
+
+def test_changes_of_unknown_authors_are_separate():
+    moves = [change(f"move-{n}", at(ONSET - 0.02), "setting", f"s{n}__c", None, None, None) for n in range(3)]
+    named = find_suspects(*fleet_of(1, lambda fleet: np.full(len(fleet), ONSET)), moves)
+    assert {len(suspect.change_ids) for suspect in named} <= {1}
+
+
+def test_a_change_that_reached_a_minority_of_those_affected_is_no_suspect():
+    fleet, seen = fleet_of(1, lambda fleet: np.full(len(fleet), ONSET))
+    assert find_suspects(fleet, seen, [*unrelated_changes(), described(TRUE, scope="country=JP")]) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(None, None), ("", None), ("edit=True", "edit=True"), ("None", "null")]
+)
+def test_a_change_that_changed_nothing_is_no_suspect(before, after):
+    recorded = [described(row, before="a", after="b") for row in unrelated_changes()]
+    same = described(TRUE, before=before, after=after)
+    assert find_suspects(*fleet_of(1, german), [*recorded, same]) == []
+    real = described(TRUE, before="edit=True", after="edit=False")
+    assert [suspect.change_id for suspect in find_suspects(*fleet_of(1, german), [*recorded, real])] == [
+        "true"
+    ]
+
+
+def test_a_granted_right_is_no_suspect_for_a_missing_one():
+    granted = described(TRUE, before="edit=False", after="edit=True")
+    revoked = described(TRUE, before="edit=True", after="edit=False")
+    assert find_suspects(*fleet_of(1, german), [*unrelated_changes(), granted]) == []
+    assert find_suspects(*fleet_of(1, german), [*unrelated_changes(), revoked]) != []
+
+
+def test_what_the_errors_name_comes_before_a_closer_change():
+    """The field in the message outranks a change of the same time whose time fits as well."""
+    field = change("field", at(ONSET - 0.4), "field", "call2__v", "call2__v", "signature__v", None)
+    setting = change("near", at(ONSET - 0.01), "setting", "print_layout__c", None, None, None)
+    [first, *_] = find_suspects(
+        *fleet_of(1, lambda fleet: np.full(len(fleet), ONSET)), [*unrelated_changes(None), setting, field]
+    )
+    assert (first.change_id, first.named) == ("field", True)
+
+
+def test_a_change_that_lasted_half_a_day_is_a_suspect():
+    fleet, seen = fleet_of(5, rate=0)
+    during = (seen["day"] > ONSET) & (seen["day"] < ONSET + 0.4)
+    seen["hit"] |= during & (np.random.default_rng(5).random(len(seen)) < 0.8)
+    on = change("on", at(ONSET), "setting", "switch__c", None, None, None) | {"before": "off", "after": "on"}
+    off = change("off", at(ONSET + 0.4), "setting", "switch__c", None, None, None) | {
+        "before": "on",
+        "after": "off",
+    }
+    decoys = [described(row, before="a", after="b") for row in unrelated_changes()]
+    [first, *_] = find_suspects(fleet, seen, [*decoys, on, off])
+    assert first.change_id == "on"
+
+
+def rollout_after_an_incident(seed):
+    """Everyone is hit until day 12; version 25.2 spreads from day 13 and doubles the usual rate or worse."""
+    rng = np.random.default_rng(seed)
+    fleet, seen = fleet_of(seed)
+    adopted = np.where(rng.random(len(fleet)) < 0.6, rng.uniform(13, 22, len(fleet)), np.inf)[seen["who"]]
+    seen["version"] = np.where(seen["day"] >= adopted, "25.2", "25.1")
+    rate = np.where(seen["day"] < 12, 0.6, np.where(seen["day"] >= adopted, 0.25, 0.05))
+    seen["hit"] = rng.random(len(seen)) < rate
+    return fleet, seen
+
+
+def test_a_bad_version_after_an_incident_separates_hits_within_days():
+    """Over all days its users are hit less often; on each day after the rollout they are hit more often."""
+    fleet, seen = rollout_after_an_incident(6)
+    with_version = seen["version"] == "25.2"
+    assert seen.loc[with_version, "hit"].mean() < seen.loc[~with_version, "hit"].mean()
+    since = (START + pd.to_timedelta(seen["day"], unit="D")).where(with_version).groupby(seen["who"]).min()
+    with store_of(fleet, seen, pd.DataFrame(unrelated_changes())) as store:
+        exposure = load_exposure(store, "issue-1", Filters())
+    ratio, p_value = fit_at_adoption(exposure, exposure.adoption_times("25.2"), seed=0)
+    assert since.notna().any()
+    assert ratio > 5
+    assert p_value <= 0.01
+
+
+def test_a_version_that_all_users_had_from_the_start_is_no_rollout():
+    fleet, seen = fleet_of(7, lambda fleet: np.where(np.arange(len(fleet)) % 2, ONSET, np.inf))
+    seen["version"] = np.where(seen["who"] % 2, "25.1", "25.2")
+    assert find_suspects(fleet, seen, unrelated_changes()) == []
+
+
+def test_what_is_not_loaded_is_stated_instead_of_no_suspect(store):
+    assert "no syncs are loaded" in why_unjudged(store)
+    fleet, seen = fleet_of(2)
+    for sql, reason in {
+        "SELECT 1": None,
+        "DELETE FROM config_change": "only one app version are loaded",
+        "UPDATE sync_tracking__v SET version__v = '25.2' WHERE id < 's2'": "none are loaded",
+        "UPDATE sync_error SET user_id = NULL, sync_id = NULL": "fewer than two users",
+    }.items():
+        with store_of(fleet, seen, pd.DataFrame(unrelated_changes())) as loaded:
+            if "version__v" in sql:
+                loaded.execute("DELETE FROM config_change")
+            loaded.execute(sql)
+            stated = why_unjudged(loaded, "issue-1")
+            assert (stated is None) if reason is None else (reason in stated)
+
+
+def test_changes_from_other_days_are_stated():
+    fleet, seen = fleet_of(2)
+    with store_of(fleet, seen, pd.DataFrame([described(TRUE, changed_at=at(-90))])) as store:
+        assert "before or after the loaded" in why_unjudged(store, "issue-1")
 
 
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))
