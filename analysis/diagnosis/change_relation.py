@@ -144,26 +144,32 @@ def _shared_values(group: ChangeGroup) -> frozenset[str]:
 
 def _relate_row(row: ChangeRow, issue: IssueFeatures) -> tuple[Relation, str]:
     effect = find_effect(row)
-    if effect is not None and effect.harmless is not None and row.after and _is_harmless(row, effect):
+    if effect is not None and _is_harmless(row, effect):
         return Relation.CONTRARY, ""
     same_object = row.object is not None and row.object in issue.objects
     if same_object and row.field and (row.field in issue.fields or issue.names.get(row.field, 0) >= _MOST):
         return Relation.NAMED, f"touches the same field, {row.object}.{row.field}"
-    other_object = (
-        row.object is not None
-        and bool(issue.objects)
-        and not same_object
-        and not (effect is not None and effect.any_object)
-    )
-    if not other_object:
-        name = next((name for name in _changed_names(row) if issue.names.get(name.lower(), 0) >= _MOST), None)
-        if name is not None:
-            return Relation.NAMED, f"the errors name {name}"
-        if _names_attribute(row, issue):
-            return Relation.NAMED, f"the errors name {row.field or row.target} in words"
-    fit = _fits_cause(row, issue, effect)
-    if other_object:
+    if row.object is not None and issue.objects and not same_object and not (effect and effect.any_object):
         return Relation.CONTRARY, ""
+    name = _named_part(row, issue)
+    if name is not None:
+        return Relation.NAMED, f"the errors name {name}"
+    return _relate_kind(row, issue, effect, same_object=same_object)
+
+
+def _named_part(row: ChangeRow, issue: IssueFeatures) -> str | None:
+    """Return what the errors name of a change: a name, or its attribute in words."""
+    name = next((name for name in _changed_names(row) if issue.names.get(name.lower(), 0) >= _MOST), None)
+    if name is None and _names_attribute(row, issue):
+        return f"{row.field or row.target} in words"
+    return name
+
+
+def _relate_kind(
+    row: ChangeRow, issue: IssueFeatures, effect: Effect | None, *, same_object: bool
+) -> tuple[Relation, str]:
+    """Relate a change of which the errors name nothing, by its object and kind."""
+    fit = _fits_cause(row, issue, effect)
     if same_object:
         relation = Relation.FITS_OBJECT if fit else Relation.OPEN
         return relation, f"touches the same object, {row.object}"
@@ -175,10 +181,10 @@ def _relate_row(row: ChangeRow, issue: IssueFeatures) -> tuple[Relation, str]:
 
 def _is_harmless(row: ChangeRow, effect: Effect) -> bool:
     """Return whether all new values are harmless, as a granted right is."""
+    if effect.harmless is None or not row.after:
+        return False
     _, after = _changed_parts(row)
-    return bool(after) and all(
-        effect.harmless is not None and effect.harmless.search(value) for value in after
-    )
+    return bool(after) and all(effect.harmless.search(value) for value in after)
 
 
 def _fits_cause(row: ChangeRow, issue: IssueFeatures, effect: Effect | None) -> bool | None:
