@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from analysis.fixes.rendering import fix_to_dict, render_fix
     from analysis.fixes.suggestion import Suggestion, suggest_fix
     from analysis.fleet.coverage import Coverage, estimate_coverage
-    from analysis.fleet.devices import Device, get_device, list_devices, list_records_at_risk
+    from analysis.fleet.devices import Device, get_device, list_devices
+    from analysis.fleet.pending_records import list_records_at_risk
     from analysis.fleet.sync_durations import estimate_duration_curve, estimate_durations
     from analysis.grouping.comparison import compare_messages
     from analysis.grouping.issue_ids import GROUPING_VERSION, find_templates, group
@@ -118,7 +119,7 @@ _MODULE_OF = {
     "lint_gaps": "config_lint.rules",
     "list_devices": "fleet.devices",
     "list_issues": "issues.listing",
-    "list_records_at_risk": "fleet.devices",
+    "list_records_at_risk": "fleet.pending_records",
     "load_alert_rules": "alerting.rules",
     "load_catalogue": "classification.catalogue",
     "load_objectives": "alerting.slo",

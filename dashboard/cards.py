@@ -94,11 +94,12 @@ def show_health_cards(health: Health, previous: Health | None, *, are_errors_loa
     """Show the key numbers of the overview, each with its change since the previous period if known."""
     previous = previous if previous is not None and _is_comparable(health, previous) else None
     with st.grid(5, min_column_width=170, border=True):
-        interval = f"95 % interval: {format_share(health.success_low)} to {format_share(health.success_high)}"
         st.metric(
-            "Successful syncs", format_share(health.success_rate),
-            delta=_format_point_change(health.success_rate, previous.success_rate if previous else None),
-            help=interval,
+            "Clean syncs", format_share(health.clean_rate),
+            delta=_format_point_change(health.clean_rate, previous.clean_rate if previous else None),
+            help="Finished syncs that succeeded without a refused record; "
+            f"95 % interval: {format_share(health.clean_low)} to {format_share(health.clean_high)}. "
+            f"{health.with_upload_errors:,} more completed with refused records, {health.bad:,} failed.",
         )  # fmt: skip
         _show_count_card(
             "Devices with a failed sync",
@@ -175,8 +176,8 @@ def show_issue_cards(summary: IssueSummary, view: View) -> None:
         st.metric("Errors" if summary.failure_kind is None else "Syncs", format_count(summary.events))
         st.metric(
             "Pending records", format_count(summary.pending if summary.failure_kind is None else None),
-            help="Pending records in error whose newest error belongs to this issue, and records saved together with "
-            "them.",
+            help="Unsent records that this issue blocks now: refused records with those saved together with them, "
+            "and all records of devices whose sync it stops.",
         )  # fmt: skip
         st.metric("First seen", format_time(summary.first_seen, view.zone))
         st.metric("Last seen", format_time(summary.last_seen, view.zone))

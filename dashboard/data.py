@@ -108,7 +108,9 @@ def count_issue_days(issue: analysis.Issue, view: View) -> pd.DataFrame:
     """Return the errors of an issue by day, including days without errors in between."""
     days = issue.by_day
     if view.local_days:
-        days = fetch_daily_metric("errors_by_day", view, issue_id=issue.issue_id)
+        days = fetch(
+            measure_by_local_day, "errors_by_day", **view.filter_arguments() | {"issue_id": issue.issue_id}
+        )
     frame = days.assign(day=pd.to_datetime(days["day"])).drop(columns="cause", errors="ignore")
     return frame.groupby("day").sum(numeric_only=True).resample("D").sum().reset_index()
 
@@ -134,8 +136,6 @@ def fetch_issues(view: View, query: str = "", **filters: str) -> pd.DataFrame:
     `shown_state` is the state, or "quiet" for open issues without recent errors.
     """
     issues: pd.DataFrame = fetch(list_issues, query=query, **view.arguments() | filters)
-    all_issues: pd.DataFrame = fetch(list_issues)
-    first_seen = dict(zip(all_issues["issue_id"], all_issues["first_seen"], strict=True))
     # A corrected cause shows immediately; the store has it only after the next load.
     corrected, ids = triage_state().corrected_causes(), issues["issue_id"]
     issues = issues.assign(
@@ -152,14 +152,12 @@ def fetch_issues(view: View, query: str = "", **filters: str) -> pd.DataFrame:
             failure_fix(kind) or short_fix(cause)
             for kind, cause in zip(issues["failure_kind"], issues["cause"], strict=True)
         ],
-        # Over all time, so that a short period does not make an old issue look new.
-        first_seen=pd.to_datetime(pd.Series([first_seen[issue_id] for issue_id in ids], index=issues.index)),
     )
 
 
 def fetch_issue(issue_id: str, view: View) -> analysis.Issue:
-    """Return an issue with its corrected cause. Raises UnknownIssue."""
-    issue: analysis.Issue = fetch(get_issue, issue_id, **view.arguments())
+    """Return an issue over all time, like its fix and suspects, with its corrected cause. Raises UnknownIssue."""
+    issue: analysis.Issue = fetch(get_issue, issue_id, **view.filter_arguments())
     cause = triage_state().corrected_causes().get(issue_id, issue.summary.cause)
     return replace(issue, summary=replace(issue.summary, cause=cause))
 

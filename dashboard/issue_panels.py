@@ -14,7 +14,7 @@ from analysis.fixes.playbook import load_nearest_playbook
 from analysis.fixes.recovery_actions import RecoveryAction
 from analysis.fixes.rendering import evidence_lines, resolution_line, verification_lines
 from analysis.fixes.suggestion import Suggestion, suggest_fix
-from analysis.fleet.devices import list_records_at_risk
+from analysis.fleet.pending_records import list_records_at_risk
 from dashboard import cards, data, issue_actions, pages, rehearsal_panel, tables, widgets
 from dashboard.column_config import build_column_config
 from dashboard.escaping import escape

@@ -85,7 +85,7 @@ def show_issue_table(issues: pd.DataFrame, view: View) -> list[str]:
     selection = st.dataframe(
         shown, hide_index=True, height="content" if len(shown) <= MAX_FULL_ROWS else 660, placeholder="",
         column_config=_issue_columns(ids), key="issue-table", on_select="rerun", selection_mode="multi-row",
-        alt="Issues, those with the most affected users first",
+        alt="Issues, those that stop most work first",
     )  # fmt: skip
     return [ids[row] for row in selection["selection"]["rows"] if row < len(ids)]
 
@@ -115,7 +115,7 @@ def _issue_columns(ids: list[str]) -> dict[str, Any]:
         "events": column.NumberColumn(
             "Events", width=64, format="localized", help="Errors, or failed syncs without an error text."
         ),
-        "pending": column.NumberColumn("Pending", width=68, help="Pending records in error on devices now."),
+        "pending": column.NumberColumn("Pending", width=68, help="Unsent records that the issue blocks now."),
         "trend": column.BarChartColumn("14 days", width=110, help="Events per day, oldest first.", y_min=0),
         "last_seen": column.DatetimeColumn("Last seen", width=108, format=time_format),
         "first_seen": column.DatetimeColumn("First seen", width=108, format=time_format),

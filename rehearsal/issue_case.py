@@ -29,7 +29,7 @@ SELECT coalesce(device_id, 'device of ' || user_id) AS device_id, record_id, any
 FROM issue_event WHERE issue_id = ? AND coalesce(device_id, user_id) IS NOT NULL GROUP BY 1, 2 ORDER BY ALL
 """
 _BLOCKED = """
-SELECT device_id, record_id FROM pending_blocker WHERE issue_id = $issue_id AND error_record_id = record_id
+SELECT device_id, record_id FROM pending_blocker WHERE refusal_issue_id = $issue_id AND error_record_id = record_id
 """
 _PENDING = """
 SELECT DISTINCT device_id, user_id, object, record_id, operation, parent_record_id, edited_at, in_error

@@ -75,7 +75,10 @@ class SparkStore:
 
     def measure(self, name: str, **filters: object) -> pd.DataFrame:
         """Compute a metric on Spark, with the result and errors of `analysis.measure`."""
-        return self.run_query(find_metric(name).sql, **filters)
+        metric = find_metric(name)
+        if metric.is_about_now:
+            filters.pop("since", None)
+        return self.run_query(metric.sql, **filters)
 
     def run_query(self, sql: str, **filters: object) -> pd.DataFrame:
         """Run a DuckDB query over the rows that match the filters."""

@@ -25,7 +25,8 @@ def prometheus_text(connection: DuckDBPyConnection, **filters: object) -> str:
     fleet = health(connection, **filters)
     families = [
         ("synclens_syncs", "Tracked syncs in the store, by outcome.", _outcomes(fleet.to_dict())),
-        ("synclens_success_ratio", "Share of finished syncs that succeeded.", _one(fleet.success_rate)),
+        ("synclens_success_ratio", "Share of finished syncs that completed.", _one(fleet.success_rate)),
+        ("synclens_clean_ratio", "Share of finished syncs without a refused record.", _one(fleet.clean_rate)),
         ("synclens_devices", "Devices with a tracked sync.", _one(fleet.devices)),
         ("synclens_devices_with_failure", "Devices with a failed sync.", _one(fleet.devices_with_failure)),
         (
@@ -46,7 +47,7 @@ def prometheus_text(connection: DuckDBPyConnection, **filters: object) -> str:
         ),
         (
             "synclens_records_at_risk",
-            "Pending records in error, by cause.",
+            "Pending records that an issue blocks, by cause.",
             _rows(connection, "records_at_risk", "records", filters),
         ),
         ("synclens_slo_burn", "Lower bound of the burn rate of each objective.", _burns(connection, filters)),

@@ -40,7 +40,25 @@ SELECT DISTINCT device_id FROM detailed_sync WHERE pending_uploads = 0 AND list_
 _ISSUE_DEVICES = """
 SELECT DISTINCT device_id FROM issue_event WHERE issue_id = ? AND device_id IS NOT NULL ORDER BY 1
 """
-_ISSUE_RECORDS = "SELECT device_id, record_id FROM pending_blocker WHERE issue_id = $issue_id"
+# Devices that cannot send anything: shut out, stopped until someone acts with records pending, or with uploads that
+# were refused in their last finished sync and are still pending. An error may name only the user.
+_UNABLE_TO_SEND = """
+WITH finished AS (
+    SELECT device_id, max_by(outcome, started_at) AS outcome,
+        max_by(coalesce(pending_uploads, 1), started_at) AS pending_uploads
+    FROM detailed_sync
+    WHERE list_contains($devices, device_id) AND outcome NOT IN ('canceled', 'unfinished')
+    GROUP BY device_id
+),
+owner AS (
+    SELECT device_id, user_id FROM current_device UNION SELECT device_id, user_id FROM pending_now
+)
+SELECT s.device AS device_id FROM stopped_device AS s WHERE s.shut_out
+UNION SELECT o.device_id FROM stopped_device AS s JOIN owner AS o ON o.user_id = s.device WHERE s.shut_out
+UNION SELECT s.device FROM stopped_device AS s JOIN pending_now AS p ON p.device_id = s.device WHERE s.lasting
+UNION SELECT device_id FROM finished WHERE outcome = 'succeeded_with_upload_errors' AND pending_uploads > 0
+"""
+_ISSUE_RECORDS = "SELECT device_id, record_id FROM pending_blocker WHERE refusal_issue_id = $issue_id"
 _FAILURES = """
 SELECT (SELECT count(*) FROM sync_error WHERE list_contains($devices, coalesce(device_id, user_id)))
      + (SELECT count(*) FROM detailed_sync
@@ -83,6 +101,7 @@ class PendingState:
     devices: list[str]
     pending: pd.DataFrame  # LOST_COLUMNS and in_error
     unreported: list[str]  # devices whose pending records are unknown
+    unable_to_send: set[str]  # devices that cannot upload their records now
     failures: int  # errors and failed syncs
     limit: set[RecordKey] | None  # the records to consider; None for all
 
@@ -95,9 +114,10 @@ class PendingState:
         pending = run_query(connection, _PENDING_RECORDS, Filters.of(), parameters)
         reporting = {row[0] for row in connection.execute(_REPORTING_DEVICES, parameters).fetchall()}
         (failures,) = connection.execute(_FAILURES, parameters).fetchone() or (0,)
+        unable = run_query(connection, _UNABLE_TO_SEND, Filters.of(), parameters)["device_id"]
         limit = None if issue_id is None else load_keys(connection, _ISSUE_RECORDS, issue_id)
         unreported = [device for device in devices if device not in reporting]
-        return cls(list(devices), pending, unreported, failures, limit)
+        return cls(list(devices), pending, unreported, set(unable), failures, limit)
 
     def limited_to(self, records: set[RecordKey]) -> PendingState:
         """Return the same state, with only these records to consider."""

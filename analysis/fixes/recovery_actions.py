@@ -81,7 +81,7 @@ _REPEATEDLY_REFUSED = """
 SELECT e.device_id, e.record_id
 FROM error AS e
 JOIN pending_blocker AS b ON b.device_id = e.device_id AND b.record_id = e.record_id
-WHERE e.issue_id = $issue_id AND b.issue_id = $issue_id
+WHERE e.issue_id = $issue_id AND b.refusal_issue_id = $issue_id
 GROUP BY e.device_id, e.record_id
 HAVING max(e.occurred_at) - min(e.occurred_at) >= INTERVAL 1 DAY
 """
@@ -210,7 +210,8 @@ def _clear_errors(state: PendingState) -> RecoveryAction:
 
 def _force_refresh(state: PendingState) -> RecoveryAction:
     blocked, unreported = set(state.in_error["device_id"]), set(state.unreported)
-    ready = [device for device in state.devices if device not in blocked and device not in unreported]
+    unable = blocked | state.unable_to_send
+    ready = [device for device in state.devices if device not in unable and device not in unreported]
     reason = ""
     if ready:
         reason = (
@@ -222,6 +223,11 @@ def _force_refresh(state: PendingState) -> RecoveryAction:
         reason = (
             f"{pluralize(len(state.in_error), 'record')} {verb} in error on {pluralize(len(blocked), 'device')}. "
             "A refresh does not run while errors exist (Salesforce-era help). Resolve the errors first."
+        )
+    elif unable := state.unable_to_send.intersection(state.devices):
+        reason = (
+            f"{pluralize(len(unable), 'device')} cannot upload now: all syncs or the uploads are refused. "
+            "A refresh cannot send pending records first. Fix the cause first."
         )
     return _build_action("force_full_refresh__v", state, ready, reason)
 

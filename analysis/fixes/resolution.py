@@ -32,7 +32,7 @@ WITH affected AS (SELECT DISTINCT device_id, record_id FROM issue_event WHERE is
 SELECT b.issue_id, b.cause, count(*) AS records
 FROM pending_blocker AS b
 JOIN affected AS a ON a.device_id = b.device_id AND a.record_id = b.record_id
-WHERE b.in_error AND b.issue_id <> $issue_id
+WHERE (b.in_error OR b.stopped) AND b.issue_id <> $issue_id
 GROUP BY b.issue_id, b.cause
 ORDER BY records DESC, b.issue_id
 """

@@ -64,10 +64,10 @@ SELECT user_id FROM issue_event WHERE issue_id = $issue_id AND user_id IS NOT NU
 GROUP BY user_id ORDER BY count(*) DESC, user_id
 """
 _PENDING_RECORDS = """
-SELECT p.device_id, p.user_id, p.object, p.record_id, p.operation, p.edited_at, p.parent_record_id
+SELECT DISTINCT p.device_id, p.user_id, p.object, p.record_id, p.operation, p.edited_at, p.parent_record_id
 FROM pending_now AS p
 JOIN pending_blocker AS b ON b.device_id = p.device_id AND b.object = p.object AND b.record_id = p.record_id
-WHERE p.in_error AND b.issue_id = $issue_id
+WHERE (b.in_error OR b.stopped) AND b.issue_id = $issue_id
 ORDER BY p.edited_at, p.device_id, p.record_id
 """
 

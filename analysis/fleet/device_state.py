@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import Any
 
 from analysis.base.text import pluralize
 from analysis.fleet.devices import Device
 
-_GOOD = ("succeeded", "succeeded_with_upload_errors")
 _FAILED = {
     "failed": "its last sync failed",
     "failed_upload": "its last sync failed in upload",
@@ -22,22 +21,26 @@ def describe_state(device: Device) -> str:
     Without syncs, or with errors after the last successful sync, it is not known whether the device works now.
     """
     summary = device.summary
-    has_problem = summary["status"] not in ("ok", "unknown")
-    problems = [f"{summary['status']}: {summary['why']}"] if has_problem else []
-    syncs = device.timeline[device.timeline["kind"] == "sync"]
-    errors = device.timeline[device.timeline["kind"] == "error"]
-    if not summary["syncs"]:
-        note = f"{pluralize(int(summary['errors']), 'error')}; " if summary["errors"] else ""
+    status = summary["status"]
+    problems = [] if status in ("ok", "unknown") else [f"{status}: {summary['why']}"]
+    if "unknown" in summary["problems"]:
+        problems = [f"{status}: {_known_reasons(summary)}"] if problems else []
+        note = (
+            pluralize(int(summary["errors_since_success"]), "error") + "; "
+            if summary["errors_since_success"]
+            else ""
+        )
         return "; ".join(
             [*problems, f"{note}whether it works now is unknown, because no syncs of it are loaded"]
         )
-    last_outcome = str(syncs.iloc[0]["how"]) if len(syncs) else ""
+    last_outcome = str(summary["last_outcome"])
     if last_outcome in _FAILED and not problems:
         problems.append(_FAILED[last_outcome])
-    last_success = summary["last_success"]
-    since = errors if pd.isna(last_success) else errors[errors["happened_at"] > pd.Timestamp(last_success)]
-    if len(since):
-        problems.append(f"{pluralize(len(since), 'error')} since its last successful sync")
-    elif last_outcome == "succeeded_with_upload_errors":
-        problems.append("Vault refused records in its last sync")
+    if since := int(summary["errors_since_success"]):
+        problems.append(f"{pluralize(since, 'error')} since its last successful sync")
     return "; ".join(problems) or "no current problem"
+
+
+def _known_reasons(summary: dict[str, Any]) -> str:
+    """Return the reasons of a device without the one that states what is unknown."""
+    return "; ".join(str(summary["why"]).split("; ")[: len(summary["problems"]) - 1])

@@ -23,8 +23,8 @@ def measure_compared(connection: DuckDBPyConnection, name: str | Metric, **filte
     """
     current = Filters.of(**filters)
     earlier = current.previous_period()
-    sql = find_metric(name).sql
-    now, before = run_query(connection, sql, current), run_query(connection, sql, earlier)
+    metric = find_metric(name)
+    now, before = (run_query(connection, metric.sql, metric.applicable(each)) for each in (current, earlier))
     keys, numbers = _columns(now)
     timestamps = [column for column in now.columns if column not in (*keys, *numbers)]
     if timestamps[:1] == list(now.columns[:1]):

@@ -3,7 +3,7 @@
 -- good: lower is better
 -- Error events, issues, users and devices per cause, causes with the most users first. Errors of autosync are
 -- included, because they are in the error list although the sync itself is not tracked. "unknown" means that no rule
--- of the catalogue matches.
+-- of the catalogue matches. `first_seen` and `last_seen` are within the period.
 SELECT
     cause,
     count(*) AS events,

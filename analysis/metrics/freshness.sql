@@ -1,6 +1,7 @@
 -- title: Freshness of devices
 -- unit: devices
 -- good: neither
+-- period: now
 -- Time since the last successful tracked sync of each device, up to `until` or the reference time: number and share
 -- of devices per age. A device that never succeeded is "never". Devices without any tracked sync are not included
 -- (see silent_devices). A device that only uses autosync looks older than it is, because autosync leaves no

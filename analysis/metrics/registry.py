@@ -1,7 +1,9 @@
 """Metrics: one .sql file each, with the description in a comment at the top.
 
-A file reads the store's tables and views. If it needs to know what "now" is, it also reads `reference`, a relation
-of one row with the column `as_of`: `until`, or the reference time of the store. `wilson_low(hits, n)` and
+A file reads the store's tables and views. With the line `-- period: now` it describes the reference time, and the
+start of a period (`since`) does not apply; otherwise it describes the period. If it needs to know what "now" is, it
+also reads `reference`, a relation of one row with the column `as_of`: `until`, or the reference time of the store. It
+can also read the relations of analysis/query/shared_relations.py. `wilson_low(hits, n)` and
 `wilson_high(hits, n)` are replaced by the 95 % Wilson bounds of hits / n; both arguments are column names.
 
 To run `Metric.sql` in a DuckDB shell, first run
@@ -57,7 +59,10 @@ class InvalidMetric(AnalysisError):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric: its name is that of its file; `sql` is the query with every function replaced."""
+    """One metric: its name is that of its file; `sql` is the query with every function replaced.
+
+    `is_about_now` means that it describes the reference time, so that the start of a period does not apply.
+    """
 
     name: str
     title: str
@@ -65,6 +70,11 @@ class Metric:
     good: str
     description: str
     sql: str
+    is_about_now: bool = False
+
+    def applicable(self, filters: Filters) -> Filters:
+        """Return the filters that apply to this metric."""
+        return filters.without_start() if self.is_about_now else filters
 
     @classmethod
     def read(cls, path: Path | str) -> Metric:
@@ -76,19 +86,22 @@ class Metric:
 
     @classmethod
     def parse(cls, name: str, text: str) -> Metric:
-        """Parse a file: a comment with title, unit and good as `key: value`, a description, then the query.
+        """Parse a file: a comment with title, unit and good as `key: value`, then optionally
+        `period: now`, a description, and the query.
 
         Raises ValueError if one of the three is missing.
         """
         header = re.match(r"(?:--.*\n)+", text)
         lines = [line[2:].strip() for line in header[0].splitlines()] if header else []
         labels = dict(line.split(": ", 1) for line in lines[:3] if ": " in line)
+        is_about_now = lines[3:4] == ["period: now"]
         if labels.keys() != {"title", "unit", "good"} or labels["good"] not in DIRECTIONS:
             raise ValueError(
                 f"{name}.sql must begin with -- title:, -- unit: and -- good: ({', '.join(DIRECTIONS)})"
             )
         sql = _WILSON_CALL.sub(_wilson_bound, text)
-        return cls(name, labels["title"], labels["unit"], labels["good"], " ".join(lines[3:]), sql)
+        description = " ".join(lines[4:] if is_about_now else lines[3:])
+        return cls(name, labels["title"], labels["unit"], labels["good"], description, sql, is_about_now)
 
 
 def load_metrics() -> Mapping[str, Metric]:
@@ -119,10 +132,11 @@ def measure(connection: DuckDBPyConnection, name: str | Metric, **filters: objec
     """
     checked = Filters.of(**filters)
     if not isinstance(name, Metric):
-        result = run_query(connection, find_metric(name).sql, checked)
+        metric = find_metric(name)
+        result = run_query(connection, metric.sql, metric.applicable(checked))
     else:
         try:
-            result = run_query(connection, name.sql, checked)
+            result = run_query(connection, name.sql, name.applicable(checked))
         except duckdb.Error as error:
             raise InvalidMetric(name.name, str(error).splitlines()[0]) from error
     if result.empty:

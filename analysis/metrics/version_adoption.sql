@@ -1,6 +1,7 @@
 -- title: Adoption of app versions
 -- unit: share of syncs, 0 to 1
 -- good: neither
+-- period: now
 -- Share of tracked syncs made with each app version in the last 24 and the last 6 hours before `until` or the
 -- reference time, and its best day so far. A version is adopted if it has at least a tenth of the syncs of the last
 -- 24 hours, replaced if it had a tenth on an earlier day but no longer does, and low otherwise. Syncs without a

@@ -18,7 +18,8 @@ from analysis.query.sql_structure import sql_structure
 from analysis.query.sync_views import narrowest_sync_view
 
 FILTERS: Mapping[str, str] = {
-    "since": "from this time on (ISO text or a timezone-aware datetime; UTC by default)",
+    "since": "from this time on, for history only; the state of devices and pending records is as of the end "
+    "(ISO text or a timezone-aware datetime; UTC by default)",
     "until": "before this time",
     "sync_type": "API name of the sync type",
     "app_version": "version of the mobile app",
@@ -105,6 +106,10 @@ class Filters:
             return f"SELECT * FROM main.{narrowest_sync_view(query, f'SELECT 1{where}')}{where}"
         return f"SELECT * FROM {self._source(relation)}{where}"
 
+    def without_start(self) -> Filters:
+        """Return the same filters without the start of the period, for questions about the reference time."""
+        return Filters(None, self.until, self.values)
+
     def previous_period(self, days_of: Filters | None = None) -> Filters:
         """Return the same filters for the period of equal length just before this one.
 
@@ -142,10 +147,9 @@ class Filters:
                 yield direct[name].format(p=f"$filter_{name}")
             elif name not in of_errors:
                 yield _indirect_condition(relation, name)
-        if (indirect := [name for name in of_errors if name not in direct]) and relation not in (
-            "error",
-            "issue_event",
-        ):
+        # `pending_blocker` selects pending records by cause and issue: a device can have records of several users.
+        by_user = relation not in ("error", "issue_event", "pending_record")
+        if by_user and (indirect := [name for name in of_errors if name not in direct]):
             yield self._users_with(indirect)
 
     def _users_with(self, names: Sequence[str]) -> str:
@@ -164,7 +168,7 @@ _TIME_COLUMN = {
     "sync": "started_at",
     "error": "occurred_at",
     "issue_event": "occurred_at",
-    "pending_record": "coalesce(edited_at, as_of)",
+    "pending_record": "",  # a record is pending now or not, whenever it was edited
     "current_device": "",
     "current_user_info": "",
 }

@@ -1,8 +1,9 @@
 """Automatic triage: set issues to new, ongoing, escalating, regressed or resolved.
 
 `update_issue_states` changes each issue at most once per call, and logs the reason. It never changes an issue that a
-user archived forever. It resolves an issue only if it is quiet and its users have since made enough syncs without the
-error (rule of three): without syncs, the absence of errors proves nothing.
+user archived forever. It resolves an issue only if it is quiet, blocks no record and stops no device, all its users
+have synced since, and these syncs are enough without the error (rule of three): without syncs, the absence of errors
+proves nothing.
 """
 
 from __future__ import annotations
@@ -78,6 +79,12 @@ JOIN sync AS s ON s.user_id = p.user_id AND s.outcome NOT IN ('canceled', 'unfin
 WHERE a.last_seen < $quiet_since
 GROUP BY a.issue_id
 """
+# Issues that block a record, stop a device, or have a user without a successful sync since.
+_OPEN_ISSUES = """
+SELECT issue_id FROM pending_blocker WHERE in_error OR stopped
+UNION SELECT issue_id FROM stopped_device
+UNION SELECT issue_id FROM unrecovered_user
+"""
 _SINCE = """
 SELECT app_version, count(*) AS events, count(DISTINCT coalesce(device_id, user_id)) AS devices
 FROM issue_event
@@ -98,6 +105,7 @@ class _Fleet:
     active_before: int
     versions: frozenset[str]
     sync_counts: Mapping[str, tuple[int, int, int]]
+    open_issues: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +141,7 @@ def update_issue_states(connection: DuckDBPyConnection, triage: TriageState, at:
         active_before=active_before,
         versions=frozenset(run_query(connection, _VERSIONS, filters)["app_version"]),
         sync_counts=_read_sync_counts(connection, filters),
+        open_issues=frozenset(run_query(connection, _OPEN_ISSUES, filters)["issue_id"].dropna()),
     )
     states = triage.states()
     last = max((entry.number for entry in triage.activity()), default=0)
@@ -239,6 +248,8 @@ def _transition_resolved(fleet: _Fleet, state: IssueState) -> _Transition | None
 
 
 def _resolve_if_over(fleet: _Fleet, issue: _IssueFigures) -> _Transition | None:
+    if issue.issue_id in fleet.open_issues:
+        return None
     with_error, syncs, clean = fleet.sync_counts.get(issue.issue_id, (0, 0, 0))
     # The lower bound of the error rate requires the largest number of syncs without an error.
     rate = wilson_interval(min(with_error, syncs), syncs).low if syncs else 0.0

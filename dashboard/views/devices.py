@@ -25,12 +25,13 @@ if devices.empty:
         )
     st.stop()
 
-with st.grid(6, min_column_width=140, border=True):
+with st.grid(5, min_column_width=140, border=True):
     for status, number in tables.count_by_status(devices, STATUSES).items():
         st.metric(status.capitalize(), cards.format_count(number))
 selected = st.pills(
     "Show only", STATUSES, selection_mode="multi", key="status", bind="query-params",
-    help="Stuck: keeps failing. Silent: stopped syncing. Stale: no success for 7 days.",
+    help="Shut out: all syncs refused. Stuck: keeps failing. Silent: stopped syncing. Work refused: syncs complete, "
+    "but Vault refuses records. Stale: no success for 7 days. Unknown: no syncs loaded.",
 )  # fmt: skip
 shown = tables.filter_by_status(devices, selected)
 tables.show_device_table(shown, view, key="devices", title="Devices, those with the worst problems first")

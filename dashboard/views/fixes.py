@@ -9,7 +9,7 @@ from dashboard import cards, controls, data, issue_panels, sync_failures, tables
 
 view = controls.current_view()
 widgets.show_heading(
-    "Fixes", f"{cards.format_period(view)} · ranked by pending records, then by affected users"
+    "Fixes", f"{cards.format_period(view)} · ranked by the unsent work and the users they free"
 )
 ranked = data.fetch(ranked_fixes, **view.arguments())
 if ranked.empty:
@@ -23,8 +23,8 @@ with list_column:
     widgets.show_section("Ranked fixes", help="Select a row to read its fix.")
     cause = tables.show_fix_table(ranked, view, definition=METRICS["records_at_risk"].description)
     st.caption(
-        "Pending: records in error on devices now. Dependents: records that wait for them. Both need a loaded list "
-        "of pending records. The first fix frees the most records."
+        "Pending: records that the cause blocks on devices now. Dependents: records that wait for them. Both need a "
+        "loaded list of pending records. The first fix frees most work, users and time."
     )
 with fix_column:
     issue_panels.show_playbook(cause, data.fetch_issues(view), view)

@@ -59,7 +59,7 @@ with chart_side:
     metric = METRICS["records_at_risk"]
     risk = data.fetch(measure, metric.name, **arguments)
     if not risk.empty:
-        widgets.show_section("Pending records in error by cause", help=metric.description)
+        widgets.show_section("Records at risk by cause", help=metric.description)
         widgets.show_chart(
             charts.bars(tables.add_cause_titles(risk.head(MAX_CAUSES)), label="cause", value="records"),
             tables.add_cause_titles(risk), key="risk", title=metric.title, view=view, definition=metric.description,
@@ -67,7 +67,7 @@ with chart_side:
 with attention:
     widgets.show_section(
         "Needs attention",
-        help="Open issues, those with the most affected users first. Quiet issues come last.",
+        help="Open issues, those that stop most unsent work and users for longest first. Quiet issues come last.",
     )
     cards.show_rising_counts(issues)
     if issues.empty:

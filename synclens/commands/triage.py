@@ -31,7 +31,7 @@ Row = dict[str, Any]
 def triage(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """Show health, the worst issues, their causes, and how to fix each one.
 
-    Issues without an error in the last 7 days are listed after the others, because they may be over.
+    Issues that stop no work and had no error in the last 7 days come last, because they may be over.
 
     Example: synclens triage --store demo.duckdb
     """
@@ -85,15 +85,22 @@ def _render_summary(summary: dict[str, Any]) -> Group:
 
 
 def _health_line(health: Row) -> Text:
-    rate, low, high = (health[name] for name in ("success_rate", "success_low", "success_high"))
-    success = "no finished syncs" if rate is None else f"{rate:.1%} (95 % interval {low:.1%} to {high:.1%})"
     return Text.assemble(
-        ("Sync success: ", "bold"), success,
+        ("Clean syncs: ", "bold"), _clean_share(health),
         ("   devices: ", "bold"), f"{health['devices']}{_users_without_device(health)}",
         ("   with a failed sync: ", "bold"), f"{health['devices_with_failure']}",
         ("   syncs: ", "bold"), f"{health['syncs']:,}",
         ("   errors: ", "bold"), f"{health['errors']:,}",
     )  # fmt: skip
+
+
+def _clean_share(health: Row) -> str:
+    """Return the share of syncs that completed without a refused record, and what the others were."""
+    rate, low, high = (health[name] for name in ("clean_rate", "clean_low", "clean_high"))
+    if rate is None:
+        return "no finished syncs"
+    others = f"{health['with_upload_errors']:,} with refused records, {health['bad']:,} failed"
+    return f"{rate:.1%} (95 % interval {low:.1%} to {high:.1%}; {others})"
 
 
 def _users_without_device(health: Row) -> str:
@@ -123,14 +130,17 @@ def _issue_lines(issues: list[Row], total: int) -> Group:
 
 def _heading(active: int, total: int) -> str:
     if not active:
-        return f"No issue had an error in the last {QUIET_PERIOD.days} days."
+        return f"No issue had an error in the last {QUIET_PERIOD.days} days, or stops work."
     worst = f"The {active} worst of {total} issues" if active > 1 else f"The worst of {total} issues"
-    return f"{worst}, by affected users (times in UTC)"
+    return f"{worst}, by the unsent work and the users they stop, and for how long (times in UTC)"
 
 
 def _counts(row: Row) -> str:
     noun = "error" if row["failure_kind"] is None else "sync"
-    return f"{row['issue_id']}  {pluralize(row['users'], 'user')}, {pluralize(row['events'], noun)}"
+    counts = f"{row['issue_id']}  {pluralize(row['users'], 'user')}, {pluralize(row['events'], noun)}"
+    unsent = f", {pluralize(row['pending'], 'unsent record')}" if row["pending"] else ""
+    stops = f", stops {pluralize(row['stopped_devices'], 'device')}" if row["stopped_devices"] else ""
+    return f"{counts}{unsent}{stops}"
 
 
 def _name(row: Row) -> str:

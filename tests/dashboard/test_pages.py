@@ -99,7 +99,7 @@ def test_a_missing_store_shows_how_to_create_one(visit, monkeypatch, tmp_path, s
 def test_the_overview_shows_the_same_rate_as_the_analysis(visit, stores):
     app = visit("overview", period="all time")
     with open_store(stores["normal"]) as store:
-        rate = analysis.health(store).success_rate
+        rate = analysis.health(store).clean_rate
     assert app.metric[0].value == f"{rate:.1%}"
 
 

@@ -147,5 +147,5 @@ def test_demo_without_dashboard_ends_with_the_triage_summary(synclens, tmp_path,
     arguments = ("demo", "--store", "d.duckdb", "--devices", 4, "--days", 3, "--no-serve")
     first = synclens(*arguments)
     assert first.code == 0
-    assert "Sync success" in first.out
+    assert "Clean syncs" in first.out
     assert synclens(*arguments).out == first.out

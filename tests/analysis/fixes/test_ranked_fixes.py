@@ -1,16 +1,24 @@
-"""Fixes are ranked by pending records, and every cause has a short fix."""
+"""Fixes are ranked by the work and users that they free, and every cause has a short fix."""
 
 from __future__ import annotations
 
-from analysis import load_playbook, measure, ranked_fixes
+from collections import Counter
+
+from analysis import health, list_issues, load_playbook, measure, ranked_fixes
 from analysis.fixes.ranking import RANKED_COLUMNS
+from analysis.issues.listing import impact
 
 
-def test_the_fix_with_most_pending_records_is_first(stormy_store):
+def test_the_fix_that_frees_most_work_and_users_is_first(stormy_store):
     ranked = ranked_fixes(stormy_store)
     assert tuple(ranked.columns) == RANKED_COLUMNS
-    order = list(zip(-ranked["records"], -ranked["users"], -ranked["events"], strict=True))
-    assert order == sorted(order) and order[0][0] < 0
+    as_of = health(stormy_store).as_of
+    impacts = Counter()
+    for issue in list_issues(stormy_store).to_dict("records"):
+        impacts[issue["cause"]] += impact(issue, as_of)
+    order = [impacts[cause] for cause in ranked["cause"]]
+    assert order == sorted(order, reverse=True) and order[0] > order[-1]
+    assert ranked["records"].iloc[0] == ranked["records"].max() > 0
     first = ranked.iloc[0]
     assert first["short_fix"] == load_playbook(first["cause"]).short_fix
 

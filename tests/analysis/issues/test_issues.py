@@ -4,10 +4,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from analysis import TriageState, get_issue, health, list_issues, suggest_fix
+from analysis import TriageState, get_issue, health, list_devices, list_issues, suggest_fix
 from analysis.base.quiet_period import QUIET_PERIOD
 from analysis.issues.details import UnknownIssue
-from analysis.issues.listing import ISSUE_COLUMNS, TREND_DAYS, is_quiet, list_issue_summaries, summarize
+from analysis.issues.listing import (
+    ISSUE_COLUMNS,
+    TREND_DAYS,
+    impact,
+    is_quiet,
+    list_issue_summaries,
+    summarize,
+)
 from tests.support.synthetic import issue_id_of
 
 
@@ -44,9 +51,12 @@ def test_an_empty_store_has_no_issues_but_all_columns(store):
     assert tuple(result.columns) == ISSUE_COLUMNS
 
 
-def test_issues_are_sorted_by_affected_users(stormy_store):
+def test_issues_are_sorted_by_the_work_and_users_they_stop_and_for_how_long(stormy_store):
     result = list_issues(stormy_store)
-    assert result.users.is_monotonic_decreasing
+    as_of = health(stormy_store).as_of
+    impacts = [impact(row, as_of) for row in result.to_dict("records")]
+    assert impacts == sorted(impacts, reverse=True)
+    assert len(set(impacts)) > 5
     assert result.events.sum() == 1_500
 
 
@@ -87,15 +97,20 @@ def test_the_trend_ends_today_and_sums_to_its_events(stormy_store):
 def test_pending_records_are_those_that_wait_in_error(own_stormy_store):
     before = list_issues(own_stormy_store).set_index("issue_id").pending
     assert before[issue_id_of("signature-edit-lost")] > 0
-    assert before[issue_id_of("offline")] == 0
     own_stormy_store.execute("UPDATE pending_record SET in_error = false").fetchall()
-    assert list_issues(own_stormy_store).pending.sum() == 0
+    after = list_issues(own_stormy_store).set_index("issue_id")
+    # What is left is unsent work on devices whose sync is stopped.
+    assert (after.stopped_devices[after.pending > 0] > 0).all()
+    assert after.pending[issue_id_of("signature-edit-lost")] == 0
 
 
 def test_a_pending_record_counts_once_under_its_newest_error(own_stormy_store):
+    stopped = list_devices(own_stormy_store).query("stopped_by.notna()")["device"].to_list()
     (device, record, newest) = own_stormy_store.execute(
         "SELECT p.device_id, p.record_id, max(e.occurred_at) FROM pending_record AS p "
-        "JOIN sync_error AS e USING (device_id, record_id) WHERE p.in_error GROUP BY ALL ORDER BY ALL LIMIT 1"
+        "JOIN sync_error AS e USING (device_id, record_id) "
+        "WHERE p.in_error AND NOT list_contains($1, p.device_id) GROUP BY ALL ORDER BY ALL LIMIT 1",
+        [stopped],
     ).fetchone()
     before = list_issues(own_stormy_store).set_index("issue_id").pending
     other = issue_id_of("offline")
