@@ -1,4 +1,4 @@
-"""Changes as a person made them: the rows of `config_change` of one time, kind and author are one change.
+"""Changes as their authors made them: the rows of `config_change` of one time, kind and author are one change.
 
 A territory realignment or a merge of accounts writes one row for each account; 600 such rows are one hypothesis.
 """

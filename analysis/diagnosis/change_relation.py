@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from ast import literal_eval
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -14,6 +12,7 @@ from importlib.resources import files
 
 from duckdb import DuckDBPyConnection
 
+from analysis.base.setting_values import WHOLE, changed_parts
 from analysis.diagnosis.change_groups import ChangeGroup, ChangeRow
 from analysis.query.filters import Filters
 from analysis.query.runner import run_query_rows
@@ -146,10 +145,11 @@ def _relate_row(row: ChangeRow, issue: IssueFeatures) -> tuple[Relation, str]:
     effect = find_effect(row)
     if effect is not None and _is_harmless(row, effect):
         return Relation.CONTRARY, ""
-    same_object = row.object is not None and row.object in issue.objects
+    changed_object = None if row.object in _load_effects().configuration_objects else row.object
+    same_object = changed_object is not None and changed_object in issue.objects
     if same_object and row.field and (row.field in issue.fields or issue.names.get(row.field, 0) >= _MOST):
         return Relation.NAMED, f"touches the same field, {row.object}.{row.field}"
-    if row.object is not None and issue.objects and not same_object and not (effect and effect.any_object):
+    if changed_object and issue.objects and not same_object and not (effect and effect.any_object):
         return Relation.CONTRARY, ""
     name = _named_part(row, issue)
     if name is not None:
@@ -229,22 +229,15 @@ def _changed_names(row: ChangeRow) -> Iterator[str]:
 
 
 def _changed_parts(row: ChangeRow) -> tuple[list[str], list[str]]:
-    """Return the values before and after as `name=value`; of values with many parts, only changed parts."""
-    old, new = _parts(row.before), _parts(row.after)
-    if old is None or new is None:
-        return [row.before] if row.before else [], [row.after] if row.after else []
-    changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-    return [f"{name}={old[name]}" for name in changed if old.get(name) is not None], [
-        f"{name}={new[name]}" for name in changed if new.get(name) is not None
+    """Return the values before and after, of values with several parts only the changed parts as `name=value`."""
+    parts = changed_parts(row.before, row.after)
+    return [_write_part(part.name, part.before) for part in parts if part.before is not None], [
+        _write_part(part.name, part.after) for part in parts if part.after is not None
     ]
 
 
-def _parts(value: str | None) -> dict[str, object] | None:
-    with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
-        parts = literal_eval(value or "{}")
-        if isinstance(parts, dict):
-            return {str(name): part for name, part in parts.items()}
-    return None
+def _write_part(name: str, value: object) -> str:
+    return str(value) if name == WHOLE else f"{name}={value}"
 
 
 def _names(text: str, *, keep_case: bool = False) -> set[str]:
@@ -272,16 +265,25 @@ def find_effect(row: ChangeRow) -> Effect | None:
     )
     matches = (
         effect
-        for effect in _load_effects()
+        for effect in _load_effects().effects
         if row.kind in effect.kinds and (effect.words is None or effect.words.search(text))
     )
     return next(matches, None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Effects:
+    """The content of change_effects.toml."""
+
+    configuration_objects: frozenset[str]
+    effects: tuple[Effect, ...]
+
+
 @cache
-def _load_effects() -> tuple[Effect, ...]:
+def _load_effects() -> _Effects:
     text = (files("analysis.diagnosis") / "change_effects.toml").read_text(encoding="utf-8")
-    return tuple(
+    content = tomllib.loads(text)
+    effects = tuple(
         Effect(
             frozenset(entry["kind"]),
             re.compile(entry["words"]) if "words" in entry else None,
@@ -290,5 +292,6 @@ def _load_effects() -> tuple[Effect, ...]:
             frozenset(entry.get("unlikely", ())),
             entry.get("any_object", False),
         )
-        for entry in tomllib.loads(text)["effect"]
+        for entry in content["effect"]
     )
+    return _Effects(frozenset(content["configuration_objects"]), effects)

@@ -36,7 +36,7 @@ FROM activity WHERE who IS NOT NULL
 GROUP BY who, cast(seen_at AS DATE) ORDER BY seconds, who
 """
 _USERS = """
-SELECT user_id, permission_sets, security_profile, application_profile, territory, country
+SELECT user_id, name, email, permission_sets, security_profile, application_profile, territory, country
 FROM current_user_info ORDER BY user_id
 """
 _DEVICES = """
@@ -53,10 +53,11 @@ _COLUMNS_BY_SCOPE: Mapping[str, tuple[str, ...]] = {
     "country": ("country",),
     "platform": ("platform",),
     "device_model": ("device_model",),
-    "user": ("user_id", "who"),
-    "user_id": ("user_id", "who"),
+    "user": ("user_id", "who", "email", "name"),
+    "user_id": ("user_id", "who", "email", "name"),
     "device_id": ("device_id", "who"),
 }
+_NAMES_OF_ONE_USER = frozenset({"user", "user_id", "device_id"})
 _SCOPE_BY_KIND = {"permission_set": "permission_set", "territory": "territory", "user": "user_id"}
 
 
@@ -106,9 +107,19 @@ class Exposure:
                 name, value = (part.strip() for part in scope.split("=", 1))
                 reached |= self._users_with(name, value)
             else:
-                matches = self._users_with(_SCOPE_BY_KIND.get(kind, ""), target)
-                reached |= matches if matches.any() else True
+                reached |= self._users_of_target(kind, target)
         return reached
+
+    def _users_of_target(self, kind: str, target: str) -> Booleans:
+        """Return the users that have the target of a change without a scope; all users if none has it.
+
+        Audit trails write a target as `Permission Set : Field Rep`, snapshots as `field_rep__c.call2__v`.
+        """
+        for name in (target, target.partition(" : ")[2], target.partition(".")[0]):
+            matches = self._users_with(_SCOPE_BY_KIND.get(kind, ""), name)
+            if name and matches.any():
+                return matches
+        return self._all_users()
 
     def adoption_times(self, version: str) -> Floats:
         """Return when each user was first seen with a version, in epoch seconds; infinity for never."""
@@ -140,6 +151,12 @@ class Exposure:
                 for part in text.split(",") if isinstance(text, str) else ():
                     positions.setdefault(part.strip(), []).append(position)
         return self._positions[column]
+
+
+def names_one_user(scope: str | None) -> bool:
+    """Return whether the scope of a change is one user or device."""
+    name, _, value = (scope or "").partition("=")
+    return name.strip() in _NAMES_OF_ONE_USER and "," not in value
 
 
 def load_exposure(connection: DuckDBPyConnection, issue_id: str | None, filters: Filters) -> Exposure:

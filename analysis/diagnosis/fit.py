@@ -13,6 +13,7 @@ from typing import Self
 
 import numpy as np
 
+from analysis.base.tail_probabilities import hypergeometric_tail
 from analysis.diagnosis.exposure import Booleans, Exposure, Floats, Integers
 
 _TIMES = 2_000
@@ -106,6 +107,21 @@ class _Days:
 def fit_scope(exposure: Exposure, scope: Booleans) -> float:
     """Return the log likelihood ratio of a scope alone: are its users hit more often at any time?"""
     return float(_ratios(exposure, scope, exposure.seconds[:1])[0])
+
+
+def add_user_evidence(exposure: Exposure, users: Booleans, time: float, p_value: float) -> float:
+    """Return the p-value of the time of a change together with that of its users, by Fisher's method.
+
+    Only for a change of single users: chance would pick as many users at random, which is not true of a country or a
+    profile. `time` is in epoch seconds; `users` has one flag per user, and hits before the change do not count.
+    """
+    affected = exposure.affected_users
+    hits = float((users & affected & (exposure.first_hits >= time)).sum())
+    tail = hypergeometric_tail(
+        np.array([hits]), np.array([float(users.sum())]), total=len(users), marked=int(affected.sum())
+    )
+    product = p_value * max(float(tail[0]), 1e-300)
+    return min(1.0, product * (1 - log(product)))
 
 
 def _ratios(exposure: Exposure, scope: Booleans, times: Floats, duration: float = np.inf) -> Floats:

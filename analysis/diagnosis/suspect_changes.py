@@ -13,8 +13,8 @@ from duckdb import DuckDBPyConnection
 
 from analysis.diagnosis.change_groups import ChangeGroup, ChangeRow, load_change_groups
 from analysis.diagnosis.change_relation import IssueFeatures, Relation, load_issue_features, relate
-from analysis.diagnosis.exposure import Booleans, Exposure, Floats, load_exposure
-from analysis.diagnosis.fit import fit_at_adoption, fit_at_time, fit_scope
+from analysis.diagnosis.exposure import Booleans, Exposure, Floats, load_exposure, names_one_user
+from analysis.diagnosis.fit import add_user_evidence, fit_at_adoption, fit_at_time, fit_scope
 from analysis.issues.details import UnknownIssue
 from analysis.query.filters import Filters
 
@@ -26,15 +26,17 @@ _MIN_REACHED = 0.5  # share of the affected users that a suspect reached before 
 # time of a change, so the test of its time stays valid.
 _PRIOR: Mapping[Relation, float] = {
     Relation.NAMED: 10.0,
-    Relation.FITS_OBJECT: 1.5,
-    Relation.FITS_CAUSE: 1.2,
+    Relation.FITS_OBJECT: 2.0,
+    Relation.FITS_CAUSE: 1.5,
     Relation.OPEN: 1.0,
     Relation.UNLIKELY: 0.1,
     Relation.CONTRARY: 0.02,
 }
 # Natural logarithm of the largest reduction for reaching the wrong users. What the errors name needs no scope.
 _MAX_SCOPE_PENALTY, _MAX_SCOPE_PENALTY_NAMED = 4.0, 1.0
-_MIN_RATIO = 2.0  # log likelihood ratio; below it, hits are hardly more frequent after the change
+# Log likelihood ratios; below them, hits are hardly more frequent after the change. The second is for changes that
+# only their time speaks for.
+_MIN_RATIO, _MIN_RATIO_OF_TIME = 2.0, 4.0
 
 
 _CANDIDATE_COUNTS = """
@@ -138,7 +140,8 @@ def suspects(
     possible = [
         change
         for change in scored
-        if change.ratio >= _MIN_RATIO and _share_reached(change, first_hits) >= _MIN_REACHED
+        if change.ratio >= (_MIN_RATIO if change.relation > Relation.OPEN else _MIN_RATIO_OF_TIME)
+        and _share_reached(change, first_hits) >= _MIN_REACHED
     ]
     significant = [
         _build_suspect(change, exposure, change.p_value / weight, weight)
@@ -240,6 +243,8 @@ def _score_change(group: ChangeGroup, exposure: Exposure, issue: IssueFeatures, 
     reached = exposure.users_in_scopes(group.kind, [(row.target, row.scope) for row in rows])
     since = np.where(reached, group.at, np.inf)
     ratio, p_value = fit_at_time(exposure, reached, group.at, group.reverted_at)
+    if relation > Relation.UNLIKELY and not reached.all() and all(names_one_user(row.scope) for row in rows):
+        p_value = add_user_evidence(exposure, reached, group.at, p_value)
     return _ScoredChange(group, relation, description, rows, reached, since, ratio, p_value)
 
 

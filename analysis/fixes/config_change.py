@@ -9,8 +9,8 @@ from typing import Any, Self
 
 from duckdb import DuckDBPyConnection
 
+from analysis.base.setting_values import PartChange, as_flag, changed_parts, parse_value
 from analysis.diagnosis.suspect_changes import SuspectChange, suspects
-from analysis.fixes.setting_values import PartChange, as_flag, changed_parts, parse_value
 from analysis.issues.details import UnknownIssue
 from analysis.query.filters import Filters
 from analysis.query.runner import run_query

@@ -10,9 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from analysis.base.text import pluralize
-from analysis.fixes.formatting import format_list, format_value
-from analysis.fixes.setting_values import (
+from analysis.base.setting_values import (
     WHOLE,
     PartChange,
     as_flag,
@@ -20,6 +18,8 @@ from analysis.fixes.setting_values import (
     as_number,
     changed_parts,
 )
+from analysis.base.text import pluralize
+from analysis.fixes.formatting import format_list, format_value
 
 ADMIN, USER, DEVELOPER, DATA_STEWARD = "Admin", "User", "Developer", "Data steward"
 DEVICE_MANAGEMENT = "Device management"

@@ -217,6 +217,89 @@ def test_a_change_that_lasted_half_a_day_is_a_suspect():
     assert first.change_id == "on"
 
 
+def test_the_object_of_a_configuration_record_is_not_compared():
+    """The trail of a VMOC has the object of the VMOC record, which is never the object of the errors."""
+    trail = change(
+        "vmoc-trail", at(ONSET - 0.02), "vmoc", "VMobile Object Configuration : VMOC-0007",
+        "vmobile_object_configuration__v", "where_clause__v", None,
+    ) | {"before": "WHERE territory__v = 'x'", "after": None}  # fmt: skip
+    fleet, seen = fleet_of(1, lambda fleet: np.full(len(fleet), ONSET))
+    [suspect] = find_suspects(fleet, seen, [*unrelated_changes(), trail])
+    assert suspect.change_id == "vmoc-trail"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_suspect"),
+    [
+        ('{"can_edit":true}', '{"can_edit":false}', True),
+        ('{"can_edit":false}', '{"can_edit":true}', False),
+        ('{"can_edit":true,"can_read":true}', '{"can_edit":false,"can_read":true}', True),
+        ("edit=false", "edit=true", False),
+    ],
+)
+def test_flags_of_snapshots_are_read_as_json(before, after, is_suspect):
+    row = described(TRUE, target="core__c.call2__v", before=before, after=after)
+    assert bool(find_suspects(*fleet_of(1, german), [*unrelated_changes(), row])) is is_suspect
+
+
+def test_locked_users_are_hit_soon_after_others_began():
+    """Time alone is weak evidence for six users; that exactly these six are hit is strong evidence."""
+    fleet, seen = fleet_of(8, rate=0)
+    locked = [f"u{number:03}" for number in range(3, 9)]
+    is_locked = fleet["user_id"].isin(locked).to_numpy()[seen["who"]]
+    seen["hit"] = is_locked & (seen["day"] > 4.1) & (seen["day"] < 6) & (np.arange(len(seen)) % 2 == 0)
+    rows = [
+        change(f"lock-{user}", at(4.0), "user", user, None, None, f"user={user}")
+        | {"changed_by": "admin", "before": "{'locked': False}", "after": "{'locked': True}"}
+        for user in locked
+    ]
+    with store_of(fleet, seen, pd.DataFrame([*unrelated_changes(), *rows])) as store:
+        store.execute("UPDATE finding SET cause = 'sign-in-failed'")
+        store.execute("UPDATE sync_error SET object = NULL, field = NULL, message = 'locked out'")
+        [suspect] = suspects(store, "issue-1")
+    assert len(suspect.change_ids) == len(locked)
+    assert suspect.unaffected_in_scope < 0.5
+
+
+def test_targets_of_audit_trails_and_snapshots_reach_the_users_who_have_them():
+    fleet, seen = fleet_of(2)
+    with store_of(fleet, seen, pd.DataFrame([TRUE])) as store:
+        exposure = load_exposure(store, "issue-1", Filters())
+    holders = exposure.users_in_scope("permission_set", "samples__c", None)
+    assert 0 < holders.sum() < len(holders)
+    for target in ("Permission Set : samples__c", "samples__c.call2__v.signature__v"):
+        assert (exposure.users_in_scope("permission_set", target, None) == holders).all()
+    assert exposure.users_in_scope("permission_set", "Permission Set : other", None).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "cause"),
+    [
+        ("setting", "Password Expiration", "password-expired"),
+        ("password_policy", None, "sign-in-failed"),
+        ("permission_set", "API: Metadata API", "access-policy"),
+        ("territory", None, "record-visibility"),
+        ("object", "merge", "record-deleted"),
+        ("api_limit", "burst limit", "rate-limit"),
+        ("vmoc", "where_clause__v", "sync-configuration"),
+        ("field", "max_length", "invalid-value"),
+        ("validation_rule", None, "validation-rule"),
+        ("vault_release", None, "server-automation"),
+        ("user", "Status", "inactive-owner"),
+    ],
+)
+def test_every_kind_of_change_can_be_a_suspect(kind, field, cause):
+    row = change("cause", at(ONSET - 0.1), kind, "target", None, field, None) | {"before": "1", "after": "2"}
+    others = [described(other, kind="layout") for other in unrelated_changes(None)]
+    fleet, seen = fleet_of(1, lambda fleet: np.full(len(fleet), ONSET))
+    with store_of(fleet, seen, pd.DataFrame([*others, row])) as store:
+        store.execute("UPDATE finding SET cause = $cause", {"cause": cause})
+        store.execute("UPDATE sync_error SET object = NULL, field = NULL, message = 'refused'")
+        [suspect] = suspects(store, "issue-1")
+    assert (suspect.change_id, suspect.named) == ("cause", False)
+    assert "can cause" in suspect.relation
+
+
 def rollout_after_an_incident(seed):
     """Everyone is hit until day 12; version 25.2 spreads from day 13 and doubles the usual rate or worse."""
     rng = np.random.default_rng(seed)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.base.setting_values import changed_parts, parse_value
 from analysis.fixes.config_change import ConfigChange
-from analysis.fixes.setting_values import changed_parts, parse_value
 from analysis.fixes.undo import undo_change
 from tests.support.examples import examples
 
