@@ -3,58 +3,55 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from analysis.classification.catalogue import UNKNOWN, Catalogue, Rule, Tier, load_catalogue
+from analysis.classification.catalogue import Catalogue, Rule, Tier, load_catalogue
 from analysis.classification.concepts.concepts import ConceptMatch, load_rules, match_concepts
 from analysis.classification.error_parsing import MessagePart, parse_event
+from analysis.classification.finding import MAX_ALTERNATIVES, NO_FINDING, Finding
 from analysis.classification.rule_index import RuleIndex, Stage
+from analysis.classification.weighing import weigh_findings
 
 FIELDS = ("platform", "error_type", "message", "object", "field", "operation", "http_status", "phase")
-MAX_ALTERNATIVES = 3
 _CAPITALS = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The cause of an event, its confidence (0 to 1), and the id of the rule that decided it.
-
-    `rule` is empty if no rule matches. `also` lists alternative causes.
-    """
-
-    cause: str
-    confidence: float
-    rule: str
-    also: tuple[str, ...]
-
-
-NO_FINDING = Finding(UNKNOWN, 0.0, "", ())
-
-
-def classify(events: pd.DataFrame, catalogue: Catalogue | None = None) -> pd.DataFrame:
+def classify(
+    events: pd.DataFrame, catalogue: Catalogue | None = None, *, rules_only: bool = False
+) -> pd.DataFrame:
     """Classify each event by its texts and codes.
+
+    The rules of the catalogue are weighed against models of labeled sentences (`weighing`), unless `rules_only`.
 
     Reads the columns platform, error_type, message, object, field, operation, http_status and phase; each may be
     absent or have missing values. Returns a frame on the same index: cause (an id of the catalogue or `unknown`),
-    confidence (0 to 1), rule, also (list of alternative causes). Equal events are classified once.
+    confidence (0 to 1), rule, also (list of alternative causes), chances (list of their chances, 0 to 1, empty if not
+    known). Equal events are classified once.
     """
     index = RuleIndex.of_catalogue(catalogue or load_catalogue())
     distinct_events, rows = _distinct_events(events)
     findings = [classify_event(event, index) for event in distinct_events]
-    also = [finding.also for finding in findings]
+    if not rules_only:
+        messages = [event.get("message", "") for event in distinct_events]
+        findings = weigh_findings(messages, findings, index.causes)
     return pd.DataFrame(
         {
             "cause": np.array([finding.cause for finding in findings], dtype=object)[rows],
             "confidence": np.array([finding.confidence for finding in findings], dtype=float)[rows],
             "rule": np.array([finding.rule for finding in findings], dtype=object)[rows],
-            "also": pd.Series([list(also[row]) for row in rows.tolist()], index=events.index, dtype=object),
+            "also": _list_column([finding.also for finding in findings], rows, events.index),
+            "chances": _list_column([finding.chances for finding in findings], rows, events.index),
         },
         index=events.index,
     ).astype({"cause": "str", "rule": "str"})
+
+
+def _list_column(values: Sequence[tuple[object, ...]], rows: np.ndarray, index: pd.Index) -> pd.Series:
+    return pd.Series([list(values[row]) for row in rows.tolist()], index=index, dtype=object)
 
 
 def classify_event(event: Mapping[str, str], index: RuleIndex) -> Finding:

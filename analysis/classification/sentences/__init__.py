@@ -1,0 +1,1 @@
+"""Judge a message by its similarity to labeled sentences, beside the rules."""
