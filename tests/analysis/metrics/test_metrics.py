@@ -213,6 +213,39 @@ def test_a_version_that_fails_more_has_a_high_ratio(store):
     assert risk.enough
 
 
+def test_a_bad_version_after_an_incident_is_not_protective(store):
+    """Ten bad days before the rollout must not count as the failures of the old version.
+
+    Old: 60 of 100 fail during the incident, then 5 of 100. New, afterwards only: 20 of 100. Over all days that is
+    0.20 / 0.325 = 0.62; within the days after the rollout it is 0.20 / 0.05 = 4.
+    """
+    for number in range(100):
+        old = {"user": f"u{number % 10}", "version__v": "25.3.0"}
+        day = 24 * (number % 10)
+        add_sync(store, number, hours=day, successful_sync__v=number % 5 > 2, **old)
+        add_sync(store, 100 + number, hours=480 + day, successful_sync__v=number >= 5, **old)
+        add_sync(
+            store, 200 + number, user=f"v{number % 10}", version__v="25.3.1", hours=480 + day,
+            successful_sync__v=number >= 20,
+        )  # fmt: skip
+    risk = measure(store, "version_risk").set_index("app_version").loc["25.3.1"]
+    assert (risk.failure_rate, risk.other_failure_rate) == (0.2, 0.05)
+    assert risk.risk_ratio == pytest.approx(20.5 / 5.5)
+    assert 1 < risk.low < risk.risk_ratio < risk.high
+    assert risk.enough
+
+
+def test_versions_that_never_ran_on_one_day_are_not_compared(store):
+    for number in range(80):
+        add_sync(
+            store, number, user=f"u{number % 10}", hours=24 * (number // 40),
+            version__v="25.3.0" if number < 40 else "25.3.1", successful_sync__v=number % 4 > 0,
+        )  # fmt: skip
+    risk = measure(store, "version_risk")
+    assert risk.risk_ratio.isna().all()
+    assert not risk.enough.any()
+
+
 def test_adoption_shows_a_replaced_version(store):
     for day in range(10):
         for number in range(10):
