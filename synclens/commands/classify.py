@@ -79,7 +79,7 @@ def _print_causes(events: Sequence[ingest.ErrorEvent], *, fix: bool) -> int:
 
     rows = [{} if event.problem else dict(event.cells) for event in events]
     classified = analysis.classify(pd.DataFrame(rows, index=range(len(rows))))
-    results = console.frame_to_records(classified[["cause", "confidence", "rule", "also"]])
+    results = console.frame_to_records(classified[["cause", "confidence", "rule", "also", "chances"]])
     for event, result in zip(events, results, strict=True):
         console.print_json(_describe(event) | result | _additional_fields(event, result["cause"], fix=fix))
     return sum(event.problem is not None for event in events)

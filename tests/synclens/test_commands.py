@@ -63,7 +63,7 @@ class TestClassify:
             ("events.jsonl", 1),
             ("events.jsonl", 2),
         ]
-        fields = {"source", "row", "message", "cause", "confidence", "rule", "also"}
+        fields = {"source", "row", "message", "cause", "confidence", "rule", "also", "chances"}
         assert all(set(line) - {"error_type"} == fields for line in self.lines(result))
 
     def test_reports_the_reason_for_an_invalid_line(self, synclens, tmp_path):
