@@ -2,8 +2,8 @@
 
 How is the fleet?       health, measure, measure_compared, METRICS, Metric, FILTERS, list_devices, get_device,
                         estimate_coverage, estimate_durations, estimate_duration_curve, load_objectives, slo_status
-What is wrong?          list_issues, get_issue, get_error_event, list_records_at_risk, parse_query, group,
-                        find_templates, compare_messages, healthy_peers, update_issue_states
+What is wrong?          list_issues, find_incidents, list_incidents, get_issue, get_error_event, list_records_at_risk,
+                        parse_query, group, find_templates, compare_messages, healthy_peers, update_issue_states
 Why?                    classify, update_findings, CAUSES, load_catalogue, explain_issue, explain_period, explain,
                         suspects, change_points, assess_sync_failure
 What to do?             suggest_fix, render_fix, fix_to_dict, ranked_fixes, recovery_actions, load_playbook, lint,
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from analysis.fleet.sync_durations import estimate_duration_curve, estimate_durations
     from analysis.grouping.comparison import compare_messages
     from analysis.grouping.issue_ids import GROUPING_VERSION, find_templates, group
+    from analysis.incidents.incidents import Incident, find_incidents, list_incidents
     from analysis.issues.details import Issue, get_issue
     from analysis.issues.events import get_error_event
     from analysis.issues.health import Health, health
@@ -78,6 +79,7 @@ _MODULE_OF = {
     "GROUPING_VERSION": "grouping.issue_ids",
     "Health": "issues.health",
     "HealthyPeers": "diagnosis.healthy_peers",
+    "Incident": "incidents.incidents",
     "Issue": "issues.details",
     "IssueSummary": "issues.listing",
     "LINT_RULES": "config_lint.rules",
@@ -107,6 +109,7 @@ _MODULE_OF = {
     "explain": "diagnosis.explain.explanations",
     "explain_issue": "diagnosis.explain.questions",
     "explain_period": "diagnosis.explain.questions",
+    "find_incidents": "incidents.incidents",
     "find_templates": "grouping.issue_ids",
     "fix_to_dict": "fixes.rendering",
     "get_device": "fleet.devices",
@@ -118,6 +121,7 @@ _MODULE_OF = {
     "lint": "config_lint.rules",
     "lint_gaps": "config_lint.rules",
     "list_devices": "fleet.devices",
+    "list_incidents": "incidents.incidents",
     "list_issues": "issues.listing",
     "list_records_at_risk": "fleet.pending_records",
     "load_alert_rules": "alerting.rules",
@@ -158,6 +162,7 @@ __all__ = [
     "FindingsUpdate",
     "Health",
     "HealthyPeers",
+    "Incident",
     "Issue",
     "IssueSummary",
     "LintRule",
@@ -185,6 +190,7 @@ __all__ = [
     "explain",
     "explain_issue",
     "explain_period",
+    "find_incidents",
     "find_templates",
     "fix_to_dict",
     "get_device",
@@ -196,6 +202,7 @@ __all__ = [
     "lint",
     "lint_gaps",
     "list_devices",
+    "list_incidents",
     "list_issues",
     "list_records_at_risk",
     "load_alert_rules",

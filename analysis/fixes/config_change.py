@@ -42,7 +42,7 @@ JOIN config_change AS b ON b.changed_at > a.changed_at AND b.kind = a.kind AND b
 WHERE a.change_id = $change_id
 ORDER BY b.changed_at, b.change_id
 """
-# Rows that one person wrote within a minute of a change, in the same way: one for each moved account or locked user.
+# Rows that one user wrote within a minute of a change, in the same way: one for each moved account or locked user.
 _SAME_CHANGE = """
 SELECT count(*) FROM config_change AS a
 JOIN config_change AS b ON b.kind = a.kind AND b.changed_by IS NOT DISTINCT FROM a.changed_by

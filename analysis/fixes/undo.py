@@ -70,7 +70,7 @@ def undo_change(change: Change, *, former_version: str | None = None, rows: int 
     """Return how to undo a change, or None if its old and new values do not show what it did.
 
     `former_version` is the app version that devices had before a rollout. `rows` is the number of rows of
-    `config_change` that one person wrote at the same time, such as one for each moved account.
+    `config_change` written by one user at the same time, such as one for each moved account.
     """
     parts = changed_parts(change.before, change.after)
     if change.kind == "app_version":
@@ -95,7 +95,7 @@ def _undo_permission(change: Change, parts: Sequence[PartChange]) -> Undo | None
     owner = _permission_set_of(change)
     if change.object is None:
         return _undo_application_permission(change, parts, owner)
-    is_field = change.field not in (None, "", "*")  # `*` stands for the object itself, as in permission_grant
+    is_field = change.field not in (None, "", "*")  # `*` is the object itself, as in permission_grant
     place = format_value(f"{change.object}.{change.field}" if is_field else change.object)
     named = [(part, part.name.removeprefix("can_").lower()) for part in parts]
     revoked = [name.capitalize() for part, name in named if name in _RIGHTS and part.is_switched_off]

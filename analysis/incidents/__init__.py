@@ -1,0 +1,1 @@
+"""Group issues that begin together, or that hit the same devices, into incidents."""
