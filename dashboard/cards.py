@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from analysis import Health
+from analysis import Health, Incident
 from analysis.issues.listing import IssueSummary
 from dashboard import auth, pages
 from dashboard.data import cause_title, failure_title
@@ -25,6 +25,7 @@ STATE_BADGES = {
     "archived": ("Archived", "inventory_2", "gray"),
     "resolved": ("Resolved", "check_circle", "green"),
 }
+MAX_INCIDENT_ISSUES = 4
 RISING_STATES = ("escalating", "regressed", "new")
 
 
@@ -71,6 +72,22 @@ def show_issue_line(issue: Any, view: View) -> None:  # noqa: ANN401 - a row of 
             f"{_bold_count(issue.events, *_event_nouns(issue.failure_kind))} · "
             f"since {format_time(issue.first_seen, view.zone)} · last {format_time(issue.last_seen, view.zone)}"
         )
+
+
+def show_incident(incident: Incident, view: View) -> None:
+    """Show an incident with its reason, and links to the issues with most errors."""
+    with st.container(border=True, gap="xxsmall"):
+        st.markdown(f"**Incident: {escape(incident.title)}**")
+        st.caption(
+            f"{escape(incident.reason)}  \n{_bold_count(incident.users, 'user', 'users')} · "
+            f"{_bold_count(incident.events, 'error', 'errors')} · "
+            f"since {format_time(incident.first_seen, view.zone)} · last {format_time(incident.last_seen, view.zone)}"
+        )
+        with st.container(horizontal=True, gap="small", key=f"line-{incident.incident_id}"):
+            for issue_id in incident.issue_ids[:MAX_INCIDENT_ISSUES]:
+                pages.show_link("issue", issue_id, icon=None, issue=issue_id)
+            if more := len(incident.issue_ids[MAX_INCIDENT_ISSUES:]):
+                st.caption(f"and {more} more")
 
 
 def _event_nouns(failure_kind: object) -> tuple[str, str]:

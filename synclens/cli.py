@@ -15,6 +15,7 @@ PANELS = {
         "triage": "synclens.commands.triage:triage",
         "issues": "synclens.commands.issues:issues",
         "issue": "synclens.commands.issues:issue",
+        "incidents": "synclens.commands.incidents:incidents",
         "suspects": "synclens.commands.suspects:suspects",
         "rehearse": "synclens.commands.rehearse:rehearse",
         "explain-error": "synclens.commands.explain_error:explain_error",

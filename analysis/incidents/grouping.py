@@ -23,6 +23,7 @@ from analysis.incidents.hits import Hits
 
 _SIGNIFICANT = log(0.001)
 _JOINS = log(0.01)
+_NOWHERE = np.zeros(0, dtype=np.int64)
 _MAX_BURSTS = 10  # of one cause
 _OUTAGE_FAMILIES = frozenset({"network", "server-unavailable", "rate-limit", "tls-certificate", "unknown"})
 """Causes that one outage can have, so their bursts at the same time are one incident."""
@@ -46,22 +47,34 @@ class Group:
 def group_issues(hits: Hits) -> list[Group]:
     """Return the groups of two or more issues that are no coincidence; no issue is in two groups."""
     several = sum(len(np.unique(hits.issue[positions])) > 1 for positions in hits.families.values())
-    threshold = _SIGNIFICANT - log(max(1, several))
+    threshold = _SIGNIFICANT - log(several + 1)  # one more for all causes of an outage together
     groups: list[Group] = []
     for family, positions in hits.families.items():
         rest = positions
         for find in (_find_bursts, _find_shared, _find_clusters):
             matches = [
                 group
-                for group in find(hits, family, rest, threshold)
+                for group in find(hits, rest, frozenset({family}), threshold)
                 if _test_issues(hits, positions, group) < threshold
             ]
             groups += matches
             grouped = {issue for group in matches for issue in group.issues}
             rest = rest[[issue not in grouped for issue in hits.issue[rest].tolist()]]
+    groups += _find_mixed_bursts(hits, groups, threshold)
     groups = _merge_outages(_assign_once(hits, groups))
     _join_others(hits, groups)
     return [group for group in groups if len(group.issues) > 1]
+
+
+def _find_mixed_bursts(hits: Hits, groups: list[Group], threshold: float) -> list[Group]:
+    """Return the bursts of issues that differ in cause but that one outage can have; grouped issues are left out."""
+    grouped = {issue for group in groups for issue in group.issues}
+    causes = _OUTAGE_FAMILIES - {"unknown"}
+    of_outage = [cause for cause in sorted(causes) if cause in hits.families]
+    positions = np.sort(np.concatenate([hits.families[cause] for cause in of_outage] or [_NOWHERE]))
+    positions = positions[[issue not in grouped for issue in hits.issue[positions].tolist()]]
+    bursts = _find_bursts(hits, positions, frozenset(of_outage), threshold)
+    return [burst for burst in bursts if _test_issues(hits, positions, burst) < threshold]
 
 
 def _test_issues(hits: Hits, positions: NDArray[np.int64], group: Group) -> float:
@@ -97,7 +110,7 @@ def _chance_of_place(hits: Hits, group: Group, devices: frozenset[int]) -> float
     """Return the probability that an issue is in the window and on the devices of a group."""
     chance = 1.0
     if group.window is not None:
-        chance = min(1.0, max(group.window.width, hits.half_day))
+        chance = min(1.0, max(group.window.width, hits.one_day))
     if group.on_devices:
         chance *= (len(group.devices) / hits.active_devices) ** len(devices)
     return chance
@@ -112,8 +125,11 @@ def _log_chance_of_overlap(hits: Hits, first: frozenset[int], second: frozenset[
     return log(max(float(tail[0]), 1e-300))
 
 
-def _find_bursts(hits: Hits, family: str, positions: NDArray[np.int64], threshold: float) -> Iterator[Group]:
-    """Yield the bursts of one cause over several devices, the least likely first."""
+def _find_bursts(
+    hits: Hits, positions: NDArray[np.int64], families: frozenset[str], threshold: float
+) -> Iterator[Group]:
+    """Yield the bursts of some causes over several devices, the least likely first."""
+    everywhere = positions
     if len(np.unique(hits.issue[positions])) < 2 or np.isnan(hits.clock[positions]).any():
         return
     unit = 1 / len(hits.activity)
@@ -123,16 +139,15 @@ def _find_bursts(hits: Hits, family: str, positions: NDArray[np.int64], threshol
         if window is None or window.log_p > threshold:
             return
         inside = (clock >= window.start) & (clock <= window.end)
-        issues = _issues_of_window(hits, family, window)
+        issues = _issues_of_window(hits, everywhere, window)
         if len(issues) > 1:
             devices = frozenset(hits.device[positions][inside].tolist())
-            yield Group({family}, issues, window.log_p, window, devices)
+            yield Group(set(families), issues, window.log_p, window, devices)
         positions = positions[~inside]
 
 
-def _issues_of_window(hits: Hits, family: str, window: Window) -> set[int]:
-    """Return the issues of a cause that have most of their hits in a burst, or clearly more than chance."""
-    positions = hits.families[family]
+def _issues_of_window(hits: Hits, positions: NDArray[np.int64], window: Window) -> set[int]:
+    """Return the issues that have most of their hits in a burst, or clearly more than chance."""
     inside = _is_inside(hits, positions, window)
     issues, total = np.unique(hits.issue[positions], return_counts=True)
     counts = np.array([int(inside[hits.issue[positions] == issue].sum()) for issue in issues])
@@ -152,7 +167,9 @@ def _is_inside(hits: Hits, positions: NDArray[np.int64], window: Window) -> NDAr
     return np.asarray((clock >= window.start - margin) & (clock <= window.end + margin), dtype=np.bool_)
 
 
-def _find_shared(hits: Hits, family: str, positions: NDArray[np.int64], threshold: float) -> Iterator[Group]:
+def _find_shared(
+    hits: Hits, positions: NDArray[np.int64], families: frozenset[str], threshold: float
+) -> Iterator[Group]:
     """Yield the issues of one cause that hit the same few devices."""
     issues = np.unique(hits.issue[positions])
     if len(issues) < 2:
@@ -163,11 +180,11 @@ def _find_shared(hits: Hits, family: str, positions: NDArray[np.int64], threshol
     on_shared = np.isin(hits.device[positions], list(devices))
     members = {int(issue) for issue in issues if 2 * on_shared[hits.issue[positions] == issue].mean() >= 1}
     if len(members) > 1:
-        yield Group({family}, members, log_p, None, devices, on_devices=True)
+        yield Group(set(families), members, log_p, None, devices, on_devices=True)
 
 
 def _find_clusters(
-    hits: Hits, family: str, positions: NDArray[np.int64], threshold: float
+    hits: Hits, positions: NDArray[np.int64], families: frozenset[str], threshold: float
 ) -> Iterator[Group]:
     """Yield the issues of one cause that hit the same few devices for a short time."""
     if len(np.unique(hits.issue[positions])) < 2 or np.isnan(hits.clock[positions]).any():
@@ -185,28 +202,7 @@ def _find_clusters(
         if 2 * inside[hits.issue[positions] == issue].mean() >= 1
     }
     if len(members) > 1:
-        yield Group({family}, members, window.log_p, window, devices, on_devices=True)
-
-
-def _merge_neighbors(hits: Hits, bursts: list[Group]) -> list[Group]:
-    """Merge bursts of one cause that are closer to each other than they are long: one outage has pauses."""
-    merged: list[Group] = []
-    for group in sorted(bursts, key=lambda burst: burst.window.start if burst.window else 0.0):
-        before = merged[-1] if merged else None
-        assert group.window is not None  # noqa: S101 - bursts have one
-        if before is None or before.window is None:
-            merged.append(group)
-            continue
-        gap = group.window.start - before.window.end
-        if gap > max(group.window.width, before.window.width):
-            merged.append(group)
-            continue
-        log_p = min(group.log_p, before.log_p)
-        before.window = Window(before.window.start, max(before.window.end, group.window.end), log_p)
-        before.log_p = log_p
-        before.devices |= group.devices
-        before.issues |= group.issues | _issues_of_window(hits, min(before.families), before.window)
-    return merged
+        yield Group(set(families), members, window.log_p, window, devices, on_devices=True)
 
 
 def _assign_once(hits: Hits, groups: list[Group]) -> list[Group]:
@@ -231,16 +227,16 @@ def _merge_outages(groups: list[Group]) -> list[Group]:
     """Merge bursts of causes that one outage can have, if they cover mostly the same time."""
     merged: list[Group] = []
     for group in sorted(groups, key=lambda group: group.log_p):
-        twin = next((other for other in merged if _is_same_outage(group, other)), None)
-        if twin is None:
+        same = next((other for other in merged if _is_same_outage(group, other)), None)
+        if same is None:
             merged.append(group)
             continue
-        twin.families |= group.families
-        twin.issues |= group.issues
-        twin.devices |= group.devices
-        assert twin.window is not None and group.window is not None  # noqa: S101 - checked by _is_same_outage
-        start, end = min(twin.window.start, group.window.start), max(twin.window.end, group.window.end)
-        twin.window = Window(start, end, twin.window.log_p)
+        same.families |= group.families
+        same.issues |= group.issues
+        same.devices |= group.devices
+        assert same.window is not None and group.window is not None  # noqa: S101 - checked by _is_same_outage
+        start, end = min(same.window.start, group.window.start), max(same.window.end, group.window.end)
+        same.window = Window(start, end, same.window.log_p)
     return merged
 
 

@@ -17,11 +17,22 @@ Floats = NDArray[np.float64]
 _ANY_OBJECT = frozenset({"record-visibility", "record-deleted", "invalid-reference", "local-state-mismatch"})
 MIN_ACTIVITY = 50  # fewer active hours do not show when the fleet works
 
+# The device of a user, for rows that name only the user: tracking records have no device, errors often have one.
+_OWNER = """
+WITH owner AS (
+    SELECT user_id, min(device_id) AS device_id FROM (
+        SELECT user_id, device_id FROM error UNION ALL SELECT user_id, device_id FROM sync
+    ) WHERE user_id IS NOT NULL AND device_id IS NOT NULL GROUP BY user_id
+)
+"""
 # One row for each issue, device and day, at the first error of that day: retries count once.
-_HITS = """
-SELECT issue_id, coalesce(device_id, user_id) AS device, epoch(min(occurred_at)) AS seconds, count(*) AS events
-FROM issue_event WHERE coalesce(device_id, user_id) IS NOT NULL
-GROUP BY issue_id, device, cast(occurred_at AS DATE) ORDER BY seconds, issue_id, device
+_HITS = f"""
+{_OWNER}
+SELECT e.issue_id, coalesce(e.device_id, o.device_id, e.user_id) AS device, epoch(min(e.occurred_at)) AS seconds,
+    count(*) AS events
+FROM issue_event AS e LEFT JOIN owner AS o ON o.user_id = e.user_id
+WHERE coalesce(e.device_id, e.user_id) IS NOT NULL
+GROUP BY e.issue_id, device, cast(e.occurred_at AS DATE) ORDER BY seconds, e.issue_id, device
 """
 _ISSUES = """
 SELECT issue_id, any_value(failure_kind) AS failure_kind, mode(cause) AS cause, mode(object) AS object,
@@ -30,11 +41,16 @@ SELECT issue_id, any_value(failure_kind) AS failure_kind, mode(cause) AS cause, 
 FROM issue_event GROUP BY issue_id ORDER BY issue_id
 """
 # One row for each device and hour in which it synced; of errors only if no syncs are loaded.
-_ACTIVITY = """
-WITH seen AS (
-    SELECT coalesce(device_id, user_id) AS device, started_at AS seen_at, true AS is_sync FROM sync
+_ACTIVITY = f"""
+{_OWNER.rstrip()},
+event AS (
+    SELECT device_id, user_id, started_at AS seen_at, true AS is_sync FROM sync
     UNION ALL
-    SELECT coalesce(device_id, user_id), occurred_at, false FROM error
+    SELECT device_id, user_id, occurred_at, false FROM error
+),
+seen AS (
+    SELECT coalesce(e.device_id, o.device_id, e.user_id) AS device, e.seen_at, e.is_sync
+    FROM event AS e LEFT JOIN owner AS o ON o.user_id = e.user_id
 ),
 hour AS (SELECT DISTINCT device, date_trunc('hour', seen_at) AS seen_at, is_sync FROM seen WHERE device IS NOT NULL)
 SELECT epoch(seen_at) AS seconds, device, is_sync FROM hour ORDER BY seconds, device
@@ -96,10 +112,11 @@ class Hits:
         return np.asarray(np.interp(seconds, self.activity, steps), dtype=np.float64)
 
     @property
-    def half_day(self) -> float:
-        """Return half a day as a share of the period; nothing that lasts less counts as more precise."""
-        days = (self.seconds[-1] - self.seconds[0]) / 86_400 if len(self.seconds) else 0.0
-        return 0.5 / max(days, 1.0)
+    def one_day(self) -> float:
+        """Return one day as a share of the period: issues that begin in one morning prove no more than that."""
+        seen = self.activity if len(self.activity) else self.seconds
+        days = (seen[-1] - seen[0]) / 86_400 if len(seen) else 0.0
+        return 1.0 / max(days, 1.0)
 
     @cached_property
     def families(self) -> Mapping[str, NDArray[np.int64]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from analysis import METRICS, charts, estimate_coverage, health, measure
+from analysis import METRICS, charts, estimate_coverage, find_incidents, health, measure
 from analysis.issues.loaded_data import read_loaded_data
 from analysis.triage.states import OPEN_STATES
 from dashboard import cards, controls, data, pages, sync_failures, tables, widgets
 
-MAX_ISSUES, MAX_CAUSES = 8, 8
+MAX_ISSUES, MAX_CAUSES, MAX_INCIDENTS = 8, 8, 3
 view = controls.current_view()
 arguments = view.arguments()
 widgets.show_heading("Overview", cards.format_period(view))
@@ -70,6 +70,8 @@ with attention:
         help="Open issues, those that stop most unsent work and users for longest first. Quiet issues come last.",
     )
     cards.show_rising_counts(issues)
+    for incident in data.fetch(find_incidents, **arguments)[:MAX_INCIDENTS]:
+        cards.show_incident(incident, view)
     if issues.empty:
         sync_failures.show_no_issues("issues", view, healthy="No errors in this period.")
     elif open_issues.empty:
