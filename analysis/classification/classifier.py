@@ -17,6 +17,8 @@ from analysis.classification.rule_index import RuleIndex, Stage
 from analysis.classification.weighing import weigh_findings
 
 FIELDS = ("platform", "error_type", "message", "object", "field", "operation", "http_status", "phase")
+NETWORK = "network"
+_STATUSES_OF_GATEWAYS = frozenset({"407", "408", "444", "499", "502", "503", "504", "511", "598", "599"})
 _CAPITALS = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 
 
@@ -57,30 +59,51 @@ def _list_column(values: Sequence[tuple[object, ...]], rows: np.ndarray, index: 
 def classify_event(event: Mapping[str, str], index: RuleIndex) -> Finding:
     """Classify one event given as text fields. Returns `NO_FINDING` if no rule matches.
 
-    The innermost part of the message is matched first. The words in code names are matched last, and only if the
-    event has none of the known codes: the name OPERATION_NOT_ALLOWED of a code is not its meaning. Within a part the
-    first matching rule decides. If no code rule and no narrow rule matches any part, or only an HTTP status does,
-    the concepts in the message decide (`concepts`), then the broad rules, the HTTP status, and the hints. If the
-    concepts contradict a rule, its confidence is lower.
+    Each reading of the message is matched with codes, narrow rules and concepts: the texts inside it first, then the
+    message without its envelope, then all of it (`error_parsing`). The words in code names are matched last, and only
+    if the event has none of the known codes: the name OPERATION_NOT_ALLOWED of a code is not its meaning. Within a
+    reading the first matching rule decides. If none matches, or only an HTTP status does, the broad rules decide,
+    then the status, and the hints. If the concepts contradict a rule, its confidence is lower.
     """
-    parts = list(parse_event(event))
-    whole = next(part for part in reversed(parts) if not part.is_code_names)
-    if whole.codes & index.known_codes:
-        parts = [part for part in parts if not part.is_code_names]
+    readings = parse_event(event)
+    whole = readings[-1][0]
+    has_known_code = bool(whole.codes & index.known_codes)
+    for reading in readings:
+        parts = [part for part in reading if not (part.is_code_names and has_known_code)]
+        finding = _match_sentence(parts, index)
+        if finding and not (finding.cause == NETWORK and _server_has_answered(whole)):
+            return finding
+    catalogue = index.catalogue
+    parts = [part for part in readings[-1] if not (part.is_code_names and has_known_code)]
+    finding = None
+    if not _has_unknown_code(whole, index.known_codes):
+        finding = _match(index.broad, parts, catalogue)
+    return (
+        finding
+        or _match_status(index.narrow, whole, catalogue)
+        or _match(index.hints, parts, catalogue)
+        or _match_status(index.hints, whole, catalogue)
+        or _possible_causes(_match_parts(parts, index))
+    )
+
+
+def _server_has_answered(whole: MessagePart) -> bool:
+    """Return whether a status shows that the server was reached. Gateways answer for a server that was not."""
+    statuses = {status.removeprefix("http:") for status in whole.statuses}
+    return any(status[0] in "45" for status in statuses) and not statuses & _STATUSES_OF_GATEWAYS
+
+
+def _match_sentence(parts: list[MessagePart], index: RuleIndex) -> Finding | None:
+    """Return what narrow rules or concepts find. A sentence outranks an envelope, which states no reason."""
     catalogue = index.catalogue
     finding = _match(index.narrow, parts, catalogue)
     concepts = _match_parts(parts, index)
-    # A sentence outranks an envelope: a code or a status which states that something failed, not why.
     if finding and not (concepts and not concepts.rule.weak and finding.rule in index.yielding_rules):
         return _weigh(finding, concepts, catalogue)
     if concepts and not concepts.rule.weak:
-        return _concept_finding(concepts, finding or _match(index.broad, parts, catalogue))
-    if not _has_unknown_code(whole, index.known_codes):
-        finding = finding or _match(index.broad, parts, catalogue)
-    finding = (
-        finding or _match_status(index.narrow, whole, catalogue) or _match(index.hints, parts, catalogue)
-    )
-    return finding or _match_status(index.hints, whole, catalogue) or _possible_causes(concepts)
+        other = finding or _match(index.broad, parts, catalogue)
+        return _concept_finding(concepts, other)
+    return None
 
 
 def _match_parts(parts: list[MessagePart], index: RuleIndex) -> ConceptMatch | None:

@@ -11,7 +11,9 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from analysis.classification.bodies import find_details
 from analysis.classification.codes.tables import bare_patterns, number_patterns
+from analysis.classification.envelopes import find_status, strip_envelope
 
 MAX_CHARACTERS = 4000
 
@@ -20,7 +22,7 @@ _PART = re.compile(r"-?\w+", re.ASCII)
 _PATH = re.compile(r"[A-Za-z]\w*(?:[/-]\w+)+", re.ASCII)
 """A code with a namespace: auth/wrong-password, IWBEP/CM_MGW_RT."""
 _NAME = re.compile(
-    r"\b(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|(?:[A-Z]+[a-z0-9]+){2,}|[a-z]+(?:[A-Z][a-z0-9]+)+|[a-z]+(?:_[a-z]+)+)\b"
+    r"\b(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|(?:[A-Z]+[a-z0-9]+){2,}|[a-z]+(?:[A-Z][a-z0-9]+)+|[a-z]+(?:_[a-z]+)+|[a-z]+(?:-[a-z]+){2,})\b"
 )
 _HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _WRAPPED = re.compile(
@@ -61,24 +63,37 @@ class MessagePart:
     is_code_names: bool = False
 
 
-def parse_event(event: Mapping[str, str]) -> Iterator[MessagePart]:
-    """Yield the parts of an event: the innermost message, the whole message, the words in code names.
+def parse_event(event: Mapping[str, str]) -> list[tuple[MessagePart, ...]]:
+    """Return the readings of an event, the one that states the cause best first. The last is the whole message.
 
-    Values are text; a missing field is absent.
+    The first readings are the texts inside the message, then follows the message without its envelope. Those two
+    last readings have a second part: the words in code names. Values are text; a missing field is absent.
     """
     message = normalize_text(event.get("message", ""))
     error_type = normalize_text(event.get("error_type", ""))
-    statuses = _statuses(event, message)
     whole = f"{error_type} {message}".strip()
     numbers = frozenset(_numbers(event, error_type, whole))
-    inner = _innermost(message)
-    if inner:
-        yield MessagePart(inner, _codes(inner), frozenset(), event)
+    statuses = _statuses(event, message) | {number for number in numbers if number.startswith("http:")}
+    if status := find_status(whole):
+        statuses |= {f"http:{status}"}
     codes = _codes(whole) | {number for number in numbers if not number.startswith("http:")}
-    statuses |= {number for number in numbers if number.startswith("http:")}
     codes |= {status.replace("http:", "status:") for status in statuses}
-    yield MessagePart(whole, codes, statuses, event)
-    yield MessagePart(split_code_names(whole), frozenset(), statuses, event, is_code_names=True)
+    event = _with_status(event, statuses)
+    names = MessagePart(split_code_names(whole), frozenset(), statuses, event, is_code_names=True)
+    readings: list[tuple[MessagePart, ...]] = [
+        (MessagePart(inner, _codes(inner), statuses, event),) for inner in _inner_texts(message)
+    ]
+    if (core := strip_envelope(message)) != message:
+        readings.append((MessagePart(f"{error_type} {core}".strip(), codes, statuses, event), names))
+    readings.append((MessagePart(whole, codes, statuses, event), names))
+    return readings
+
+
+def _with_status(event: Mapping[str, str], statuses: frozenset[str]) -> Mapping[str, str]:
+    """Return an event with the status that its message states, if it has no other."""
+    if event.get("http_status") or not statuses:
+        return event
+    return {**event, "http_status": min(statuses).removeprefix("http:")}
 
 
 def normalize_text(value: str) -> str:
@@ -91,6 +106,12 @@ def split_code_names(text: str) -> str:
     """Return the words in the code names of a text: IMAGE_TOO_LARGE and ImageTooLarge become "image too large"."""
     names = (" ".join(_HUMP.findall(token)).lower() for token in _NAME.findall(text))
     return ". ".join(dict.fromkeys(names))
+
+
+def _inner_texts(message: str) -> list[str]:
+    """Return the texts inside a message, most specific first: details of a body, a wrapped error."""
+    texts = [strip_envelope(text) for text in (*find_details(message), _innermost(message)) if text]
+    return [text for text in dict.fromkeys(texts) if text != message]
 
 
 def _innermost(message: str) -> str:

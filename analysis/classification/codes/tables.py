@@ -35,6 +35,8 @@ class Bare(_Frozen):
 class CodeGroup(_Frozen):
     """Codes of one meaning. A code is a number, a name, or a number and its names, separated by spaces.
 
+    `=conflict` is a word that is a code only where the text names its family, as every number.
+
     `rank` states what outranks the code: nothing (`first`), a sentence that a narrow rule knows (`exact`), any
     sentence (`envelope`), everything but hints (`status`, for HTTP statuses). A code of rank `rules` has
     conditions, so a rule of the catalogue decides it. A code whose cause is `unknown` states a `reason`.
@@ -57,8 +59,8 @@ class CodeGroup(_Frozen):
 class CodeTable(_Frozen):
     """The codes of one family, in the order of `order` among the tables.
 
-    `numbers` are regular expressions that ignore case: their group is a number of the family. Without them a
-    number of the family is never recognized, only its name.
+    `numbers` are regular expressions that ignore case: their group is a number (or a word
+    with `=`) of the family. Without them only names are recognized.
     """
 
     family: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
@@ -76,16 +78,16 @@ class CodeTable(_Frozen):
         return self
 
     def tokens(self, group: CodeGroup) -> list[str]:
-        """Return the codes of a group as tokens: a number gets the name of its family, as in `sqlite:5`."""
+        """Return the codes of a group as tokens: what needs context gets its family's name, as in `sqlite:5`."""
         return [
-            f"{self.family}:{token}" if self._is_number(token) else token
+            f"{self.family}:{token.removeprefix('=')}" if self._needs_context(token) else token
             for code in group.codes
             for token in code.split()
         ]
 
-    def _is_number(self, token: str) -> bool:
+    def _needs_context(self, token: str) -> bool:
         shape = _SQLSTATE if self.family == "postgres" else _NUMBER
-        return bool((self.numbers or self.bare) and shape.fullmatch(token))
+        return token.startswith("=") or bool((self.numbers or self.bare) and shape.fullmatch(token))
 
 
 @cache
