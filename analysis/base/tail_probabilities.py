@@ -17,6 +17,16 @@ def normal_tail(deviations: Floats) -> Floats:
     return np.asarray(ndtr(-deviations), dtype=np.float64)
 
 
+def gumbel_tail(deviations: Floats) -> Floats:
+    """Return the probability that the largest of many values is above `deviations` from its mean.
+
+    The deviations are in standard deviations of the largest value (Gumbel distribution).
+    """
+    return np.asarray(
+        -np.expm1(-np.exp(-(deviations * np.pi / np.sqrt(6) + np.euler_gamma))), dtype=np.float64
+    )
+
+
 def hypergeometric_tail(hits: Floats, draws: Floats, *, total: int, marked: int) -> Floats:
     """Return the probability of at least `hits` marked items among `draws` out of `total` without replacement."""
     pairs, positions = np.unique(np.stack([hits, draws], axis=1), axis=0, return_inverse=True)

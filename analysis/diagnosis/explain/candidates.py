@@ -43,20 +43,29 @@ class Candidates:
         return np.array([len(pairs) for pairs in self.where], dtype=np.int64)
 
 
+def min_failures(failures: Floats) -> float:
+    """Return how many failures a combination needs to be a candidate."""
+    return max(2.0, _MIN_SHARE * float(failures.sum()))
+
+
 def find_candidates(cells: Cells, failures: Floats) -> Candidates:
     """Find all combinations of up to three attributes with enough failures and distinct cells.
 
     Of combinations with exactly the same cells, the one with most attributes is kept (the closed item set). An
     attribute that another one determines, as a territory determines its country, is not combined with it.
     """
-    min_failures = max(2.0, _MIN_SHARE * failures.sum())
+    return find_combinations(cells, failures, min_failures(failures))
+
+
+def find_combinations(cells: Cells, counts: Floats, min_count: float) -> Candidates:
+    """Find all combinations of up to three attributes with at least `min_count` of the counts of the cells."""
     implied_pairs = _find_implied_pairs(cells)
     cell_weights = np.random.default_rng(0).random(len(cells))
     by_cells: dict[float, tuple[Pairs, Integers]] = {}
     for order in range(1, min(_MAX_ATTRIBUTES, len(cells.attributes)) + 1):
         for columns in combinations(range(len(cells.attributes)), order):
             if implied_pairs.isdisjoint(permutations(columns, 2)):
-                for pairs, inside in _group_values(cells, columns, failures, min_failures):
+                for pairs, inside in _group_values(cells, columns, counts, min_count):
                     by_cells[round(float(cell_weights[inside].sum()), 9)] = pairs, inside
     return Candidates(
         tuple(pairs for pairs, _ in by_cells.values()),
@@ -78,16 +87,16 @@ def _find_implied_pairs(cells: Cells) -> set[tuple[int, int]]:
 
 
 def _group_values(
-    cells: Cells, columns: tuple[int, ...], failures: Floats, min_failures: float
+    cells: Cells, columns: tuple[int, ...], counts: Floats, min_count: float
 ) -> list[tuple[Pairs, Integers]]:
-    """List the value combinations of these attributes with enough failures, with the cells of each."""
+    """List the value combinations of these attributes with high enough counts, with the cells of each."""
     codes = cells.codes[:, columns]
     key = np.zeros(len(cells), dtype=np.int64)
     for column, attribute in enumerate(columns):
         key = key * (len(cells.values[attribute]) + 1) + codes[:, column] + 1
     _, first, group = np.unique(key, return_index=True, return_inverse=True)
     complete = (codes[first] != MISSING).all(axis=1)
-    selected = np.flatnonzero(complete & (np.bincount(group, failures) >= min_failures))
+    selected = np.flatnonzero(complete & (np.bincount(group, counts) >= min_count))
     by_group = np.argsort(group, kind="stable")
     ends = np.cumsum(np.bincount(group))
     starts = np.concatenate([[0], ends[:-1]])

@@ -24,7 +24,8 @@ class Cells:
     """The input of the search.
 
     `codes[c, a]` is the value of attribute `a` in cell `c` as a position in `values[a]`, or -1 if it is missing.
-    `cell[r]`, `is_now[r]`, `failures[r]` and `total[r]` describe the rows that the cells sum up.
+    `cell[r]`, `is_now[r]`, `period[r]`, `failures[r]` and `total[r]` describe the rows that the cells sum up.
+    Period 0 is now, the earlier periods follow from 1.
     """
 
     attributes: tuple[str, ...]
@@ -32,8 +33,14 @@ class Cells:
     codes: Integers
     cell: Integers
     is_now: NDArray[np.bool_]
+    period: Integers
     failures: Floats
     total: Floats
+
+    @property
+    def earlier_periods(self) -> int:
+        """Return the number of earlier periods."""
+        return int(self.period.max(initial=0))
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -41,6 +48,12 @@ class Cells:
     def sums(self, per_row: Floats, rows: NDArray[np.bool_]) -> Floats:
         """Sum a quantity of the selected rows, per cell."""
         return np.bincount(self.cell[rows], per_row[rows], minlength=len(self)).astype(np.float64)
+
+    def sums_by_period(self, per_row: Floats) -> Floats:
+        """Sum a quantity of the rows, per cell (rows) and period (columns)."""
+        periods = self.earlier_periods + 1
+        sums = np.bincount(self.cell * periods + self.period, per_row, minlength=len(self) * periods)
+        return sums.reshape(len(self), periods).astype(np.float64)
 
     def row_sums(self) -> sparse.csr_matrix:
         """Return the matrix (cells x rows) that sums rows to cells."""
@@ -51,9 +64,18 @@ class Cells:
 
 
 def to_cells(
-    now: pd.DataFrame, before: pd.DataFrame, by: Sequence[str], failures: str, total: str
+    now: pd.DataFrame,
+    before: pd.DataFrame,
+    by: Sequence[str],
+    *,
+    failures: str,
+    total: str,
+    period: str = "period",
 ) -> Cells | None:
     """Combine both frames; None if no attribute has values or no row is from now.
+
+    The column `period` of `before` separates the earlier periods. Without it, a period is assumed to begin where
+    a combination of attributes repeats.
 
     Raises ValueError if a column is missing or the counts are invalid.
     """
@@ -68,6 +90,10 @@ def to_cells(
     if not encoded or not is_now.any():
         return None
     codes, cell = np.unique(np.stack([codes for _, codes, _ in encoded], axis=1), axis=0, return_inverse=True)
+    labels = before[period].to_numpy() if period in before.columns and period not in by else None
+    earlier = _number_periods(cell.ravel()[~is_now], None if labels is None else labels[nonempty[len(now) :]])
+    periods = np.zeros(len(cell), dtype=np.int64)
+    periods[~is_now] = earlier
     counts = both[failures].to_numpy(np.float64), both[total].to_numpy(np.float64)
     order = _canonical_order(cell.ravel(), is_now, *counts)
     return Cells(
@@ -76,9 +102,30 @@ def to_cells(
         codes=codes,
         cell=cell.ravel()[order],
         is_now=is_now[order],
+        period=periods[order],
         failures=counts[0][order],
         total=counts[1][order],
     )
+
+
+def _number_periods(cell: Integers, labels: NDArray[np.object_] | None) -> Integers:
+    """Count the periods of the earlier rows from 1, by their labels or by where combinations repeat.
+
+    Rows ordered by period repeat a combination only when a period begins. Rows in another order repeat more
+    often; then the n-th row of each combination belongs to the n-th period.
+    """
+    if labels is not None:
+        codes, _ = pd.factorize(labels, use_na_sentinel=False)
+        return codes.astype(np.int64) + 1
+    rank = pd.Series(cell).groupby(cell).cumcount().to_numpy(np.int64) + 1
+    periods = np.empty(len(cell), dtype=np.int64)
+    current, seen = 1, set[int]()
+    for row, code in enumerate(cell.tolist()):
+        if code in seen:
+            current, seen = current + 1, set()
+        seen.add(code)
+        periods[row] = current
+    return periods if current == rank.max(initial=1) else rank.astype(np.int64)
 
 
 def _canonical_order(cell: Integers, is_now: NDArray[np.bool_], failures: Floats, total: Floats) -> Integers:
