@@ -11,19 +11,22 @@ from plotly.graph_objs._figure import Figure
 
 from analysis import AnalysisError, Explanation, charts
 from analysis.diagnosis.explain.questions import explain_issue
+from analysis.diagnosis.explain.significance import MIN_EARLIER_PERIODS
 from analysis.diagnosis.healthy_peers import healthy_peers
 from dashboard import cards, column_config, data, widgets
 from dashboard.escaping import escape
 from dashboard.view_state import View
 
 EXPLANATION_HELP = (
-    "Combinations of up to three attributes with a higher failure rate than elsewhere, corrected for chance and for "
-    "the number of combinations tested. The first explains the most failures."
+    "Combinations of up to three attributes with a higher failure rate than elsewhere. A finding exceeds chance, "
+    "corrected for the number of combinations tested. A candidate does not. The first explains the most failures."
 )
 PERIOD_HELP = (
-    "Combinations of up to three attributes with more failed syncs than the baseline, corrected for chance and for "
-    "the number of combinations tested. Combinations can overlap."
+    "Combinations of up to three attributes in which failures rose, with a higher failure rate than elsewhere now. A "
+    "finding rose by more than earlier periods differ from each other, corrected for the number of combinations "
+    "tested. A candidate did not. Combinations can overlap."
 )
+_NO_FINDING = "No attribute distinguishes them from the others more than chance would."
 
 
 def show_issue_explanations(issue_id: str, view: View) -> None:
@@ -64,14 +67,16 @@ def show_explanations(explanations: Sequence[Explanation], view: View, *, key: s
 
     `inside` describes the group that is compared with the rest.
     """
+    best = next((explanation for explanation in explanations if explanation.asserted), None)
+    if best:
+        st.markdown(
+            f"**{attribute_text(best)}**: {best.failures:,} of {best.total:,} {inside} "
+            f"({cards.format_share(best.rate_in, 0)}), elsewhere {cards.format_share(best.rate_out, 0)}."
+        )
+    else:
+        st.caption(f"{_NO_FINDING} The groups below are candidates." if explanations else _NO_FINDING)
     if not explanations:
-        st.caption("No attribute distinguishes them from the others more than chance would.")
         return
-    best = explanations[0]
-    st.markdown(
-        f"**{attribute_text(best)}**: {best.failures:,} of {best.total:,} {inside} "
-        f"({cards.format_share(best.rate_in, 0)}), elsewhere {cards.format_share(best.rate_out, 0)}."
-    )
     frame = explanation_frame(explanations)
     widgets.show_chart(
         charts.rate_pairs(frame, label="what", inside="rate_in", outside="rate_out"),
@@ -81,20 +86,15 @@ def show_explanations(explanations: Sequence[Explanation], view: View, *, key: s
 
 def show_period_explanations(explanations: Sequence[Explanation], view: View) -> None:
     """Show what explains the failures of some days, compared with the baseline."""
+    best = next((explanation for explanation in explanations if explanation.asserted), None)
+    if best:
+        st.markdown(_finding_text(best))
+    else:
+        st.info(_no_finding_text(explanations), icon=":material/compare:")
     if not explanations:
-        st.info(
-            "No explanation found: no group failed more often than its baseline and chance predict. "
-            "Choose other days or another baseline.",
-            icon=":material/compare:",
-        )
         return
-    best = explanations[0]
-    st.markdown(
-        f"**{attribute_text(best)}**: {best.failures:,} of {best.total:,} syncs failed "
-        f"({cards.format_share(best.rate_in, 0)}); the baseline rate predicts {best.expected:,.0f}. "
-        f"This explains {cards.format_share(best.share, 0)} of the additional failures."
-    )
     columns = [
+        "result",
         "what",
         "failures",
         "expected",
@@ -102,6 +102,8 @@ def show_period_explanations(explanations: Sequence[Explanation], view: View) ->
         "total",
         "rate_in",
         "rate_out",
+        "rate_in_before",
+        "rate_out_before",
         "low",
         "high",
         "p_value",
@@ -119,6 +121,38 @@ def show_period_explanations(explanations: Sequence[Explanation], view: View) ->
         definition=PERIOD_HELP,
         columns={"share": bar, "what": st.column_config.TextColumn("Attributes", width=360)},
     )  # fmt: skip
+
+
+def _finding_text(best: Explanation) -> str:
+    """Return the best finding as Markdown."""
+    before = ""
+    if best.rate_in_before is not None:
+        before = (
+            f" In the baseline it was {cards.format_share(best.rate_in_before)}, elsewhere "
+            f"{cards.format_share(best.rate_out_before)}."
+        )
+    predicted = "baseline rate" if best.earlier_periods else "rate of all syncs"
+    return (
+        f"**{attribute_text(best)}**: {best.failures:,} of {best.total:,} syncs failed "
+        f"({cards.format_share(best.rate_in)}), elsewhere {cards.format_share(best.rate_out)}.{before} "
+        f"The {predicted} predicts {best.expected:,.0f} failures. This explains "
+        f"{cards.format_share(best.share, 0)} of the additional failures."
+    )
+
+
+def _no_finding_text(explanations: Sequence[Explanation]) -> str:
+    """Return why no explanation is a finding."""
+    if explanations and explanations[0].p_value is None:
+        return (
+            f"No group can be tested: at least {MIN_EARLIER_PERIODS} earlier periods with syncs are needed to see "
+            f"how much periods differ, and the baseline has {explanations[0].earlier_periods}. "
+            "Choose a longer baseline. The groups below are candidates."
+        )
+    text = (
+        "No explanation found: no group failed more often than its baseline and chance predict. "
+        "Choose other days or another baseline."
+    )
+    return f"{text} The groups below are candidates." if explanations else text
 
 
 def shade_periods(
@@ -157,6 +191,7 @@ def explanation_frame(explanations: Sequence[Explanation]) -> pd.DataFrame:
     """Return one row per explanation."""
     return pd.DataFrame(
         {
+            "result": ["Finding" if row.asserted else "Candidate" for row in explanations],
             "what": [
                 " and ".join(
                     f"{column_config.column_label(name)} {value}" for name, value in row.where.items()
@@ -165,6 +200,8 @@ def explanation_frame(explanations: Sequence[Explanation]) -> pd.DataFrame:
             ],
             "rate_in": [row.rate_in for row in explanations],
             "rate_out": [row.rate_out for row in explanations],
+            "rate_in_before": [row.rate_in_before for row in explanations],
+            "rate_out_before": [row.rate_out_before for row in explanations],
             "low": [row.interval[0] for row in explanations],
             "high": [row.interval[1] for row in explanations],
             "share": [row.share for row in explanations],

@@ -83,8 +83,8 @@ def explain_issue(
     user is known), so that 500 retries of one user count once; `failures` and `total` are users. Each permission
     set is an attribute `permission set NAME` with the value yes, or no if nearly all users have it. Then the
     attributes of syncs: sync type, network and trigger among the syncs of affected users, once per user and kind
-    of sync. `by` limits the attributes. Empty if all or no users are affected, or if shared attributes could be
-    chance. Raises UnknownIssue.
+    of sync. `by` limits the attributes. Attributes shared by more than chance are `asserted`, others are candidates.
+    Empty if all or no users are affected. Raises UnknownIssue.
     """
     selected = Filters.of(**filters)
     devices = run_query(connection, _DEVICES, selected, {"issue": issue_id})
@@ -123,7 +123,8 @@ def explain_period(
     """Explain why more syncs failed in a period than before, best first; counts are finished syncs.
 
     The baseline is a number of periods of the same length just before, or any time range, split into such
-    periods; periods without syncs are ignored. Canceled and unfinished syncs are not counted. Times are UTC.
+    periods; periods without syncs are ignored. With one earlier period nothing is asserted. Canceled and
+    unfinished syncs are not counted. Times are UTC.
     The result is empty for a period without syncs, with a warning in the log `analysis`. Raises AnalysisError
     if a period ends before it begins.
     """

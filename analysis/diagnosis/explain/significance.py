@@ -46,9 +46,9 @@ _MIN_PERIODS_SHUFFLED = 3  # with fewer, a shuffle has too few outcomes
 _MIN_CELLS = 10
 # The usual standard deviation of the logarithm of the largest statistic between periods without a fault, and how many
 # periods of evidence it counts as (an empirical Bayes prior: few earlier periods estimate no deviation).
-_USUAL_DEVIATION = 0.5
+_USUAL_DEVIATION = 0.45
 _PRIOR_PERIODS = 8
-_EXPECTED_ELSEWHERE = 3.0  # failures, so that few of them elsewhere do not make the rise there certain
+_PRIOR_FAILURES = 3.0  # so that few failures do not make a rise or an earlier rate certain
 _EXTRA_VARIANCE = 10.0  # so that few expected failures do not make every excess significant
 
 
@@ -64,8 +64,12 @@ def adjusted_p_values(cells: Cells, candidates: Candidates, seed: int) -> Floats
     return p_values
 
 
-def relative_rises(candidates: Candidates, counts: Split) -> Floats:
-    """Return the rise of each combination beyond the rise of all other rows, in standard errors."""
+def relative_rises(candidates: Candidates, counts: Split, *, is_scaled: bool = False) -> Floats:
+    """Return the rise of each combination beyond the rise of all other rows, in standard errors.
+
+    With `is_scaled` the value has the same scale after a rise of all rows, as a test needs; without, it favors
+    combinations outside of which little rose, as a ranking needs.
+    """
     failures_now, total_now, failures_before, total_before = counts
     rates = expected_rates(failures_before, total_before)
     history_factor = history_factors(candidates, failures_before, total_before, rates)
@@ -75,13 +79,14 @@ def relative_rises(candidates: Candidates, counts: Split) -> Floats:
     expected = history_factor * expected_inside
     variance = history_factor * (candidates.members @ (evidence * rates * (1 - rates)))
     observed = candidates.members @ failures
-    expected_elsewhere = (evidence * rates).sum(axis=0) - expected_inside + _EXPECTED_ELSEWHERE
-    observed_elsewhere = failures.sum(axis=0) - observed + _EXPECTED_ELSEWHERE
+    expected_elsewhere = (evidence * rates).sum(axis=0) - expected_inside + _PRIOR_FAILURES
+    observed_elsewhere = failures.sum(axis=0) - observed + _PRIOR_FAILURES
     # If other rows fail less than before, that is no rise of this combination.
     rise_elsewhere = np.maximum(observed_elsewhere / expected_elsewhere, 1.0)
     uncertainty = expected**2 * rise_elsewhere / expected_elsewhere
+    extra = _EXTRA_VARIANCE * rise_elsewhere**2 if is_scaled else _EXTRA_VARIANCE
     result: Floats = (observed - expected * rise_elsewhere) / np.sqrt(
-        variance * rise_elsewhere + uncertainty + _EXTRA_VARIANCE
+        variance * rise_elsewhere + extra + uncertainty
     )
     return result
 
@@ -93,7 +98,7 @@ def _test_against_periods(cells: Cells, candidates: Candidates) -> Floats:
     failures_before = failures[:, 1:].sum(axis=1, keepdims=True) - failures
     total_before = total[:, 1:].sum(axis=1, keepdims=True) - total
     failures_before[:, 0], total_before[:, 0] = failures[:, 1:].sum(axis=1), total[:, 1:].sum(axis=1)
-    rises = relative_rises(candidates, (failures, total, failures_before, total_before))
+    rises = relative_rises(candidates, (failures, total, failures_before, total_before), is_scaled=True)
     logarithms = np.log(np.maximum(rises, 1.0))
     largest = logarithms[:, 1:].max(axis=0)
     freedom = _PRIOR_PERIODS + periods - 1

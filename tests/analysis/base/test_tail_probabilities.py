@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import betaincinv, chdtrc
 
-from analysis.base.tail_probabilities import benjamini_hochberg, hypergeometric_tail, normal_tail
+from analysis.base.tail_probabilities import (
+    benjamini_hochberg,
+    gumbel_tail,
+    hypergeometric_tail,
+    normal_tail,
+)
 
 
 @given(st.data())
@@ -42,3 +47,10 @@ def test_normal_chi_square_and_beta_agree_with_scipy(deviation, statistic, devic
     assert chdtrc(1, statistic) == pytest.approx(stats.chi2.sf(statistic, 1), rel=1e-12)
     quantile = betaincinv(devices, before + 1, 0.01)
     assert quantile == pytest.approx(stats.beta.ppf(0.01, devices, before + 1), rel=1e-9)
+
+
+@given(st.floats(-5, 100))
+def test_gumbel_tail_agrees_with_scipy(deviation):
+    scale = np.sqrt(6) / np.pi
+    expected = stats.gumbel_r.sf(deviation, loc=-np.euler_gamma * scale, scale=scale)
+    assert gumbel_tail(np.array([deviation])) == pytest.approx([expected], rel=1e-9, abs=1e-300)

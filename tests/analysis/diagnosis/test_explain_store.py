@@ -31,7 +31,9 @@ def issue_of(store, cause):
 def test_an_issue_is_explained_by_the_affected_part_of_the_fleet(stormy_store, cause, where):
     first, *_ = explain_issue(stormy_store, issue_of(stormy_store, cause))
     assert first.where == where
+    assert first.asserted
     assert first.rate_in > first.rate_out
+    assert first.rate_in_before is None
 
 
 def test_by_limits_the_attributes(stormy_store):
@@ -81,8 +83,20 @@ def test_a_day_with_failures_is_explained_and_a_normal_day_is_not(store):
     bad, usual = MONDAY + timedelta(days=8), MONDAY + timedelta(days=7)
     [first, *_] = explain_period(store, bad, bad + timedelta(days=1))
     assert first.where == {"territory": "T1"}
+    assert first.asserted
+    assert first.earlier_periods == 6
     assert first.rate_in == pytest.approx(0.5, abs=0.05)
-    assert explain_period(store, usual, bad) == []
+    assert first.rate_in_before == pytest.approx(0.02, abs=0.02)
+    assert not any(explanation.asserted for explanation in explain_period(store, usual, bad))
+
+
+def test_nothing_is_asserted_with_one_earlier_period(store):
+    syncs(store, days=9, bad_day=8, failing="T1")
+    bad = MONDAY + timedelta(days=8)
+    [first, *others] = explain_period(store, bad, bad + timedelta(days=1), baseline=1)
+    assert first.where == {"territory": "T1"}
+    assert (first.earlier_periods, first.p_value) == (1, None)
+    assert not any(explanation.asserted for explanation in (first, *others))
 
 
 def test_an_empty_store_has_nothing_to_explain(store):
