@@ -2,8 +2,8 @@
 
     python -m benchmarks.fixes [--seeds 11,12] [--scenarios demo,storm] [--devices 30] [--days 14]
 
-Each scenario is simulated with each seed. The main issue of a planted fault is the one with most of its errors; faults
-of fewer than MIN_ERRORS errors, and those whose main issue mostly has errors of others, are counted apart. The
+Each scenario is simulated with each seed. The main issue of a planted fault is the one with most of its errors.
+Faults of fewer than MIN_ERRORS errors, and those whose main issue mostly has errors of others, are counted apart. The
 true fix follows from the simulator's records, not from the analysis:
 
 * A fault that a configuration change caused: the headline has the names that this change has (EXPECTED), and no other
@@ -30,8 +30,9 @@ from sync_engine.simulator.fleet.scenario import SCENARIOS
 
 MIN_ERRORS = 3
 _FAULTS = """
-SELECT t.injected_by AS fault, mode(t.cause) AS cause, list(DISTINCT t.change_id) FILTER (t.change_id IS NOT NULL) AS changes,
-    count(*) AS errors, mode(e.issue_id) AS issue_id
+SELECT t.injected_by AS fault, mode(t.cause) AS cause,
+    list(DISTINCT t.change_id) FILTER (t.change_id IS NOT NULL) AS changes, count(*) AS errors,
+    mode(e.issue_id) AS issue_id
 FROM engine_truth.event_cause AS t JOIN error AS e USING (event_id)
 WHERE t.injected_by <> 'everyday use' GROUP BY 1 ORDER BY 1
 """

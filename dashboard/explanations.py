@@ -149,7 +149,7 @@ def _no_finding_text(explanations: Sequence[Explanation]) -> str:
             "Choose a longer baseline. The groups below are candidates."
         )
     text = (
-        "No explanation found: no group failed more often than its baseline and chance predict. "
+        "No explanation found: no group's failures rose by more than chance explains. "
         "Choose other days or another baseline."
     )
     return f"{text} The groups below are candidates." if explanations else text
