@@ -135,7 +135,7 @@ def _sign_in_failed(case: IssueCase) -> Recipe:
         name = "Reactivate the users" if inactive else "Unlock the users"
         return Recipe(
             unit="devices",
-            assumption=f"The users are {'inactive' if inactive else 'locked out'} in Vault, as the error states.",
+            assumption=f"The users are {'inactive' if inactive else 'locked'} in Vault, as the error states.",
             inject_fault=_lock_out(blocked),
             fixes=(Fix(name, "admin", _set_users(restored)), SYNC_AGAIN),
         )

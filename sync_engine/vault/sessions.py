@@ -22,7 +22,7 @@ def sign_in(vault: Vault, message: JsonDict, now: float) -> JsonDict:
         error_message = f"The user [{user['name']}] is inactive"
         raise VaultError("INACTIVE_USER", error_message, cause="sign-in-failed", blame=blame)
     if user["locked"]:
-        error_message = f"The user [{user['name']}] is locked out of Vault"
+        error_message = f"The user [{user['name']}] is locked"
         raise VaultError("USER_LOCKED_OUT", error_message, cause="sign-in-failed", blame=blame)
     if user["password_expired"]:
         error_message = f"The password of user [{user['name']}] has expired and must be changed"

@@ -69,7 +69,7 @@ SELECT o.event_id,
             strftime(d.changed_at, '%Y-%m-%d %H:%M'), ' UTC.')
         WHEN 'inactive' THEN concat('User ', o.user_id, ' has been inactive since ',
             strftime(d.changed_at, '%Y-%m-%d %H:%M'), ' UTC or earlier.')
-        WHEN 'locked' THEN concat('User ', o.user_id, ' has been locked out since ',
+        WHEN 'locked' THEN concat('User ', o.user_id, ' has been locked since ',
             strftime(d.changed_at, '%Y-%m-%d %H:%M'), ' UTC.')
         ELSE concat('Within ', $hours, ' hours, at ', strftime(n.occurred_at, '%Y-%m-%d %H:%M'),
             ' UTC, Vault rejected another sign-in of the same user with “', left(n.message, 80), '”.') END AS evidence

@@ -125,7 +125,7 @@ def test_alternatives_are_ordered_and_have_chances(*, with_encoder: bool):
 
 
 def test_a_cause_without_rules_is_not_assigned(*, with_encoder: bool):
-    """The chances of a cause that the catalogue lacks count as unknown: nothing else takes its place."""
+    """The chances of a cause that the catalogue lacks count as unknown: no other cause replaces it."""
     message = "Il n'y a plus assez d'espace libre sur la tablette."
     finding = [NO_FINDING]
     assert weigh_findings([message], finding, ALL_CAUSES)[0].cause == "device-storage-full"
