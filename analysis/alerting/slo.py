@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from importlib.resources import files
-from math import ceil, nan
+from math import ceil, isnan, nan
 from typing import Any, Literal
 
 import pandas as pd
 from duckdb import DuckDBPyConnection
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from analysis.base.errors import AnalysisError
 from analysis.base.intervals import wilson_interval
@@ -29,6 +29,8 @@ from analysis.query.filters import Filters
 from analysis.query.runner import reference_time_for, run_query
 
 MIN_DEVICE_SHARE = 0.01
+# A budget of fewer failures than this is not a budget: two chance failures would use it up.
+MIN_BUDGET = 3.0
 SLO_COLUMNS = (
     "slo", "title", "sync_type", "severity", "objective", "window_syncs", "bad", "devices", "devices_bad",
     "bad_share", "low", "high", "burn", "burn_low", "burn_limit", "budget_used", "state", "reason",
@@ -55,12 +57,17 @@ class Slo(BaseModel):
     title: str
     kind: Literal["success", "freshness"]
     sync_type: str = "*"
-    except_type: str = Field(default="", alias="except")
+    except_types: tuple[str, ...] = Field(default=(), alias="except")
     objective: float = Field(gt=0, lt=1)
     window_days: float = Field(gt=0)
     min_devices: int = Field(ge=1)
     max_age_hours: float | None = Field(default=None, gt=0)
     window: tuple[Window, ...] = Field(min_length=1)
+
+    @field_validator("except_types", mode="before")
+    @classmethod
+    def _list_patterns(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _check_max_age(self) -> Slo:
@@ -70,7 +77,8 @@ class Slo(BaseModel):
 
     def covers(self, sync_type: str) -> bool:
         """Return whether the objective applies to syncs of this type."""
-        return fnmatchcase(sync_type, self.sync_type) and not fnmatchcase(sync_type, self.except_type)
+        excepted = any(fnmatchcase(sync_type, pattern) for pattern in self.except_types)
+        return fnmatchcase(sync_type, self.sync_type) and not excepted
 
 
 class ObjectivesError(AnalysisError):
@@ -149,8 +157,8 @@ def slo_status(
 
     `state` is "burning" if the lower bound of the burn rate exceeds the limit of the window and enough devices are
     affected, "spent" if the lower bound of the used budget is above 100 %, "little data" below the minimum number of
-    devices, otherwise "ok". Shares are of finished syncs, or of devices for freshness. The reference time is `until`,
-    or that of the store.
+    devices, otherwise "ok". `budget_used` is missing if the budget allows fewer than MIN_BUDGET failures. Shares are of
+    finished syncs, or of devices for freshness. The reference time is `until`, or that of the store.
     """
     checked = Filters.of(**filters)
     at = reference_time_for(connection, checked)
@@ -198,8 +206,9 @@ def _row(slo: Slo, window: Window, seen: _Count, period: _Count) -> dict[str, An
     low, high = wilson_interval(seen.bad, seen.n)
     share = seen.bad / seen.n if seen.n else nan
     needed = max(slo.min_devices, ceil(MIN_DEVICE_SHARE * period.devices))
-    used = period.bad / (allowed * period.n) if period.n else 0.0
-    used_low = wilson_interval(period.bad, period.n).low / allowed if period.n else 0.0
+    has_budget = allowed * period.n >= MIN_BUDGET
+    used = period.bad / (allowed * period.n) if has_budget else nan
+    used_low = wilson_interval(period.bad, period.n).low / allowed if has_budget else 0.0
     state = "ok"
     if seen.devices < slo.min_devices:
         state = "little data"
@@ -232,6 +241,12 @@ def _row(slo: Slo, window: Window, seen: _Count, period: _Count) -> dict[str, An
 def _reason(slo: Slo, window: Window, seen: _Count, state: str, burn_low: float, used: float) -> str:  # noqa: PLR0917
     what = "devices are stale" if slo.kind == "freshness" else f"of the last {seen.n} syncs failed"
     count = f"{seen.bad} of {seen.n} {what}" if slo.kind == "freshness" else f"{seen.bad} {what}"
+    days = f"{slo.window_days:g} days"
+    budget = (
+        f"too few syncs in {days} for a budget"
+        if isnan(used)
+        else f"{used:.0%} of the budget of {days} is used"
+    )
     match state:
         case "little data":
             seen_devices = f"only {pluralize(seen.devices, 'device')}" if seen.devices else "no device"
@@ -242,6 +257,6 @@ def _reason(slo: Slo, window: Window, seen: _Count, state: str, burn_low: float,
                 f" {burn_low:.1f} times too fast (limit {window.burn:g})"
             )
         case "spent":
-            return f"{used:.0%} of the budget of {slo.window_days:g} days is used"
+            return budget
         case _:
-            return f"{count}; {used:.0%} of the budget of {slo.window_days:g} days is used"
+            return f"{count}; {budget}"

@@ -1,7 +1,7 @@
 """The autosync blind spot: which share of the uploads the tracked syncs cover, shown beside each number.
 
-Vault does not track autosync. If an engine counts the records created since the sync before, the untracked share
-follows: created = tracked + refused + pending + untracked. Without such counts the share is unknown.
+Vault does not track autosync. If an engine counts the records created since the sync before and those that wait, the
+untracked share follows: created = tracked + waiting + untracked. Without such counts the share is unknown.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ from analysis.query.runner import run_query
 
 _BY_DEVICE = """
 SELECT
-    coalesce(device_id, user_id) AS device,
-    cast(sum(records_created) AS DOUBLE) AS created,
-    cast(sum(coalesce(uploads, 0) + coalesce(upload_errors, 0)) AS DOUBLE) AS tracked
-FROM sync
-WHERE records_created IS NOT NULL
-GROUP BY coalesce(device_id, user_id)
+    device,
+    cast(sum(tracked + untracked) AS DOUBLE) AS uploaded,
+    cast(sum(tracked) AS DOUBLE) AS tracked
+FROM upload_balance
+GROUP BY device
 ORDER BY device
 """
 _SYNCS = """
@@ -37,10 +36,11 @@ _RESAMPLES = 400
 class Coverage:
     """The share of the activity that the tracked syncs cover.
 
-    `tracked_share` is the estimated share of records that tracked syncs uploaded, with 95 % bounds by resampling
-    devices; None if no sync counts created records. `share_with_created_count`, `share_with_active_time` and
-    `share_with_device` are the shares of tracked syncs that count created records, that record active and paused
-    time separately, and that name their device; None without any sync.
+    `tracked_share` is the estimated share of the uploads that tracked syncs made (the metric
+    autosync_blind_spot), with 95 % bounds by resampling devices; None if no sync counts created records.
+    `share_with_created_count`, `share_with_active_time` and `share_with_device` are the shares of tracked
+    syncs that count created records, that record active and paused time separately, and that name their
+    device; None without any sync.
     """
 
     syncs: int
@@ -69,11 +69,11 @@ def estimate_coverage(connection: DuckDBPyConnection, *, seed: int = 0, **filter
     checked = Filters.of(**filters)
     counts = run_query(connection, _SYNCS, checked).iloc[0]
     devices = run_query(connection, _BY_DEVICE, checked)
-    created, tracked = devices["created"].to_numpy(dtype=float), devices["tracked"].to_numpy(dtype=float)
+    uploaded, tracked = devices["uploaded"].to_numpy(dtype=float), devices["tracked"].to_numpy(dtype=float)
     share = low = high = None
-    if created.sum() > 0:
-        share = float(min(tracked.sum() / created.sum(), 1.0))
-        low, high = _bounds(created, tracked, seed)
+    if uploaded.sum() > 0:
+        share = float(tracked.sum() / uploaded.sum())
+        low, high = _bounds(uploaded, tracked, seed)
     syncs = int(counts["syncs"])
     shares = {name: float(counts[name]) / syncs if syncs else None for name in ("counted", "split", "named")}
     return Coverage(
@@ -88,12 +88,12 @@ def estimate_coverage(connection: DuckDBPyConnection, *, seed: int = 0, **filter
 
 
 def _bounds(
-    created: np.ndarray[tuple[int], np.dtype[np.float64]],
+    uploaded: np.ndarray[tuple[int], np.dtype[np.float64]],
     tracked: np.ndarray[tuple[int], np.dtype[np.float64]],
     seed: int,
 ) -> tuple[float, float]:
     """Resample devices, not syncs, because the use of autosync is a habit of each user."""
-    draws = np.random.default_rng(seed).integers(0, len(created), (_RESAMPLES, len(created)))
-    shares = tracked[draws].sum(axis=1) / np.maximum(created[draws].sum(axis=1), 1.0)
-    low, high = np.quantile(np.minimum(shares, 1.0), [0.025, 0.975])
+    draws = np.random.default_rng(seed).integers(0, len(uploaded), (_RESAMPLES, len(uploaded)))
+    shares = tracked[draws].sum(axis=1) / np.maximum(uploaded[draws].sum(axis=1), 1.0)
+    low, high = np.quantile(shares, [0.025, 0.975])
     return float(low), float(high)

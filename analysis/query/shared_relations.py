@@ -5,6 +5,7 @@ stopped_device    the devices that cannot sync, each with the issue that stops i
 pending_blocker   what blocks each pending record: the stop of its device, or a refusal
 unrecovered_user  the users who have not synced successfully since their last error of an issue
 sync_attempt      tracked syncs, and the errors of syncs that left no tracking record
+upload_balance    how the records that users made reached Vault, for each sync that counts them
 shut_out_cause    the causes that refuse all syncs until someone acts
 quiet_period      one row with the column `days`: how long an issue must have no errors to be quiet
 
@@ -31,6 +32,7 @@ _READS = {
     "pending_blocker": ("pending_now", "stopped_device"),
     "unrecovered_user": (),
     "sync_attempt": ("shut_out_cause",),
+    "upload_balance": (),
 }
 
 

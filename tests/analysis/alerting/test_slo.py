@@ -3,6 +3,7 @@
 import re
 from datetime import datetime, timedelta
 
+import pandas as pd
 import pytest
 
 from analysis.alerting.slo import SLO_COLUMNS, ObjectivesError, load_objectives, slo_status
@@ -56,9 +57,27 @@ def test_the_same_failures_on_many_ipads_do(store):
 
 
 def test_types_are_never_pooled(store):
-    add(store, 100, 60, bad_devices=20, sync_type="mini__v")
+    add(store, 100, 60, bad_devices=20, sync_type="non_blocking__v")
     add(store, 100, 0)
-    assert pages(store).state.to_dict() == {"incremental__v": "ok", "mini__v": "burning"}
+    assert pages(store).state.to_dict() == {"incremental__v": "ok", "non_blocking__v": "burning"}
+
+
+def test_mini_syncs_have_an_objective_of_their_own(store):
+    add(store, 40, 60, bad_devices=20, sync_type="mini_sync__v")
+    result = slo_status(store, until=AT).set_index("slo")
+    assert "mini_sync__v" not in set(result.loc[result.index == "everyday-syncs", "sync_type"])
+    assert result.loc["mini-syncs"].state == "burning"  # lower bound 0.502 / 0.25 = 2.0 > 1.5
+
+
+def test_what_mobile_networks_drop_on_calm_weeks_spends_nothing(store):
+    add(store, 940, 60, bad_devices=40, hours_ago=30)  # 6 % of everyday syncs
+    add(store, 5, 3, bad_devices=3, hours_ago=30, sync_type="mini_sync__v")
+    result = slo_status(store, until=AT).set_index("sync_type")
+    assert not set(result.state) & {"burning", "spent"}
+    assert result.loc["incremental__v"].budget_used.max() == pytest.approx(60 / 70)
+    mini = result.loc["mini_sync__v"]  # 8 syncs allow 2 failures: too few for a budget
+    assert pd.isna(mini.budget_used)
+    assert mini.reason == "3 of the last 8 syncs failed; too few syncs in 28 days for a budget"
 
 
 def test_a_window_forgets_what_is_older(store):
