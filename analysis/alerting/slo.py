@@ -157,8 +157,8 @@ def slo_status(
 
     `state` is "burning" if the lower bound of the burn rate exceeds the limit of the window and enough devices are
     affected, "spent" if the lower bound of the used budget is above 100 %, "little data" below the minimum number of
-    devices, otherwise "ok". `budget_used` is missing if the budget allows fewer than MIN_BUDGET failures. Shares are of
-    finished syncs, or of devices for freshness. The reference time is `until`, or that of the store.
+    devices, otherwise "ok". `budget_used` is missing if the budget allows fewer than MIN_BUDGET failures. Shares are
+    of finished syncs, or of devices for freshness. The reference time is `until`, or that of the store.
     """
     checked = Filters.of(**filters)
     at = reference_time_for(connection, checked)

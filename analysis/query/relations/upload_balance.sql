@@ -3,7 +3,7 @@
 -- by this sync, `untracked` by Autosync in between. `waiting` is the growth of the outbox, below 0 if a backlog was
 -- uploaded. A refused record stays in the outbox, so it counts once, in however many syncs it is refused.
 WITH counted AS (
-    -- From the unfiltered view: a filter must not take away the sync before, whose outbox is the start.
+    -- From the unfiltered view: the sync before may lie outside the filter, and its outbox is the start.
     SELECT
         sync_id, records_created AS created, coalesce(uploads, 0) AS tracked, pending_uploads AS outbox,
         lag(pending_uploads) OVER (

@@ -31,13 +31,27 @@ def test_our_own_rules_are_sound_and_quiet_on_an_empty_store(store):
     assert evaluate_alert_rules(store, rules, AT) == []
 
 
-def test_the_storm_makes_every_kind_of_rule_fire_some_day(stormy_store):
+def test_the_storm_makes_issues_escalate_and_objectives_burn(stormy_store):
     rules = load_alert_rules()
     result = backtest_alerts(
         stormy_store, rules, AT - timedelta(days=8), AT + timedelta(days=9), every=timedelta(days=3)
     )
-    assert {"issue-escalates", "version-at-risk"} <= set(result.rule)
+    assert {"issue-escalates", "objective-burns"} <= set(result.rule)
     assert result.recovered_at.notna().any()
+
+
+def test_a_version_that_fails_more_on_the_same_days_alerts(store):
+    """40 of 200 syncs on the new version fail, 10 of 200 on the old: ratio 4, lower bound about 2."""
+    store.execute(
+        "INSERT INTO sync_tracking__v (id, created_by__v, sync_type__v, sync_start_datetime__v,"
+        " sync_completed_datetime__v, successful_sync__v, version__v, source, batch_id)"
+        " SELECT 's' || i, 'u' || i % 20, 'incremental__v', $at, $at,"
+        " i % 200 >= CASE WHEN i < 200 THEN 40 ELSE 10 END,"
+        " CASE WHEN i < 200 THEN '25.3.1' ELSE '25.3.0' END, 't', 't' FROM range(400) AS r(i)",
+        {"at": AT - HOUR},
+    ).fetchall()
+    alerts = evaluate_alert_rules(store, load_alert_rules(), AT)
+    assert [alert.key for alert in alerts if alert.rule == "version-at-risk"] == ["25.3.1"]
 
 
 def test_a_backtest_reads_only_earlier_events(stormy_store):

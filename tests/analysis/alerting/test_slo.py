@@ -72,7 +72,7 @@ def test_mini_syncs_have_an_objective_of_their_own(store):
 def test_what_mobile_networks_drop_on_calm_weeks_spends_nothing(store):
     add(store, 940, 60, bad_devices=40, hours_ago=30)  # 6 % of everyday syncs
     add(store, 5, 3, bad_devices=3, hours_ago=30, sync_type="mini_sync__v")
-    result = slo_status(store, until=AT).set_index("sync_type")
+    result = slo_status(store, until=AT).set_index("sync_type").drop(index="all devices")
     assert not set(result.state) & {"burning", "spent"}
     assert result.loc["incremental__v"].budget_used.max() == pytest.approx(60 / 70)
     mini = result.loc["mini_sync__v"]  # 8 syncs allow 2 failures: too few for a budget
@@ -118,7 +118,8 @@ def test_devices_that_stop_syncing_are_seen_although_nothing_fails(store):
 
 
 def test_the_storm_burns(stormy_store):
-    assert "burning" in set(slo_status(stormy_store).state) | {"spent"}
+    """By 24 March 39 of 233 incremental syncs of three days failed, against the 7 % that the objective allows."""
+    assert "burning" in set(slo_status(stormy_store, until=datetime(2026, 3, 24)).state)  # noqa: DTZ001
     assert len(slo_status(stormy_store, country="JP")) > 0
 
 
