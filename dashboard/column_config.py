@@ -45,6 +45,7 @@ LABELS = {
     "freed": "Freed",
     "still_failing": "Still failing",
     "lost": "Lost",
+    "lost_changes": "Lost over all issues",
     "predicted_loss": "Predicted loss",
     "first_seen": "First seen",
     "good": "Succeeded",

@@ -54,7 +54,17 @@ def _show_candidates(result: RehearsalResult, issue_id: str, view: View) -> None
     else:
         st.success(f"**{escape(best.name)}** {escape(best.summary, 300)}.", icon=":material/theater_comedy:")
     # The summary repeats the counts beside it, and this table is in a narrow column.
-    columns = ["name", "freed", "still_failing", "lost", "total", "who", "kind", "predicted_loss"]
+    columns = [
+        "name",
+        "freed",
+        "still_failing",
+        "lost",
+        "total",
+        "who",
+        "kind",
+        "lost_changes",
+        "predicted_loss",
+    ]
     candidates = result.to_frame()[columns]
     widgets.show_table(
         candidates.assign(kind=candidates["kind"].str.replace("_", " ")), key=f"rehearsal-{issue_id}",

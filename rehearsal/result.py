@@ -12,8 +12,8 @@ from analysis.base.text import pluralize
 CandidateKind = Literal["fix", "recovery_action"]
 Unit = Literal["records", "devices"]
 CANDIDATE_COLUMNS = (
-    "name", "who", "kind", "freed", "still_failing", "lost", "total", "predicted_loss", "as_predicted",
-    "summary",
+    "name", "who", "kind", "freed", "still_failing", "lost", "total", "lost_changes", "predicted_loss",
+    "as_predicted", "summary",
 )  # fmt: skip
 
 
@@ -22,9 +22,10 @@ class Candidate:
     """One fix or recovery action, tried on a fresh copy of the issue.
 
     `freed`, `still_failing` and `lost` add up to `total`, all counted in `unit`. Freed: no longer blocked, with no
-    data lost. Lost: removed from the device without reaching Vault. For a recovery action, `predicted_loss` is the
-    number of records that `analysis.recovery_actions` expects it to lose, and `as_predicted` is whether exactly
-    these records were lost, records of other issues included. Both are None for a fix.
+    data lost. Lost: removed from the device without reaching Vault. For a recovery action, `lost_changes` is the
+    number of unsent changes that were lost, those of other issues included, `predicted_loss` the number that
+    `analysis.recovery_actions` expects, and `as_predicted` whether exactly the expected ones were lost. All three
+    are None for a fix.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Candidate:
     lost: int
     total: int
     unit: Unit
+    lost_changes: int | None = None
     predicted_loss: int | None = None
     as_predicted: bool | None = None
     note: str = ""
@@ -51,13 +53,23 @@ class Candidate:
         if self.still_failing:
             parts.append(f"{self.still_failing:,} still failing")
         if self.lost:
-            parts.append(f"loses {self.lost:,}")
-        if self.predicted_loss:
-            outcome = "confirmed" if self.as_predicted else "not confirmed"
-            parts.append(f"predicted loss of {pluralize(self.predicted_loss, 'unsent change')} {outcome}")
+            parts.append(f"loses {self.lost:,}" if self.unit == "records" else f"loses data on {self.lost:,}")
+        if self.lost_changes or self.predicted_loss:
+            parts.append(self._loss_text())
         if self.note:
             parts.append(self.note)
         return ", ".join(parts)
+
+    def _loss_text(self) -> str:
+        """Return all lost changes beside the predicted ones: "as predicted" only if they are the same changes."""
+        lost, predicted = self.lost_changes or 0, self.predicted_loss or 0
+        if self.as_predicted:
+            outcome = "as predicted"
+        else:
+            outcome = (
+                f"{predicted:,} predicted" if lost != predicted else "as many as predicted, but not the same"
+            )
+        return f"{pluralize(lost, 'unsent change')} lost over all issues, {outcome}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the candidate as plain values."""

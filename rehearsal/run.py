@@ -197,8 +197,8 @@ def _try_recovery_action(
     predicted = {key for key in _predicted_losses(action) if key in baseline.failing}
     return Candidate(
         name=action.title, who=action.who, kind="recovery_action", freed=freed, still_failing=failing, lost=lost,
-        total=len(baseline.issue_records), unit=recipe.unit, predicted_loss=len(predicted),
-        as_predicted=predicted == actual,
+        total=len(baseline.issue_records), unit=recipe.unit, lost_changes=len(actual),
+        predicted_loss=len(predicted), as_predicted=predicted == actual,
         note="the deletes are reverted" if action.name == "undelete" else "",
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rehearsal.result import Candidate
 from rehearsal.run import rehearse
 from tests.conftest import fresh_store
 from tests.support.examples import examples
@@ -27,7 +28,9 @@ def test_undo_loses_only_the_updates(store, builder):
     builder.add_pending("ipad-1", "other", "update")
     undo = actions(rehearse(store, ISSUE))["Undo"]
     assert (undo.lost, undo.freed, undo.predicted_loss, undo.as_predicted) == (3, 0, 3, True)
-    assert undo.summary == "frees 0 of 3 records, loses 3, predicted loss of 3 unsent changes confirmed"
+    assert (
+        undo.summary == "frees 0 of 3 records, loses 3, 3 unsent changes lost over all issues, as predicted"
+    )
 
 
 def test_undo_skips_a_record_with_another_pending_edit(store, builder):
@@ -46,6 +49,36 @@ def test_clearing_loses_all_records_in_error_on_all_devices_of_the_user(store, b
     builder.add_pending("ipad-3", "bens", "update", user="ben")
     cleared = actions(rehearse(store, ISSUE))["Clear client sync errors"]
     assert (cleared.total, cleared.lost, cleared.predicted_loss, cleared.as_predicted) == (1, 1, 3, True)
+    assert (
+        cleared.summary == "frees 0 of 1 record, loses 1, 3 unsent changes lost over all issues, as predicted"
+    )
+
+
+@pytest.mark.parametrize(
+    ("lost", "lost_changes", "predicted", "as_predicted", "outcome"),
+    [
+        (140, 158, 158, True, "loses 140, 158 unsent changes lost over all issues, as predicted"),
+        (140, 140, 158, False, "loses 140, 140 unsent changes lost over all issues, 158 predicted"),
+        (
+            2,
+            2,
+            2,
+            False,
+            "loses 2, 2 unsent changes lost over all issues, as many as predicted, but not the same",
+        ),
+        (0, 1, 0, False, "1 unsent change lost over all issues, 0 predicted"),
+        (0, 0, 0, True, ""),
+    ],
+)
+def test_a_loss_is_as_predicted_only_if_the_stated_figures_agree(
+    lost, lost_changes, predicted, as_predicted, outcome
+):
+    candidate = Candidate(
+        name="Undo", who="user", kind="recovery_action", freed=0, still_failing=200 - lost, lost=lost, total=200,
+        unit="records", lost_changes=lost_changes, predicted_loss=predicted, as_predicted=as_predicted,
+    )  # fmt: skip
+    failing = f", {200 - lost} still failing"
+    assert candidate.summary == f"frees 0 of 200 records{failing}{', ' if outcome else ''}{outcome}"
 
 
 def test_undelete_loses_nothing(store):
