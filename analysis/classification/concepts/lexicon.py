@@ -1,7 +1,8 @@
 """Find the concepts of the lexicon in a text, in one pass over its words.
 
-The lexicon lists the words of each concept by language, in `lexicon/*.toml`. Entries are indexed by their first two
-letters, so the time for a text does not grow with the number of languages.
+The lexicon lists the words of each concept by language, in `lexicon/*.toml`. Single words and stems are looked up in
+tables. Other entries are patterns, indexed by two letters, and compiled when a text first has these letters. So the
+time for a text hardly grows with the number of languages, and loading compiles nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import TypeVar
 
 Span = tuple[int, int]
 Spans = Mapping[str, tuple[Span, ...]]
@@ -28,16 +30,25 @@ _PLACE = re.compile(rf"{_SIGN}|(?:(?!{_SIGN})\w)+")
 _GAP = r"\W(?:.{0,24}?\W)?"
 _INFLECTED = frozenset({"cs", "hu", "pl", "ro", "ru", "tr", "uk"})
 _DISTINCT_LETTERS = 5
+_LONGEST_STEM = 24
+_ONE_WORD = re.compile(rf"(?:(?!{_SIGN})\w)+")
+_Entry = TypeVar("_Entry")
 _LETTERS = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "ß": "ss", "’": "'", "‘": "'", "ʼ": "'"})
 
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """The entries of all concepts: a pattern each, by the first or the last letters of their first word."""
+    """The entries of all concepts.
+
+    `by_word` has the concepts of single words, `by_stem` those of single words with any ending. The other entries
+    are texts of patterns with the letters they begin with, by the first or the last letters of their first word.
+    """
 
     concepts: frozenset[str]
-    by_beginning: Mapping[str, tuple[tuple[str, re.Pattern[str]], ...]]
-    by_ending: Mapping[str, tuple[tuple[str, re.Pattern[str]], ...]]
+    by_word: Mapping[str, tuple[str, ...]]
+    by_stem: Mapping[str, tuple[str, ...]]
+    by_beginning: Mapping[str, tuple[tuple[str, str, str], ...]]
+    by_ending: Mapping[str, tuple[tuple[str, str, str], ...]]
 
 
 def find_concepts(text: str) -> Spans:
@@ -45,16 +56,24 @@ def find_concepts(text: str) -> Spans:
     folded, lexicon = fold(text), load_lexicon()
     spans: dict[str, list[Span]] = {}
     for place in _PLACE.finditer(folded):
-        word = place[0]
+        word, start = place[0], place.start()
+        for concept in lexicon.by_word.get(word, ()):
+            spans.setdefault(concept, []).append(place.span())
+        for length in range(1, min(len(word), _LONGEST_STEM) + 1):
+            for concept in lexicon.by_stem.get(word[:length], ()):
+                spans.setdefault(concept, []).append(place.span())
         candidates = (
             *lexicon.by_beginning.get(word[:_KEY_LETTERS], ()),
             *(lexicon.by_beginning.get(word[:1], ()) if len(word) > 1 else ()),
             *lexicon.by_ending.get(word[-_KEY_LETTERS:], ()),
         )
-        for concept, pattern in candidates:
-            if match := pattern.match(folded, place.start()):
+        for concept, letters, pattern in candidates:
+            if folded.startswith(letters, start) and (match := _compile(pattern).match(folded, start)):
                 spans.setdefault(concept, []).append(match.span())
     return {concept: tuple(dict.fromkeys(places)) for concept, places in spans.items()}
+
+
+_compile = cache(re.compile)
 
 
 def fold(text: str) -> str:
@@ -67,19 +86,32 @@ def fold(text: str) -> str:
 def load_lexicon() -> Lexicon:
     """Load all files of the lexicon."""
     concepts: set[str] = set()
-    beginnings: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
-    endings: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    words: dict[str, list[str]] = {}
+    stems: dict[str, list[str]] = {}
+    beginnings: dict[str, list[tuple[str, str, str]]] = {}
+    endings: dict[str, list[tuple[str, str, str]]] = {}
     for concept, word in read_entries():
         concepts.add(concept)
-        index, key = (
-            (endings, _last_letters(word)) if word.startswith("*") else (beginnings, _first_letters(word))
-        )
-        index.setdefault(key, []).append((concept, re.compile(word_pattern(word))))
+        if _ONE_WORD.fullmatch(word):
+            words.setdefault(word, []).append(concept)
+        elif _ONE_WORD.fullmatch(word[:-1]) and word.endswith("*") and len(word) <= _LONGEST_STEM:
+            stems.setdefault(word[:-1], []).append(concept)
+        elif word.startswith("*"):
+            endings.setdefault(_last_letters(word), []).append((concept, "", word_pattern(word)))
+        else:
+            letters = re.split(r"[* ]", word, maxsplit=1)[0]
+            beginnings.setdefault(_first_letters(word), []).append((concept, letters, word_pattern(word)))
     return Lexicon(
-        frozenset(concepts),
-        {key: tuple(entries) for key, entries in beginnings.items()},
-        {key: tuple(entries) for key, entries in endings.items()},
+        concepts=frozenset(concepts),
+        by_word=_freeze(words),
+        by_stem=_freeze(stems),
+        by_beginning=_freeze(beginnings),
+        by_ending=_freeze(endings),
     )
+
+
+def _freeze(entries: dict[str, list[_Entry]]) -> dict[str, tuple[_Entry, ...]]:
+    return {key: tuple(values) for key, values in entries.items()}
 
 
 def word_pattern(word: str) -> str:

@@ -210,6 +210,38 @@ def test_advice_is_no_evidence(message, cause):
     assert cause in {causes["cause"], *causes["also"]}
 
 
+@pytest.mark.parametrize(
+    ("sentence", "cause"),
+    [
+        ("No tiene permiso para modificar el campo Fax", "field-permission"),
+        ("Você não tem permissão para alterar o campo Fax", "field-permission"),
+        ("Non hai l'autorizzazione per modificare il campo Fax", "field-permission"),
+        ("No tiene permiso para crear pedidos", "object-permission"),
+        ("La cuenta de usuario está bloqueada por demasiados intentos", "sign-in-failed"),
+        ("El informe firmado ya no se puede modificar", "record-locked"),
+        ("Il rapporto firmato non è più modificabile", "record-locked"),
+        ("O relatório assinado não pode ser alterado", "record-locked"),
+    ],
+)
+def test_the_more_specific_concepts_decide(sentence, cause):
+    match = match_concepts(sentence, CAUSES)
+    assert match is not None
+    assert match.rule.cause == cause
+    assert not match.rule.weak
+
+
+@pytest.mark.parametrize("sentence", ["El registro está bloqueado", "Il record è bloccato", "记录已锁定"])
+def test_a_locked_record_alone_is_only_possible(sentence):
+    """A lock by another user and a final state are two causes; the sentence names neither."""
+    match = match_concepts(sentence, CAUSES)
+    assert match is None or match.rule.weak
+
+
+@pytest.mark.parametrize("text", ["API는 사용할 수 없습니다", "2つのAPIが無効"])
+def test_a_word_before_a_sign_without_a_space_is_found(text):
+    assert "api_access" in find_concepts(text)
+
+
 def test_names_and_addresses_are_no_words():
     assert match_concepts("account__v.locked_record https://locked.example/record", CAUSES) is None
 
