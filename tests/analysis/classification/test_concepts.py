@@ -207,7 +207,9 @@ def test_a_sentence_outranks_its_http_status(message, status, cause):
     ],
 )
 def test_advice_is_no_evidence(message, cause):
-    causes = analysis.classify(pd.DataFrame({"message": [message]}), rules_only=True).loc[0, ["cause", "also"]]
+    causes = analysis.classify(pd.DataFrame({"message": [message]}), rules_only=True).loc[
+        0, ["cause", "also"]
+    ]
     assert cause in {causes["cause"], *causes["also"]}
 
 
