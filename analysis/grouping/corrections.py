@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from analysis.grouping.fingerprint import Content, mask_contents
-from analysis.grouping.masks import Words, is_state_word, split_words
+from analysis.grouping.masks import Words, split_words
 from analysis.grouping.templates import build_templates, can_hold_name
+from analysis.grouping.vocabulary import is_state_word
 
 _Key = tuple[str, str, str, str]
 _Pattern = tuple[str | None, ...]  # None matches any name

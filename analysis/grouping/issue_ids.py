@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from math import isnan
 
-from analysis.grouping.masks import VERSION, mask_messages, split_words
+from analysis.grouping.scanner import scan_messages
 from analysis.grouping.templates import build_templates
+from analysis.grouping.vocabulary import VERSION
 
-GROUPING_VERSION = f"{VERSION}.2"
+GROUPING_VERSION = f"{VERSION}.1"
 
 
 def group(messages: Sequence[str]) -> list[str]:
@@ -25,11 +26,10 @@ def group(messages: Sequence[str]) -> list[str]:
 
 def find_templates(messages: Sequence[str]) -> list[str]:
     """Return the template that each message shares with others of these messages."""
-    masks = mask_messages(messages)
-    words_by_mask = {mask: split_words(mask) for mask in set(masks.values())}
-    templates = build_templates(words_by_mask.values())
-    texts = {mask: _replace_surrogates(" ".join(templates[words])) for mask, words in words_by_mask.items()}
-    return [texts[masks[message]] for message in messages]
+    words = scan_messages(messages)
+    templates = build_templates(set(words.values()))
+    texts = {shape: _replace_surrogates(" ".join(template)) for shape, template in templates.items()}
+    return [texts[words[message]] for message in messages]
 
 
 def compare_groupings(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, set[str]]:

@@ -22,7 +22,7 @@ VARIABLE = {
     "url": st.from_regex(r"https://[a-z]{3,8}\.veevavault\.com/api/v2[0-9]\.[0-9]", fullmatch=True),
     "number": NUMBERS,
     "date": st.dates().map(str),
-    "quoted": st.from_regex(r'"[A-Za-z ]{1,20}"', fullmatch=True),
+    "quoted": st.from_regex(r'"[A-Z][a-z]{2,8} [A-Z][a-z]{2,8}"', fullmatch=True),
     "path": st.from_regex(r"/var/mobile/[a-z]{3,8}/[A-Za-z0-9]{3,8}\.db", fullmatch=True),
 }
 MESSAGES = st.lists(st.sampled_from([

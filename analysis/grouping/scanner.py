@@ -1,0 +1,139 @@
+"""Scan messages once: split them into words, each variable part as `<*>`.
+
+Messages that differ only in digits are scanned once. A message is cut at its spaces; each part is split into tokens
+(`analysis.grouping.tokens`) and remembered. Messages whose parts have the same tokens share a shape, and the steps
+over whole messages (`analysis.grouping.shapes`) run once per shape. Codes are content: their digits are read from
+each message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from analysis.grouping.json_bodies import combine_json, split_json
+from analysis.grouping.shapes import (
+    VARIABLE,
+    CodeKind,
+    Shape,
+    Words,
+    build_shape,
+    collapse_variables,
+    read_code,
+)
+from analysis.grouping.tokens import depends_on_digits, split_tokens
+
+MAX_CHARACTERS = 2000
+MAX_REMEMBERED = 200_000  # texts, and parts of texts
+_ANY_DIGIT = str.maketrans("123456789", "000000000")
+_ANY_DIGIT_BYTE = bytes.maketrans(b"123456789", b"000000000")
+_SEPARATOR = "\x1e"
+
+
+@dataclass(frozen=True, slots=True)
+class _Code:
+    """A code: its position in the words, and its place in the text."""
+
+    position: int
+    start: int
+    end: int
+    kind: CodeKind
+
+
+_Scan = tuple[Words, tuple[_Code, ...]]
+
+
+def scan_messages(messages: Iterable[str]) -> dict[str, Words]:
+    """Map each distinct message to its words."""
+    distinct = list(dict.fromkeys(messages))
+    texts = [message[:MAX_CHARACTERS] for message in distinct]
+    scanner = Scanner()
+    return {
+        message: scanner.scan(text, without_digits)
+        for message, text, without_digits in zip(distinct, texts, _replace_digits(texts), strict=True)
+    }
+
+
+class Scanner:
+    """The memory of one pass over messages."""
+
+    def __init__(self) -> None:
+        self._scans: dict[str, _Scan] = {}  # by text without digits
+        self._chunks = _ChunkNumbers()
+        self._shapes: dict[tuple[int, ...], Shape] = {}
+
+    def scan(self, text: str, without_digits: str | None = None) -> Words:
+        """Return the words of a text. `without_digits` is the text with each digit replaced by 0."""
+        if "{" in text:
+            body = split_json(text)
+            if body is not None:
+                before, pairs, after = body
+                return combine_json(self.scan(before), pairs, self.scan(after), self.scan)
+        key = text.translate(_ANY_DIGIT) if without_digits is None else without_digits
+        scan = self._scans.get(key)
+        if scan is None:
+            scan = self._scan_chunks(text, key)
+        words, codes = scan
+        if not codes:
+            return words
+        filled = list(words)
+        for code in codes:
+            filled[code.position] = read_code(text[code.start : code.end], code.kind)
+        return collapse_variables(filled) if VARIABLE in filled else tuple(filled)
+
+    def _scan_chunks(self, text: str, key: str) -> _Scan:
+        if len(self._scans) > MAX_REMEMBERED or len(self._chunks) > MAX_REMEMBERED:
+            self.__dict__.update(Scanner().__dict__)
+        chunks = text.split()
+        numbers = tuple(map(self._chunks.__getitem__, chunks))
+        shape = self._shapes.get(numbers)
+        if shape is None:
+            shape = self._shapes[numbers] = build_shape([self._chunks.tokens[number] for number in numbers])
+        scan = shape.words, _locate_codes(text, chunks, shape) if shape.slots else ()
+        if self._chunks.fixed.isdisjoint(numbers):
+            self._scans[key] = scan
+        return scan
+
+
+class _ChunkNumbers(dict[str, int]):
+    """A number for each chunk; chunks with the same tokens have the same number.
+
+    The tokens of chunks in `fixed` depend on their digits.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens: list[Words] = []
+        self.fixed: set[int] = set()
+        self._numbers: dict[tuple[Words, bool], int] = {}
+
+    def __missing__(self, chunk: str) -> int:
+        tokens = tuple(token for token, _, _ in split_tokens(chunk))
+        is_fixed = depends_on_digits(chunk)
+        number = self._numbers.setdefault((tokens, is_fixed), len(self.tokens))
+        if number == len(self.tokens):
+            self.tokens.append(tokens)
+            if is_fixed:
+                self.fixed.add(number)
+        self[chunk] = number
+        return number
+
+
+def _locate_codes(text: str, chunks: list[str], shape: Shape) -> tuple[_Code, ...]:
+    codes = []
+    starts = []
+    end = 0
+    for chunk in chunks:
+        starts.append(text.index(chunk, end))
+        end = starts[-1] + len(chunk)
+    for slot in shape.slots:
+        _, start, end = split_tokens(chunks[slot.chunk])[slot.token]
+        codes.append(_Code(slot.position, starts[slot.chunk] + start, starts[slot.chunk] + end, slot.kind))
+    return tuple(codes)
+
+
+def _replace_digits(texts: list[str]) -> list[str]:
+    # One call on all bytes is ten times faster than one call per text.
+    joined = _SEPARATOR.join(texts).encode("utf-8", "surrogatepass").translate(_ANY_DIGIT_BYTE)
+    replaced = joined.decode("utf-8", "surrogatepass").split(_SEPARATOR)
+    return replaced if len(replaced) == len(texts) else [text.translate(_ANY_DIGIT) for text in texts]

@@ -1,0 +1,416 @@
+"""Build the words of a message from its tokens: join the tokens of one value, and keep codes and states.
+
+The steps run in one order: codes, units and dates, `key=value`, quotations, brackets, lists.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from analysis.grouping import vocabulary as words_of
+from analysis.grouping.tokens import CLOSE_QUOTE, DOUBLE_QUOTE, NUMBER, OPEN_QUOTE, TIME, VALUE
+
+VARIABLE = "<*>"
+CODE = "<code>"
+Words = tuple[str, ...]
+CodeKind = Literal["certain", "counted", "response", "status"]
+
+MAX_QUOTED = 40  # tokens
+MAX_CODE_DISTANCE = 4  # tokens between a code word and its number
+SENTENCE_WORDS = 4
+_VALUES = frozenset((NUMBER, TIME, VALUE, VARIABLE))
+_CLAUSE_ENDS = frozenset('.,;:!?)]}。，；！？）」』"’|')
+_GLUE = frozenset(":/-+#.,_@*~|=^&")
+_SIGNS = frozenset("+*#<>~≈≤≥№±−")
+_COMPOUND_SIGNS = frozenset("~@#")
+_PAIRS = {"(": ")", "[": "]", "{": "}", "<": ">", "（": "）", "【": "】"}
+_VALUE_ENDS = frozenset(",;=(){}[]&|")
+_CODE_TEXT = re.compile(
+    r"[-−]?\d{1,6}|[A-Z]{1,8}[-_]?\d{1,7}[A-Z]{0,2}|\d{1,3}[A-Z][A-Z0-9]{1,4}|0x[0-9a-fA-F]{1,8}"
+)
+_STATUS = re.compile(r"[1-5]\d\d|-\d+")
+_DATE_LINKS = frozenset((",", ".", "de"))
+_RESPONSE = re.compile(r"[45]\d\d")
+_CLEAR_UNIT = re.compile(r"[kKMGT]i?[Bb]|ms|[%‰€$£¥]")
+_EXTENSION = re.compile(r"[a-z]{2,5}")
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A code: its position in the words, and its chunk and token in the message."""
+
+    position: int
+    chunk: int
+    token: int
+    kind: CodeKind
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The words of all messages with the same tokens; codes are inserted into the `slots`."""
+
+    words: Words
+    slots: tuple[Slot, ...]
+
+
+@dataclass(slots=True)
+class _Item:
+    text: str
+    chunk: int = -1
+    token: int = -1
+    starts: bool = False  # follows a space
+    kind: CodeKind = "certain"
+
+    @property
+    def is_value(self) -> bool:
+        return self.text in _VALUES
+
+
+def build_shape(chunks: Sequence[Words]) -> Shape:
+    """Return the shape of a message, given the tokens of each of its chunks."""
+    items = [
+        _Item(text, number, position, position == 0)
+        for number, chunk in enumerate(chunks)
+        for position, text in enumerate(chunk)
+    ]
+    _mark_codes(items)
+    for step in (_join_units, _join_dates, _mask_assignments, _mask_quotations, _mask_brackets, _join_lists):
+        items = step(items)
+    words: list[str] = []
+    slots = []
+    for item in items:
+        if item.text == CODE:
+            slots.append(Slot(len(words), item.chunk, item.token, item.kind))
+            words.append(CODE)
+        elif not item.is_value:
+            words.append(item.text)
+        elif words[-1:] != [VARIABLE]:
+            words.append(VARIABLE)
+    return Shape(tuple(words), tuple(slots))
+
+
+def read_code(text: str, kind: CodeKind) -> str:
+    """Return the code in the text of a token, or `<*>` if the text is no code.
+
+    All HTTP statuses of success are one.
+    """
+    digits = text.lstrip("-−")
+    if kind == "response":
+        return text if _RESPONSE.fullmatch(text) else VARIABLE
+    if kind == "status" and not _STATUS.fullmatch(text):
+        return VARIABLE
+    if kind == "counted" and digits == text and len(digits) < 3:
+        return VARIABLE
+    if not _CODE_TEXT.fullmatch(text):
+        return VARIABLE
+    return "2xx" if len(text) == 3 and text[0] == "2" and text.isdecimal() else text
+
+
+def collapse_variables(words: Iterable[str]) -> Words:
+    """Return the words with each run of `<*>` reduced to one."""
+    collapsed: list[str] = []
+    for word in words:
+        if word != VARIABLE or collapsed[-1:] != [VARIABLE]:
+            collapsed.append(word)
+    return tuple(collapsed)
+
+
+def _mark_codes(items: list[_Item]) -> None:
+    for position, item in enumerate(items):
+        if item.text in (NUMBER, VALUE):
+            kind = _find_code_kind(items, position)
+            if kind is not None and not _has_unit(items, position):
+                item.text, item.kind = CODE, kind
+
+
+def _find_code_kind(items: Sequence[_Item], position: int) -> CodeKind | None:
+    """Return how the words before a number announce a code."""
+    for distance, item in enumerate(reversed(items[max(0, position - MAX_CODE_DISTANCE) : position])):
+        word = item.text.casefold()
+        if word in words_of.CODE_WORDS or (word[-1:].isalpha() and _ends_with_code_word(item.text)):
+            return "status" if word == "status" and items[position].text == NUMBER else "certain"
+        if items[position].text == NUMBER and _ends_with(word, words_of.RESPONSE_WORDS):
+            return "response"
+        if items[position].text == NUMBER and word in words_of.WEAK_CODE_WORDS:
+            ends = position + 1 == len(items) or items[position + 1].text in _CLAUSE_ENDS
+            return "certain" if ends and distance < 2 else "counted"
+        if word not in words_of.CODE_FILLERS:
+            return None
+    return None
+
+
+def _ends_with(word: str, endings: frozenset[str]) -> bool:
+    """Return whether the word is one of `endings`, or a clause without spaces that ends with one."""
+    return word in endings or (words_of.is_unspaced(word) and word.endswith(tuple(endings)))
+
+
+def _ends_with_code_word(word: str) -> bool:
+    if words_of.is_unspaced(word):
+        return word.endswith(tuple(words_of.CODE_WORDS))
+    parts = words_of.split_compound(word)
+    return (
+        len(parts) > 1
+        and parts[-1] in ("code", "errno", "status", "domain")
+        and words_of.is_telling_key(word, in_json=True)
+    )
+
+
+def _has_unit(items: Sequence[_Item], position: int) -> bool:
+    return position + 1 < len(items) and items[position + 1].text.casefold() in words_of.UNITS
+
+
+def _join_units(items: list[_Item]) -> list[_Item]:
+    """Join a value with the unit or the file extension after it."""
+    joined: list[_Item] = []
+    for item in items:
+        last = joined[-1] if joined else None
+        if (
+            item.text == NUMBER
+            and last is not None
+            and last.starts
+            and not item.starts
+            and last.text in _SIGNS
+        ):
+            joined[-1] = replace(item, starts=True)  # "<1 sec", "#12"
+            continue
+        if last is not None and last.is_value:
+            is_unit = item.text.casefold() in words_of.UNITS
+            if (is_unit and last.text == NUMBER) or _CLEAR_UNIT.fullmatch(item.text):
+                continue
+        joined.append(item)
+    return _join_extensions(joined)
+
+
+def _join_extensions(items: list[_Item]) -> list[_Item]:
+    """Join a value with a file extension: `2026-06-02.csv`."""
+    joined: list[_Item] = []
+    position = 0
+    while position < len(items):
+        item = items[position]
+        joined.append(item)
+        position += 1
+        if item.is_value and position + 1 < len(items):
+            dot, extension = items[position], items[position + 1]
+            glued = dot.text == "." and not dot.starts and not extension.starts
+            if glued and _EXTENSION.fullmatch(extension.text):
+                item.text = VALUE
+                position += 2
+    return joined
+
+
+def _join_dates(items: list[_Item]) -> list[_Item]:
+    """Join months, weekdays and `am` with the numbers and times beside them."""
+    is_date = [item.text in (NUMBER, TIME) for item in items]
+    for words in (words_of.MONTHS, words_of.WEEKDAYS, words_of.TIME_WORDS):
+        for position, item in enumerate(items):
+            if item.text.casefold() in words and _touches_date(items, is_date, position):
+                is_date[position] = True
+    for position, item in enumerate(items):
+        if is_date[position] and item.text not in (NUMBER, TIME):
+            item.text = TIME
+    return items
+
+
+def _touches_date(items: Sequence[_Item], is_date: Sequence[bool], position: int) -> bool:
+    word = items[position].text.casefold()
+    beside = [p for p in (position - 1, position + 1) if 0 <= p < len(items)]
+    # A comma or dot can stand between: "Thu, 21 Jul", "21. Juli".
+    beside += [
+        p
+        for p in (position - 2, position + 2)
+        if 0 <= p < len(items) and items[(p + position) // 2].text in _DATE_LINKS
+    ]
+    if word in words_of.TIME_WORDS:
+        if word == "de":
+            has_month = any(items[p].text.casefold() in words_of.MONTHS for p in beside[:2])
+            return has_month and all(is_date[p] for p in beside[:2])
+        return any(items[p].text == TIME for p in beside)
+    if word in {"may", "mar"}:
+        return any(is_date[p] for p in beside) and items[position].text[0].isupper()
+    return any(is_date[p] or items[p].text.casefold() in words_of.MONTHS for p in beside)
+
+
+def _mask_assignments(items: list[_Item]) -> list[_Item]:
+    """Mask the value after `=`, unless the key is one that tells what is wrong."""
+    masked: list[_Item] = []
+    position = 0
+    while position < len(items):
+        item = items[position]
+        masked.append(item)
+        position += 1
+        if item.text != "=" or len(masked) < 2 or not (masked[-2].text[-1:].isalnum() or masked[-2].is_value):
+            continue
+        end = _find_value_end(items, position)
+        value = items[position:end]
+        key = masked[-2].text
+        is_code = key.casefold() in words_of.CODE_WORDS and any(part.text == CODE for part in value)
+        if is_code or (words_of.is_telling_key(key) and any(_tells(part) for part in value)):
+            masked += [_Item(VALUE) if part.is_value else part for part in value if part.text not in '"‘’']
+        else:
+            masked.append(_Item(VALUE))
+        position = end
+    return masked
+
+
+def _tells(item: _Item) -> bool:
+    return item.text == CODE or item.text[0].isalpha()
+
+
+def _find_value_end(items: Sequence[_Item], start: int) -> int:
+    """Return the end of the value that begins at `start`: the next space or delimiter, or the end of a quotation."""
+    if start >= len(items):
+        return start
+    first = items[start]
+    if first.starts and start + 1 < len(items) and items[start + 1].text == "=":
+        return start
+    if first.text in (DOUBLE_QUOTE, OPEN_QUOTE):
+        end = _find_closing_quote(items, start)
+        if end is not None:
+            return end + 1
+    if first.text in ("{", "[", "(") and not first.starts:
+        end = _find_bracket_end(items, start)
+        return start if end is None or any(item.starts for item in items[start + 1 : end]) else end + 1
+    end = start
+    while end < len(items) and items[end].text not in _VALUE_ENDS and (end == start or not items[end].starts):
+        end += 1
+    if end < len(items) and items[end].text == "{" and not items[end].starts:
+        closing = _find_bracket_end(items, end)
+        if closing is not None and not any(item.starts for item in items[end : closing + 1]):
+            return closing + 1
+    return end
+
+
+def _mask_quotations(items: list[_Item]) -> list[_Item]:
+    """Mask quoted values; keep quoted sentences, states, codes and requests."""
+    masked: list[_Item] = []
+    position = 0
+    while position < len(items):
+        item = items[position]
+        end = _find_closing_quote(items, position) if item.text in (DOUBLE_QUOTE, OPEN_QUOTE) else None
+        if end is None and item.text == CLOSE_QUOTE and (item.starts or position == 0):
+            end = _find_closing_quote(items, position)
+        if end is None:
+            masked.append(item)
+            position += 1
+            continue
+        inner = items[position + 1 : end]
+        if inner and _is_content(inner):
+            masked += inner
+        else:
+            masked.append(_Item(VALUE, starts=item.starts))
+        position = end + 1
+    return masked
+
+
+def _find_closing_quote(items: Sequence[_Item], start: int) -> int | None:
+    closing = DOUBLE_QUOTE if items[start].text == DOUBLE_QUOTE else CLOSE_QUOTE
+    for position in range(start + 1, min(len(items), start + MAX_QUOTED)):
+        if items[position].text == closing:
+            return position
+    return None
+
+
+def _is_content(inner: Sequence[_Item]) -> bool:
+    """Return whether a quotation is a sentence, a state, a code or a request, and not a value."""
+    texts = [item.text for item in inner]
+    if texts[0] in words_of.METHODS or any(map(_is_code, texts)):
+        return True
+    words = [text for text in texts if text[0].isalpha()]
+    weight = sum(map(words_of.count_words, words))
+    plain = [word for word in words if not word[0].isupper() and "_" not in word]
+    values = sum(item.is_value for item in inner)
+    if weight >= SENTENCE_WORDS and len(plain) * 2 >= len(words) and values * 2 <= len(words):
+        return len(plain) >= 2 or words_of.is_unspaced(words[0])
+    is_short = not values and len(plain) == len(words) and weight < SENTENCE_WORDS
+    return is_short and any(map(words_of.is_state_word, words))
+
+
+def _is_code(text: str) -> bool:
+    return text == CODE or (words_of.is_code(text) and not words_of.is_capital_word(text))
+
+
+def _mask_brackets(items: list[_Item]) -> list[_Item]:
+    """Mask `[two words]` after a word, and brackets without content; join brackets of values with a value before."""
+    masked: list[_Item] = []
+    position = 0
+    while position < len(items):
+        item = items[position]
+        end = _find_bracket_end(items, position) if item.text in _PAIRS else None
+        if end is None:
+            masked.append(item)
+            position += 1
+            continue
+        inner = items[position + 1 : end]
+        only_values = all(part.is_value or part.text in _GLUE or part.text == "%" for part in inner)
+        after_value = bool(masked) and masked[-1].is_value
+        if only_values and after_value and item.starts and item.text in "([（":
+            position = end + 1
+        elif (item.text == "[" and _is_bracketed_list(masked, item, inner)) or (
+            only_values and item.text in "([（"
+        ):
+            masked += [item, _Item(VALUE), items[end]]
+            position = end + 1
+        else:
+            masked.append(item)
+            position += 1
+    return masked
+
+
+def _is_bracketed_list(before: Sequence[_Item], opening: _Item, inner: Sequence[_Item]) -> bool:
+    follows_word = bool(before) and opening.starts and before[-1].text[-1].isalnum()
+    has_spaces = any(item.starts for item in inner[1:])
+    return follows_word and has_spaces and not any(i.text == CODE or words_of.is_code(i.text) for i in inner)
+
+
+def _find_bracket_end(items: Sequence[_Item], start: int) -> int | None:
+    opening, closing = items[start].text, _PAIRS[items[start].text]
+    depth = 0
+    for position in range(start, min(len(items), start + MAX_QUOTED)):
+        depth += (items[position].text == opening) - (items[position].text == closing)
+        if depth == 0:
+            return position
+    return None
+
+
+def _join_lists(items: list[_Item]) -> list[_Item]:
+    """Join values with the signs and joiners between them: `a:1-2`, `1, 2 and 3`."""
+    joined: list[_Item] = []
+    position = 0
+    while position < len(items):
+        item = items[position]
+        if item.is_value and joined and joined[-1].is_value:
+            position += 1
+            continue
+        is_glued = len(joined) > 1 and item.is_value and not item.starts and not joined[-1].starts
+        if is_glued and joined[-1].text in _COMPOUND_SIGNS and joined[-2].text[-1].isalnum():
+            joined[-2:] = [replace(item, starts=joined[-2].starts)]  # "Package~31bf38~amd64"
+            position += 1
+            continue
+        if joined and joined[-1].is_value:
+            length = _count_joiners(items, position)
+            if length:
+                position += length
+                continue
+        joined.append(item)
+        position += 1
+    return joined
+
+
+def _count_joiners(items: Sequence[_Item], position: int) -> int:
+    """Return how many tokens at `position` join two values; 0 if they do not."""
+    for length in (1, 2, 3):
+        end = position + length
+        if end >= len(items):
+            return 0
+        if items[end].is_value:
+            between = items[position:end]
+            glued = not any(item.starts for item in items[position : end + 1])
+            if glued and all(item.text in _GLUE for item in between):
+                return length
+            if all(item.text.casefold() in words_of.JOINERS for item in between):
+                return length
+            return 0
+    return 0

@@ -1,0 +1,149 @@
+"""Split a part of a message without spaces into tokens: words, punctuation and values by kind.
+
+A value is a token that differs between two messages of the same template: a number, a time, an id, an address, a
+path. Each kind has a general pattern, and the first pattern that matches wins.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from analysis.grouping.vocabulary import (
+    CODE_PREFIXES,
+    GLUED_UNITS,
+    TERMS,
+    UNSPACED_RANGES,
+    is_code,
+    is_content_with_digits,
+)
+
+NUMBER = "<n>"
+TIME = "<t>"
+VALUE = "<v>"
+OPEN_QUOTE, CLOSE_QUOTE, DOUBLE_QUOTE = "‘", "’", '"'
+Token = tuple[str, int, int]  # the token, its start and its end
+
+_HANGUL = "\uac00-\ud7a3\u1100-\u11ff\u3130-\u318f"
+_LETTER = rf"(?:(?![{UNSPACED_RANGES}{_HANGUL}])\w)"
+_CLOCK = r"\d{1,2}:\d\d(?::\d\d(?:[.,:]\d+)?)?(?!\w)"
+_UNIT = (
+    r"(?:[kKMGT]i?[Bb]|[kM]bps|bytes?|[nuµm]?s|msec|secs?|min|[hdmgVAWx]|°?[CF]|k?Hz|[MG]Hz|px"
+    r"|kg|mg|ml|[cmk]m|Uhr)"
+)
+_PATTERNS = {
+    "url": r"[A-Za-z][A-Za-z0-9+.-]{1,15}://[!#-&*-;=?-\[\]-~]*[#-&*+/-9=@-Z_a-z~-]",
+    "email": r"[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+",
+    "uuid": r"\{?[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![0-9A-Za-z])\}?",
+    "time": r"\d{4}-\d\d-\d\d(?:[T_]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?(?![0-9A-Za-z-])"
+    r"|\d{1,4}(?P<mark>[./-])\d{1,2}(?P=mark)\d{1,4}(?![\w.]*\w)"
+    r"|\d{4}[年년](?:\d{1,2}[月월](?:\d{1,2}[日일])?)?|\d{1,2}[月월]\d{1,2}[日일]|" + _CLOCK,
+    "mac": r"(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}(?![:\w-])",
+    "ipv6": r"(?=[0-9a-fA-F:]*\d)(?:[0-9a-fA-F]{0,4}:){2,7}(?:\d+(?:\.\d+){3}|[0-9a-fA-F]{1,4})(?![\w:])(?:%\w+)?",
+    "ip": r"(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2}|:\d+)?(?![\w]|\.\w)",
+    "path": r"(?<![A-Za-z0-9_)>\]])(?:[A-Za-z]:|~|\.{1,2})?[\\/]+[A-Za-z0-9_.$@~%-][A-Za-z0-9_.$@~%*+:=?&,-]*"
+    r"(?:[\\/]+[A-Za-z0-9_.$@~%*+:=?&,-]+)*[\\/]?(?<![:,.])"
+    r"|[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.$@~%*+=-]+){2,}/?",
+    "host": r"(?:localhost|(?=[A-Za-z0-9-]*[0-9-])[A-Za-z][A-Za-z0-9-]*|[A-Za-z0-9][\w-]*(?:\.[\w-]+)+)"
+    r":\d{1,5}(?![\w:])",
+    "name": r"[A-Za-z0-9_][\w$-]*(?:\.[\w$-]+){2,}(?:/[\w.$]+)?",
+    "http": r"HTTPS?/\d(?:\.\d)?(?!\w)",
+    "code": r"(?:" + "|".join(map(re.escape, CODE_PREFIXES)) + r")[-_ ]?\d{1,9}(?!\w)"
+    r"|0x80(?:0[0-9a-fA-F]|1\d|24)[0-9a-fA-F]{4}(?!\w)",
+    "number": rf"(?<![A-Za-z0-9_])[+-]?\d+(?:[.,'’]\d+)*(?:{_UNIT}(?![A-Za-z0-9_]))?(?![A-Za-z0-9_])"
+    rf"(?:{'|'.join(map(re.escape, GLUED_UNITS))})?",
+    "money": r"(?:[$€£¥₹₽₺]|US\$)\s?\d+(?:[.,]\d+)*",
+    "word": rf"{_LETTER}+(?:[.'’/$-]+{_LETTER}+)*",
+    "hangul": rf"[{_HANGUL}]+",
+    "clause": rf"[{UNSPACED_RANGES}]+",
+    "quote": "[\"“”„‟«»「」『』'‘’‚`´]",
+    "sign": r"\S",
+}
+_NEEDS = {
+    "url": "://",
+    "email": "@",
+    "uuid": "-",
+    "mac": ":-",
+    "ipv6": ":",
+    "ip": ".",
+    "host": ":",
+    "name": ".",
+}
+_NEEDS |= {"path": "/\\", "http": "/"}
+_NEED_DIGITS = frozenset(("uuid", "time", "mac", "ipv6", "ip", "host", "http", "code", "number", "money"))
+_VALUE_KINDS = frozenset(("url", "email", "uuid", "mac", "ipv6", "ip", "path", "host", "money"))
+_DOUBLE_QUOTES = frozenset('"“”„‟«»「」『』')
+_SINGLE_QUOTES = frozenset("'‘’‚`´")
+_DIGIT = re.compile(r"\d")
+_WORD_CHARACTER = re.compile(rf"(?![{UNSPACED_RANGES}])\w")
+_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{8}(?!\w)")
+_WORD_WITH_DIGIT = re.compile(r"[A-Za-z0-9_-]*\d[A-Za-z0-9_-]*")
+_CODE = re.compile(_PATTERNS["code"])
+_ANY_DIGIT = str.maketrans("123456789", "000000000")
+_TERMS_WITHOUT_DIGITS = frozenset(term.translate(_ANY_DIGIT) for term in TERMS)
+_SIGNS_OF_KINDS = ("://", "@", ":", "-", ".", "/", "\\")
+
+
+def split_tokens(chunk: str) -> list[Token]:
+    """Return the tokens of a chunk, each with its start and end."""
+    signs = "".join(sign for sign in _SIGNS_OF_KINDS if sign in chunk)
+    tokens: list[Token] = []
+    is_open = False
+    for match in _compile(signs, _DIGIT.search(chunk) is not None).finditer(chunk):
+        kind, text = match.lastgroup, match[0]
+        if kind == "quote" and text in _SINGLE_QUOTES:
+            is_open = not is_open and _opens(chunk, match.start(), match.end())
+            name = OPEN_QUOTE if is_open else CLOSE_QUOTE
+        else:
+            name = _name_token(kind, text)
+        tokens.append((name, match.start(), match.end()))
+    return tokens
+
+
+def depends_on_digits(chunk: str) -> bool:
+    """Return whether other digits would make other tokens of the chunk, as in `IPv6` and `AADSTS50058`."""
+    if _DIGIT.search(chunk) is None:
+        return False
+    if _HEXADECIMAL.search(chunk) or _CODE.search(chunk):
+        return True
+    words = _WORD_WITH_DIGIT.findall(chunk)
+    return any(
+        word.casefold().translate(_ANY_DIGIT) in _TERMS_WITHOUT_DIGITS or is_content_with_digits(word)
+        for word in words
+    )
+
+
+@cache
+def _compile(signs: str, has_digits: bool) -> re.Pattern[str]:
+    """Return the pattern of the kinds that a chunk with these signs can have."""
+    kinds = [
+        kind
+        for kind in _PATTERNS
+        if (has_digits or kind not in _NEED_DIGITS) and _has_sign(signs, _NEEDS.get(kind))
+    ]
+    return re.compile("|".join(f"(?P<{kind}>{_PATTERNS[kind]})" for kind in kinds))
+
+
+def _has_sign(signs: str, needed: str | None) -> bool:
+    return needed is None or needed in signs or any(sign in signs for sign in needed if needed != "://")
+
+
+def _name_token(kind: str | None, text: str) -> str:
+    if kind in _VALUE_KINDS:
+        return VALUE
+    if kind == "number":
+        return NUMBER
+    if kind == "time":
+        return TIME
+    if kind == "http":
+        return "HTTP"
+    if kind == "word":
+        return text if not _DIGIT.search(text) or is_content_with_digits(text) else VALUE
+    if kind == "name":
+        return text if is_code(text) and not _DIGIT.search(text) else VALUE
+    return DOUBLE_QUOTE if text in _DOUBLE_QUOTES else text
+
+
+def _opens(chunk: str, start: int, end: int) -> bool:
+    """Return whether the quotation mark at `start` can open a quotation."""
+    return end < len(chunk) and (start == 0 or not _WORD_CHARACTER.match(chunk[start - 1]))
