@@ -217,7 +217,7 @@ def _join_dates(items: list[_Item]) -> list[_Item]:
 def _touches_date(items: Sequence[_Item], is_date: Sequence[bool], position: int) -> bool:
     word = items[position].text.casefold()
     beside = [p for p in (position - 1, position + 1) if 0 <= p < len(items)]
-    # A comma or dot can stand between: "Thu, 21 Jul", "21. Juli".
+    # A comma or dot may come between: "Thu, 21 Jul", "21. Juli".
     beside += [
         p
         for p in (position - 2, position + 2)
@@ -234,7 +234,7 @@ def _touches_date(items: Sequence[_Item], is_date: Sequence[bool], position: int
 
 
 def _mask_assignments(items: list[_Item]) -> list[_Item]:
-    """Mask the value after `=`, unless the key is one that tells what is wrong."""
+    """Mask the value after `=`, unless the key names an error, such as `reason`."""
     masked: list[_Item] = []
     position = 0
     while position < len(items):
@@ -247,7 +247,7 @@ def _mask_assignments(items: list[_Item]) -> list[_Item]:
         value = items[position:end]
         key = masked[-2].text
         is_code = key.casefold() in words_of.CODE_WORDS and any(part.text == CODE for part in value)
-        if is_code or (words_of.is_telling_key(key) and any(_tells(part) for part in value)):
+        if is_code or (words_of.is_telling_key(key) and any(_names_error(part) for part in value)):
             masked += [_Item(VALUE) if part.is_value else part for part in value if part.text not in '"‘’']
         else:
             masked.append(_Item(VALUE))
@@ -255,7 +255,7 @@ def _mask_assignments(items: list[_Item]) -> list[_Item]:
     return masked
 
 
-def _tells(item: _Item) -> bool:
+def _names_error(item: _Item) -> bool:
     return item.text == CODE or item.text[0].isalpha()
 
 

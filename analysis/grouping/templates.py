@@ -3,7 +3,7 @@
 Two comparisons widen templates, in rounds until nothing changes:
 
 * Messages that agree in all but words that look like names (`skeletons`). A position becomes variable if another
-  message has a value there, or if enough names stand there.
+  message has a value there, or if it holds enough names.
 * Messages that agree in all words but one. That position becomes variable if the different words are many, or are
   announced as names, or are known as values from other messages.
 
@@ -38,8 +38,8 @@ NAMES_NEEDED = 4  # with this many different words, a position holds names
 NAMES_NEEDED_FIRST = 12  # the first word of a message is rarely a name
 NAMES_NEEDED_AFTER_PREPOSITION = 3
 NAMES_NEEDED_ANNOUNCED = 2  # after `user`, `for`, `package` and the like, or if all words look like names
-CONTEXTS_NEEDED = 3  # a word that stands where values stand in this many templates,
-VALUE_SHARE = 0.3  # and in this share of its own, is a value
+CONTEXTS_NEEDED = 3  # a word at the place of values in this many templates,
+VALUE_SHARE = 0.3  # and in this share of its templates, is a value
 CONSTANT_WORDS_NEEDED = 2
 MAX_NAME_WORDS = 4
 MAX_TITLE = 4  # characters: "Dr. Silva"
@@ -98,8 +98,8 @@ def _widen_members(
         is_clear = not is_short or ((VARIABLE,) in contents and all(map(_is_clear_name, contents)))
         variable.append(len(contents) > 1 and is_clear and _is_variable(contents, words, start))
     for words, spans in members:
-        chosen = [span for span, is_variable in zip(spans, variable, strict=True) if is_variable]
-        widened[words] = _mask_spans(words, chosen)
+        wide = [span for span, is_variable in zip(spans, variable, strict=True) if is_variable]
+        widened[words] = _mask_spans(words, wide)
 
 
 def _absorb_names(templates: set[Words]) -> dict[Words, Words]:
@@ -123,7 +123,7 @@ def _find_wider(words: Words, templates: set[Words]) -> Iterator[Words]:
 
 
 def _is_clear_name(span: Words) -> bool:
-    """Return whether these words are a name whatever stands around them."""
+    """Return whether these words are a name whatever surrounds them."""
     return len(span) > 1 or span[0] == VARIABLE or has_name_form(span[0])
 
 
@@ -240,7 +240,7 @@ def _hash_contexts(words: Words, numbers: dict[str, int]) -> Iterator[_Context]:
 
 
 def _find_value_words(templates: set[Words], varied: dict[_Context, set[str]]) -> set[str]:
-    """Return the words that stand only where other messages have values."""
+    """Return the words that are only where other messages have values."""
     beside_values: Counter[str] = Counter()
     for alternatives in varied.values():
         if VARIABLE in alternatives:

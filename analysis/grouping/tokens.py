@@ -71,7 +71,11 @@ _NEEDS = {
 }
 _NEEDS |= {"path": "/\\", "http": "/"}
 _NEED_DIGITS = frozenset(("uuid", "time", "mac", "ipv6", "ip", "host", "http", "code", "number", "money"))
-_VALUE_KINDS = frozenset(("url", "email", "uuid", "mac", "ipv6", "ip", "path", "host", "money"))
+_TOKENS = dict.fromkeys(("url", "email", "uuid", "mac", "ipv6", "ip", "path", "host", "money"), VALUE) | {
+    "number": NUMBER,
+    "time": TIME,
+    "http": "HTTP",
+}
 _DOUBLE_QUOTES = frozenset('"“”„‟«»「」『』')
 _SINGLE_QUOTES = frozenset("'‘’‚`´")
 _DIGIT = re.compile(r"\d")
@@ -129,14 +133,8 @@ def _has_sign(signs: str, needed: str | None) -> bool:
 
 
 def _name_token(kind: str | None, text: str) -> str:
-    if kind in _VALUE_KINDS:
-        return VALUE
-    if kind == "number":
-        return NUMBER
-    if kind == "time":
-        return TIME
-    if kind == "http":
-        return "HTTP"
+    if kind in _TOKENS:
+        return _TOKENS[kind]
     if kind == "word":
         return text if not _DIGIT.search(text) or is_content_with_digits(text) else VALUE
     if kind == "name":

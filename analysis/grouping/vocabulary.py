@@ -93,7 +93,7 @@ def is_content_with_digits(word: str) -> bool:
 
 @lru_cache(maxsize=65_536)
 def is_name(word: str) -> bool:
-    """Return whether the word looks like a name: of a field, a file, a record or a person."""
+    """Return whether the word looks like a name: of a field, a file, a record or a user."""
     if is_code(word):
         return False
     if _API_NAME.fullmatch(word) or _NAME.search(word):
@@ -131,7 +131,7 @@ def is_clause(word: str) -> bool:
 
 
 def count_words(word: str) -> int:
-    """Return how many words a token stands for: 0 for punctuation, several for a clause without spaces."""
+    """Count the words of a token: 0 for punctuation, several for a clause without spaces."""
     if is_unspaced(word):
         return max(1, len(word) // 2)
     return int(word[0].isalpha())
@@ -144,7 +144,7 @@ def split_compound(word: str) -> list[str]:
 
 @lru_cache(maxsize=16_384)
 def is_telling_key(key: str, *, in_json: bool = False) -> bool:
-    """Return whether the value of this key says what is wrong, as that of `reason` or `errorCode` does."""
+    """Return whether the value of this key is an error, as that of `reason` or `errorCode` is."""
     parts = split_compound(key)
     if not parts:
         return False

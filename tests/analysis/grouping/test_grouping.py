@@ -1,6 +1,7 @@
 import gzip
 import json
 import os
+import tomllib
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,7 @@ from analysis.grouping.comparison import compare_messages
 from analysis.grouping.fingerprint import Content
 from analysis.grouping.issue_ids import GROUPING_VERSION, compare_groupings, find_templates, group
 from analysis.grouping.merge_rules import GroupingRule, apply_grouping_rules
+from analysis.grouping.scanner import scan_messages
 
 NUMBERS = st.integers(0, 10**9).map(str)
 VARIABLE = {
@@ -30,6 +32,19 @@ MESSAGES = st.lists(st.sampled_from([
     "record V4W000000000001 is locked", "record V4W000000000002 is locked", "", "12", "host a1b2 lost",
     "host c3d4 lost", "user ann left", "user bob left", "\x1e", "a = b", "\ud800",
 ]), max_size=20)  # fmt: skip
+
+
+PAIRS = tomllib.loads((Path(__file__).parent / "pairs.toml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS["apart"])
+def test_messages_of_two_problems_stay_apart(first, second):
+    assert len(set(group([first, second]))) == 2
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS["together"])
+def test_messages_of_one_problem_are_one_issue(first, second):
+    assert len(set(group([first, second]))) == 1
 
 
 @pytest.mark.parametrize("kind", VARIABLE)
@@ -57,6 +72,33 @@ def test_order_and_repetition_do_not_matter(messages, dice):
     shuffled = [*messages, *messages]
     dice.shuffle(shuffled)
     assert dict(zip(shuffled, group(shuffled), strict=True)) == expected
+
+
+# Parts of messages whose reading could depend on their digits, their neighbors or the messages read before them.
+PARTS = st.one_of(
+    st.from_regex(r"[A-Za-z0-9_]{1,3}[-_:/.=@#(]?[0-9]{1,4}[a-f]{0,2}[)]?", fullmatch=True),
+    st.sampled_from([
+        "HTTP/1.1", "HTTP/2", "IPv4", "IPv6", "UTF-8", "UTF-9", "AADSTS50058", "AADSTS7000", "ORA-00054",
+        "0x80072ee7", "0x12345678", "fe80::1", "10:20:30", "code", "status=", "errno", "[", "]", "(", ")", "'", '"',
+        "„", "“", "{", "}", "{},", '{"code":401}', "401", "503", "200", "-1009", "1.5", "MB", "%", "May", "4,",
+        "2026", "5分", "エラー", "錯誤401", "O’Hara", "call2__v", "timeout", "invalid_grant", "ERR_HTTP2_X", "not",
+        "for", "Ana", "user", "=", "==", ",", ";", "1/2", "a/b/c/d", "x@y.z", "c:\\d",
+    ]),
+)  # fmt: skip
+TRICKY = st.lists(st.lists(PARTS, max_size=8).map(" ".join), min_size=1, max_size=12)
+
+
+@given(TRICKY)
+def test_the_words_of_a_message_do_not_depend_on_other_messages(messages):
+    words = scan_messages(messages)
+    assert {message: scan_messages([message])[message] for message in messages} == words
+
+
+@given(TRICKY, st.randoms(use_true_random=False))
+def test_groups_do_not_depend_on_the_order_of_tricky_messages(messages, dice):
+    expected = dict(zip(messages, group(messages), strict=True))
+    shuffled = dice.sample(messages, len(messages))
+    assert dict(zip(shuffled, group(shuffled), strict=True)) == {m: expected[m] for m in shuffled}
 
 
 @given(st.lists(st.text(max_size=200), max_size=8))
