@@ -19,7 +19,7 @@ from analysis.grouping.fingerprint import Content, compute_fingerprints, extract
 from analysis.grouping.issue_ids import GROUPING_VERSION, compare_groupings, find_templates
 from analysis.grouping.merge_rules import GroupingRule, apply_grouping_rules
 from analysis.sync_failures.detection import find_sync_failures
-from analysis.triage.id_migration import migrate_decisions
+from analysis.triage.id_migration import SYNC_PREFIX, migrate_decisions
 from analysis.triage.states import TriageState
 
 CORRECTION_RULE_ID = "corrected-by-a-person"
@@ -58,25 +58,41 @@ def update_findings(
         return _write_findings(connection, (), (), catalogue)
     if at is None:
         raise TypeError("update_findings() with a triage state also needs `at`")
-    before = map_contents_to_issues(connection)
-    syncs_before = _map_outer_syncs_to_issues(connection)
+    before: dict[str, set[str]] = {}
     contents_by_issue: dict[str, list[Content]] = {}
-    for content, issue in before.values():
+    for (name, issue), content in _read_contents(connection).items():
+        before.setdefault(name, set()).add(issue)
         contents_by_issue.setdefault(issue, []).append(content)
+    for name, (_, issue) in _map_outer_syncs_to_issues(connection).items():
+        before[name] = {issue}
     triage.bind_to_contents(contents_by_issue, at=at)
     update = _write_findings(connection, triage.correction_rules(), triage.grouping_rules(), catalogue)
     now = map_contents_to_issues(connection) | _map_outer_syncs_to_issues(connection)
-    migrate_decisions(triage, now, before | syncs_before, at=at)
+    migrate_decisions(triage, now, before, at=at)
     return update
 
 
 def map_contents_to_issues(connection: DuckDBPyConnection) -> dict[str, tuple[Content, str]]:
     """Map the fingerprint of each content in the store to a sample of it and its issue."""
-    events = connection.execute(_CONTENTS_AND_ISSUES).df()
-    contents, issues = extract_contents(events), list(map(str, events["issue_id"]))
     samples: dict[str, tuple[Content, str]] = {}
-    for fingerprint, content, issue in zip(compute_fingerprints(contents), contents, issues, strict=True):
-        samples[fingerprint] = min(samples.get(fingerprint, (content, issue)), (content, issue))
+    for (name, issue), content in _read_contents(connection).items():
+        samples[name] = min(samples.get(name, (content, issue)), (content, issue))
+    return samples
+
+
+def _read_contents(connection: DuckDBPyConnection) -> dict[tuple[str, str], Content]:
+    """Map each fingerprint in the store, with each of its issues, to a sample of its content.
+
+    One fingerprint can have several issues if an earlier version of the grouping wrote the findings.
+    """
+    events = connection.execute(_CONTENTS_AND_ISSUES).df()
+    contents = extract_contents(events)
+    samples: dict[tuple[str, str], Content] = {}
+    for fingerprint, content, issue in zip(
+        compute_fingerprints(contents), contents, map(str, events["issue_id"]), strict=True
+    ):
+        key = fingerprint, issue
+        samples[key] = min(samples.get(key, content), content)
     return samples
 
 
@@ -87,7 +103,9 @@ def _map_outer_syncs_to_issues(connection: DuckDBPyConnection) -> dict[str, tupl
     """
     rows = connection.execute(_OUTER_SYNCS).fetchall()
     return {
-        f"sync {sync}": (Content(message=str(sync)), str(issue)) for issue, *syncs in rows for sync in syncs
+        f"{SYNC_PREFIX}{sync}": (Content(message=str(sync)), str(issue))
+        for issue, *syncs in rows
+        for sync in syncs
     }
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from analysis.grouping.items import VARIABLE, Words
 from analysis.grouping.scanner import MAX_CHARACTERS, scan_messages
-from analysis.grouping.shapes import VARIABLE, Words
 
 __all__ = ["MAX_CHARACTERS", "VARIABLE", "Words", "mask_message", "mask_messages", "split_words"]
 

@@ -11,16 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from analysis.grouping.items import VARIABLE, CodeKind, Words
 from analysis.grouping.json_bodies import combine_json, split_json
-from analysis.grouping.shapes import (
-    VARIABLE,
-    CodeKind,
-    Shape,
-    Words,
-    build_shape,
-    collapse_variables,
-    read_code,
-)
+from analysis.grouping.number_codes import read_code
+from analysis.grouping.shapes import Shape, build_shape, collapse_variables
 from analysis.grouping.tokens import depends_on_digits, split_tokens
 
 MAX_CHARACTERS = 2000

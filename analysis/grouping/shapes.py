@@ -8,32 +8,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from analysis.grouping import vocabulary as words_of
+from analysis.grouping.items import CODE, VARIABLE, CodeKind, Item, Words
+from analysis.grouping.number_codes import mark_codes
 from analysis.grouping.tokens import CLOSE_QUOTE, DOUBLE_QUOTE, NUMBER, OPEN_QUOTE, TIME, VALUE
 
-VARIABLE = "<*>"
-CODE = "<code>"
-Words = tuple[str, ...]
-CodeKind = Literal["certain", "counted", "response", "status"]
-
 MAX_QUOTED = 40  # tokens
-MAX_CODE_DISTANCE = 4  # tokens between a code word and its number
 SENTENCE_WORDS = 4
-_VALUES = frozenset((NUMBER, TIME, VALUE, VARIABLE))
-_CLAUSE_ENDS = frozenset('.,;:!?)]}。，；！？）」』"’|')
 _GLUE = frozenset(":/-+#.,_@*~|=^&")
 _SIGNS = frozenset("+*#<>~≈≤≥№±−")
 _COMPOUND_SIGNS = frozenset("~@#")
 _PAIRS = {"(": ")", "[": "]", "{": "}", "<": ">", "（": "）", "【": "】"}
 _VALUE_ENDS = frozenset(",;=(){}[]&|")
-_CODE_TEXT = re.compile(
-    r"[-−]?\d{1,6}|[A-Z]{1,8}[-_]?\d{1,7}[A-Z]{0,2}|\d{1,3}[A-Z][A-Z0-9]{1,4}|0x[0-9a-fA-F]{1,8}"
-)
-_STATUS = re.compile(r"[1-5]\d\d|-\d+")
 _DATE_LINKS = frozenset((",", ".", "de"))
-_RESPONSE = re.compile(r"[45]\d\d")
 _CLEAR_UNIT = re.compile(r"[kKMGT]i?[Bb]|ms|[%‰€$£¥]")
 _EXTENSION = re.compile(r"[a-z]{2,5}")
 
@@ -56,27 +44,14 @@ class Shape:
     slots: tuple[Slot, ...]
 
 
-@dataclass(slots=True)
-class _Item:
-    text: str
-    chunk: int = -1
-    token: int = -1
-    starts: bool = False  # follows a space
-    kind: CodeKind = "certain"
-
-    @property
-    def is_value(self) -> bool:
-        return self.text in _VALUES
-
-
 def build_shape(chunks: Sequence[Words]) -> Shape:
     """Return the shape of a message, given the tokens of each of its chunks."""
     items = [
-        _Item(text, number, position, position == 0)
+        Item(text, number, position, position == 0)
         for number, chunk in enumerate(chunks)
         for position, text in enumerate(chunk)
     ]
-    _mark_codes(items)
+    mark_codes(items)
     for step in (_join_units, _join_dates, _mask_assignments, _mask_quotations, _mask_brackets, _join_lists):
         items = step(items)
     words: list[str] = []
@@ -92,23 +67,6 @@ def build_shape(chunks: Sequence[Words]) -> Shape:
     return Shape(tuple(words), tuple(slots))
 
 
-def read_code(text: str, kind: CodeKind) -> str:
-    """Return the code in the text of a token, or `<*>` if the text is no code.
-
-    All HTTP statuses of success are one.
-    """
-    digits = text.lstrip("-−")
-    if kind == "response":
-        return text if _RESPONSE.fullmatch(text) else VARIABLE
-    if kind == "status" and not _STATUS.fullmatch(text):
-        return VARIABLE
-    if kind == "counted" and digits == text and len(digits) < 3:
-        return VARIABLE
-    if not _CODE_TEXT.fullmatch(text):
-        return VARIABLE
-    return "2xx" if len(text) == 3 and text[0] == "2" and text.isdecimal() else text
-
-
 def collapse_variables(words: Iterable[str]) -> Words:
     """Return the words with each run of `<*>` reduced to one."""
     collapsed: list[str] = []
@@ -118,53 +76,9 @@ def collapse_variables(words: Iterable[str]) -> Words:
     return tuple(collapsed)
 
 
-def _mark_codes(items: list[_Item]) -> None:
-    for position, item in enumerate(items):
-        if item.text in (NUMBER, VALUE):
-            kind = _find_code_kind(items, position)
-            if kind is not None and not _has_unit(items, position):
-                item.text, item.kind = CODE, kind
-
-
-def _find_code_kind(items: Sequence[_Item], position: int) -> CodeKind | None:
-    """Return how the words before a number announce a code."""
-    for distance, item in enumerate(reversed(items[max(0, position - MAX_CODE_DISTANCE) : position])):
-        word = item.text.casefold()
-        if word in words_of.CODE_WORDS or (word[-1:].isalpha() and _ends_with_code_word(item.text)):
-            return "status" if word == "status" and items[position].text == NUMBER else "certain"
-        if items[position].text == NUMBER and _ends_with(word, words_of.RESPONSE_WORDS):
-            return "response"
-        if items[position].text == NUMBER and word in words_of.WEAK_CODE_WORDS:
-            ends = position + 1 == len(items) or items[position + 1].text in _CLAUSE_ENDS
-            return "certain" if ends and distance < 2 else "counted"
-        if word not in words_of.CODE_FILLERS:
-            return None
-    return None
-
-
-def _ends_with(word: str, endings: frozenset[str]) -> bool:
-    """Return whether the word is one of `endings`, or a clause without spaces that ends with one."""
-    return word in endings or (words_of.is_unspaced(word) and word.endswith(tuple(endings)))
-
-
-def _ends_with_code_word(word: str) -> bool:
-    if words_of.is_unspaced(word):
-        return word.endswith(tuple(words_of.CODE_WORDS))
-    parts = words_of.split_compound(word)
-    return (
-        len(parts) > 1
-        and parts[-1] in ("code", "errno", "status", "domain")
-        and words_of.is_telling_key(word, in_json=True)
-    )
-
-
-def _has_unit(items: Sequence[_Item], position: int) -> bool:
-    return position + 1 < len(items) and items[position + 1].text.casefold() in words_of.UNITS
-
-
-def _join_units(items: list[_Item]) -> list[_Item]:
+def _join_units(items: list[Item]) -> list[Item]:
     """Join a value with the unit or the file extension after it."""
-    joined: list[_Item] = []
+    joined: list[Item] = []
     for item in items:
         last = joined[-1] if joined else None
         if (
@@ -184,9 +98,9 @@ def _join_units(items: list[_Item]) -> list[_Item]:
     return _join_extensions(joined)
 
 
-def _join_extensions(items: list[_Item]) -> list[_Item]:
+def _join_extensions(items: list[Item]) -> list[Item]:
     """Join a value with a file extension: `2026-06-02.csv`."""
-    joined: list[_Item] = []
+    joined: list[Item] = []
     position = 0
     while position < len(items):
         item = items[position]
@@ -201,7 +115,7 @@ def _join_extensions(items: list[_Item]) -> list[_Item]:
     return joined
 
 
-def _join_dates(items: list[_Item]) -> list[_Item]:
+def _join_dates(items: list[Item]) -> list[Item]:
     """Join months, weekdays and `am` with the numbers and times beside them."""
     is_date = [item.text in (NUMBER, TIME) for item in items]
     for words in (words_of.MONTHS, words_of.WEEKDAYS, words_of.TIME_WORDS):
@@ -214,7 +128,7 @@ def _join_dates(items: list[_Item]) -> list[_Item]:
     return items
 
 
-def _touches_date(items: Sequence[_Item], is_date: Sequence[bool], position: int) -> bool:
+def _touches_date(items: Sequence[Item], is_date: Sequence[bool], position: int) -> bool:
     word = items[position].text.casefold()
     beside = [p for p in (position - 1, position + 1) if 0 <= p < len(items)]
     # A comma or dot may come between: "Thu, 21 Jul", "21. Juli".
@@ -233,9 +147,9 @@ def _touches_date(items: Sequence[_Item], is_date: Sequence[bool], position: int
     return any(is_date[p] or items[p].text.casefold() in words_of.MONTHS for p in beside)
 
 
-def _mask_assignments(items: list[_Item]) -> list[_Item]:
+def _mask_assignments(items: list[Item]) -> list[Item]:
     """Mask the value after `=`, unless the key names an error, such as `reason`."""
-    masked: list[_Item] = []
+    masked: list[Item] = []
     position = 0
     while position < len(items):
         item = items[position]
@@ -248,18 +162,18 @@ def _mask_assignments(items: list[_Item]) -> list[_Item]:
         key = masked[-2].text
         is_code = key.casefold() in words_of.CODE_WORDS and any(part.text == CODE for part in value)
         if is_code or (words_of.is_telling_key(key) and any(_names_error(part) for part in value)):
-            masked += [_Item(VALUE) if part.is_value else part for part in value if part.text not in '"‘’']
+            masked += [Item(VALUE) if part.is_value else part for part in value if part.text not in '"‘’']
         else:
-            masked.append(_Item(VALUE))
+            masked.append(Item(VALUE))
         position = end
     return masked
 
 
-def _names_error(item: _Item) -> bool:
+def _names_error(item: Item) -> bool:
     return item.text == CODE or item.text[0].isalpha()
 
 
-def _find_value_end(items: Sequence[_Item], start: int) -> int:
+def _find_value_end(items: Sequence[Item], start: int) -> int:
     """Return the end of the value that begins at `start`: the next space or delimiter, or the end of a quotation."""
     if start >= len(items):
         return start
@@ -283,9 +197,9 @@ def _find_value_end(items: Sequence[_Item], start: int) -> int:
     return end
 
 
-def _mask_quotations(items: list[_Item]) -> list[_Item]:
+def _mask_quotations(items: list[Item]) -> list[Item]:
     """Mask quoted values; keep quoted sentences, states, codes and requests."""
-    masked: list[_Item] = []
+    masked: list[Item] = []
     position = 0
     while position < len(items):
         item = items[position]
@@ -300,12 +214,12 @@ def _mask_quotations(items: list[_Item]) -> list[_Item]:
         if inner and _is_content(inner):
             masked += inner
         else:
-            masked.append(_Item(VALUE, starts=item.starts))
+            masked.append(Item(VALUE, starts=item.starts))
         position = end + 1
     return masked
 
 
-def _find_closing_quote(items: Sequence[_Item], start: int) -> int | None:
+def _find_closing_quote(items: Sequence[Item], start: int) -> int | None:
     closing = DOUBLE_QUOTE if items[start].text == DOUBLE_QUOTE else CLOSE_QUOTE
     for position in range(start + 1, min(len(items), start + MAX_QUOTED)):
         if items[position].text == closing:
@@ -313,7 +227,7 @@ def _find_closing_quote(items: Sequence[_Item], start: int) -> int | None:
     return None
 
 
-def _is_content(inner: Sequence[_Item]) -> bool:
+def _is_content(inner: Sequence[Item]) -> bool:
     """Return whether a quotation is a sentence, a state, a code or a request, and not a value."""
     texts = [item.text for item in inner]
     if texts[0] in words_of.METHODS or any(map(_is_code, texts)):
@@ -332,9 +246,9 @@ def _is_code(text: str) -> bool:
     return text == CODE or (words_of.is_code(text) and not words_of.is_capital_word(text))
 
 
-def _mask_brackets(items: list[_Item]) -> list[_Item]:
+def _mask_brackets(items: list[Item]) -> list[Item]:
     """Mask `[two words]` after a word, and brackets without content; join brackets of values with a value before."""
-    masked: list[_Item] = []
+    masked: list[Item] = []
     position = 0
     while position < len(items):
         item = items[position]
@@ -351,7 +265,7 @@ def _mask_brackets(items: list[_Item]) -> list[_Item]:
         elif (item.text == "[" and _is_bracketed_list(masked, item, inner)) or (
             only_values and item.text in "([（"
         ):
-            masked += [item, _Item(VALUE), items[end]]
+            masked += [item, Item(VALUE), items[end]]
             position = end + 1
         else:
             masked.append(item)
@@ -359,13 +273,13 @@ def _mask_brackets(items: list[_Item]) -> list[_Item]:
     return masked
 
 
-def _is_bracketed_list(before: Sequence[_Item], opening: _Item, inner: Sequence[_Item]) -> bool:
+def _is_bracketed_list(before: Sequence[Item], opening: Item, inner: Sequence[Item]) -> bool:
     follows_word = bool(before) and opening.starts and before[-1].text[-1].isalnum()
     has_spaces = any(item.starts for item in inner[1:])
     return follows_word and has_spaces and not any(i.text == CODE or words_of.is_code(i.text) for i in inner)
 
 
-def _find_bracket_end(items: Sequence[_Item], start: int) -> int | None:
+def _find_bracket_end(items: Sequence[Item], start: int) -> int | None:
     opening, closing = items[start].text, _PAIRS[items[start].text]
     depth = 0
     for position in range(start, min(len(items), start + MAX_QUOTED)):
@@ -375,9 +289,9 @@ def _find_bracket_end(items: Sequence[_Item], start: int) -> int | None:
     return None
 
 
-def _join_lists(items: list[_Item]) -> list[_Item]:
+def _join_lists(items: list[Item]) -> list[Item]:
     """Join values with the signs and joiners between them: `a:1-2`, `1, 2 and 3`."""
-    joined: list[_Item] = []
+    joined: list[Item] = []
     position = 0
     while position < len(items):
         item = items[position]
@@ -399,7 +313,7 @@ def _join_lists(items: list[_Item]) -> list[_Item]:
     return joined
 
 
-def _count_joiners(items: Sequence[_Item], position: int) -> int:
+def _count_joiners(items: Sequence[Item], position: int) -> int:
     """Return how many tokens at `position` join two values; 0 if they do not."""
     for length in (1, 2, 3):
         end = position + length

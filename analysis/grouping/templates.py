@@ -17,7 +17,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 
-from analysis.grouping.shapes import VARIABLE, Words, collapse_variables
+from analysis.grouping.items import VARIABLE, Words
+from analysis.grouping.shapes import collapse_variables
 from analysis.grouping.tokens import NUMBER
 from analysis.grouping.vocabulary import (
     JOINERS,

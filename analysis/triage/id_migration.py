@@ -2,54 +2,62 @@
 
 An id depends on the template of the issue, and the template becomes wider when a store receives new messages. The
 triage file stores the issue of each content (analysis.grouping.fingerprint). If a content is in another issue now,
-that issue inherits the state with its archive condition, the assignee, the pinned priority and the log.
+that issue inherits the state with its archive condition, the assignee, the pinned priority and the log. A new version
+of the grouping masks other parts of messages, so that fingerprints change too; each is computed again from the sample
+of its content.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
-from analysis.grouping.fingerprint import Content
+from analysis.grouping.fingerprint import Content, compute_fingerprints
 from analysis.triage.database import format_timestamp, log_activity
 from analysis.triage.overrides import ACTOR
 from analysis.triage.states import PRIORITIES, IssueState, TriageState, read_state
 
 IssueByContent = Mapping[str, tuple[Content, str]]  # fingerprint: a sample of the content, and its issue
+IssuesByContent = Mapping[str, Collection[str]]  # fingerprint: its issues
+_Name = TypeVar("_Name", bound=Hashable)  # of a content
+SYNC_PREFIX = "sync "  # begins the name of a sync, which has no fingerprint
 # If several issues become one, the state that needs most attention wins (the last one here).
 _BY_ATTENTION = ("archived", "resolved", "new", "ongoing", "escalating", "regressed")
 
 
 def migrate_decisions(
-    triage: TriageState, now: IssueByContent, before: IssueByContent, *, at: datetime
+    triage: TriageState, now: IssueByContent, before: IssuesByContent, *, at: datetime
 ) -> dict[str, list[str]]:
     """Move decisions to the current issues of their errors, and store the issue of each content.
 
-    `now` and `before` map the contents of the store to their current and previous issues. The triage file has
-    precedence over `before`, so a load that was interrupted is completed by the next one. An issue inherits from the
-    issues whose contents it has now: from those that no longer exist, and if it is new also from those that remain.
-    If several had decisions, a user's decision has precedence over automatic triage, an open state over a closed
-    one, and a newer one over an older one; the log lists them all. Returns the issues that inherited, each with its
-    predecessors.
+    `now` and `before` map the contents of the store to their current issue and their previous issues: several, if
+    this version of the grouping joins contents. The triage file has precedence over `before`, so a load that was
+    interrupted is completed by the next one. An issue inherits from the issues whose contents it has now: from those
+    that no longer exist, and if it is new also from those that remain. If several had decisions, a user's decision
+    has precedence over automatic triage, an open state over a closed one, and a newer one over an older one; the log
+    lists them all. Returns the issues that inherited, each with its predecessors.
     """
     with triage.transaction() as connection:
-        stored = dict(connection.execute("SELECT fingerprint, issue_id FROM content").fetchall())
-        earlier = {name: stored.get(name) or (before[name][1] if name in before else None) for name in now}
-        inherited = successors(
-            {name: issue for name, issue in earlier.items() if issue}, {n: i for n, (_, i) in now.items()}
-        )
+        stored = _read_stored_issues(connection, now)
+        earlier = {(name, issue): issue for name in now for issue in stored.get(name) or before.get(name, ())}
+        inherited = successors(earlier, {(name, issue): now[name][1] for name, issue in earlier})
         for issue, predecessors in inherited.items():
             _inherit(connection, issue, predecessors, at)
         connection.executemany(
             "INSERT OR REPLACE INTO content VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [(name, issue, *content) for name, (content, issue) in now.items() if stored.get(name) != issue],
+            [
+                (name, issue, *content)
+                for name, (content, issue) in now.items()
+                if stored.get(name) != {issue}
+            ],
         )
     return inherited
 
 
-def successors(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, list[str]]:
+def successors(before: Mapping[_Name, str], now: Mapping[_Name, str]) -> dict[str, list[str]]:
     """Return for each issue of `now` the issues of `before` that it inherits from, both sorted.
 
     Both map contents to issues. If both issues exist before and now, a content that moves between them moves no
@@ -62,6 +70,29 @@ def successors(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, l
         if old is not None and old != issue and (old not in issues_now or issue not in issues_before):
             predecessors.setdefault(issue, set()).add(old)
     return {issue: sorted(predecessors[issue]) for issue in sorted(predecessors)}
+
+
+def _read_stored_issues(connection: sqlite3.Connection, now: IssueByContent) -> dict[str, set[str]]:
+    """Read the issues of each content, and replace the fingerprints of earlier versions of the grouping.
+
+    A fingerprint that is not in the store belongs to an earlier version or to an error that is no longer loaded.
+    """
+    rows = [tuple(row) for row in connection.execute("SELECT * FROM content ORDER BY fingerprint")]
+    issues = {str(name): {str(issue)} for name, issue, *_ in rows if name in now}
+    others = [(str(name), str(issue), Content(*content)) for name, issue, *content in rows if name not in now]
+    contents = [content for name, _, content in others if not name.startswith(SYNC_PREFIX)]
+    fingerprints = dict(zip(contents, compute_fingerprints(contents), strict=True))
+    current = set(issues)
+    for name, issue, content in others:
+        fingerprint = fingerprints.get(content, name)
+        if fingerprint not in current:
+            issues.setdefault(fingerprint, set()).add(issue)
+        if fingerprint != name:
+            connection.execute("DELETE FROM content WHERE fingerprint = ?", (name,))
+            connection.execute(
+                "INSERT OR IGNORE INTO content VALUES (?, ?, ?, ?, ?, ?, ?)", (fingerprint, issue, *content)
+            )
+    return issues
 
 
 def _inherit(connection: sqlite3.Connection, issue: str, predecessors: Sequence[str], at: datetime) -> None:
