@@ -8,7 +8,7 @@ true fix follows from the simulator's records, not from the analysis:
 
 * A fault that a configuration change caused: the headline has the names that this change has (EXPECTED), and no other
   change is named.
-* A fault without a change: the headline belongs to the true cause, and no change is named as certain.
+* A fault without a change: the headline belongs to the true cause, and undoes no change.
 
 Development seeds are below 1,000; figures are reported for seeds that were not used before.
 """
@@ -71,6 +71,7 @@ class Verdict:
     fault: str
     outcome: str  # right, wrong, small or shared
     headline: str = ""
+    issue_id: str = ""
 
 
 def judge(store: DuckDBPyConnection) -> list[Verdict]:
@@ -85,9 +86,9 @@ def judge(store: DuckDBPyConnection) -> list[Verdict]:
         is_right = (
             _undoes(store, suggestion, changes)
             if changes
-            else suggestion.cause == cause and not (suggestion.change and suggestion.change.certain)
+            else suggestion.cause == cause and suggestion.undo is None
         )
-        verdicts.append(Verdict(fault, "right" if is_right else "wrong", suggestion.headline))
+        verdicts.append(Verdict(fault, "right" if is_right else "wrong", suggestion.headline, issue_id))
     return verdicts
 
 
@@ -127,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for verdict in judge(store):
             outcomes[verdict.outcome] += 1
             if verdict.outcome == "wrong":
-                print(f"{name} {seed}: {verdict.fault}: {verdict.headline}", flush=True)
+                print(f"{name} {seed}: {verdict.fault} [{verdict.issue_id}]: {verdict.headline}", flush=True)
     judged = outcomes["right"] + outcomes["wrong"]
     print(f"{outcomes['right']} of {judged} fixes right ({outcomes['right'] / max(1, judged):.3f})")
     print(

@@ -117,10 +117,7 @@ def relate(group: ChangeGroup, issue: IssueFeatures) -> tuple[Relation, str, tup
     relations = [_relate_row(row, issue) for row in group.rows]
     if len(group.rows) > 1:
         named = _share_of_named_records(group, issue)
-        if (
-            named >= _NEARLY_ALL
-            and _fits_cause(group.rows[0], issue, find_effect(group.rows[0])) is not False
-        ):
+        if named >= _NEARLY_ALL and can_cause(group.rows[0], issue) is not False:
             text = f"{named:.0%} of the errors name a record that it changed"
             return Relation.NAMED, text, group.rows
     best = max(relation for relation, _ in relations)
@@ -187,8 +184,12 @@ def _is_harmless(row: ChangeRow, effect: Effect) -> bool:
     return bool(after) and all(effect.harmless.search(value) for value in after)
 
 
-def _fits_cause(row: ChangeRow, issue: IssueFeatures, effect: Effect | None) -> bool | None:
+def can_cause(row: ChangeRow, issue: IssueFeatures) -> bool | None:
     """Return whether the kind of a change can cause the issue; None if it is not known."""
+    return _fits_cause(row, issue, find_effect(row))
+
+
+def _fits_cause(row: ChangeRow, issue: IssueFeatures, effect: Effect | None) -> bool | None:
     failure = load_failure_kinds().get(issue.failure_kind)
     if failure is not None:
         return row.kind in failure.changes or None

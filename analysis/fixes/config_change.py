@@ -4,51 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Self
 
 from duckdb import DuckDBPyConnection
 
 from analysis.base.setting_values import PartChange, as_flag, changed_parts, parse_value
+from analysis.diagnosis.related_changes import related_changes
 from analysis.diagnosis.suspect_changes import SuspectChange, suspects
 from analysis.issues.details import UnknownIssue
 from analysis.query.filters import Filters
 from analysis.query.runner import run_query
 
-_LOOKBACK = timedelta(days=7)  # before the start of an issue
-_KINDS_BY_CAUSE: Mapping[str, tuple[str, ...]] = {
-    "object-permission": ("permission_set",),
-    "field-permission": ("permission_set", "field"),
-    "record-visibility": ("territory",),
-    "required-field": ("field", "object"),
-    "picklist-value": ("field", "picklist"),
-    "invalid-value": ("field",),
-    "validation-rule": ("validation_rule",),
-    "sync-configuration": ("vmoc",),
-    "schema-mismatch": ("field", "object"),
-}
 _COLUMNS = "change_id, changed_at, changed_by, kind, target, object, field, scope, before, after, detail"
-_CHANGES = f"""
-SELECT {_COLUMNS}
-FROM config_change
-WHERE changed_at BETWEEN $earliest AND $since OR change_id = $suspect
-ORDER BY changed_at DESC, change_id
-"""
+_CHANGE = f"SELECT {_COLUMNS} FROM config_change WHERE change_id = $change_id"
 _LATER_CHANGES = f"""
-SELECT {", ".join(f"b.{name}" for name in _COLUMNS.split(", "))}
+SELECT a.change_id AS changed, {", ".join(f"b.{name}" for name in _COLUMNS.split(", "))}
 FROM config_change AS a
 JOIN config_change AS b ON b.changed_at > a.changed_at AND b.kind = a.kind AND b.target = a.target
     AND b.object IS NOT DISTINCT FROM a.object AND b.field IS NOT DISTINCT FROM a.field
-WHERE a.change_id = $change_id
+WHERE list_contains($change_ids, a.change_id)
 ORDER BY b.changed_at, b.change_id
 """
 # Rows that one user wrote within a minute of a change, in the same way: one for each moved account or locked user.
-_SAME_CHANGE = """
-SELECT count(*) FROM config_change AS a
+_SAME_CHANGE = f"""
+SELECT {", ".join(f"b.{name}" for name in _COLUMNS.split(", "))} FROM config_change AS a
 JOIN config_change AS b ON b.kind = a.kind AND b.changed_by IS NOT DISTINCT FROM a.changed_by
     AND abs(epoch(b.changed_at) - epoch(a.changed_at)) <= 60
     AND b.detail IS NOT DISTINCT FROM a.detail
 WHERE a.change_id = $change_id AND (a.kind = 'territory' OR b.after = a.after OR a.detail IS NOT NULL)
+ORDER BY b.changed_at, b.change_id
 """
 _ROW_KINDS = frozenset({"territory", "user", "object"})
 _FORMER_VERSION = """
@@ -100,46 +85,45 @@ class AttributedChange(ConfigChange):
 
 
 def attributed_change(
-    connection: DuckDBPyConnection,
-    issue_id: str,
-    since: datetime,
-    *,
-    cause: str,
-    named_values: Mapping[str, Sequence[str]],
-    shared_values: Iterable[str],
+    connection: DuckDBPyConnection, issue_id: str, *, shared_values: Iterable[str]
 ) -> AttributedChange | None:
     """Return the change that an issue is attributed to, or None.
 
     The first choice is the best suspect change: it explains the start better than chance. For issues that are
-    too small to test, it is a change in the week before `since` that touched the field in the errors, or their
-    object in a way that fits the cause, or a value that nearly all affected users share. The closest match
-    wins, then the newest change.
+    too small to test, it is the change that fits best by content (analysis.diagnosis.related_changes).
     """
     suspect = _best_suspect(connection, issue_id)
-    changes = _load_changes(
-        connection,
-        _CHANGES,
-        {
-            "earliest": since - _LOOKBACK,
-            "since": since,
-            "suspect": None if suspect is None else suspect.change_id,
-        },
-    )
     if suspect is not None:
-        rows = (change for change in changes if change.change_id == suspect.change_id)
-        change = next(rows, None) or _change_from_rollout(suspect)
+        rows = _load_changes(connection, _CHANGE, {"change_id": suspect.change_id})
+        change = next(iter(rows), None) or _change_from_rollout(suspect)
         return AttributedChange.from_change(change, certain=True, p_value=suspect.p_value)
-    values = set(shared_values)
-    scores = [_match_score(change, cause, named_values, values) for change in changes]
-    best = max(scores, default=0)
-    return AttributedChange.from_change(changes[scores.index(best)], certain=False) if best else None
+    related = next(iter(related_changes(connection, issue_id, shared_values)), None)
+    if related is None:
+        return None
+    values = {field.name: getattr(related.row, field.name) for field in fields(ConfigChange)}
+    return AttributedChange.from_change(ConfigChange(**values), certain=False)
 
 
 def find_revert(connection: DuckDBPyConnection, change: ConfigChange) -> ConfigChange | None:
-    """Return the first later change that restores what a change replaced, or None."""
-    parts = changed_parts(change.before, change.after)
-    later_changes = _load_changes(connection, _LATER_CHANGES, {"change_id": change.change_id})
-    return next((later for later in later_changes if _restores(parts, later)), None)
+    """Return the later change that restored what a change replaced, or None.
+
+    If several rows were written together, each must be restored; the last restoring row is returned.
+    """
+    rows = list_rows(connection, change)
+    names = ["changed", *_COLUMNS.split(", ")]
+    parameters = {"change_ids": [row.change_id for row in rows]}
+    later: dict[str, list[ConfigChange]] = {row.change_id: [] for row in rows}
+    for values in connection.execute(_LATER_CHANGES, parameters).fetchall():
+        columns = dict(zip(names, values, strict=True))
+        later[columns.pop("changed")].append(ConfigChange(**columns))
+    reverts = [_first_revert(row, later[row.change_id]) for row in rows]
+    complete = [revert for revert in reverts if revert is not None]
+    return max(complete, key=lambda row: row.changed_at) if len(complete) == len(rows) else None
+
+
+def _first_revert(row: ConfigChange, later: Sequence[ConfigChange]) -> ConfigChange | None:
+    parts = changed_parts(row.before, row.after)
+    return next((change for change in later if _restores(parts, change)), None)
 
 
 def _restores(parts: Sequence[PartChange], later: ConfigChange) -> bool:
@@ -156,12 +140,11 @@ def _restores(parts: Sequence[PartChange], later: ConfigChange) -> bool:
     )
 
 
-def count_rows(connection: DuckDBPyConnection, change: ConfigChange) -> int:
-    """Count the rows that were written with a change, such as one for each account of a realignment."""
+def list_rows(connection: DuckDBPyConnection, change: ConfigChange) -> list[ConfigChange]:
+    """List the rows that were written with a change, itself included, such as one for each moved account."""
     if change.kind not in _ROW_KINDS:
-        return 1
-    ((rows,),) = connection.execute(_SAME_CHANGE, {"change_id": change.change_id}).fetchall()
-    return max(1, int(rows))
+        return [change]
+    return _load_changes(connection, _SAME_CHANGE, {"change_id": change.change_id}) or [change]
 
 
 def find_former_version(connection: DuckDBPyConnection, change: ConfigChange) -> str | None:
@@ -193,13 +176,3 @@ def _change_from_rollout(suspect: SuspectChange) -> ConfigChange:
         target=suspect.target, object=None, field=None, scope=suspect.scope, before=suspect.before,
         after=suspect.after, detail=None,
     )  # fmt: skip
-
-
-def _match_score(
-    change: ConfigChange, cause: str, named_values: Mapping[str, Sequence[str]], shared_values: set[str]
-) -> int:
-    same_object = change.object in named_values.get("object", ())
-    same_field = same_object and change.field in named_values.get("field", ())
-    fitting_kind = same_object and change.kind in _KINDS_BY_CAUSE.get(cause, ())
-    scope_value = (change.scope or "").rpartition("=")[2]
-    return 4 * same_field + 2 * fitting_kind + bool({change.target, scope_value} & shared_values)

@@ -14,8 +14,8 @@ from analysis.fixes.affected_config import find_permission_sets, find_vmocs
 from analysis.fixes.config_change import (
     AttributedChange,
     attributed_change,
-    count_rows,
     find_former_version,
+    list_rows,
 )
 from analysis.fixes.formatting import format_value
 from analysis.fixes.headline import write_headline
@@ -129,14 +129,7 @@ def suggest_fix(connection: DuckDBPyConnection, issue_id: str) -> Suggestion:
     since = facts["since"]
     named_values = _group_values(connection.execute(_NAMED_VALUES, parameters).df())
     shared = shared_attributes(connection, issue_id)
-    change = attributed_change(
-        connection,
-        issue_id,
-        since,
-        cause=playbook.cause,
-        named_values=named_values,
-        shared_values=[attribute.value for attribute in shared],
-    )
+    change = attributed_change(connection, issue_id, shared_values=[attribute.value for attribute in shared])
     permission_sets = find_permission_sets(connection, issue_id, shared, change)
     objects = named_values.get("object", ())
     resolution = resolution_status(connection, issue_id, change)
@@ -190,7 +183,7 @@ def _find_undo(
     if change is None or (resolution.errors_since_revert or 0) > _MAX_SHARE_SINCE_REVERT * events:
         return None
     former_version = find_former_version(connection, change) if change.kind == "app_version" else None
-    return undo_change(change, former_version=former_version, rows=count_rows(connection, change))
+    return undo_change(change, former_version=former_version, rows=list_rows(connection, change))
 
 
 def _first_row(connection: DuckDBPyConnection, sql: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

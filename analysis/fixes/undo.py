@@ -19,7 +19,7 @@ from analysis.base.setting_values import (
     changed_parts,
 )
 from analysis.base.text import pluralize
-from analysis.fixes.formatting import format_list, format_value
+from analysis.fixes.formatting import MAX_LISTED, format_list, format_value
 
 ADMIN, USER, DEVELOPER, DATA_STEWARD = "Admin", "User", "Developer", "Data steward"
 DEVICE_MANAGEMENT = "Device management"
@@ -66,11 +66,13 @@ class Undo:
         return f"{self.who}: {self.what}."
 
 
-def undo_change(change: Change, *, former_version: str | None = None, rows: int = 1) -> Undo | None:
+def undo_change(
+    change: Change, *, former_version: str | None = None, rows: Sequence[Change] = ()
+) -> Undo | None:
     """Return how to undo a change, or None if its old and new values do not show what it did.
 
-    `former_version` is the app version that devices had before a rollout. `rows` is the number of rows of
-    `config_change` written by one user at the same time, such as one for each moved account.
+    `former_version` is the app version that devices had before a rollout. `rows` are the rows of `config_change`
+    that one user wrote together with this one, itself included, such as one for each moved account.
     """
     parts = changed_parts(change.before, change.after)
     if change.kind == "app_version":
@@ -78,7 +80,7 @@ def undo_change(change: Change, *, former_version: str | None = None, rows: int 
     if not parts:
         return None
     undo = _UNDO_BY_KIND.get(change.kind, _undo_parts)(change, parts)
-    return undo if undo is None or rows == 1 else _extend_to_all(change, undo, rows)
+    return undo if undo is None or len(rows) <= 1 else _extend_to_all(change, undo, rows)
 
 
 def _undo_rollout(change: Change, former_version: str | None) -> Undo:
@@ -309,29 +311,38 @@ def _describe_part(name: str, value: object) -> str:
     return f"{name}={format_value(value)}" if name else format_value(value)
 
 
-def _extend_to_all(change: Change, undo: Undo, rows: int) -> Undo:
+def _extend_to_all(change: Change, undo: Undo, rows: Sequence[Change]) -> Undo:
     """Extend the sentence for one row to all rows that were written with it."""
     if change.kind == "territory":
         name = format_value(change.object) if change.object else "records"
         return Undo(
             undo.who,
-            f"move the records of this realignment ({rows:,} moves of {name}) back to their territories",
+            f"move the records of this realignment ({len(rows):,} moves of {name}) back to their territories",
         )
-    if change.kind == "user" and undo.who == USER:
-        return Undo(USER, f"set a new password and sign in with it ({pluralize(rows, 'user')})")
-    verb, _, rest = undo.what.partition(f" the user {format_value(change.target)}")
-    if change.kind == "user" and not rest and verb != undo.what:
-        return Undo(undo.who, f"{verb} the {pluralize(rows, 'user')} of this change")
+    if change.kind == "user":
+        users = _name_all("users", [row.target for row in rows])
+        if undo.who == USER:
+            return Undo(USER, f"set a new password and sign in with it ({users})")
+        verb, _, rest = undo.what.partition(f" the user {format_value(change.target)}")
+        if not rest and verb != undo.what:
+            return Undo(undo.who, f"{verb} the {users}")
     if undo.who == DATA_STEWARD:
         name = format_value(change.object or change.target)
+        records = [row.before or row.target for row in rows]
         if "merge" in (change.detail or "").lower():
-            what = f"point the records of the {rows:,} merged {name} to those they were merged into"
-        else:
-            what = f"restore the {rows:,} deleted {name} of this change"
-        return Undo(undo.who, what)
-    return replace(
-        undo, what=f"{undo.what}, and the {pluralize(rows - 1, 'other part')} of this change likewise"
-    )
+            merged = _name_all(f"merged {name}", records)
+            return Undo(undo.who, f"point the records of the {merged} to those they were merged into")
+        return Undo(undo.who, f"restore the {_name_all(f'deleted {name}', records)}")
+    others = pluralize(len(rows) - 1, "other part")
+    return replace(undo, what=f"{undo.what}, and the {others} of this change likewise")
+
+
+def _name_all(noun: str, names: Sequence[str]) -> str:
+    """Return all names, or the number and the first names of many."""
+    distinct = list(dict.fromkeys(names))
+    if len(distinct) <= MAX_LISTED:
+        return f"{noun} {format_list(distinct)}"
+    return f"{len(distinct):,} {noun} of this change ({format_list(distinct)})"
 
 
 _UNDO_BY_KIND: Mapping[str, Callable[[Change, Sequence[PartChange]], Undo | None]] = {

@@ -115,6 +115,54 @@ def test_a_new_validation_rule_on_the_object_is_a_possible_change(store):
     assert suggest_fix(store, "one").change.change_id == "rule"
 
 
+def test_a_deleted_record_that_the_errors_of_one_user_name_is_restored(store):
+    add_user(store, "u1")
+    add_error(store, 1, "u1", cause="record-deleted")
+    store.execute("UPDATE sync_error SET message = 'V51000000000077 does not exist', object = 'account__v'")
+    deleted = {
+        "kind": "object",
+        "target": "account__v",
+        "object": "account__v",
+        "detail": "data load deleted accounts",
+    }
+    add_change(store, "other", at="2026-03-02 09:00:00", before="V51000000000078", **deleted)
+    add_change(store, "true", before="V51000000000077", **deleted)
+    fix = suggest_fix(store, "one")
+    assert fix.change.change_id == "true" and not fix.change.certain
+    assert fix.headline == "Data steward: restore the deleted account__v V51000000000077."
+
+
+def test_a_named_change_counts_if_a_wrong_clock_dates_some_errors_before_it(store):
+    add_user(store, "u1")
+    for number, at in enumerate(("2026-02-12 10:00:00", "2026-03-02 10:00:00", "2026-03-02 11:00:00")):
+        add_error(store, number, "u1", cause="date-limit", at=at)
+    store.execute(
+        "UPDATE sync_error SET message = 'earlier than the visit backdate limit of 9 days', field = NULL"
+    )
+    limit = {"kind": "setting", "target": "visit_backdate_limit__c"}
+    add_change(store, "limit", **limit, before="30", after="9")
+    add_change(store, "later", at="2026-03-02 12:00:00", **limit, before="9", after="8")
+    assert suggest_fix(store, "one").headline == "Admin: raise visit_backdate_limit__c back from 9 to 30."
+
+
+def test_a_change_is_undone_only_if_all_its_rows_are(store):
+    for number in range(2):
+        add_user(store, f"u{number}")
+        add_error(store, number, f"u{number}", cause="inactive-owner")
+    store.execute(
+        "UPDATE sync_error SET message = 'The owners 51007701 and 51007702 are inactive', field = NULL"
+    )
+    for user in ("51007701", "51007702"):
+        values = {"kind": "user", "target": user, "before": "active=True", "after": "active=False"}
+        add_change(store, f"left {user}", **values)
+    back = {"kind": "user", "before": "active=False", "after": "active=True", "at": "2026-03-02 20:00:00"}
+    add_change(store, "first back", **back, target="51007701")
+    fix = suggest_fix(store, "one")
+    assert fix.headline == "Admin: reactivate the users 51007701 and 51007702."
+    add_change(store, "second back", **back | {"at": "2026-03-02 21:00:00"}, target="51007702")
+    assert "was already undone at 2026-03-02 21:00 UTC" in suggest_fix(store, "one").headline
+
+
 def test_a_change_of_another_object_is_not_suspected(case):
     add_change(case, "elsewhere", target="other__c", object="account__v", field="name__v")
     assert suggest_fix(case, "one").change is None

@@ -25,7 +25,7 @@ def change(kind, target, before=None, after=None, **columns):
     )
 
 
-def sentence(*args, rows=1, former_version=None, **columns):
+def sentence(*args, rows=(), former_version=None, **columns):
     undo = undo_change(change(*args, **columns), rows=rows, former_version=former_version)
     return None if undo is None else undo.sentence
 
@@ -174,19 +174,38 @@ def test_a_rollout_names_the_version_the_devices_had():
 
 
 def test_many_rows_of_one_change_are_one_sentence():
-    moved = sentence("territory", "FR-2", "FR-1", "FR-2", object="account__v", rows=616)
-    assert moved == (
+    moves = [change("territory", "FR-2", "FR-1", "FR-2", object="account__v")] * 616
+    assert undo_change(moves[0], rows=moves).sentence == (
         "Admin: move the records of this realignment (616 moves of account__v) back to their territories."
     )
-    assert sentence("user", "77", "{'locked': False}", "{'locked': True}", rows=4) == (
-        "Admin: unlock the 4 users of this change."
+    locks = [change("user", str(77 + k), "{'locked': False}", "{'locked': True}") for k in range(5)]
+    assert undo_change(locks[0], rows=locks).sentence == (
+        "Admin: unlock the 5 users of this change (77, 78, 79 and 2 more)."
     )
-    merged = sentence(
-        "object", "account__v", "A1", "A2", object="account__v", detail="account merge", rows=203
+    merges = [
+        change("object", "account__v", f"A{k}", "B1", object="account__v", detail="account merge")
+        for k in range(203)
+    ]
+    assert undo_change(merges[0], rows=merges).sentence == (
+        "Data steward: point the records of the 203 merged account__v of this change (A0, A1, A2 and 200 more) to "
+        "those they were merged into."
     )
-    assert (
-        merged
-        == "Data steward: point the records of the 203 merged account__v to those they were merged into."
+
+
+def test_few_rows_of_one_change_are_all_named():
+    left = [change("user", user, "{'active': True}", "{'active': False}") for user in ("511", "733")]
+    assert undo_change(left[0], rows=left).sentence == "Admin: reactivate the users 511 and 733."
+    expired = [
+        change("user", user, "{'password_expired': False}", "{'password_expired': True}") for user in "xyz"
+    ]
+    assert undo_change(expired[0], rows=expired).sentence == (
+        "User: set a new password and sign in with it (users x, y and z)."
+    )
+    deleted = [
+        change("object", "account__v", name, object="account__v", detail="delete") for name in ("A7", "A9")
+    ]
+    assert undo_change(deleted[0], rows=deleted).sentence == (
+        "Data steward: restore the deleted account__v A7 and A9."
     )
 
 
@@ -206,7 +225,8 @@ VALUES = st.none() | st.text(max_size=30) | st.from_regex(r"[a-z_]{1,8}=(True|Fa
        named=st.booleans(), rows=st.integers(1, 700))  # fmt: skip
 def test_any_change_has_one_line_or_none(kind, before, after, named, rows):
     columns = {"object": "order__v", "field": "due__c"} if named else {}
-    undo = undo_change(change(kind, "target__c", before, after, **columns), rows=rows)
+    each = change(kind, "target__c", before, after, **columns)
+    undo = undo_change(each, rows=[each] * rows)
     assert (undo is None) == (not changed_parts(before, after))
     assert undo is None or "\n" not in undo.sentence
 
