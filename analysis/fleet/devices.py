@@ -162,7 +162,9 @@ def list_devices(connection: DuckDBPyConnection, **filters: object) -> pd.DataFr
     frame[counts] = frame[counts].fillna(0).astype("int64")
     stuck = run_query(connection, find_metric("stuck_devices").sql, now).set_index("device")
     silent = run_query(connection, find_metric("silent_devices").sql, now).set_index("device")
-    old = _old_versions(run_query(connection, find_metric("version_adoption").sql, now))
+    # Over the whole fleet: the filtered devices may be those that have not updated.
+    fleet = Filters(until=checked.until)
+    old = _old_versions(run_query(connection, find_metric("version_adoption").sql, fleet))
     problems = [dict(_problems(row, stuck, silent, old, as_of)) for row in frame.to_dict("records")]
     frame["problems"] = pd.Series([list(row) for row in problems], index=frame.index, dtype=object)
     frame["why"] = pd.Series(["; ".join(row.values()) for row in problems], index=frame.index, dtype="str")
