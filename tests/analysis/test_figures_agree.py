@@ -99,7 +99,9 @@ def test_the_fleet_is_counted_alike(fleet: DuckDBPyConnection, period: dict[str,
     }
     answers["finished"] = {
         "health": health.good + health.bad,
-        "failures_by_day": _total(by_day, "syncs"),
+        "failures_by_day": sum(
+            sign * _total(by_day, name) for name, sign in (("syncs", 1), ("canceled", -1), ("unfinished", -1))
+        ),
         "clean": _total(clean, "syncs"),
         "version_risk": _total(metrics["version_risk"], "syncs"),
     }
