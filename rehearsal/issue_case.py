@@ -10,6 +10,7 @@ from typing import Any
 from duckdb import DuckDBPyConnection
 
 from analysis.base.text import pluralize
+from analysis.fixes.config_change import AttributedChange, attributed_change, find_former_version
 from analysis.fixes.recovery_actions import RecoveryAction, recovery_actions
 from analysis.issues.details import UnknownIssue
 from analysis.query.filters import Filters
@@ -87,7 +88,18 @@ class IssueCase:
     vault_facts: VaultFacts
     save_groups: tuple[SaveGroup, ...]
     recovery_actions: tuple[RecoveryAction, ...]
+    change: AttributedChange | None  # the configuration change or rollout that the issue is attributed to
+    former_version: str | None  # the app version before that rollout; None if it is none or no sync shows it
     assumptions: tuple[str, ...]
+
+    @property
+    def has_merge(self) -> bool:
+        """Return whether the issue is attributed to merged accounts."""
+        return (
+            self.change is not None
+            and self.change.kind == "object"
+            and "merge" in (self.change.detail or "").lower()
+        )
 
     @property
     def permission_sets(self) -> tuple[str, ...]:
@@ -157,6 +169,8 @@ def read_issue_case(
     platforms = {row["device_id"]: row["platform"] for row in failures if row["platform"] in DEVICE_NAMES}
     rows = [row for group in save_groups for row in group.records]
     vault_facts = read_vault_facts(connection, {row.object for row in rows}, device_users.values(), facts[2])
+    change = None if facts[8] else attributed_change(connection, issue_id)
+    is_rollout = change is not None and change.kind == "app_version"
     return IssueCase(
         issue_id=issue_id, cause=facts[1], object=facts[2], field=facts[3], operation=facts[4],
         error_type=facts[5] or "", message=facts[6] or "", phase=facts[7], failure_kind=facts[8],
@@ -164,6 +178,7 @@ def read_issue_case(
         device_users=device_users, device_platforms=platforms,
         vault_facts=vault_facts, save_groups=tuple(save_groups),
         recovery_actions=tuple(recovery_actions(connection, issue_id=issue_id)),
+        change=change, former_version=find_former_version(connection, change) if change and is_rollout else None,
         assumptions=(*sample_notes, *vault_facts.assumptions, *notes),
     )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from duckdb import DuckDBPyConnection
@@ -56,6 +56,7 @@ def rehearse(
     recipe = _find_recipe(case)
     if isinstance(recipe, str):
         return _result_without_candidates(case, seed, recipe)
+    recipe = replace(recipe, fixes=(*recipe.fixes, *app.rollback_fixes(case)))
     with _rebuild(case, recipe, seed) as sandbox:
         baseline = _measure_baseline(sandbox, recipe)
     if not baseline.issue_records:

@@ -279,6 +279,11 @@ class Sandbox:
             with self.vault.transaction():
                 records.move(self.vault, record, territory)
 
+    def is_record_of(self, name: str, record_id: str) -> bool:
+        """Return whether a record belongs to an object."""
+        record = records.find(self.vault, record_id)
+        return record is not None and record.object == name
+
     def restore_record(self, record_id: str) -> None:
         """Restore a deleted record."""
         record = records.find(self.vault, record_id)

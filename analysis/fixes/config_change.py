@@ -85,7 +85,7 @@ class AttributedChange(ConfigChange):
 
 
 def attributed_change(
-    connection: DuckDBPyConnection, issue_id: str, *, shared_values: Iterable[str]
+    connection: DuckDBPyConnection, issue_id: str, *, shared_values: Iterable[str] = ()
 ) -> AttributedChange | None:
     """Return the change that an issue is attributed to, or None.
 

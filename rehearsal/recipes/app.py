@@ -107,6 +107,37 @@ def _while_database_unchanged(device: Device) -> Callable[[], bool]:
     return lambda: device.data is database
 
 
+def rollback_fixes(case: IssueCase) -> tuple[Fix, ...]:
+    """Return the rollback of the app version that the issue is attributed to; nothing without one.
+
+    What the old version wrote or built on the device stays: a rollback ends errors only if the app itself fails.
+    """
+    if case.change is None or case.change.kind != "app_version" or case.cause not in _VERSION_CAUSES:
+        return ()
+    former = case.change.before or case.former_version
+
+    def roll_back(sandbox: Sandbox) -> None:
+        for name in sandbox.case.devices:
+            sandbox.device(name).version = former or sandbox.device(name).version
+        if case.cause == "local-database-busy":
+            _clear_errors(sandbox)
+
+    def roll_back_and_refresh(sandbox: Sandbox) -> None:
+        roll_back(sandbox)
+        sandbox.refresh_databases()
+
+    name = f"Roll back app version {case.change.target} to {former or 'the version before it'}"
+    refresh = Fix(f"{name} and refresh the whole database", "device management", roll_back_and_refresh)
+    rollback = Fix(name, "device management", roll_back)
+    return (rollback, refresh) if case.cause == "local-state-mismatch" else (rollback,)
+
+
+_VERSION_CAUSES = frozenset({
+    "local-database-busy", "local-state-mismatch", "invalid-value", "invalid-reference", "schema-mismatch",
+    "duplicate-record",
+})  # fmt: skip
+"""Causes that an app version can have. Only a busy database ends with the version."""
+
 RECIPES: dict[str, Callable[[IssueCase], Recipe]] = {
     "tls-certificate": _fails_until_fixed(
         "tls-certificate", REQUEST_POINTS,

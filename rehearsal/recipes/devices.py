@@ -10,6 +10,10 @@ from rehearsal.sandbox import Sandbox
 from sync_engine.vault import admin
 from sync_engine.vmoc import vmoc
 
+_NO_VMOC = (
+    "The errors name no object, so it is unknown which VMOC is wrong, or whether any is. Check the address of the "
+    "server and the settings that the errors name."
+)
 _UNKNOWN_POLICY = "The errors do not name the policy that blocks the users."
 NEW_PASSWORD = "new secret"  # noqa: S105 - of a simulated user
 
@@ -153,8 +157,8 @@ def _sign_in_failed(case: IssueCase) -> Recipe:
 def _sync_configuration(case: IssueCase) -> Recipe:
     if case.error_type == "TOO_MANY_ACCOUNTS":
         return _too_many_accounts()
-    name = case.object or "missing_object__c"
-    missing = "does not exist" in case.message or case.object is None
+    name = case.object or ""
+    missing = "does not exist" in case.message
     broken = vmoc(name) if missing else vmoc(name, where="name__v ==")
 
     def publish(sandbox: Sandbox, active: bool, cleared: bool = True) -> None:
@@ -182,6 +186,7 @@ def _sync_configuration(case: IssueCase) -> Recipe:
             Fix(f"{fix} without clearing the cache", "admin", lambda s: publish(s, False, cleared=False)),
             SYNC_AGAIN,
         ),
+        skip_reason=lambda case: None if case.object else _NO_VMOC,
     )
 
 

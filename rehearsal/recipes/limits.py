@@ -30,6 +30,14 @@ BODY_FIELD = "rehearsal_body__c"
 LARGE_TEXT, LOW_LIMIT = "x" * 20_000, 10_000
 """A text and a limit in bytes for a request that is too large. Both are smaller than real ones."""
 
+_BETWEEN = re.compile(r"between \[?-?\d[\d.]*\]? and \[?(-?\d[\d.]*)", re.IGNORECASE)
+_NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?(?![\w.])")
+_TOO_MUCH = re.compile(
+    r"too (?:long|large|big|high|great|many)|exceed|maximum|longer than|larger than|greater than|higher than"
+    r"|at most|no more than|over \W?\d",
+    re.IGNORECASE,
+)
+
 
 def _reason_if_no_call(case: IssueCase) -> str | None:
     rows = [row for group in case.save_groups if group.from_issue for row in group.records]
@@ -167,6 +175,15 @@ def _duplicate_record(case: IssueCase) -> Recipe:
     )
 
 
+def _is_above_limit(message: str) -> bool:
+    """Return whether an error states that a value is too long or too large: only then a higher limit helps."""
+    between = _BETWEEN.search(message)
+    if between is not None:
+        value = _NUMBER.search(message[: between.start()])
+        return value is not None and float(value.group()) > float(between.group(1).rstrip("."))
+    return _TOO_MUCH.search(message) is not None
+
+
 def _invalid_value(case: IssueCase) -> Recipe:
     def field_of(sandbox: Sandbox, row: PendingRecord) -> str:
         name = case.field if row.object == case.object else None
@@ -194,14 +211,19 @@ def _invalid_value(case: IssueCase) -> Recipe:
             correct_record(sandbox, row, **{name: make_value(spec, 1, name)})
 
     field = case.field or "the field"
+    is_above = _is_above_limit(case.message)
+    value = "longer or larger than the field allows"
     return Recipe(
-        assumption="The value is longer or larger than the field allows; a wrong format is reproduced the same way.",
+        assumption=f"The value is {value}."
+        if is_above
+        else f"The value is reproduced as one that is {value}; the errors do not state that it is, so a higher limit "
+        "is not tried.",
         prepare=add_marker_field,
         shape_fields=write_invalid,
         inject_fault=lambda _: None,
         fixes=(
             Fix(f"Correct the value of {field} on the device", "user", correct),
-            Fix(f"Raise the limit of {field}", "admin", widen),
+            *((Fix(f"Raise the limit of {field}", "admin", widen),) if is_above else ()),
             SYNC_AGAIN,
         ),
         skip_reason=lambda case: reason_if_only_deletes(case, "A delete contains no value."),

@@ -25,6 +25,7 @@ from sync_engine.vault import admin
 
 REFUSED, CORRECTED = "refused", "corrected"
 LINK_SUFFIX = "rehearsal_link__c"
+ACCOUNT, MERGE_SETTING = "account__v", "disable_veeva_merge__v"
 _RIGHT_FOR_OPERATION = {"create": "create", "update": "edit", "delete": "delete"}
 
 _LOCK = re.compile(
@@ -236,24 +237,40 @@ def _undo(sandbox: Sandbox, row: PendingRecord, key: str) -> bool:
     return True
 
 
-def _record_deleted(_: IssueCase) -> Recipe:
+def _record_deleted(case: IssueCase) -> Recipe:
+    def missing_ids(sandbox: Sandbox) -> set[str]:
+        records = {sandbox.record_ids[row.key] for row in records_with_errors(sandbox, "update", "delete")}
+        return records | {parent_id for _, _, parent_id in parent_references(sandbox)}
+
     def remove(sandbox: Sandbox) -> None:
-        for row in records_with_errors(sandbox, "update", "delete"):
-            sandbox.lab.delete_in_vault(sandbox.record_ids[row.key])
-        for _, _, parent_id in parent_references(sandbox):
-            sandbox.lab.delete_in_vault(parent_id)
+        for record_id in sorted(missing_ids(sandbox)):
+            if case.has_merge and sandbox.is_record_of(ACCOUNT, record_id):
+                winner = sandbox.create_record(ACCOUNT)
+                admin.merge_accounts(sandbox.vault, record_id, winner, at=sandbox.now)
+            else:
+                sandbox.lab.delete_in_vault(record_id)
 
     def restore(sandbox: Sandbox) -> None:
-        for row in records_with_errors(sandbox, "update", "delete"):
-            sandbox.restore_record(sandbox.record_ids[row.key])
-        for _, _, parent_id in parent_references(sandbox):
-            sandbox.restore_record(parent_id)
+        for record_id in sorted(missing_ids(sandbox)):
+            sandbox.restore_record(record_id)
 
+    def set_merge_processing(sandbox: Sandbox, enabled: bool) -> None:
+        admin.set_setting(sandbox.vault, MERGE_SETTING, not enabled, at=sandbox.now)
+
+    follow = Fix(
+        f"Set {MERGE_SETTING} to false, so that a sync moves the records to the winning account",
+        "admin",
+        lambda sandbox: set_merge_processing(sandbox, True),
+    )
+    merged = "The records, or accounts that new ones refer to, were merged in Vault, whose merge processing is off."
+    deleted = "The record, or a record that a new one refers to, was deleted in Vault after the device downloaded it."
+    cause = merged if case.has_merge else deleted
     return Recipe(
-        assumption="The record, or a record that a new one refers to, was deleted in Vault after the device "
-        "downloaded it. The store does not show whether it can still be restored.",
+        assumption=f"{cause} The store does not show whether it can still be restored.",
+        prepare=lambda sandbox: set_merge_processing(sandbox, False) if case.has_merge else None,
         inject_fault=remove,
         fixes=(
+            *((follow,) if case.has_merge else ()),
             Fix("Restore the deleted records in Vault", "admin", restore),
             Fix("Select an existing record instead", "user", _choose_existing_record),
             SYNC_AGAIN,

@@ -198,3 +198,72 @@ def test_a_user_without_a_device_gets_an_assumed_one(store):
     result = rehearse(store, ISSUE)
     assert result.best.summary == "frees 2 of 2 devices"
     assert "Errors of 2 users name no device; one device per user is assumed." in result.assumptions
+
+
+@pytest.mark.parametrize(
+    ("message", "is_tried"),
+    [
+        ("Value [-4] of field [stock__c] must be between [0] and [90]", False),
+        ("Value [95] of field [stock__c] must be between [0] and [90]", True),
+        ("The value of field [stock__c] exceeds the maximum length of [80]", True),
+        ("stock__c: text is too long", True),
+        ("stock__c: 'ab' is not a number", False),
+        ("stock__c is invalid", False),
+    ],
+)
+def test_a_higher_limit_is_tried_only_for_values_above_the_limit(store, message, is_tried):
+    builder = IssueStoreBuilder(store, "invalid-value")
+    builder.add_stuck_record("ipad-1", "r1", "create", "call2__v", field="stock__c", message=message)
+    result = rehearse(store, ISSUE)
+    assert any(row.name == "Raise the limit of stock__c" for row in result.candidates) == is_tried
+    assert any("not tried" in sentence for sentence in result.assumptions) == (not is_tried)
+
+
+def test_no_vmoc_is_invented_for_a_sync_configuration_without_an_object(store):
+    builder = IssueStoreBuilder(store, "sync-configuration")
+    builder.add_error(
+        "ipad-1", message="The server address depot.example.invalid is not known", phase="login"
+    )
+    result = rehearse(store, ISSUE)
+    assert not result.candidates and "unknown which VMOC is wrong" in result.reason
+
+
+def add_change(store, change, at, kind, target, **columns):
+    columns = {"change_id": change, "changed_at": at, "kind": kind, "target": target} | columns
+    names = ", ".join((*columns, "source", "batch_id"))
+    store.execute(
+        f"INSERT INTO config_change ({names}) VALUES ({', '.join('?' * (len(columns) + 2))})",
+        [*columns.values(), "t", "t"],
+    )
+
+
+def test_merge_processing_is_rehearsed_if_the_errors_name_merged_accounts(store):
+    builder = IssueStoreBuilder(store, "record-deleted")
+    for number in range(2):
+        builder.add_stuck_record(
+            f"ipad-{number}", f"call-{number}", "create", "call2__v", field="account__v",
+            message="The record V7711 does not exist",
+        )  # fmt: skip
+    add_change(
+        store, "m", "2020-01-01", "object", "account__v", object="account__v", before="V7711", after="V7712",
+        detail="account merge",
+    )  # fmt: skip
+    result = rehearse(store, ISSUE)
+    assert result.best.name.startswith("Set disable_veeva_merge__v to false,"), result.to_text()
+    assert result.best.freed == 2
+
+
+def test_a_rollback_is_rehearsed_if_the_errors_name_the_version(store):
+    builder = IssueStoreBuilder(store, "local-database-busy")
+    builder.add_error(
+        "ipad-1", message="App 31.2.7: database is locked", error_type="SQLITE_BUSY", phase="download"
+    )
+    add_change(store, "v", "2020-01-01", "app_version", "31.2.7", before="31.1.0", after="31.2.7")
+    freed = {row.name: row.freed for row in rehearse(store, ISSUE).candidates}
+    assert freed["Roll back app version 31.2.7 to 31.1.0"] == 1
+    assert not any(name.startswith("Roll back") for name in summaries_of_another_cause(store))
+
+
+def summaries_of_another_cause(store):
+    store.execute("UPDATE finding SET cause = 'network'")
+    return [row.name for row in rehearse(store, ISSUE).candidates]

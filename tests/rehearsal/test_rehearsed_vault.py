@@ -74,7 +74,9 @@ def test_missing_metadata_is_reported(store, builder):
 
 def test_fields_are_read_from_the_store(store):
     builder = IssueStoreBuilder(store, "invalid-value")
-    builder.add_stuck_record("ipad-1", "V1", "create", "visit__c", field="score__c")
+    builder.add_stuck_record(
+        "ipad-1", "V1", "create", "visit__c", field="score__c", message="The score exceeds the maximum of 10"
+    )
     for name, kind, more in [
         ("score__c", "Number", {"min_value": 0, "max_value": 10}),
         ("where__c", "Relationship", {"required": True, "refers_to": "account__v"}),
