@@ -22,6 +22,7 @@ from ingest.config_records import ContextRow
 from sync_engine.simulator.fleet.fleet import START
 from sync_engine.simulator.fleet.run import simulate_fleet
 from sync_engine.simulator.fleet.scenario import SCENARIOS, load_scenario
+from sync_engine.simulator.fleet.wordings import reword_errors
 from sync_engine.telemetry import Telemetry
 from synclens import console
 from synclens.engine_configuration import configuration_rows
@@ -76,8 +77,10 @@ def report_card(
 
     """
     page_text = page.read_text(encoding="utf-8") if page.exists() else ""
+    scenarios = scenario or sorted(SCENARIOS)
     sections = [
-        score_simulations(scenario or sorted(SCENARIOS), seed, devices, days),
+        score_simulations(scenarios, seed, devices, days),
+        score_rewordings(scenarios, seed, devices, days),
         *(score_labeled_messages(path) for path in samples or []),
     ]
     if check:
@@ -120,6 +123,28 @@ def score_simulations(scenarios: Sequence[str], seed: int, devices: int, days: i
     return render_section("Simulated events", score_findings(events["truth"], events), figures)
 
 
+def score_rewordings(scenarios: Sequence[str], seed: int, devices: int, days: int) -> str:
+    """Score the same simulations with the texts of other apps in 13 languages and without codes.
+
+    No rule was written from these texts, and no sentence model was fitted to them.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        frames = [
+            _simulate_scenario(Path(folder) / f"{name}.duckdb", name, seed, devices, days, reworded=True)
+            for name in scenarios
+        ]
+    events = pd.concat(frames, ignore_index=True)
+    texts = events.drop_duplicates(["truth", "message"])
+    by_rules = analysis.classify(texts[["message"]], rules_only=True)["cause"]
+    by_message = analysis.classify(texts[["message"]])["cause"]
+    figures = {
+        "distinct texts": f"{len(texts)}",
+        "accuracy by message alone, each text once": f"{(by_message == texts['truth']).mean():.3f}",
+        "accuracy by rules alone, each text once": f"{(by_rules == texts['truth']).mean():.3f}",
+    }
+    return render_section("Simulated events in other words", score_findings(events["truth"], events), figures)
+
+
 def score_labeled_messages(path: Path) -> str:
     """Score the classification of labeled messages. Raises AnalysisError if the file has another format."""
     events = _read_labeled_messages(path)
@@ -147,23 +172,25 @@ def find_differences(page_text: str, section: str) -> Iterator[str]:
 
 def _parse_figures(text: str) -> dict[str, float]:
     table = text.partition("\n### ")[0]
-    return {name: float(value) for name, value in _FIGURE.findall(table) if name != "events"}
+    counts = ("events", "distinct texts")
+    return {name: float(value) for name, value in _FIGURE.findall(table) if name not in counts}
 
 
-def _simulate_scenario(path: Path, name: str, seed: int, devices: int, days: int) -> pd.DataFrame:
+def _simulate_scenario(
+    path: Path, name: str, seed: int, devices: int, days: int, *, reworded: bool = False
+) -> pd.DataFrame:
     context: list[Telemetry | ContextRow] = []
     end = START + timedelta(days=days)
-    rows: list[Telemetry | ContextRow] = list(
-        simulate_fleet(
-            scenario=load_scenario(name),
-            seed=seed,
-            device_count=devices,
-            days=days,
-            on_end=lambda vault: context.extend(configuration_rows(vault, end)),
-        )
+    telemetry = simulate_fleet(
+        scenario=load_scenario(name),
+        seed=seed,
+        device_count=devices,
+        days=days,
+        on_end=lambda vault: context.extend(configuration_rows(vault, end)),
     )
+    rows = list(reword_errors(telemetry, seed) if reworded else telemetry)
     with ingest.open_store(path, read_only=False) as store:
-        ingest.append(store, rows + context, source=name, started_at=end, clock=lambda: end)
+        ingest.append(store, [*rows, *context], source=name, started_at=end, clock=lambda: end)
         analysis.update_findings(store)
         return store.execute(_TRUTH).df()
 

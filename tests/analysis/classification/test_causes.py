@@ -200,3 +200,20 @@ def test_errors_of_a_removed_cause_become_unknown():
     scores = leave_one_cause_out(events, pd.Series(["record-locked"]))
     row = {"cause": "record-locked", "events": 1, "share_unknown": 1.0, "share_wrong": 0.0}
     assert scores.to_dict("records") == [row]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Phone visits below ten minutes belong in the contact log",
+        "Muster dürfen nur mit Unterschrift abgegeben werden",
+        "Les échantillons exigent une signature du médecin",
+        "電話の訪問は連絡として記録してください",
+    ],
+)
+def test_a_custom_rule_is_recognized_whatever_its_sentence(sentence: str):
+    """INVALID_DATA for a whole record is a custom rule; with a field or another known sentence it is not."""
+    event = {"error_type": "INVALID_DATA", "object": "call2__v", "operation": "create"}
+    assert cause_of(sentence, **event) == "validation-rule"
+    assert cause_of("The resource [V4C0] does not exist", **event) == "record-deleted"
+    assert cause_of("Another user has changed this record", **event) == "concurrent-change"
