@@ -214,6 +214,7 @@ def test_errors_of_a_removed_cause_become_unknown():
 def test_a_custom_rule_is_recognized_whatever_its_sentence(sentence: str):
     """INVALID_DATA for a whole record is a custom rule; with a field or another known sentence it is not."""
     event = {"error_type": "INVALID_DATA", "object": "call2__v", "operation": "create"}
-    assert cause_of(sentence, **event) == "validation-rule"
-    assert cause_of("The resource [V4C0] does not exist", **event) == "record-deleted"
-    assert cause_of("Another user has changed this record", **event) == "concurrent-change"
+    sentences = [sentence, "The resource [V4C0] does not exist", "Another user has changed this record"]
+    events = pd.DataFrame([{"message": text, **event} for text in sentences])
+    findings = analysis.classify(events, rules_only=True)
+    assert findings["cause"].tolist() == ["validation-rule", "record-deleted", "concurrent-change"]
