@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import analysis
 import ingest
 from analysis.alerting.alert_log import AlertLog, Notification
 from analysis.alerting.channels import Channel, Delivery, EmailChannel, WebhookChannel, send_queued
-from analysis.alerting.rules import AlertRule
+from analysis.alerting.rules import Alert, AlertRule
 from analysis.alerting.slo import Slo
+from synclens.options import store_option_text
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 STORE_TIMEOUT_SECONDS = 20.0
 DEFAULT_SMTP_PORT = 25
@@ -29,12 +35,13 @@ Wait = Callable[[float], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchSettings:
-    """The store to watch, its alert rules and objectives, and the notification channels."""
+    """The store to watch, its alert rules and objectives, the notification channels, and the dashboard to link."""
 
     store: Path
     rules: Sequence[AlertRule]
     objectives: Sequence[Slo]
     channels: Sequence[Channel] = ()
+    dashboard_url: str | None = None
     store_timeout_seconds: float = STORE_TIMEOUT_SECONDS
 
     @property
@@ -154,7 +161,43 @@ def _update_store(
     with ingest.open_store(settings.store, timeout_seconds=settings.store_timeout_seconds) as opened:
         changes = analysis.update_issue_states(opened, analysis.TriageState.for_store(settings.store), at)
         alerts = analysis.evaluate_alert_rules(opened, settings.rules, at, slos=settings.objectives)
-    return len(changes), alert_log.record(settings.rules, alerts, at, channels=settings.channel_names)
+        open_alerts = {
+            (entry.alert.rule, entry.alert.key, entry.alert.issue_id): entry.alert
+            for entry in alert_log.open_alerts()
+        }
+        alerts = [
+            _explained(opened, alert, open_alerts.get((alert.rule, alert.key, alert.issue_id)), at, settings)
+            for alert in alerts
+        ]
+    notifications = alert_log.record(
+        settings.rules, alerts, at, channels=settings.channel_names, objectives=settings.objectives
+    )
+    return len(changes), notifications
+
+
+def _explained(
+    store: DuckDBPyConnection, alert: Alert, before: Alert | None, at: datetime, settings: WatchSettings
+) -> Alert:
+    """Add the link, and the suspected change once, when the alert starts: finding it reads the whole history."""
+    if alert.issue_id is None:
+        return alert
+    if before is not None:
+        return replace(alert, change=before.change, link=before.link)
+    change = next(iter(analysis.suspects(store, alert.issue_id, until=at, limit=1)), None)
+    return replace(
+        alert,
+        change=None
+        if change is None
+        else f"{change.changed_at:%Y-%m-%d %H:%M} UTC {change.kind} {change.target}",
+        link=_link(alert.issue_id, settings),
+    )
+
+
+def _link(issue_id: str, settings: WatchSettings) -> str:
+    """Return the page of an issue, or the command that shows it if no dashboard is configured."""
+    if settings.dashboard_url is None:
+        return f"synclens issue {issue_id}{store_option_text(settings.store)}"
+    return f"{settings.dashboard_url.rstrip('/')}/issue?{urlencode({'issue': issue_id})}"
 
 
 def _one_line(text: str) -> str:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from analysis.alerting.rules import Alert, AlertRule
+from analysis.alerting.rules import Alert, AlertRule, describe_definition
+from analysis.alerting.slo import Slo, load_objectives
 from analysis.base.errors import AnalysisError
 
 _SCHEMA = """
@@ -40,18 +41,23 @@ class AlertLogError(AnalysisError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAlert:
-    """An alert that fired and has not recovered; `clear_evaluations` counts evaluations in which it did not fire."""
+    """An alert that fired and has not recovered.
+
+    `clear_evaluations` counts the evaluations in which it did not fire, `definition` is a digest of the rule by which
+    it fired (`describe_definition`).
+    """
 
     alert: Alert
     since: datetime
     clear_evaluations: int = 0
+    definition: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
-    """A message to send: an alert has fired or has recovered."""
+    """A message to send: an alert has fired or recovered, or its rule was changed and no longer fires."""
 
-    kind: Literal["fired", "recovered"]
+    kind: Literal["fired", "recovered", "rule changed"]
     at: datetime
     since: datetime
     alert: Alert
@@ -60,10 +66,12 @@ class Notification:
     @property
     def headline(self) -> str:
         """Return the message in one line."""
-        fired = f"{self.alert.title}: {self.alert.reason}"
-        return (
-            fired if self.kind == "fired" else f"Recovered: {self.alert.title} ({self.alert.key or 'fleet'})"
-        )
+        if self.kind == "fired":
+            return self.alert.summary
+        name = f"{self.alert.title} ({self.alert.issue or self.alert.key or 'fleet'})"
+        if self.kind == "recovered":
+            return f"Recovered: {name}"
+        return f"Rule changed: {name} does not fire by the new rule; it was not seen to recover"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the notification as plain values, timestamps as ISO text in UTC."""
@@ -84,7 +92,9 @@ class Notification:
             at=datetime.fromisoformat(values["at"].removesuffix("Z")),
             since=datetime.fromisoformat(values["since"].removesuffix("Z")),
             silenced=values["silenced"],
-            alert=Alert(**{field.name: values[field.name] for field in fields(Alert)}),
+            alert=Alert(
+                **{field.name: values[field.name] for field in fields(Alert) if field.name in values}
+            ),
         )
 
 
@@ -113,12 +123,16 @@ def update_open_alerts(
     at: datetime,
     recover_after: Mapping[str, int],
     silences: Sequence[Silence] = (),
+    *,
+    define: Callable[[Alert], str | None] = lambda _: "",
 ) -> tuple[dict[AlertKey, OpenAlert], list[Notification]]:
     """Return the open alerts after an evaluation, and the notifications to send.
 
     `alerts` are the alerts that fire at `at`. An alert causes one notification when it fires and one when it has not
     fired for `recover_after` evaluations (by rule name). An alert that starts during a silence causes a notification
-    when the silence ends, if it still fires.
+    when the silence ends, if it still fires. `define` returns the digest of the rule of an alert, None if this
+    evaluation does not check it: then the alert stays open as it is. If its rule is another than the one by which it
+    fired, it is closed without a recovery.
     """
     now = _to_naive_utc(at)
     firing = {(alert.rule, alert.key): alert for alert in alerts}
@@ -128,20 +142,28 @@ def update_open_alerts(
         if any(silence.covers(alert, now) for silence in silences) and key not in open_before:
             continue
         before = open_before.get(key)
-        open_after[key] = OpenAlert(alert=alert, since=before.since if before else now)
+        open_after[key] = OpenAlert(
+            alert=alert, since=before.since if before else now, definition=define(alert) or ""
+        )
         if before is None:
             notifications.append(Notification(kind="fired", at=now, since=now, alert=alert))
     for key, open_alert in open_before.items():
+        definition = define(open_alert.alert)
         if key in firing:
             continue
+        if definition is None:
+            open_after[key] = open_alert
+            continue
+        is_changed = bool(open_alert.definition) and definition != open_alert.definition
         cleared = replace(open_alert, clear_evaluations=open_alert.clear_evaluations + 1)
-        if cleared.clear_evaluations < recover_after.get(open_alert.alert.rule, 1):
+        needed = recover_after.get(open_alert.alert.rule, 1)
+        if not is_changed and cleared.clear_evaluations < needed:
             open_after[key] = cleared
         else:
             silenced = any(silence.covers(open_alert.alert, now) for silence in silences)
             notifications.append(
                 Notification(
-                    kind="recovered",
+                    kind="rule changed" if is_changed else "recovered",
                     at=now,
                     since=open_alert.since,
                     alert=open_alert.alert,
@@ -171,26 +193,30 @@ class AlertLog:
         at: datetime,
         *,
         channels: Sequence[str] = (),
+        objectives: Sequence[Slo] | None = None,
     ) -> list[Notification]:
         """Store the alerts that fire at `at`, and return the new notifications; silenced ones are marked.
 
+        `rules` and `objectives` (the default ones if None) are those that were evaluated: alerts of others stay open.
         The other notifications are queued for each of `channels` (by name) in the same transaction, until `mark_sent`
         removes them: a receiver that is down for a day gets them later.
         """
         recover_after = {rule.name: rule.recover_after for rule in rules}
+        slos = load_objectives() if objectives is None else objectives
         with self._connect() as connection:
             # Lock before the first read; otherwise two watchers can send the same notification.
             connection.execute("BEGIN IMMEDIATE")
             open_after, notifications = update_open_alerts(
-                _read_open_alerts(connection), alerts, at, recover_after, _read_silences(connection)
-            )
+                _read_open_alerts(connection), alerts, at, recover_after, _read_silences(connection),
+                define=lambda alert: describe_definition(alert, rules, slos),
+            )  # fmt: skip
             connection.execute("DELETE FROM open_alert")
             connection.executemany(
                 "INSERT INTO open_alert VALUES (?, ?, ?, ?, ?)",
                 [
                     (
                         *key,
-                        json.dumps(entry.alert.to_dict()),
+                        json.dumps(entry.alert.to_dict() | {"definition": entry.definition}),
                         entry.since.isoformat(),
                         entry.clear_evaluations,
                     )
@@ -261,12 +287,17 @@ def _read_open_alerts(connection: sqlite3.Connection) -> dict[AlertKey, OpenAler
     rows = connection.execute(
         "SELECT rule, key, firing, since, calm FROM open_alert ORDER BY since, rule, key"
     )
-    return {
-        (rule, key): OpenAlert(
-            alert=Alert(**json.loads(firing)), since=datetime.fromisoformat(since), clear_evaluations=calm
+    open_alerts = {}
+    for rule, key, firing, since, calm in rows.fetchall():
+        values = json.loads(firing)
+        definition = values.pop("definition", "")  # missing in a log of version 0.1.0
+        open_alerts[rule, key] = OpenAlert(
+            alert=Alert(**values),
+            since=datetime.fromisoformat(since),
+            clear_evaluations=calm,
+            definition=definition,
         )
-        for rule, key, firing, since, calm in rows.fetchall()
-    }
+    return open_alerts
 
 
 def _read_silences(connection: sqlite3.Connection) -> list[Silence]:

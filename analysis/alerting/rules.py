@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -13,11 +14,20 @@ import pandas as pd
 from duckdb import DuckDBPyConnection
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from analysis.alerting.slo import Slo, slo_status
+from analysis.alerting.alert_issue import (
+    AlertIssue,
+    find_escalating_issue,
+    find_issue_of_failures,
+    find_stopping_issue,
+)
+from analysis.alerting.slo import Slo, load_objectives, slo_status
 from analysis.base.errors import AnalysisError
+from analysis.base.text import pluralize
 from analysis.metrics.registry import METRICS, measure
 from analysis.query.filters import Filters
 from analysis.triage.auto_review import assess_escalations
+
+_NAMED_DEVICES = 3
 
 
 class AlertRulesError(AnalysisError):
@@ -62,7 +72,12 @@ class AlertRule(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One alert that fires. `key` identifies it among the alerts of its rule."""
+    """One alert that fires. `key` identifies it among the alerts of its rule.
+
+    `issue_id`, `issue`, `cause`, `users` and `devices` are those of the issue behind it: the one that escalates, that
+    failed most users, or that stops most devices. `change` is the change suspected of that issue, and `link` shows
+    it. All are None if they are not known.
+    """
 
     rule: str
     key: str
@@ -70,10 +85,44 @@ class Alert:
     severity: str
     value: float
     reason: str
+    issue_id: str | None = None
+    issue: str | None = None
+    cause: str | None = None
+    users: int | None = None
+    devices: int | None = None
+    change: str | None = None
+    link: str | None = None
+
+    @property
+    def summary(self) -> str:
+        """Return what happens, in which issue, to whom, after which change, and where to read on."""
+        parts = [f"{self.title}: {self.reason}"]
+        if self.issue is not None:
+            people = f"{pluralize(self.users or 0, 'user')} on {pluralize(self.devices or 0, 'device')}"
+            parts.append(f"Issue: {self.issue} ({self.cause}), {people}")
+        if self.change is not None:
+            parts.append(f"Suspected change: {self.change}")
+        if self.link is not None:
+            parts.append(self.link)
+        return ". ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as a dict."""
         return asdict(self)
+
+
+def describe_definition(alert: Alert, rules: Sequence[AlertRule], objectives: Sequence[Slo]) -> str | None:
+    """Return a digest of what makes this alert fire: its rule and objective; None if they are not among these."""
+    rule = next((rule for rule in rules if rule.name == alert.rule), None)
+    if rule is None:
+        return None
+    text = rule.model_dump_json(exclude={"title", "severity", "recover_after"})
+    if rule.kind == "slo":
+        slo = next((slo for slo in objectives if alert.key.startswith(f"{slo.name} ")), None)
+        if slo is None:
+            return None
+        text += slo.model_dump_json(exclude={"title"})
+    return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def load_alert_rules(text: str | None = None) -> list[AlertRule]:
@@ -108,16 +157,25 @@ def _evaluate(
 ) -> Iterator[Alert]:
     if rule.kind == "slo":
         narrowed: dict[str, Any] = {**rule.filters, "until": at}
-        status = slo_status(connection, slos, **narrowed)
+        objectives = load_objectives() if slos is None else slos
+        status = slo_status(connection, objectives, **narrowed)
         for row in status[status["state"] == "burning"].to_dict("records"):
             key = f"{row['slo']} {row['sync_type']} {row['severity']}"
-            yield _alert(rule, key, row["burn_low"], row["reason"], str(row["severity"]))
+            since = at - _window_length(objectives, row)
+            issue = find_issue_of_failures(connection, str(row["sync_type"]), since, at, dict(rule.filters))
+            yield _alert(rule, key, row["burn_low"], row["reason"], issue, severity=str(row["severity"]))
     elif rule.kind == "escalation":
         for issue_id, escalation in assess_escalations(connection, at, **rule.filters).items():
             if escalation.escalates:
-                yield _alert(rule, issue_id, escalation.rise_low, escalation.reason)
+                issue = find_escalating_issue(connection, issue_id, at, dict(rule.filters))
+                yield _alert(rule, issue_id, escalation.rise_low, escalation.reason, issue)
     else:
         yield from _evaluate_metric(connection, rule, at)
+
+
+def _window_length(objectives: Sequence[Slo], row: Mapping[Any, Any]) -> timedelta:
+    windows = (window for slo in objectives if slo.name == row["slo"] for window in slo.window)
+    return timedelta(hours=max(window.hours for window in windows if window.severity == row["severity"]))
 
 
 def _evaluate_metric(connection: DuckDBPyConnection, rule: AlertRule, at: datetime) -> Iterator[Alert]:
@@ -128,7 +186,9 @@ def _evaluate_metric(connection: DuckDBPyConnection, rule: AlertRule, at: dateti
         frame = frame[frame[rule.require].fillna(value=False).astype(bool)]
     if rule.rows:
         if _exceeds_limit(rule, len(frame)):
-            yield _alert(rule, "", len(frame), f"{METRICS[str(rule.metric)].title}: {len(frame)}")
+            reason = f"{METRICS[str(rule.metric)].title}: {len(frame)}{_first_names(frame)}"
+            issue = find_stopping_issue(connection, at, dict(rule.filters)) if "device" in frame else None
+            yield _alert(rule, "", len(frame), reason, issue)
         return
     for row in frame.to_dict("records"):
         value = row[str(rule.column)]
@@ -150,12 +210,39 @@ def _key(frame: pd.DataFrame, row: Mapping[Any, Any]) -> str:
     return " ".join(texts) or "the fleet"
 
 
-def _alert(rule: AlertRule, key: str, value: float, reason: str, severity: str | None = None) -> Alert:
-    return Alert(
+def _first_names(frame: pd.DataFrame) -> str:
+    """Return the first devices of a metric that lists devices."""
+    if "device" not in frame:
+        return ""
+    names = [str(name) for name in frame["device"].head(_NAMED_DEVICES)]
+    more = len(frame) - len(names)
+    return f" ({', '.join(names)}{f' and {more} more' if more else ''})"
+
+
+def _alert(
+    rule: AlertRule,
+    key: str,
+    value: float,
+    reason: str,
+    issue: AlertIssue | None = None,
+    *,
+    severity: str | None = None,
+) -> Alert:
+    alert = Alert(
         rule=rule.name,
         key=key,
         title=rule.title,
         severity=severity or rule.severity,
         value=float(value),
         reason=reason,
+    )
+    if issue is None:
+        return alert
+    return replace(
+        alert,
+        issue_id=issue.issue_id,
+        issue=issue.title,
+        cause=issue.cause,
+        users=issue.users,
+        devices=issue.devices,
     )

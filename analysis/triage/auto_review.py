@@ -27,6 +27,7 @@ from analysis.triage.states import Activity, IssueState, State, TriageState
 
 ACTOR = "synclens"
 NEW_DAYS = 7
+_OF_ERRORS = ("object", "cause", "issue_id")
 
 # All queries are as of a reference time: later events do not count.
 _ISSUES = """
@@ -55,6 +56,14 @@ SELECT
             cast(floor(date_diff('second', started_at, as_of) / 86400.0) AS VARCHAR))
     END) AS active_before
 FROM sync CROSS JOIN reference
+"""
+# If no sync is loaded, it is unknown which devices were active: all with an error count on each day since the first.
+_ACTIVE_BY_ERRORS = """
+SELECT
+    count(DISTINCT coalesce(device_id, user_id)) AS active,
+    count(DISTINCT coalesce(device_id, user_id))
+        * least(floor(date_diff('second', min(occurred_at), max(as_of)) / 86400.0), {days} - 1) AS active_before
+FROM issue_event CROSS JOIN reference
 """
 # Per issue: how many syncs of its users had the error while it occurred, and how many syncs they made since.
 _SYNCS_OF_USERS = """
@@ -176,7 +185,7 @@ def _transition(fleet: _Fleet, issue: _IssueFigures, state: IssueState | None) -
     if state.state == "archived":
         return _transition_archived(fleet, issue, state)
     if state.state == "resolved":
-        return _transition_resolved(fleet, state)
+        return _transition_resolved(fleet, issue, state)
     return _transition_open(fleet, issue, state)
 
 
@@ -232,7 +241,9 @@ def _transition_counted(fleet: _Fleet, state: IssueState, value: str) -> _Transi
     return None
 
 
-def _transition_resolved(fleet: _Fleet, state: IssueState) -> _Transition | None:
+def _transition_resolved(fleet: _Fleet, issue: _IssueFigures, state: IssueState) -> _Transition | None:
+    if state.decided_by == ACTOR and issue.issue_id in fleet.open_issues:
+        return _Transition("ongoing", "it blocks records, stops a device, or a user has not synced since")
     since = _read_errors_since(fleet, state)
     if state.fixed_in is not None:
         # Errors on devices without the fix are expected.
@@ -274,7 +285,12 @@ def _assess(fleet: _Fleet, issue: _IssueFigures) -> Escalation:
 
 def _read_active_devices(connection: DuckDBPyConnection, filters: Filters, days: int) -> tuple[int, int]:
     row = run_query(connection, _ACTIVE.format(days=days), filters).iloc[0]
-    return int(row["active"]), int(row["active_before"])
+    if not row["active"] and not row["active_before"]:
+        # A filter on errors must not change which devices exist.
+        values = {name: value for name, value in filters.values.items() if name not in _OF_ERRORS}
+        of_fleet = Filters(until=filters.until, values=values)
+        row = run_query(connection, _ACTIVE_BY_ERRORS.format(days=days), of_fleet).iloc[0]
+    return int(row["active"] or 0), int(row["active_before"] if row["active"] else 0)
 
 
 def _read_issues(connection: DuckDBPyConnection, filters: Filters, days: int) -> list[_IssueFigures]:

@@ -49,6 +49,10 @@ def watch(
     ] = None,
     rules: Annotated[Path | None, typer.Option(help="Custom alert rules file (.toml).")] = None,
     objectives: ObjectivesOption = None,
+    dashboard_url: Annotated[
+        str | None,
+        typer.Option(envvar="SYNCLENS_DASHBOARD_URL", help="URL of the dashboard, for links to issues."),
+    ] = None,
     prometheus: Annotated[
         int | None, typer.Option(help="Port on localhost to serve Prometheus metrics on.")
     ] = None,
@@ -64,6 +68,7 @@ def watch(
         rules=analysis.load_alert_rules(read_optional(rules)),
         objectives=analysis.load_objectives(read_optional(objectives)),
         channels=_channels(webhook, email, to_file, smtp=smtp, sender=sender, starttls=starttls),
+        dashboard_url=dashboard_url,
     )
     if once:
         _check_once(settings, at.replace(tzinfo=UTC) if at else now())

@@ -11,6 +11,7 @@ import threading
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -304,3 +305,29 @@ class TestPrometheus:
             scrape(port, "/etc/passwd")
         assert refused.value.code == 404
         refused.value.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "link"),
+    [
+        (None, "synclens issue {} --store {}"),
+        ("https://lens.example/", "https://lens.example/issue?issue={}"),
+    ],
+)
+def test_an_alert_names_the_change_and_links_to_the_issue(store, tmp_path, url, link):
+    path = tmp_path / "alerts.jsonl"
+    at = datetime(2026, 3, 11, 18, tzinfo=UTC)
+    settings = replace(watch_settings(store, FileChannel(path)), dashboard_url=url)
+    watcher.run_round(settings, at, pause=at_once)
+    notices = [json.loads(line) for line in path.read_text().splitlines()]
+    named = [notice for notice in notices if notice["issue_id"]]
+    assert named
+    for notice in named:
+        assert notice["link"] == link.format(notice["issue_id"], store)
+        assert f"Issue: {notice['issue']} ({notice['cause']})" in notice["headline"]
+        with ingest.open_store(store) as opened:
+            change = next(iter(analysis.suspects(opened, notice["issue_id"], until=at)), None)
+        assert (notice["change"] is None) == (change is None)
+        assert change is None or change.target in notice["headline"]
+    again = watcher.run_round(settings, at + timedelta(minutes=5), pause=at_once)
+    assert again.notifications == ()

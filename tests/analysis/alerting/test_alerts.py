@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from analysis.alerting.alert_log import AlertLog, AlertLogError, Silence, update_open_alerts
 from analysis.alerting.backtest import backtest_alerts, score_alerts
 from analysis.alerting.prometheus import prometheus_text
-from analysis.alerting.rules import Alert, AlertRulesError, evaluate_alert_rules, load_alert_rules
+from analysis.alerting.rules import (
+    Alert,
+    AlertRulesError,
+    describe_definition,
+    evaluate_alert_rules,
+    load_alert_rules,
+)
+from analysis.alerting.slo import load_objectives
+from analysis.issues.listing import list_issue_summaries
 from analysis.metrics.registry import measure
 
 AT = datetime(2026, 3, 20, 12)  # noqa: DTZ001 - as in the store
@@ -145,7 +153,9 @@ def test_fired_and_recovered_alternate(history, calm):
 
 
 def test_the_alert_log_survives_a_restart(tmp_path):
-    rules = load_alert_rules("[[rule]]\nname='r'\ntitle='x'\nkind='slo'\nseverity='page'\n")
+    rules = load_alert_rules(
+        "[[rule]]\nname='r'\ntitle='x'\nkind='metric'\nmetric='stuck_devices'\nrows=true\nabove=1\nseverity='page'\n"
+    )
     assert kinds(AlertLog(tmp_path / "a.sqlite").record(rules, [firing()], AT)) == [("fired", "k")]
     again = AlertLog(tmp_path / "a.sqlite")
     assert [alert.alert.key for alert in again.open_alerts()] == ["k"]
@@ -204,3 +214,110 @@ def test_prometheus_of_nothing_knows_no_ratio(store):
 def test_labels_from_data_are_escaped(own_stormy_store):
     own_stormy_store.execute("UPDATE finding SET cause = ?", ['a"b\\c\nd']).fetchall()
     assert 'synclens_errors{cause="a\\"b\\\\c\\nd"}' in prometheus_text(own_stormy_store)
+
+
+STUCK = """
+[[rule]]
+name = 'stuck'
+title = 'Stuck'
+kind = 'metric'
+metric = 'stuck_devices'
+rows = true
+above = {}
+severity = 'page'
+"""
+
+
+def add_outbreak(store, days, devices, *, issue="i1", day=0):
+    """One device a day has the issue, then `devices` devices in the last hour before AT - `day` days."""
+    rows = [(f"d{number}", AT - timedelta(days=number)) for number in range(2, days)]
+    rows += [(f"x{number}", AT - timedelta(days=day, minutes=30)) for number in range(devices)]
+    for name, at in rows:
+        event = f"{issue}-{name}-{at:%d}"
+        store.execute(
+            "INSERT INTO sync_error (event_id, occurred_at, user_id, device_id, message, source, batch_id)"
+            " VALUES (?, ?, ?, ?, 'The visit form is closed', 't', 't')",
+            [event, at, f"user-{name}", name],
+        ).fetchall()
+        store.execute(
+            "INSERT INTO finding VALUES (?, ?, 'record-locked', 0.9, 'r', [], [], 'no', 'server', 'c', 'g')",
+            [event, issue],
+        ).fetchall()
+
+
+def test_errors_alone_can_alert_and_the_alert_names_issue_cause_and_people(store):
+    add_outbreak(store, days=12, devices=10)
+    (alert,) = [
+        each for each in evaluate_alert_rules(store, load_alert_rules(), AT) if each.rule == "issue-escalates"
+    ]
+    assert (alert.issue_id, alert.cause, alert.users, alert.devices) == ("i1", "record-locked", 10, 10)
+    assert alert.issue == list_issue_summaries(store)[0].title
+    assert f"Issue: {alert.issue} (record-locked), 10 users on 10 devices" in alert.summary
+
+
+def test_a_steady_rate_of_errors_alone_does_not_alert(store):
+    for day in range(12):
+        add_outbreak(store, days=0, devices=6, issue=f"i{day}", day=day)
+    store.execute("UPDATE finding SET issue_id = 'i1'").fetchall()
+    assert "issue-escalates" not in [
+        alert.rule for alert in evaluate_alert_rules(store, load_alert_rules(), AT)
+    ]
+
+
+def test_a_burning_objective_names_the_issue_that_fails_most_users(stormy_store):
+    at = datetime(2026, 3, 24)  # noqa: DTZ001 - as in the store
+    alerts = evaluate_alert_rules(stormy_store, load_alert_rules(), at)
+    (burning, *_) = [alert for alert in alerts if alert.rule == "objective-burns"]
+    issues = list_issue_summaries(
+        stormy_store, sync_type="incremental__v", since=at - timedelta(hours=72), until=at
+    )
+    assert burning.users == max(issue.users for issue in issues) > 1
+    assert burning.issue_id in {issue.issue_id for issue in issues}
+
+
+def test_stuck_devices_are_named(stormy_store):
+    alerts = evaluate_alert_rules(stormy_store, load_alert_rules(STUCK.format(0)), AT)
+    stuck = measure(stormy_store, "stuck_devices", until=AT)["device"]
+    assert [alert.value for alert in alerts] == [len(stuck)]
+    assert stuck[0] in alerts[0].reason
+
+
+def test_another_rules_file_does_not_recover_an_alert(tmp_path):
+    ours, other = (
+        load_alert_rules(STUCK.format(4)),
+        load_alert_rules(STUCK.replace("'stuck'", "'mine'").format(4)),
+    )
+    log = AlertLog(tmp_path / "a.sqlite")
+    log.record(ours, [firing("", "stuck")], AT)
+    assert log.record(other, [], AT + HOUR) == []
+    assert [entry.alert.rule for entry in log.open_alerts()] == ["stuck"]
+    assert kinds(log.record(ours, [], AT + 2 * HOUR)) == [("recovered", "")]
+
+
+def test_another_objectives_file_does_not_recover_an_alert(tmp_path):
+    rules = [rule for rule in load_alert_rules() if rule.kind == "slo"]
+    log = AlertLog(tmp_path / "a.sqlite")
+    burning = firing("mini-syncs mini__v ticket", "objective-burns")
+    log.record(rules, [burning], AT)
+    for hour in range(1, 4):
+        others = [slo for slo in load_objectives() if slo.name != "mini-syncs"]
+        assert log.record(rules, [], AT + hour * HOUR, objectives=others) == []
+    assert kinds(log.record(rules, [], AT + 4 * HOUR)) == []
+    assert kinds(log.record(rules, [], AT + 5 * HOUR)) == [("recovered", burning.key)]
+
+
+def test_a_changed_rule_that_no_longer_fires_is_no_recovery(tmp_path):
+    log = AlertLog(tmp_path / "a.sqlite")
+    log.record(load_alert_rules(STUCK.format(4)), [firing("", "stuck")], AT)
+    (notice,) = log.record(load_alert_rules(STUCK.format(400)), [], AT + HOUR)
+    assert notice.kind == "rule changed"
+    assert "not seen to recover" in notice.headline
+    assert log.open_alerts() == []
+
+
+def test_a_title_or_a_severity_is_no_other_definition():
+    (rule,) = load_alert_rules(STUCK.format(4))
+    alert = firing("", "stuck")
+    renamed = rule.model_copy(update={"title": "Held up", "severity": "ticket", "recover_after": 5})
+    assert describe_definition(alert, [rule], []) == describe_definition(alert, [renamed], [])
+    assert describe_definition(alert, [], []) is None

@@ -1,4 +1,4 @@
-"""Each metric on a store of its own that was counted on paper; the working stands beside the figures."""
+"""Each metric on a small store that was counted on paper, with the working beside the figures."""
 
 from __future__ import annotations
 

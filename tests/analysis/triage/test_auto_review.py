@@ -79,6 +79,25 @@ def test_an_issue_that_ended_long_before_the_first_review_is_resolved_at_once(fl
     assert fleet.review(29) == []
 
 
+def test_an_issue_on_which_records_wait_is_not_resolved(fleet):
+    """Quiet for weeks and resolved; then a list of pending records shows a record that it still blocks."""
+    for day in range(3):
+        fleet.errors(day, range(20))
+    fleet.review(29)
+    assert fleet.state() == "resolved"
+    fleet.store.execute(
+        "UPDATE sync_error SET record_id = 'r1', device_id = 'ipad-1' WHERE event_id = 'i1-0-0-0'"
+    ).fetchall()
+    fleet.store.execute(
+        "INSERT INTO pending_record (device_id, as_of, object, record_id, user_id, in_error, source, batch_id)"
+        " VALUES ('ipad-1', $at, 'call2__v', 'r1', 'u0', true, 't', 't')",
+        {"at": START + timedelta(days=29)},
+    ).fetchall()
+    (moved,) = fleet.review(29)
+    assert (moved.before, moved.after) == ("resolved", "ongoing")
+    assert fleet.review(29) == []
+
+
 def test_reviewing_twice_changes_nothing_more(fleet):
     fleet.errors(15, [1, 2])
     assert len(fleet.review(15)) == 1
