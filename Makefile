@@ -21,6 +21,7 @@ SYNC    := $(UV) sync --quiet --locked --inexact --python $(PYTHON)
 RUN     := .venv/bin/
 PYTEST  := $(RUN)python -m pytest
 CODE    := sync_engine ingest analysis rehearsal dashboard synclens
+MESSAGES := tests/analysis/classification
 PARALLEL := -n auto --dist worksteal
 FAST    := not (browser or spark or docs or wheel or mutations or soak or slow)
 
@@ -49,7 +50,7 @@ cover: .venv/.all browser
 check: lint wording card test-all
 
 card: .venv/.all
-	$(RUN)synclens report-card --samples tests/analysis/classification/probe.jsonl --check
+	$(RUN)synclens report-card --samples $(MESSAGES)/probe.jsonl --first-looks $(MESSAGES)/first_looks.jsonl --check
 
 lint: .venv/.all
 	$(RUN)ruff check .

@@ -29,14 +29,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
 import analysis
-from analysis.classification.catalogue import UNKNOWN
 from analysis.classification.classifier import FIELDS, classify
 from analysis.classification.finding import Finding
 from analysis.classification.sentences.encoder import encode
 from analysis.classification.sentences.model import WEIGHTS, SentenceModel
 from analysis.classification.sentences.ngrams import BITS, count_ngrams
 from analysis.classification.weighing import Weights, weigh
-from analysis.evaluation.scores import calibration_error
+from analysis.evaluation.first_looks import score_round
 
 Row = Mapping[str, Any]
 ROOT = Path(__file__).parents[1]
@@ -72,7 +71,6 @@ def fit_model(rows: Sequence[Row]) -> SentenceModel:
     counts = _count_matrix(messages)
     frequency = np.asarray((counts > 0).sum(axis=0)).ravel()
     inverse_frequency = np.log((1 + len(rows)) / (1 + frequency)) + 1
-    weighted = counts.multiply(inverse_frequency).tocsr()
     weighted = normalize(counts.multiply(inverse_frequency).tocsr())
     ngrams = LogisticRegression(C=NGRAM_STRENGTH, max_iter=200).fit(weighted, causes)
     vector = LogisticRegression(C=VECTOR_STRENGTH, max_iter=300).fit(_vectors(messages), causes)
@@ -177,30 +175,6 @@ def find_by_rules(rows: Sequence[Row]) -> list[Finding]:
     return [Finding(cause, sure, rule, tuple(also)) for cause, sure, rule, also in zip(*columns, strict=True)]
 
 
-def score(rows: Sequence[Row], findings: pd.DataFrame) -> dict[str, float]:
-    """Return the figures of findings: shares, and the calibration error of the confidence."""
-    cause = findings["cause"].tolist()
-    is_right = np.array([name in _accepted(row) for name, row in zip(cause, rows, strict=True)])
-    has_cause = np.array([name != UNKNOWN for name in cause])
-    is_english = np.array([row.get("language", "en") == "en" for row in rows])
-    states_nothing = np.array([row["cause"] == UNKNOWN for row in rows])
-    shown = [
-        bool(_accepted(row) & {name, *also[: 3 - (name != UNKNOWN)]})
-        for name, also, row in zip(cause, findings["also"], rows, strict=True)
-    ]
-    confidence = findings["confidence"].to_numpy(dtype=float)
-    return {
-        "messages": len(rows),
-        "accuracy": is_right.mean(),
-        "accuracy, other languages": is_right[~is_english].mean(),
-        "coverage": has_cause.mean(),
-        "right where given": is_right[has_cause].mean(),
-        "unknown if nothing is stated": is_right[states_nothing].mean(),
-        "right among three": np.mean(shown),
-        "calibration error": calibration_error(confidence[has_cause], is_right[has_cause]),
-    }
-
-
 def main(arguments: Sequence[str]) -> None:
     """Fit the models, or score files of labeled messages."""
     if arguments[:1] == ["fit"]:
@@ -209,8 +183,8 @@ def main(arguments: Sequence[str]) -> None:
         for path in arguments[1:]:
             rows = read_rows(Path(path))
             for name, rules_only in (("rules alone", True), ("rules and models", False)):
-                figures = score(rows, classify(_frame(rows), rules_only=rules_only))
-                print(f"{path}, {name}: " + ", ".join(f"{key} {value:.3f}" for key, value in figures.items()))
+                findings = classify(_frame(rows), rules_only=rules_only).to_dict("records")
+                print(path, name, score_round(rows, findings))
     else:
         print(__doc__)
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from math import isnan
 
 import pandas as pd
 
 from analysis.classification.catalogue import load_catalogue
+from analysis.evaluation.first_looks import (
+    TIERS,
+    Record,
+    compare_confidence,
+    compare_languages,
+    compare_rounds,
+)
 from analysis.evaluation.scores import ReportCard
 from analysis.grouping.issue_ids import GROUPING_VERSION
 
@@ -35,13 +43,41 @@ def render_section(name: str, card: ReportCard, extra_figures: Mapping[str, str]
     }
     for title, frame in tables.items():
         if len(frame):
-            parts += [f"### {title}\n", _table(tuple(map(str, frame.columns)), _rows(frame))]
+            parts += [f"### {title}\n", _frame_table(frame)]
     return "\n".join(parts)
+
+
+def render_first_looks(records: Sequence[Record]) -> str:
+    """Render the figures of unseen messages: by round, and for each tier by language and by confidence."""
+    parts = ["## First looks\n", _FIRST_LOOKS, _frame_table(compare_rounds(records))]
+    for tier, name in TIERS.items():
+        if any(record.get(tier) for record in records):
+            parts += [f"### By language, {name}\n", _frame_table(compare_languages(records, tier))]
+            parts += [f"### Stated confidence, {name}\n", _frame_table(compare_confidence(records, tier))]
+    return "\n".join(parts)
+
+
+_FIRST_LOOKS = """Each round is a set of messages from public sources that nobody had seen who wrote the rules or
+fitted the models. What was found was recorded before anybody looked at the mistakes, so these figures estimate what
+to expect of messages that are new. A finding is right if it is the labeled cause or another one that the message
+supports. `right if given` is the right share of findings with a cause, `stays unknown` the share of messages that
+state nothing and have no cause, `among three` the share whose cause is among the three shown.
+"""
+
+
+def _frame_table(frame: pd.DataFrame) -> str:
+    return _table(tuple(map(str, frame.columns)), _rows(frame))
 
 
 def _rows(frame: pd.DataFrame) -> Iterable[tuple[str, ...]]:
     for row in frame.itertuples(index=False, name=None):
-        yield tuple(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row)
+        yield tuple(_cell(value) for value in row)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return "–" if isnan(value) else f"{value:.3f}"
+    return str(value)
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

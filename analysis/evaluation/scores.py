@@ -96,7 +96,7 @@ def leave_one_cause_out(
     alternatives: Sequence[Sequence[str]] | None = None,
     catalogue: Catalogue | None = None,
 ) -> pd.DataFrame:
-    """Classify the events of each true cause without its rules: how many become unknown, how many wrong.
+    """Classify the events of each true cause by the rules without its own: how many become unknown or wrong.
 
     Returns cause, events, share_unknown, share_wrong. `events` has the columns that `analysis.classify` uses;
     a cause in the `alternatives` of an event is not wrong.
@@ -107,7 +107,7 @@ def leave_one_cause_out(
     for cause in sorted(set(truth) - {UNKNOWN}):
         reduced = full.model_copy(update={"rule": tuple(r for r in full.rule if r.cause != cause)})
         is_of_cause = (truth == cause).to_numpy()
-        causes = classify(events[is_of_cause], reduced)["cause"].tolist()
+        causes = classify(events[is_of_cause], reduced, rules_only=True)["cause"].tolist()
         supported = [others[row] for row in np.flatnonzero(is_of_cause)]
         is_wrong = [
             name != UNKNOWN and name not in names for name, names in zip(causes, supported, strict=True)

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 import typer
@@ -16,7 +16,7 @@ import typer
 import analysis
 import ingest
 from analysis.classification.classifier import FIELDS
-from analysis.evaluation.report import render_heading, render_section
+from analysis.evaluation.report import render_first_looks, render_heading, render_section
 from analysis.evaluation.scores import leave_one_cause_out, score_findings
 from ingest.config_records import ContextRow
 from sync_engine.simulator.fleet.fleet import START
@@ -34,6 +34,7 @@ SEED, DEVICES, DAYS = 6203, 12, 6
 DRIFT = 0.02
 """Largest difference between a figure on the page and the current one that `--check` accepts."""
 
+_FIRST_LOOKS_TITLE = "## First looks"
 _FIGURE = re.compile(r"^\| ([a-zA-Z][^|]*?) \| ([\d.]+) \|$", re.MULTILINE)
 _TRUTH = """
 SELECT t.cause AS truth, f.cause, f.confidence, e.*
@@ -54,6 +55,10 @@ def report_card(
         list[Path] | None,
         typer.Option(help="Labeled messages (.jsonl) with message, error_type, …, cause, also. Repeatable."),
     ] = None,
+    first_looks: Annotated[
+        Path | None,
+        typer.Option(help="Messages with the findings of before anybody looked at the mistakes (.jsonl)."),
+    ] = None,
     page: Annotated[Path, typer.Option(help="Page to write, or to compare with.")] = PAGE,
     check: Annotated[
         bool, typer.Option("--check", help="Compare the figures with the page. Exits 1 if they differ.")
@@ -71,14 +76,15 @@ def report_card(
     Sections on labeled messages that are not passed this time stay on the page.
 
     Examples:
-      synclens report-card --samples tests/analysis/classification/probe.jsonl
+      synclens report-card --samples probe.jsonl --first-looks first_looks.jsonl
 
-      synclens report-card --samples tests/analysis/classification/probe.jsonl --check
+      synclens report-card --samples probe.jsonl --first-looks first_looks.jsonl --check
 
     """
     page_text = page.read_text(encoding="utf-8") if page.exists() else ""
     scenarios = scenario or sorted(SCENARIOS)
     sections = [
+        *([describe_first_looks(first_looks)] if first_looks else []),
         score_simulations(scenarios, seed, devices, days),
         score_rewordings(scenarios, seed, devices, days),
         *(score_labeled_messages(path) for path in samples or []),
@@ -99,14 +105,20 @@ def report_card(
 
 
 def other_sections(page_text: str, sections: list[str]) -> list[str]:
-    """Return the page's sections on labeled messages that are not among `sections`."""
+    """Return the page's sections on messages that are not among `sections`."""
     titles = {text.splitlines()[0] for text in sections}
     existing = re.split(r"^(?=## )", page_text, flags=re.MULTILINE)
     return [
         f"{text.rstrip()}\n"
         for text in existing
-        if text.startswith("## Labeled messages: ") and text.splitlines()[0] not in titles
+        if text.startswith((_FIRST_LOOKS_TITLE, "## Labeled messages: "))
+        and text.splitlines()[0] not in titles
     ]
+
+
+def describe_first_looks(path: Path) -> str:
+    """Render what was found in unseen messages. Raises AnalysisError if the file has another format."""
+    return render_first_looks(_read_records(path, ("message", "cause", "round", "language", "rules")))
 
 
 def score_simulations(scenarios: Sequence[str], seed: int, devices: int, days: int) -> str:
@@ -152,18 +164,23 @@ def score_labeled_messages(path: Path) -> str:
     figures = _accuracy_when_unseen(events) | _leave_one_out(events, events["cause"], also)
     return render_section(
         f"Labeled messages: {path.stem}",
-        score_findings(events["cause"], analysis.classify(events), also),
+        score_findings(events["cause"], analysis.classify(events, rules_only=True), also),
         figures,
     )
 
 
 def find_differences(page_text: str, section: str) -> Iterator[str]:
-    """Yield a line for each figure of a section that the page lacks, or that differs by more than DRIFT."""
+    """Yield a line for each figure of a section that the page lacks, or that differs by more than DRIFT.
+
+    First looks are records: they do not drift, so their section must be the same.
+    """
     title = section.splitlines()[0]
     _, heading, remainder = page_text.partition(f"{title}\n")
     if not heading:
         yield f"{title.removeprefix('## ')} is not in the page; write the page again without --check"
         return
+    if title == _FIRST_LOOKS_TITLE and section not in page_text:
+        yield "First looks is not as recorded; write the page again without --check"
     before = _parse_figures(remainder.partition("\n## ")[0])
     for name, value in _parse_figures(section).items():
         if name not in before or abs(value - before[name]) > DRIFT:
@@ -196,20 +213,24 @@ def _simulate_scenario(
 
 
 def _read_labeled_messages(path: Path) -> pd.DataFrame:
+    records = _read_records(path)
+    return pd.DataFrame(records).assign(also=[record.get("also") or [] for record in records])
+
+
+def _read_records(path: Path, required: tuple[str, ...] = ("message", "cause")) -> list[dict[str, Any]]:
     try:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        events = pd.DataFrame(rows)
-        missing = {"message", "cause"} - set(events.columns)
+        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except ValueError as error:
         raise _format_error(path, str(error)) from error
-    if missing:
-        raise _format_error(path, f"{' and '.join(sorted(missing))} missing")
-    unknown_causes = sorted(set(events["cause"]) - set(analysis.CAUSES))
+    if not all(isinstance(record, dict) for record in records):
+        raise _format_error(path, "a line is not a JSON object")
+    missing = {name for name in required for record in records if name not in record}
+    if missing or not records:
+        raise _format_error(path, f"{' and '.join(sorted(missing)) or 'messages'} missing")
+    unknown_causes = sorted({str(record["cause"]) for record in records} - set(analysis.CAUSES))
     if unknown_causes:
         raise _format_error(path, f"unknown causes {', '.join(unknown_causes)}")
-    if "also" not in events:
-        events["also"] = [[] for _ in range(len(events))]
-    return events
+    return records
 
 
 def _format_error(path: Path, reason: str) -> analysis.AnalysisError:

@@ -76,8 +76,9 @@ def test_a_section_that_is_missing_from_the_page_is_reported():
 def test_a_file_without_labeled_messages_is_an_error(tmp_path, text):
     path = tmp_path / "samples.jsonl"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(analysis.AnalysisError) as caught:
-        report_card.score_labeled_messages(path)
+    for read in (report_card.score_labeled_messages, report_card.describe_first_looks):
+        with pytest.raises(analysis.AnalysisError) as caught:
+            read(path)
     assert caught.value.next_step
 
 
