@@ -57,11 +57,11 @@ def render_first_looks(records: Sequence[Record]) -> str:
     return "\n".join(parts)
 
 
-_FIRST_LOOKS = """Each round is a set of messages from public sources that nobody had seen who wrote the rules or
-fitted the models. What was found was recorded before anybody looked at the mistakes, so these figures estimate what
-to expect of messages that are new. A finding is right if it is the labeled cause or another one that the message
-supports. `right if given` is the right share of findings with a cause, `stays unknown` the share of messages that
-state nothing and have no cause, `among three` the share whose cause is among the three shown.
+_FIRST_LOOKS = """Each round is a set of messages from public sources that were new to the authors of the rules and to
+the models. What was found was recorded before anyone looked at the mistakes, so these figures estimate the accuracy
+on new messages. A finding is right if it is the labeled cause or another one that the message supports. `right if
+given` is the right share of findings with a cause, `stays unknown` the share of messages that state nothing and have
+no cause, `among three` the share whose cause is among the three shown.
 """
 
 

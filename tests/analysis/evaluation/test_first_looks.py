@@ -1,4 +1,4 @@
-"""Figures of first looks, worked out by hand."""
+"""Figures of first looks, computed by hand."""
 
 import math
 
@@ -14,8 +14,8 @@ from analysis.evaluation.report import render_first_looks
 from synclens.commands.report_card import find_differences
 
 
-def record(number, language, cause, found, confidence=0.0, also=(), listed=()):
-    finding = {"cause": found, "confidence": confidence, "also": list(listed)}
+def record(number, language, cause, assigned, confidence=0.0, also=(), listed=()):
+    finding = {"cause": assigned, "confidence": confidence, "also": list(listed)}
     return {"round": number, "language": language, "cause": cause, "also": list(also), "rules": finding}
 
 
@@ -29,7 +29,7 @@ RECORDS = [
 FINDINGS = [row["rules"] for row in RECORDS]
 
 
-def test_figures_of_a_round_are_those_worked_out_by_hand():
+def test_figures_of_a_round_are_those_computed_by_hand():
     figures = score_round(RECORDS, FINDINGS)
     # Right: the first, the third (an accepted alternative) and the fifth (stays unknown): 3 of 5.
     assert (figures.messages, figures.accuracy) == (5, 0.6)
