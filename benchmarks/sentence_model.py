@@ -74,7 +74,9 @@ def fit_model(rows: Sequence[Row]) -> SentenceModel:
     inverse_frequency = np.log((1 + len(rows)) / (1 + frequency)) + 1
     weighted = normalize(counts.multiply(inverse_frequency).tocsr())
     ngrams = LogisticRegression(C=NGRAM_STRENGTH, max_iter=200, tol=TOLERANCE).fit(weighted, causes)
-    vector = LogisticRegression(C=VECTOR_STRENGTH, max_iter=300, tol=TOLERANCE).fit(_vectors(messages), causes)
+    vector = LogisticRegression(C=VECTOR_STRENGTH, max_iter=300, tol=TOLERANCE).fit(
+        _vectors(messages), causes
+    )
     unit = np.maximum(np.abs(ngrams.coef_).max(axis=1) / 127, SMALLEST)
     return SentenceModel(
         causes=tuple(ngrams.classes_),
