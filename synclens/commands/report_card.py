@@ -213,8 +213,8 @@ def _simulate_scenario(
 
 
 def _read_labeled_messages(path: Path) -> pd.DataFrame:
-    records = _read_records(path)
-    return pd.DataFrame(records).assign(also=[record.get("also") or [] for record in records])
+    records = [record | {"also": record.get("also") or []} for record in _read_records(path)]
+    return pd.DataFrame(records)
 
 
 def _read_records(path: Path, required: tuple[str, ...] = ("message", "cause")) -> list[dict[str, Any]]:
