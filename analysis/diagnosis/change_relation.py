@@ -120,6 +120,9 @@ def relate(group: ChangeGroup, issue: IssueFeatures) -> tuple[Relation, str, tup
         if named >= _NEARLY_ALL and can_cause(group.rows[0], issue) is not False:
             text = f"{named:.0%} of the errors name a record that it changed"
             return Relation.NAMED, text, group.rows
+        if all(can_cause(row, issue) is False for row in group.rows):
+            # Of many records, some are named by chance.
+            relations = [(min(relation, Relation.UNLIKELY), "") for relation, _ in relations]
     best = max(relation for relation, _ in relations)
     pairs = zip(group.rows, relations, strict=True)
     rows = tuple(row for row, (relation, _) in pairs if relation == best)

@@ -19,7 +19,10 @@ from analysis.issues.details import UnknownIssue
 from analysis.query.filters import Filters
 
 _SIGNIFICANT = 0.05
-_MIN_AFFECTED = 2
+_MIN_AFFECTED = _MIN_VERSIONS = 2
+_NO_VERSION_FITS = (
+    "No app version fits the start of this issue. Whether a configuration change does is unknown:"
+)
 _MIN_REACHED = 0.5  # share of the affected users that a suspect reached before their first hit
 
 # Prior weight of all changes of one relation together, compared with no change at all. They do not depend on the
@@ -47,6 +50,8 @@ WITH period AS (
 )
 SELECT (SELECT count(*) FROM sync_tracking__v), (SELECT count(*) FROM config_change),
     (SELECT count(*) FROM config_change, period WHERE changed_at BETWEEN first_seen AND last_seen),
+    (SELECT count(*) FROM config_change
+     WHERE changed_at <= (SELECT min(occurred_at) FROM issue_event WHERE issue_id = $issue)),
     (SELECT count(DISTINCT version__v) FROM sync_tracking__v),
     (SELECT count(DISTINCT coalesce(user_id, device_id)) FROM issue_event WHERE issue_id = $issue)
 """
@@ -160,33 +165,21 @@ def why_unjudged(connection: DuckDBPyConnection, issue_id: str | None = None) ->
     Show it instead of "no change fits" if `suspects` returns nothing.
     """
     counts = connection.execute(_CANDIDATE_COUNTS, {"issue": issue_id}).fetchall()[0]
-    syncs, changes, changes_within, versions, users = counts
-    if not syncs:
-        return (
-            "Suspects cannot be judged: no syncs are loaded, so it is unknown who worked without this issue. "
-            "Load sync tracking records."
-        )
-    if issue_id is not None and users < _MIN_AFFECTED:
-        return (
-            "Suspects cannot be judged: fewer than two users or devices of this issue are known. "
-            "Load errors with a user or a sync id."
-        )
-    if not changes and versions < 2:
-        return (
-            "Suspects cannot be judged: no configuration changes and only one app version are loaded. "
-            "Load the audit trails."
-        )
-    if not changes:
-        return (
-            "No app version fits the start of this issue. Whether a configuration change does is unknown: none are "
-            "loaded. Load the audit trails."
-        )
-    if not changes_within:
-        return (
-            "No app version fits the start of this issue. Whether a configuration change does is unknown: all loaded "
-            "changes are from before or after the loaded syncs and errors. Load the audit trails of the same days."
-        )
-    return None
+    syncs, changes, changes_within, changes_before, versions, users = counts
+    reasons = {
+        "Suspects cannot be judged: no syncs are loaded, so it is unknown who worked without this issue. "
+        "Load sync tracking records.": not syncs,
+        "Suspects cannot be judged: fewer than two users or devices of this issue are known. "
+        "Load errors with a user or a sync id.": issue_id is not None and users < _MIN_AFFECTED,
+        "Suspects cannot be judged: no configuration changes and only one app version are loaded. "
+        "Load the audit trails.": not changes and versions < _MIN_VERSIONS,
+        f"{_NO_VERSION_FITS} none are loaded. Load the audit trails.": not changes,
+        f"{_NO_VERSION_FITS} all loaded changes are from before or after the loaded syncs and errors. "
+        "Load the audit trails of the same days.": not changes_within,
+        f"{_NO_VERSION_FITS} the loaded changes begin after its first error. "
+        "Load the audit trails of the days before.": issue_id is not None and not changes_before,
+    }
+    return next((reason for reason, applies in reasons.items() if applies), None)
 
 
 def _issue_exists(connection: DuckDBPyConnection, issue_id: str) -> bool:

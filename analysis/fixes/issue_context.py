@@ -56,6 +56,7 @@ LEFT JOIN affected AS h ON h.user_id = a.user_id
 GROUP BY a.kind, a.value
 ORDER BY attribute, value
 """
+NO_PENDING_DATA = "No pending-record data is loaded for the affected devices."
 _LOADED_DATA = """
 SELECT
     (SELECT count(*) FROM pending_record
@@ -107,7 +108,7 @@ def data_gaps(connection: DuckDBPyConnection, issue_id: str, since: datetime) ->
     """List the data that is missing for an issue, one sentence each."""
     pending, first, changes, users = connection.execute(_LOADED_DATA, {"issue_id": issue_id}).fetchall()[0]
     gaps = {
-        "No pending-record data is loaded for the affected devices.": not pending,
+        NO_PENDING_DATA: not pending,
         "The errors begin where the data begins, so the issue may be older.":
             first is not None and since - first < timedelta(days=1),
         "No configuration changes are loaded, so no change can be suspected.": not changes,

@@ -240,7 +240,7 @@ def _send_sync_files(state: PendingState) -> RecoveryAction:
         offered=failures > 0,
         reason=f"{failures:,} {nouns} to investigate."
         if failures
-        else "No error or failed sync to investigate.",
+        else "No error or failed sync of these devices is loaded.",
         devices=tuple(state.devices) if failures else (),
         **_TEXTS["upload_vtrans__v"],
     )

@@ -17,7 +17,7 @@ from analysis.base.quiet_period import QUIET_PERIOD
 from analysis.base.text import format_change, format_p_value, pluralize
 from analysis.fixes.config_change import ConfigChange
 from analysis.fixes.formatting import format_list, format_value
-from analysis.fixes.issue_context import SharedAttribute
+from analysis.fixes.issue_context import NO_PENDING_DATA, SharedAttribute
 from analysis.fixes.recovery_actions import RecoveryAction
 from analysis.fixes.suggestion import Suggestion
 
@@ -104,7 +104,7 @@ def resolution_line(fix: Suggestion) -> str:
     """Return why an issue looks resolved and what remains; empty for an ongoing issue."""
     status = fix.resolution
     if status.reverted_at is not None and fix.latest <= status.reverted_at:
-        verdict = "This looks resolved: the change was reverted and no further errors occurred."
+        verdict = f"This looks resolved: the change was reverted and {_no_later_errors(fix)}."
     elif status.as_of is not None and status.as_of - fix.latest > QUIET_PERIOD:
         days = (status.as_of - fix.latest).days
         verdict = f"This may be resolved: the last error occurred {days} days before the newest data."
@@ -118,9 +118,24 @@ def resolution_line(fix: Suggestion) -> str:
         remaining.append(
             f"{missing:,} of {pluralize(fix.users, 'user')} {verb} not synced successfully since"
         )
-    if not remaining:
-        return f"{verdict} Nothing is known to remain. Follow the steps only if the issue recurs."
-    return f"{verdict} Remaining: {' and '.join(remaining)}. Follow the other steps only if the issue recurs."
+    unknown = []
+    if status.users_synced_since is None:
+        unknown.append("whether the users can sync now (no syncs of them are loaded)")
+    if NO_PENDING_DATA in fix.notes:
+        unknown.append("whether records are still blocked (no pending records of their devices are loaded)")
+    parts = [verdict]
+    parts += [f"Remaining: {' and '.join(remaining)}."] if remaining else []
+    parts += [f"Unknown: {' and '.join(unknown)}."] if unknown else []
+    parts += [] if remaining or unknown else ["No affected user or record remains."]
+    steps = "the other steps" if remaining or unknown else "the steps"
+    return f"{' '.join(parts)} Follow {steps} only if the issue recurs."
+
+
+def _no_later_errors(fix: Suggestion) -> str:
+    """Return that errors ended, or, without a later successful sync as proof, only that none are loaded."""
+    return (
+        "no further errors occurred" if fix.resolution.users_synced_since else "no further errors are loaded"
+    )
 
 
 def verification_lines(fix: Suggestion) -> list[str]:
@@ -203,7 +218,12 @@ def _resolution_lines(fix: Suggestion, name_users: bool) -> Iterator[str]:
     status = fix.resolution
     if (revert := status.reverted_by) is not None:
         yield f"Reverted {_when_and_who(revert, name_users)}: {_describe_change(revert)}."
-        yield ("Further" if fix.latest > revert.changed_at else "No further") + " errors occurred after that."
+        later = _no_later_errors(fix).capitalize()
+        yield (
+            "Further errors occurred after that."
+            if fix.latest > revert.changed_at
+            else f"{later} after that."
+        )
     if status.users_synced_since is not None:
         verb = "has" if status.users_synced_since == 1 else "have"
         count = f"{status.users_synced_since:,}" if status.users_synced_since else "None"

@@ -30,7 +30,9 @@ history, action = st.columns([3, 2], gap="large")
 with history:
     widgets.show_section("Timeline", help="Tracked syncs by outcome, and errors; newest on the right.")
     if device.timeline.empty:
-        widgets.show_empty("events", view, healthy="No syncs or errors on this device in this period.")
+        widgets.show_empty(
+            "events", view, healthy="No syncs or errors of this device are loaded for this period."
+        )
     else:
         widgets.show_chart(
             charts.device_timeline(widgets.localize_times(device.timeline, view.zone)),
@@ -42,7 +44,7 @@ with history:
     if issues.empty and device.summary["failures"]:
         st.warning("Syncs of this device failed, but fit no issue.", icon=":material/help:")
     elif issues.empty:
-        widgets.show_empty("issues", view, healthy="No errors on this device in this period.")
+        widgets.show_empty("issues", view, healthy="No errors of this device are loaded for this period.")
     for issue in issues.head(8).itertuples():
         cards.show_issue_line(issue, view)
 with action:

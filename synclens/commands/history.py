@@ -120,10 +120,11 @@ def _summary_lines(summary: Row, status: str) -> Iterator[Text]:
     attributes = [str(summary[column]) for column in columns if summary[column]]
     yield Text(", ".join(attributes) or "no device details are loaded")
     success = summary["last_success"]
-    last = f"last success {format_minute(success)} UTC" if success else "never successful"
+    last = f"last success {format_minute(success)} UTC" if success else "no successful sync is loaded"
     counted = f"{pluralize(summary['syncs'], 'tracked sync')}, {summary['failures']:,} failed, {last}"
     syncs = counted if summary["syncs"] else "no tracked sync is loaded"
-    yield Text(f"{syncs}; {pluralize(summary['errors'], 'error')}")
+    errors = pluralize(summary["errors"], "error") if summary["errors"] else "no errors are loaded"
+    yield Text(f"{syncs}; {errors}")
 
 
 def _indent(line: str) -> Padding:

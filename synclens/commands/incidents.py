@@ -40,8 +40,8 @@ def incidents(
         return
     for incident in rows[:limit]:
         console.print_output(Text(_format_incident(incident, titles)))
-    if not rows:
-        console.print_output("No incidents: no issues are together more often than chance explains.")
+    if not rows and (loaded.errors or loaded.failed):
+        console.print_output("No incidents: no loaded issues are together more often than chance explains.")
     elif len(rows) > limit:
         console.print_output(f"{pluralize(len(rows) - limit, 'more incident')}. Show them with --limit.")
     for line in describe_loaded_data(loaded, has_issues=bool(rows)):

@@ -103,11 +103,12 @@ def test_scattered_failures_are_stated(synclens, tmp_path, command):
     assert "1 failed sync without an error text fit no issue" in " ".join(synclens(command).out.split())
 
 
-@pytest.mark.parametrize("command", ["issues", "triage"])
+@pytest.mark.parametrize("command", ["issues", "triage", "incidents"])
 def test_an_empty_store_says_that_nothing_is_loaded(synclens, tmp_path, command):
     with ingest.open_store(tmp_path / "test.duckdb", read_only=False):
         pass
-    assert "This store has no syncs and no errors" in " ".join(synclens(command).out.split())
+    out = " ".join(synclens(command).out.split())
+    assert "This store has no syncs and no errors" in out and "No incidents" not in out
 
 
 def test_an_error_list_alone_does_not_show_whether_a_device_works(synclens, tmp_path):
@@ -118,7 +119,7 @@ def test_an_error_list_alone_does_not_show_whether_a_device_works(synclens, tmp_
         issue = list_issues(store)["issue_id"].iloc[0]
     out = " ".join(synclens("history", "u00").out.split())
     assert out.startswith("u00, 1 error; whether it works now is unknown, because no syncs of it are loaded")
-    assert "No error or failed sync to investigate" not in out and "never successful" not in out
+    assert "No error or failed sync of these devices" not in out and "no successful sync" not in out
     assert "cannot be judged: no syncs are loaded" in synclens("suspects", issue).out
     assert "unknown" in synclens("fleet").out
     assert "No syncs are loaded" in " ".join(synclens("issues").out.split())

@@ -354,6 +354,15 @@ def test_changes_from_other_days_are_stated():
         assert "before or after the loaded" in why_unjudged(store, "issue-1")
 
 
+def test_a_trail_that_begins_after_the_issue_is_stated():
+    fleet, seen = fleet_of(2)
+    with store_of(fleet, seen, pd.DataFrame([described(TRUE)])) as store:
+        store.execute(
+            "UPDATE config_change SET changed_at = (SELECT max(occurred_at) FROM sync_error) - INTERVAL 1 SECOND"
+        )
+        assert "begin after its first error" in why_unjudged(store, "issue-1")
+
+
 @given(st.integers(0, 50), st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))
 @settings(max_examples=examples(100), deadline=None)
 def test_a_likelihood_ratio_is_positive_only_for_a_higher_rate_inside(hit, not_hit, hit_out, not_hit_out):

@@ -347,6 +347,17 @@ def test_an_issue_with_a_reverted_change_looks_resolved_and_shows_what_remains(c
     assert resolution_line(suggest_fix(case, "one")) == ""
 
 
+def test_a_store_without_syncs_and_pending_records_does_not_show_that_nothing_remains(store):
+    add_error(store, 1, "u1")
+    same = {"target": "rep_de__c", "object": "call2__v", "field": "signature__v"}
+    add_change(store, "bad", **same, before="edit=True", after="edit=False")
+    add_change(store, "back", at="2026-03-02 12:00:00", **same, before="edit=False", after="edit=True")
+    line = resolution_line(suggest_fix(store, "one"))
+    assert "no further errors are loaded" in line and "errors occurred" not in line
+    assert "Unknown: whether the users can sync now (no syncs of them are loaded) and whether records" in line
+    assert "No further errors are loaded after that." in fix_summary(suggest_fix(store, "one"))
+
+
 def test_an_issue_without_errors_for_days_may_be_resolved(case):
     case.execute(
         "INSERT INTO sync_tracking__v (id, created_by__v, sync_start_datetime__v, source, batch_id)"
