@@ -77,4 +77,7 @@ def _ends_with_code_word(word: str) -> bool:
 
 
 def _has_unit(items: Sequence[Item], position: int) -> bool:
-    return position + 1 < len(items) and items[position + 1].text.casefold() in words_of.UNITS
+    if position + 1 == len(items):
+        return False
+    word = items[position + 1].text.casefold()
+    return word in words_of.UNITS or word in "%‰"

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from analysis.grouping import vocabulary as words_of
 from analysis.grouping.items import CODE, VARIABLE, CodeKind, Item, Words
 from analysis.grouping.number_codes import mark_codes
-from analysis.grouping.tokens import CLOSE_QUOTE, DOUBLE_QUOTE, NUMBER, OPEN_QUOTE, TIME, VALUE
+from analysis.grouping.tokens import BACKTICK, CLOSE_QUOTE, DOUBLE_QUOTE, NUMBER, OPEN_QUOTE, TIME, VALUE
 
 MAX_QUOTED = 40  # tokens
 SENTENCE_WORDS = 4
+CLEAR_UNIT = 3  # letters: "days" is a unit after any value, "d" only after a number
 _GLUE = frozenset(":/-+#.,_@*~|=^&")
 _SIGNS = frozenset("+*#<>~≈≤≥№±−")
 _COMPOUND_SIGNS = frozenset("~@#")
@@ -23,6 +24,12 @@ _PAIRS = {"(": ")", "[": "]", "{": "}", "<": ">", "（": "）", "【": "】"}
 _VALUE_ENDS = frozenset(",;=(){}[]&|")
 _DATE_LINKS = frozenset((",", ".", "de"))
 _CLEAR_UNIT = re.compile(r"[kKMGT]i?[Bb]|ms|[%‰€$£¥]")
+_CLOSING_QUOTES = {
+    DOUBLE_QUOTE: (DOUBLE_QUOTE,),
+    OPEN_QUOTE: (CLOSE_QUOTE,),
+    CLOSE_QUOTE: (CLOSE_QUOTE,),
+    BACKTICK: (BACKTICK, CLOSE_QUOTE),
+}
 _EXTENSION = re.compile(r"[a-z]{2,5}")
 
 
@@ -51,6 +58,7 @@ def build_shape(chunks: Sequence[Words]) -> Shape:
         for number, chunk in enumerate(chunks)
         for position, text in enumerate(chunk)
     ]
+    items = _join_quotes(items)
     mark_codes(items)
     for step in (_join_units, _join_dates, _mask_assignments, _mask_quotations, _mask_brackets, _join_lists):
         items = step(items)
@@ -76,6 +84,26 @@ def collapse_variables(words: Iterable[str]) -> Words:
     return tuple(collapsed)
 
 
+def _join_quotes(items: list[Item]) -> list[Item]:
+    """Reduce two equal quotation marks before or after a word to one, as in `“"name"”`."""
+    joined: list[Item] = []
+    for position, item in enumerate(items):
+        after = items[position + 1] if position + 1 < len(items) else None
+        if item.text in (DOUBLE_QUOTE, BACKTICK) and after is not None and after.text == item.text:
+            later = items[position + 2] if position + 2 < len(items) else None
+            opens = item.starts and later is not None and not later.starts and _is_word_or_value(later)
+            closes = bool(joined) and not item.starts and _is_word_or_value(joined[-1])
+            if opens or closes:
+                after.starts = item.starts
+                continue
+        joined.append(item)
+    return joined
+
+
+def _is_word_or_value(item: Item) -> bool:
+    return item.is_value or item.text[-1].isalnum()
+
+
 def _join_units(items: list[Item]) -> list[Item]:
     """Join a value with the unit or the file extension after it."""
     joined: list[Item] = []
@@ -92,7 +120,9 @@ def _join_units(items: list[Item]) -> list[Item]:
             continue
         if last is not None and last.is_value:
             is_unit = item.text.casefold() in words_of.UNITS
-            if (is_unit and last.text == NUMBER) or _CLEAR_UNIT.fullmatch(item.text):
+            if (is_unit and (last.text == NUMBER or len(item.text) >= CLEAR_UNIT)) or _CLEAR_UNIT.fullmatch(
+                item.text
+            ):
                 continue
         joined.append(item)
     return _join_extensions(joined)
@@ -162,7 +192,7 @@ def _mask_assignments(items: list[Item]) -> list[Item]:
         key = masked[-2].text
         is_code = key.casefold() in words_of.CODE_WORDS and any(part.text == CODE for part in value)
         if is_code or (words_of.is_telling_key(key) and any(_names_error(part) for part in value)):
-            masked += [Item(VALUE) if part.is_value else part for part in value if part.text not in '"‘’']
+            masked += [Item(VALUE) if part.is_value else part for part in value if part.text not in '"‘’`']
         else:
             masked.append(Item(VALUE))
         position = end
@@ -180,7 +210,7 @@ def _find_value_end(items: Sequence[Item], start: int) -> int:
     first = items[start]
     if first.starts and start + 1 < len(items) and items[start + 1].text == "=":
         return start
-    if first.text in (DOUBLE_QUOTE, OPEN_QUOTE):
+    if first.text in (DOUBLE_QUOTE, OPEN_QUOTE, BACKTICK):
         end = _find_closing_quote(items, start)
         if end is not None:
             return end + 1
@@ -203,7 +233,8 @@ def _mask_quotations(items: list[Item]) -> list[Item]:
     position = 0
     while position < len(items):
         item = items[position]
-        end = _find_closing_quote(items, position) if item.text in (DOUBLE_QUOTE, OPEN_QUOTE) else None
+        is_opening = item.text in (DOUBLE_QUOTE, OPEN_QUOTE, BACKTICK)
+        end = _find_closing_quote(items, position) if is_opening else None
         if end is None and item.text == CLOSE_QUOTE and (item.starts or position == 0):
             end = _find_closing_quote(items, position)
         if end is None:
@@ -220,9 +251,9 @@ def _mask_quotations(items: list[Item]) -> list[Item]:
 
 
 def _find_closing_quote(items: Sequence[Item], start: int) -> int | None:
-    closing = DOUBLE_QUOTE if items[start].text == DOUBLE_QUOTE else CLOSE_QUOTE
+    closing = _CLOSING_QUOTES[items[start].text]
     for position in range(start + 1, min(len(items), start + MAX_QUOTED)):
-        if items[position].text == closing:
+        if items[position].text in closing:
             return position
     return None
 
@@ -260,7 +291,7 @@ def _mask_brackets(items: list[Item]) -> list[Item]:
         inner = items[position + 1 : end]
         only_values = all(part.is_value or part.text in _GLUE or part.text == "%" for part in inner)
         after_value = bool(masked) and masked[-1].is_value
-        if only_values and after_value and item.starts and item.text in "([（":
+        if only_values and after_value and (item.starts or item.text == "(") and item.text in "([（":
             position = end + 1
         elif (item.text == "[" and _is_bracketed_list(masked, item, inner)) or (
             only_values and item.text in "([（"

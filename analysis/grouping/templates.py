@@ -22,6 +22,7 @@ from analysis.grouping.shapes import collapse_variables
 from analysis.grouping.tokens import NUMBER
 from analysis.grouping.vocabulary import (
     JOINERS,
+    NAME_PARTICLES,
     PREPOSITIONS,
     ROLES,
     are_opposites,
@@ -42,6 +43,8 @@ NAMES_NEEDED_ANNOUNCED = 2  # after `user`, `for`, `package` and the like, or if
 CONTEXTS_NEEDED = 3  # a word at the place of values in this many templates,
 VALUE_SHARE = 0.3  # and in this share of its templates, is a value
 CONSTANT_WORDS_NEEDED = 2
+CONSTANT_WORDS_NEEDED_ONCE = 5  # beside a word that occurs only once, where another message has a value
+CONSTANT_WORDS_NEEDED_FIRST = 4  # beside the first word of a sentence, whose capital shows nothing
 MAX_NAME_WORDS = 4
 MAX_TITLE = 4  # characters: "Dr. Silva"
 MAX_CODES = 16  # a position that holds more different codes holds numbers
@@ -114,13 +117,23 @@ def _find_wider(words: Words, templates: set[Words]) -> Iterator[Words]:
             if not _is_name_at(words, end - 1, start):
                 break
             span = words[start:end]
-            if span == (VARIABLE,) or (_begins_sentence(words, start) and _is_plain(span)):
-                continue
             wider = _mask_spans(words, [(start, end)])
-            if wider in templates and wider != words:
+            if span != (VARIABLE,) and wider in templates and wider != words:
                 constant_words = _count_constant_words(wider)
-                if constant_words >= (1 if _is_clear_name(span) else CONSTANT_WORDS_NEEDED):
+                if constant_words >= _constant_words_needed(words, start, span):
                     yield wider
+    spans = [span for span in _find_name_spans(words) if not _has_digits(words[span[0]])]
+    wider = _mask_spans(words, spans)
+    is_wider = len(spans) > 1 and wider in templates and wider != words
+    if is_wider and _count_constant_words(wider) >= CONSTANT_WORDS_NEEDED:
+        yield wider
+
+
+def _constant_words_needed(words: Words, start: int, span: Words) -> int:
+    """Return how many other words must agree, so that the words at `start` are a name."""
+    if _begins_sentence(words, start) and _is_plain(span):
+        return CONSTANT_WORDS_NEEDED_FIRST
+    return 1 if _is_clear_name(span) else CONSTANT_WORDS_NEEDED
 
 
 def _is_clear_name(span: Words) -> bool:
@@ -168,13 +181,12 @@ def _is_name_at(words: Words, position: int, start: int) -> bool:
         return True
     if _has_digits(word):
         return False
-    if (
-        word == "."
-        and position > start
-        and len(words[position - 1]) <= MAX_TITLE
-        and position + 1 < len(words)
-    ):
-        return is_name(words[position + 1])  # "Dr. Silva"
+    after = words[position + 1] if position + 1 < len(words) else ""
+    if word in NAME_PARTICLES:
+        return after in NAME_PARTICLES or (after[:1].isupper() and is_name(after))
+    if word == "." and position > start and after:
+        title = words[position - 1]
+        return len(title) <= MAX_TITLE and title.isalpha() and is_name(after)  # "Dr. Silva"
     if len(word) <= MAX_TITLE and words[position + 1 : position + 2] == (".",) and position + 2 < len(words):
         return word.isalpha() and words[position + 2][0].isupper() and is_name(words[position + 2])
     return can_hold_name(word) and is_name(word)
@@ -188,13 +200,16 @@ def _mask_spans(words: Words, spans: Iterable[_Span]) -> Words:
 
 
 def _join_lists(words: list[str]) -> Words:
-    """Reduce variables with a joiner between them to one, as in `<*> , <*>`."""
+    """Reduce variables with a joiner between them, or one in brackets, to one: `<*> , <*>` and `<*> ( <*> )`."""
     joined: list[str] = []
     for word in words:
         if word == VARIABLE:
             while len(joined) > 1 and joined[-1].casefold() in JOINERS and joined[-2] == VARIABLE:
                 joined.pop()
-        joined.append(word)
+        if word == ")" and joined[-3:] == [VARIABLE, "(", VARIABLE]:
+            del joined[-2:]
+        else:
+            joined.append(word)
     return collapse_variables(joined)
 
 
@@ -240,8 +255,8 @@ def _hash_contexts(words: Words, numbers: dict[str, int]) -> Iterator[_Context]:
             yield (total - numbers[word] * powers[position]) % _MODULUS, position, len(words)
 
 
-def _find_value_words(templates: set[Words], varied: dict[_Context, set[str]]) -> set[str]:
-    """Return the words that are only where other messages have values."""
+def _find_value_words(templates: set[Words], varied: dict[_Context, set[str]]) -> dict[str, int]:
+    """Map each word that is where other messages have values to the constant words that it needs beside it."""
     beside_values: Counter[str] = Counter()
     for alternatives in varied.values():
         if VARIABLE in alternatives:
@@ -249,18 +264,19 @@ def _find_value_words(templates: set[Words], varied: dict[_Context, set[str]]) -
     occurrences: Counter[str] = Counter()
     for words in templates:
         occurrences.update(word for word in words if word in beside_values)
-    return {
-        word
-        for word, count in beside_values.items()
-        if count >= max(CONTEXTS_NEEDED, VALUE_SHARE * occurrences[word])
-        and word != VARIABLE
-        and not is_state_word(word)
-        and not is_code(word)
-    }
+    needed = {}
+    for word, count in beside_values.items():
+        if word == VARIABLE or is_state_word(word) or is_code(word):
+            continue
+        if count >= max(CONTEXTS_NEEDED, VALUE_SHARE * occurrences[word]):
+            needed[word] = CONSTANT_WORDS_NEEDED
+        elif count >= occurrences[word]:
+            needed[word] = CONSTANT_WORDS_NEEDED_ONCE
+    return needed
 
 
 def _mask_names(
-    words: Words, places: Iterable[_Context], varied: dict[_Context, set[str]], values: set[str]
+    words: Words, places: Iterable[_Context], varied: dict[_Context, set[str]], values: dict[str, int]
 ) -> Words:
     masked = list(words)
     for context in places:
@@ -269,7 +285,8 @@ def _mask_names(
         if alternatives is None or words[position] == VARIABLE:
             continue
         constant_words = _count_constant_words(words) - count_words(words[position])
-        is_value = words[position] in values and VARIABLE in alternatives
+        needed = values.get(words[position])
+        is_value = needed is not None and VARIABLE in alternatives and constant_words >= needed
         if constant_words >= CONSTANT_WORDS_NEEDED and (
             is_value or _are_names(alternatives, words, position)
         ):

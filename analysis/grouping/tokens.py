@@ -21,7 +21,7 @@ from analysis.grouping.vocabulary import (
 NUMBER = "<n>"
 TIME = "<t>"
 VALUE = "<v>"
-OPEN_QUOTE, CLOSE_QUOTE, DOUBLE_QUOTE = "‘", "’", '"'
+OPEN_QUOTE, CLOSE_QUOTE, DOUBLE_QUOTE, BACKTICK = "‘", "’", '"', "`"
 Token = tuple[str, int, int]  # the token, its start and its end
 
 _HANGUL = "\uac00-\ud7a3\u1100-\u11ff\u3130-\u318f"
@@ -39,10 +39,11 @@ _PATTERNS = {
     r"|\d{1,4}(?P<mark>[./-])\d{1,2}(?P=mark)\d{1,4}(?![\w.]*\w)"
     r"|\d{4}[年년](?:\d{1,2}[月월](?:\d{1,2}[日일])?)?|\d{1,2}[月월]\d{1,2}[日일]|" + _CLOCK,
     "mac": r"(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}(?![:\w-])",
-    "ipv6": r"(?=[0-9a-fA-F:]*\d)(?:[0-9a-fA-F]{0,4}:){2,7}(?:\d+(?:\.\d+){3}|[0-9a-fA-F]{1,4})(?![\w:])(?:%\w+)?",
+    "ipv6": r"(?=[0-9a-fA-F:]*\d)(?:[0-9a-fA-F]{0,4}:){2,7}(?:\d+(?:\.\d+){3}|[0-9a-fA-F]{1,4})"
+    r"(?![\w:])(?:%[A-Za-z0-9]+)?",
     "ip": r"(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2}|:\d+)?(?![\w]|\.\w)",
     "path": r"(?<![A-Za-z0-9_)>\]])(?:[A-Za-z]:|~|\.{1,2})?[\\/]+[A-Za-z0-9_.$@~%-][A-Za-z0-9_.$@~%*+:=?&,-]*"
-    r"(?:[\\/]+[A-Za-z0-9_.$@~%*+:=?&,-]+)*[\\/]?(?<![:,.])"
+    r"(?:[\\/]+[A-Za-z0-9_.$@~%*+:=?&,-]+)*[\\/]?(?<![:,.?=&])"
     r"|[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.$@~%*+=-]+){2,}/?",
     "host": r"(?:localhost|(?=[A-Za-z0-9-]*[0-9-])[A-Za-z][A-Za-z0-9-]*|[A-Za-z0-9][\w-]*(?:\.[\w-]+)+)"
     r":\d{1,5}(?![\w:])",
@@ -77,7 +78,9 @@ _TOKENS = dict.fromkeys(("url", "email", "uuid", "mac", "ipv6", "ip", "path", "h
     "http": "HTTP",
 }
 _DOUBLE_QUOTES = frozenset('"“”„‟«»「」『』')
-_SINGLE_QUOTES = frozenset("'‘’‚`´")
+_SINGLE_QUOTES = frozenset("'‘’‚´")
+_CLAUSE_ENDS = frozenset(".,;:!?)]}。，；：！？）")
+_VALUE_ENDS = frozenset("%‰.!?)]}")
 _DIGIT = re.compile(r"\d")
 _WORD_CHARACTER = re.compile(rf"(?![{UNSPACED_RANGES}])\w")
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{8}(?!\w)")
@@ -144,4 +147,6 @@ def _name_token(kind: str | None, text: str) -> str:
 
 def _opens(chunk: str, start: int, end: int) -> bool:
     """Return whether the quotation mark at `start` can open a quotation."""
-    return end < len(chunk) and (start == 0 or not _WORD_CHARACTER.match(chunk[start - 1]))
+    if end == len(chunk) or chunk[end] in _CLAUSE_ENDS:
+        return False
+    return start == 0 or not (_WORD_CHARACTER.match(chunk[start - 1]) or chunk[start - 1] in _VALUE_ENDS)

@@ -34,9 +34,12 @@ CODE_PREFIXES = tuple(_DATA["code_prefixes"])
 TELLING_KEYS = _load_words("telling_keys")
 PLAIN_TELLING_KEYS = TELLING_KEYS - _load_words("json_only_keys")
 TERMS = _load_words("terms")
+NAME_PARTICLES = frozenset(_DATA["name_particles"])
 METHODS = frozenset(_DATA["methods"])
 
 _STATES = re.compile("|".join(f"(?:{pattern})" for pattern in _DATA["states"]), re.IGNORECASE)
+_NOT_STATES = _load_words("not_states")
+_KOREAN_NAME = re.compile(rf"(?:{'|'.join(_DATA['korean_surnames'])})[가-힣]{{2}}")
 _STATE_PARTS = _load_words("state_parts")
 _STATE_STEMS = re.compile("|".join(map(re.escape, sorted(_DATA["state_stems"]))))
 _NOT_CODES = _load_words("not_codes")
@@ -60,7 +63,7 @@ MAX_UNSPACED_NAME = 4
 def is_state_word(word: str) -> bool:
     """Return whether the word can change the meaning of a message, such as "started" and "paused"."""
     if _STATES.fullmatch(word):
-        return True
+        return word.casefold() not in _NOT_STATES
     if is_unspaced(word):
         return _STATE_STEMS.search(word) is not None
     return word.casefold() in _STATE_PARTS or _STATE_STEMS.match(word.casefold()) is not None
@@ -100,7 +103,7 @@ def is_name(word: str) -> bool:
         return not _STATES.fullmatch(word)
     if is_unspaced(word):
         return len(word) <= MAX_UNSPACED_NAME and not is_state_word(word)
-    return word[0].isupper() and not is_state_word(word)
+    return (word[0].isupper() or _KOREAN_NAME.fullmatch(word) is not None) and not is_state_word(word)
 
 
 def is_capital_word(word: str) -> bool:
