@@ -23,7 +23,7 @@ def mark_codes(items: list[Item]) -> None:
     for position, item in enumerate(items):
         if item.text in (NUMBER, VALUE):
             kind = _find_code_kind(items, position)
-            if kind is not None and not _has_unit(items, position):
+            if kind is not None and not _has_unit(items, position) and not _begins_date(items, position):
                 item.text, item.kind = CODE, kind
 
 
@@ -46,6 +46,8 @@ def read_code(text: str, kind: CodeKind) -> str:
 
 def _find_code_kind(items: Sequence[Item], position: int) -> CodeKind | None:
     """Return how the words before a number announce a code."""
+    if position > 1 and items[position - 1].text == VALUE and items[position - 2].text in words_of.METHODS:
+        return "response"  # "GET /index.html 404"
     for distance, item in enumerate(reversed(items[max(0, position - MAX_CODE_DISTANCE) : position])):
         word = item.text.casefold()
         if word in words_of.CODE_WORDS or (word[-1:].isalpha() and _ends_with_code_word(item.text)):
@@ -81,3 +83,14 @@ def _has_unit(items: Sequence[Item], position: int) -> bool:
         return False
     word = items[position + 1].text.casefold()
     return word in words_of.UNITS or word in "%‰"
+
+
+def _begins_date(items: Sequence[Item], position: int) -> bool:
+    """Return whether the number is glued to a month or another number: `16-Dec-2025`."""
+    after = items[position + 1 : position + 3]
+    return (
+        len(after) > 1
+        and not any(item.starts for item in after)
+        and after[0].text in "-/.:"
+        and (after[1].text == NUMBER or after[1].text.casefold() in words_of.MONTHS)
+    )

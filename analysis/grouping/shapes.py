@@ -91,9 +91,9 @@ def _join_quotes(items: list[Item]) -> list[Item]:
         after = items[position + 1] if position + 1 < len(items) else None
         if item.text in (DOUBLE_QUOTE, BACKTICK) and after is not None and after.text == item.text:
             later = items[position + 2] if position + 2 < len(items) else None
-            opens = item.starts and later is not None and not later.starts and _is_word_or_value(later)
-            closes = bool(joined) and not item.starts and _is_word_or_value(joined[-1])
-            if opens or closes:
+            follows_word = bool(joined) and not item.starts and _is_word_or_value(joined[-1])
+            precedes_word = later is not None and not later.starts and _is_word_or_value(later)
+            if follows_word != precedes_word:
                 after.starts = item.starts
                 continue
         joined.append(item)
