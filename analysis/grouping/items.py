@@ -11,7 +11,7 @@ VARIABLE = "<*>"
 CODE = "<code>"
 Words = tuple[str, ...]
 CodeKind = Literal["certain", "counted", "response", "status"]
-_VALUES = frozenset((NUMBER, TIME, VALUE, VARIABLE))
+VALUES = frozenset((NUMBER, TIME, VALUE, VARIABLE))
 
 
 @dataclass(slots=True)
@@ -26,4 +26,4 @@ class Item:
 
     @property
     def is_value(self) -> bool:
-        return self.text in _VALUES
+        return self.text in VALUES

@@ -18,13 +18,14 @@ _STATUS = re.compile(r"[1-5]\d\d|-\d+")
 _RESPONSE = re.compile(r"[45]\d\d")
 
 
-def mark_codes(items: list[Item]) -> None:
+def mark_codes(items: list[Item]) -> list[Item]:
     """Replace the text of each number that is a code by `<code>`, and set how it was announced."""
     for position, item in enumerate(items):
         if item.text in (NUMBER, VALUE):
             kind = _find_code_kind(items, position)
             if kind is not None and not _has_unit(items, position) and not _begins_date(items, position):
                 item.text, item.kind = CODE, kind
+    return items
 
 
 def read_code(text: str, kind: CodeKind) -> str:

@@ -15,7 +15,7 @@ from analysis.grouping.items import VARIABLE, CodeKind, Words
 from analysis.grouping.json_bodies import combine_json, split_json
 from analysis.grouping.number_codes import read_code
 from analysis.grouping.shapes import Shape, build_shape, collapse_variables
-from analysis.grouping.tokens import depends_on_digits, split_tokens
+from analysis.grouping.tokens import depends_on_digits, simplify_values, split_texts, split_tokens
 
 MAX_CHARACTERS = 2000
 MAX_REMEMBERED = 200_000  # texts, and parts of texts
@@ -53,7 +53,7 @@ class Scanner:
 
     def __init__(self) -> None:
         self._scans: dict[str, _Scan] = {}  # by text without digits
-        self._chunks = _ChunkNumbers()
+        self._chunks = _Chunks()
         self._shapes: dict[tuple[int, ...], Shape] = {}
 
     def scan(self, text: str, without_digits: str | None = None) -> Words:
@@ -78,38 +78,68 @@ class Scanner:
     def _scan_chunks(self, text: str, key: str) -> _Scan:
         if len(self._scans) > MAX_REMEMBERED or len(self._chunks) > MAX_REMEMBERED:
             self.__dict__.update(Scanner().__dict__)
-        chunks = text.split()
-        numbers = tuple(map(self._chunks.__getitem__, chunks))
+        numbers = self._chunks.number(text, key)
         shape = self._shapes.get(numbers)
         if shape is None:
             shape = self._shapes[numbers] = build_shape([self._chunks.tokens[number] for number in numbers])
-        scan = shape.words, _locate_codes(text, chunks, shape) if shape.slots else ()
+        scan = shape.words, _locate_codes(text, text.split(), shape) if shape.slots else ()
         if self._chunks.fixed.isdisjoint(numbers):
             self._scans[key] = scan
         return scan
 
 
-class _ChunkNumbers(dict[str, int]):
-    """A number for each chunk; chunks with the same tokens have the same number.
+class _Chunks:
+    """The tokens of chunks, by number; chunks with the same tokens have the same number.
 
-    The tokens of chunks in `fixed` depend on their digits.
+    The tokens of chunks in `fixed` depend on their digits. Other chunks are remembered without their digits.
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self.tokens: list[Words] = []
         self.fixed: set[int] = set()
-        self._numbers: dict[tuple[Words, bool], int] = {}
+        self._by_key: dict[str, int | None] = {}  # None: depends on the digits
+        self._by_text: dict[str, int] = {}
+        self._by_tokens: dict[tuple[Words, bool], int] = {}
 
-    def __missing__(self, chunk: str) -> int:
-        tokens = tuple(token for token, _, _ in split_tokens(chunk))
-        is_fixed = depends_on_digits(chunk)
-        number = self._numbers.setdefault((tokens, is_fixed), len(self.tokens))
+    def __len__(self) -> int:
+        return len(self._by_key) + len(self._by_text)
+
+    def number(self, text: str, key: str) -> tuple[int, ...]:
+        """Return the number of each chunk of a text. `key` is the text without digits."""
+        keys = key.split()
+        numbers = list(map(self._by_key.get, keys))
+        if None not in numbers:
+            return tuple(numbers)  # type: ignore[arg-type]
+        return tuple(
+            self._find(chunk, chunk_key) if number is None else number
+            for number, chunk, chunk_key in zip(numbers, text.split(), keys, strict=True)
+        )
+
+    def _find(self, chunk: str, key: str) -> int:
+        if key in self._by_key:
+            known = self._by_key[key]
+            if known is not None:
+                return known
+            if chunk in self._by_text:
+                return self._by_text[chunk]
+            return self._by_text.setdefault(chunk, self._add(split_texts(chunk), is_fixed=True))
+        if depends_on_digits(chunk):
+            self._by_key[key] = None
+            return self._find(chunk, key)
+        simple = simplify_values(key)
+        number = self._by_key.get(simple)
+        if number is None:
+            number = self._add(split_texts(chunk), is_fixed=False)
+            self._by_key[simple] = number
+        self._by_key[key] = number
+        return number
+
+    def _add(self, tokens: Words, *, is_fixed: bool) -> int:
+        number = self._by_tokens.setdefault((tokens, is_fixed), len(self.tokens))
         if number == len(self.tokens):
             self.tokens.append(tokens)
             if is_fixed:
                 self.fixed.add(number)
-        self[chunk] = number
         return number
 
 

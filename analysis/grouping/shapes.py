@@ -6,11 +6,11 @@ The steps run in one order: codes, units and dates, `key=value`, quotations, bra
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from analysis.grouping import vocabulary as words_of
-from analysis.grouping.items import CODE, VARIABLE, CodeKind, Item, Words
+from analysis.grouping.items import CODE, VALUES, VARIABLE, CodeKind, Item, Words
 from analysis.grouping.number_codes import mark_codes
 from analysis.grouping.tokens import BACKTICK, CLOSE_QUOTE, DOUBLE_QUOTE, NUMBER, OPEN_QUOTE, TIME, VALUE
 
@@ -58,10 +58,10 @@ def build_shape(chunks: Sequence[Words]) -> Shape:
         for number, chunk in enumerate(chunks)
         for position, text in enumerate(chunk)
     ]
-    items = _join_quotes(items)
-    mark_codes(items)
-    for step in (_join_units, _join_dates, _mask_assignments, _mask_quotations, _mask_brackets, _join_lists):
-        items = step(items)
+    texts = {item.text for item in items}
+    for step, needed in _STEPS:
+        if not needed.isdisjoint(texts):
+            items = step(items)
     words: list[str] = []
     slots = []
     for item in items:
@@ -359,3 +359,17 @@ def _count_joiners(items: Sequence[Item], position: int) -> int:
                 return length
             return 0
     return 0
+
+
+_QUOTES = frozenset((DOUBLE_QUOTE, OPEN_QUOTE, CLOSE_QUOTE, BACKTICK))
+# Each step with the tokens of which it needs one; most messages need few steps.
+_STEPS: tuple[tuple[Callable[[list[Item]], list[Item]], frozenset[str]], ...] = (
+    (_join_quotes, _QUOTES),
+    (mark_codes, frozenset((NUMBER, VALUE))),
+    (_join_units, VALUES),
+    (_join_dates, words_of.DATE_WORDS),
+    (_mask_assignments, frozenset("=")),
+    (_mask_quotations, _QUOTES),
+    (_mask_brackets, frozenset(_PAIRS)),
+    (_join_lists, VALUES | _QUOTES | frozenset(_PAIRS) | frozenset("=")),
+)

@@ -86,6 +86,11 @@ _WORD_CHARACTER = re.compile(rf"(?![{UNSPACED_RANGES}])\w")
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{8}(?!\w)")
 _WORD_WITH_DIGIT = re.compile(r"[A-Za-z0-9_-]*\d[A-Za-z0-9_-]*")
 _CODE = re.compile(_PATTERNS["code"])
+_HAS_CAPITALS = re.compile(r"[A-Z]{2}|E-|CKE|errSec")
+_URL = re.compile(r"(?<![A-Za-z0-9+.-])" + _PATTERNS["url"])
+_LONG_ID = re.compile(  # letters and digits in turns, so that it is neither a code nor a quantity
+    r"(?<![^(\[])(?=[a-zA-Z]+\d+[a-zA-Z]|\d+[a-zA-Z]+\d)[A-Za-z0-9]{12,}(?![^)\],;])"
+)
 _ANY_DIGIT = str.maketrans("123456789", "000000000")
 _TERMS_WITHOUT_DIGITS = frozenset(term.translate(_ANY_DIGIT) for term in TERMS)
 _SIGNS_OF_KINDS = ("://", "@", ":", "-", ".", "/", "\\")
@@ -107,17 +112,27 @@ def split_tokens(chunk: str) -> list[Token]:
     return tokens
 
 
+def split_texts(chunk: str) -> tuple[str, ...]:
+    """Return the tokens of a chunk without their places."""
+    return tuple(name for name, _, _ in split_tokens(chunk))
+
+
 def depends_on_digits(chunk: str) -> bool:
     """Return whether other digits would make other tokens of the chunk, as in `IPv6` and `AADSTS50058`."""
     if _DIGIT.search(chunk) is None:
         return False
-    if _HEXADECIMAL.search(chunk) or _CODE.search(chunk):
-        return True
     words = _WORD_WITH_DIGIT.findall(chunk)
-    return any(
-        word.casefold().translate(_ANY_DIGIT) in _TERMS_WITHOUT_DIGITS or is_content_with_digits(word)
-        for word in words
-    )
+    if _HAS_CAPITALS.search(chunk) and (_CODE.search(chunk) or any(map(is_content_with_digits, words))):
+        return True
+    terms = {word.casefold().translate(_ANY_DIGIT) for word in words}
+    return not _TERMS_WITHOUT_DIGITS.isdisjoint(terms) or _HEXADECIMAL.search(chunk) is not None
+
+
+def simplify_values(chunk: str) -> str:
+    """Replace each URL, e-mail address and long id by one of its kind, which has the same tokens."""
+    if "://" in chunk:
+        return _URL.sub("aa://b", chunk)
+    return _LONG_ID.sub("a0a0a0a0a0a0", chunk)
 
 
 @cache

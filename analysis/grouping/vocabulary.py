@@ -25,6 +25,11 @@ GLUED_UNITS = tuple(sorted(_DATA["glued_units"], key=len, reverse=True))
 MONTHS = _load_words("months")
 WEEKDAYS = _load_words("weekdays")
 TIME_WORDS = _load_words("time_words")
+DATE_WORDS = frozenset(
+    form(word)
+    for word in MONTHS | WEEKDAYS | TIME_WORDS
+    for form in (str, str.capitalize, str.upper, str.title)
+)
 JOINERS = _load_words("joiners")
 CODE_WORDS = _load_words("code_words")
 WEAK_CODE_WORDS = _load_words("weak_code_words")
