@@ -27,9 +27,11 @@ def group(messages: Sequence[str]) -> list[str]:
 def find_templates(messages: Sequence[str]) -> list[str]:
     """Return the template that each message shares with others of these messages."""
     words = scan_messages(messages)
-    templates = build_templates(set(words.values()))
-    texts = {shape: _replace_surrogates(" ".join(template)) for shape, template in templates.items()}
-    return [texts[words[message]] for message in messages]
+    shapes = {id(shape): shape for shape in words.values()}  # by identity: hashing long tuples is slow
+    templates = build_templates(set(shapes.values()))
+    texts = {template: _replace_surrogates(" ".join(template)) for template in set(templates.values())}
+    by_shape = {number: texts[templates[shape]] for number, shape in shapes.items()}
+    return [by_shape[id(words[message])] for message in messages]
 
 
 def compare_groupings(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, set[str]]:

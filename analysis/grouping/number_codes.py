@@ -87,11 +87,11 @@ def _has_unit(items: Sequence[Item], position: int) -> bool:
 
 
 def _begins_date(items: Sequence[Item], position: int) -> bool:
-    """Return whether the number is glued to a month or another number: `16-Dec-2025`."""
+    """Return whether the number is glued to a month or another value: `16-Dec-2025`."""
     after = items[position + 1 : position + 3]
     return (
         len(after) > 1
         and not any(item.starts for item in after)
         and after[0].text in "-/.:"
-        and (after[1].text == NUMBER or after[1].text.casefold() in words_of.MONTHS)
+        and (after[1].is_value or after[1].text.casefold() in words_of.MONTHS)
     )

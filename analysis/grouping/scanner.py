@@ -15,10 +15,10 @@ from analysis.grouping.items import VARIABLE, CodeKind, Words
 from analysis.grouping.json_bodies import combine_json, split_json
 from analysis.grouping.number_codes import read_code
 from analysis.grouping.shapes import Shape, build_shape, collapse_variables
-from analysis.grouping.tokens import depends_on_digits, simplify_values, split_texts, split_tokens
+from analysis.grouping.tokens import depends_on_digits, simplify_value, split_texts, split_tokens
 
 MAX_CHARACTERS = 2000
-MAX_REMEMBERED = 200_000  # texts, and parts of texts
+MAX_REMEMBERED = 200_000  # texts, parts of texts, and shapes
 _ANY_DIGIT = str.maketrans("123456789", "000000000")
 _ANY_DIGIT_BYTE = bytes.maketrans(b"123456789", b"000000000")
 _SEPARATOR = "\x1e"
@@ -76,8 +76,11 @@ class Scanner:
         return collapse_variables(filled) if VARIABLE in filled else tuple(filled)
 
     def _scan_chunks(self, text: str, key: str) -> _Scan:
-        if len(self._scans) > MAX_REMEMBERED or len(self._chunks) > MAX_REMEMBERED:
-            self.__dict__.update(Scanner().__dict__)
+        if len(self._scans) > MAX_REMEMBERED:
+            self._scans.clear()
+        if len(self._chunks) > MAX_REMEMBERED or len(self._shapes) > MAX_REMEMBERED:
+            self._chunks = _Chunks()
+            self._shapes.clear()
         numbers = self._chunks.number(text, key)
         shape = self._shapes.get(numbers)
         if shape is None:
@@ -117,21 +120,24 @@ class _Chunks:
 
     def _find(self, chunk: str, key: str) -> int:
         if key in self._by_key:
-            known = self._by_key[key]
-            if known is not None:
-                return known
-            if chunk in self._by_text:
-                return self._by_text[chunk]
-            return self._by_text.setdefault(chunk, self._add(split_texts(chunk), is_fixed=True))
-        if depends_on_digits(chunk):
+            number = self._by_key[key]
+            return self._find_fixed(chunk) if number is None else number
+        simple = simplify_value(key)
+        if simple is None and depends_on_digits(chunk):
             self._by_key[key] = None
-            return self._find(chunk, key)
-        simple = simplify_values(key)
-        number = self._by_key.get(simple)
+            return self._find_fixed(chunk)
+        number = self._by_key.get(simple) if simple is not None else None
         if number is None:
             number = self._add(split_texts(chunk), is_fixed=False)
-            self._by_key[simple] = number
+            if simple is not None:
+                self._by_key[simple] = number
         self._by_key[key] = number
+        return number
+
+    def _find_fixed(self, chunk: str) -> int:
+        number = self._by_text.get(chunk)
+        if number is None:
+            number = self._by_text[chunk] = self._add(split_texts(chunk), is_fixed=True)
         return number
 
     def _add(self, tokens: Words, *, is_fixed: bool) -> int:

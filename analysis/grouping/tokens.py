@@ -31,6 +31,10 @@ _UNIT = (
     r"(?:[kKMGT]i?[Bb]|[kM]bps|bytes?|[nuµm]?s|msec|secs?|min|[hdmgVAWx]|°?[CF]|k?Hz|[MG]Hz|px"
     r"|kg|mg|ml|[cmk]m|Uhr)"
 )
+_ABSOLUTE_PATH = (
+    r"(?<![A-Za-z0-9_)>\]])(?:[A-Za-z]:|~|\.{1,2})?[\\/]+[A-Za-z0-9_.$@~%-][A-Za-z0-9_.$@~%*+:=?&,-]*"
+    r"(?:[\\/]+[A-Za-z0-9_.$@~%*+:=?&,-]+)*[\\/]?(?<![:,.?=&])"
+)
 _PATTERNS = {
     "url": r"[A-Za-z][A-Za-z0-9+.-]{1,15}://[!#-&*-;=?-\[\]-~]*[#-&*+/-9=@-Z_a-z~-]",
     "email": r"[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+",
@@ -42,9 +46,7 @@ _PATTERNS = {
     "ipv6": r"(?=[0-9a-fA-F:]*\d)(?:[0-9a-fA-F]{0,4}:){2,7}(?:\d+(?:\.\d+){3}|[0-9a-fA-F]{1,4})"
     r"(?![\w:])(?:%[A-Za-z0-9]+)?",
     "ip": r"(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2}|:\d+)?(?![\w]|\.\w)",
-    "path": r"(?<![A-Za-z0-9_)>\]])(?:[A-Za-z]:|~|\.{1,2})?[\\/]+[A-Za-z0-9_.$@~%-][A-Za-z0-9_.$@~%*+:=?&,-]*"
-    r"(?:[\\/]+[A-Za-z0-9_.$@~%*+:=?&,-]+)*[\\/]?(?<![:,.?=&])"
-    r"|[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.$@~%*+=-]+){2,}/?",
+    "path": _ABSOLUTE_PATH + r"|[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.$@~%*+=-]+){2,}/?",
     "host": r"(?:localhost|(?=[A-Za-z0-9-]*[0-9-])[A-Za-z][A-Za-z0-9-]*|[A-Za-z0-9][\w-]*(?:\.[\w-]+)+)"
     r":\d{1,5}(?![\w:])",
     "name": r"[A-Za-z0-9_][\w$-]*(?:\.[\w$-]+){2,}(?:/[\w.$]+)?",
@@ -87,9 +89,12 @@ _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{8}(?!\w)")
 _WORD_WITH_DIGIT = re.compile(r"[A-Za-z0-9_-]*\d[A-Za-z0-9_-]*")
 _CODE = re.compile(_PATTERNS["code"])
 _HAS_CAPITALS = re.compile(r"[A-Z]{2}|E-|CKE|errSec")
-_URL = re.compile(r"(?<![A-Za-z0-9+.-])" + _PATTERNS["url"])
-_LONG_ID = re.compile(  # letters and digits in turns, so that it is neither a code nor a quantity
-    r"(?<![^(\[])(?=[a-zA-Z]+\d+[a-zA-Z]|\d+[a-zA-Z]+\d)[A-Za-z0-9]{12,}(?![^)\],;])"
+_ID = (
+    r"(?=[a-zA-Z]+\d+[a-zA-Z]|\d+[a-zA-Z]+\d)[A-Za-z0-9]{12,}"  # so mixed that it is no code and no quantity
+)
+_ONE_VALUE = re.compile(
+    rf"([(\[\"<“„«]*)(?:{_ID}|{_PATTERNS['url']}|{_PATTERNS['email']}|{_PATTERNS['uuid']}|{_ABSOLUTE_PATH})"
+    r"([)\],;.:!?]*)"
 )
 _ANY_DIGIT = str.maketrans("123456789", "000000000")
 _TERMS_WITHOUT_DIGITS = frozenset(term.translate(_ANY_DIGIT) for term in TERMS)
@@ -128,11 +133,13 @@ def depends_on_digits(chunk: str) -> bool:
     return not _TERMS_WITHOUT_DIGITS.isdisjoint(terms) or _HEXADECIMAL.search(chunk) is not None
 
 
-def simplify_values(chunk: str) -> str:
-    """Replace each URL, e-mail address and long id by one of its kind, which has the same tokens."""
-    if "://" in chunk:
-        return _URL.sub("aa://b", chunk)
-    return _LONG_ID.sub("a0a0a0a0a0a0", chunk)
+def simplify_value(chunk: str) -> str | None:
+    """Return a text that all chunks have that are one address, path or long id with the same punctuation.
+
+    Their tokens are equal. Returns None if the chunk is no such value. The text has a space, so it is no chunk.
+    """
+    match = _ONE_VALUE.fullmatch(chunk)
+    return None if match is None else f"{match[1]} {match[2]}"
 
 
 @cache

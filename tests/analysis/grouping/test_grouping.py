@@ -83,6 +83,9 @@ PARTS = st.one_of(
         "„", "“", "{", "}", "{},", '{"code":401}', "401", "503", "200", "-1009", "1.5", "MB", "%", "May", "4,",
         "2026", "5分", "エラー", "錯誤401", "O’Hara", "call2__v", "timeout", "invalid_grant", "ERR_HTTP2_X", "not",
         "for", "Ana", "user", "=", "==", ",", ";", "1/2", "a/b/c/d", "x@y.z", "c:\\d",
+        "7/15/25,", "12/31/9.", "/7.5/a,", "a1b2c3d4e5f6", "(9z8y7x6w5v4u3)", "https://a.b/1?", "(https://c.d/e).",
+        "12h30m15s9x8y", "[0f8fad5b-d9cb-469f-a165-70867728950e]", "AADSTS700082", "`a`", "“", "”",
+        "16-Dec-2025", "GET",
     ]),
 )  # fmt: skip
 TRICKY = st.lists(st.lists(PARTS, max_size=8).map(" ".join), min_size=1, max_size=12)
