@@ -92,12 +92,12 @@ setup: .venv/.all browser
 # What each command needs, and no more: a core with the dashboard, the tests, or everything.
 .venv/.demo: pyproject.toml uv.lock | $(UV)
 	@echo "Setting up .venv with the locked versions."
-	$(SYNC) --no-default-groups --extra dashboard
+	$(SYNC) --no-default-groups --extra dashboard --extra classify
 	@touch $@
 
 .venv/.test: pyproject.toml uv.lock | $(UV)
 	@echo "Setting up .venv for the tests."
-	$(SYNC) --no-default-groups --group test --group e2e --extra dashboard --extra vault-server --extra excel --extra keyring
+	$(SYNC) --no-default-groups --group test --group e2e --extra dashboard --extra classify --extra vault-server --extra excel --extra keyring
 	@touch $@
 
 .venv/.all: pyproject.toml uv.lock | $(UV)
