@@ -150,7 +150,7 @@ def recovery_actions(
     requested = PendingState.load(connection, scope.requested, issue_id)
     is_all = set(scope.requested) == set(scope.of_same_users)
     of_users = requested if is_all else PendingState.load(connection, scope.of_same_users, issue_id)
-    harmless = [_send_sync_files(of_users), _undelete(requested), _force_refresh(of_users)]
+    harmless = [_send_sync_files(of_users), _undelete(requested), _force_refresh(of_users, device_id)]
     destructive = [_undo(requested), _clear_errors(of_users)]
     if issue_id is None:
         return harmless + destructive
@@ -208,10 +208,13 @@ def _clear_errors(state: PendingState) -> RecoveryAction:
     return _build_action("clear_client_sync_errors__v", state, stuck, reason, lost=lost)
 
 
-def _force_refresh(state: PendingState) -> RecoveryAction:
+def _force_refresh(state: PendingState, device_id: str | None = None) -> RecoveryAction:
+    """Offer a refresh on devices that can send first. For one device, no other device of its user counts."""
     blocked, unreported = set(state.in_error["device_id"]), set(state.unreported)
     unable = blocked | state.unable_to_send
     ready = [device for device in state.devices if device not in unable and device not in unreported]
+    if device_id in unable:
+        ready = []
     reason = ""
     if ready:
         reason = (

@@ -81,8 +81,8 @@ SELECT
     s.last_success, s.last_outcome, coalesce(s.refuses_uploads, false) AS refuses_uploads,
     coalesce(f.errors_since_success, 0) AS errors_since_success, coalesce(p.pending, 0) AS pending,
     coalesce(p.pending_in_error, 0) AS pending_in_error, coalesce(p.pending_blocked, 0) AS pending_blocked,
-    p.oldest_edit, x.stopped_since, x.issue_id AS stopped_by, x.cause AS stop_cause, x.attempts AS stop_attempts,
-    coalesce(x.shut_out, false) AS shut_out,
+    p.oldest_edit, x.stopped_since, x.issue_id AS stopped_by, x.cause AS stop_cause, x.shut_out_since,
+    x.shut_out_attempts, coalesce(x.shut_out, false) AS shut_out,
     d.accounts, d.storage_free_mb
 FROM all_devices AS a
 LEFT JOIN synced AS s ON s.device = a.device
@@ -211,8 +211,8 @@ def _problems(
     """Yield the problems of a device in the order of STATUSES, each with its reason."""
     name = row["device"]
     if row["shut_out"]:
-        tries = pluralize(int(row["stop_attempts"]), "attempt")
-        since = f"{row['stopped_since']:%Y-%m-%d %H:%M}"
+        tries = pluralize(int(row["shut_out_attempts"]), "attempt")
+        since = f"{row['shut_out_since']:%Y-%m-%d %H:%M}"
         yield "shut out", f"all syncs refused since {since} UTC: {row['stop_cause']}, {tries}{_unsent(row)}"
     if name in stuck.index:
         hours, attempts = stuck.loc[name, ["hours_stuck", "attempts_since"]]

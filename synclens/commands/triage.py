@@ -152,8 +152,8 @@ def _most_pending_line(row: Row | None) -> list[Text]:
     """Return the issue that blocks the most records, which few users may have."""
     if row is None:
         return []
-    counts = f"{pluralize(row['pending'], 'record')} of {pluralize(row['users'], 'user')}"
-    return [Text.assemble(("Most pending records: ", "bold"), f"{row['cause']} {row['issue_id']}, {counts}")]
+    name, records = f"{row['cause']} {row['issue_id']}", pluralize(row["pending"], "record")
+    return [Text.assemble(("Most pending records: ", "bold"), f"{name}, {records}")]
 
 
 def _render_next_step(summary: dict[str, Any], store: Path) -> Text:

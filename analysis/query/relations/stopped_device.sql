@@ -2,7 +2,8 @@
 -- `device` is the device id, or the user id if the syncs and errors name no device. stopped_since is the first stop
 -- after the last success, last_attempt the newest stop, attempts the number of stops in between. `shut_out` means that
 -- all syncs are refused until someone acts; `lasting` that a retry alone does not help. event_id, issue_id, cause and
--- message are those of the stop that counts. docs/decisions/0016-work-counts-where-it-is-stopped.md has the reasons.
+-- message are those of the stop that counts: the strongest, a sync before Autosync, the newest. shut_out_since and
+-- shut_out_attempts count refusals of all syncs only. docs/decisions/0016-work-counts-where-it-is-stopped.md has the reasons.
 --
 -- A stop is an error of a whole sync or Autosync, not of a record, or a failed sync in a sync-failure issue. A device
 -- is stopped if no sync succeeded since, and Vault answered for none of its records since. Autosync leaves no trace of
@@ -54,7 +55,7 @@ open_stop AS (
     SELECT
         s.device, s.user_id, s.occurred_at, s.event_id, s.issue_id, s.cause, s.message, s.shut_out,
         s.shut_out OR s.needs_action AS lasting,
-        c.device IS NOT NULL AS has_syncs,
+        c.device IS NOT NULL AS has_syncs, s.sync_id IS NULL AS of_autosync,
         CASE
             WHEN s.shut_out OR (s.sync_id IS NOT NULL AND s.needs_action) THEN 1
             WHEN s.sync_id IS NOT NULL THEN 2
@@ -71,11 +72,14 @@ ranked_stop AS (
         count(*) OVER (PARTITION BY device) AS attempts,
         min(occurred_at) OVER (PARTITION BY device) AS stopped_since,
         max(occurred_at) OVER (PARTITION BY device) AS last_attempt,
-        row_number() OVER (PARTITION BY device ORDER BY strength, occurred_at DESC, event_id) AS place
+        min(CASE WHEN shut_out THEN occurred_at END) OVER (PARTITION BY device) AS shut_out_since,
+        count(CASE WHEN shut_out THEN 1 END) OVER (PARTITION BY device) AS shut_out_attempts,
+        row_number() OVER (PARTITION BY device ORDER BY strength, of_autosync, occurred_at DESC, event_id) AS place
     FROM open_stop
 )
 SELECT
-    o.device, o.user_id, o.stopped_since, o.last_attempt, o.attempts, o.shut_out, o.lasting,
+    o.device, o.user_id, o.stopped_since, o.last_attempt, o.attempts, o.shut_out, o.shut_out_since,
+    o.shut_out_attempts, o.lasting,
     o.event_id, o.issue_id, o.cause, o.message
 FROM ranked_stop AS o
 CROSS JOIN reference AS r

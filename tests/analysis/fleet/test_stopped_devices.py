@@ -255,6 +255,38 @@ def test_no_refresh_is_offered_that_cannot_send_first(fleet):
     assert offered == {"a": False, "refused": False, "fine": True}
 
 
+def test_no_refresh_is_offered_for_a_shut_out_device_because_another_of_its_user_works(fleet):
+    fleet.sync("old", 0, user="ana")
+    fleet.error("old", 1, "app-outdated", retry=UPDATE, sync="old 1", user="ana")
+    fleet.pending("old", "r", day=1)
+    fleet.sync("new", 1, pending=0, user="ana")
+    offered = {
+        device: action.offered
+        for device in ("old", "new")
+        for action in recovery_actions(fleet.store, device_id=device)
+        if action.name == "force_full_refresh__v"
+    }
+    assert offered == {"old": False, "new": True}
+
+
+def test_a_device_is_shut_out_since_its_first_refusal_and_not_since_a_lost_connection(fleet):
+    fleet.sync("pad", 0)
+    fleet.error("pad", 1, "network", retry=RETRY, sync=fleet.sync("pad", 1, good=False))
+    fleet.error("pad", 2, "app-outdated", retry=UPDATE, sync="pad 2")
+    fleet.error("pad", 3, "app-outdated", retry=UPDATE, sync="pad 3")
+    (device,) = list_devices(fleet.store).to_dict("records")
+    assert device["why"].startswith("all syncs refused since 2026-05-06 08:01 UTC: app-outdated, 2 attempts")
+
+
+def test_work_counts_under_the_refusal_of_a_sync_before_that_of_autosync(fleet):
+    """One lock-out is two issues if the grouping keeps phases apart; the work is under one of them."""
+    fleet.sync("pad", 0)
+    fleet.error("pad", 1, "app-outdated", retry=UPDATE, sync="pad 1")
+    fleet.error("pad", 2, "access-policy")
+    fleet.pending("pad", "r", day=2)
+    assert fleet.pending_by_issue() == {"issue-app-outdated": 1, "issue-access-policy": 0}
+
+
 def test_the_start_of_a_period_cuts_history_and_no_state(fleet):
     shut_out(fleet)
     fleet.sync("stuck", 0)
