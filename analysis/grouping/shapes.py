@@ -23,6 +23,7 @@ _COMPOUND_SIGNS = frozenset("~@#")
 _PAIRS = {"(": ")", "[": "]", "{": "}", "<": ">", "（": "）", "【": "】"}
 _VALUE_ENDS = frozenset(",;=(){}[]&|")
 _DATE_LINKS = frozenset((",", ".", "de"))
+MAX_DATE_LINKS = 2  # "3 de marzo de 2026 a las 10:20"
 _CLEAR_UNIT = re.compile(r"[kKMGT]i?[Bb]|ms|[%‰€$£¥]")
 _CLOSING_QUOTES = {
     DOUBLE_QUOTE: (DOUBLE_QUOTE,),
@@ -89,7 +90,7 @@ def _join_quotes(items: list[Item]) -> list[Item]:
     joined: list[Item] = []
     for position, item in enumerate(items):
         after = items[position + 1] if position + 1 < len(items) else None
-        if item.text in (DOUBLE_QUOTE, BACKTICK) and after is not None and after.text == item.text:
+        if item.text in _QUOTES and after is not None and after.text == item.text:
             later = items[position + 2] if position + 2 < len(items) else None
             follows_word = bool(joined) and not item.starts and _is_word_or_value(joined[-1])
             precedes_word = later is not None and not later.starts and _is_word_or_value(later)
@@ -112,7 +113,7 @@ def _join_units(items: list[Item]) -> list[Item]:
         if (
             item.text == NUMBER
             and last is not None
-            and last.starts
+            and (last.starts or len(joined) == 1 or not _is_word_or_value(joined[-2]))
             and not item.starts
             and last.text in _SIGNS
         ):
@@ -155,7 +156,24 @@ def _join_dates(items: list[Item]) -> list[Item]:
     for position, item in enumerate(items):
         if is_date[position] and item.text not in (NUMBER, TIME):
             item.text = TIME
-    return items
+    return _join_date_links(items)
+
+
+def _join_date_links(items: list[Item]) -> list[Item]:
+    """Join the words between the parts of a date: `22. Mai 2026 um 15:30`."""
+    joined: list[Item] = []
+    position = 0
+    while position < len(items):
+        joined.append(items[position])
+        position += 1
+        if joined[-1].text not in (NUMBER, TIME):
+            continue
+        end = position
+        while end < len(items) and end - position < MAX_DATE_LINKS and items[end].text in words_of.DATE_LINKS:
+            end += 1
+        if position < end < len(items) and items[end].text == TIME:
+            position = end
+    return joined
 
 
 def _touches_date(items: Sequence[Item], is_date: Sequence[bool], position: int) -> bool:
@@ -265,7 +283,11 @@ def _is_content(inner: Sequence[Item]) -> bool:
         return True
     words = [text for text in texts if text[0].isalpha()]
     weight = sum(map(words_of.count_words, words))
-    plain = [word for word in words if not word[0].isupper() and "_" not in word]
+    plain = [
+        word
+        for word in words
+        if not word[0].isupper() and "_" not in word and word not in words_of.NAME_PARTICLES
+    ]
     values = sum(item.is_value for item in inner)
     if weight >= SENTENCE_WORDS and len(plain) * 2 >= len(words) and values * 2 <= len(words):
         return len(plain) >= 2 or words_of.is_unspaced(words[0])
@@ -367,7 +389,7 @@ _STEPS: tuple[tuple[Callable[[list[Item]], list[Item]], frozenset[str]], ...] = 
     (_join_quotes, _QUOTES),
     (mark_codes, frozenset((NUMBER, VALUE))),
     (_join_units, VALUES),
-    (_join_dates, words_of.DATE_WORDS),
+    (_join_dates, words_of.DATE_WORDS | {TIME}),
     (_mask_assignments, frozenset("=")),
     (_mask_quotations, _QUOTES),
     (_mask_brackets, frozenset(_PAIRS)),

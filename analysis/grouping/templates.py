@@ -45,7 +45,7 @@ VALUE_SHARE = 0.3  # and in this share of its templates, is a value
 CONSTANT_WORDS_NEEDED = 2
 CONSTANT_WORDS_NEEDED_ONCE = 5  # beside a word that occurs only once, where another message has a value
 CONSTANT_WORDS_NEEDED_FIRST = 4  # beside the first word of a sentence, whose capital shows nothing
-MAX_NAME_WORDS = 4
+MAX_NAME_WORDS = 6  # with the dots of titles
 MAX_TITLE = 4  # characters: "Dr. Silva"
 MAX_CODES = 16  # a position that holds more different codes holds numbers
 _SENTENCE_ENDS = frozenset(".!?。！？")
@@ -186,9 +186,9 @@ def _is_name_at(words: Words, position: int, start: int) -> bool:
         return after in NAME_PARTICLES or (after[:1].isupper() and is_name(after))
     if word == "." and position > start and after:
         title = words[position - 1]
-        return len(title) <= MAX_TITLE and title.isalpha() and is_name(after)  # "Dr. Silva"
+        return len(title) <= MAX_TITLE and title.isalpha() and _is_name_at(words, position + 1, start)
     if len(word) <= MAX_TITLE and words[position + 1 : position + 2] == (".",) and position + 2 < len(words):
-        return word.isalpha() and words[position + 2][0].isupper() and is_name(words[position + 2])
+        return word.isalpha() and _is_name_at(words, position + 2, start)  # "Dr. med. Silva"
     return can_hold_name(word) and is_name(word)
 
 

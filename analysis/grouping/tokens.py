@@ -26,7 +26,7 @@ Token = tuple[str, int, int]  # the token, its start and its end
 
 _HANGUL = "\uac00-\ud7a3\u1100-\u11ff\u3130-\u318f"
 _LETTER = rf"(?:(?![{UNSPACED_RANGES}{_HANGUL}])\w)"
-_CLOCK = r"\d{1,2}:\d\d(?::\d\d(?:[.,:]\d+)?)?(?!\w)"
+_CLOCK = r"\d{1,2}:\d\d(?::\d\d(?:[.,:]\d+)?)?(?![A-Za-z0-9_])"
 _UNIT = (
     r"(?:[kKMGT]i?[Bb]|[kM]bps|bytes?|[nuµm]?s|msec|secs?|min|[hdmgVAWx]|°?[CF]|k?Hz|[MG]Hz|px"
     r"|kg|mg|ml|[cmk]m|Uhr)"
@@ -42,14 +42,14 @@ _PATTERNS = {
     "time": r"\d{4}-\d\d-\d\d(?:[T_]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?(?![0-9A-Za-z-])"
     r"|\d{1,4}(?P<mark>[./-])\d{1,2}(?P=mark)\d{1,4}(?![\w.]*\w)"
     r"|\d{4}[年년](?:\d{1,2}[月월](?:\d{1,2}[日일])?)?|\d{1,2}[月월]\d{1,2}[日일]|" + _CLOCK,
-    "mac": r"(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}(?![:\w-])",
+    "mac": r"(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}(?![A-Za-z0-9_-]|:[A-Za-z0-9_])",
     "ipv6": r"(?=[0-9a-fA-F:]*\d)(?:[0-9a-fA-F]{0,4}:){2,7}(?:\d+(?:\.\d+){3}|[0-9a-fA-F]{1,4})"
-    r"(?![\w:])(?:%[A-Za-z0-9]+)?",
-    "ip": r"(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2}|:\d+)?(?![\w]|\.\w)",
+    r"(?![A-Za-z0-9_:])(?:%[A-Za-z0-9]+)?",
+    "ip": r"(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2}|:\d+)?(?![A-Za-z0-9_]|\.[A-Za-z0-9_])",
     "path": _ABSOLUTE_PATH + r"|[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.$@~%*+=-]+){2,}/?",
-    "host": r"(?:localhost|(?=[A-Za-z0-9-]*[0-9-])[A-Za-z][A-Za-z0-9-]*|[A-Za-z0-9][\w-]*(?:\.[\w-]+)+)"
-    r":\d{1,5}(?![\w:])",
-    "name": r"[A-Za-z0-9_][\w$-]*(?:\.[\w$-]+){2,}(?:/[\w.$]+)?",
+    "host": r"(?:localhost|(?=[A-Za-z0-9-]*[0-9-])[A-Za-z][A-Za-z0-9-]*"
+    r"|[A-Za-z0-9][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)+):\d{1,5}(?![A-Za-z0-9_:])",
+    "name": r"[A-Za-z0-9_][A-Za-z0-9_$-]*(?:\.[A-Za-z0-9_$-]+){2,}(?:/[A-Za-z0-9_.$]+)?",
     "http": r"HTTPS?/\d(?:\.\d)?(?!\w)",
     "code": r"(?:" + "|".join(map(re.escape, CODE_PREFIXES)) + r")[-_ ]?\d{1,9}(?!\w)"
     r"|0x80(?:0[0-9a-fA-F]|1\d|24)[0-9a-fA-F]{4}(?!\w)",
@@ -109,7 +109,8 @@ def split_tokens(chunk: str) -> list[Token]:
     for match in _compile(signs, _DIGIT.search(chunk) is not None).finditer(chunk):
         kind, text = match.lastgroup, match[0]
         if kind == "quote" and text in _SINGLE_QUOTES:
-            is_open = not is_open and _opens(chunk, match.start(), match.end())
+            is_nested = bool(tokens) and tokens[-1][0] == OPEN_QUOTE and tokens[-1][2] == match.start()
+            is_open = (not is_open or is_nested) and _opens(chunk, match.start(), match.end())
             name = OPEN_QUOTE if is_open else CLOSE_QUOTE
         else:
             name = _name_token(kind, text)

@@ -30,6 +30,7 @@ DATE_WORDS = frozenset(
     for word in MONTHS | WEEKDAYS | TIME_WORDS
     for form in (str, str.capitalize, str.upper, str.title)
 )
+DATE_LINKS = _load_words("date_links")
 JOINERS = _load_words("joiners")
 CODE_WORDS = _load_words("code_words")
 WEAK_CODE_WORDS = _load_words("weak_code_words")
