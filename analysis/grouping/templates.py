@@ -114,8 +114,11 @@ def _absorb_names(templates: set[Words]) -> dict[Words, Words]:
 def _find_wider(words: Words, templates: set[Words]) -> Iterator[Words]:
     for start in range(len(words)):
         for end in range(start + 1, min(start + MAX_NAME_WORDS, len(words)) + 1):
-            if not _is_name_at(words, end - 1, start):
+            is_comma = words[end - 1] == "," and start < end - 1  # "van den Berg, Anna"
+            if not is_comma and not _is_name_at(words, end - 1, start):
                 break
+            if is_comma:
+                continue
             span = words[start:end]
             wider = _mask_spans(words, [(start, end)])
             if span != (VARIABLE,) and wider in templates and wider != words:
