@@ -12,7 +12,7 @@ from importlib.resources import files
 
 from duckdb import DuckDBPyConnection
 
-from analysis.base.setting_values import WHOLE, changed_parts
+from analysis.base.setting_values import WHOLE, as_flag, changed_parts
 from analysis.diagnosis.change_groups import ChangeGroup, ChangeRow
 from analysis.query.filters import Filters
 from analysis.query.runner import run_query_rows
@@ -24,6 +24,8 @@ _NEARLY_ALL = 0.8
 _MAX_EVENTS = 2_000
 # An API name, a version, an id or a number of at least three characters: words of a sentence name nothing.
 _NAME = re.compile(r"[^\W_](?:[\w.\-]*[^\W_])?")
+# A number that is no part of a name, a date or a version.
+_NUMBER = re.compile(r"(?<![\w.:/-])-?\d+(?:\.\d+)?(?![\w.:/-]*\w)")
 _HAS_MARK = re.compile(r"[\d_]")
 _MIN_NAME = 3
 _WORD = re.compile(r"[a-z]+")
@@ -51,6 +53,9 @@ class Relation(IntEnum):
     """It touches the object of the errors, and its kind can cause them."""
     NAMED = 5
     """The errors name what it changed: a field, a setting, a rule, a value or a record."""
+    STATED = 6
+    """The errors name the setting that it changed and state its new number: they come from this change or a later one
+    to the same value, whatever their times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ class IssueFeatures:
 
     `objects` and `fields` are those of most errors. `names` has each API name, version, id and number with the share
     of errors that name it; the affected users and devices themselves are left out. `events` has the names of each
-    error, `words` the words that most messages share.
+    error, `words` and `numbers` those that most messages share.
     """
 
     objects: frozenset[str] = frozenset()
@@ -81,6 +86,7 @@ class IssueFeatures:
     names: Mapping[str, float]
     events: tuple[frozenset[str], ...] = ()
     words: frozenset[str] = frozenset()
+    numbers: frozenset[str] = frozenset()
 
 
 def load_issue_features(
@@ -104,12 +110,14 @@ def load_issue_features(
         failure_kind=next(iter(_most([row["failure_kind"] for row in rows])), ""),
         names=_shares([set(names) for names in events]),
         events=events,
-        words=frozenset(
-            word
-            for word, share in _shares([set(_WORD.findall(text.lower())) for text in texts]).items()
-            if share >= _MOST
-        ),
+        words=_most_common(_WORD, texts),
+        numbers=_most_common(_NUMBER, texts),
     )
+
+
+def _most_common(pattern: re.Pattern[str], texts: Sequence[str]) -> frozenset[str]:
+    shares = _shares([set(pattern.findall(text.lower())) for text in texts])
+    return frozenset(match for match, share in shares.items() if share >= _MOST)
 
 
 def relate(group: ChangeGroup, issue: IssueFeatures) -> tuple[Relation, str, tuple[ChangeRow, ...]]:
@@ -152,6 +160,8 @@ def _relate_row(row: ChangeRow, issue: IssueFeatures) -> tuple[Relation, str]:
     if changed_object and issue.objects and not same_object and not (effect and effect.any_object):
         return Relation.CONTRARY, ""
     name = _named_part(row, issue)
+    if name is not None and _states_new_number(row, issue) and _fits_cause(row, issue, effect) is not False:
+        return Relation.STATED, f"the errors name {name} and state its new value, {row.after}"
     if name is not None:
         return Relation.NAMED, f"the errors name {name}"
     return _relate_kind(row, issue, effect, same_object=same_object)
@@ -163,6 +173,12 @@ def _named_part(row: ChangeRow, issue: IssueFeatures) -> str | None:
     if name is None and _names_attribute(row, issue):
         return f"{row.field or row.target} in words"
     return name
+
+
+def _states_new_number(row: ChangeRow, issue: IssueFeatures) -> bool:
+    """Return whether the errors state the number that a setting has since this change."""
+    is_setting = row.kind in ("setting", "profile_setting", "limit")
+    return is_setting and (row.after or "") in issue.numbers and row.before not in issue.numbers
 
 
 def _relate_kind(
@@ -183,8 +199,13 @@ def _is_harmless(row: ChangeRow, effect: Effect) -> bool:
     """Return whether all new values are harmless, as a granted right is."""
     if effect.harmless is None or not row.after:
         return False
-    _, after = _changed_parts(row)
-    return bool(after) and all(effect.harmless.search(value) for value in after)
+    parts = changed_parts(row.before, row.after)
+    # A flag that is no longer in a definition is off.
+    after = [False if part.after is None and as_flag(part.before) else part.after for part in parts]
+    return bool(parts) and all(
+        value is not None and effect.harmless.search(_write_part(part.name, value))
+        for part, value in zip(parts, after, strict=True)
+    )
 
 
 def can_cause(row: ChangeRow, issue: IssueFeatures) -> bool | None:

@@ -67,7 +67,7 @@ def related_changes(
 def _fits(
     relation: Relation, rows: Iterable[ChangeRow], issue: IssueFeatures, *, is_recent: bool, is_shared: bool
 ) -> bool:
-    if relation is Relation.NAMED:
+    if relation >= Relation.NAMED:
         return any(can_cause(row, issue) is not False for row in rows)
     return is_recent and (relation is Relation.FITS_OBJECT or (relation is Relation.FITS_CAUSE and is_shared))
 

@@ -28,6 +28,7 @@ _MIN_REACHED = 0.5  # share of the affected users that a suspect reached before 
 # Prior weight of all changes of one relation together, compared with no change at all. They do not depend on the
 # time of a change, so the test of its time stays valid.
 _PRIOR: Mapping[Relation, float] = {
+    Relation.STATED: 1000.0,
     Relation.NAMED: 10.0,
     Relation.FITS_OBJECT: 2.0,
     Relation.FITS_CAUSE: 1.5,
@@ -68,7 +69,8 @@ class SuspectChange:
     reached before their first hit, `unaffected_in_scope` the share of users in scope who were never hit.
     `lag` is the time from the change to the first hit after it in its scope. `relation` describes the relation
     to the issue; it is empty if none is known. `named` is true if the errors name what was changed; such
-    suspects come first. `p_value` is adjusted for the number of changes; `score` orders the list.
+    suspects come first. `stated` is true if they also state its new value, whatever the time of the change.
+    `p_value` is adjusted for the number of changes; `score` orders the list.
     """
 
     change_id: str
@@ -86,6 +88,7 @@ class SuspectChange:
     lag: timedelta
     relation: str
     named: bool
+    stated: bool
     p_value: float
     score: float
 
@@ -137,17 +140,11 @@ def suspects(
     if exposure.affected_users.sum() < _MIN_AFFECTED:
         return []
     issue = load_issue_features(connection, issue_id, selected)
-    first_hits = exposure.first_hits
     scored = [
         _score_change(group, exposure, issue, seed)
         for group in _list_candidates(connection, exposure, selected, onset)
     ]
-    possible = [
-        change
-        for change in scored
-        if change.ratio >= (_MIN_RATIO if change.relation > Relation.OPEN else _MIN_RATIO_OF_TIME)
-        and _share_reached(change, first_hits) >= _MIN_REACHED
-    ]
+    possible = [change for change in scored if _is_possible(change, exposure)]
     significant = [
         _build_suspect(change, exposure, change.p_value / weight, weight)
         for change, weight in zip(possible, _weigh_changes(possible, scored, exposure), strict=True)
@@ -269,8 +266,20 @@ def _weigh_changes(
 def _scope_penalty(change: _ScoredChange, worse_by: float) -> float:
     if change.is_rollout:
         return 0.0
-    largest = _MAX_SCOPE_PENALTY_NAMED if change.relation is Relation.NAMED else _MAX_SCOPE_PENALTY
+    largest = _MAX_SCOPE_PENALTY_NAMED if change.relation >= Relation.NAMED else _MAX_SCOPE_PENALTY
     return min(max(worse_by, 0.0) / 2, largest)
+
+
+def _is_possible(change: _ScoredChange, exposure: Exposure) -> bool:
+    """Return whether a change raised the rate of hits and reached most affected users before.
+
+    Of a change that the errors state, most hits must be later: a wrong clock dates some before their cause.
+    """
+    if change.relation is Relation.STATED:
+        later = exposure.seconds >= change.since[exposure.user_index]
+        return bool((exposure.hit & later).sum() >= _MIN_REACHED * exposure.hit.sum())
+    min_ratio = _MIN_RATIO if change.relation > Relation.OPEN else _MIN_RATIO_OF_TIME
+    return change.ratio >= min_ratio and _share_reached(change, exposure.first_hits) >= _MIN_REACHED
 
 
 def _share_reached(change: _ScoredChange, first_hits: Floats) -> float:
@@ -298,7 +307,8 @@ def _build_suspect(change: _ScoredChange, exposure: Exposure, p_value: float, we
         unaffected_in_scope=float((change.reached & ~affected).sum() / max(1, change.reached.sum())),
         lag=timedelta(seconds=float(after.min() - row.at)) if len(after) else timedelta(0),
         relation=change.description,
-        named=change.relation is Relation.NAMED,
+        named=change.relation >= Relation.NAMED,
+        stated=change.relation is Relation.STATED,
         p_value=p_value,
         score=change.ratio + log(weight),
     )

@@ -70,18 +70,22 @@ class ConfigChange:
 class AttributedChange(ConfigChange):
     """The change that an issue is attributed to.
 
-    `certain` is true for a suspect change (analysis.diagnosis.suspect_changes), with its `p_value`. It is
-    false for a change that is only close in time and content.
+    `certain` is true for a suspect change (analysis.diagnosis.suspect_changes), with its `p_value`, or None if the
+    errors state the value that it set. It is false for a change that is only close in time and content.
+    `relation` describes its relation to the errors; empty if none is known.
     """
 
     certain: bool
     p_value: float | None
+    relation: str = ""
 
     @classmethod
-    def from_change(cls, change: ConfigChange, *, certain: bool, p_value: float | None = None) -> Self:
+    def from_change(
+        cls, change: ConfigChange, *, certain: bool, p_value: float | None = None, relation: str = ""
+    ) -> Self:
         """Attribute an issue to a change."""
         values = {field.name: getattr(change, field.name) for field in fields(ConfigChange)}
-        return cls(**values, certain=certain, p_value=p_value)
+        return cls(**values, certain=certain, p_value=p_value, relation=relation)
 
 
 def attributed_change(
@@ -96,12 +100,13 @@ def attributed_change(
     if suspect is not None:
         rows = _load_changes(connection, _CHANGE, {"change_id": suspect.change_id})
         change = next(iter(rows), None) or _change_from_rollout(suspect)
-        return AttributedChange.from_change(change, certain=True, p_value=suspect.p_value)
+        p_value = None if suspect.stated else suspect.p_value
+        return AttributedChange.from_change(change, certain=True, p_value=p_value, relation=suspect.relation)
     related = next(iter(related_changes(connection, issue_id, shared_values)), None)
     if related is None:
         return None
     values = {field.name: getattr(related.row, field.name) for field in fields(ConfigChange)}
-    return AttributedChange.from_change(ConfigChange(**values), certain=False)
+    return AttributedChange.from_change(ConfigChange(**values), certain=False, relation=related.description)
 
 
 def find_revert(connection: DuckDBPyConnection, change: ConfigChange) -> ConfigChange | None:

@@ -210,6 +210,8 @@ def _change_lines(fix: Suggestion, name_users: bool) -> Iterator[str]:
     yield f"Change {_when_and_who(fix.change, name_users)}: {_describe_change(fix.change)}."
     if fix.change.certain and fix.change.p_value is not None:
         yield f"The change fits the start of the issue better than chance ({format_p_value(fix.change.p_value)})."
+    elif fix.change.certain:
+        yield f"The errors show that it is in effect: {fix.change.relation}."
     else:
         yield "The change came shortly before the start, which is a hint but no proof."
 

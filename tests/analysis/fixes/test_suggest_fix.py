@@ -142,7 +142,20 @@ def test_a_named_change_counts_if_a_wrong_clock_dates_some_errors_before_it(stor
     limit = {"kind": "setting", "target": "visit_backdate_limit__c"}
     add_change(store, "limit", **limit, before="30", after="9")
     add_change(store, "later", at="2026-03-02 12:00:00", **limit, before="9", after="8")
-    assert suggest_fix(store, "one").headline == "Admin: raise visit_backdate_limit__c back from 9 to 30."
+    fix = suggest_fix(store, "one")
+    assert (
+        fix.headline == "Admin: raise visit_backdate_limit__c back from 9 to 30." and not fix.change.certain
+    )
+    add_user(store, "u2")
+    add_error(store, 7, "u2", cause="date-limit", at="2026-03-02 10:30:00")
+    store.execute(
+        "UPDATE sync_error SET message = 'earlier than the visit backdate limit of 9 days', field = NULL"
+    )
+    fix = suggest_fix(store, "one")
+    assert fix.change.certain and fix.change.change_id == "limit"
+    assert "show that it is in effect" in fix_summary(fix) and "better than chance" not in fix_summary(fix)
+    store.execute("UPDATE sync_error SET message = 'earlier than the visit backdate limit of 19 days'")
+    assert not suggest_fix(store, "one").change.certain
 
 
 def test_a_change_is_undone_only_if_all_its_rows_are(store):
@@ -161,6 +174,18 @@ def test_a_change_is_undone_only_if_all_its_rows_are(store):
     assert fix.headline == "Admin: reactivate the users 51007701 and 51007702."
     add_change(store, "second back", **back | {"at": "2026-03-02 21:00:00"}, target="51007702")
     assert "was already undone at 2026-03-02 21:00 UTC" in suggest_fix(store, "one").headline
+
+
+def test_a_field_that_became_optional_explains_no_errors(store):
+    add_user(store, "u1")
+    add_error(store, 1, "u1", cause="invalid-reference")
+    field = {"kind": "field", "target": "call2__v", "object": "call2__v", "field": "note__c"}
+    add_change(
+        store, "optional", **field, before='{"type": "text", "required": true}', after='{"type": "text"}'
+    )
+    assert suggest_fix(store, "one").change is None
+    add_change(store, "type", **field, before='{"type": "text"}', after='{"type": "number"}')
+    assert suggest_fix(store, "one").change.change_id == "type"
 
 
 def test_a_change_of_another_object_is_not_suspected(case):
