@@ -14,7 +14,17 @@ from analysis.alerting.alert_log import OpenAlert, update_open_alerts
 from analysis.alerting.rules import AlertRule, evaluate_alert_rules
 from analysis.alerting.slo import Slo
 
-BACKTEST_COLUMNS = ("rule", "key", "severity", "title", "fired_at", "recovered_at", "reason")
+BACKTEST_COLUMNS = (
+    "rule",
+    "key",
+    "severity",
+    "title",
+    "fired_at",
+    "recovered_at",
+    "reason",
+    "issue",
+    "cause",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +72,7 @@ def backtest_alerts(
                 {
                     "rule": alert.rule, "key": alert.key, "severity": alert.severity,
                     "title": alert.title, "fired_at": notification.since, "recovered_at": None,
-                    "reason": alert.reason,
+                    "reason": alert.reason, "issue": alert.issue, "cause": alert.cause,
                 },
             )  # fmt: skip
             if notification.kind == "recovered":
