@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from analysis.grouping import vocabulary as words_of
+from analysis.grouping.dates import join_dates
 from analysis.grouping.items import CODE, VALUES, VARIABLE, CodeKind, Item, Words
 from analysis.grouping.number_codes import mark_codes
 from analysis.grouping.tokens import BACKTICK, CLOSE_QUOTE, DOUBLE_QUOTE, NUMBER, OPEN_QUOTE, TIME, VALUE
@@ -22,8 +23,6 @@ _SIGNS = frozenset("+*#<>~≈≤≥№±−")
 _COMPOUND_SIGNS = frozenset("~@#")
 _PAIRS = {"(": ")", "[": "]", "{": "}", "<": ">", "（": "）", "【": "】"}
 _VALUE_ENDS = frozenset(",;=(){}[]&|")
-_DATE_LINKS = frozenset((",", ".", "de"))
-MAX_DATE_LINKS = 2  # "3 de marzo de 2026 a las 10:20"
 _CLEAR_UNIT = re.compile(r"[kKMGT]i?[Bb]|ms|[%‰€$£¥]")
 _CLOSING_QUOTES = {
     DOUBLE_QUOTE: (DOUBLE_QUOTE,),
@@ -108,7 +107,7 @@ def _is_word_or_value(item: Item) -> bool:
 def _join_units(items: list[Item]) -> list[Item]:
     """Join a value with the unit or the file extension after it."""
     joined: list[Item] = []
-    for item in items:
+    for position, item in enumerate(items):
         last = joined[-1] if joined else None
         if (
             item.text == NUMBER
@@ -121,12 +120,20 @@ def _join_units(items: list[Item]) -> list[Item]:
             continue
         if last is not None and last.is_value:
             is_unit = item.text.casefold() in words_of.UNITS
+            if is_unit and item.text.casefold() in words_of.SHORT_UNITS and _is_abbreviated(items, position):
+                items[position + 1].text = VALUE  # "62 min. later"
             if (is_unit and (last.text == NUMBER or len(item.text) >= CLEAR_UNIT)) or _CLEAR_UNIT.fullmatch(
                 item.text
             ):
                 continue
         joined.append(item)
     return _join_extensions(joined)
+
+
+def _is_abbreviated(items: Sequence[Item], position: int) -> bool:
+    """Return whether the dot after a unit ends no sentence, because the sentence goes on."""
+    after = items[position + 1 : position + 3]
+    return len(after) > 1 and after[0].text == "." and not after[0].starts and not after[1].text[0].isupper()
 
 
 def _join_extensions(items: list[Item]) -> list[Item]:
@@ -144,55 +151,6 @@ def _join_extensions(items: list[Item]) -> list[Item]:
                 item.text = VALUE
                 position += 2
     return joined
-
-
-def _join_dates(items: list[Item]) -> list[Item]:
-    """Join months, weekdays and `am` with the numbers and times beside them."""
-    is_date = [item.text in (NUMBER, TIME) for item in items]
-    for words in (words_of.MONTHS, words_of.WEEKDAYS, words_of.TIME_WORDS):
-        for position, item in enumerate(items):
-            if item.text.casefold() in words and _touches_date(items, is_date, position):
-                is_date[position] = True
-    for position, item in enumerate(items):
-        if is_date[position] and item.text not in (NUMBER, TIME):
-            item.text = TIME
-    return _join_date_links(items)
-
-
-def _join_date_links(items: list[Item]) -> list[Item]:
-    """Join the words between the parts of a date: `22. Mai 2026 um 15:30`."""
-    joined: list[Item] = []
-    position = 0
-    while position < len(items):
-        joined.append(items[position])
-        position += 1
-        if joined[-1].text not in (NUMBER, TIME):
-            continue
-        end = position
-        while end < len(items) and end - position < MAX_DATE_LINKS and items[end].text in words_of.DATE_LINKS:
-            end += 1
-        if position < end < len(items) and items[end].text == TIME:
-            position = end
-    return joined
-
-
-def _touches_date(items: Sequence[Item], is_date: Sequence[bool], position: int) -> bool:
-    word = items[position].text.casefold()
-    beside = [p for p in (position - 1, position + 1) if 0 <= p < len(items)]
-    # A comma or dot may come between: "Thu, 21 Jul", "21. Juli".
-    beside += [
-        p
-        for p in (position - 2, position + 2)
-        if 0 <= p < len(items) and items[(p + position) // 2].text in _DATE_LINKS
-    ]
-    if word in words_of.TIME_WORDS:
-        if word == "de":
-            has_month = any(items[p].text.casefold() in words_of.MONTHS for p in beside[:2])
-            return has_month and all(is_date[p] for p in beside[:2])
-        return any(items[p].text == TIME for p in beside)
-    if word in {"may", "mar"}:
-        return any(is_date[p] for p in beside) and items[position].text[0].isupper()
-    return any(is_date[p] or items[p].text.casefold() in words_of.MONTHS for p in beside)
 
 
 def _mask_assignments(items: list[Item]) -> list[Item]:
@@ -315,6 +273,9 @@ def _mask_brackets(items: list[Item]) -> list[Item]:
         after_value = bool(masked) and masked[-1].is_value
         if only_values and after_value and (item.starts or item.text == "(") and item.text in "([（":
             position = end + 1
+        elif only_values and _is_file_name(masked, items, end):
+            masked[-1] = Item(VALUE, starts=masked[-1].starts)
+            position = end + 3
         elif (item.text == "[" and _is_bracketed_list(masked, item, inner)) or (
             only_values and item.text in "([（"
         ):
@@ -324,6 +285,18 @@ def _mask_brackets(items: list[Item]) -> list[Item]:
             masked.append(item)
             position += 1
     return masked
+
+
+def _is_file_name(before: Sequence[Item], items: Sequence[Item], end: int) -> bool:
+    """Return whether the bracket that closes at `end` is inside a file name: `photo (3).png`."""
+    after = items[end + 1 : end + 3]
+    return (
+        bool(before)
+        and before[-1].text[-1].isalnum()
+        and [part.starts for part in after] == [False, False]
+        and after[0].text == "."
+        and after[1].text in words_of.FILE_EXTENSIONS
+    )
 
 
 def _is_bracketed_list(before: Sequence[Item], opening: Item, inner: Sequence[Item]) -> bool:
@@ -389,7 +362,7 @@ _STEPS: tuple[tuple[Callable[[list[Item]], list[Item]], frozenset[str]], ...] = 
     (_join_quotes, _QUOTES),
     (mark_codes, frozenset((NUMBER, VALUE))),
     (_join_units, VALUES),
-    (_join_dates, words_of.DATE_WORDS | {TIME}),
+    (join_dates, words_of.DATE_WORDS | {TIME}),
     (_mask_assignments, frozenset("=")),
     (_mask_quotations, _QUOTES),
     (_mask_brackets, frozenset(_PAIRS)),

@@ -48,6 +48,7 @@ CONSTANT_WORDS_NEEDED_FIRST = 4  # beside the first word of a sentence, whose ca
 MAX_NAME_WORDS = 6  # with the dots of titles
 MAX_TITLE = 4  # characters: "Dr. Silva"
 MAX_CODES = 16  # a position that holds more different codes holds numbers
+BRACKETS = {"[": "]", "<": ">", "{": "}"}
 _SENTENCE_ENDS = frozenset(".!?。！？")
 _DIGIT = re.compile(r"\d")
 _MODULUS = 2**61 - 1
@@ -125,7 +126,21 @@ def _find_wider(words: Words, templates: set[Words]) -> Iterator[Words]:
                 constant_words = _count_constant_words(wider)
                 if constant_words >= _constant_words_needed(words, start, span):
                     yield wider
-    spans = [span for span in _find_name_spans(words) if not _has_digits(words[span[0]])]
+    brackets = [
+        (start, start + 3)
+        for start in range(len(words) - 2)
+        if words[start + 1] == VARIABLE and BRACKETS.get(words[start]) == words[start + 2]
+    ]
+    for bracket in brackets:
+        wider = _mask_spans(words, [bracket])
+        if wider in templates and _count_constant_words(wider):
+            yield wider
+    spans = brackets + [
+        (start, end)
+        for start, end in _find_name_spans(words)
+        if not _has_digits(words[start])
+        and not any(start < closing and opening < end for opening, closing in brackets)
+    ]
     wider = _mask_spans(words, spans)
     is_wider = len(spans) > 1 and wider in templates and wider != words
     if is_wider and _count_constant_words(wider) >= CONSTANT_WORDS_NEEDED:

@@ -41,6 +41,8 @@ TELLING_KEYS = _load_words("telling_keys")
 PLAIN_TELLING_KEYS = TELLING_KEYS - _load_words("json_only_keys")
 TERMS = _load_words("terms")
 NAME_PARTICLES = frozenset(_DATA["name_particles"])
+SHORT_UNITS = _load_words("short_units")
+FILE_EXTENSIONS = _load_words("file_extensions")
 METHODS = frozenset(_DATA["methods"])
 
 _STATES = re.compile("|".join(f"(?:{pattern})" for pattern in _DATA["states"]), re.IGNORECASE)
