@@ -43,7 +43,7 @@ EXAMPLES = ROOT / "analysis/classification/sentences/examples"
 PROBE = ROOT / "tests/analysis/classification/probe.jsonl"
 FIRST_LOOKS = ROOT / "tests/analysis/classification/first_looks.jsonl"
 WEIGHING = ROOT / "analysis/classification/weighing.toml"
-FOLDS = 5
+FOLDS = 3
 NGRAM_STRENGTH, VECTOR_STRENGTH = 20.0, 10.0
 """The inverse of the penalty on the weights of each model, from {3, 10, 20, 30, 50} on left-out sentences."""
 SMALLEST = 1e-9
