@@ -152,6 +152,14 @@ def assign_issue_ids(events: pd.DataFrame) -> list[str]:
     return ids
 
 
+def describe_possible_causes(also: Sequence[str], chances: Sequence[float]) -> list[str]:
+    """Return the sentence on the possible causes of an unknown error and their chances; none without chances."""
+    if not len(chances):
+        return []
+    named = [f"{CAUSES[cause].title} ({chance:.0%})" for cause, chance in zip(also, chances, strict=True)]
+    return [f"The message does not state the cause. Possible: {', '.join(named)}."]
+
+
 def read_events(connection: DuckDBPyConnection) -> pd.DataFrame:
     """Read the columns of `sync_error` that classification, context rules and grouping use."""
     return connection.execute(_EVENTS).df()
@@ -198,6 +206,12 @@ def _write_findings(
     findings["issue_id"] = apply_grouping_rules(events, assign_issue_ids(events), rules)
     if corrections:
         findings = _correct(findings, match_corrections(extract_contents(events), corrections))
+    findings["evidence"] = [
+        [*evidence, *describe_possible_causes(also, chances)] if cause == UNKNOWN else evidence
+        for cause, also, chances, evidence in zip(
+            *(findings[name] for name in ("cause", "also", "chances", "evidence")), strict=True
+        )
+    ]
     findings["retryable"] = [CAUSES[cause].retry for cause in findings["cause"]]
     findings["side"] = [", ".join(CAUSES[cause].side) for cause in findings["cause"]]
     failed_syncs = find_sync_failures(connection)

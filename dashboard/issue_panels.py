@@ -9,6 +9,7 @@ import streamlit as st
 
 import analysis
 from analysis.base.text import format_change, format_p_value
+from analysis.classification.catalogue import UNKNOWN
 from analysis.diagnosis.suspect_changes import SuspectChange, why_unjudged
 from analysis.fixes.playbook import load_nearest_playbook
 from analysis.fixes.recovery_actions import RecoveryAction
@@ -82,11 +83,14 @@ def show_cause_reason(issue: analysis.Issue) -> None:
     if event["cause"] != issue.summary.cause:
         classified = escape(data.cause_title(str(event["cause"])))
         st.markdown(f"This cause was set by hand. The classified cause is **{classified}**:")
-    st.markdown(f"Confidence **{confidence}**, rule `{_strip_backticks(event['rule'])}`.")
+    if event["cause"] == UNKNOWN:
+        st.markdown("No rule or model assigns a cause to this message.")
+    else:
+        st.markdown(f"Confidence **{confidence}**, rule `{_strip_backticks(event['rule'])}`.")
     for sentence in _as_strings(event["evidence"]):
         st.markdown(f"- {escape(sentence, 400)}")
     others = [escape(data.cause_title(other)) for other in _as_strings(event["also"])]
-    if others:
+    if others and event["cause"] != UNKNOWN:
         st.caption(f"Other possible causes: {', '.join(others)}")
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import analysis
 import ingest
-from analysis.classification.catalogue import UNKNOWN, Catalogue, list_versions
+from analysis.classification.catalogue import CAUSES, UNKNOWN, Catalogue, list_versions
 from analysis.evaluation.report import render_section
 from analysis.evaluation.scores import (
     build_report_card,
@@ -19,6 +19,7 @@ from analysis.evaluation.scores import (
     leave_one_cause_out,
     score_findings,
 )
+from analysis.findings import describe_possible_causes
 from analysis.triage.states import TriageState
 from sync_engine.simulator.fleet.run import simulate_fleet
 from sync_engine.simulator.fleet.scenario import load_scenario
@@ -153,6 +154,14 @@ def test_every_error_gets_one_finding_and_a_second_run_changes_nothing(simulated
         assert analysis.update_findings(store) == update
         assert store.execute(query).fetchall() == before
         assert len(before) == store.execute("SELECT count(*) FROM sync_error").fetchone()[0] > 0
+
+
+def test_an_unknown_cause_lists_what_is_possible_and_how_likely():
+    assert describe_possible_causes((), ()) == []
+    assert describe_possible_causes(("network", "record-locked"), (0.43, 0.05)) == [
+        f"The message does not state the cause. Possible: {CAUSES['network'].title} (43%), "
+        f"{CAUSES['record-locked'].title} (5%)."
+    ]
 
 
 def test_simulated_errors_are_classified_correctly(simulated):
