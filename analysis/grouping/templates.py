@@ -1,11 +1,12 @@
 """Build message templates from content alone; the order of the messages has no effect.
 
-Two comparisons widen templates, in rounds until nothing changes:
+Three comparisons widen templates, in rounds until nothing changes:
 
 * Messages that agree in all but words that look like names (`skeletons`). A position becomes variable if another
   message has a value there, or if it holds enough names.
 * Messages that agree in all words but one. That position becomes variable if the different words are many, or are
   announced as names, or are known as values from other messages.
+* A template with values and one with a few other words in their place (`analysis.grouping.fillers`).
 
 A state or a code is never replaced. Comparing words by position is the idea of IPLoM (Makanju et al., 2009) and
 Drain (He et al., 2017). Both depend on the order of the messages, so they are not used here.
@@ -16,7 +17,9 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from functools import partial
 
+from analysis.grouping.fillers import absorb_values, find_values
 from analysis.grouping.items import VARIABLE, Words
 from analysis.grouping.shapes import collapse_variables
 from analysis.grouping.tokens import NUMBER
@@ -61,10 +64,12 @@ _Span = tuple[int, int]
 def build_templates(messages: Iterable[Words]) -> dict[Words, Words]:
     """Map each message, split into words, to its template; names in a template are `<*>`."""
     templates = {words: words for words in messages}
+    values = find_values(set(templates))
+    steps = (_widen_names, _absorb_names, _generalize, partial(absorb_values, values=values))
     for _ in range(MAX_ROUNDS):
         before = set(templates.values())
         after = {words: words for words in before}
-        for widen in (_widen_names, _absorb_names, _generalize):
+        for widen in steps:
             widened = widen(set(after.values()))
             after = {words: widened[template] for words, template in after.items()}
         if all(words == template for words, template in after.items()):
