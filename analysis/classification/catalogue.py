@@ -43,7 +43,8 @@ class Cause(_Frozen):
 class Rule(_Frozen):
     """One classification rule: codes and words that mean a cause.
 
-    The matching rule with the lowest `order` decides. A sentence of the message outranks a rule that `yields`.
+    The matching rule with the lowest `order` decides. A sentence of the message outranks a rule that `yields`. A
+    `general` rule names a wide kind of failure by its words; a concept rule that is specific outranks it.
     A rule matches if the event has one of `codes` or one of `words`, all of `all`, none of `unless`, and every
     field in `when` matches its pattern. Patterns are regular expressions that ignore case.
     """
@@ -53,6 +54,7 @@ class Rule(_Frozen):
     tier: Tier
     order: int = 0
     yields: bool = False
+    general: bool = False
     codes: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     all: tuple[str, ...] = ()

@@ -98,12 +98,20 @@ def _match_sentence(parts: list[MessagePart], index: RuleIndex) -> Finding | Non
     catalogue = index.catalogue
     finding = _match(index.narrow, parts, catalogue)
     concepts = _match_parts(parts, index)
-    if finding and not (concepts and not concepts.rule.weak and finding.rule in index.yielding_rules):
+    if finding and not (concepts and _outranks(concepts, finding, index)):
         return _weigh(finding, concepts, catalogue)
     if concepts and not concepts.rule.weak:
         other = finding or _match(index.broad, parts, catalogue)
         return _concept_finding(concepts, other)
     return None
+
+
+def _outranks(concepts: ConceptMatch, finding: Finding, index: RuleIndex) -> bool:
+    """Return whether concepts decide although a rule matches: it is an envelope, or general and they are specific."""
+    rule = concepts.rule
+    if rule.weak:
+        return False
+    return finding.rule in index.yielding_rules or (rule.specific and finding.rule in index.general_rules)
 
 
 def _match_parts(parts: list[MessagePart], index: RuleIndex) -> ConceptMatch | None:

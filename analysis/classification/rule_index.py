@@ -41,8 +41,8 @@ class Stage:
 class RuleIndex:
     """The rules of a catalogue by stage: `narrow` rules are tried first, then `broad` rules, then `hints`.
 
-    `yielding_rules` has the ids of rules that a sentence outranks, `known_codes` every code in lower case, and
-    `causes` the causes that a rule has.
+    `yielding_rules` has the ids of rules that a sentence outranks, `general_rules` those that a specific sentence
+    outranks, `known_codes` every code in lower case, and `causes` the causes that a rule has.
     """
 
     catalogue: Catalogue
@@ -50,6 +50,7 @@ class RuleIndex:
     broad: Stage
     hints: Stage
     yielding_rules: frozenset[str]
+    general_rules: frozenset[str]
     known_codes: frozenset[str]
     causes: frozenset[str]
 
@@ -63,6 +64,7 @@ class RuleIndex:
             broad=Stage.of_rules(rule for rule in rules if rule.tier == "broad"),
             hints=Stage.of_rules(rule for rule in rules if rule.tier == "hint"),
             yielding_rules=frozenset(rule.id for rule in rules if rule.yields),
+            general_rules=frozenset(rule.id for rule in rules if rule.general),
             known_codes=tokens_of_every_code().union(*(rule.code_tokens for rule in rules)),
             causes=frozenset(rule.cause for rule in rules),
         )

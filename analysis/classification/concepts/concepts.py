@@ -33,7 +33,7 @@ class ConceptRule:
     """One rule: a sentence with all concepts of `all`, and none of `none`, has the cause.
 
     Each entry of `all` is a set of concepts of which one is enough. A `weak` rule rests on one concept
-    alone: its cause is possible, but not assigned.
+    alone: its cause is possible, but not assigned. A `specific` rule outranks general rules of the catalogue.
     """
 
     id: str
@@ -42,6 +42,7 @@ class ConceptRule:
     none: frozenset[str]
     also: tuple[str, ...] = ()
     weak: bool = False
+    specific: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ def load_rules() -> ConceptRules:
             none=frozenset(entry.get("none", ())),
             also=tuple(entry.get("also", ())),
             weak=entry.get("weak", False),
+            specific=entry.get("specific", False),
         )
         for entry in document["rule"]
     )
