@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 import pandas as pd
 import streamlit as st
 from plotly.graph_objs._figure import Figure
@@ -30,10 +32,10 @@ def show_objective_cards(status: pd.DataFrame) -> None:
                 label, icon, color = OBJECTIVE_BADGES[str(row["state"])]
                 st.badge(label, icon=f":material/{icon}:", color=color)  # type: ignore[arg-type]
                 st.markdown(f"**{escape(row['title'])}** · {escape(humanize(row['sync_type']))}")
-                st.progress(
-                    min(float(row["budget_used"]), 1.0),
-                    text=_budget_text(float(row["budget_used"])),
-                )
+                budget = float(row["budget_used"])
+                # Without a budget, the reason below states why; an empty bar would read as 0 %.
+                if not isnan(budget):
+                    st.progress(min(budget, 1.0), text=_budget_text(budget))
                 st.caption(f"{escape(row['reason'], 200)}. Objective {format_share(row['objective'])}.")
 
 
