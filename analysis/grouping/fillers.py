@@ -23,8 +23,10 @@ CONSTANT_WORDS_NEEDED = 3  # beside a filler that only has a capital
 CONSTANT_WORDS_NEEDED_KNOWN = 2  # beside values that are known from other places
 FEW = 64  # templates; more than these are searched by pairs of words
 SHORT_WORD = 2  # characters: "PM" belongs to a time, "HTTPS" names a protocol
-_SIGNS = frozenset('<>[]()"‘’`*#+-./,@&~%^|$_')
-_INNER_SIGNS = frozenset(":=;?")  # at the end of a message, they precede a reason
+ABBREVIATION = 4  # characters: "jeu. 5 avr."
+_SENTENCE_SIGNS = frozenset(":=;?!：；＝？！。，、—–→")  # what follows them can be a reason,
+_INNER_SIGNS = frozenset(":=;?")  # except in the middle of a message
+_GLUE = frozenset("@~$#^|{}[]<>\\°")  # a word beside one of these is no word of a sentence
 
 Fillers = tuple[Words, ...]
 _Key = str | tuple[str, str]  # a word, or two neighbors; an empty word is the start or the end
@@ -113,17 +115,17 @@ def _is_value(
     if filler == (VARIABLE,) or filler in values:
         return True
     is_certain = constant_words >= CONSTANT_WORDS_NEEDED and not begins
-    for word in filler:
+    for before, word, after in zip(("", *filler), filler, (*filler[1:], ""), strict=False):
         if word == VARIABLE or (word,) in values:
             is_certain = True
         elif _is_content(word):
             return False
         elif not word[0].isalnum():
-            if word not in _SIGNS and (begins or ends or word not in _INNER_SIGNS) and word[0] != "_":
+            if word in _SENTENCE_SIGNS and (begins or ends or word not in _INNER_SIGNS):
                 return False
-        elif words_of.has_name_form(word):
+        elif words_of.has_name_form(word) or before in _GLUE or after in _GLUE:
             is_certain = True
-        elif not _can_be_part(word):
+        elif not _can_be_part(word) and not (after == "." and len(word) <= ABBREVIATION):
             return False
     return is_certain
 
