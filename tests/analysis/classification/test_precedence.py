@@ -21,7 +21,7 @@ import analysis
             {"message": "HTTP 409 - the disk of this tablet is full", "http_status": "409"},
             "device-storage-full",
         ),
-        # A number is a status only where something says so.
+        # A number is a status only beside a word for it.
         ({"message": "Order 404 was saved by another user in the meantime"}, "concurrent-change"),
         ({"message": "Customer 401 has been deleted"}, "record-deleted"),
         # Advice is no evidence.
@@ -55,8 +55,8 @@ import analysis
     ],
 )
 def test_the_statement_decides(event: dict[str, str], cause: str):
-    found = analysis.classify(pd.DataFrame([event]), rules_only=True).iloc[0]
-    assert found.cause == cause, found.rule
+    finding = analysis.classify(pd.DataFrame([event]), rules_only=True).iloc[0]
+    assert finding.cause == cause, finding.rule
 
 
 @pytest.mark.parametrize(
