@@ -153,11 +153,13 @@ def assign_issue_ids(events: pd.DataFrame) -> list[str]:
 
 
 def describe_possible_causes(also: Sequence[str], chances: Sequence[float]) -> list[str]:
-    """Return the sentence on the possible causes of an unknown error and their chances; none without chances."""
-    if not len(chances):
-        return []
-    named = [f"{CAUSES[cause].title} ({chance:.0%})" for cause, chance in zip(also, chances, strict=True)]
-    return [f"The message does not state the cause. Possible: {', '.join(named)}."]
+    """Return the sentence on the likelier causes of an unknown error and their chances; none if none is likely."""
+    named = [
+        f"{CAUSES[cause].title} ({chance:.0%})"
+        for cause, chance in zip(also, chances, strict=False)
+        if chance >= LEAST_CHANCE
+    ]
+    return [f"The message does not state the cause. Possible: {', '.join(named)}."] if named else []
 
 
 def read_events(connection: DuckDBPyConnection) -> pd.DataFrame:
@@ -171,6 +173,9 @@ def classify_events(events: pd.DataFrame, catalogue: Catalogue | None = None) ->
     findings["evidence"] = [[] for _ in range(len(findings))]
     return findings
 
+
+LEAST_CHANCE = 0.05
+"""Causes with a smaller chance are not named."""
 
 # DISTINCT, because a store has few different contents, however many errors it holds.
 _CONTENTS_AND_ISSUES = f"""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
@@ -30,6 +30,9 @@ _LEAST_SHOWN = 0.05
 _MOST_CERTAIN = 0.98
 """No finding is more certain: two readers of a message do not agree more often."""
 _MOST_CERTAIN_AGAINST_A_RULE = 0.9
+_FEWEST_BYTES_OF_A_SENTENCE = 13
+"""In UTF-8, where a Chinese character, which is about a word, has three."""
+_NEVER = 1.1
 _CERTAIN = 0.9
 """A finding that the n-grams confirm to this chance is not encoded: the vector would hardly change it."""
 
@@ -86,7 +89,7 @@ def weigh_findings(
     for row, row_chances in zip(rows, chances, strict=True):
         allowed = {*causes, findings[row].cause, *findings[row].also}
         possible = _without_others(row_chances, model.causes, allowed)
-        weighed[row] = _decide(findings[row], possible, model.causes, weights)
+        weighed[row] = _decide(findings[row], possible, model.causes, _for_length(weights, messages[row]))
     return weighed
 
 
@@ -149,6 +152,13 @@ def _without_others(chances: np.ndarray, causes: Sequence[str], allowed: Collect
     return moved
 
 
+def _for_length(weights: Weights, message: str) -> Weights:
+    """Return weights that let no very short message overrule a finding, which may rest on a status or a code."""
+    letters = "".join(filter(str.isalpha, message))
+    is_sentence = len(letters.encode()) >= _FEWEST_BYTES_OF_A_SENTENCE
+    return weights if is_sentence else replace(weights, overrule=_NEVER)
+
+
 def _decide(finding: Finding, chances: np.ndarray, causes: Sequence[str], weights: Weights) -> Finding:
     chance_of = {
         cause: min(round(float(chance), 2), _MOST_CERTAIN)
@@ -163,7 +173,7 @@ def _decide(finding: Finding, chances: np.ndarray, causes: Sequence[str], weight
     also = tuple(
         other
         for other in likely
-        if other not in (UNKNOWN, cause) and (chance_of[other] >= _LEAST_SHOWN or other in finding.also)
+        if other not in {UNKNOWN, cause} and (chance_of[other] >= _LEAST_SHOWN or other in finding.also)
     )[:MAX_ALTERNATIVES]
     confidence = chance_of[cause] if cause == first else min(finding.confidence, weights.contested)
     if finding.cause not in (UNKNOWN, cause):

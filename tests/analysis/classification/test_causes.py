@@ -158,6 +158,7 @@ def test_every_error_gets_one_finding_and_a_second_run_changes_nothing(simulated
 
 def test_an_unknown_cause_lists_what_is_possible_and_how_likely():
     assert describe_possible_causes((), ()) == []
+    assert describe_possible_causes(("network",), (0.04,)) == []
     assert describe_possible_causes(("network", "record-locked"), (0.43, 0.05)) == [
         f"The message does not state the cause. Possible: {CAUSES['network'].title} (43%), "
         f"{CAUSES['record-locked'].title} (5%)."

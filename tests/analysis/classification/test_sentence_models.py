@@ -156,6 +156,12 @@ def test_messages_that_state_nothing_stay_unknown(message: str, *, with_encoder:
     assert classify_one(message)["cause"] == UNKNOWN
 
 
+@pytest.mark.parametrize("message", ["HTTP 401", "Unauthorized", "401"])
+def test_a_word_or_two_do_not_overrule_a_status(message: str, *, with_encoder: bool):
+    finding = classify_one(message, http_status="401", phase="session_start")
+    assert finding["cause"] == "session-expired"
+
+
 def test_equal_messages_have_equal_findings_in_any_order():
     rows = [json.loads(line) for line in (EXAMPLES / "de.jsonl").read_text("utf-8").splitlines()[::9]]
     frame = pd.DataFrame({"message": [row["message"] for row in rows]})
