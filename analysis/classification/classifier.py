@@ -27,19 +27,23 @@ def classify(
 ) -> pd.DataFrame:
     """Classify each event by its texts and codes.
 
-    The rules of the catalogue are weighed against models of labeled sentences (`weighing`), unless `rules_only`.
+    The published rules are weighed against models of labeled sentences (`weighing`), unless `rules_only`. Rules that
+    `catalogue` adds to the published ones decide: who writes a rule for an own message knows more than the models.
 
     Reads the columns platform, error_type, message, object, field, operation, http_status and phase; each may be
     absent or have missing values. Returns a frame on the same index: cause (an id of the catalogue or `unknown`),
     confidence (0 to 1), rule, also (list of alternative causes), chances (list of their chances, 0 to 1, empty if not
     known). Equal events are classified once.
     """
-    index = RuleIndex.of_catalogue(catalogue or load_catalogue())
+    catalogue = catalogue or load_catalogue()
+    index = RuleIndex.of_catalogue(catalogue)
     distinct_events, rows = _distinct_events(events)
     findings = [classify_event(event, index) for event in distinct_events]
     if not rules_only:
         messages = [event.get("message", "") for event in distinct_events]
-        findings = weigh_findings(messages, findings, index.causes)
+        weighed = weigh_findings(messages, findings, index.causes)
+        own = _own_rules(catalogue)
+        findings = [old if old.rule in own else new for old, new in zip(findings, weighed, strict=True)]
     return pd.DataFrame(
         {
             "cause": np.array([finding.cause for finding in findings], dtype=object)[rows],
@@ -50,6 +54,11 @@ def classify(
         },
         index=events.index,
     ).astype({"cause": "str", "rule": "str"})
+
+
+def _own_rules(catalogue: Catalogue) -> frozenset[str]:
+    """Return the ids of the rules that the published catalogue does not have."""
+    return frozenset(rule.id for rule in catalogue.rule) - {rule.id for rule in load_catalogue().rule}
 
 
 def _list_column(values: Sequence[tuple[object, ...]], rows: np.ndarray, index: pd.Index) -> pd.Series:

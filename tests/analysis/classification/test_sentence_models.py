@@ -162,6 +162,19 @@ def test_a_word_or_two_do_not_overrule_a_status(message: str, *, with_encoder: b
     assert finding["cause"] == "session-expired"
 
 
+def test_a_rule_of_ones_own_decides(tmp_path: Path, *, with_encoder: bool):
+    draft = tmp_path / "draft.toml"
+    draft.write_text(
+        '[[rule]]\nid = "own"\ncause = "access-policy"\ntier = "words"\nwords = ["could not be found"]\n',
+        "utf-8",
+    )
+    events = pd.DataFrame({"message": ["The record could not be found on the server, it was deleted."]})
+    assert classify(events)["cause"].tolist() == ["record-deleted"]
+    finding = classify(events, analysis.read_catalogue(draft)).iloc[0]
+    assert (finding["cause"], finding["rule"]) == ("access-policy", "own")
+    assert finding["confidence"] >= 0.8
+
+
 def test_equal_messages_have_equal_findings_in_any_order():
     rows = [json.loads(line) for line in (EXAMPLES / "de.jsonl").read_text("utf-8").splitlines()[::9]]
     frame = pd.DataFrame({"message": [row["message"] for row in rows]})
