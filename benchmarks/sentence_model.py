@@ -252,8 +252,8 @@ def _vectors(messages: Sequence[str]) -> np.ndarray:
 _WEIGHING_HEAD = """# How much each source of evidence counts when a cause is chosen. `Weights` in weighing.py states
 # what each number means. Written by `python -m benchmarks.sentence_model fit`.
 #
-# Fitted to messages that neither rules nor models had seen: the first looks of rounds 18 on, and the reserved half of
-# the example sentences. Both count the same.
+# Fitted to messages that neither rules nor models had seen: the first looks of rounds 18 on, and the reserved example
+# sentences. Both count the same.
 """
 
 

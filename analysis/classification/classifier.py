@@ -1,4 +1,4 @@
-"""Classify error events by the cause catalogue alone. Facts from the store are applied by `context`."""
+"""Classify error events by rules, concepts and models of sentences. Facts from the store are applied by `context`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from analysis.classification.weighing import weigh_findings
 
 FIELDS = ("platform", "error_type", "message", "object", "field", "operation", "http_status", "phase")
 NETWORK = "network"
+_PLACEHOLDERS = frozenset({"null", "(null)", "undefined", "none", "nil", "nan", "n/a"})
+"""Messages that a program writes for a missing one."""
 _STATUSES_OF_GATEWAYS = frozenset({"407", "408", "444", "499", "502", "503", "504", "511", "598", "599"})
 _CAPITALS = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 
@@ -220,7 +222,13 @@ def _distinct_events(events: pd.DataFrame) -> tuple[list[dict[str, str]], np.nda
             rows = pd.factorize(rows * len(texts) + codes)[0]
     _, first_rows = np.unique(rows, return_index=True)
     distinct = [{name: texts[codes[row]] for name, (codes, texts) in columns.items()} for row in first_rows]
-    return [{name: text for name, text in event.items() if text} for event in distinct], rows
+    return [
+        {name: text for name, text in event.items() if not _is_missing(name, text)} for event in distinct
+    ], rows
+
+
+def _is_missing(name: str, text: str) -> bool:
+    return not text or (name == "message" and text.strip().lower() in _PLACEHOLDERS)
 
 
 def _encode(column: pd.Series) -> tuple[np.ndarray, list[str]]:

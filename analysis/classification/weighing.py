@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
@@ -28,11 +28,10 @@ CONCEPT_PREFIX = "concept:"
 _LEAST_CHANCE = 1e-6
 _LEAST_SHOWN = 0.05
 _MOST_CERTAIN = 0.98
-"""No finding is more certain: two readers of a message do not agree more often."""
+"""No finding is more certain. Chosen, not measured."""
 _MOST_CERTAIN_AGAINST_A_RULE = 0.9
-_FEWEST_BYTES_OF_A_SENTENCE = 13
-"""In UTF-8, where a Chinese character, which is about a word, has three."""
-_NEVER = 1.1
+_FEWEST_BYTES_OF_A_SENTENCE = 20
+"""Bytes of its letters in UTF-8, where a Latin letter has one, a Cyrillic one two, and a Chinese one three."""
 _CERTAIN = 0.9
 """A finding that the n-grams confirm to this chance is not encoded: the vector would hardly change it."""
 
@@ -72,7 +71,7 @@ def weigh_findings(
     """
     model = model or load_model()
     weighed = list(findings)
-    rows = [row for row, message in enumerate(messages) if has_words(message)]
+    rows = [row for row, message in enumerate(messages) if _is_judged(message, findings[row])]
     if not rows:
         return weighed
     judged = [findings[row] for row in rows]
@@ -89,7 +88,7 @@ def weigh_findings(
     for row, row_chances in zip(rows, chances, strict=True):
         allowed = {*causes, findings[row].cause, *findings[row].also}
         possible = _without_others(row_chances, model.causes, allowed)
-        weighed[row] = _decide(findings[row], possible, model.causes, _for_length(weights, messages[row]))
+        weighed[row] = _decide(findings[row], possible, model.causes, weights)
     return weighed
 
 
@@ -152,11 +151,14 @@ def _without_others(chances: np.ndarray, causes: Sequence[str], allowed: Collect
     return moved
 
 
-def _for_length(weights: Weights, message: str) -> Weights:
-    """Return weights that let no very short message overrule a finding, which may rest on a status or a code."""
+def _is_judged(message: str, finding: Finding) -> bool:
+    """Return whether the models judge a message: it has words, and more than one if there is a finding.
+
+    A finding for a very short message often rests on a status or a code, which the models do not see.
+    """
     letters = "".join(filter(str.isalpha, message))
     is_sentence = len(letters.encode()) >= _FEWEST_BYTES_OF_A_SENTENCE
-    return weights if is_sentence else replace(weights, overrule=_NEVER)
+    return has_words(message) and (is_sentence or finding.cause == UNKNOWN)
 
 
 def _decide(finding: Finding, chances: np.ndarray, causes: Sequence[str], weights: Weights) -> Finding:
@@ -178,10 +180,14 @@ def _decide(finding: Finding, chances: np.ndarray, causes: Sequence[str], weight
     confidence = chance_of[cause] if cause == first else min(finding.confidence, weights.contested)
     if finding.cause not in (UNKNOWN, cause):
         confidence = min(confidence, _MOST_CERTAIN_AGAINST_A_RULE)
+    listed = [chance_of[other] for other in also]
+    if cause not in (UNKNOWN, first):
+        # Contested: the chances of the models share what the confidence leaves.
+        listed = [round(chance / max(sum(listed), 1.0) * (1 - confidence), 2) for chance in listed]
     return Finding(
         cause,
         0.0 if cause == UNKNOWN else confidence,
         "" if cause == UNKNOWN else finding.rule if cause == finding.cause else SENTENCE_RULE,
         also,
-        tuple(chance_of[other] for other in also),
+        tuple(listed),
     )

@@ -58,7 +58,7 @@ def score_round(records: Sequence[Record], findings: Sequence[Record]) -> Figure
         high=high,
         coverage=_mean(has_cause),
         right_if_given=_mean(is_right[has_cause]),
-        stays_unknown=_mean(is_right[states_nothing]),
+        stays_unknown=_mean(~has_cause[states_nothing]),
         among_three=_mean(
             np.array([_is_among_shown(*pair) for pair in zip(records, findings, strict=True)], dtype=bool)
         ),
@@ -81,8 +81,13 @@ def compare_rounds(records: Sequence[Record]) -> pd.DataFrame:
 
 
 def compare_languages(records: Sequence[Record], tier: str) -> pd.DataFrame:
-    """Return the figures of each language for one tier, the most frequent first."""
+    """Return the figures of each language for one tier, the most frequent first.
+
+    Only rounds that recorded both tiers count, if there are any, so that the tiers can be compared.
+    """
     recorded = [record for record in records if record.get(tier)]
+    if any(record.get("finding") for record in recorded):
+        recorded = [record for record in recorded if record.get("finding")]
     counts = pd.Series([record["language"] for record in recorded], dtype="str").value_counts(sort=True)
     rows = []
     for language in sorted(counts.index, key=lambda name: (-counts[name], name)):

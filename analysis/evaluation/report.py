@@ -61,7 +61,8 @@ _FIRST_LOOKS = """Each round is a set of messages from public sources that were 
 the models. What was found was recorded before anyone looked at the mistakes, so these figures estimate the accuracy
 on new messages. A finding is right if it is the labeled cause or another one that the message supports. `right if
 given` is the right share of findings with a cause, `stays unknown` the share of messages that state nothing and have
-no cause, `among three` the share whose cause is among the three shown.
+no cause, `among three` the share whose cause is among the three shown. The figures are those of the version at the
+time of each round; the current weights and thresholds were fitted with all these rounds and have no first look yet.
 """
 
 

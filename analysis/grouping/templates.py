@@ -8,7 +8,8 @@ Three comparisons widen templates, in rounds until nothing changes:
   announced as names, or are known as values from other messages.
 * A template with values and one with a few other words in their place (`analysis.grouping.fillers`).
 
-A state or a code is never replaced. Comparing words by position is the idea of IPLoM (Makanju et al., 2009) and
+A state or a code is replaced only if more than 16 differ there, or most of the alternatives are names. Comparing
+words by position is the idea of IPLoM (Makanju et al., 2009) and
 Drain (He et al., 2017). Both depend on the order of the messages, so they are not used here.
 """
 
@@ -101,7 +102,8 @@ def _widen_names(templates: set[Words]) -> dict[Words, Words]:
 def _widen_members(
     members: list[tuple[Words, list[_Span]]], widened: dict[Words, Words], *, is_short: bool
 ) -> None:
-    words, spans = members[0]
+    # Members differ only in their spans; the smallest is taken, so that the result has one order.
+    words, spans = min(members)
     variable = []
     for slot, (start, _) in enumerate(spans):
         contents = {words[slice(*spans[slot])] for words, spans in members}

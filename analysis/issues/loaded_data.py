@@ -39,8 +39,8 @@ def describe_loaded_data(loaded: LoadedData, *, has_issues: bool) -> Iterator[st
     if not loaded.syncs and not loaded.errors:
         yield "This store has no syncs and no errors. Load data with `synclens load FILES`."
         return
-    if not has_issues and not loaded.failed_without_issue:
-        yield f"No issues: none of {pluralize(loaded.syncs, 'tracked sync')} failed, and {_errors(loaded)}."
+    if not (has_issues or loaded.failed or loaded.errors):
+        yield f"No issues: none of {pluralize(loaded.syncs, 'tracked sync')} failed, and no errors are loaded."
     elif loaded.failed_without_issue:
         yield (
             f"{pluralize(loaded.failed_without_issue, 'failed sync')} without an error text fit no issue: too few or "
@@ -50,7 +50,3 @@ def describe_loaded_data(loaded: LoadedData, *, has_issues: bool) -> Iterator[st
         yield "No error events are loaded, so causes and errors of Autosync, which is not tracked, are unknown."
     if not loaded.syncs:
         yield "No syncs are loaded, so it is unknown which devices work now."
-
-
-def _errors(loaded: LoadedData) -> str:
-    return f"{pluralize(loaded.errors, 'error')} loaded" if loaded.errors else "no errors are loaded"

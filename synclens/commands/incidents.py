@@ -44,7 +44,7 @@ def incidents(
         console.print_output("No incidents: no loaded issues are together more often than chance explains.")
     elif len(rows) > limit:
         console.print_output(f"{pluralize(len(rows) - limit, 'more incident')}. Show them with --limit.")
-    for line in describe_loaded_data(loaded, has_issues=bool(rows)):
+    for line in describe_loaded_data(loaded, has_issues=bool(rows or loaded.errors or loaded.failed)):
         console.print_output(Text(line, style="dim"))
 
 

@@ -156,6 +156,21 @@ def test_messages_that_state_nothing_stay_unknown(message: str, *, with_encoder:
     assert classify_one(message)["cause"] == UNKNOWN
 
 
+@pytest.mark.parametrize("message", ["null", "(null)", "NULL ", "undefined", "N/A", "nil"])
+def test_a_placeholder_is_no_message(message: str, *, with_encoder: bool):
+    assert classify_one(message)["cause"] == UNKNOWN
+    assert classify_one(message, http_status="401", phase="session_start")["cause"] == "session-expired"
+
+
+def test_the_chances_of_a_contested_finding_leave_it_the_likeliest(*, with_encoder: bool):
+    rows = [json.loads(line) for line in (EXAMPLES / "en.jsonl").read_text("utf-8").splitlines()]
+    findings = classify(pd.DataFrame({"message": [row["message"] for row in rows[::5]]}))
+    contested = findings[findings["confidence"] == load_weights(with_vector=with_encoder).contested]
+    assert len(contested)
+    for _, finding in contested.iterrows():
+        assert sum(finding["chances"]) <= 1 - finding["confidence"] + 0.02
+
+
 @pytest.mark.parametrize("message", ["HTTP 401", "Unauthorized", "401"])
 def test_a_word_or_two_do_not_overrule_a_status(message: str, *, with_encoder: bool):
     finding = classify_one(message, http_status="401", phase="session_start")
