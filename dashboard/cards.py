@@ -83,7 +83,7 @@ def show_incident(incident: Incident, view: View) -> None:
             f"{_bold_count(incident.events, 'error', 'errors')} · "
             f"since {format_time(incident.first_seen, view.zone)} · last {format_time(incident.last_seen, view.zone)}"
         )
-        with st.container(gap=None, key=f"line-{incident.incident_id}"):
+        with st.container(gap=None, key=f"incident-{incident.incident_id}"):
             for issue_id in incident.issue_ids[:MAX_INCIDENT_ISSUES]:
                 pages.show_link("issue", issue_id, icon=None, issue=issue_id)
             if more := len(incident.issue_ids[MAX_INCIDENT_ISSUES:]):
