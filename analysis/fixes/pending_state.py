@@ -32,10 +32,21 @@ FROM pending_now
 WHERE list_contains($devices, device_id)
 ORDER BY edited_at, device_id, object, record_id
 """
+# Devices with loaded pending records, or whose last sync left none and that had no record refused since.
 _REPORTING_DEVICES = """
+WITH last_sync AS (
+    SELECT device_id, max(started_at) AS started_at, max_by(sync_id, started_at) AS sync_id,
+        max_by(coalesce(pending_uploads, 1), started_at) AS pending_uploads
+    FROM detailed_sync WHERE list_contains($devices, device_id) GROUP BY device_id
+)
 SELECT DISTINCT device_id FROM pending_record WHERE list_contains($devices, device_id)
 UNION
-SELECT DISTINCT device_id FROM detailed_sync WHERE pending_uploads = 0 AND list_contains($devices, device_id)
+SELECT device_id FROM last_sync
+WHERE pending_uploads = 0 AND NOT EXISTS (
+    FROM sync_error AS e
+    WHERE e.device_id = last_sync.device_id AND e.record_id IS NOT NULL AND e.occurred_at > last_sync.started_at
+        AND e.sync_id IS DISTINCT FROM last_sync.sync_id
+)
 """
 _ISSUE_DEVICES = """
 SELECT DISTINCT device_id FROM issue_event WHERE issue_id = ? AND device_id IS NOT NULL ORDER BY 1
@@ -149,6 +160,11 @@ class PendingState:
         parent_keys = zip(self.in_error["device_id"], self.in_error["parent_record_id"], strict=True)
         are_children = pd.Series([key in parents for key in parent_keys], self.in_error.index, dtype=bool)
         return self.in_error[self.in_error.index.isin(records.index) | are_children]
+
+    @property
+    def is_unknown(self) -> bool:
+        """Return whether the pending records of none of the devices are known."""
+        return len(self.unreported) == len(self.devices)
 
     def unknown_note(self) -> str:
         """Return which pending records are unknown; empty if all are known."""

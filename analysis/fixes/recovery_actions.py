@@ -176,7 +176,7 @@ def _undo(state: PendingState) -> RecoveryAction:
     blocked = int((state.considered["operation"] == "update").sum()) - len(records)
     reason = f"{pluralize(len(records), 'refused update')} can be reverted."
     if records.empty:
-        reason = "" if blocked else "No refused update of an existing record is pending."
+        reason = "" if blocked or state.is_unknown else "No refused update of an existing record is pending."
     if blocked:
         verb = "has" if blocked == 1 else "have"
         reason += f" {pluralize(blocked, 'record')} {verb} another pending upload, so Undo is not allowed."
@@ -186,9 +186,9 @@ def _undo(state: PendingState) -> RecoveryAction:
 def _undelete(state: PendingState) -> RecoveryAction:
     records = state.revertible("delete")
     reason = f"{pluralize(len(records), 'refused delete')} can be reverted."
-    return _build_action(
-        "undelete", state, records, reason if len(records) else "No refused delete is pending."
-    )
+    if records.empty:
+        reason = "" if state.is_unknown else "No refused delete is pending."
+    return _build_action("undelete", state, records, reason)
 
 
 def _clear_errors(state: PendingState) -> RecoveryAction:
@@ -196,7 +196,7 @@ def _clear_errors(state: PendingState) -> RecoveryAction:
     stuck = state.considered[~state.considered.index.isin(by_the_user)]
     lost = state.in_error[flag_owners(state.in_error).isin(flag_owners(stuck))]
     if state.considered.empty:
-        reason = "No record is in error."
+        reason = "" if state.is_unknown else "No record is in error."
     elif stuck.empty:
         records = pluralize(len(state.considered), "record")
         reason = f"Not needed: Undo or Undelete can free {records} in error."

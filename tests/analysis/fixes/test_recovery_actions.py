@@ -51,6 +51,37 @@ def test_unknown_pending_records_are_not_guessed(store):
     assert "Pending records on this device are unknown." in actions["clear_client_sync_errors__v"].reason
 
 
+def sync_without_pending_uploads(store, at):
+    store.execute(
+        "INSERT INTO sync_tracking__v (id, created_by__v, sync_start_datetime__v, sync_completed_datetime__v,"
+        " successful_sync__v, source, batch_id) VALUES ('s1', 'u1', ?, ?, true, 't', 't')",
+        [at, at],
+    )
+    store.execute(
+        "INSERT INTO sync_detail (sync_id, user_id, device_id, pending_uploads, source, batch_id)"
+        " VALUES ('s1', 'u1', 'ipad-1', 0, 't', 't')"
+    )
+
+
+def refuse_record(store, at):
+    store.execute(
+        "INSERT INTO sync_error (event_id, occurred_at, user_id, device_id, record_id, source, batch_id)"
+        " VALUES ('e1', ?, 'u1', 'ipad-1', 'C1', 't', 't')",
+        [at],
+    )
+
+
+def test_a_record_refused_after_the_last_sync_makes_pending_records_unknown(store):
+    sync_without_pending_uploads(store, "2026-03-02 08:00:00")
+    refuse_record(store, "2026-03-01 08:00:00")
+    assert actions_of(store, device_id="ipad-1")["force_full_refresh__v"].offered
+    store.execute("UPDATE sync_error SET occurred_at = '2026-03-03 08:00:00'")
+    actions = actions_of(store, device_id="ipad-1")
+    for name in ("force_full_refresh__v", "undo", "undelete", "clear_client_sync_errors__v"):
+        assert not actions[name].offered
+        assert actions[name].reason == "Pending records on this device are unknown."
+
+
 def test_undo_is_offered_for_a_refused_update_and_clearing_is_not(store):
     add_pending(store, "C1")
     actions = actions_of(store, device_id="ipad-1")
