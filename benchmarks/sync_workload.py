@@ -20,7 +20,6 @@ import argparse
 import http.client
 import json
 import os
-import socket
 import sqlite3
 import statistics
 import subprocess
@@ -33,6 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.loopback_servers import serve_bytes, serve_vault
 from sync_engine.vault import admin, records
 from sync_engine.vault.permissions import permission_set
 from sync_engine.vault.state import Vault
@@ -47,17 +47,6 @@ COLD, CACHED, MOVED = "refresh, snapshot built", "refresh, snapshot cached", "10
 REFERENCE_SECONDS = 0.132
 """Seconds of both references together on the machine for which the aims in milliseconds were set."""
 INSERTED, CARRIED = "reference: executemany of the rows", "reference: download of the bytes"
-
-STATIC = """
-import sys
-import uvicorn
-from starlette.applications import Starlette
-from starlette.responses import Response
-from starlette.routing import Route
-size, port = map(int, sys.argv[1:])
-app = Starlette(routes=[Route("/", lambda request: Response(b"x" * size))])
-uvicorn.run(app, port=port, log_level="warning", access_log=False)
-"""
 
 
 # The Vault
@@ -166,40 +155,7 @@ def should_hold(vault: Vault) -> list[list[object]]:
     return [list(row) for row in rows]
 
 
-# Processes
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-@contextmanager
-def process(*command: str, port: int) -> Iterator[str]:
-    """Start a server in a separate process and yield its address when it responds."""
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    try:
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert running.poll() is None, running.stderr and running.stderr.read().decode()
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        running.terminate()
-        running.wait(10)
-
-
-@contextmanager
-def served(path: Path) -> Iterator[str]:
-    """`synclens vault serve` for a Vault; its address."""
-    port = free_port()
-    command = (sys.executable, "-m", "synclens", "vault", "serve", "--db", str(path), "--port", str(port))
-    with process(*command, port=port) as address:
-        yield address
+# The device
 
 
 @dataclass
@@ -296,8 +252,7 @@ def play(vault: Vault, address: str, folder: Path, number: int, table: Table) ->
     with new_device(folder, address) as device:
         table.add(INITIAL, device.do("incremental"))
         table.add(INSERTED, insert_plainly(folder, vault))
-        port = free_port()
-        with process(sys.executable, "-c", STATIC, str(device.bytes), str(port), port=port) as static:
+        with serve_bytes(device.bytes) as static:
             download_plainly(static)
             table.add(CARRIED, download_plainly(static))
         change_a_thousand(vault)
@@ -355,7 +310,7 @@ def workload(count: int, rounds: int, folder: Path) -> None:
     path = folder / "vault.sqlite"
     build(path, count, count // 5)
     table = Table()
-    with served(path) as address, closing(open_vault(path).db) as db:
+    with serve_vault(path) as address, closing(open_vault(path).db) as db:
         vault = Vault(db)
         print(f"Vault of {count:,} records, {average(vault):.0f} bytes each; the device sees {count // 5:,}")
         for number in range(rounds):
@@ -376,7 +331,7 @@ def scale(counts: list[int], rounds: int, folder: Path) -> None:
         path = folder / f"vault-{count}.sqlite"
         build(path, count, VISIBLE_IN_SCALE)
         table = Table()
-        with served(path) as address, closing(open_vault(path).db) as db:
+        with serve_vault(path) as address, closing(open_vault(path).db) as db:
             vault = Vault(db)
             for number in range(rounds):
                 with new_device(folder / f"device-{count}-{number}", address) as device:
