@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 import analysis
-from analysis.base.text import format_change, format_p_value
+from analysis.base.text import capitalize_first, format_change, format_p_value
 from analysis.classification.catalogue import UNKNOWN
 from analysis.diagnosis.suspect_changes import SuspectChange, why_unjudged
 from analysis.fixes.playbook import load_nearest_playbook
@@ -235,7 +235,7 @@ def show_suspect_changes(issue_id: str, suspects: Sequence[SuspectChange], view:
                 f"It applied to {reached} of the {suspect.affected:,} affected; "
                 f"{unaffected} of those in its scope were not affected. "
                 f"{format_p_value(suspect.p_value)}. "
-                f"{escape(suspect.relation[:1].upper() + suspect.relation[1:], 200)}"
+                f"{escape(capitalize_first(suspect.relation), 200)}"
             )
 
 

@@ -252,8 +252,9 @@ def _reason(slo: Slo, window: Window, seen: _Count, state: str, burn_low: float,
             seen_devices = f"only {pluralize(seen.devices, 'device')}" if seen.devices else "no device"
             return f"{seen_devices} synced in this window; at least {slo.min_devices} are needed"
         case "burning":
+            where = "" if slo.kind == "freshness" else f" on {pluralize(seen.devices_bad, 'device')}"
             return (
-                f"{count} on {pluralize(seen.devices_bad, 'device')}: the budget burns at least"
+                f"{count}{where}: the budget burns at least"
                 f" {burn_low:.1f} times too fast (limit {window.burn:g})"
             )
         case "spent":

@@ -9,6 +9,11 @@ from contextlib import suppress
 from difflib import get_close_matches
 
 
+def capitalize_first(text: str) -> str:
+    """Return a text that begins with a capital; `str.capitalize` would also turn "UTC" into "utc"."""
+    return text[:1].upper() + text[1:]
+
+
 def pluralize(count: int, noun: str) -> str:
     """Return a number with its noun: `1 record`, `1,204 records`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

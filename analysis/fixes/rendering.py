@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.base.duckdb_frames import to_plain_rows
 from analysis.base.quiet_period import QUIET_PERIOD
-from analysis.base.text import format_change, format_p_value, pluralize
+from analysis.base.text import capitalize_first, format_change, format_p_value, pluralize
 from analysis.fixes.config_change import ConfigChange
 from analysis.fixes.formatting import format_list, format_value
 from analysis.fixes.issue_context import NO_PENDING_DATA, SharedAttribute
@@ -220,7 +220,7 @@ def _resolution_lines(fix: Suggestion, name_users: bool) -> Iterator[str]:
     status = fix.resolution
     if (revert := status.reverted_by) is not None:
         yield f"Reverted {_when_and_who(revert, name_users)}: {_describe_change(revert)}."
-        later = _no_later_errors(fix).capitalize()
+        later = capitalize_first(_no_later_errors(fix))
         yield (
             "Further errors occurred after that."
             if fix.latest > revert.changed_at

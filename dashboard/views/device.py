@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import AnalysisError, charts
+from analysis.base.text import capitalize_first
 from analysis.fixes.recovery_actions import recovery_actions
 from analysis.fleet.device_state import describe_state
 from analysis.fleet.devices import get_device
@@ -25,7 +26,7 @@ except AnalysisError as error:
     st.stop()
 
 cards.show_device_facts(device.summary, view)
-st.caption(escape(describe_state(device).capitalize(), 400))
+st.caption(escape(capitalize_first(describe_state(device)), 400))
 history, action = st.columns([3, 2], gap="large")
 with history:
     widgets.show_section("Timeline", help="Tracked syncs by outcome, and errors; newest on the right.")

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from analysis import METRICS, charts, estimate_coverage, find_incidents, health, measure
+from analysis.base.text import capitalize_first
 from analysis.issues.loaded_data import read_loaded_data
 from analysis.triage.states import OPEN_STATES
 from dashboard import cards, controls, data, pages, sync_failures, tables, widgets
@@ -81,6 +82,5 @@ with attention:
         cards.show_issue_line(issue, view)
     if not issues.empty:
         pages.show_link("issues", f"All {len(issues)} issues", icon=":material/arrow_forward:")
-st.caption(
-    f"{data.fetch(estimate_coverage, **arguments).badge.capitalize()}. Rates exclude canceled and unfinished syncs."
-)
+coverage = capitalize_first(data.fetch(estimate_coverage, **arguments).badge)
+st.caption(f"{coverage}. Rates exclude canceled and unfinished syncs.")

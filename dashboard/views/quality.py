@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from analysis import METRICS, estimate_coverage, measure
+from analysis.base.text import capitalize_first
 from analysis.query.as_of import count_rows_ahead
 from dashboard import cards, controls, data, widgets
 
@@ -18,11 +19,11 @@ with st.grid(4, min_column_width=180, border=True):
     st.metric(
         "Uploads in tracked syncs",
         cards.format_share(coverage.tracked_share, 0),
-        help=coverage.badge.capitalize(),
+        help=capitalize_first(coverage.badge),
     )
     st.metric("Syncs with a device", cards.format_share(coverage.share_with_device, 0))
     st.metric("Syncs with active and paused time", cards.format_share(coverage.share_with_active_time, 0))
-st.caption(f"{coverage.badge.capitalize()}.")
+st.caption(f"{capitalize_first(coverage.badge)}.")
 if ahead := data.fetch(count_rows_ahead):
     st.warning(
         f"{ahead:,} syncs or errors are later than the reference time, because device clocks are ahead. They are "
